@@ -1,0 +1,54 @@
+# One to three lines per target over cargo and scripts; nothing is decided here.
+# make demo is all a newcomer types; make test is all a developer does.
+PREFIX ?= /usr/local
+CATSEL_DATA ?= ../shared/data
+CARGO ?= cargo
+BIN := target/release
+ORT := build/onnxruntime/libonnxruntime.so
+TOOLS := ann-acts select-units fmri-roi tuning rsa encode ceiling npy
+export CATSEL_DATA
+
+.PHONY: all build setup runtime demo study test check bench golden install man clean
+
+all: build
+
+build:
+	$(CARGO) build --release --locked --workspace
+
+# Everything that a fresh machine lacks, from package registries, pinned by version and hash.
+setup:
+	scripts/setup.sh all
+
+# ONNX Runtime alone: enough for the tools and their tests.
+runtime:
+	scripts/setup.sh onnxruntime
+
+demo: setup build
+	scripts/demo.sh
+
+study: runtime build
+	scripts/study.sh
+
+test: runtime
+	scripts/test.sh
+
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+
+bench: runtime build
+	scripts/bench.sh
+
+golden:
+	scripts/golden.sh
+
+install: runtime build man
+	install -d $(PREFIX)/bin $(PREFIX)/lib/catsel $(PREFIX)/share/man/man1
+	install -m 755 $(addprefix $(BIN)/,$(TOOLS)) $(PREFIX)/bin && install -m 755 $(ORT) $(PREFIX)/lib/catsel
+	install -m 644 target/man/*.1 $(PREFIX)/share/man/man1
+
+man: build
+	mkdir -p target/man && for t in $(TOOLS); do $(BIN)/$$t --generate man > target/man/$$t.1 || exit 1; done
+
+clean:
+	rm -rf target demo study

@@ -1,0 +1,271 @@
+//! The command line of `ann-acts`.
+
+use crate::preprocess::{Color, Overrides, Preset, Resize, Size};
+use crate::resample::Interpolation;
+use clap::{Parser, ValueEnum};
+use npy_stream::Dtype;
+use std::path::PathBuf;
+
+/// Activations of an ONNX network's layers to pictures, one labelled row per picture
+#[derive(Debug, Parser)]
+#[command(name = "ann-acts", version, about, long_about = None, after_help = AFTER_HELP)]
+pub struct Args {
+    /// The network, an .onnx file
+    pub model: PathBuf,
+
+    /// Pictures: a stimulus table (.csv, .tsv), a folder, files, or - for paths on stdin
+    #[arg(required_unless_present = "list_layers", conflicts_with = "list_layers")]
+    pub images: Vec<PathBuf>,
+
+    /// A layer, by tensor name, node name or glob ('block_*'); repeat for more, all come from one pass
+    #[arg(long, value_name = "NAME_OR_GLOB", required_unless_present = "list_layers")]
+    pub layer: Vec<String>,
+
+    /// List every tensor that the network makes, and stop
+    #[arg(long, conflicts_with = "layer")]
+    pub list_layers: bool,
+
+    /// Table format of --list-layers
+    #[arg(long, value_enum, default_value_t, requires = "list_layers")]
+    pub format: cli::Format,
+
+    /// Write one file per layer into this folder (made if needed), each with its sidecar
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["output", "list_layers"])]
+    pub out_dir: Option<PathBuf>,
+
+    /// Paths on stdin end with NUL instead of a newline
+    #[arg(short = '0', long = "null")]
+    pub nul: bool,
+
+    /// Steps from picture to network input; see PREPROCESSING [default: imagenet]
+    #[arg(long, value_name = "PRESET", value_enum, help_heading = "Preprocessing")]
+    pub preprocess: Option<PresetName>,
+
+    /// N: short side to N pixels, as torchvision; HxW: exactly this size, no crop; none
+    #[arg(long, value_name = "N|HxW|none", value_parser = resize, help_heading = "Preprocessing")]
+    pub resize: Option<Resize>,
+
+    /// Centre crop, padded with black where the picture is smaller; none
+    #[arg(long, value_name = "N|HxW|none", value_parser = crop, help_heading = "Preprocessing")]
+    pub crop: Option<Crop>,
+
+    /// Interpolation of --resize, equal to Pillow's (antialiased)
+    #[arg(long, value_name = "KIND", value_enum, help_heading = "Preprocessing")]
+    pub interpolation: Option<InterpolationName>,
+
+    /// Mean of red, green, blue (or one for all), after the preset's division
+    #[arg(long, value_name = "R,G,B", value_parser = colours, allow_hyphen_values = true, help_heading = "Preprocessing")]
+    pub mean: Option<[f32; 3]>,
+
+    /// Standard deviation of red, green, blue (or one for all), after the preset's division
+    #[arg(long, value_name = "R,G,B", value_parser = colours, allow_hyphen_values = true, help_heading = "Preprocessing")]
+    pub std: Option<[f32; 3]>,
+
+    /// Colour order that the network wants; --mean and --std stay red, green, blue
+    #[arg(long, value_enum, help_heading = "Preprocessing")]
+    pub color: Option<ColorName>,
+
+    /// Also write the input that the network saw, one flattened row per picture
+    #[arg(long, value_name = "FILE", conflicts_with = "list_layers", help_heading = "Preprocessing")]
+    pub dump_input: Option<PathBuf>,
+
+    /// Pictures per forward pass
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_least_one)]
+    pub batch: usize,
+
+    /// Width of the numbers written [default: f4, f8 where the layer is f8]
+    #[arg(long, value_name = "f2|f4|f8")]
+    pub dtype: Option<Dtype>,
+
+    /// libonnxruntime.so to load [default: ORT_DYLIB_PATH, else beside this program]
+    #[arg(long, value_name = "FILE")]
+    pub onnxruntime: Option<PathBuf>,
+
+    /// Output, threads and quiet.
+    #[command(flatten)]
+    pub common: cli::Common,
+}
+
+const AFTER_HELP: &str = "\
+INPUT
+  A stimulus table has a `path` column (relative to the table) and may have a `stimulus` column of
+  ids; its order is kept. A folder is searched with its subfolders, sorted by path. JPEG, PNG, WebP,
+  BMP, GIF, TIFF and PPM are read as Pillow's convert(\"RGB\") reads them: alpha dropped, EXIF
+  rotation not applied. 16-bit grey keeps its high byte (Pillow would clip it to white).
+
+OUTPUT
+  A .npy matrix, one row per picture, the layer flattened in C order, followed by the ids as labels.
+  Several layers without --out-dir follow one another in the order asked.
+  --list-layers: index, layer, op, shape, n_units, dtype.
+
+PREPROCESSING
+  preset             resize     crop  interpolation  value
+  imagenet           256        224   bilinear       (x/255 - mean) / std, torchvision's
+  clip               224        224   bicubic        (x/255 - mean) / std, CLIP's
+  efficientnet-lite  256        224   bicubic        (x - 127) / 128
+  tf                 224x224    none  bilinear       x/127.5 - 1
+  raw01              none       none  bilinear       x/255
+  raw255             none       none  bilinear       x
+
+EXAMPLES
+  ann-acts lite0.onnx --list-layers
+  ann-acts lite0.onnx --preprocess efficientnet-lite --layer pool floc.csv > pool.npy
+  ann-acts lite0.onnx --preprocess efficientnet-lite --layer 'block_*' --layer head --out-dir acts floc.csv
+";
+
+/// [`Preset`] on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum PresetName {
+    Imagenet,
+    Tf,
+    Clip,
+    EfficientnetLite,
+    Raw01,
+    Raw255,
+}
+
+impl From<PresetName> for Preset {
+    fn from(name: PresetName) -> Self {
+        match name {
+            PresetName::Imagenet => Self::Imagenet,
+            PresetName::Tf => Self::Tf,
+            PresetName::Clip => Self::Clip,
+            PresetName::EfficientnetLite => Self::EfficientnetLite,
+            PresetName::Raw01 => Self::Raw01,
+            PresetName::Raw255 => Self::Raw255,
+        }
+    }
+}
+
+/// [`Interpolation`] on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum InterpolationName {
+    Nearest,
+    Bilinear,
+    Bicubic,
+    Lanczos,
+    Box,
+    Hamming,
+}
+
+impl From<InterpolationName> for Interpolation {
+    fn from(name: InterpolationName) -> Self {
+        match name {
+            InterpolationName::Nearest => Self::Nearest,
+            InterpolationName::Bilinear => Self::Bilinear,
+            InterpolationName::Bicubic => Self::Bicubic,
+            InterpolationName::Lanczos => Self::Lanczos,
+            InterpolationName::Box => Self::Box,
+            InterpolationName::Hamming => Self::Hamming,
+        }
+    }
+}
+
+/// [`Color`] on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ColorName {
+    Rgb,
+    Bgr,
+}
+
+/// `--crop`: a size, or none.
+#[derive(Debug, Clone, Copy)]
+pub struct Crop(Option<Size>);
+
+impl Args {
+    /// What the command line says differently from the preset.
+    pub(crate) fn overrides(&self) -> Overrides {
+        Overrides {
+            resize: self.resize,
+            crop: self.crop.map(|crop| crop.0),
+            interpolation: self.interpolation.map(Interpolation::from),
+            mean: self.mean,
+            std: self.std,
+            color: self.color.map(|color| match color {
+                ColorName::Rgb => Color::Rgb,
+                ColorName::Bgr => Color::Bgr,
+            }),
+        }
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("expected a whole number from 1".into()),
+        Ok(n) => Ok(n),
+    }
+}
+
+fn pixels(text: &str) -> Result<usize, String> {
+    // The limit keeps height * width * 3 far from overflow.
+    match text.parse() {
+        Ok(n @ 1..=65_535) => Ok(n),
+        _ => Err(format!("{text:?} is not a number of pixels from 1 to 65535")),
+    }
+}
+
+fn exact(text: &str) -> Option<Result<Size, String>> {
+    let (height, width) = text.split_once(['x', 'X'])?;
+    Some(pixels(height).and_then(|height| Ok(Size { height, width: pixels(width)? })))
+}
+
+fn resize(text: &str) -> Result<Resize, String> {
+    match exact(text) {
+        Some(size) => size.map(Resize::Exact),
+        None if text == "none" => Ok(Resize::Keep),
+        None => pixels(text).map(Resize::ShortSide),
+    }
+}
+
+fn crop(text: &str) -> Result<Crop, String> {
+    match exact(text) {
+        Some(size) => size.map(|size| Crop(Some(size))),
+        None if text == "none" => Ok(Crop(None)),
+        None => pixels(text).map(|n| Crop(Some(Size { height: n, width: n }))),
+    }
+}
+
+fn colours(text: &str) -> Result<[f32; 3], String> {
+    let values: Result<Vec<f32>, _> = text.split(',').map(|value| value.trim().parse::<f32>()).collect();
+    match values.as_deref() {
+        Ok(&[all]) => Ok([all; 3]),
+        Ok(&[red, green, blue]) => Ok([red, green, blue]),
+        _ => Err("expected one number, or three for red,green,blue".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Args as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn pictures_follow_layers_without_a_separator() {
+        let args =
+            Args::try_parse_from(["ann-acts", "m.onnx", "--layer", "pool", "--layer", "head", "floc.csv"]).unwrap();
+        assert_eq!(args.layer, ["pool", "head"]);
+        assert_eq!(args.images, [PathBuf::from("floc.csv")]);
+        let args = Args::try_parse_from(["ann-acts", "m.onnx", "--layer", "pool", "-0", "-"]).unwrap();
+        assert!(args.nul && args.images == [PathBuf::from("-")]);
+        assert!(Args::try_parse_from(["ann-acts", "m.onnx", "floc.csv"]).is_err());
+        assert!(Args::try_parse_from(["ann-acts", "m.onnx", "--layer", "pool"]).is_err());
+        assert!(Args::try_parse_from(["ann-acts", "m.onnx", "--list-layers"]).is_ok());
+    }
+
+    #[test]
+    fn sizes_are_height_by_width() {
+        assert_eq!(resize("224").unwrap(), Resize::ShortSide(224));
+        assert_eq!(resize("120x80").unwrap(), Resize::Exact(Size { height: 120, width: 80 }));
+        assert_eq!(resize("none").unwrap(), Resize::Keep);
+        for bad in ["0", "0x3", "3x", "-4", "70000", "big"] {
+            assert!(resize(bad).is_err() && crop(bad).is_err(), "{bad}");
+        }
+        assert_eq!(colours("0.5").unwrap(), [0.5; 3]);
+        assert_eq!(colours("1, 2,3").unwrap(), [1.0, 2.0, 3.0]);
+        assert!(colours("1,2").is_err());
+    }
+}

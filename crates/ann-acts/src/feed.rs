@@ -1,0 +1,117 @@
+//! Pictures on disk to batches in memory, read and prepared ahead of the network.
+
+use crate::images::Stimulus;
+use crate::picture::{Picture, decode};
+use crate::preprocess::{Preprocessing, Size, arrange};
+use crate::runtime::{Batch, Element, PictureInput};
+use anyhow::{Context, Result, ensure};
+use half::f16;
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use std::fs;
+
+/// How pictures become batches for one network.
+pub struct Feed<'a> {
+    steps: &'a Preprocessing,
+    input: &'a PictureInput,
+    size: Size,
+    tables: [[f32; 256]; 3],
+    /// Files are hashed on the way.
+    hash: bool,
+}
+
+/// One batch and what is to be known of its pictures.
+pub struct Prepared {
+    /// What the network gets.
+    pub batch: Batch,
+    /// Per picture, in order.
+    pub facts: Vec<PictureFacts>,
+}
+
+/// What is to be known of one picture.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PictureFacts {
+    /// SHA-256 of its file, if hashing was asked for.
+    pub digest: [u8; 32],
+    /// It was 16-bit grey, of which the high byte was taken.
+    pub deep_grey: bool,
+    /// It was smaller than the crop and got a black border.
+    pub padded: bool,
+}
+
+impl<'a> Feed<'a> {
+    /// A feed of pictures that all end with `size`.
+    pub fn new(steps: &'a Preprocessing, input: &'a PictureInput, size: Size, hash: bool) -> Self {
+        Self { steps, input, size, tables: steps.tables(), hash }
+    }
+
+    /// The batch of these pictures; the first one that cannot be used stops it.
+    pub fn prepare(&self, stimuli: &[Stimulus]) -> Result<Prepared> {
+        let (batch, facts) = match self.input.element {
+            Element::F16 => {
+                let tables = self.tables.map(|table| table.map(f16::from_f32));
+                let (values, facts) = self.fill(stimuli, &tables, f16::ZERO)?;
+                (Batch::F16(values), facts)
+            }
+            Element::U8 => {
+                let tables = [std::array::from_fn(|level| level as u8); 3];
+                let (values, facts) = self.fill(stimuli, &tables, 0)?;
+                (Batch::U8(values), facts)
+            }
+            _ => {
+                let (values, facts) = self.fill(stimuli, &self.tables, 0.0)?;
+                (Batch::F32(values), facts)
+            }
+        };
+        Ok(Prepared { batch, facts })
+    }
+
+    fn fill<T: Copy + Send + Sync>(
+        &self,
+        stimuli: &[Stimulus],
+        tables: &[[T; 256]; 3],
+        zero: T,
+    ) -> Result<(Vec<T>, Vec<PictureFacts>)> {
+        let n_values = self.size.height * self.size.width * 3;
+        let mut values = vec![zero; stimuli.len() * n_values];
+        // Collected before the first error is looked for: which one stops must not depend on threads.
+        let outcomes: Vec<Result<PictureFacts>> = values
+            .par_chunks_exact_mut(n_values)
+            .zip(stimuli)
+            .map(|(out, stimulus)| {
+                let (picture, facts) = self.load(stimulus)?;
+                arrange(&picture, tables, self.steps.color, self.input.layout, out);
+                Ok(facts)
+            })
+            .collect();
+        let facts = outcomes.into_iter().collect::<Result<_>>()?;
+        Ok((values, facts))
+    }
+
+    fn load(&self, stimulus: &Stimulus) -> Result<(Picture, PictureFacts)> {
+        let name = || stimulus.path.display().to_string();
+        let bytes = fs::read(&stimulus.path).with_context(name)?;
+        let digest = if self.hash { Sha256::digest(&bytes).into() } else { [0; 32] };
+        let decoded = decode(&bytes).with_context(name)?;
+        let picture = self.steps.fit(&decoded.picture);
+        let size = Size { height: picture.height, width: picture.width };
+        ensure!(
+            size == self.size,
+            "{}: {size} pixels, but the first picture has {}; make them alike with --resize HxW or --resize N --crop N",
+            name(),
+            self.size
+        );
+        let padded = self.steps.pads(Size { height: decoded.picture.height, width: decoded.picture.width });
+        Ok((picture, PictureFacts { digest, deep_grey: decoded.deep_grey, padded }))
+    }
+}
+
+/// The size that pictures end with: the steps', else the first picture's.
+pub fn size_of_all(steps: &Preprocessing, first: &Stimulus) -> Result<Size> {
+    if let Some(size) = steps.fixed_size() {
+        return Ok(size);
+    }
+    let name = || first.path.display().to_string();
+    let picture = decode(&fs::read(&first.path).with_context(name)?).with_context(name)?.picture;
+    Ok(steps.resize.target(Size { height: picture.height, width: picture.width }))
+}

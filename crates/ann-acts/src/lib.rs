@@ -1,0 +1,22 @@
+//! Activations of any layer of an ONNX network to pictures on disk, one labelled row per picture.
+//!
+//! [`run`] is the tool. What it is made of: [`images`] lists the stimuli, [`picture`] decodes them,
+//! [`resample`] and [`preprocess`] make of them what the network was trained on, [`feed`] does this
+//! ahead of the network in batches, [`graph`] reads the ONNX file and cuts it to the layers that
+//! [`layers`] chose, [`runtime`] runs it, and [`sinks`] writes the rows as they come.
+#![warn(missing_docs)]
+
+mod args;
+pub mod feed;
+pub mod graph;
+pub mod images;
+pub mod layers;
+pub mod picture;
+pub mod preprocess;
+pub mod resample;
+mod run;
+pub mod runtime;
+pub mod sinks;
+
+pub use args::Args;
+pub use run::run;

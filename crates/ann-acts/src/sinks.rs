@@ -1,0 +1,228 @@
+//! Where the rows of each layer go while several layers come out of one pass.
+//!
+//! A stream holds its arrays one behind the other, so only the first layer can leave at once; the
+//! others wait in unnamed temporary files. Into a folder every layer has its own file.
+
+use crate::layers::file_stems;
+use crate::preprocess::Size;
+use crate::runtime::Batch;
+use anyhow::{Context, Result};
+use cli::{Job, Output};
+use ndarray::ArrayView2;
+use npy_stream::{Block, Dtype, RowWriter};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// The rows of one layer, of which the width is known with the first.
+struct LayerRows {
+    layer: String,
+    shape: String,
+    sink: Option<Sink>,
+    rows: Option<RowWriter<Sink>>,
+    n_units: usize,
+    nan: NanCount,
+}
+
+/// How much NaN a layer gave.
+#[derive(Debug, Clone, Copy, Default)]
+struct NanCount {
+    values: usize,
+    rows: usize,
+}
+
+enum Sink {
+    Output(Output),
+    Spool(BufWriter<File>),
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Output(output) => output.write(bytes),
+            Self::Spool(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Output(output) => output.flush(),
+            Self::Spool(file) => file.flush(),
+        }
+    }
+}
+
+/// All layers of one run.
+pub struct Sinks {
+    layers: Vec<LayerRows>,
+    n_rows: usize,
+    dtype: Option<Dtype>,
+    to_folder: bool,
+}
+
+/// Name and shape text of a layer that is to be written.
+pub struct LayerLabel<'a> {
+    /// The tensor's name.
+    pub name: &'a str,
+    /// Its shape as the listing shows it.
+    pub shape: String,
+}
+
+impl Sinks {
+    /// One stream to `output`, layers in this order.
+    pub fn stream(output: Output, layers: Vec<LayerLabel>, n_rows: usize, dtype: Option<Dtype>) -> Result<Self> {
+        let mut output = Some(output);
+        let layers = layers
+            .into_iter()
+            .map(|label| {
+                let sink = match output.take() {
+                    Some(output) => Sink::Output(output),
+                    None => {
+                        let file = tempfile::tempfile().context("no temporary file for a second layer")?;
+                        Sink::Spool(BufWriter::new(file))
+                    }
+                };
+                Ok(LayerRows::new(label, sink))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { layers, n_rows, dtype, to_folder: false })
+    }
+
+    /// One file per layer in `folder`, which exists.
+    pub fn folder(folder: &Path, layers: Vec<LayerLabel>, n_rows: usize, dtype: Option<Dtype>) -> Result<Self> {
+        let files = files_in(folder, layers.iter().map(|label| label.name));
+        let layers = layers
+            .into_iter()
+            .zip(files)
+            .map(|(label, file)| Ok(LayerRows::new(label, Sink::Output(Output::binary(Some(&file))?))))
+            .collect::<Result<_>>()?;
+        Ok(Self { layers, n_rows, dtype, to_folder: true })
+    }
+
+    /// Takes the next rows of a layer.
+    pub fn take(&mut self, layer: usize, block: Block<'_>) -> Result<()> {
+        self.layers[layer].take(block, self.n_rows, self.dtype)
+    }
+
+    /// Ends every layer with the labels, and gives files their names.
+    pub fn finish(self, job: &Job, labels: &[String]) -> Result<()> {
+        let facts: Vec<serde_json::Value> = self.layers.iter().map(LayerRows::facts).collect();
+        let mut sinks = Vec::with_capacity(self.layers.len());
+        for layer in self.layers {
+            layer.report(job, self.n_rows);
+            let Some(rows) = layer.rows else { continue };
+            sinks.push(rows.finish(Some(labels))?);
+        }
+        if self.to_folder {
+            for (sink, facts) in sinks.into_iter().zip(facts) {
+                if let Sink::Output(output) = sink {
+                    job.record("layer", facts);
+                    output.commit(job)?;
+                }
+            }
+            return Ok(());
+        }
+        job.record("layers", facts);
+        let mut sinks = sinks.into_iter();
+        let Some(Sink::Output(mut output)) = sinks.next() else { return Ok(()) };
+        for sink in sinks {
+            if let Sink::Spool(spool) = sink {
+                let mut spool = spool.into_inner().map_err(io::IntoInnerError::into_error)?;
+                spool.seek(SeekFrom::Start(0))?;
+                io::copy(&mut spool, &mut output)?;
+            }
+        }
+        output.commit(job)
+    }
+}
+
+/// The files that [`Sinks::folder`] writes.
+fn files_in<'a>(folder: &Path, layers: impl IntoIterator<Item = &'a str>) -> Vec<PathBuf> {
+    file_stems(layers).into_iter().map(|stem| folder.join(stem + ".npy")).collect()
+}
+
+/// Makes the folder for the layers, if it is not there.
+pub fn make_folder(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))
+}
+
+impl LayerRows {
+    fn new(label: LayerLabel, sink: Sink) -> Self {
+        Self {
+            layer: label.name.to_string(),
+            shape: label.shape,
+            sink: Some(sink),
+            rows: None,
+            n_units: 0,
+            nan: NanCount::default(),
+        }
+    }
+
+    fn take(&mut self, block: Block<'_>, n_rows: usize, dtype: Option<Dtype>) -> Result<()> {
+        if let Some(sink) = self.sink.take() {
+            let own = if matches!(block, Block::F8(_)) { Dtype::F8 } else { Dtype::F4 };
+            self.n_units = block.n_columns();
+            self.rows = Some(RowWriter::new(sink, n_rows, self.n_units, dtype.unwrap_or(own))?);
+        }
+        let Some(rows) = &mut self.rows else { return Ok(()) };
+        let written = match block {
+            Block::F4(block) => {
+                self.nan.count(block.rows().into_iter().map(|row| row.iter().filter(|v| v.is_nan()).count()));
+                rows.write_rows(block)
+            }
+            Block::F8(block) => {
+                self.nan.count(block.rows().into_iter().map(|row| row.iter().filter(|v| v.is_nan()).count()));
+                rows.write_rows(block)
+            }
+        };
+        written.with_context(|| format!("layer \"{}\"", self.layer))
+    }
+
+    fn facts(&self) -> serde_json::Value {
+        serde_json::json!({ "name": self.layer, "shape": self.shape, "n_units": self.n_units })
+    }
+
+    fn report(&self, job: &Job, n_rows: usize) {
+        let NanCount { values, rows } = self.nan;
+        if values > 0 {
+            job.warn(format_args!(
+                "layer \"{}\": {values} values are NaN, in {rows} of {n_rows} rows; they are kept",
+                self.layer
+            ));
+        }
+    }
+}
+
+impl NanCount {
+    fn count(&mut self, per_row: impl Iterator<Item = usize>) {
+        for n in per_row {
+            self.values += n;
+            self.rows += usize::from(n > 0);
+        }
+    }
+}
+
+/// The input that the network saw, for `--dump-input`.
+pub struct InputDump {
+    rows: RowWriter<Output>,
+    n_values: usize,
+}
+
+impl InputDump {
+    /// A matrix of `n_rows` pictures of `size`, three colours each.
+    pub fn new(output: Output, n_rows: usize, size: Size) -> Result<Self> {
+        let n_values = size.height * size.width * 3;
+        Ok(Self { rows: RowWriter::new(output, n_rows, n_values, Dtype::F4)?, n_values })
+    }
+
+    /// Writes the `n` pictures of a batch.
+    pub fn take(&mut self, batch: &Batch, n: usize) -> Result<()> {
+        let values = batch.to_f32();
+        Ok(self.rows.write_rows(ArrayView2::from_shape((n, self.n_values), &values)?)?)
+    }
+
+    /// Ends it with the labels and gives the file its name.
+    pub fn finish(self, job: &Job, labels: &[String]) -> Result<()> {
+        self.rows.finish(Some(labels))?.commit(job)
+    }
+}

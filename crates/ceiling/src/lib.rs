@@ -1,0 +1,1 @@
+//! ceiling: being written.

@@ -1,0 +1,70 @@
+//! How a tool starts and stops.
+
+use clap::Parser;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// The whole `main` of a tool: parse `A`, call `run`, report one line on failure.
+///
+/// A hidden first argument `--generate man|bash|zsh|fish` prints the man page or the shell completions, which thus
+/// come from the same definition as `--help`.
+pub fn main<A: Parser>(run: impl FnOnce(A) -> anyhow::Result<()>) -> ExitCode {
+    let tool = A::command().get_name().to_string();
+    let mut words = std::env::args().skip(1);
+    if words.next().as_deref() == Some("--generate") {
+        let what = words.next().unwrap_or_default();
+        return report(&tool, generate(A::command(), &what));
+    }
+    match A::try_parse() {
+        Ok(args) => report(&tool, run(args)),
+        Err(usage) => {
+            // Help and version are what was asked for (0, stdout); anything else is a usage error (2, stderr).
+            let code = usage.exit_code();
+            match usage.print() {
+                Err(e) if e.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+                _ => ExitCode::from(u8::try_from(code).unwrap_or(2)),
+            }
+        }
+    }
+}
+
+fn report(tool: &str, result: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    if is_broken_pipe(&error) {
+        return ExitCode::SUCCESS;
+    }
+    // Causes that only repeat what their context says are printed once; a message never spans lines.
+    let mut parts: Vec<String> = Vec::new();
+    for cause in error.chain() {
+        let text = cause.to_string().replace('\n', " ");
+        if !parts.last().is_some_and(|last| last.contains(&text)) {
+            parts.push(text);
+        }
+    }
+    let _ = writeln!(io::stderr(), "{tool}: {}", parts.join(": "));
+    ExitCode::FAILURE
+}
+
+/// A reader that stops early (`| head`) is no failure of ours, however deep the error was wrapped.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        io == Some(io::ErrorKind::BrokenPipe) || cause.to_string().ends_with("Broken pipe (os error 32)")
+    })
+}
+
+fn generate(mut command: clap::Command, what: &str) -> anyhow::Result<()> {
+    let name = command.get_name().to_string();
+    let mut page = Vec::new();
+    match what {
+        "man" => clap_mangen::Man::new(command).render(&mut page)?,
+        "bash" => clap_complete::generate(clap_complete::Shell::Bash, &mut command, name, &mut page),
+        "zsh" => clap_complete::generate(clap_complete::Shell::Zsh, &mut command, name, &mut page),
+        "fish" => clap_complete::generate(clap_complete::Shell::Fish, &mut command, name, &mut page),
+        other => anyhow::bail!("--generate {other:?}: one of man, bash, zsh, fish"),
+    }
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(&page)?;
+    stdout.flush()?;
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! One run of a tool: its options, its voice, its inputs and the record of them.
+
+use crate::{Input, Opened};
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// Options that every verb of every tool has.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Common {
+    /// Write here instead of stdout: whole or not at all, with a JSON sidecar (same stem) of how it was made
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Threads to compute with [default: SLURM_CPUS_PER_TASK, else all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// No notes and no progress on stderr; errors and warnings still come
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// One run: opens inputs, speaks, and keeps the provenance for the sidecar.
+pub struct Job {
+    tool: &'static str,
+    quiet: bool,
+    provenance: bool,
+    n_threads: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    stdin_taken: bool,
+    inputs: Vec<Record>,
+    facts: Map<String, Value>,
+}
+
+struct Record {
+    name: String,
+    digest: Arc<Mutex<Sha256>>,
+    /// Files are hashed when the sidecar is written; stdin as it streams past.
+    path: Option<PathBuf>,
+}
+
+impl Job {
+    /// Starts a run and sets the number of threads.
+    pub fn start(tool: &'static str, common: &Common) -> Result<Job> {
+        let slurm = std::env::var("SLURM_CPUS_PER_TASK").ok().and_then(|n| n.trim().parse().ok());
+        let n_threads = match common.threads.or(slurm) {
+            Some(0) => bail!("--threads 0; at least 1"),
+            Some(n) => n,
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        // A second Job in one process (tests, benches) keeps the pool of the first.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build_global();
+        Ok(Job { tool, quiet: common.quiet, provenance: common.output.is_some(), n_threads, state: Mutex::default() })
+    }
+
+    /// Number of threads to compute with.
+    pub fn n_threads(&self) -> usize {
+        self.n_threads
+    }
+
+    /// Hash inputs although there is no `-o` (tools with several output files).
+    pub fn with_provenance(mut self) -> Job {
+        self.provenance = true;
+        self
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        // A panic elsewhere does not make the record wrong.
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// A line on stderr, `tool: text`; silent under `--quiet`.
+    pub fn note(&self, text: impl std::fmt::Display) {
+        if !self.quiet {
+            let _ = writeln!(io::stderr(), "{}: {text}", self.tool);
+        }
+    }
+
+    /// A line on stderr that `--quiet` does not silence: a number that the reader must know of.
+    pub fn warn(&self, text: impl std::fmt::Display) {
+        let _ = writeln!(io::stderr(), "{}: warning: {text}", self.tool);
+    }
+
+    /// Puts a fact into the sidecar (seed, preprocessing, device ...).
+    pub fn record(&self, key: &str, value: impl Into<Value>) {
+        self.state().facts.insert(key.into(), value.into());
+    }
+
+    /// Opens an input. Stdin is refused when it is a terminal and when it has been taken already.
+    pub fn open(&self, input: &Input) -> Result<Opened> {
+        let digest = Arc::new(Mutex::new(Sha256::new()));
+        let opened = match input {
+            Input::Stdin => {
+                if std::mem::replace(&mut self.state().stdin_taken, true) {
+                    bail!("stdin: asked for twice; at most one input may be -");
+                }
+                if io::stdin().is_terminal() {
+                    bail!("stdin: is a terminal; give a file, or pipe one in");
+                }
+                let stdin = io::stdin();
+                Opened::Pipe(match self.provenance {
+                    true => Box::new(Hashing { inner: stdin, digest: digest.clone() }),
+                    false => Box::new(stdin),
+                })
+            }
+            Input::File(path) => {
+                let file = File::open(path).with_context(|| path.display().to_string())?;
+                if file.metadata().is_ok_and(|m| m.is_dir()) {
+                    bail!("{}: is a folder; expected a file", path.display());
+                }
+                Opened::File(file)
+            }
+        };
+        let path = input.path().map(Path::to_path_buf);
+        self.state().inputs.push(Record { name: input.to_string(), digest, path });
+        Ok(opened)
+    }
+
+    /// The sidecar: what made this output, from what.
+    pub(crate) fn provenance(&self) -> Result<Value> {
+        let state = self.state();
+        let mut inputs: Vec<Value> = Vec::new();
+        for record in &state.inputs {
+            let sha256 = match &record.path {
+                Some(path) => {
+                    let mut file = File::open(path).with_context(|| path.display().to_string())?;
+                    let mut digest = Sha256::new();
+                    io::copy(&mut file, &mut digest).with_context(|| path.display().to_string())?;
+                    hex(&digest.finalize())
+                }
+                None => {
+                    let digest = record.digest.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    hex(&digest.clone().finalize())
+                }
+            };
+            let entry = json!({ "name": record.name, "sha256": sha256 });
+            if !inputs.contains(&entry) {
+                inputs.push(entry);
+            }
+        }
+        let arguments: Vec<String> = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
+        let mut sidecar = Map::new();
+        sidecar.insert("tool".into(), self.tool.into());
+        sidecar.insert("version".into(), env!("CARGO_PKG_VERSION").into());
+        sidecar.insert("arguments".into(), arguments.into());
+        sidecar.insert("inputs".into(), inputs.into());
+        sidecar.extend(state.facts.clone());
+        Ok(Value::Object(sidecar))
+    }
+
+    /// A progress bar on stderr when that is a terminal and `--quiet` is not given; otherwise nothing.
+    pub fn progress(&self, total: usize, unit: &str) -> Progress {
+        if self.quiet || !io::stderr().is_terminal() {
+            return Progress(indicatif::ProgressBar::hidden());
+        }
+        let bar = indicatif::ProgressBar::new(total as u64);
+        let template = format!("{}: {{pos}}/{{len}} {unit} [{{bar:30}}] {{per_sec}} eta {{eta}}", self.tool);
+        if let Ok(style) = indicatif::ProgressStyle::with_template(&template) {
+            bar.set_style(style);
+        }
+        Progress(bar)
+    }
+}
+
+/// Long work on its way; disappears when dropped.
+pub struct Progress(indicatif::ProgressBar);
+
+impl Progress {
+    /// So much more is done.
+    pub fn advance(&self, by: usize) {
+        self.0.inc(by as u64);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+struct Hashing<R> {
+    inner: R,
+    digest: Arc<Mutex<Sha256>>,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buf)?;
+        self.digest.lock().unwrap_or_else(std::sync::PoisonError::into_inner).update(&buf[..n]);
+        Ok(n)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,24 @@
+//! How a catsel tool opens what it is given, writes what it makes, reports, and stops.
+//!
+//! - [`main`] parses, runs, and turns the result into an exit code: 0 ok, 1 data or I/O, 2 usage; a closed pipe is 0.
+//! - [`Job`] opens inputs (`-` is stdin, once), speaks on stderr as `tool: ...`, shows progress on a terminal, and
+//!   keeps the provenance.
+//! - [`Output`] is stdout, or a file that appears whole with its JSON sidecar or not at all.
+//! - [`TableWriter`] writes tidy CSV, TSV or JSON lines.
+//!
+//! There are no matrices and no mathematics here.
+#![warn(missing_docs)]
+
+mod finish;
+mod input;
+mod job;
+mod output;
+mod shard;
+mod table;
+
+pub use finish::main;
+pub use input::{Input, Opened};
+pub use job::{Common, Job, Progress};
+pub use output::Output;
+pub use shard::Shard;
+pub use table::{Cell, Format, TableWriter};

@@ -1,0 +1,153 @@
+//! One job's part of the rows, and the proof that all parts are there.
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+use std::str::FromStr;
+
+/// Part `index` (from 0) of `count`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shard {
+    /// From 0.
+    pub index: usize,
+    /// Number of parts.
+    pub count: usize,
+}
+
+impl Shard {
+    /// `I/N` with I from 0, or `slurm`: this task's place between SLURM_ARRAY_TASK_MIN and _MAX.
+    pub fn parse(text: &str) -> Result<Shard> {
+        if text == "slurm" {
+            let number = |key: &str| -> Result<usize> {
+                let value = std::env::var(key).with_context(|| format!("--shard slurm: {key} is not set"))?;
+                value.trim().parse().with_context(|| format!("--shard slurm: {key} is {value:?}"))
+            };
+            let (id, min) = (number("SLURM_ARRAY_TASK_ID")?, number("SLURM_ARRAY_TASK_MIN")?);
+            let count = number("SLURM_ARRAY_TASK_COUNT")?;
+            if id < min || id - min >= count {
+                bail!(
+                    "--shard slurm: task {id} is not one of {count} consecutive tasks from {min}; use --array without gaps"
+                );
+            }
+            return Ok(Shard { index: id - min, count });
+        }
+        let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+        match parts {
+            Some((index, count)) if index < count => Ok(Shard { index, count }),
+            Some((index, count)) => {
+                bail!("--shard {index}/{count}: parts count from 0, so the last is {}/{count}", count.saturating_sub(1))
+            }
+            None => bail!("--shard {text:?}: expected I/N (0/8 to 7/8) or slurm"),
+        }
+    }
+
+    /// This part's share of `n` things: sizes differ by at most one.
+    ///
+    /// ```
+    /// let shard = cli::Shard { index: 1, count: 3 };
+    /// assert_eq!(shard.range(10), 3..6);
+    /// ```
+    pub fn range(self, n: usize) -> Range<usize> {
+        let cut = |i: usize| (i as u128 * n as u128 / self.count as u128) as usize;
+        cut(self.index)..cut(self.index + 1)
+    }
+
+    /// What the sidecar says, so that `npy cat` can prove completeness.
+    pub fn record(self, n: usize) -> Value {
+        let rows = self.range(n);
+        json!({ "index": self.index, "count": self.count, "first": rows.start, "end": rows.end, "of": n })
+    }
+
+    /// The shard that the sidecar of `file` speaks of; `None` without sidecar or record.
+    pub fn of_file(file: &Path) -> Result<Option<Shard>> {
+        let path = crate::output::sidecar(file);
+        let Ok(text) = fs::read_to_string(&path) else { return Ok(None) };
+        let side: Value = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+        let number = |key: &str| side["shard"][key].as_u64().map(|v| v as usize);
+        Ok(match (number("index"), number("count")) {
+            (Some(index), Some(count)) => Some(Shard { index, count }),
+            _ => None,
+        })
+    }
+
+    /// The order in which these shards make the whole; an error lists what is missing, as `sbatch --array=` takes it,
+    /// and what is there twice.
+    pub fn complete(shards: &[Shard]) -> Result<Vec<usize>> {
+        let Some(first) = shards.first() else { bail!("0 shards") };
+        if let Some(other) = shards.iter().find(|s| s.count != first.count) {
+            bail!("shards of two runs: one of {} parts, one of {}", first.count, other.count);
+        }
+        let mut place: BTreeMap<usize, usize> = BTreeMap::new();
+        for (position, shard) in shards.iter().enumerate() {
+            if place.insert(shard.index, position).is_some() {
+                bail!("shard {}/{} is there twice; each must be there once", shard.index, shard.count);
+            }
+        }
+        let missing: Vec<usize> = (0..first.count).filter(|i| !place.contains_key(i)).collect();
+        if !missing.is_empty() {
+            bail!(
+                "{} of {} shards are missing; with tasks counted from 0: --array={}",
+                missing.len(),
+                first.count,
+                ranges(&missing)
+            );
+        }
+        Ok(place.into_values().collect())
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Shard, String> {
+        Shard::parse(text).map_err(|e| format!("{e:#}"))
+    }
+}
+
+/// 3,5,6,7 as `3,5-7`.
+fn ranges(sorted: &[usize]) -> String {
+    let mut parts: Vec<(usize, usize)> = Vec::new();
+    for &i in sorted {
+        match parts.last_mut() {
+            Some((_, end)) if *end + 1 == i => *end = i,
+            _ => parts.push((i, i)),
+        }
+    }
+    let text = |(a, b): &(usize, usize)| if a == b { a.to_string() } else { format!("{a}-{b}") };
+    parts.iter().map(text).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_cover_everything_once() {
+        for n in [0, 1, 7, 10, 100] {
+            for count in [1, 3, 7, 11] {
+                let all: Vec<usize> = (0..count).flat_map(|index| Shard { index, count }.range(n)).collect();
+                assert_eq!(all, (0..n).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_listed_for_sbatch() {
+        let shard = |index| Shard { index, count: 9 };
+        let message = Shard::complete(&[shard(0), shard(4), shard(8), shard(2)]).unwrap_err().to_string();
+        assert!(message.contains("5 of 9") && message.ends_with("--array=1,3,5-7"), "{message}");
+        assert!(Shard::complete(&[shard(1), shard(1)]).unwrap_err().to_string().contains("twice"));
+        let two = [Shard { index: 1, count: 2 }, Shard { index: 0, count: 2 }];
+        assert_eq!(Shard::complete(&two).unwrap(), [1, 0]);
+        assert!(Shard::complete(&[two[0], shard(0)]).is_err());
+    }
+
+    #[test]
+    fn shards_are_spelled_from_zero() {
+        assert_eq!(Shard::parse("0/8").unwrap(), Shard { index: 0, count: 8 });
+        assert!(Shard::parse("8/8").unwrap_err().to_string().contains("7/8"));
+        assert!(Shard::parse("x").is_err() && Shard::parse("0/0").is_err());
+    }
+}

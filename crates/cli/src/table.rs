@@ -1,0 +1,216 @@
+//! Tidy tables out: one header line, one row per thing, shortest floats that read back the same.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Comma-separated, one header line
+    #[default]
+    Csv,
+    /// Tab-separated, one header line
+    Tsv,
+    /// One JSON object per row; NaN and infinities are strings
+    Jsonl,
+}
+
+/// One cell.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell<'a> {
+    /// Words.
+    Text(Cow<'a, str>),
+    /// A count or an index.
+    Int(i64),
+    /// A number; NaN is written `NaN`, infinities `inf` and `-inf`.
+    Float(f64),
+    /// Yes or no, written `true` and `false`.
+    Bool(bool),
+    /// Nothing to say here: an empty field, `null` in JSON.
+    Empty,
+}
+
+impl<'a> From<&'a str> for Cell<'a> {
+    fn from(v: &'a str) -> Self {
+        Cell::Text(Cow::Borrowed(v))
+    }
+}
+impl<'a> From<&'a String> for Cell<'a> {
+    fn from(v: &'a String) -> Self {
+        Cell::Text(Cow::Borrowed(v))
+    }
+}
+impl From<String> for Cell<'_> {
+    fn from(v: String) -> Self {
+        Cell::Text(Cow::Owned(v))
+    }
+}
+impl From<usize> for Cell<'_> {
+    fn from(v: usize) -> Self {
+        Cell::Int(v as i64)
+    }
+}
+impl From<i64> for Cell<'_> {
+    fn from(v: i64) -> Self {
+        Cell::Int(v)
+    }
+}
+impl From<f64> for Cell<'_> {
+    fn from(v: f64) -> Self {
+        Cell::Float(v)
+    }
+}
+impl From<bool> for Cell<'_> {
+    fn from(v: bool) -> Self {
+        Cell::Bool(v)
+    }
+}
+impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {
+    fn from(v: Option<T>) -> Self {
+        v.map_or(Cell::Empty, Into::into)
+    }
+}
+
+/// Writes rows under the header it was made with.
+pub struct TableWriter<W: Write> {
+    sink: W,
+    format: Format,
+    columns: Vec<String>,
+    line: Vec<u8>,
+}
+
+impl<W: Write> TableWriter<W> {
+    /// Writes the header line (none for JSON lines).
+    pub fn new(mut sink: W, format: Format, columns: &[&str]) -> io::Result<TableWriter<W>> {
+        if format != Format::Jsonl {
+            let separator = if format == Format::Csv { "," } else { "\t" };
+            writeln!(sink, "{}", columns.join(separator))?;
+        }
+        let columns = columns.iter().map(|c| (*c).to_string()).collect();
+        Ok(TableWriter { sink, format, columns, line: Vec::new() })
+    }
+
+    /// Writes one row; as many cells as there are columns.
+    pub fn row(&mut self, cells: &[Cell]) -> io::Result<()> {
+        if cells.len() != self.columns.len() {
+            return Err(io::Error::other(format!("{} cells for {} columns", cells.len(), self.columns.len())));
+        }
+        self.line.clear();
+        if self.format == Format::Jsonl {
+            self.json(cells)?;
+        } else {
+            let separator = if self.format == Format::Csv { b',' } else { b'\t' };
+            for (i, cell) in cells.iter().enumerate() {
+                if i > 0 {
+                    self.line.push(separator);
+                }
+                match cell {
+                    Cell::Text(text) => quote(text, separator, &mut self.line),
+                    Cell::Int(v) => write!(self.line, "{v}")?,
+                    Cell::Float(v) => float(*v, &mut self.line)?,
+                    Cell::Bool(v) => write!(self.line, "{v}")?,
+                    Cell::Empty => {}
+                }
+            }
+        }
+        self.line.push(b'\n');
+        self.sink.write_all(&self.line)
+    }
+
+    fn json(&mut self, cells: &[Cell]) -> io::Result<()> {
+        self.line.push(b'{');
+        for (i, (cell, column)) in cells.iter().zip(&self.columns).enumerate() {
+            if i > 0 {
+                self.line.push(b',');
+            }
+            serde_json::to_writer(&mut self.line, column)?;
+            self.line.push(b':');
+            match cell {
+                Cell::Text(text) => serde_json::to_writer(&mut self.line, text)?,
+                Cell::Int(v) => write!(self.line, "{v}")?,
+                Cell::Float(v) if v.is_finite() => float(*v, &mut self.line)?,
+                Cell::Float(v) => {
+                    self.line.push(b'"');
+                    float(*v, &mut self.line)?;
+                    self.line.push(b'"');
+                }
+                Cell::Bool(v) => write!(self.line, "{v}")?,
+                Cell::Empty => self.line.extend(b"null"),
+            }
+        }
+        self.line.push(b'}');
+        Ok(())
+    }
+
+    /// Gives the sink back.
+    pub fn into_inner(self) -> W {
+        self.sink
+    }
+}
+
+/// The shortest decimal that reads back as the same f64; exponents only where plain digits would be long.
+fn float(v: f64, out: &mut Vec<u8>) -> io::Result<()> {
+    let magnitude = v.abs();
+    if v != 0.0 && v.is_finite() && !(1e-5..1e16).contains(&magnitude) {
+        write!(out, "{v:e}")
+    } else {
+        write!(out, "{v}")
+    }
+}
+
+fn quote(text: &str, separator: u8, out: &mut Vec<u8>) {
+    let special = |b: u8| b == separator || b == b'"' || b == b'\n' || b == b'\r';
+    if !text.bytes().any(special) {
+        out.extend(text.as_bytes());
+        return;
+    }
+    out.push(b'"');
+    for b in text.bytes() {
+        if b == b'"' {
+            out.push(b'"');
+        }
+        out.push(b);
+    }
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(format: Format, cells: &[Cell]) -> String {
+        let mut t = TableWriter::new(Vec::new(), format, &["a", "b"]).unwrap();
+        t.row(cells).unwrap();
+        String::from_utf8(t.into_inner()).unwrap()
+    }
+
+    #[test]
+    fn floats_read_back_and_odd_values_have_names() {
+        for v in [0.1, 1e-300, 123456789.25, 1e17, -2.5e-7, 0.0, f64::MAX, 5e-324] {
+            let text = written(Format::Csv, &[v.into(), Cell::Empty]);
+            let cell = text.lines().nth(1).unwrap().trim_end_matches(',');
+            assert_eq!(cell.parse::<f64>().unwrap().to_bits(), v.to_bits(), "{cell}");
+            assert!(cell.len() < 25);
+        }
+        assert_eq!(written(Format::Csv, &[f64::NAN.into(), f64::NEG_INFINITY.into()]), "a,b\nNaN,-inf\n");
+    }
+
+    #[test]
+    fn text_is_quoted_only_where_needed() {
+        assert_eq!(written(Format::Csv, &["x,y".into(), "say \"a\"".into()]), "a,b\n\"x,y\",\"say \"\"a\"\"\"\n");
+        assert_eq!(written(Format::Tsv, &["x,y".into(), 3usize.into()]), "a\tb\nx,y\t3\n");
+    }
+
+    #[test]
+    fn json_lines_are_json() {
+        let line = written(Format::Jsonl, &[f64::NAN.into(), Cell::Empty]);
+        let v: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((&v["a"], &v["b"]), (&"NaN".into(), &serde_json::Value::Null));
+    }
+
+    #[test]
+    fn a_row_of_another_width_is_an_error() {
+        let mut t = TableWriter::new(Vec::new(), Format::Csv, &["a", "b"]).unwrap();
+        assert!(t.row(&[Cell::Empty]).is_err());
+    }
+}

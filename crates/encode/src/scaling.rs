@@ -1,0 +1,124 @@
+use std::ops::Range;
+
+use linear_algebra::Real;
+use ndarray::{Array2, ArrayView2, Axis};
+use rayon::prelude::*;
+
+/// What is done to the feature columns before the fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scaling {
+    /// The training mean is subtracted, and the rest divided by the training standard deviation.
+    Standardize,
+    /// The training mean is subtracted.
+    Centre,
+}
+
+/// The means and standard deviations of feature columns over the training rows, which alone are looked at.
+///
+/// The standard deviation has n in the denominator. A column without variance in the training rows is turned
+/// into zeros everywhere, so that its weight is 0.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnScaling {
+    /// Mean of every column.
+    pub mean: Vec<f64>,
+    /// What every column is divided by: its standard deviation, or 1 under [`Scaling::Centre`]; 0 marks a
+    /// column without variance.
+    pub divisor: Vec<f64>,
+}
+
+/// Columns that one thread takes at a time.
+const CHUNK: usize = 512;
+
+impl ColumnScaling {
+    /// Learns means and standard deviations from these rows of `x` (`n x p`). `rows` must not be empty.
+    pub fn learn<T: Real>(x: ArrayView2<T>, rows: &[usize], scaling: Scaling) -> ColumnScaling {
+        let p = x.ncols();
+        let n = rows.len() as f64;
+        let mut mean = vec![0.0; p];
+        let mut divisor = vec![1.0; p];
+        mean.par_chunks_mut(CHUNK).zip(divisor.par_chunks_mut(CHUNK)).enumerate().for_each(
+            |(chunk, (mean, divisor))| {
+                let start = chunk * CHUNK;
+                let value = |row: usize, k: usize| x[(row, start + k)].to_f64();
+                // Deviations from the first row: an offset of any size costs no digit of the variance.
+                let first: Vec<f64> = (0..mean.len()).map(|k| value(rows[0], k)).collect();
+                let mut varies = vec![false; mean.len()];
+                let mut sum = vec![0.0; mean.len()];
+                for &row in rows {
+                    for k in 0..sum.len() {
+                        let difference = value(row, k) - first[k];
+                        sum[k] += difference;
+                        varies[k] |= difference != 0.0;
+                    }
+                }
+                let centre: Vec<f64> = sum.iter().map(|s| s / n).collect();
+                let mut squares = vec![0.0; mean.len()];
+                for &row in rows {
+                    for k in 0..squares.len() {
+                        squares[k] += (value(row, k) - first[k] - centre[k]).powi(2);
+                    }
+                }
+                for k in 0..mean.len() {
+                    mean[k] = first[k] + centre[k];
+                    divisor[k] = match scaling {
+                        _ if !varies[k] => 0.0,
+                        Scaling::Standardize => (squares[k] / n).sqrt(),
+                        Scaling::Centre => 1.0,
+                    };
+                }
+            },
+        );
+        ColumnScaling { mean, divisor }
+    }
+
+    /// Number of columns without variance in the training rows.
+    pub fn n_constant(&self) -> usize {
+        self.divisor.iter().filter(|d| **d == 0.0).count()
+    }
+
+    /// The scaled values of these rows and columns of `x`.
+    pub fn apply<T: Real, U: Real>(&self, x: ArrayView2<T>, rows: &[usize], columns: Range<usize>) -> Array2<U> {
+        let mut out = Array2::from_elem((rows.len(), columns.len()), U::default());
+        let (mean, divisor) = (&self.mean[columns.clone()], &self.divisor[columns.clone()]);
+        out.axis_iter_mut(Axis(0)).into_par_iter().zip(rows).for_each(|(mut out, &row)| {
+            for (k, out) in out.iter_mut().enumerate() {
+                if divisor[k] != 0.0 {
+                    *out = U::from_f64((x[(row, columns.start + k)].to_f64() - mean[k]) / divisor[k]);
+                }
+            }
+        });
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, array};
+
+    use super::{ColumnScaling, Scaling};
+
+    #[test]
+    fn means_and_deviations_come_from_the_training_rows() {
+        // rows 0 and 2: column 0 has 1, 3 (mean 2, sd 1), column 1 has 4, 4; row 1 is not looked at
+        let x = array![[1.0f32, 4.0], [1000.0, 9.0], [3.0, 4.0]];
+        let scaling = ColumnScaling::learn(x.view(), &[0, 2], Scaling::Standardize);
+        assert_eq!(scaling.mean, [2.0, 4.0]);
+        assert_eq!(scaling.divisor, [1.0, 0.0]);
+        assert_eq!(scaling.n_constant(), 1);
+        let applied: Array2<f64> = scaling.apply(x.view(), &[0, 1, 2], 0..2);
+        assert_eq!(applied, array![[-1.0, 0.0], [998.0, 0.0], [1.0, 0.0]]);
+        let second: Array2<f32> = scaling.apply(x.view(), &[1], 1..2);
+        assert_eq!(second, array![[0.0f32]]);
+        let centred = ColumnScaling::learn(x.view(), &[0, 1], Scaling::Centre);
+        assert_eq!(centred.divisor, [1.0, 1.0]);
+    }
+
+    #[test]
+    fn a_large_offset_costs_no_digits_and_an_inexact_constant_is_constant() {
+        let x = array![[1e9 + 1.0, 0.1], [1e9 + 2.0, 0.1], [1e9 + 6.0, 0.1]];
+        let scaling = ColumnScaling::learn(x.view(), &[0, 1, 2], Scaling::Standardize);
+        assert_eq!(scaling.mean[0], 1e9 + 3.0);
+        assert!((scaling.divisor[0] - (14.0f64 / 3.0).sqrt()).abs() < 1e-15);
+        assert_eq!(scaling.divisor[1], 0.0);
+    }
+}

@@ -1,0 +1,401 @@
+//! `fmri-roi contrast`: betas and a contrast, or several maps, to a t map.
+
+use anyhow::{Context, Result, bail};
+use cli::{Cell, Input, Job, Output, TableWriter};
+use labelled_inputs::read_table;
+use localizer::{CategoryMoments, Contrast, Correction, UnitTests};
+use ndarray::{ArrayView2, aview1};
+use npy_stream::{Block, Dtype, Incoming, NpyReader, RowWriter};
+use statistics::Reason;
+use stimulus_table::{StimulusTable, Table, TableJoin};
+
+use crate::args::ContrastArgs;
+use crate::geometry::Geometry;
+use crate::source::{Source, is_double, nifti_name, open_numbers, read_geometry, require_n_voxels, require_same_grid};
+use crate::volume::VolumeReader;
+use crate::volume_writer::{Intent, Voxels, write_volume};
+
+/// Values read at a time: a few MiB, so that a block stays near the cache and is still long.
+const BLOCK_VALUES: usize = 1 << 20;
+
+/// A t per voxel and what is known of it.
+struct TMap {
+    name: String,
+    t: Vec<f64>,
+    /// The same everywhere, or none.
+    df: Option<f64>,
+    n_constant: usize,
+    n_nan: usize,
+    double: bool,
+}
+
+/// Runs the verb.
+pub fn run(args: ContrastArgs) -> Result<()> {
+    let mut job = Job::start("fmri-roi", &args.common)?;
+    if args.table.is_some() {
+        job = job.with_provenance();
+    }
+    let out = Output::binary(args.common.output.as_deref())?;
+    let like = args.like.as_ref().map(|input| read_geometry(&job, input)).transpose()?;
+
+    let (maps, grid) = if args.one_sample { one_sample(&job, &args)? } else { two_sample(&job, &args)? };
+    if let (Some(input), Some(like)) = (&args.like, &like) {
+        match &grid {
+            Some(grid) => require_same_grid((&args.inputs[0].to_string(), grid), (&input.to_string(), like))?,
+            None => require_n_voxels((&maps[0].name, maps[0].t.len()), (&input.to_string(), like))?,
+        }
+    }
+    let gzip = match &args.common.output {
+        Some(path) => nifti_name(path),
+        None if grid.is_some() => Some(false),
+        None => None,
+    };
+    match gzip {
+        Some(gzip) => write_image(&job, out, &maps, grid.or(like).as_ref(), gzip)?,
+        None => write_matrices(&job, out, &maps, args.dtype)?,
+    }
+    for map in &maps {
+        let counts = [(map.n_constant, Reason::Constant), (map.n_nan, Reason::NanInput)];
+        let why: Vec<String> =
+            counts.iter().filter(|(n, _)| *n > 0).map(|(n, reason)| format!("{n} {reason}")).collect();
+        if !why.is_empty() {
+            let n = map.n_constant + map.n_nan;
+            job.warn(format!("{}: {n} of {} voxels have no t: {}", map.name, map.t.len(), why.join(", ")));
+        }
+    }
+    Ok(())
+}
+
+// One sample: the mean of a contrast over subjects against 0.
+
+fn one_sample(job: &Job, args: &ContrastArgs) -> Result<(Vec<TMap>, Option<Geometry>)> {
+    let mut moments = LazyMoments::new(1);
+    let mut first: Option<(String, Option<Geometry>)> = None;
+    let mut double = false;
+    let progress = job.progress(args.inputs.len(), "files");
+    for input in &args.inputs {
+        let name = input.to_string();
+        match open_numbers(job, input)? {
+            Source::Nifti(mut image) => {
+                let grid = image.geometry().clone();
+                match &first {
+                    Some((other, Some(theirs))) => require_same_grid((&name, &grid), (other, theirs))?,
+                    Some((other, None)) => bail!("{name}: a NIfTI image, but {other} is .npy; give maps of one kind"),
+                    None => first = Some((name.clone(), Some(grid.clone()))),
+                }
+                double |= is_double(&image);
+                let mut voxels = Vec::new();
+                while image.next_volume(&mut voxels).with_context(|| name.clone())? {
+                    moments.add(as_row(&voxels)?, &[Some(0)]).with_context(|| name.clone())?;
+                }
+            }
+            Source::Other(_) => bail!("{name}: neither a NIfTI image nor a .npy array"),
+            Source::Npy(mut reader) => {
+                if let Some((other, Some(_))) = &first {
+                    bail!("{name}: a .npy stream, but {other} is a NIfTI image; give maps of one kind");
+                }
+                first.get_or_insert((name.clone(), None));
+                while let Some(mut array) = reader.next_array().with_context(|| name.clone())? {
+                    double |= array.kind().is_double();
+                    stream(&mut array, &mut moments, |_| Some(0)).with_context(|| name.clone())?;
+                    array.finish().with_context(|| name.clone())?;
+                }
+            }
+        }
+        progress.advance(1);
+    }
+    drop(progress);
+    let name = match args.inputs.as_slice() {
+        [] => bail!("0 maps; a one-sample t needs at least 2"),
+        [only] => only.to_string(),
+        [first, others @ ..] => format!("{first} and {} more", others.len()),
+    };
+    let sums = moments.sums.filter(|sums| sums.count(0) >= 2);
+    let Some(sums) = sums else {
+        bail!("{name}: fewer than 2 maps; a one-sample t needs at least 2");
+    };
+    let n = sums.count(0);
+    let df = (n - 1) as f64;
+    job.record("test", "one-sample t");
+    job.record("n", n);
+    job.record("df", df);
+    let reasons: Vec<Option<Reason>> = (0..sums.n_units()).map(|voxel| sums.reason(voxel)).collect();
+    let t = (0..sums.n_units())
+        .map(|voxel| match reasons[voxel] {
+            Some(_) => f64::NAN,
+            None => {
+                let moments = sums.moments(0, voxel);
+                moments.mean / (moments.variance() / n as f64).sqrt()
+            }
+        })
+        .collect();
+    let count = |reason| reasons.iter().filter(|&&found| found == Some(reason)).count();
+    let (n_constant, n_nan) = (count(Reason::Constant), count(Reason::NanInput));
+    job.note(format!("{name}: one-sample t over {n} maps, df {df}"));
+    let map = TMap { name, t, df: Some(df), n_constant, n_nan, double };
+    Ok((vec![map], first.and_then(|(_, grid)| grid)))
+}
+
+// Two samples: rows of one kind against rows of another.
+
+fn two_sample(job: &Job, args: &ContrastArgs) -> Result<(Vec<TMap>, Option<Geometry>)> {
+    let (Some(stimuli), Some(by), Some(contrast)) = (&args.stimuli, &args.by, &args.contrast) else {
+        bail!("--stimuli, --by and --contrast are needed (or --one-sample)");
+    };
+    let [input] = args.inputs.as_slice() else {
+        bail!("{} inputs; a contrast takes one (pipe several through `cat`)", args.inputs.len());
+    };
+    let table = read_table(job, stimuli)?;
+    // Everything the table can be wrong about is found before betas are read.
+    let column = table.column(by).with_context(|| stimuli.to_string())?.to_vec();
+    let groups = contrast.resolve(&column, args.versus).with_context(|| format!("{stimuli}: column {by:?}"))?;
+    let design = Design {
+        job,
+        args,
+        contrast,
+        table_name: stimuli.to_string(),
+        group_of_row: groups.group_of_row,
+        n_groups: groups.names.len(),
+    };
+    job.record("contrast", contrast.to_string());
+    job.record("test", format!("two-sample t, {}, {}", args.test.as_str(), args.versus));
+    let mut lines = match &args.table {
+        Some(path) => Some(TableWriter::new(Output::text(Some(path))?, args.format, &COLUMNS)?),
+        None => None,
+    };
+    let (tests, grid) = match open_numbers(job, input)? {
+        Source::Nifti(image) => {
+            let grid = image.geometry().clone();
+            (vec![design.volumes(input, *image)?], Some(grid))
+        }
+        Source::Npy(reader) => (design.matrices(input, reader, table)?, None),
+        Source::Other(_) => bail!("{input}: neither a NIfTI image nor a .npy array"),
+    };
+    let mut maps = Vec::with_capacity(tests.len());
+    for (name, tests, double) in tests {
+        if let Some(lines) = &mut lines {
+            write_lines(lines, &name, &tests)?;
+        }
+        maps.push(t_map(name, &tests, double));
+    }
+    if let Some(lines) = lines {
+        lines.into_inner().commit(job)?;
+    }
+    Ok((maps, grid))
+}
+
+type NamedTests = (String, UnitTests, bool);
+
+/// The contrast met with its table.
+struct Design<'a> {
+    job: &'a Job,
+    args: &'a ContrastArgs,
+    contrast: &'a Contrast,
+    table_name: String,
+    /// Group of each row of the table.
+    group_of_row: Vec<Option<usize>>,
+    n_groups: usize,
+}
+
+impl Design<'_> {
+    /// A four-dimensional image: volume i is row i of the table.
+    fn volumes(&self, input: &Input, mut image: VolumeReader) -> Result<NamedTests> {
+        let (n_volumes, n_rows) = (image.n_volumes(), self.group_of_row.len());
+        if n_volumes != n_rows {
+            bail!("{input}: {n_volumes} volumes, but {} has {n_rows} rows; one row per volume", self.table_name);
+        }
+        if !self.args.join.assume_order {
+            bail!(
+                "{input}: {n_volumes} volumes without ids; say --assume-order if volume i is row i of {}",
+                self.table_name
+            );
+        }
+        let double = is_double(&image);
+        let mut moments = LazyMoments::new(self.n_groups);
+        let progress = self.job.progress(n_volumes, "volumes");
+        let mut voxels = Vec::new();
+        for group in &self.group_of_row {
+            image.next_volume(&mut voxels).with_context(|| input.to_string())?;
+            moments.add(as_row(&voxels)?, &[*group]).with_context(|| input.to_string())?;
+            progress.advance(1);
+        }
+        Ok((input.to_string(), self.test(input, moments)?, double))
+    }
+
+    /// Every matrix of a stream, joined with the table by id.
+    fn matrices(&self, input: &Input, mut reader: NpyReader, table: Table) -> Result<Vec<NamedTests>> {
+        let name = input.to_string();
+        let can_look_ahead = reader.can_look_ahead();
+        let options = self.args.join.options();
+        let mut stimuli: Option<StimulusTable> = None;
+        let mut tests = Vec::new();
+        while let Some(mut array) = reader.next_array().with_context(|| name.clone())? {
+            let (n_rows, _) = array.matrix_shape().with_context(|| name.clone())?;
+            let double = array.kind().is_double();
+            let labels = array.labels_ahead().with_context(|| name.clone())?.flatten();
+            let mut moments = LazyMoments::new(self.n_groups);
+            if can_look_ahead && labels.is_none() && self.args.join.assume_order {
+                // Trials without ids: the table is one of trials, its ids may repeat and are not asked.
+                if n_rows != self.group_of_row.len() {
+                    bail!("{name}: {n_rows} rows, but {} has {}", self.table_name, self.group_of_row.len());
+                }
+                stream(&mut array, &mut moments, |row| self.group_of_row[row]).with_context(|| name.clone())?;
+                array.finish().with_context(|| name.clone())?;
+            } else {
+                let stimuli = match &mut stimuli {
+                    Some(stimuli) => stimuli,
+                    none => {
+                        none.insert(StimulusTable::from_table(table.clone()).with_context(|| self.table_name.clone())?)
+                    }
+                };
+                let side = (self.table_name.as_str(), &*stimuli);
+                let mut joined = match &labels {
+                    Some(labels) => TableJoin::labelled(&name, labels, side, options)?,
+                    None if !can_look_ahead && n_rows != stimuli.len() && !self.args.join.assume_order => bail!(
+                        "{name}: {n_rows} rows, but {} has {} stimuli; labels of a pipe come behind its rows, so give repeated trials as a file",
+                        self.table_name,
+                        stimuli.len()
+                    ),
+                    None => TableJoin::by_position(&name, n_rows, side, !can_look_ahead, options)?,
+                };
+                stream(&mut array, &mut moments, |row| joined.rows[row].and_then(|row| self.group_of_row[row]))
+                    .with_context(|| name.clone())?;
+                let behind = array.finish().with_context(|| name.clone())?;
+                joined.check(&name, behind.as_deref(), side, options)?;
+                if let Some(message) = &joined.message {
+                    self.job.note(message);
+                }
+            }
+            let array_name = input.array_name(tests.len());
+            tests.push((array_name, self.test(input, moments)?, double));
+        }
+        if tests.is_empty() {
+            return Err(npy_stream::NpyError::Empty).with_context(|| name);
+        }
+        Ok(tests)
+    }
+
+    fn test(&self, input: &Input, moments: LazyMoments) -> Result<UnitTests> {
+        let Some(sums) = moments.sums else { bail!("{input}: 0 rows; a t test needs at least 2 on each side") };
+        let context = || format!("{input}: contrast \"{}\"", self.contrast);
+        UnitTests::compute(sums, self.args.test, self.args.fdr.map(Correction::from)).with_context(context)
+    }
+}
+
+/// Moments that take their memory when the first rows are there: a header alone is not believed.
+struct LazyMoments {
+    n_groups: usize,
+    sums: Option<CategoryMoments>,
+}
+
+impl LazyMoments {
+    fn new(n_groups: usize) -> Self {
+        LazyMoments { n_groups, sums: None }
+    }
+
+    fn add<T>(&mut self, rows: ArrayView2<'_, T>, groups: &[Option<usize>]) -> Result<()>
+    where
+        T: Copy + Into<f64> + Send + Sync,
+    {
+        let new = || CategoryMoments::new(self.n_groups, rows.ncols());
+        self.sums.get_or_insert_with(new).add_rows(rows, groups)?;
+        Ok(())
+    }
+}
+
+fn t_map(name: String, tests: &UnitTests, double: bool) -> TMap {
+    let t = tests.t().to_vec();
+    let n_nan = tests.n_nan_input();
+    // A voxel without t that met no NaN is flat, altogether or within the comparison that decides.
+    let n_constant = t.iter().filter(|t| t.is_nan()).count() - n_nan;
+    TMap { name, t, df: common_df(tests), n_constant, n_nan, double }
+}
+
+/// Degrees of freedom, when they are the same for every voxel: Student's test against groups of one size.
+fn common_df(tests: &UnitTests) -> Option<f64> {
+    let moments = tests.moments();
+    let mut rest = (1..moments.n_groups()).map(|group| moments.count(group));
+    let n_rest = rest.next()?;
+    rest.all(|other| other == n_rest).then(|| (moments.count(0) + n_rest) as f64 - 2.0)
+}
+
+const COLUMNS: [&str; 13] = [
+    "array",
+    "voxel",
+    "n",
+    "mean_preferred",
+    "mean_rest",
+    "t",
+    "df",
+    "p",
+    "neg_log10_p",
+    "q",
+    "dprime",
+    "selectivity_index",
+    "reason",
+];
+
+fn write_lines(lines: &mut TableWriter<Output>, name: &str, tests: &UnitTests) -> Result<()> {
+    for voxel in 0..tests.n_units() {
+        let row = tests.row(voxel);
+        lines.row(&[
+            name.into(),
+            voxel.into(),
+            (row.n_preferred + row.n_rest).into(),
+            row.mean_preferred.into(),
+            row.mean_rest.into(),
+            row.t.into(),
+            row.df.into(),
+            row.p.into(),
+            row.neg_log10_p.into(),
+            tests.ln_q().map(|_| row.q).into(),
+            row.dprime.into(),
+            row.selectivity_index.into(),
+            row.reason.map_or(Cell::Empty, |reason| reason.as_str().into()),
+        ])?;
+    }
+    Ok(())
+}
+
+fn as_row(voxels: &[f64]) -> Result<ArrayView2<'_, f64>> {
+    Ok(aview1(voxels).into_shape_with_order((1, voxels.len()))?)
+}
+
+/// Adds all rows of a matrix, a block at a time.
+fn stream(array: &mut Incoming<'_>, moments: &mut LazyMoments, group: impl Fn(usize) -> Option<usize>) -> Result<()> {
+    let (_, n_voxels) = array.matrix_shape()?;
+    let n_block = (BLOCK_VALUES / n_voxels.max(1)).max(16);
+    let mut row = 0;
+    while let Some(block) = array.next_rows(n_block)? {
+        let groups: Vec<Option<usize>> = (row..row + block.n_rows()).map(&group).collect();
+        row += groups.len();
+        match block {
+            Block::F4(values) => moments.add(values, &groups)?,
+            Block::F8(values) => moments.add(values, &groups)?,
+        }
+    }
+    Ok(())
+}
+
+fn write_image(job: &Job, mut out: Output, maps: &[TMap], grid: Option<&Geometry>, gzip: bool) -> Result<()> {
+    let [map] = maps else {
+        bail!("{} t maps do not fit one image; name a .npy file, or run them one by one", maps.len());
+    };
+    let Some(grid) = grid else {
+        bail!("{}: a .npy map has no geometry; give --like IMAGE, or name a .npy file", map.name);
+    };
+    let t: Vec<f32> = map.t.iter().map(|&t| t as f32).collect();
+    let intent = map.df.map_or(Intent::None, |df| Intent::T { df });
+    write_volume(&mut out, Voxels::F4(&t), grid, intent, gzip)?;
+    out.commit(job)
+}
+
+fn write_matrices(job: &Job, mut out: Output, maps: &[TMap], dtype: Option<Dtype>) -> Result<()> {
+    for map in maps {
+        let dtype = dtype.unwrap_or(if map.double { Dtype::F8 } else { Dtype::F4 });
+        let mut rows = RowWriter::new(&mut out, 1, map.t.len(), dtype)?;
+        rows.write_rows(as_row(&map.t)?)?;
+        rows.finish(Some(&["t".to_string()]))?;
+    }
+    out.commit(job)
+}

@@ -1,0 +1,243 @@
+//! `fmri-roi define`: a t map to regions, as a table and as a mask.
+
+use anyhow::{Context, Result, bail};
+use cli::{Cell, Input, Job, Output, TableWriter};
+use labelled_inputs::read_table;
+
+use crate::args::DefineArgs;
+use crate::cluster::{clusters, peaks};
+use crate::geometry::Geometry;
+use crate::region::{Region, Rule, VoxelSet, find, parcels};
+use crate::source::{Map, nifti_name, read_geometry, read_map, require_n_voxels, require_same_grid};
+use crate::volume_writer::{Intent, Voxels, write_volume};
+
+/// The field's threshold, for voxels and units alike.
+const DEFAULT_T: f64 = 7.0;
+
+/// Runs the verb.
+pub fn run(args: DefineArgs) -> Result<()> {
+    let job = Job::start("fmri-roi", &args.common)?;
+    let mask_name = args.common.output.as_deref().and_then(nifti_name);
+    let mut mask_out = match mask_name {
+        Some(_) => Some(Output::binary(args.common.output.as_deref())?),
+        None => None,
+    };
+    let table_out = match mask_name {
+        Some(_) => Output::text(None)?,
+        None => Output::text(args.common.output.as_deref())?,
+    };
+
+    let mut map = read_map(&job, &args.stat)?;
+    let spaces = search_spaces(&job, &args, &mut map)?;
+    let Map { values: t, geometry } = map;
+    if geometry.is_none() {
+        let needs =
+            [(args.min_cluster.is_some(), "--min-cluster"), (args.peaks, "--peaks"), (mask_out.is_some(), "a mask")];
+        if let Some((_, what)) = needs.iter().find(|(asked, _)| *asked) {
+            bail!("{}: a .npy map does not say where its voxels are, which {what} needs; give --like IMAGE", args.stat);
+        }
+    }
+
+    let default_t = args.top.is_none().then_some(DEFAULT_T);
+    let rule = Rule {
+        t: args.t.or(default_t),
+        min_cluster: args.min_cluster,
+        connectivity: args.connectivity.into(),
+        top: args.top,
+    };
+    job.record("t_above", rule.t);
+    let regions: Vec<Region> = spaces.iter().map(|space| find(space, &t, geometry.as_ref(), &rule)).collect();
+
+    if let (Some(gzip), Some(mut out), Some(grid)) = (mask_name, mask_out.take(), &geometry) {
+        let mut labels = vec![0u32; t.len()];
+        for (number, region) in regions.iter().enumerate() {
+            for &voxel in &region.voxels {
+                labels[voxel] = number as u32 + 1;
+            }
+        }
+        write_volume(&mut out, Voxels::Labels(&labels), grid, Intent::Label, gzip)?;
+        let names: Vec<&str> = regions.iter().map(|region| region.name.as_str()).collect();
+        job.record("regions", names);
+        out.commit(&job)?;
+    }
+    let table = if args.summary {
+        write_summary(table_out, &args, &regions, &t, geometry.as_ref())?
+    } else if let (true, Some(grid)) = (args.peaks, &geometry) {
+        write_peaks(table_out, &args, &regions, &t, grid)?
+    } else {
+        write_voxels(table_out, &args, &regions, &t, geometry.as_ref())?
+    };
+    table.commit(&job)?;
+    report(&job, &args, &spaces, &regions, &t);
+    Ok(())
+}
+
+/// The parcels that are asked for, or all voxels; makes sure that everything is on one grid, and gives a `.npy` map the
+/// grid of the image that it is used with.
+fn search_spaces(job: &Job, args: &DefineArgs, map: &mut Map) -> Result<Vec<VoxelSet>> {
+    let stat = args.stat.to_string();
+    if let Some(like) = &args.like {
+        adopt_grid(map, &stat, &like.to_string(), read_geometry(job, like)?)?;
+    }
+    let Some(input) = &args.parcels else {
+        let name = match args.name.as_slice() {
+            [] => "roi".to_string(),
+            [one] => one.clone(),
+            several => bail!("{} names for the one region; several regions need --parcels", several.len()),
+        };
+        return Ok(vec![VoxelSet { name, voxels: (0..map.values.len()).collect() }]);
+    };
+    let labels = read_map(job, input)?;
+    match labels.geometry {
+        Some(grid) => adopt_grid(map, &stat, &input.to_string(), grid)?,
+        None if labels.values.len() != map.values.len() => {
+            bail!("{input}: {} voxels, but {stat} has {}", labels.values.len(), map.values.len())
+        }
+        None => {}
+    }
+    let names = args.labels.as_ref().map(|table| read_names(job, table)).transpose()?;
+    let spaces = parcels(&labels.values, names.as_deref()).with_context(|| input.to_string())?;
+    choose(spaces, &args.name, &input.to_string())
+}
+
+fn adopt_grid(map: &mut Map, stat: &str, other: &str, grid: Geometry) -> Result<()> {
+    match &map.geometry {
+        Some(mine) => require_same_grid((stat, mine), (other, &grid)),
+        None => {
+            require_n_voxels((stat, map.values.len()), (other, &grid))?;
+            map.geometry = Some(grid);
+            Ok(())
+        }
+    }
+}
+
+/// Names of parcel numbers: the columns `index` and `name`.
+pub fn read_names(job: &Job, input: &Input) -> Result<Vec<(u32, String)>> {
+    let table = read_table(job, input)?;
+    let numbers = table.indices("index").with_context(|| input.to_string())?;
+    let names = table.column("name").with_context(|| input.to_string())?;
+    let mut named: Vec<(u32, String)> = Vec::with_capacity(names.len());
+    for (row, (number, name)) in numbers.into_iter().zip(names).enumerate() {
+        let Ok(number) = u32::try_from(number) else {
+            bail!("{input}: row {row}: index {number} is more than {}", u32::MAX);
+        };
+        if let Some(first) = named.iter().position(|(other, _)| *other == number) {
+            bail!("{input}: index {number} stands in rows {first} and {row}; one name per index");
+        }
+        named.push((number, name.clone()));
+    }
+    // 0 is outside every parcel, whatever the table calls it.
+    named.retain(|(number, _)| *number != 0);
+    Ok(named)
+}
+
+/// The sets of these names, in the order of the sets; all of them without names.
+pub fn choose(sets: Vec<VoxelSet>, names: &[String], source: &str) -> Result<Vec<VoxelSet>> {
+    if names.is_empty() {
+        return Ok(sets);
+    }
+    if let Some(missing) = names.iter().find(|name| !sets.iter().any(|set| set.name == **name)) {
+        let have: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
+        bail!("{source}: no region {missing:?}; the {} regions are {}", have.len(), have.join(", "));
+    }
+    Ok(sets.into_iter().filter(|set| names.contains(&set.name)).collect())
+}
+
+/// The cells i, j, k, x, y, z of a voxel; empty where the map has no geometry or there is no voxel.
+fn where_is(voxel: Option<usize>, grid: Option<&Geometry>) -> [Cell<'static>; 6] {
+    let (Some(voxel), Some(grid)) = (voxel, grid) else { return [const { Cell::Empty }; 6] };
+    let place = grid.place(voxel);
+    let [i, j, k] = place.map(Cell::from);
+    let [x, y, z] = grid.millimetres(place).map(Cell::from);
+    [i, j, k, x, y, z]
+}
+
+fn write_voxels(
+    out: Output,
+    args: &DefineArgs,
+    regions: &[Region],
+    t: &[f64],
+    grid: Option<&Geometry>,
+) -> Result<Output> {
+    let mut table = TableWriter::new(out, args.format, &["roi", "voxel", "i", "j", "k", "x", "y", "z", "t"])?;
+    for region in regions {
+        for &voxel in &region.voxels {
+            let [i, j, k, x, y, z] = where_is(Some(voxel), grid);
+            table.row(&[(&region.name).into(), voxel.into(), i, j, k, x, y, z, t[voxel].into()])?;
+        }
+    }
+    Ok(table.into_inner())
+}
+
+fn write_summary(
+    out: Output,
+    args: &DefineArgs,
+    regions: &[Region],
+    t: &[f64],
+    grid: Option<&Geometry>,
+) -> Result<Output> {
+    let columns = ["roi", "n_voxels", "n_parcel", "t_max", "voxel", "i", "j", "k", "x", "y", "z"];
+    let mut table = TableWriter::new(out, args.format, &columns)?;
+    for region in regions {
+        let peak = region.peak(t);
+        let [i, j, k, x, y, z] = where_is(peak, grid);
+        let t_max = peak.map_or(f64::NAN, |voxel| t[voxel]);
+        table.row(&[
+            (&region.name).into(),
+            region.voxels.len().into(),
+            region.n_searched.into(),
+            t_max.into(),
+            peak.into(),
+            i,
+            j,
+            k,
+            x,
+            y,
+            z,
+        ])?;
+    }
+    Ok(table.into_inner())
+}
+
+fn write_peaks(out: Output, args: &DefineArgs, regions: &[Region], t: &[f64], grid: &Geometry) -> Result<Output> {
+    let columns = ["roi", "cluster", "n_voxels", "voxel", "i", "j", "k", "x", "y", "z", "t"];
+    let mut table = TableWriter::new(out, args.format, &columns)?;
+    for region in regions {
+        let mut found: Vec<(Vec<usize>, usize)> = clusters(&region.voxels, grid, args.connectivity.into())
+            .into_iter()
+            .map(|members| (peaks(&members, t, grid, args.peak_distance), members.len()))
+            .collect();
+        // Highest peak first, as one reads such a table; equal ones in order of their place.
+        found.sort_by(|(a, _), (b, _)| t[b[0]].total_cmp(&t[a[0]]).then(a[0].cmp(&b[0])));
+        for (number, (peaks, n_voxels)) in found.iter().enumerate() {
+            for &peak in peaks {
+                let [i, j, k, x, y, z] = where_is(Some(peak), Some(grid));
+                table.row(&[
+                    (&region.name).into(),
+                    (number + 1).into(),
+                    (*n_voxels).into(),
+                    peak.into(),
+                    i,
+                    j,
+                    k,
+                    x,
+                    y,
+                    z,
+                    t[peak].into(),
+                ])?;
+            }
+        }
+    }
+    Ok(table.into_inner())
+}
+
+/// Says what was found; an empty region is never silent.
+fn report(job: &Job, args: &DefineArgs, spaces: &[VoxelSet], regions: &[Region], t: &[f64]) {
+    for (space, region) in spaces.iter().zip(regions) {
+        let (n, searched) = (region.voxels.len(), format!("{} ({} NaN)", region.n_searched, region.n_nan));
+        let highest = space.voxels.iter().map(|&voxel| t[voxel]).filter(|t| !t.is_nan()).max_by(f64::total_cmp);
+        let highest = highest.map_or(String::new(), |t| format!(", largest t {t:.3}"));
+        let line = format!("{}: region {:?} has {n} voxels of {searched}{highest}", args.stat, region.name);
+        if n == 0 { job.warn(line) } else { job.note(line) }
+    }
+}

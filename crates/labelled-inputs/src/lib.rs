@@ -1,0 +1,168 @@
+//! From file arguments to named, labelled arrays: where opening, reading and joining meet, once for all tools.
+//!
+//! Arrays are named by the stem of their file, in a pipe by their position; `--names` overrides. Every command with
+//! two inputs brings their rows together through [`JoinArgs::join`], which says on stderr what it moved.
+#![warn(missing_docs)]
+
+mod many;
+
+pub use many::{require_unique, tell_apart};
+
+use anyhow::{Context, Result, anyhow, bail};
+use cli::{Input, Job, Opened};
+use npy_stream::{Array, Matrix, NpyReader};
+use std::path::Path;
+use stimulus_table::{JoinOptions, Joined, Side, StimulusTable, Table, join};
+
+/// How two inputs may be joined.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub struct JoinArgs {
+    /// Join inputs without ids by position: row i of both is the same stimulus
+    #[arg(long)]
+    pub assume_order: bool,
+    /// Keep the ids that both inputs have, instead of stopping where they differ
+    #[arg(long)]
+    pub inner: bool,
+}
+
+impl JoinArgs {
+    /// As the join's own options.
+    pub fn options(self) -> JoinOptions {
+        JoinOptions { assume_order: self.assume_order, inner: self.inner }
+    }
+
+    /// Joins by id and says on stderr what was permuted, repeated or left out.
+    pub fn join(self, job: &Job, left: Side, right: Side) -> Result<Joined> {
+        let joined = join(left, right, self.options())?;
+        if let Some(message) = &joined.message {
+            job.note(message);
+        }
+        Ok(joined)
+    }
+}
+
+/// A matrix with its name and the ids of its rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedMatrix {
+    /// File stem, position in the pipe, or what `--names` says.
+    pub name: String,
+    /// Where it came from, for messages.
+    pub source: String,
+    /// Rows = presentations of stimuli.
+    pub matrix: Matrix,
+    /// One id per row.
+    pub labels: Option<Vec<String>>,
+}
+
+impl NamedMatrix {
+    /// This matrix as one side of a join.
+    pub fn side(&self) -> Side<'_> {
+        Side { name: &self.source, labels: self.labels.as_deref(), n_rows: self.matrix.n_rows() }
+    }
+}
+
+/// An array of any shape with its name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedArray {
+    /// File stem, position in the pipe, or what `--names` says.
+    pub name: String,
+    /// Where it came from, for messages.
+    pub source: String,
+    /// The array and the labels behind it.
+    pub array: Array,
+}
+
+impl NamedArray {
+    /// As a matrix; an error names the source and the shape.
+    pub fn into_matrix(self) -> Result<NamedMatrix> {
+        let (matrix, labels) = self.array.into_matrix().map_err(|e| anyhow!("{}: {e}", self.source))?;
+        Ok(NamedMatrix { name: self.name, source: self.source, matrix, labels })
+    }
+}
+
+/// Hands out array names: those of `--names` in order, else the input's own.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    given: Vec<String>,
+    used: usize,
+}
+
+impl Names {
+    /// The names of `--names`, possibly none.
+    pub fn new(given: &[String]) -> Names {
+        Names { given: given.to_vec(), used: 0 }
+    }
+
+    /// The name of the next array, which is number `position` of `input`.
+    pub fn next(&mut self, input: &Input, position: usize) -> Result<String> {
+        self.used += 1;
+        match self.given.get(self.used - 1) {
+            Some(name) => Ok(name.clone()),
+            None if self.given.is_empty() => Ok(input.array_name(position)),
+            None => bail!("{input}: array {} has no name; --names gives {}", self.used - 1, self.given.len()),
+        }
+    }
+
+    /// Every name must have been used.
+    pub fn finish(&self) -> Result<()> {
+        if self.given.len() > self.used {
+            bail!("--names gives {} names for {} arrays", self.given.len(), self.used);
+        }
+        Ok(())
+    }
+}
+
+/// Opens an input as a `.npy` stream.
+pub fn open_npy(job: &Job, input: &Input) -> Result<NpyReader> {
+    Ok(match job.open(input)? {
+        Opened::File(file) => NpyReader::from_file(file).with_context(|| input.to_string())?,
+        Opened::Pipe(reader) => NpyReader::from_pipe(reader),
+    })
+}
+
+/// Reads all arrays of all inputs, in order; no input means stdin.
+pub fn read_arrays(job: &Job, inputs: &[Input], names: &mut Names) -> Result<Vec<NamedArray>> {
+    let stdin = [Input::Stdin];
+    let inputs = if inputs.is_empty() { &stdin[..] } else { inputs };
+    let mut arrays = Vec::new();
+    for input in inputs {
+        let read = open_npy(job, input)?.read_all().with_context(|| input.to_string())?;
+        let several = read.len() > 1;
+        for (position, array) in read.into_iter().enumerate() {
+            let name = names.next(input, position)?;
+            let source = if several { format!("{input} (array {position})") } else { input.to_string() };
+            arrays.push(NamedArray { name, source, array });
+        }
+    }
+    names.finish()?;
+    Ok(arrays)
+}
+
+/// Reads all matrices of all inputs, in order; no input means stdin.
+pub fn read_matrices(job: &Job, inputs: &[Input], names: &mut Names) -> Result<Vec<NamedMatrix>> {
+    read_arrays(job, inputs, names)?.into_iter().map(NamedArray::into_matrix).collect()
+}
+
+/// Reads the one matrix of an input; a second array in it is an error.
+pub fn read_matrix(job: &Job, input: &Input) -> Result<NamedMatrix> {
+    let mut all = read_matrices(job, std::slice::from_ref(input), &mut Names::default())?;
+    if all.len() > 1 {
+        bail!("{input}: holds {} matrices where one is needed; split them with `npy cat --array N`", all.len());
+    }
+    Ok(all.remove(0))
+}
+
+/// Reads a stimulus table.
+pub fn read_stimuli(job: &Job, input: &Input) -> Result<StimulusTable> {
+    StimulusTable::read(job.open(input)?.reader()).with_context(|| input.to_string())
+}
+
+/// Reads any table (units, regions).
+pub fn read_table(job: &Job, input: &Input) -> Result<Table> {
+    Table::read(job.open(input)?.reader()).with_context(|| input.to_string())
+}
+
+/// The folder that relative paths of a table are against.
+pub fn folder_of(input: &Input) -> &Path {
+    input.path().and_then(Path::parent).unwrap_or(Path::new(""))
+}

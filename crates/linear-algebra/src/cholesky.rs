@@ -1,0 +1,85 @@
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt;
+use faer::{Mat, Par};
+use ndarray::{Array2, ArrayView2};
+
+use crate::LinearAlgebraError;
+use crate::error::finite_square;
+
+/// The factor `L` of a symmetric positive definite matrix `a = L L'`.
+///
+/// ```
+/// use linear_algebra::Cholesky;
+/// use ndarray::array;
+/// let factor = Cholesky::new(array![[4.0, 2.0], [2.0, 5.0]].view())?;
+/// // 4 * 1 + 2 * 2 = 8; 2 * 1 + 5 * 2 = 12
+/// assert_eq!(factor.solve(array![[8.0], [12.0]].view())?, array![[1.0], [2.0]]);
+/// # Ok::<(), linear_algebra::LinearAlgebraError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Cholesky {
+    lower: Mat<f64>,
+}
+
+impl Cholesky {
+    /// Factors `a`, of which only the lower triangle is read.
+    pub fn new(a: ArrayView2<f64>) -> Result<Cholesky, LinearAlgebraError> {
+        let n = finite_square(a)?;
+        let mut lower = Mat::from_fn(n, n, |i, j| a[(i, j)]);
+        let scratch = llt::factor::cholesky_in_place_scratch::<f64>(n, Par::Seq, Default::default());
+        let mut memory = MemBuffer::new(scratch);
+        llt::factor::cholesky_in_place(
+            lower.as_mut(),
+            Default::default(),
+            Par::Seq,
+            MemStack::new(&mut memory),
+            Default::default(),
+        )
+        .map_err(|llt::factor::LltError::NonPositivePivot { index }| {
+            LinearAlgebraError::NotPositiveDefinite { order: index + 1, n }
+        })?;
+        Ok(Cholesky { lower })
+    }
+
+    /// `x` with `a x = b`, for every column of `b`.
+    pub fn solve(&self, b: ArrayView2<f64>) -> Result<Array2<f64>, LinearAlgebraError> {
+        let n = self.lower.nrows();
+        if b.nrows() != n {
+            return Err(LinearAlgebraError::RowsDiffer { rows: b.nrows(), n });
+        }
+        let mut x = Mat::from_fn(n, b.ncols(), |i, j| b[(i, j)]);
+        let scratch = llt::solve::solve_in_place_scratch::<f64>(n, b.ncols(), Par::Seq);
+        let mut memory = MemBuffer::new(scratch);
+        llt::solve::solve_in_place(self.lower.as_ref(), x.as_mut(), Par::Seq, MemStack::new(&mut memory));
+        Ok(Array2::from_shape_fn(b.dim(), |(i, j)| x[(i, j)]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, array};
+
+    use super::Cholesky;
+    use crate::testing::noise;
+    use crate::{LinearAlgebraError, gram, product};
+
+    #[test]
+    fn solution_gives_back_the_right_hand_side() {
+        let a = gram(noise::<f64>(120, 200, 1).view()).to_array();
+        let b = noise::<f64>(120, 7, 2);
+        let x = Cholesky::new(a.view()).unwrap().solve(b.view()).unwrap();
+        let residual = &product(a.view(), x.view()) - &b;
+        // condition of this matrix is below 1e3
+        assert!(residual.iter().all(|r| r.abs() < 1e-12));
+    }
+
+    #[test]
+    fn names_the_first_part_that_is_not_positive_definite() {
+        let a = array![[1.0, 0.0, 0.0], [0.0, 4.0, 2.0], [0.0, 2.0, 1.0]];
+        let error = Cholesky::new(a.view()).unwrap_err();
+        assert_eq!(error, LinearAlgebraError::NotPositiveDefinite { order: 3, n: 3 });
+        let factor = Cholesky::new(Array2::eye(2).view()).unwrap();
+        let error = factor.solve(Array2::zeros((3, 1)).view()).unwrap_err();
+        assert_eq!(error, LinearAlgebraError::RowsDiffer { rows: 3, n: 2 });
+    }
+}

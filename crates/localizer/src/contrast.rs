@@ -1,0 +1,394 @@
+//! The contrast language: `'faces > bodies,places,objects'`, `'adult,child > rest'`.
+//!
+//! ```text
+//! contrast = side ">" side        side = level { "," level }
+//! ```
+//! A level is a name from the annotation column: letters, digits, spaces and hyphens stand for themselves, blanks
+//! around it are dropped, and `"double quotes"` keep commas, `>` and outer blanks. `rest` alone on the right means
+//! every other level of the column; `"rest"` in quotes is a level of that name. Empty and `n/a` entries of the
+//! column are no level: such rows are not used.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// How the other categories stand against the preferred one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Versus {
+    /// All other categories together as one sample.
+    Pooled,
+    /// Each other category alone; a unit must beat every one (conjunction).
+    Each,
+}
+
+impl FromStr for Versus {
+    type Err = String;
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "pooled" => Ok(Versus::Pooled),
+            "each" => Ok(Versus::Each),
+            _ => Err(format!("\"{name}\" is neither pooled nor each")),
+        }
+    }
+}
+
+impl fmt::Display for Versus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Versus::Pooled => "pooled",
+            Versus::Each => "each",
+        })
+    }
+}
+
+/// What is wrong with a contrast, by itself or against the column it is asked of.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ContrastError {
+    /// Not exactly one `>`.
+    #[error("contrast \"{text}\" has {count} \">\"; write one, as in 'faces > bodies,places'")]
+    NotOneComparison {
+        /// The contrast as given.
+        text: String,
+        /// How many `>` it has.
+        count: usize,
+    },
+    /// A side, or a place between commas, without a name.
+    #[error("contrast \"{text}\" has an empty name {side} the \">\"; write it as 'faces > bodies,places'")]
+    EmptyName {
+        /// The contrast as given.
+        text: String,
+        /// `left of` or `right of`.
+        side: &'static str,
+    },
+    /// A quote that is not closed, or stands inside a name.
+    #[error("contrast \"{0}\" has an unbalanced double quote; quote a whole name")]
+    Quote(String),
+    /// `rest` where it cannot stand.
+    #[error("contrast \"{0}\" uses rest beside other names or on the left; rest stands alone on the right")]
+    MisplacedRest(String),
+    /// A level on both sides, or twice on one.
+    #[error("\"{0}\" stands in the contrast twice; a level is on one side, once")]
+    Overlap(String),
+    /// A level that the column does not have.
+    #[error("no level \"{name}\"; nearest is \"{nearest}\"; the column has {count}: {levels}")]
+    UnknownLevel {
+        /// The name in the contrast.
+        name: String,
+        /// The level spelled most like it.
+        nearest: String,
+        /// How many levels the column has.
+        count: usize,
+        /// The levels, in order of appearance.
+        levels: String,
+    },
+    /// A column without any level.
+    #[error("the annotation column has 0 levels in {0} rows; every entry is empty or n/a")]
+    NoLevels(usize),
+    /// `rest` of a column that has nothing else.
+    #[error("rest is empty: the column's {0} levels are all on the left of the \">\"")]
+    NothingElse(usize),
+    /// `rest` where the column has a level of that name.
+    #[error(
+        "the column has a level \"rest\": write '\"rest\"' in quotes for that level, or list the levels that rest should mean"
+    )]
+    AmbiguousRest,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Rest {
+    Levels(Vec<String>),
+    EveryOther,
+}
+
+/// A contrast as written: preferred levels against others.
+///
+/// ```
+/// use localizer::{Contrast, Versus};
+/// let contrast: Contrast = "adult, child > rest".parse().unwrap();
+/// let groups = contrast.resolve(&["adult", "house", "child", "", "car"], Versus::Pooled).unwrap();
+/// assert_eq!(groups.group_of_row, [Some(0), Some(1), Some(0), None, Some(1)]);
+/// assert_eq!(groups.counts, [2, 2]);
+/// assert_eq!(contrast.to_string(), "adult,child > rest");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contrast {
+    preferred: Vec<String>,
+    rest: Rest,
+}
+
+/// A contrast met with a column: which group each row belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Groups {
+    /// Group 0 is the preferred side; then one group for all others (pooled) or one per other level (each).
+    pub names: Vec<String>,
+    /// Group of each row; `None` for rows the contrast does not use.
+    pub group_of_row: Vec<Option<usize>>,
+    /// Rows per group, in the order of `names`.
+    pub counts: Vec<usize>,
+}
+
+impl FromStr for Contrast {
+    type Err = ContrastError;
+
+    fn from_str(text: &str) -> Result<Self, ContrastError> {
+        let sides = split_outside_quotes(text, '>')?;
+        let [left, right] = sides.as_slice() else {
+            return Err(ContrastError::NotOneComparison { text: text.to_owned(), count: sides.len() - 1 });
+        };
+        let preferred = names(left, text, "left of")?;
+        let rest = names(right, text, "right of")?;
+        let is_rest = |name: &Name| !name.quoted && name.text == "rest";
+        if preferred.iter().any(is_rest) || (rest.len() > 1 && rest.iter().any(is_rest)) {
+            return Err(ContrastError::MisplacedRest(text.to_owned()));
+        }
+        let every_other = rest.iter().any(is_rest);
+        let preferred: Vec<String> = preferred.into_iter().map(|n| n.text).collect();
+        let rest: Vec<String> = rest.into_iter().map(|n| n.text).collect();
+        let all: Vec<&String> =
+            if every_other { preferred.iter().collect() } else { preferred.iter().chain(&rest).collect() };
+        if let Some((_, twice)) = all.iter().enumerate().find(|(i, n)| all[..*i].contains(n)) {
+            return Err(ContrastError::Overlap((*twice).clone()));
+        }
+        let rest = if every_other { Rest::EveryOther } else { Rest::Levels(rest) };
+        Ok(Contrast { preferred, rest })
+    }
+}
+
+impl fmt::Display for Contrast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} > ", joined(&self.preferred))?;
+        match &self.rest {
+            Rest::EveryOther => f.write_str("rest"),
+            Rest::Levels(levels) => f.write_str(&joined(levels)),
+        }
+    }
+}
+
+impl Contrast {
+    /// The group of every row of an annotation column.
+    ///
+    /// `annotations` has one entry per row. Errors name the levels the column has.
+    pub fn resolve<S: AsRef<str>>(&self, annotations: &[S], versus: Versus) -> Result<Groups, ContrastError> {
+        let mut levels: Vec<&str> = Vec::new();
+        let mut level_of_row: Vec<Option<usize>> = Vec::with_capacity(annotations.len());
+        for annotation in annotations {
+            let name = annotation.as_ref().trim();
+            level_of_row.push(if name.is_empty() || name == "n/a" {
+                None
+            } else {
+                let known = levels.iter().position(|level| *level == name);
+                Some(known.unwrap_or_else(|| {
+                    levels.push(name);
+                    levels.len() - 1
+                }))
+            });
+        }
+        if levels.is_empty() {
+            return Err(ContrastError::NoLevels(annotations.len()));
+        }
+        let find = |name: &String| -> Result<usize, ContrastError> {
+            levels.iter().position(|level| level == name).ok_or_else(|| unknown(name, &levels))
+        };
+        let preferred = self.preferred.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        let rest: Vec<usize> = match &self.rest {
+            Rest::Levels(names) => names.iter().map(find).collect::<Result<_, _>>()?,
+            Rest::EveryOther if levels.contains(&"rest") => return Err(ContrastError::AmbiguousRest),
+            Rest::EveryOther => (0..levels.len()).filter(|l| !preferred.contains(l)).collect(),
+        };
+        if rest.is_empty() {
+            return Err(ContrastError::NothingElse(levels.len()));
+        }
+
+        let mut group_of_level: Vec<Option<usize>> = vec![None; levels.len()];
+        for &level in &preferred {
+            group_of_level[level] = Some(0);
+        }
+        for (place, &level) in rest.iter().enumerate() {
+            group_of_level[level] = Some(match versus {
+                Versus::Pooled => 1,
+                Versus::Each => 1 + place,
+            });
+        }
+        let name_of =
+            |group: &[usize]| -> String { joined(&group.iter().map(|&l| levels[l].to_owned()).collect::<Vec<_>>()) };
+        let mut names = vec![name_of(&preferred)];
+        match versus {
+            Versus::Pooled => names.push(name_of(&rest)),
+            Versus::Each => names.extend(rest.iter().map(|&l| name_of(&[l]))),
+        }
+        let group_of_row: Vec<Option<usize>> =
+            level_of_row.iter().map(|level| level.and_then(|l| group_of_level[l])).collect();
+        let mut counts = vec![0; names.len()];
+        group_of_row.iter().flatten().for_each(|&group| counts[group] += 1);
+        Ok(Groups { names, group_of_row, counts })
+    }
+}
+
+struct Name {
+    text: String,
+    quoted: bool,
+}
+
+fn names(side: &str, text: &str, where_: &'static str) -> Result<Vec<Name>, ContrastError> {
+    split_outside_quotes(side, ',')?
+        .iter()
+        .map(|part| {
+            let part = part.trim();
+            let inner = part.strip_prefix('"').and_then(|p| p.strip_suffix('"'));
+            let name = inner.unwrap_or(part);
+            if name.contains('"') {
+                Err(ContrastError::Quote(text.to_owned()))
+            } else if name.is_empty() {
+                Err(ContrastError::EmptyName { text: text.to_owned(), side: where_ })
+            } else {
+                Ok(Name { text: name.to_owned(), quoted: inner.is_some() })
+            }
+        })
+        .collect()
+}
+
+fn split_outside_quotes(text: &str, at: char) -> Result<Vec<&str>, ContrastError> {
+    let mut parts = Vec::new();
+    let (mut start, mut quoted) = (0, false);
+    for (place, c) in text.char_indices() {
+        if c == '"' {
+            quoted = !quoted;
+        } else if c == at && !quoted {
+            parts.push(&text[start..place]);
+            start = place + c.len_utf8();
+        }
+    }
+    if quoted {
+        return Err(ContrastError::Quote(text.to_owned()));
+    }
+    parts.push(&text[start..]);
+    Ok(parts)
+}
+
+/// Names as the language reads them back.
+fn joined(names: &[String]) -> String {
+    let spelled: Vec<String> = names
+        .iter()
+        .map(|name| {
+            if name.contains([',', '>']) || name == "rest" || name.trim() != name {
+                format!("\"{name}\"")
+            } else {
+                name.clone()
+            }
+        })
+        .collect();
+    spelled.join(",")
+}
+
+fn unknown(name: &str, levels: &[&str]) -> ContrastError {
+    let nearest = levels.iter().min_by_key(|level| edits(name, level)).copied().unwrap_or_default();
+    ContrastError::UnknownLevel {
+        name: name.to_owned(),
+        nearest: nearest.to_owned(),
+        count: levels.len(),
+        levels: levels.join(", "),
+    }
+}
+
+/// Levenshtein distance, letters of either case alike.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.to_lowercase().chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.to_lowercase().chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLUMN: [&str; 7] = ["faces", "bodies", "faces", "places", "scrambled", "n/a", " bodies "];
+
+    fn resolve(text: &str, versus: Versus) -> Result<Groups, ContrastError> {
+        text.parse::<Contrast>()?.resolve(&COLUMN, versus)
+    }
+
+    fn message(text: &str) -> String {
+        resolve(text, Versus::Pooled).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn pooled_and_each() {
+        let pooled = resolve("faces > bodies,places", Versus::Pooled).unwrap();
+        let f = Some(0);
+        assert_eq!(pooled.names, ["faces", "bodies,places"]);
+        assert_eq!(pooled.group_of_row, [f, Some(1), f, Some(1), None, None, Some(1)]);
+        assert_eq!(pooled.counts, [2, 3]);
+        let each = resolve("  faces>places ,bodies ", Versus::Each).unwrap();
+        assert_eq!(each.names, ["faces", "places", "bodies"]);
+        assert_eq!(each.group_of_row, [f, Some(2), f, Some(1), None, None, Some(2)]);
+        assert_eq!(each.counts, [2, 1, 2]);
+    }
+
+    #[test]
+    fn rest_is_every_other_level() {
+        let each = resolve("bodies,faces > rest", Versus::Each).unwrap();
+        assert_eq!(each.names, ["bodies,faces", "places", "scrambled"]);
+        assert_eq!(each.counts, [4, 1, 1]);
+        let only = "a > rest".parse::<Contrast>().unwrap().resolve(&["a", "a"], Versus::Pooled);
+        assert_eq!(only, Err(ContrastError::NothingElse(1)));
+    }
+
+    #[test]
+    fn names_with_spaces_hyphens_and_quotes() {
+        let column = ["human face", "non-human", "a,b", "x > y", "rest"];
+        let of = |text: &str| {
+            let contrast = text.parse::<Contrast>()?;
+            assert_eq!(contrast.to_string().parse::<Contrast>()?, contrast);
+            contrast.resolve(&column, Versus::Pooled)
+        };
+        assert_eq!(of("human face > non-human").unwrap().counts, [1, 1]);
+        assert_eq!(of("\"a,b\",\"x > y\" > \"rest\"").unwrap().group_of_row[4], Some(1));
+        assert_eq!(of("human face > rest"), Err(ContrastError::AmbiguousRest));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert_eq!(
+            message("faces > boddies"),
+            "no level \"boddies\"; nearest is \"bodies\"; the column has 4: faces, bodies, places, scrambled"
+        );
+        assert_eq!(
+            message("faces > faces,bodies"),
+            "\"faces\" stands in the contrast twice; a level is on one side, once"
+        );
+        assert_eq!(
+            message("faces bodies"),
+            "contrast \"faces bodies\" has 0 \">\"; write one, as in 'faces > bodies,places'"
+        );
+        assert_eq!(
+            message("a > b > c"),
+            "contrast \"a > b > c\" has 2 \">\"; write one, as in 'faces > bodies,places'"
+        );
+        assert_eq!(
+            message("faces > "),
+            "contrast \"faces > \" has an empty name right of the \">\"; write it as 'faces > bodies,places'"
+        );
+        assert!(message(" > faces").contains("left of"));
+        assert!(message("faces > bodies,,places").contains("right of"));
+        assert!(message("rest > faces").contains("rest stands alone"));
+        assert!(message("faces > rest,bodies").contains("rest stands alone"));
+        assert!(message("faces > \"bodies").contains("unbalanced"));
+        let empty = "a > b".parse::<Contrast>().unwrap().resolve(&["", "n/a"], Versus::Pooled);
+        assert_eq!(empty, Err(ContrastError::NoLevels(2)));
+    }
+
+    #[test]
+    fn distance_between_words() {
+        assert_eq!(edits("kitten", "sitting"), 3);
+        assert_eq!(edits("Faces", "faces"), 0);
+        assert_eq!(edits("", "abc"), 3);
+    }
+}

@@ -1,0 +1,341 @@
+//! Mean and variance per group and unit in one pass over rows, in memory that does not grow with the rows.
+
+use ndarray::ArrayView2;
+use rayon::prelude::*;
+use statistics::{Moments, Reason};
+
+/// Units per tile: one task of the thread pool, whose means and deviations stay in the first cache while the rows of
+/// a block run over them.
+const TILE: usize = 512;
+
+/// A block of rows that does not fit the moments it is added to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BlockError {
+    /// Other number of columns.
+    #[error("{found} columns, but the rows before had {expected}")]
+    Columns {
+        /// Units so far.
+        expected: usize,
+        /// Columns of this block.
+        found: usize,
+    },
+    /// Not one group per row.
+    #[error("{rows} rows, but {groups} group entries; both need one per row")]
+    Rows {
+        /// Rows of the block.
+        rows: usize,
+        /// Entries given.
+        groups: usize,
+    },
+    /// A group that does not exist.
+    #[error("group {found}, but there are only {n_groups}, counted from 0")]
+    Group {
+        /// The group of some row.
+        found: usize,
+        /// How many groups there are.
+        n_groups: usize,
+    },
+}
+
+/// Running count, mean and sum of squared deviations of every unit within every group (Welford's update in f64).
+///
+/// Memory is 16 bytes per group and unit, whatever the number of rows. Rows are added one after the other within
+/// each unit and only units are shared out among threads (of the current rayon pool), so the result has the same
+/// bytes for any number of threads and any cutting of the rows into blocks. Welford's update keeps the digits of a
+/// tiny variance on a large mean, also when the first row is an outlier, where sums shifted by it would not.
+///
+/// ```
+/// use localizer::CategoryMoments;
+/// use ndarray::array;
+/// let mut moments = CategoryMoments::new(2, 1);
+/// let block = array![[5.0_f32], [1.0], [7.0]];
+/// moments.add_rows(block.view(), &[Some(0), Some(1), Some(0)]).unwrap();
+/// assert_eq!(moments.moments(0, 0).mean, 6.0);
+/// assert_eq!(moments.moments(0, 0).variance(), 2.0);
+/// assert_eq!(moments.count(1), 1);
+/// ```
+#[derive(Debug, Clone)]
+pub struct CategoryMoments {
+    counts: Vec<usize>,
+    n_units: usize,
+    /// Tile by tile: for each group, `TILE` means and then `TILE` sums of squared deviations.
+    tiles: Vec<f64>,
+}
+
+impl CategoryMoments {
+    /// No rows yet. `n_groups` is the number of groups (categories), `n_units` of columns.
+    pub fn new(n_groups: usize, n_units: usize) -> CategoryMoments {
+        let n_tiles = n_units.div_ceil(TILE);
+        CategoryMoments { counts: vec![0; n_groups], n_units, tiles: vec![0.0; n_tiles * n_groups * 2 * TILE] }
+    }
+
+    /// Adds rows: `block` is rows x units in any memory order, `groups` has the group of each row, or `None` for
+    /// rows that are not used. An error leaves the moments as they were.
+    ///
+    /// Blocks of 16 rows or more let the update run near the speed of memory; single rows are correct but slower.
+    pub fn add_rows<T>(&mut self, block: ArrayView2<'_, T>, groups: &[Option<usize>]) -> Result<(), BlockError>
+    where
+        T: Copy + Into<f64> + Send + Sync,
+    {
+        let n_groups = self.counts.len();
+        if block.ncols() != self.n_units {
+            return Err(BlockError::Columns { expected: self.n_units, found: block.ncols() });
+        }
+        if block.nrows() != groups.len() {
+            return Err(BlockError::Rows { rows: block.nrows(), groups: groups.len() });
+        }
+        if let Some(&found) = groups.iter().flatten().find(|&&g| g >= n_groups) {
+            return Err(BlockError::Group { found, n_groups });
+        }
+        // The weight 1/n of each used row, once for all units.
+        let mut steps: Vec<(usize, usize, f64)> = Vec::with_capacity(groups.len());
+        for (row, group) in groups.iter().enumerate() {
+            if let Some(group) = *group {
+                self.counts[group] += 1;
+                steps.push((row, group, 1.0 / self.counts[group] as f64));
+            }
+        }
+        if self.n_units == 0 || steps.is_empty() {
+            return Ok(());
+        }
+        let n_units = self.n_units;
+        self.tiles.par_chunks_mut(n_groups * 2 * TILE).enumerate().with_min_len(4).for_each(|(tile, sums)| {
+            let first = tile * TILE;
+            let units = first..(first + TILE).min(n_units);
+            let mut gathered: Vec<T> = Vec::new();
+            for &(row, group, weight) in &steps {
+                let row = block.row(row);
+                let group_sums = &mut sums[group * 2 * TILE..(group + 1) * 2 * TILE];
+                let (mean, m2) = group_sums.split_at_mut(TILE);
+                let values = match row.to_slice() {
+                    Some(values) => &values[units.clone()],
+                    None => {
+                        gathered.clear();
+                        gathered.extend(units.clone().map(|unit| row[unit]));
+                        &gathered
+                    }
+                };
+                welford(values, mean, m2, weight);
+            }
+        });
+        Ok(())
+    }
+
+    /// How many units.
+    pub fn n_units(&self) -> usize {
+        self.n_units
+    }
+
+    /// How many groups.
+    pub fn n_groups(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// Rows added to a group so far.
+    pub fn count(&self, group: usize) -> usize {
+        self.counts[group]
+    }
+
+    /// Moments of one unit within one group.
+    pub fn moments(&self, group: usize, unit: usize) -> Moments {
+        let start = (unit / TILE * self.counts.len() + group) * 2 * TILE + unit % TILE;
+        Moments { n: self.counts[group], mean: self.tiles[start], m2: self.tiles[start + TILE] }
+    }
+
+    /// Why a unit cannot be tested: `nan_input` when a value it was given is NaN or infinite, `constant` when all
+    /// its values over all groups are equal.
+    ///
+    /// Welford's update leaves a constant exactly where it is, so this needs no memory of its own and is exact for
+    /// f4 input; f8 values that differ only in their last bit, or by less than 1e-154, count as equal.
+    pub fn reason(&self, unit: usize) -> Option<Reason> {
+        let mut groups = (0..self.n_groups()).map(|g| self.moments(g, unit)).filter(|m| m.n > 0).peekable();
+        let first = groups.peek().map(|m| m.mean);
+        let mut constant = true;
+        for group in groups {
+            if !group.mean.is_finite() || !group.m2.is_finite() {
+                return Some(Reason::NanInput);
+            }
+            constant &= group.m2 == 0.0 && Some(group.mean) == first;
+        }
+        constant.then_some(Reason::Constant)
+    }
+}
+
+/// One row of one group into its means and sums of squared deviations; `weight` is 1 / n after this row.
+fn welford<T: Copy + Into<f64>>(values: &[T], mean: &mut [f64], m2: &mut [f64], weight: f64) {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has just said that it has AVX2.
+        return unsafe { welford_avx2(values, mean, m2, weight) };
+    }
+    welford_plain(values, mean, m2, weight);
+}
+
+/// The same code with wider registers. Multiplication and addition are not fused, so the bytes are the same too.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn welford_avx2<T: Copy + Into<f64>>(values: &[T], mean: &mut [f64], m2: &mut [f64], weight: f64) {
+    welford_plain(values, mean, m2, weight);
+}
+
+#[inline(always)]
+fn welford_plain<T: Copy + Into<f64>>(values: &[T], mean: &mut [f64], m2: &mut [f64], weight: f64) {
+    for ((x, mean), m2) in values.iter().zip(mean).zip(m2) {
+        let x: f64 = (*x).into();
+        let delta = x - *mean;
+        *mean += delta * weight;
+        *m2 += delta * (x - *mean);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, ShapeBuilder, s};
+    use statistics::Draws;
+
+    fn random(rows: usize, units: usize, seed: u64) -> Array2<f64> {
+        let mut draws = Draws::new(seed);
+        Array2::from_shape_fn((rows, units), |_| draws.uniform() - 0.5)
+    }
+
+    fn groups_of(rows: usize, n_groups: usize) -> Vec<Option<usize>> {
+        let mut draws = Draws::new(99);
+        (0..rows).map(|_| draws.below(n_groups + 1).checked_sub(1)).collect()
+    }
+
+    fn two_pass(data: &Array2<f64>, groups: &[Option<usize>], group: usize, unit: usize) -> (f64, f64) {
+        let rows = (0..data.nrows()).filter(|r| groups[*r] == Some(group));
+        let values: Vec<f64> = rows.map(|r| data[[r, unit]]).collect();
+        (statistics::mean(&values), statistics::variance(&values))
+    }
+
+    fn streamed<T: Copy + Into<f64> + Send + Sync>(
+        data: &Array2<T>,
+        groups: &[Option<usize>],
+        n_groups: usize,
+        block: usize,
+    ) -> CategoryMoments {
+        let mut moments = CategoryMoments::new(n_groups, data.ncols());
+        for start in (0..data.nrows()).step_by(block) {
+            let end = (start + block).min(data.nrows());
+            moments.add_rows(data.slice(s![start..end, ..]), &groups[start..end]).unwrap();
+        }
+        moments
+    }
+
+    #[test]
+    fn agrees_with_two_passes_at_tile_edges() {
+        for units in [1, TILE - 1, TILE, TILE + 1, 2 * TILE + 7] {
+            let data = random(60, units, 1);
+            let groups = groups_of(60, 3);
+            let moments = streamed(&data, &groups, 3, 7);
+            for group in 0..3 {
+                for unit in 0..units {
+                    let (mean, variance) = two_pass(&data, &groups, group, unit);
+                    let m = moments.moments(group, unit);
+                    // 1e-13: 20 values of order 1 in f64.
+                    assert!((m.mean - mean).abs() < 1e-14);
+                    assert!((m.variance() / variance - 1.0).abs() < 1e-13);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn large_means_with_tiny_variances_keep_their_digits() {
+        // Mean 1e6, variance 1e-4; the first row of unit 0 is 0, which ruins sums shifted by the first row.
+        let mut draws = Draws::new(5);
+        let rows = 2000;
+        let mut data = Array2::from_shape_fn((rows, 3), |_| 1e6 + 0.01 * 12f64.sqrt() * (draws.uniform() - 0.5));
+        data[[0, 0]] = 0.0;
+        let groups: Vec<Option<usize>> = (0..rows).map(|r| Some(usize::from(r > 0))).collect();
+        let moments = streamed(&data, &groups, 2, 64);
+        for unit in 0..3 {
+            let (mean, variance) = two_pass(&data, &groups, 1, unit);
+            let m = moments.moments(1, unit);
+            assert!((0.9e-4..1.1e-4).contains(&variance));
+            assert!((m.mean / mean - 1.0).abs() < 1e-15, "{}", m.mean / mean - 1.0);
+            // Each step rounds the mean by 1e-10 against a spread of 1e-2: 1e-8 per step, averaging out.
+            assert!((m.variance() / variance - 1.0).abs() < 1e-9, "{:e}", m.variance() / variance - 1.0);
+        }
+    }
+
+    #[test]
+    fn same_bytes_for_any_threads_blocks_and_memory_order() {
+        let units = 5 * TILE + 3;
+        let data = random(50, units, 2).mapv(|v| v as f32);
+        let groups = groups_of(50, 4);
+        let expected = streamed(&data, &groups, 4, 50).tiles;
+        for threads in [1, 3, 8] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            for block in [1, 7, 49, 50] {
+                let found = pool.install(|| streamed(&data, &groups, 4, block)).tiles;
+                assert!(found.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits()));
+            }
+        }
+        let mut fortran = Array2::<f32>::zeros((50, units).f());
+        fortran.assign(&data);
+        let found = streamed(&fortran, &groups, 4, 50).tiles;
+        assert!(found.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits()));
+    }
+
+    #[test]
+    fn wide_registers_give_the_same_bytes() {
+        let data = random(40, 333, 8).mapv(|v| v as f32);
+        let (mut mean, mut m2) = (vec![0.0; 333], vec![0.0; 333]);
+        let (mut mean_wide, mut m2_wide) = (mean.clone(), m2.clone());
+        for (i, row) in data.rows().into_iter().enumerate() {
+            let weight = 1.0 / (i + 1) as f64;
+            welford_plain(row.to_slice().unwrap(), &mut mean, &mut m2, weight);
+            welford(row.to_slice().unwrap(), &mut mean_wide, &mut m2_wide, weight);
+        }
+        assert_eq!((mean, m2), (mean_wide, m2_wide));
+    }
+
+    #[test]
+    fn f4_is_summed_in_f8() {
+        let data = random(30, 5, 3).mapv(|v| v as f32);
+        let groups = groups_of(30, 2);
+        let wide = data.mapv(f64::from);
+        assert_eq!(streamed(&data, &groups, 2, 4).tiles, streamed(&wide, &groups, 2, 9).tiles);
+    }
+
+    #[test]
+    fn constant_and_nan_units_are_found() {
+        let mut data = random(9, 6, 4).mapv(|v| v as f32);
+        data.column_mut(0).fill(0.1);
+        data.column_mut(1).fill(0.0);
+        data[[4, 2]] = f32::NAN;
+        data[[5, 3]] = f32::INFINITY;
+        // Constant within each group, but not over both.
+        (0..9).for_each(|r| data[[r, 4]] = if r % 2 == 0 { 1.0 } else { 2.0 });
+        let groups: Vec<Option<usize>> = (0..9).map(|r| Some(r % 2)).collect();
+        let moments = streamed(&data, &groups, 3, 2);
+        let reasons: Vec<Option<Reason>> = (0..6).map(|u| moments.reason(u)).collect();
+        let (constant, nan) = (Some(Reason::Constant), Some(Reason::NanInput));
+        assert_eq!(reasons, [constant, constant, nan, nan, None, None]);
+        // A NaN in a row that is not used is not seen.
+        let mut unused = groups.clone();
+        unused[4] = None;
+        assert_eq!(streamed(&data, &unused, 3, 2).reason(2), None);
+        // The smallest step of f4 is seen.
+        let mut step = Array2::from_elem((4, 1), 1.0_f32);
+        step[[3, 0]] = 1.0_f32.next_up();
+        assert_eq!(streamed(&step, &[Some(0); 4], 1, 4).reason(0), None);
+    }
+
+    #[test]
+    fn blocks_that_do_not_fit_are_refused_and_change_nothing() {
+        let mut moments = CategoryMoments::new(2, 3);
+        let block = Array2::<f32>::zeros((2, 3));
+        let narrow = Array2::<f32>::zeros((2, 2));
+        let error = moments.add_rows(narrow.view(), &[None, None]).unwrap_err();
+        assert_eq!(error.to_string(), "2 columns, but the rows before had 3");
+        let error = moments.add_rows(block.view(), &[Some(0)]).unwrap_err();
+        assert_eq!(error.to_string(), "2 rows, but 1 group entries; both need one per row");
+        let error = moments.add_rows(block.view(), &[Some(0), Some(2)]).unwrap_err();
+        assert_eq!(error.to_string(), "group 2, but there are only 2, counted from 0");
+        assert_eq!((moments.count(0), moments.count(1)), (0, 0));
+    }
+}

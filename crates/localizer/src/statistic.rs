@@ -1,0 +1,521 @@
+//! Test statistics and effect sizes from moments.
+//!
+//! All p values are one-sided for `preferred > rest`, as the localizer asks; twice the smaller of p and 1 - p is the
+//! two-sided one.
+
+use std::str::FromStr;
+
+use rayon::prelude::*;
+pub use statistics::Correction;
+use statistics::{Moments, Reason, ln_to_neg_log10, student_t_ln_sf};
+
+use crate::moments::CategoryMoments;
+
+/// Which two-sample t test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TTest {
+    /// Equal variances assumed, pooled. The field's default.
+    Student,
+    /// Unequal variances; Satterthwaite's degrees of freedom.
+    Welch,
+}
+
+impl FromStr for TTest {
+    type Err = String;
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "student" => Ok(TTest::Student),
+            "welch" => Ok(TTest::Welch),
+            _ => Err(format!("\"{name}\" is neither student nor welch")),
+        }
+    }
+}
+
+impl TTest {
+    /// Its name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TTest::Student => "student",
+            TTest::Welch => "welch",
+        }
+    }
+
+    /// (t, df) of `a` above `b`.
+    pub fn of(self, a: Moments, b: Moments) -> (f64, f64) {
+        match self {
+            TTest::Student => student_t(a, b),
+            TTest::Welch => welch_t(a, b),
+        }
+    }
+}
+
+/// Student's two-sample t of `a` above `b` with pooled variance, and `n_a + n_b - 2` degrees of freedom.
+///
+/// No variance on either side but different means gives an infinite t, as SciPy does; equal means then give `NaN`.
+///
+/// ```
+/// let a = [5.0, 6.0, 7.0, 8.0].into_iter().collect();
+/// let b = [1.0, 2.0, 2.0, 3.0, 4.0].into_iter().collect();
+/// let (t, df) = localizer::student_t(a, b);
+/// assert!((t - 5.063217).abs() < 5e-7);
+/// assert_eq!(df, 7.0);
+/// ```
+pub fn student_t(a: Moments, b: Moments) -> (f64, f64) {
+    let df = a.n as f64 + b.n as f64 - 2.0;
+    let variance = (a.m2 + b.m2) / df;
+    let se = (variance * (1.0 / a.n as f64 + 1.0 / b.n as f64)).sqrt();
+    ((a.mean - b.mean) / se, df)
+}
+
+/// Welch's t of `a` above `b`, and its degrees of freedom (Welch-Satterthwaite).
+///
+/// No variance on either side gives an infinite t (or `NaN` for equal means) with `df` 1, as SciPy does.
+///
+/// ```
+/// let a = [5.0, 6.0, 7.0, 8.0].into_iter().collect();
+/// let b = [1.0, 2.0, 2.0, 3.0, 4.0].into_iter().collect();
+/// let (t, df) = localizer::welch_t(a, b);
+/// assert!((t - 4.984212).abs() < 5e-7 && (df - 6.123786).abs() < 5e-7);
+/// ```
+pub fn welch_t(a: Moments, b: Moments) -> (f64, f64) {
+    let (va, vb) = (a.variance() / a.n as f64, b.variance() / b.n as f64);
+    let df = (va + vb).powi(2) / (va * va / (a.n as f64 - 1.0) + vb * vb / (b.n as f64 - 1.0));
+    let df = if va == 0.0 && vb == 0.0 { 1.0 } else { df };
+    ((a.mean - b.mean) / (va + vb).sqrt(), df)
+}
+
+/// Sensitivity d': difference of means over the root of the mean of the two variances (n - 1), unweighted.
+///
+/// ```
+/// let a = [5.0, 6.0, 7.0, 8.0].into_iter().collect();
+/// let b = [1.0, 2.0, 2.0, 3.0, 4.0].into_iter().collect();
+/// assert!((localizer::dprime(a, b) - 3.366390).abs() < 5e-7);
+/// ```
+pub fn dprime(a: Moments, b: Moments) -> f64 {
+    (a.mean - b.mean) / ((a.variance() + b.variance()) / 2.0).sqrt()
+}
+
+/// Selectivity index `(A - B) / (|A| + |B|)` of two mean responses, in -1..=1; `NaN` when both are 0.
+///
+/// With responses of one sign it is the usual `(A - B) / (A + B)`; 1/3 is twice the response. With mixed signs it is
+/// always 1 or -1 and says nothing.
+///
+/// ```
+/// assert!((localizer::selectivity_index(6.5, 2.4) - 0.460674).abs() < 5e-7);
+/// ```
+pub fn selectivity_index(preferred: f64, rest: f64) -> f64 {
+    (preferred - rest) / (preferred.abs() + rest.abs())
+}
+
+/// One side has fewer than the two rows a variance needs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{n_preferred} preferred rows against {n_rest} others; a t test needs at least 2 on each side")]
+pub struct GroupTooSmall {
+    /// Rows of the preferred group.
+    pub n_preferred: usize,
+    /// Rows of the (smallest) other group.
+    pub n_rest: usize,
+}
+
+/// What a table says about one unit.
+///
+/// Of a unit with a `reason` every number but the counts is `NaN`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct UnitStatistics {
+    /// Rows of the preferred group.
+    pub n_preferred: usize,
+    /// Rows of the other group.
+    pub n_rest: usize,
+    /// Mean response to the preferred group.
+    pub mean_preferred: f64,
+    /// Mean response to the other group.
+    pub mean_rest: f64,
+    /// The t statistic.
+    pub t: f64,
+    /// Its degrees of freedom.
+    pub df: f64,
+    /// One-sided p; 0 below 1e-308.
+    pub p: f64,
+    /// `-log10(p)`, which does not saturate.
+    pub neg_log10_p: f64,
+    /// p adjusted for the number of units, when a correction was asked for; `NaN` otherwise.
+    pub q: f64,
+    /// [`dprime`]
+    pub dprime: f64,
+    /// [`selectivity_index`] of the two means.
+    pub selectivity_index: f64,
+    /// The other group these numbers are against (1 when pooled; the weakest comparison when each).
+    pub rest_group: usize,
+    /// Why there are no numbers. A unit that varies, but is flat and equal in the two groups of a comparison, is
+    /// `constant` there.
+    pub reason: Option<Reason>,
+}
+
+/// The test of every unit of one layer (or voxel of one map).
+///
+/// Group 0 of the moments is preferred; every further group is one comparison. With several (`versus each`) a unit
+/// must win them all, so what is reported is the conjunction's minimum statistic (Nichols et al. 2005): the
+/// comparison with the smallest t gives `t`, `df`, `dprime`, `selectivity_index`, `n_rest` and `mean_rest`, while
+/// `p` and `q` are the largest over the comparisons (q corrected within each comparison over the units of the
+/// layer, as Prince et al. 2024). Hence `t > T` and `q <= alpha` on the reported row are exactly "in every comparison".
+///
+/// ```
+/// use localizer::{CategoryMoments, TTest, UnitTests};
+/// use ndarray::array;
+/// let mut moments = CategoryMoments::new(2, 1);
+/// let rows = array![[5.0], [6.0], [7.0], [8.0], [1.0], [2.0], [2.0], [3.0], [4.0]];
+/// let groups: Vec<_> = (0..9).map(|row| Some(usize::from(row >= 4))).collect();
+/// moments.add_rows(rows.view(), &groups).unwrap();
+/// let unit = UnitTests::compute(moments, TTest::Student, None).unwrap().row(0);
+/// assert_eq!((unit.n_preferred, unit.n_rest, unit.df), (4, 5, 7.0));
+/// assert!((2.0 * unit.p - 0.00145810).abs() < 5e-9);
+/// ```
+#[derive(Debug, Clone)]
+pub struct UnitTests {
+    moments: CategoryMoments,
+    test: TTest,
+    weakest: Vec<u16>,
+    t: Vec<f64>,
+    ln_p: Vec<f64>,
+    ln_q: Option<Vec<f64>>,
+}
+
+impl UnitTests {
+    /// Tests every unit; `correction` says how p is adjusted over the units (units with a `reason` do not count).
+    ///
+    /// # Panics
+    /// When the moments have fewer than two groups.
+    pub fn compute(
+        moments: CategoryMoments,
+        test: TTest,
+        correction: Option<Correction>,
+    ) -> Result<UnitTests, GroupTooSmall> {
+        let n_groups = moments.n_groups();
+        assert!(n_groups >= 2, "{n_groups} groups; a contrast has at least 2");
+        let n_preferred = moments.count(0);
+        for rest in 1..n_groups {
+            let n_rest = moments.count(rest);
+            if n_preferred < 2 || n_rest < 2 {
+                return Err(GroupTooSmall { n_preferred, n_rest });
+            }
+        }
+        let n_units = moments.n_units();
+        let mut tests = UnitTests {
+            weakest: vec![1; n_units],
+            t: vec![f64::NAN; n_units],
+            ln_p: vec![f64::NAN; n_units],
+            ln_q: correction.map(|_| vec![f64::NAN; n_units]),
+            moments,
+            test,
+        };
+        for rest in 1..n_groups {
+            tests.add_comparison(rest as u16, correction);
+        }
+        Ok(tests)
+    }
+
+    fn add_comparison(&mut self, rest: u16, correction: Option<Correction>) {
+        let moments = &self.moments;
+        let test = self.test;
+        let (t, ln_p): (Vec<f64>, Vec<f64>) = (0..moments.n_units())
+            .into_par_iter()
+            .with_min_len(1024)
+            .map(|unit| {
+                if moments.reason(unit).is_some() {
+                    return (f64::NAN, f64::NAN);
+                }
+                let (t, df) = test.of(moments.moments(0, unit), moments.moments(rest.into(), unit));
+                (t, student_t_ln_sf(t, df))
+            })
+            .unzip();
+        if let (Some(correction), Some(ln_q)) = (correction, &mut self.ln_q) {
+            let adjusted = correction.adjust_ln(&ln_p);
+            if rest == 1 {
+                *ln_q = adjusted;
+            } else {
+                keep_larger(ln_q, &adjusted);
+            }
+        }
+        if rest == 1 {
+            (self.t, self.ln_p) = (t, ln_p);
+            return;
+        }
+        keep_larger(&mut self.ln_p, &ln_p);
+        for (unit, &t) in t.iter().enumerate() {
+            // A comparison that has no t (both sides flat and equal) is one the unit did not win.
+            if t < self.t[unit] || (t.is_nan() && !self.t[unit].is_nan()) {
+                self.t[unit] = t;
+                self.weakest[unit] = rest;
+            }
+        }
+    }
+
+    /// How many units.
+    pub fn n_units(&self) -> usize {
+        self.t.len()
+    }
+
+    /// How many are constant.
+    pub fn n_constant(&self) -> usize {
+        self.count(Reason::Constant)
+    }
+
+    /// How many met NaN or infinity.
+    pub fn n_nan_input(&self) -> usize {
+        self.count(Reason::NanInput)
+    }
+
+    fn count(&self, reason: Reason) -> usize {
+        (0..self.n_units()).filter(|&unit| self.moments.reason(unit) == Some(reason)).count()
+    }
+
+    /// The t of every unit (the smallest over the comparisons).
+    pub fn t(&self) -> &[f64] {
+        &self.t
+    }
+
+    /// Natural logarithm of the adjusted p of every unit, when a correction was asked for.
+    pub fn ln_q(&self) -> Option<&[f64]> {
+        self.ln_q.as_deref()
+    }
+
+    /// The moments the tests came from.
+    pub fn moments(&self) -> &CategoryMoments {
+        &self.moments
+    }
+
+    /// What a table says about this unit.
+    pub fn row(&self, unit: usize) -> UnitStatistics {
+        let mut row = self.comparison(unit, self.weakest[unit].into());
+        row.p = self.ln_p[unit].exp();
+        row.neg_log10_p = ln_to_neg_log10(self.ln_p[unit]);
+        row.q = self.ln_q.as_ref().map_or(f64::NAN, |ln_q| ln_q[unit].exp());
+        row
+    }
+
+    /// One unit against one other group, uncorrected (`q` is `NaN`): for tables of every comparison.
+    pub fn comparison(&self, unit: usize, rest_group: usize) -> UnitStatistics {
+        let (a, b) = (self.moments.moments(0, unit), self.moments.moments(rest_group, unit));
+        let reason = self.moments.reason(unit);
+        let mut row = UnitStatistics {
+            n_preferred: a.n,
+            n_rest: b.n,
+            mean_preferred: f64::NAN,
+            mean_rest: f64::NAN,
+            t: f64::NAN,
+            df: f64::NAN,
+            p: f64::NAN,
+            neg_log10_p: f64::NAN,
+            q: f64::NAN,
+            dprime: f64::NAN,
+            selectivity_index: f64::NAN,
+            rest_group,
+            reason,
+        };
+        if reason != Some(Reason::NanInput) {
+            (row.mean_preferred, row.mean_rest) = (a.mean, b.mean);
+        }
+        if reason.is_none() {
+            (row.t, row.df) = self.test.of(a, b);
+            let ln_p = student_t_ln_sf(row.t, row.df);
+            (row.p, row.neg_log10_p) = (ln_p.exp(), ln_to_neg_log10(ln_p));
+            row.dprime = dprime(a, b);
+            row.selectivity_index = selectivity_index(a.mean, b.mean);
+            if row.t.is_nan() {
+                row.reason = Some(Reason::Constant);
+            }
+        }
+        row
+    }
+}
+
+/// Elementwise maximum in which NaN wins.
+fn keep_larger(kept: &mut [f64], other: &[f64]) {
+    for (kept, &other) in kept.iter_mut().zip(other) {
+        if other > *kept || other.is_nan() {
+            *kept = other;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, array};
+    use statistics::Draws;
+
+    fn tests_of(data: &Array2<f64>, groups: &[usize], test: TTest, correction: Option<Correction>) -> UnitTests {
+        let n_groups = groups.iter().max().unwrap() + 1;
+        let mut moments = CategoryMoments::new(n_groups, data.ncols());
+        let groups: Vec<Option<usize>> = groups.iter().map(|g| Some(*g)).collect();
+        moments.add_rows(data.view(), &groups).unwrap();
+        UnitTests::compute(moments, test, correction).unwrap()
+    }
+
+    #[test]
+    fn methods_vector() {
+        // METHODS.md, test vectors: A = {5,6,7,8}, B = {1,2,2,3,4}; digits from scipy 1.17.1 ttest_ind, two-sided p.
+        // Welch's df is (5/12 + 13/50)^2 / ((5/12)^2/3 + (13/50)^2/4) = 6.1237864 (METHODS prints 6.123784).
+        let data = array![[5.0], [6.0], [7.0], [8.0], [1.0], [2.0], [2.0], [3.0], [4.0]];
+        let groups = [0, 0, 0, 0, 1, 1, 1, 1, 1];
+        let student = tests_of(&data, &groups, TTest::Student, None).row(0);
+        let welch = tests_of(&data, &groups, TTest::Welch, None).row(0);
+        for (found, expected) in [
+            (student.t, 5.063216919838814),
+            (student.df, 7.0),
+            (student.p * 2.0, 0.001458101283481036),
+            (welch.t, 4.984211525609613),
+            (welch.df, 6.12378640776699),
+            (welch.p * 2.0, 0.0023495095858485702),
+            (student.mean_preferred, 6.5),
+            (student.mean_rest, 2.4),
+            (student.neg_log10_p, -(0.001458101283481036_f64 / 2.0).log10()),
+            // 4.1 / sqrt((5/3 + 13/10) / 2) and 4.1 / 8.9
+            (student.dprime, 4.1 / (89.0_f64 / 60.0).sqrt()),
+            (welch.selectivity_index, 4.1 / 8.9),
+        ] {
+            // 1e-13: nine values, and scipy's own last digits.
+            assert!((found / expected - 1.0).abs() < 1e-13, "{found} {expected}");
+        }
+        assert!((student.dprime - 3.366390).abs() < 5e-7 && (student.selectivity_index - 0.460674).abs() < 5e-7);
+        assert!(student.q.is_nan());
+    }
+
+    #[test]
+    fn golden_scipy() {
+        // scipy 1.17.1: ttest_ind(X[:7], X[7:], alternative='greater'), false_discovery_control(bh, by), and d' in numpy,
+        // of X[r, c] = ((7r + 5c + r²c) mod 11) / 8 + (0.4c in the first seven rows): ties in every column.
+        let data = Array2::from_shape_fn((18, 5), |(r, c)| {
+            let lift = if r < 7 { c as f64 * 0.4 } else { 0.0 };
+            ((r * 7 + c * 5 + r * r * c) % 11) as f64 / 8.0 + lift
+        });
+        let groups: Vec<usize> = (0..18).map(|r| usize::from(r >= 7)).collect();
+        let student = tests_of(&data, &groups, TTest::Student, Some(Correction::BenjaminiHochberg));
+        let welch = tests_of(&data, &groups, TTest::Welch, Some(Correction::BenjaminiYekutieli));
+        let dprime =
+            [0.08096657276611316, 0.8661661262771373, 2.6417456346370685, 3.1874399902829347, 3.6535733372742256];
+        // t, df, p, q of each unit
+        let student_golden = [
+            [0.16995766070881393, 16.0, 0.43358692221363904, 0.43358692221363904],
+            [1.8015147342418902, 16.0, 0.0452476752996441, 0.05655959412455513],
+            [5.526360005631085, 16.0, 2.301091903589249e-05, 3.8351531726487486e-05],
+            [6.4773009900952045, 16.0, 3.81613646059343e-06, 9.540341151483575e-06],
+            [7.62823701781742, 16.0, 5.111994757938337e-07, 2.5559973789691685e-06],
+        ];
+        let welch_golden = [
+            [0.16533254953643778, 11.771689534905029, 0.4357437716609142, 0.9949482786257541],
+            [1.7826868669460643, 12.481502939522288, 0.04947962883307311, 0.14122310729439616],
+            [5.4100614370045434, 12.031756655940763, 7.802556610229258e-05, 0.00029693062655594677],
+            [6.70026118893883, 14.323548062217911, 4.495723729118077e-06, 2.566308962038236e-05],
+            [7.494604801028237, 12.181156448636457, 3.335719653091935e-06, 2.566308962038236e-05],
+        ];
+        for unit in 0..5 {
+            for (tests, golden) in [(&student, &student_golden), (&welch, &welch_golden)] {
+                let row = tests.row(unit);
+                let found = [row.t, row.df, row.p, row.q, row.dprime];
+                for (found, expected) in found.iter().zip(golden[unit].iter().chain([&dprime[unit]])) {
+                    // 1e-12: unit 0 loses three digits in the difference of its means.
+                    assert!((found / expected - 1.0).abs() < 1e-12, "{unit}: {found} {expected}");
+                }
+            }
+        }
+    }
+
+    /// Three groups with 12, 9 and 15 rows whose sizes, means and spreads differ.
+    fn three_groups() -> (Array2<f64>, Vec<usize>) {
+        let groups: Vec<usize> = (0..36)
+            .map(|r| {
+                if r < 12 {
+                    0
+                } else if r < 21 {
+                    1
+                } else {
+                    2
+                }
+            })
+            .collect();
+        let mut draws = Draws::new(11);
+        let data = Array2::from_shape_fn((36, 40), |(row, unit)| {
+            let lift = if groups[row] == 0 { unit as f64 * 0.02 } else { 0.0 };
+            lift + draws.uniform() * (1.0 + groups[row] as f64)
+        });
+        (data, groups)
+    }
+
+    #[test]
+    fn each_is_the_weakest_comparison() {
+        let (data, groups) = three_groups();
+        let both = tests_of(&data, &groups, TTest::Welch, Some(Correction::BenjaminiYekutieli));
+        let alone: Vec<UnitTests> = [1, 2]
+            .map(|other| {
+                let rows: Vec<usize> = (0..36).filter(|r| groups[*r] == 0 || groups[*r] == other).collect();
+                let part = data.select(ndarray::Axis(0), &rows);
+                let part_groups: Vec<usize> = rows.iter().map(|r| groups[*r].min(1)).collect();
+                tests_of(&part, &part_groups, TTest::Welch, Some(Correction::BenjaminiYekutieli))
+            })
+            .into();
+        let mut weakest_seen = [0, 0];
+        for unit in 0..40 {
+            let (row, first, second) = (both.row(unit), alone[0].row(unit), alone[1].row(unit));
+            assert_eq!(row.t, first.t.min(second.t));
+            assert_eq!(row.p, first.p.max(second.p));
+            assert_eq!(row.q, first.q.max(second.q));
+            let weakest = if first.t <= second.t { first } else { second };
+            assert_eq!((row.df, row.mean_rest, row.dprime), (weakest.df, weakest.mean_rest, weakest.dprime));
+            assert_eq!(row.n_rest, [9, 15][row.rest_group - 1]);
+            weakest_seen[row.rest_group - 1] += 1;
+        }
+        assert!(weakest_seen.iter().all(|n| *n > 0));
+    }
+
+    #[test]
+    fn constant_and_nan_units_keep_their_place() {
+        let (mut data, groups) = three_groups();
+        data.column_mut(3).fill(2.5);
+        data[[20, 7]] = f64::NAN;
+        let tests = tests_of(&data, &groups, TTest::Student, Some(Correction::BenjaminiHochberg));
+        assert_eq!((tests.n_constant(), tests.n_nan_input()), (1, 1));
+        let (constant, nan) = (tests.row(3), tests.row(7));
+        assert_eq!((constant.reason, constant.mean_preferred), (Some(Reason::Constant), 2.5));
+        assert_eq!(nan.reason, Some(Reason::NanInput));
+        for row in [constant, nan] {
+            let all = [row.t, row.df, row.p, row.neg_log10_p, row.q, row.dprime, row.selectivity_index];
+            assert!(all.iter().all(|v| v.is_nan()));
+        }
+        // The other 38 are corrected for 38 tests.
+        let keep: Vec<usize> = (0..40).filter(|u| *u != 3 && *u != 7).collect();
+        let clean = data.select(ndarray::Axis(1), &keep);
+        let clean = tests_of(&clean, &groups, TTest::Student, Some(Correction::BenjaminiHochberg));
+        assert!(keep.iter().enumerate().all(|(i, &u)| clean.row(i).q == tests.row(u).q));
+    }
+
+    #[test]
+    fn flat_sides_give_an_infinite_t_as_scipy_does() {
+        let data = array![[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]];
+        for test in [TTest::Student, TTest::Welch] {
+            let tests = tests_of(&data, &[0, 0, 1, 1], test, None);
+            let (up, down) = (tests.row(0), tests.row(1));
+            assert_eq!((up.t, up.p, up.neg_log10_p), (f64::INFINITY, 0.0, f64::INFINITY));
+            assert_eq!((down.t, down.p, down.reason), (f64::NEG_INFINITY, 1.0, None));
+        }
+    }
+
+    #[test]
+    fn a_comparison_without_t_is_not_won() {
+        // Flat and equal against group 1, far above group 2.
+        let data = array![[1.0], [1.0], [1.0], [1.0], [0.0], [0.1]];
+        for order in [[0, 0, 1, 1, 2, 2], [0, 0, 2, 2, 1, 1]] {
+            let row = tests_of(&data, &order, TTest::Student, None).row(0);
+            assert!(row.t.is_nan() && row.p.is_nan(), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn one_row_on_a_side_is_refused() {
+        let mut moments = CategoryMoments::new(2, 1);
+        let data = array![[1.0], [2.0], [3.0]];
+        moments.add_rows(data.view(), &[Some(0), Some(0), Some(1)]).unwrap();
+        let error = UnitTests::compute(moments, TTest::Student, None).unwrap_err();
+        assert_eq!(error.to_string(), "2 preferred rows against 1 others; a t test needs at least 2 on each side");
+    }
+}

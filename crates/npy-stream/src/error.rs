@@ -1,0 +1,132 @@
+use std::io;
+
+/// What can be wrong with a `.npy` stream. Messages carry both numbers and never a file name.
+#[derive(Debug, thiserror::Error)]
+pub enum NpyError {
+    /// The source or sink failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// No array at all.
+    #[error("empty, 0 bytes where a .npy array was expected; the program before this one in the pipe probably failed")]
+    Empty,
+    /// The bytes do not start with NumPy's magic string.
+    #[error("not a .npy array (it starts {starts:?}); expected the bytes \"\\x93NUMPY\"{after}")]
+    NotNpy {
+        /// The first bytes, made printable.
+        starts: String,
+        /// Where in the stream this was found, empty for the first array.
+        after: String,
+    },
+    /// A header version that NumPy has not defined.
+    #[error("header version {major}.{minor}; versions 1.0, 2.0 and 3.0 are known")]
+    Version {
+        /// Major version byte.
+        major: u8,
+        /// Minor version byte.
+        minor: u8,
+    },
+    /// A header larger than any array needs.
+    #[error("header of {found} bytes; at most {limit} are read")]
+    HeaderTooLong {
+        /// Length the file claims.
+        found: u64,
+        /// Length that is accepted.
+        limit: u64,
+    },
+    /// A header that is no description of an array.
+    #[error("malformed header: {0}")]
+    Header(String),
+    /// An element type that is neither a real number nor text.
+    #[error(
+        "dtype {0:?} is not supported; use f2 f4 f8, an integer type or bool (complex, object and structured arrays are not responses)"
+    )]
+    Dtype(String),
+    /// The data end before the array does.
+    #[error(
+        "truncated: ended after {found} of {expected} bytes of array {array}; the program before this one in the pipe, or the copy of the file, probably failed"
+    )]
+    Truncated {
+        /// Bytes of the array body (or header) that are there.
+        found: u64,
+        /// Bytes that the header promises.
+        expected: u64,
+        /// Position of the array in the stream, from 0.
+        array: usize,
+    },
+    /// A shape whose size in bytes no machine can hold.
+    #[error("shape {shape:?} of {item_bytes}-byte elements is more bytes than can be addressed")]
+    TooLarge {
+        /// The shape in the header.
+        shape: Vec<usize>,
+        /// Bytes per element.
+        item_bytes: usize,
+    },
+    /// Memory for the array could not be had.
+    #[error(
+        "needs {bytes} bytes of memory, which this machine does not give; read it in row blocks or select columns first"
+    )]
+    OutOfMemory {
+        /// Bytes asked for.
+        bytes: u64,
+    },
+    /// An array of the wrong number of dimensions.
+    #[error("array {array} has shape {shape:?}; expected {expected}")]
+    Shape {
+        /// Shape found.
+        shape: Vec<usize>,
+        /// What the caller needs, in words.
+        expected: &'static str,
+        /// Position in the stream, from 0.
+        array: usize,
+    },
+    /// Labels where numbers were expected.
+    #[error("array {array} holds text (shape {shape:?}) where a matrix was expected; labels stand behind their matrix")]
+    StrayLabels {
+        /// Shape of the text array.
+        shape: Vec<usize>,
+        /// Position in the stream, from 0.
+        array: usize,
+    },
+    /// The number of labels differs from the number of rows.
+    #[error("{labels} labels behind {rows} rows; there must be one label per row")]
+    LabelCount {
+        /// Labels found.
+        labels: usize,
+        /// Rows (or stimuli of an RDM) they should name.
+        rows: usize,
+    },
+    /// A label that cannot be kept as it is.
+    #[error("label {index}: {why}")]
+    Label {
+        /// Row of the label, from 0.
+        index: usize,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// An integer that f8 cannot hold exactly.
+    #[error("integer {0} cannot be held exactly in f8 (largest is 9007199254740992)")]
+    InexactInteger(i128),
+    /// Rows written do not make the promised matrix.
+    #[error("{written} rows were written of a matrix of {promised}")]
+    RowCount {
+        /// Rows written so far.
+        written: usize,
+        /// Rows the header promises.
+        promised: usize,
+    },
+    /// A row of another width.
+    #[error("a block of {found} columns was written to a matrix of {expected}")]
+    ColumnCount {
+        /// Columns of the block.
+        found: usize,
+        /// Columns the header promises.
+        expected: usize,
+    },
+}
+
+impl NpyError {
+    /// True when the reader at the other end of a pipe has gone away.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, NpyError::Io(e) if e.kind() == io::ErrorKind::BrokenPipe)
+    }
+}

@@ -1,0 +1,29 @@
+//! `.npy` streams: one matrix, the ids of its rows behind it, and several of those back to back.
+//!
+//! A *matrix* is a 2-d array whose rows are presentations of stimuli and whose columns are units, voxels or
+//! features. A 1-d `<U` array that follows it holds one stimulus id per row. Both are plain NumPy: calling
+//! `numpy.load(f)` twice on an open file gives the matrix and then its labels. An RDM is the same thing with a
+//! 1-d numeric array (the strict upper triangle) in front of its n labels.
+//!
+//! Read: f2 f4 f8, signed and unsigned integers, bool; either byte order; C and Fortran order; header versions
+//! 1 to 3; from a regular file (memory-mapped) or from a pipe that cannot seek. Numbers that f4 holds exactly
+//! (f2, bool, 8- and 16-bit integers) are read as f4, wider integers as f8, f4 as f4 and f8 as f8.
+//! Written: C order, little-endian, header version 1 exactly as NumPy writes it.
+//!
+//! Nothing is allocated on the word of a header alone: a file is checked against its length first, and what
+//! comes from a pipe grows as the bytes arrive.
+//!
+//! This crate knows bytes and arrays. It knows no paths, no tables and no statistics.
+#![warn(missing_docs)]
+
+mod array;
+mod error;
+mod header;
+mod reader;
+mod writer;
+
+pub use array::{Array, Block, Matrix, Values};
+pub use error::NpyError;
+pub use header::{Kind, MAX_HEADER_BYTES};
+pub use reader::{Incoming, NpyReader};
+pub use writer::{Dtype, Float, RowWriter, write_array, write_labels, write_matrix, write_vector};

@@ -1,0 +1,786 @@
+//! Reading arrays one after the other from a file or a pipe, whole or in blocks of rows.
+
+use crate::header::{Header, MAX_HEADER_BYTES};
+use crate::{Array, Block, Kind, NpyError, Values};
+use half::f16;
+use memmap2::Mmap;
+use ndarray::ArrayView2;
+use std::fs::File;
+use std::io::{self, Read};
+
+/// Bytes asked of a pipe at a time while it has not yet proved that it holds what its header promises.
+const GROWTH_BYTES: usize = 16 << 20;
+
+/// Integers up to this magnitude are exact in f8.
+const EXACT_F8: i128 = 1 << 53;
+
+enum Source {
+    Pipe(Box<dyn Read + Send>),
+    Map { map: Mmap, at: usize },
+}
+
+impl Source {
+    /// Fills `buf` as far as the data go and returns how much that was.
+    fn fill(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Source::Map { map, at } => {
+                let n = buf.len().min(map.len() - *at);
+                buf[..n].copy_from_slice(&map[*at..*at + n]);
+                *at += n;
+                Ok(n)
+            }
+            Source::Pipe(reader) => {
+                let mut n = 0;
+                while n < buf.len() {
+                    match reader.read(&mut buf[n..]) {
+                        Ok(0) => break,
+                        Ok(k) => n += k,
+                        Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                        Err(e) => return Err(e),
+                    }
+                }
+                Ok(n)
+            }
+        }
+    }
+}
+
+/// Reads the arrays of a stream in order.
+///
+/// ```
+/// use npy_stream::{NpyReader, write_matrix, Matrix};
+/// let responses = Matrix::F4(ndarray::arr2(&[[1.0, 2.0], [3.0, 4.0]]));
+/// let mut bytes = Vec::new();
+/// write_matrix(&mut bytes, &responses, Some(&["a".into(), "b".into()])).unwrap();
+/// let arrays = NpyReader::from_pipe(std::io::Cursor::new(bytes)).read_all().unwrap();
+/// assert_eq!(arrays[0].labels.as_ref().unwrap(), &["a", "b"]);
+/// ```
+pub struct NpyReader {
+    source: Source,
+    /// A header that was read to see whether labels follow, and was no label header.
+    pending: Option<Header>,
+    /// Arrays whose header has been read, labels not counted.
+    n_arrays: usize,
+    /// Converted values of the current block.
+    f4: Vec<f32>,
+    f8: Vec<f64>,
+    raw: Vec<u8>,
+}
+
+impl NpyReader {
+    /// Reads from anything that cannot seek.
+    pub fn from_pipe(reader: impl Read + Send + 'static) -> NpyReader {
+        NpyReader::new(Source::Pipe(Box::new(reader)))
+    }
+
+    /// Reads an open file: memory-mapped when it is a regular file, as a pipe otherwise.
+    pub fn from_file(file: File) -> io::Result<NpyReader> {
+        let meta = file.metadata()?;
+        if !meta.is_file() || meta.len() == 0 {
+            return Ok(NpyReader::from_pipe(file));
+        }
+        // SAFETY: the map is read-only and private to this reader. A file that another process truncates while it
+        // is being read ends the process with SIGBUS; every output of catsel is renamed into place, never rewritten.
+        let map = unsafe { Mmap::map(&file)? };
+        Ok(NpyReader::new(Source::Map { map, at: 0 }))
+    }
+
+    fn new(source: Source) -> NpyReader {
+        NpyReader { source, pending: None, n_arrays: 0, f4: Vec::new(), f8: Vec::new(), raw: Vec::new() }
+    }
+
+    /// Whether labels can be read before the rows (true for files).
+    pub fn can_look_ahead(&self) -> bool {
+        matches!(self.source, Source::Map { .. })
+    }
+
+    /// The next array, its header read and its body not; `None` at the end of the stream.
+    ///
+    /// Text where a numeric array should stand is an error: labels are taken together with the array before them.
+    /// What is left of the previous array must have been consumed ([`Incoming::finish`], [`Incoming::into_array`]).
+    pub fn next_array(&mut self) -> Result<Option<Incoming<'_>>, NpyError> {
+        let header = match self.pending.take() {
+            Some(h) => Some(h),
+            None => self.read_header()?,
+        };
+        let Some(header) = header else { return Ok(None) };
+        let index = self.n_arrays;
+        self.n_arrays += 1;
+        if let Kind::Text(_) = header.kind {
+            return Err(NpyError::StrayLabels { shape: header.shape, array: index });
+        }
+        self.check_available(&header, index)?;
+        Ok(Some(Incoming { reader: self, header, index, rows_read: 0, whole: false }))
+    }
+
+    /// All arrays of the stream; at least one, else [`NpyError::Empty`].
+    pub fn read_all(&mut self) -> Result<Vec<Array>, NpyError> {
+        let mut arrays = Vec::new();
+        while let Some(next) = self.next_array()? {
+            arrays.push(next.into_array()?);
+        }
+        if arrays.is_empty() {
+            return Err(NpyError::Empty);
+        }
+        Ok(arrays)
+    }
+
+    /// For a file, that the body is all there, before anything is allocated for it.
+    fn check_available(&self, header: &Header, index: usize) -> Result<(), NpyError> {
+        if let Source::Map { map, at } = &self.source {
+            let found = (map.len() - at) as u64;
+            if found < header.body_bytes {
+                return Err(NpyError::Truncated { found, expected: header.body_bytes, array: index });
+            }
+        }
+        Ok(())
+    }
+
+    fn read_header(&mut self) -> Result<Option<Header>, NpyError> {
+        let array = self.n_arrays;
+        let truncated = |found: usize, expected: usize| NpyError::Truncated {
+            found: found as u64,
+            expected: expected as u64,
+            array,
+        };
+        let mut head = [0u8; 12];
+        let n = self.source.fill(&mut head[..8])?;
+        if n == 0 {
+            return Ok(None);
+        }
+        if head[..n.min(6)] != b"\x93NUMPY"[..n.min(6)] {
+            let mut peek = head[..n].to_vec();
+            let mut more = [0u8; 24];
+            let m = self.source.fill(&mut more)?;
+            peek.extend(&more[..m]);
+            let starts = String::from_utf8_lossy(&peek).chars().take(20).collect();
+            let after = match array {
+                0 => String::new(),
+                n => format!(" after array {} of the stream", n - 1),
+            };
+            return Err(NpyError::NotNpy { starts, after });
+        }
+        if n < 8 {
+            return Err(truncated(n, 8));
+        }
+        let (major, minor) = (head[6], head[7]);
+        let size_bytes = match (major, minor) {
+            (1, 0) => 2,
+            (2, 0) | (3, 0) => 4,
+            _ => return Err(NpyError::Version { major, minor }),
+        };
+        let n = self.source.fill(&mut head[8..8 + size_bytes])?;
+        if n < size_bytes {
+            return Err(truncated(8 + n, 8 + size_bytes));
+        }
+        let length = if size_bytes == 2 {
+            u64::from(u16::from_le_bytes([head[8], head[9]]))
+        } else {
+            u64::from(u32::from_le_bytes([head[8], head[9], head[10], head[11]]))
+        };
+        if length > MAX_HEADER_BYTES {
+            return Err(NpyError::HeaderTooLong { found: length, limit: MAX_HEADER_BYTES });
+        }
+        let start = 8 + size_bytes;
+        let mut bytes = head[..start].to_vec();
+        bytes.resize(start + length as usize, 0);
+        let n = self.source.fill(&mut bytes[start..])?;
+        if n < length as usize {
+            return Err(truncated(start + n, start + length as usize));
+        }
+        Header::parse(&bytes).map(Some)
+    }
+
+    /// Reads the labels if the next array is 1-d text; any other array stays for [`NpyReader::next_array`].
+    fn read_labels(&mut self) -> Result<Option<Vec<String>>, NpyError> {
+        let Some(header) = self.read_header()? else { return Ok(None) };
+        let Kind::Text(width) = header.kind else {
+            self.pending = Some(header);
+            return Ok(None);
+        };
+        let index = self.n_arrays.saturating_sub(1);
+        let &[n] = header.shape.as_slice() else {
+            return Err(NpyError::Shape { shape: header.shape, expected: "labels as a 1-d text array", array: index });
+        };
+        if width == 0 && n > 0 {
+            return Err(NpyError::Label { index: 0, why: "text of width 0 names nothing" });
+        }
+        self.check_available(&header, index)?;
+        let mut raw = std::mem::take(&mut self.raw);
+        self.take_bytes(header.body_bytes, header.body_bytes, 0, index, &mut raw)?;
+        let labels: Result<Vec<String>, NpyError> = raw
+            .chunks_exact(4 * width.max(1))
+            .enumerate()
+            .map(|(row, item)| decode_label(item, header.big_endian, row))
+            .collect();
+        self.raw = raw;
+        labels.map(Some)
+    }
+
+    /// Reads exactly `n` bytes of the current body into `out`, growing it as they arrive. `before` bytes of the
+    /// body's `expected` have been read already; both are only for the message.
+    fn take_bytes(
+        &mut self,
+        n: u64,
+        expected: u64,
+        before: u64,
+        array: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), NpyError> {
+        out.clear();
+        let n = n as usize;
+        while out.len() < n {
+            let start = out.len();
+            // Double what has proved to be there: memory stays within twice the bytes received.
+            let step = (n - start).min(GROWTH_BYTES.max(start));
+            out.try_reserve(step).map_err(|_| NpyError::OutOfMemory { bytes: (start + step) as u64 })?;
+            out.resize(start + step, 0);
+            let got = self.source.fill(&mut out[start..])?;
+            if got < step {
+                return Err(NpyError::Truncated { found: before + (start + got) as u64, expected, array });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One array whose header has been read: look at its shape, then take its rows or all of it.
+pub struct Incoming<'r> {
+    reader: &'r mut NpyReader,
+    header: Header,
+    index: usize,
+    rows_read: usize,
+    /// The body sits, converted and in C order, in the reader's buffers (Fortran order from any source).
+    whole: bool,
+}
+
+impl Incoming<'_> {
+    /// Lengths of the axes.
+    pub fn shape(&self) -> &[usize] {
+        &self.header.shape
+    }
+
+    /// Element type on disk.
+    pub fn kind(&self) -> Kind {
+        self.header.kind
+    }
+
+    /// Whether the file holds the array in Fortran order.
+    pub fn is_fortran(&self) -> bool {
+        self.header.fortran
+    }
+
+    /// Whether the file holds the array big-endian.
+    pub fn is_big_endian(&self) -> bool {
+        self.header.big_endian
+    }
+
+    /// Position in the stream, from 0.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Rows and columns; an error when the array is not 2-d.
+    pub fn matrix_shape(&self) -> Result<(usize, usize), NpyError> {
+        match self.header.shape.as_slice() {
+            &[rows, columns] => Ok((rows, columns)),
+            _ => Err(NpyError::Shape {
+                shape: self.header.shape.clone(),
+                expected: "a matrix (rows = stimuli, columns = units or voxels)",
+                array: self.index,
+            }),
+        }
+    }
+
+    /// The labels behind this array, read before its rows: `None` when the source is a pipe and they cannot be known
+    /// yet, `Some(None)` when it is a file and the array has none.
+    pub fn labels_ahead(&mut self) -> Result<Option<Option<Vec<String>>>, NpyError> {
+        if self.rows_read > 0 || self.whole {
+            return Ok(None);
+        }
+        let Source::Map { at, .. } = &mut self.reader.source else { return Ok(None) };
+        let body_at = *at;
+        *at += self.header.body_bytes as usize;
+        let labels = self.reader.read_labels();
+        self.reader.pending = None;
+        if let Source::Map { at, .. } = &mut self.reader.source {
+            *at = body_at;
+        }
+        labels.map(Some)
+    }
+
+    /// The next rows of a matrix, at most `max_rows` of them; `None` after the last.
+    ///
+    /// Memory is that of the block, except for Fortran order, where the whole matrix is held.
+    pub fn next_rows(&mut self, max_rows: usize) -> Result<Option<Block<'_>>, NpyError> {
+        let (n_rows, n_columns) = self.matrix_shape()?;
+        let rows = max_rows.max(1).min(n_rows - self.rows_read);
+        if rows == 0 {
+            return Ok(None);
+        }
+        let first = self.rows_read;
+        if self.header.fortran && !self.whole {
+            self.load()?;
+        }
+        self.rows_read += rows;
+        let double = self.header.kind.is_double();
+        let view = |from: usize| (from * n_columns)..((from + rows) * n_columns);
+        let shape = (rows, n_columns);
+        let bad = |_| NpyError::Header("shape and number of values disagree".into());
+        if self.whole {
+            return Ok(Some(if double {
+                Block::F8(ArrayView2::from_shape(shape, &self.reader.f8[view(first)]).map_err(bad)?)
+            } else {
+                Block::F4(ArrayView2::from_shape(shape, &self.reader.f4[view(first)]).map_err(bad)?)
+            }));
+        }
+        let item = self.header.kind.item_bytes().unwrap_or(1);
+        let row_bytes = (n_columns * item) as u64;
+        let native = !self.header.big_endian && cfg!(target_endian = "little");
+        // Little-endian f4 and f8 of a mapped file are used where they lie.
+        if let (true, Kind::F4 | Kind::F8, Source::Map { at, .. }) = (native, self.header.kind, &mut self.reader.source)
+        {
+            let start = *at;
+            let end = start + rows * row_bytes as usize;
+            *at = end;
+            let Source::Map { map, .. } = &self.reader.source else { unreachable!("matched above") };
+            let bytes = &map[start..end];
+            if double {
+                if let Ok(values) = bytemuck::try_cast_slice::<u8, f64>(bytes) {
+                    return Ok(Some(Block::F8(ArrayView2::from_shape(shape, values).map_err(bad)?)));
+                }
+                decode_f8(bytes, &self.header, &mut self.reader.f8)?;
+            } else {
+                if let Ok(values) = bytemuck::try_cast_slice::<u8, f32>(bytes) {
+                    return Ok(Some(Block::F4(ArrayView2::from_shape(shape, values).map_err(bad)?)));
+                }
+                decode_f4(bytes, &self.header, &mut self.reader.f4);
+            }
+        } else {
+            let mut raw = std::mem::take(&mut self.reader.raw);
+            let before = first as u64 * row_bytes;
+            let taken =
+                self.reader.take_bytes(rows as u64 * row_bytes, self.header.body_bytes, before, self.index, &mut raw);
+            let decoded = taken.and_then(|()| {
+                if double {
+                    decode_f8(&raw, &self.header, &mut self.reader.f8)
+                } else {
+                    decode_f4(&raw, &self.header, &mut self.reader.f4);
+                    Ok(())
+                }
+            });
+            self.reader.raw = raw;
+            decoded?;
+        }
+        Ok(Some(if double {
+            Block::F8(ArrayView2::from_shape(shape, self.reader.f8.as_slice()).map_err(bad)?)
+        } else {
+            Block::F4(ArrayView2::from_shape(shape, self.reader.f4.as_slice()).map_err(bad)?)
+        }))
+    }
+
+    /// Skips what is left of the body and returns the labels behind it, if there are any.
+    pub fn finish(self) -> Result<Option<Vec<String>>, NpyError> {
+        if !self.whole {
+            let row_bytes = match self.header.shape.first() {
+                Some(&n) if n > 0 => self.header.body_bytes / n as u64,
+                _ => 0,
+            };
+            let done = self.rows_read as u64 * row_bytes;
+            let left = self.header.body_bytes - done;
+            match &mut self.reader.source {
+                Source::Map { at, .. } => *at += left as usize,
+                Source::Pipe(reader) => {
+                    let skipped = io::copy(&mut reader.take(left), &mut io::sink())?;
+                    if skipped < left {
+                        return Err(NpyError::Truncated {
+                            found: done + skipped,
+                            expected: self.header.body_bytes,
+                            array: self.index,
+                        });
+                    }
+                }
+            }
+        }
+        let labels = self.reader.read_labels()?;
+        if let (Some(labels), &[rows, _]) = (&labels, self.header.shape.as_slice())
+            && labels.len() != rows
+        {
+            return Err(NpyError::LabelCount { labels: labels.len(), rows });
+        }
+        Ok(labels)
+    }
+
+    /// The whole array in C order, and the labels behind it.
+    pub fn into_array(mut self) -> Result<Array, NpyError> {
+        if !self.whole {
+            self.load()?;
+        }
+        let values = if self.header.kind.is_double() {
+            Values::F8(std::mem::take(&mut self.reader.f8))
+        } else {
+            Values::F4(std::mem::take(&mut self.reader.f4))
+        };
+        let (shape, index) = (self.header.shape.clone(), self.index);
+        let labels = self.finish()?;
+        Ok(Array { shape, values, labels, index })
+    }
+
+    /// Reads the whole body and brings it to C order in the reader's buffers.
+    fn load(&mut self) -> Result<(), NpyError> {
+        let double = self.header.kind.is_double();
+        let n = self.header.body_bytes;
+        if let Source::Map { map, at } = &mut self.reader.source {
+            let bytes = &map[*at..*at + n as usize];
+            *at += n as usize;
+            if double {
+                decode_f8(bytes, &self.header, &mut self.reader.f8)?;
+            } else {
+                decode_f4(bytes, &self.header, &mut self.reader.f4);
+            }
+        } else {
+            let mut raw = Vec::new();
+            self.reader.take_bytes(n, n, 0, self.index, &mut raw)?;
+            if double {
+                decode_f8(&raw, &self.header, &mut self.reader.f8)?;
+            } else {
+                decode_f4(&raw, &self.header, &mut self.reader.f4);
+            }
+        }
+        if self.header.fortran {
+            let shape = &self.header.shape;
+            if double {
+                self.reader.f8 = to_c_order(&self.reader.f8, shape);
+            } else {
+                self.reader.f4 = to_c_order(&self.reader.f4, shape);
+            }
+        }
+        self.whole = true;
+        Ok(())
+    }
+}
+
+/// Copies Fortran-ordered values into C order.
+fn to_c_order<T: Copy>(values: &[T], shape: &[usize]) -> Vec<T> {
+    use ndarray::{ArrayViewD, IxDyn, ShapeBuilder};
+    match ArrayViewD::from_shape(IxDyn(shape).f(), values) {
+        Ok(view) => view.iter().copied().collect(),
+        Err(_) => values.to_vec(),
+    }
+}
+
+macro_rules! decode {
+    ($bytes:expr, $out:expr, $big:expr, $raw:ty, $convert:expr) => {{
+        const N: usize = size_of::<$raw>();
+        let items = $bytes.as_chunks::<N>().0;
+        if $big {
+            $out.extend(items.iter().map(|c| $convert(<$raw>::from_be_bytes(*c))));
+        } else {
+            $out.extend(items.iter().map(|c| $convert(<$raw>::from_le_bytes(*c))));
+        }
+    }};
+}
+
+fn decode_f4(bytes: &[u8], header: &Header, out: &mut Vec<f32>) {
+    out.clear();
+    let big = header.big_endian;
+    match header.kind {
+        Kind::F4 => decode!(bytes, out, big, f32, |v| v),
+        Kind::F2 => decode!(bytes, out, big, u16, |v| f16::from_bits(v).to_f32()),
+        Kind::Bool => out.extend(bytes.iter().map(|&b| f32::from(u8::from(b != 0)))),
+        Kind::U1 => out.extend(bytes.iter().map(|&b| f32::from(b))),
+        Kind::I1 => decode!(bytes, out, big, i8, f32::from),
+        Kind::I2 => decode!(bytes, out, big, i16, f32::from),
+        Kind::U2 => decode!(bytes, out, big, u16, f32::from),
+        Kind::I4 | Kind::I8 | Kind::U4 | Kind::U8 | Kind::F8 | Kind::Text(_) => {
+            unreachable!("wide kinds are decoded as f8, text as labels")
+        }
+    }
+}
+
+fn decode_f8(bytes: &[u8], header: &Header, out: &mut Vec<f64>) -> Result<(), NpyError> {
+    out.clear();
+    let big = header.big_endian;
+    let mut inexact: Option<i128> = None;
+    let mut exact = |v: i128| {
+        if v.abs() > EXACT_F8 {
+            inexact.get_or_insert(v);
+        }
+        v as f64
+    };
+    match header.kind {
+        Kind::F8 => decode!(bytes, out, big, f64, |v| v),
+        Kind::I4 => decode!(bytes, out, big, i32, f64::from),
+        Kind::U4 => decode!(bytes, out, big, u32, f64::from),
+        Kind::I8 => decode!(bytes, out, big, i64, |v| exact(i128::from(v))),
+        Kind::U8 => decode!(bytes, out, big, u64, |v| exact(i128::from(v))),
+        _ => unreachable!("narrow kinds are decoded as f4, text as labels"),
+    }
+    match inexact {
+        Some(v) => Err(NpyError::InexactInteger(v)),
+        None => Ok(()),
+    }
+}
+
+fn decode_label(item: &[u8], big_endian: bool, row: usize) -> Result<String, NpyError> {
+    let points = item
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|c| if big_endian { u32::from_be_bytes(*c) } else { u32::from_le_bytes(*c) });
+    let mut label = String::new();
+    let mut zeros = 0;
+    for point in points {
+        // NumPy pads with zeros and strips them; a zero inside is part of the text.
+        if point == 0 {
+            zeros += 1;
+            continue;
+        }
+        if zeros > 0 {
+            return Err(NpyError::Label { index: row, why: "holds a NUL character" });
+        }
+        let c = char::from_u32(point).ok_or(NpyError::Label { index: row, why: "is not valid Unicode" })?;
+        label.push(c);
+    }
+    Ok(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Dtype, Matrix, RowWriter, header, write_labels, write_matrix, write_vector};
+    use ndarray::{Array2, arr2};
+    use std::io::{Cursor, Write};
+
+    fn raw(descr: &str, fortran: bool, shape: &[usize], body: &[u8]) -> Vec<u8> {
+        let mut bytes = header::format(descr, shape);
+        if fortran {
+            let text = String::from_utf8_lossy(&bytes[10..]).replace("False", "True ");
+            bytes.truncate(10);
+            bytes.extend(text.as_bytes());
+        }
+        bytes.extend(body);
+        bytes
+    }
+
+    fn pipe(bytes: &[u8]) -> NpyReader {
+        NpyReader::from_pipe(Cursor::new(bytes.to_vec()))
+    }
+
+    fn file(bytes: &[u8]) -> NpyReader {
+        let mut f = tempfile::tempfile().unwrap();
+        f.write_all(bytes).unwrap();
+        NpyReader::from_file(f).unwrap()
+    }
+
+    fn names(n: usize) -> Vec<String> {
+        (0..n).map(|i| format!("stimulus-{i}-ä")).collect()
+    }
+
+    #[test]
+    fn every_dtype_in_both_byte_orders() {
+        type Encode = fn(i8, bool) -> Vec<u8>;
+        macro_rules! enc {
+            ($t:ty) => {
+                |v: i8, big: bool| {
+                    let x = v as $t;
+                    if big { x.to_be_bytes().to_vec() } else { x.to_le_bytes().to_vec() }
+                }
+            };
+        }
+        let f2: Encode = |v, big| {
+            let x = f16::from_f32(f32::from(v));
+            if big { x.to_be_bytes().to_vec() } else { x.to_le_bytes().to_vec() }
+        };
+        let kinds: [(&str, Encode); 12] = [
+            ("f2", f2),
+            ("f4", enc!(f32)),
+            ("f8", enc!(f64)),
+            ("i1", enc!(i8)),
+            ("i2", enc!(i16)),
+            ("i4", enc!(i32)),
+            ("i8", enc!(i64)),
+            ("u1", enc!(u8)),
+            ("u2", enc!(u16)),
+            ("u4", enc!(u32)),
+            ("u8", enc!(u64)),
+            ("b1", |v, _| vec![u8::from(v != 0)]),
+        ];
+        let values: [i8; 6] = [0, 1, 2, 100, 5, 127];
+        for (name, encode) in kinds {
+            for big in [false, true] {
+                let body: Vec<u8> = values.iter().flat_map(|&v| encode(v, big)).collect();
+                let bytes = raw(&format!("{}{name}", if big { '>' } else { '<' }), false, &[3, 2], &body);
+                let expected: Vec<f64> =
+                    values.iter().map(|&v| if name == "b1" { f64::from(v.min(1)) } else { f64::from(v) }).collect();
+                for mut reader in [pipe(&bytes), file(&bytes)] {
+                    let a = reader.read_all().unwrap().remove(0);
+                    assert_eq!(a.values.into_f64(), expected, "{name} big={big}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn fortran_order_becomes_c_order_whole_and_in_blocks() {
+        // [[1, 2, 3], [4, 5, 6]] lies as 1 4 2 5 3 6.
+        let body: Vec<u8> = [1f64, 4., 2., 5., 3., 6.].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let bytes = raw("<f8", true, &[2, 3], &body);
+        for mut reader in [pipe(&bytes), file(&bytes)] {
+            let a = reader.read_all().unwrap().remove(0);
+            assert_eq!(a.values.into_f64(), [1., 2., 3., 4., 5., 6.]);
+        }
+        for mut reader in [pipe(&bytes), file(&bytes)] {
+            let mut incoming = reader.next_array().unwrap().unwrap();
+            let mut rows = Vec::new();
+            while let Some(block) = incoming.next_rows(1).unwrap() {
+                rows.extend(block.to_f64());
+            }
+            assert_eq!(rows, [1., 2., 3., 4., 5., 6.]);
+            assert!(incoming.finish().unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn a_stream_of_labelled_matrices_and_an_rdm() {
+        let a = Matrix::F4(Array2::from_shape_fn((5, 3), |(i, j)| (i * 3 + j) as f32));
+        let b = Matrix::F8(arr2(&[[0.5, -1.0]]));
+        let mut bytes = Vec::new();
+        write_matrix(&mut bytes, &a, Some(&names(5))).unwrap();
+        write_matrix(&mut bytes, &b, None).unwrap();
+        write_vector(&mut bytes, &[0.1f64, 0.2, 0.3], Dtype::F8, Some(&names(3))).unwrap();
+        for mut reader in [pipe(&bytes), file(&bytes)] {
+            let arrays = reader.read_all().unwrap();
+            assert_eq!(arrays.len(), 3);
+            assert_eq!(arrays[0].labels, Some(names(5)));
+            assert_eq!(arrays[1].labels, None);
+            assert_eq!((arrays[2].shape.as_slice(), arrays[2].labels.as_ref().unwrap().len()), (&[3][..], 3));
+            assert_eq!(arrays[0].clone().into_matrix().unwrap().0, a);
+            assert!(matches!(arrays[2].clone().into_matrix(), Err(NpyError::Shape { .. })));
+        }
+    }
+
+    #[test]
+    fn any_block_size_gives_the_same_rows_and_labels() {
+        let n = 17;
+        let a = Array2::from_shape_fn((n, 4), |(i, j)| (i * 10 + j) as f32);
+        let mut bytes = Vec::new();
+        write_matrix(&mut bytes, &Matrix::F4(a.clone()), Some(&names(n))).unwrap();
+        for size in [1, 2, 16, 17, 18, 1000] {
+            for mut reader in [pipe(&bytes), file(&bytes)] {
+                let ahead = reader.can_look_ahead();
+                let mut incoming = reader.next_array().unwrap().unwrap();
+                match incoming.labels_ahead().unwrap() {
+                    Some(labels) => assert_eq!((ahead, labels), (true, Some(names(n)))),
+                    None => assert!(!ahead),
+                }
+                let mut values = Vec::new();
+                while let Some(block) = incoming.next_rows(size).unwrap() {
+                    assert!(block.n_rows() <= size);
+                    values.extend(block.to_f64());
+                }
+                assert_eq!(values, a.mapv(f64::from).into_raw_vec_and_offset().0);
+                assert_eq!(incoming.finish().unwrap(), Some(names(n)));
+                assert!(reader.next_array().unwrap().is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn truncation_anywhere_is_an_error_or_a_clean_end() {
+        let mut bytes = Vec::new();
+        write_matrix(&mut bytes, &Matrix::F4(Array2::ones((4, 3))), Some(&names(4))).unwrap();
+        let labels_start = header::format("<f4", &[4, 3]).len() + 48;
+        for cut in 0..bytes.len() {
+            for mut reader in [pipe(&bytes[..cut]), file(&bytes[..cut])] {
+                match reader.read_all() {
+                    Ok(_) => assert_eq!(cut, labels_start, "only the end of the matrix is a whole stream"),
+                    Err(NpyError::Empty) => assert_eq!(cut, 0),
+                    Err(NpyError::Truncated { found, expected, .. }) => assert!(found < expected),
+                    Err(NpyError::NotNpy { .. }) => assert!(cut < 6),
+                    Err(other) => panic!("cut at {cut}: {other}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_that_promises_the_moon_costs_no_memory() {
+        for shape in [vec![1usize << 45, 2], vec![2, 1 << 45], vec![1 << 46]] {
+            let bytes = raw("<f4", false, &shape, &[0; 100]);
+            let message = file(&bytes).read_all().unwrap_err();
+            assert!(matches!(message, NpyError::Truncated { found: 100, .. }), "{message}");
+            assert!(matches!(pipe(&bytes).read_all().unwrap_err(), NpyError::Truncated { found: 100, .. }));
+        }
+        let mut bytes = b"\x93NUMPY\x02\x00".to_vec();
+        bytes.extend(u32::MAX.to_le_bytes());
+        assert!(matches!(pipe(&bytes).read_all(), Err(NpyError::HeaderTooLong { .. })));
+        let labels = raw("<U4000000000", false, &[3], &[]);
+        let mut bytes = Vec::new();
+        write_matrix(&mut bytes, &Matrix::F4(Array2::ones((3, 1))), None).unwrap();
+        bytes.extend(labels);
+        assert!(matches!(pipe(&bytes).read_all(), Err(NpyError::Truncated { .. })));
+    }
+
+    #[test]
+    fn header_versions_two_and_three_are_read() {
+        for major in [2u8, 3] {
+            let v1 = header::format("<f4", &[1, 1]);
+            let mut bytes = vec![0x93, b'N', b'U', b'M', b'P', b'Y', major, 0];
+            bytes.extend(((v1.len() - 10) as u32).to_le_bytes());
+            bytes.extend(&v1[10..]);
+            bytes.extend(2.5f32.to_le_bytes());
+            assert_eq!(pipe(&bytes).read_all().unwrap()[0].values, Values::F4(vec![2.5]));
+        }
+        let mut bytes = header::format("<f4", &[1, 1]);
+        bytes[6] = 4;
+        assert!(matches!(pipe(&bytes).read_all(), Err(NpyError::Version { major: 4, .. })));
+    }
+
+    #[test]
+    fn labels_must_be_as_many_as_rows() {
+        let mut bytes = Vec::new();
+        write_matrix(&mut bytes, &Matrix::F4(Array2::ones((3, 1))), None).unwrap();
+        write_labels(&mut bytes, &names(2)).unwrap();
+        assert!(matches!(pipe(&bytes).read_all(), Err(NpyError::LabelCount { labels: 2, rows: 3 })));
+        let mut reader = file(&bytes);
+        let incoming = reader.next_array().unwrap().unwrap();
+        assert!(matches!(incoming.finish(), Err(NpyError::LabelCount { labels: 2, rows: 3 })));
+    }
+
+    #[test]
+    fn text_first_and_other_bytes_are_named() {
+        let mut bytes = Vec::new();
+        write_labels(&mut bytes, &names(2)).unwrap();
+        assert!(matches!(pipe(&bytes).read_all(), Err(NpyError::StrayLabels { .. })));
+        let message = pipe(b"id,label\n1,face\n").read_all().unwrap_err().to_string();
+        assert!(message.contains("id,label"), "{message}");
+    }
+
+    #[test]
+    fn integers_beyond_f8_are_refused() {
+        let body = (9_007_199_254_740_993i64).to_le_bytes();
+        assert!(matches!(pipe(&raw("<i8", false, &[1, 1], &body)).read_all(), Err(NpyError::InexactInteger(_))));
+    }
+
+    #[test]
+    fn rows_written_must_be_the_rows_promised() {
+        let mut w = RowWriter::new(Vec::new(), 3, 2, Dtype::F4).unwrap();
+        w.write_rows(arr2(&[[1f32, 2.]]).view()).unwrap();
+        assert!(matches!(w.write_rows(arr2(&[[1f32]]).view()), Err(NpyError::ColumnCount { found: 1, expected: 2 })));
+        assert!(matches!(w.finish(None), Err(NpyError::RowCount { written: 1, promised: 3 })));
+        assert!(matches!(write_labels(Vec::new(), &["a\0b".into()]), Err(NpyError::Label { .. })));
+    }
+
+    #[test]
+    fn zero_rows_zero_columns_and_empty_labels_survive() {
+        for shape in [(0, 3), (3, 0), (0, 0)] {
+            let mut bytes = Vec::new();
+            write_matrix(&mut bytes, &Matrix::F8(Array2::zeros(shape)), Some(&names(shape.0))).unwrap();
+            for mut reader in [pipe(&bytes), file(&bytes)] {
+                let a = reader.read_all().unwrap().remove(0);
+                assert_eq!((a.shape.as_slice(), a.labels.as_ref().unwrap().len()), (&[shape.0, shape.1][..], shape.0));
+            }
+        }
+    }
+}

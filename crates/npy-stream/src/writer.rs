@@ -1,0 +1,199 @@
+//! Writing arrays: whole, or row by row as they come.
+
+use crate::{Array, Matrix, NpyError, Values, header};
+use half::f16;
+use ndarray::ArrayView2;
+use std::io::Write;
+
+/// Element type of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dtype {
+    /// 16-bit float.
+    F2,
+    /// 32-bit float.
+    F4,
+    /// 64-bit float.
+    F8,
+}
+
+impl Dtype {
+    /// NumPy's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dtype::F2 => "f2",
+            Dtype::F4 => "f4",
+            Dtype::F8 => "f8",
+        }
+    }
+}
+
+impl std::str::FromStr for Dtype {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Dtype, String> {
+        match text {
+            "f2" | "f16" => Ok(Dtype::F2),
+            "f4" | "f32" => Ok(Dtype::F4),
+            "f8" | "f64" => Ok(Dtype::F8),
+            other => Err(format!("dtype {other:?} is none of f2, f4, f8")),
+        }
+    }
+}
+
+/// f32 or f64: what a matrix in memory is made of.
+pub trait Float: Copy + Send + Sync + 'static {
+    /// The dtype that keeps every value.
+    const DTYPE: Dtype;
+    /// As f32, rounded to nearest.
+    fn to_f32(self) -> f32;
+    /// As f64, exact.
+    fn to_f64(self) -> f64;
+}
+
+impl Float for f32 {
+    const DTYPE: Dtype = Dtype::F4;
+    fn to_f32(self) -> f32 {
+        self
+    }
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+impl Float for f64 {
+    const DTYPE: Dtype = Dtype::F8;
+    fn to_f32(self) -> f32 {
+        self as f32
+    }
+    fn to_f64(self) -> f64 {
+        self
+    }
+}
+
+/// Writes a matrix whose rows come one block at a time; only the shape must be known before.
+pub struct RowWriter<W: Write> {
+    sink: W,
+    n_rows: usize,
+    n_columns: usize,
+    dtype: Dtype,
+    written: usize,
+    bytes: Vec<u8>,
+}
+
+impl<W: Write> RowWriter<W> {
+    /// Writes the header of an `n_rows` x `n_columns` matrix.
+    pub fn new(mut sink: W, n_rows: usize, n_columns: usize, dtype: Dtype) -> Result<RowWriter<W>, NpyError> {
+        sink.write_all(&header::format(&format!("<{}", dtype.name()), &[n_rows, n_columns]))?;
+        Ok(RowWriter { sink, n_rows, n_columns, dtype, written: 0, bytes: Vec::new() })
+    }
+
+    /// Writes the next rows, converted to the writer's dtype.
+    pub fn write_rows<T: Float>(&mut self, block: ArrayView2<'_, T>) -> Result<(), NpyError> {
+        if block.ncols() != self.n_columns {
+            return Err(NpyError::ColumnCount { found: block.ncols(), expected: self.n_columns });
+        }
+        if self.written + block.nrows() > self.n_rows {
+            return Err(NpyError::RowCount { written: self.written + block.nrows(), promised: self.n_rows });
+        }
+        for row in block.rows() {
+            self.bytes.clear();
+            encode(row.iter().copied(), self.dtype, &mut self.bytes);
+            self.sink.write_all(&self.bytes)?;
+        }
+        self.written += block.nrows();
+        Ok(())
+    }
+
+    /// Ends the matrix, writes the labels behind it, and gives the sink back (not flushed).
+    pub fn finish(mut self, labels: Option<&[String]>) -> Result<W, NpyError> {
+        if self.written != self.n_rows {
+            return Err(NpyError::RowCount { written: self.written, promised: self.n_rows });
+        }
+        if let Some(labels) = labels {
+            if labels.len() != self.n_rows {
+                return Err(NpyError::LabelCount { labels: labels.len(), rows: self.n_rows });
+            }
+            write_labels(&mut self.sink, labels)?;
+        }
+        Ok(self.sink)
+    }
+}
+
+fn encode<T: Float>(values: impl Iterator<Item = T>, dtype: Dtype, out: &mut Vec<u8>) {
+    match dtype {
+        // From f64, not through f32: rounding twice can land on the other neighbour.
+        Dtype::F2 => values.for_each(|v| out.extend(f16::from_f64(v.to_f64()).to_le_bytes())),
+        Dtype::F4 => values.for_each(|v| out.extend(v.to_f32().to_le_bytes())),
+        Dtype::F8 => values.for_each(|v| out.extend(v.to_f64().to_le_bytes())),
+    }
+}
+
+/// Writes a matrix with its labels, in its own width.
+pub fn write_matrix<W: Write>(sink: W, matrix: &Matrix, labels: Option<&[String]>) -> Result<(), NpyError> {
+    fn all<W: Write, T: Float>(sink: W, a: ArrayView2<'_, T>, labels: Option<&[String]>) -> Result<(), NpyError> {
+        let mut rows = RowWriter::new(sink, a.nrows(), a.ncols(), T::DTYPE)?;
+        rows.write_rows(a)?;
+        rows.finish(labels).map(|_| ())
+    }
+    match matrix {
+        Matrix::F4(a) => all(sink, a.view(), labels),
+        Matrix::F8(a) => all(sink, a.view(), labels),
+    }
+}
+
+/// Writes a 1-d array (an RDM's upper triangle) and the labels behind it. Their number is not checked here: an RDM
+/// of n stimuli has n labels and n(n-1)/2 values.
+pub fn write_vector<W: Write, T: Float>(
+    mut sink: W,
+    values: &[T],
+    dtype: Dtype,
+    labels: Option<&[String]>,
+) -> Result<(), NpyError> {
+    sink.write_all(&header::format(&format!("<{}", dtype.name()), &[values.len()]))?;
+    let mut bytes = Vec::with_capacity(values.len().min(1 << 16) * 8);
+    for part in values.chunks(1 << 16) {
+        bytes.clear();
+        encode(part.iter().copied(), dtype, &mut bytes);
+        sink.write_all(&bytes)?;
+    }
+    match labels {
+        Some(labels) => write_labels(sink, labels),
+        None => Ok(()),
+    }
+}
+
+/// Writes an array of any shape in its own width, with its labels.
+pub fn write_array<W: Write>(mut sink: W, array: &Array) -> Result<(), NpyError> {
+    let (dtype, mut bytes) = match &array.values {
+        Values::F4(_) => (Dtype::F4, Vec::with_capacity(array.values.len() * 4)),
+        Values::F8(_) => (Dtype::F8, Vec::with_capacity(array.values.len() * 8)),
+    };
+    sink.write_all(&header::format(&format!("<{}", dtype.name()), &array.shape))?;
+    match &array.values {
+        Values::F4(v) => encode(v.iter().copied(), dtype, &mut bytes),
+        Values::F8(v) => encode(v.iter().copied(), dtype, &mut bytes),
+    }
+    sink.write_all(&bytes)?;
+    match &array.labels {
+        Some(labels) => write_labels(sink, labels),
+        None => Ok(()),
+    }
+}
+
+/// Writes labels as a 1-d `<U` array, as wide as the longest of them.
+///
+/// A label with a NUL character is refused: NumPy would hand it back shortened.
+pub fn write_labels<W: Write>(mut sink: W, labels: &[String]) -> Result<(), NpyError> {
+    if let Some(index) = labels.iter().position(|l| l.contains('\0')) {
+        return Err(NpyError::Label { index, why: "holds a NUL character" });
+    }
+    let width = labels.iter().map(|l| l.chars().count()).max().unwrap_or(1).max(1);
+    sink.write_all(&header::format(&format!("<U{width}"), &[labels.len()]))?;
+    let mut bytes = Vec::with_capacity(labels.len() * width * 4);
+    for label in labels {
+        let start = bytes.len();
+        label.chars().for_each(|c| bytes.extend(u32::from(c).to_le_bytes()));
+        bytes.resize(start + 4 * width, 0);
+    }
+    sink.write_all(&bytes)?;
+    Ok(())
+}

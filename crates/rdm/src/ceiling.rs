@@ -1,0 +1,172 @@
+use rayon::prelude::*;
+use statistics::mean;
+
+use crate::pool::{Common, mean_of, normalised};
+use crate::{Comparison, Rdm, RdmError};
+
+/// How well the best possible model RDM could do against these subjects. Both bounds are on the comparison's
+/// own scale (r, rho, tau, cosine), not on its square.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NoiseCeiling {
+    /// Mean over subjects of the comparison of a subject with the pool of the others.
+    pub lower: f64,
+    /// Mean over subjects of the comparison of a subject with the pool of all, the subject included.
+    pub upper: f64,
+    /// The terms of `lower`, one per subject.
+    pub lower_by_subject: Vec<f64>,
+    /// The terms of `upper`, one per subject.
+    pub upper_by_subject: Vec<f64>,
+    /// Pairs of stimuli in use: those that are finite in all subjects.
+    pub n_pairs: usize,
+    /// Pairs left out because a subject has no finite value there.
+    pub n_nan: usize,
+}
+
+/// Lower and upper bound of the noise ceiling over subjects' RDMs, pooled as the comparison needs ([`crate::pool`]).
+///
+/// Equal to rsatoolbox's `boot_noise_ceiling`. Needs at least 2 subjects, one RDM each: average the sessions of
+/// a subject first. For the rank correlations the "upper" bound is that of the mean of ranks, which is near but
+/// not exactly the best RDM.
+///
+/// Nili et al. (2014).
+pub fn noise_ceiling(subjects: &[Rdm], how: Comparison) -> Result<NoiseCeiling, RdmError> {
+    let n = subjects.len();
+    if n < 2 {
+        return Err(RdmError::TooFewRdms { given: n, needed: 2 });
+    }
+    let common = Common::of(subjects, how)?;
+    let vectors: Vec<Vec<f64>> = common.values.iter().map(|v| normalised(v, how)).collect();
+    let pool_of_all = mean_of(&vectors, |_| true);
+    let bounds: Vec<(f64, f64)> = (0..n)
+        .into_par_iter()
+        .map(|subject| {
+            let own = &common.values[subject];
+            let pool_of_others = mean_of(&vectors, |other| other != subject);
+            (how.of(&pool_of_others, own), how.of(&pool_of_all, own))
+        })
+        .collect();
+    let (lower_by_subject, upper_by_subject): (Vec<f64>, Vec<f64>) = bounds.into_iter().unzip();
+    let n_pairs = common.n_pairs();
+    Ok(NoiseCeiling {
+        lower: mean(&lower_by_subject),
+        upper: mean(&upper_by_subject),
+        lower_by_subject,
+        upper_by_subject,
+        n_pairs,
+        n_nan: common.kept.len() - n_pairs,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::noise_ceiling;
+    use crate::{Comparison, Rdm, RdmError, pool};
+
+    fn rdms(vectors: &[&[f64]]) -> Vec<Rdm> {
+        vectors.iter().map(|v| Rdm::from_condensed(v.to_vec(), None).unwrap()).collect()
+    }
+
+    const UNTIED: [&[f64]; 3] =
+        [&[0.1, 0.4, 0.5, 0.7, 0.2, 0.9], &[0.2, 0.3, 0.6, 0.8, 0.1, 0.7], &[0.3, 0.5, 0.4, 0.6, 0.2, 0.8]];
+    const TIED: [&[f64]; 3] =
+        [&[1.0, 2.0, 2.0, 3.0, 1.0, 4.0], &[2.0, 2.0, 1.0, 5.0, 3.0, 3.0], &[0.0, 1.0, 1.0, 2.0, 2.0, 2.0]];
+
+    #[test]
+    fn agrees_with_rsatoolbox() {
+        // boot_noise_ceiling of rsatoolbox 0.3.2
+        let golden = [
+            (Comparison::Pearson, [0.9070961882830936, 0.9586101428962367], [0.6223862538234971, 0.8344674825319466]),
+            (Comparison::Spearman, [0.9121593238215744, 0.9428571428571427], [0.7074457428753028, 0.8284394328547585]),
+            (Comparison::Kendall, [0.7877263614433762, 0.8666666666666666], [0.5944792673232153, 0.7151185372828848]),
+            (Comparison::TauA, [0.7333333333333333, 0.8666666666666667], [0.5111111111111111, 0.6444444444444444]),
+            (Comparison::RhoA, [0.8857142857142857, 0.9428571428571427], [0.6619047619047619, 0.7904761904761904]),
+            (Comparison::Cosine, [0.9761604998232563, 0.9894068530610282], [0.928852176960126, 0.9684814330251216]),
+        ];
+        for (how, untied, tied) in golden {
+            for (vectors, [lower, upper]) in [(UNTIED, untied), (TIED, tied)] {
+                let found = noise_ceiling(&rdms(&vectors), how).unwrap();
+                assert!((found.lower - lower).abs() < 1e-14, "{how}: {} {lower}", found.lower);
+                assert!((found.upper - upper).abs() < 1e-14, "{how}: {} {upper}", found.upper);
+                assert_eq!((found.n_pairs, found.n_nan, found.lower_by_subject.len()), (6, 0, 3));
+            }
+        }
+    }
+
+    #[test]
+    fn two_subjects_by_hand() {
+        // the pool of the others is the other: lower = r; for z-scored vectors r(a, a + b) = sqrt((1 + r) / 2)
+        let two = rdms(&UNTIED[..2]);
+        let r = statistics::pearson(UNTIED[0], UNTIED[1]);
+        let found = noise_ceiling(&two, Comparison::Pearson).unwrap();
+        assert!((found.lower - r).abs() < 1e-15);
+        assert!((found.upper - ((1.0 + r) / 2.0).sqrt()).abs() < 1e-15);
+    }
+
+    #[test]
+    fn the_upper_bound_is_reached_by_no_other_rdm() {
+        let subjects = rdms(&UNTIED);
+        for how in [Comparison::Pearson, Comparison::Cosine] {
+            let best = pool(&subjects, how).unwrap();
+            let score = |values: &[f64]| subjects.iter().map(|s| how.of(values, s.values())).sum::<f64>() / 3.0;
+            let upper = noise_ceiling(&subjects, how).unwrap().upper;
+            assert!((score(best.values()) - upper).abs() < 1e-15);
+            for k in 0..6 {
+                for step in [-0.05, 0.05] {
+                    let mut other = best.values().to_vec();
+                    other[k] += step;
+                    assert!(score(&other) < upper, "{how}: pair {k}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn scale_of_a_subject_does_not_matter() {
+        let plain = rdms(&UNTIED);
+        let louder: Vec<f64> = UNTIED[1].iter().map(|v| 50.0 * v).collect();
+        let scaled = rdms(&[UNTIED[0], &louder, UNTIED[2]]);
+        for how in Comparison::ALL {
+            let (a, b) = (noise_ceiling(&plain, how).unwrap(), noise_ceiling(&scaled, how).unwrap());
+            assert!((a.lower - b.lower).abs() < 1e-14 && (a.upper - b.upper).abs() < 1e-14, "{how}");
+        }
+    }
+
+    #[test]
+    fn pairs_missing_in_one_subject_are_left_out_and_counted() {
+        let nan = f64::NAN;
+        // four stimuli; the second subject misses the third pair, so five pairs are left
+        let missing = rdms(&[UNTIED[0], &[0.2, 0.3, nan, 0.8, 0.1, 0.7], UNTIED[2]]);
+        let found = noise_ceiling(&missing, Comparison::Pearson).unwrap();
+        assert_eq!((found.n_pairs, found.n_nan), (5, 1));
+        let without = |v: &[f64]| [v[0], v[1], v[3], v[4], v[5]];
+        let z = |v: [f64; 5]| {
+            let m = v.iter().sum::<f64>() / 5.0;
+            let sd = (v.iter().map(|x| (x - m).powi(2)).sum::<f64>() / 5.0).sqrt();
+            v.map(|x| (x - m) / sd)
+        };
+        let cut: Vec<[f64; 5]> = UNTIED.iter().map(|v| without(v)).collect();
+        let (z1, z2) = (z(cut[1]), z(cut[2]));
+        let others: Vec<f64> = z1.iter().zip(z2).map(|(a, b)| a + b).collect();
+        let expected = statistics::pearson(&others, &cut[0]);
+        assert!((found.lower_by_subject[0] - expected).abs() < 1e-14);
+        let pooled = pool(&missing, Comparison::Pearson).unwrap();
+        assert!(pooled.values()[2].is_nan() && pooled.n_nan() == 1);
+    }
+
+    #[test]
+    fn refuses_one_subject_constant_subjects_and_other_sizes() {
+        let one = rdms(&UNTIED[..1]);
+        let error = noise_ceiling(&one, Comparison::Pearson).unwrap_err();
+        assert_eq!(error, RdmError::TooFewRdms { given: 1, needed: 2 });
+        let constant = rdms(&[UNTIED[0], &[0.1; 6]]);
+        for how in [Comparison::Pearson, Comparison::Spearman, Comparison::TauA] {
+            let error = noise_ceiling(&constant, how).unwrap_err();
+            assert_eq!(error, RdmError::Constant { index: 1, n_pairs: 6 });
+        }
+        assert!(noise_ceiling(&constant, Comparison::Cosine).is_ok());
+        let sizes = rdms(&[UNTIED[0], &[1.0, 2.0, 3.0]]);
+        let error = noise_ceiling(&sizes, Comparison::Pearson).unwrap_err();
+        assert_eq!(error, RdmError::SizesDiffer { index: 1, n_stimuli: 3, expected: 4 });
+        assert_eq!(pool(&[], Comparison::Pearson), Err(RdmError::TooFewRdms { given: 0, needed: 1 }));
+    }
+}

@@ -1,0 +1,291 @@
+use linear_algebra::product;
+use ndarray::{Array1, Array2, Axis, s};
+use rayon::prelude::*;
+use statistics::{average_ranks, mean};
+
+use crate::pool::same_sizes;
+use crate::{Comparison, Rdm, RdmError};
+
+/// The similarity of two RDMs and the pairs of stimuli it rests on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Compared {
+    /// The coefficient; `NaN` when one side is constant over the pairs in use (0 for tau-a and rho-a, which are
+    /// 0 there by definition) or no pair is left.
+    pub value: f64,
+    /// Pairs in use.
+    pub n_pairs: usize,
+    /// Pairs left out because one of the two RDMs is `NaN` or infinite there.
+    pub n_nan: usize,
+}
+
+/// The similarity of two RDMs of the same stimuli in the same order. See [`compare_all`].
+pub fn compare(a: &Rdm, b: &Rdm, how: Comparison) -> Result<Compared, RdmError> {
+    Ok(compare_all(std::slice::from_ref(a), std::slice::from_ref(b), how)?[(0, 0)])
+}
+
+/// The similarity of every model RDM with every brain RDM, `n_models x n_brains`.
+///
+/// `kendall` is tau-b; `rho-a` is the expectation of Spearman's rho when ties are broken at random. A pair of
+/// stimuli that is `NaN` on either side is left out of that one comparison and counted; ranks are taken over the
+/// pairs that remain. Each RDM is ranked or scaled once, and all pearson, spearman, rho-a and cosine values come
+/// from one matrix product.
+///
+/// ```
+/// use rdm::{Comparison, Rdm, compare};
+/// let a = Rdm::from_condensed(vec![1.0, 2.0, 3.0], None)?;
+/// let b = Rdm::from_condensed(vec![1.0, 3.0, 2.0], None)?;
+/// let found = compare(&a, &b, Comparison::Spearman)?; // 1 - 6 * (0 + 1 + 1) / (3 * 8)
+/// assert!((found.value - 0.5).abs() < 1e-15);
+/// assert_eq!((found.n_pairs, found.n_nan), (3, 0));
+/// # Ok::<(), rdm::RdmError>(())
+/// ```
+pub fn compare_all(models: &[Rdm], brains: &[Rdm], how: Comparison) -> Result<Array2<Compared>, RdmError> {
+    let expected = models.first().or(brains.first()).map_or(0, Rdm::n_stimuli);
+    same_sizes(models, expected)?;
+    same_sizes(brains, expected)?;
+    let nothing = Compared { value: f64::NAN, n_pairs: 0, n_nan: 0 };
+    let mut all = Array2::from_elem((models.len(), brains.len()), nothing);
+    let brain_groups = by_missing_pairs(brains);
+    for (missing_in_models, models_here) in by_missing_pairs(models) {
+        for (missing_in_brains, brains_here) in &brain_groups {
+            let used: Vec<usize> =
+                (0..missing_in_models.len()).filter(|&k| !missing_in_models[k] && !missing_in_brains[k]).collect();
+            let n_nan = missing_in_models.len() - used.len();
+            let cut = |rdms: &[Rdm], chosen: &[usize]| -> Vec<Vec<f64>> {
+                chosen.iter().map(|&r| used.iter().map(|&k| rdms[r].values()[k]).collect()).collect()
+            };
+            let values = similarities(&cut(models, &models_here), &cut(brains, brains_here), how);
+            for (i, &model) in models_here.iter().enumerate() {
+                for (j, &brain) in brains_here.iter().enumerate() {
+                    all[(model, brain)] = Compared { value: values[(i, j)], n_pairs: used.len(), n_nan };
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// RDMs that miss the same pairs, with those pairs marked; almost always one group that misses none.
+fn by_missing_pairs(rdms: &[Rdm]) -> Vec<(Vec<bool>, Vec<usize>)> {
+    let mut groups: Vec<(Vec<bool>, Vec<usize>)> = Vec::new();
+    for (index, rdm) in rdms.iter().enumerate() {
+        let missing: Vec<bool> = rdm.values().iter().map(|v| !v.is_finite()).collect();
+        match groups.iter_mut().find(|(mask, _)| *mask == missing) {
+            Some((_, members)) => members.push(index),
+            None => groups.push((missing, vec![index])),
+        }
+    }
+    groups
+}
+
+fn similarities(a: &[Vec<f64>], b: &[Vec<f64>], how: Comparison) -> Array2<f64> {
+    if a.first().is_none_or(Vec::is_empty) {
+        return Array2::from_elem((a.len(), b.len()), f64::NAN);
+    }
+    if matches!(how, Comparison::Kendall | Comparison::TauA) {
+        let pairs: Vec<f64> =
+            (0..a.len() * b.len()).into_par_iter().map(|k| how.of(&a[k / b.len()], &b[k % b.len()])).collect();
+        return Array2::from_shape_vec((a.len(), b.len()), pairs).unwrap_or_default();
+    }
+    product(prepared(a, how).view(), prepared(b, how).t())
+}
+
+/// One row per RDM such that the product of two rows is their similarity.
+fn prepared(vectors: &[Vec<f64>], how: Comparison) -> Array2<f64> {
+    let length = vectors.first().map_or(0, Vec::len);
+    let rows: Vec<Array1<f64>> = vectors.par_iter().map(|values| prepare(values, how)).collect();
+    let mut all = Array2::zeros((vectors.len(), length));
+    for (mut row, values) in all.axis_iter_mut(Axis(0)).zip(rows) {
+        row.slice_mut(s![..]).assign(&values);
+    }
+    all
+}
+
+fn prepare(values: &[f64], how: Comparison) -> Array1<f64> {
+    let constant = values.iter().all(|v| *v == values[0]);
+    let mut row = match how {
+        Comparison::Spearman | Comparison::RhoA => Array1::from(average_ranks(values)),
+        _ => Array1::from(values.to_vec()),
+    };
+    if how != Comparison::Cosine {
+        let centre = mean(&row.to_vec());
+        row -= centre;
+    }
+    let n = row.len() as f64;
+    let length = match how {
+        // The largest sum of squares that n ranks can have, so that ties pull rho-a towards 0.
+        Comparison::RhoA => ((n * n * n - n) / 12.0).sqrt(),
+        _ if constant && how != Comparison::Cosine => f64::NAN,
+        _ => row.dot(&row).sqrt(),
+    };
+    // 0 / 0 is the NaN that a zero vector should have.
+    row /= length;
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Compared, compare, compare_all};
+    use crate::{Comparison, Rdm, RdmError};
+
+    pub fn rdms(vectors: &[&[f64]]) -> Vec<Rdm> {
+        vectors.iter().map(|v| Rdm::from_condensed(v.to_vec(), None).unwrap()).collect()
+    }
+
+    /// rsatoolbox 0.3.2 `compare`: one tied and one untied model against three RDMs without and three with ties.
+    #[test]
+    fn agrees_with_rsatoolbox() {
+        let models = rdms(&[&[0.2, 0.2, 0.9, 0.4, 0.1, 0.3], &[3.0, 1.0, 2.0, 2.0, 0.0, 5.0]]);
+        let untied =
+            rdms(&[&[0.1, 0.4, 0.5, 0.7, 0.2, 0.9], &[0.2, 0.3, 0.6, 0.8, 0.1, 0.7], &[0.3, 0.5, 0.4, 0.6, 0.2, 0.8]]);
+        let tied =
+            rdms(&[&[1.0, 2.0, 2.0, 3.0, 1.0, 4.0], &[2.0, 2.0, 1.0, 5.0, 3.0, 3.0], &[0.0, 1.0, 1.0, 2.0, 2.0, 2.0]]);
+        type Golden = (Comparison, [f64; 6], [f64; 6]);
+        let golden: [Golden; 6] = [
+            (
+                Comparison::Pearson,
+                [
+                    0.3227714851234353,
+                    0.5662650602409638,
+                    0.12854273919729667,
+                    0.59130067123842,
+                    0.5441145532722984,
+                    0.7166893746324663,
+                ],
+                [
+                    0.2078393104293348,
+                    -0.35567685347290395,
+                    -0.0850230301897704,
+                    0.6787298117096161,
+                    0.028329634983503667,
+                    -0.04740454631399768,
+                ],
+            ),
+            (
+                Comparison::Spearman,
+                [
+                    0.6667366910003156,
+                    0.8116794499134278,
+                    0.550782483869826,
+                    0.4058397249567139,
+                    0.49280538030458115,
+                    0.550782483869826,
+                ],
+                [
+                    0.6269355057278586,
+                    -0.14927035850663303,
+                    0.015655607277128735,
+                    0.4925921830718889,
+                    0.0,
+                    -0.14090046549415863,
+                ],
+            ),
+            (
+                Comparison::Kendall,
+                [
+                    0.41403933560541256,
+                    0.6900655593423541,
+                    0.41403933560541256,
+                    0.41403933560541256,
+                    0.41403933560541256,
+                    0.41403933560541256,
+                ],
+                [0.44474958999666075, -0.07412493166611013, 0.0, 0.44474958999666075, 0.0, -0.16116459280507606],
+            ),
+            (
+                Comparison::TauA,
+                [0.4, 0.6666666666666666, 0.4, 0.4, 0.4, 0.4],
+                [0.4, -0.06666666666666667, 0.0, 0.4, 0.0, -0.13333333333333333],
+            ),
+            (
+                Comparison::RhoA,
+                [0.6571428571428571, 0.8, 0.5428571428571428, 0.4, 0.48571428571428577, 0.5428571428571428],
+                [0.6, -0.14285714285714285, 0.014285714285714287, 0.4714285714285714, 0.0, -0.12857142857142856],
+            ),
+            (
+                Comparison::Cosine,
+                [
+                    0.7872501799617465,
+                    0.8618650801475256,
+                    0.7664624643150109,
+                    0.8736209307562355,
+                    0.8600119115128999,
+                    0.9093626896673879,
+                ],
+                [
+                    0.7723481981143184,
+                    0.6336442351370427,
+                    0.672900461476956,
+                    0.9021937088963173,
+                    0.7401711352661738,
+                    0.6928682740483391,
+                ],
+            ),
+        ];
+        for (how, on_untied, on_tied) in golden {
+            for (brains, expected) in [(&untied, on_untied), (&tied, on_tied)] {
+                let found = compare_all(&models, brains, how).unwrap();
+                for (found, expected) in found.iter().zip(expected) {
+                    assert!((found.value - expected).abs() < 1e-14, "{how}: {} {expected}", found.value);
+                    assert_eq!((found.n_pairs, found.n_nan), (6, 0));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn missing_pairs_are_left_out_of_their_comparison_only_and_counted() {
+        let nan = f64::NAN;
+        let models = rdms(&[&[1.0, 5.0, 3.0, nan, 2.0, 6.0], &[1.0, 5.0, 3.0, 4.0, 2.0, 6.0]]);
+        let brains = rdms(&[
+            &[2.0, 1.0, 9.0, 4.0, 7.0, 8.0],
+            &[nan, 1.0, 9.0, 4.0, 7.0, 8.0],
+            &[2.0, 1.0, 9.0, 4.0, 7.0, f64::INFINITY],
+        ]);
+        for how in Comparison::ALL {
+            let found = compare_all(&models, &brains, how).unwrap();
+            for (m, model) in models.iter().enumerate() {
+                for (b, brain) in brains.iter().enumerate() {
+                    let (x, y): (Vec<f64>, Vec<f64>) = model
+                        .values()
+                        .iter()
+                        .zip(brain.values())
+                        .filter(|(x, y)| x.is_finite() && y.is_finite())
+                        .unzip();
+                    let Compared { value, n_pairs, n_nan } = found[(m, b)];
+                    assert!((value - how.of(&x, &y)).abs() < 1e-14, "{how} {m} {b}");
+                    assert_eq!((n_pairs, n_nan), (x.len(), 6 - x.len()));
+                    assert_eq!(compare(model, brain, how).unwrap(), found[(m, b)]);
+                }
+            }
+        }
+        let all_nan = rdms(&[&[nan, nan, nan, nan, nan, nan]]);
+        let found = compare(&all_nan[0], &brains[0], Comparison::Cosine).unwrap();
+        assert!(found.value.is_nan());
+        assert_eq!((found.n_pairs, found.n_nan), (0, 6));
+    }
+
+    #[test]
+    fn a_constant_rdm_has_no_correlation_and_does_not_spoil_its_neighbours() {
+        // 0.1 has no exact mean: a rounded centre would leave a spread of 1e-17 to correlate with
+        let models = rdms(&[&[0.1; 6], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]]);
+        let brains = rdms(&[&[2.0, 1.0, 3.0, 4.0, 6.0, 5.0]]);
+        for how in [Comparison::Pearson, Comparison::Spearman, Comparison::Kendall] {
+            let found = compare_all(&models, &brains, how).unwrap();
+            assert!(found[(0, 0)].value.is_nan(), "{how}");
+            assert!(found[(1, 0)].value > 0.7, "{how}");
+        }
+        for how in [Comparison::RhoA, Comparison::TauA] {
+            assert_eq!(compare(&models[0], &brains[0], how).unwrap().value, 0.0);
+        }
+        let zeros = rdms(&[&[0.0; 6]]);
+        assert!(compare(&zeros[0], &brains[0], Comparison::Cosine).unwrap().value.is_nan());
+    }
+
+    #[test]
+    fn refuses_rdms_of_other_sizes() {
+        let error = compare_all(&rdms(&[&[1.0], &[2.0]]), &rdms(&[&[1.0], &[1.0, 2.0, 3.0]]), Comparison::Pearson);
+        assert_eq!(error.unwrap_err(), RdmError::SizesDiffer { index: 1, n_stimuli: 3, expected: 2 });
+        assert_eq!(compare_all(&[], &[], Comparison::Pearson).unwrap().dim(), (0, 0));
+    }
+}

@@ -1,0 +1,111 @@
+/// What can be wrong with an RDM, or with patterns that should become one.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RdmError {
+    /// The number of values is not n(n-1)/2 for any n.
+    #[error(
+        "{length} values is not an upper triangle ({lower_length} is {lower_n} stimuli, {upper_length} is {upper_n})"
+    )]
+    NotTriangular {
+        /// Number of values given.
+        length: usize,
+        /// The largest number of stimuli with fewer values.
+        lower_n: usize,
+        /// Its number of values.
+        lower_length: usize,
+        /// The smallest number of stimuli with more values.
+        upper_n: usize,
+        /// Its number of values.
+        upper_length: usize,
+    },
+    /// No pair of stimuli.
+    #[error("{n_stimuli} stimuli make no pair; an RDM needs at least 2")]
+    TooFewStimuli {
+        /// Number of stimuli given.
+        n_stimuli: usize,
+    },
+    /// The matrix given as a square RDM is not square.
+    #[error("{rows} x {columns} is not a square RDM")]
+    NotSquare {
+        /// Its number of rows.
+        rows: usize,
+        /// Its number of columns.
+        columns: usize,
+    },
+    /// The two triangles of a square RDM differ.
+    #[error("row {row}, column {column} is {upper}, but row {column}, column {row} is {lower}; an RDM is symmetric")]
+    NotSymmetric {
+        /// Row of the first such entry above the diagonal, from 0.
+        row: usize,
+        /// Its column, from 0.
+        column: usize,
+        /// The entry above the diagonal.
+        upper: f64,
+        /// The entry below it.
+        lower: f64,
+    },
+    /// A stimulus has a distance to itself.
+    #[error("row {row}, column {row} is {value}; the diagonal of an RDM is 0 (of similarities give 1 minus them)")]
+    DiagonalNotZero {
+        /// The row, from 0.
+        row: usize,
+        /// What stands there.
+        value: f64,
+    },
+    /// Not one label per stimulus.
+    #[error("{labels} labels for {n_stimuli} stimuli")]
+    LabelCount {
+        /// Number of labels given.
+        labels: usize,
+        /// Number of stimuli.
+        n_stimuli: usize,
+    },
+    /// A stimulus was asked for that is not there.
+    #[error("stimulus {index} was asked for, but the RDM has {n_stimuli} (0 to {})", n_stimuli - 1)]
+    NoSuchStimulus {
+        /// The index asked for, from 0.
+        index: usize,
+        /// Number of stimuli.
+        n_stimuli: usize,
+    },
+    /// A stimulus was asked for twice.
+    #[error("stimulus {index} was asked for twice; it has no distance to itself")]
+    StimulusTwice {
+        /// The index, from 0.
+        index: usize,
+    },
+    /// Two RDMs of different sizes.
+    #[error("RDM {index} has {n_stimuli} stimuli, but {expected} are expected; join them by id first")]
+    SizesDiffer {
+        /// Which RDM of the list, from 0.
+        index: usize,
+        /// Its number of stimuli.
+        n_stimuli: usize,
+        /// Number of stimuli of the first RDM.
+        expected: usize,
+    },
+    /// Patterns without a single unit.
+    #[error("{n_stimuli} patterns over 0 units have no distances")]
+    NoUnits {
+        /// Number of patterns.
+        n_stimuli: usize,
+    },
+    /// Too few RDMs to pool or for a ceiling.
+    #[error("{given} RDMs, but at least {needed} are needed")]
+    TooFewRdms {
+        /// Number of RDMs given.
+        given: usize,
+        /// Number of RDMs needed.
+        needed: usize,
+    },
+    /// An RDM that cannot be normalised.
+    #[error("RDM {index} is constant over the {n_pairs} pairs in use; it cannot be normalised (leave it out)")]
+    Constant {
+        /// Which RDM of the list, from 0.
+        index: usize,
+        /// Number of pairs that are finite in all RDMs.
+        n_pairs: usize,
+    },
+    /// A name that is no distance.
+    #[error("\"{0}\" is not a distance (correlation, euclidean, sqeuclidean, sqeuclidean-per-channel, cosine)")]
+    UnknownDistance(String),
+}

@@ -1,0 +1,111 @@
+use statistics::{average_ranks, mean};
+
+use crate::{Comparison, Rdm, RdmError};
+
+/// The values of one RDM as they are averaged for this comparison: z-scores (pearson), divided by their root
+/// mean square (cosine), or ranks.
+pub(crate) fn normalised(values: &[f64], how: Comparison) -> Vec<f64> {
+    let root_mean_square = |values: &[f64]| {
+        let squares: Vec<f64> = values.iter().map(|v| v * v).collect();
+        mean(&squares).sqrt()
+    };
+    match how {
+        Comparison::Pearson => {
+            let centre = mean(values);
+            let centred: Vec<f64> = values.iter().map(|v| v - centre).collect();
+            let sd = root_mean_square(&centred);
+            centred.iter().map(|v| v / sd).collect()
+        }
+        Comparison::Cosine => {
+            let size = root_mean_square(values);
+            values.iter().map(|v| v / size).collect()
+        }
+        Comparison::Spearman | Comparison::Kendall | Comparison::TauA | Comparison::RhoA => average_ranks(values),
+    }
+}
+
+/// Several RDMs over the pairs that are finite in all of them.
+pub(crate) struct Common {
+    /// One vector per RDM.
+    pub values: Vec<Vec<f64>>,
+    /// Whether a pair is among them.
+    pub kept: Vec<bool>,
+}
+
+impl Common {
+    pub fn n_pairs(&self) -> usize {
+        self.kept.iter().filter(|k| **k).count()
+    }
+
+    /// Checks that the sizes agree and that no RDM is constant: such a one has no z-scores, no ranks and no
+    /// comparison, and would turn the pooled RDM into `NaN`.
+    pub fn of(rdms: &[Rdm], how: Comparison) -> Result<Common, RdmError> {
+        same_sizes(rdms, rdms.first().map_or(0, Rdm::n_stimuli))?;
+        let length = rdms.first().map_or(0, |rdm| rdm.values().len());
+        let kept: Vec<bool> = (0..length).map(|k| rdms.iter().all(|rdm| rdm.values()[k].is_finite())).collect();
+        let keep = |rdm: &Rdm| -> Vec<f64> {
+            rdm.values().iter().zip(&kept).filter(|(_, kept)| **kept).map(|(v, _)| *v).collect()
+        };
+        let values: Vec<Vec<f64>> = rdms.iter().map(keep).collect();
+        let n_pairs = values.first().map_or(0, Vec::len);
+        for (index, values) in values.iter().enumerate() {
+            let degenerate = match how {
+                Comparison::Cosine => values.iter().all(|v| *v == 0.0),
+                _ => values.iter().all(|v| *v == values[0]),
+            };
+            if degenerate {
+                return Err(RdmError::Constant { index, n_pairs });
+            }
+        }
+        Ok(Common { values, kept })
+    }
+}
+
+pub(crate) fn same_sizes(rdms: &[Rdm], expected: usize) -> Result<(), RdmError> {
+    match rdms.iter().enumerate().find(|(_, rdm)| rdm.n_stimuli() != expected) {
+        Some((index, rdm)) => Err(RdmError::SizesDiffer { index, n_stimuli: rdm.n_stimuli(), expected }),
+        None => Ok(()),
+    }
+}
+
+/// The mean of the vectors that `chosen` lets through.
+pub(crate) fn mean_of(vectors: &[Vec<f64>], chosen: impl Fn(usize) -> bool) -> Vec<f64> {
+    let mut sum = vec![0.0; vectors.first().map_or(0, Vec::len)];
+    let mut n = 0.0;
+    for (_, vector) in vectors.iter().enumerate().filter(|(index, _)| chosen(*index)) {
+        n += 1.0;
+        for (sum, value) in sum.iter_mut().zip(vector) {
+            *sum += value;
+        }
+    }
+    sum.iter().map(|s| s / n).collect()
+}
+
+/// One RDM for a group: the mean of the RDMs after each was normalised as the comparison needs, which makes it
+/// the RDM (for pearson and cosine) with the highest mean score under that comparison.
+///
+/// z-scores (n in the denominator) for pearson, division by the root mean square for cosine, ranks for spearman,
+/// kendall, tau-a and rho-a. For the rank correlations the mean of ranks is only near the best RDM. A pair that
+/// is `NaN` in any RDM is `NaN` in the pool. The values of a pearson pool are z-scores and may be negative;
+/// rsatoolbox adds a constant so that the smallest is 0, which changes no correlation.
+///
+/// ```
+/// use rdm::{Comparison, Rdm, pool};
+/// let one = Rdm::from_condensed(vec![1.0, 2.0, 3.0], None)?;
+/// let other = Rdm::from_condensed(vec![10.0, 30.0, 20.0], None)?;
+/// let pooled = pool(&[one, other], Comparison::Spearman)?;
+/// assert_eq!(pooled.values(), [1.0, 2.5, 2.5]); // ranks 1 2 3 and 1 3 2
+/// # Ok::<(), rdm::RdmError>(())
+/// ```
+///
+/// Nili et al. (2014).
+pub fn pool(rdms: &[Rdm], how: Comparison) -> Result<Rdm, RdmError> {
+    let Some(first) = rdms.first() else {
+        return Err(RdmError::TooFewRdms { given: 0, needed: 1 });
+    };
+    let common = Common::of(rdms, how)?;
+    let vectors: Vec<Vec<f64>> = common.values.iter().map(|v| normalised(v, how)).collect();
+    let mut means = mean_of(&vectors, |_| true).into_iter();
+    let values = common.kept.iter().map(|kept| if *kept { means.next().unwrap_or(f64::NAN) } else { f64::NAN });
+    Rdm::from_condensed(values.collect(), first.labels().map(<[String]>::to_vec))
+}

@@ -1,0 +1,312 @@
+//! How well one person's responses predict another's.
+//!
+//! Two human-human values, both correlations, to be compared with a model's **r** (not r²): the median of a
+//! subject's pairwise correlations with every other subject, and its correlation with the mean of the others.
+//! Values may exceed 1 once corrected for noise; nothing is clipped. The correction assumes noise that is
+//! independent between the two sides: never give it two regions of one brain measured in the same trials.
+
+use ndarray::{Array2, ArrayView2};
+use statistics::{Correlation, Reason, mean, median, variance};
+
+use crate::columns::map_columns;
+
+/// Why subjects cannot be compared.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BetweenError {
+    /// One subject has nobody to agree with.
+    #[error("{0} subjects; a ceiling between subjects needs at least 2")]
+    TooFewSubjects(usize),
+    /// Vectors or matrices of different size.
+    #[error("subject {subject} has {found}, but subject 0 has {expected}; all need the same {what} in the same order")]
+    Shape {
+        /// Which subject, from 0.
+        subject: usize,
+        /// What subject 0 has.
+        expected: usize,
+        /// What this one has.
+        found: usize,
+        /// `values`, `rows` or `voxels`.
+        what: &'static str,
+    },
+    /// Not one reliability per subject (and voxel).
+    #[error("{found} reliabilities for {expected}; give one per subject (and voxel)")]
+    Reliabilities {
+        /// How many are needed.
+        expected: usize,
+        /// How many were given.
+        found: usize,
+    },
+}
+
+/// One subject against the others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Agreement {
+    /// Median of the correlations with each other subject, corrected when reliabilities were given. Compare with **r**.
+    pub median_of_pairs: f64,
+    /// Pairs the median is over; less than the number of others when a pair has no correlation.
+    pub n_pairs: usize,
+    /// Correlation with the mean of the others, corrected when reliabilities were given. Compare with **r**.
+    pub leave_one_out: f64,
+    /// Others in that mean: all without NaN.
+    pub n_others: usize,
+    /// Why a number is missing: of this subject `constant` or `nan_input`; `no_usable_pair` when all others are;
+    /// `negative_reliability` when only a correction failed.
+    pub reason: Option<Reason>,
+}
+
+/// A correlation corrected for the noise of both sides: `r / sqrt(reliability_a * reliability_b)`, unclipped.
+///
+/// A noiseless side (a network) has reliability 1. A reliability at or below 0 gives `NaN`.
+///
+/// ```
+/// assert_eq!(reliability::noise_corrected(0.6, 0.25, 1.0), 1.2);
+/// assert!(reliability::noise_corrected(0.6, -0.5, -0.5).is_nan());
+/// ```
+pub fn noise_corrected(r: f64, reliability_a: f64, reliability_b: f64) -> f64 {
+    if reliability_a > 0.0 && reliability_b > 0.0 {
+        r / (reliability_a.sqrt() * reliability_b.sqrt())
+    } else {
+        f64::NAN
+    }
+}
+
+/// Correlation of every two subjects' vectors (profiles, RDM triangles): symmetric, subjects x subjects.
+///
+/// # Panics
+/// When vectors differ in length.
+pub fn pairwise(subjects: &[&[f64]], measure: Correlation) -> Array2<f64> {
+    let n = subjects.len();
+    let mut r = Array2::from_elem((n, n), f64::NAN);
+    for i in 0..n {
+        for j in i..n {
+            r[[i, j]] = measure.of(subjects[i], subjects[j]);
+            r[[j, i]] = r[[i, j]];
+        }
+    }
+    r
+}
+
+/// For each row of a symmetric matrix the median of its entries off the diagonal, and how many there are.
+///
+/// `NaN` entries are pairs without a correlation: they are left out and the count says so; a row of only such
+/// entries has the median `NaN` of 0. The human-human value of Dipani & Ratan Murty (2026).
+///
+/// ```
+/// let r = ndarray::array![[1.0, 0.2, 0.6], [0.2, 1.0, f64::NAN], [0.6, f64::NAN, 1.0]];
+/// assert_eq!(reliability::median_of_pairs(r.view()), [(0.4, 2), (0.2, 1), (0.6, 1)]);
+/// ```
+pub fn median_of_pairs(r: ArrayView2<'_, f64>) -> Vec<(f64, usize)> {
+    let of_row = |i: usize| {
+        let others = (0..r.ncols()).filter(|&j| j != i).map(|j| r[[i, j]]);
+        let pairs: Vec<f64> = others.filter(|v| !v.is_nan()).collect();
+        (median(&pairs), pairs.len())
+    };
+    (0..r.nrows()).map(of_row).collect()
+}
+
+/// Agreement of every subject with the others, on one vector each.
+///
+/// `reliabilities`, one per subject, corrects for noise: each pair by `sqrt(rel_i rel_j)`, and the leave-one-out
+/// value by `sqrt(rel_i rel_mean)`, where `rel_mean = 1 - sum(var_j (1 - rel_j)) / (n² var_mean)` is what independent
+/// noise of the n others leaves of the variance of their mean. Vectors are averaged as they are: z-score them first when
+/// subjects' scales differ.
+///
+/// ```
+/// use statistics::Correlation;
+/// let subjects: [&[f64]; 3] = [&[1.0, 2.0, 3.0], &[1.0, 2.0, 3.0], &[1.0, 3.0, 2.0]];
+/// let agreement = reliability::between_subjects(&subjects, Correlation::Pearson, None).unwrap();
+/// // subject 0: pairs 1 and .5; others' mean is {1, 2.5, 2.5}
+/// assert!((agreement[0].median_of_pairs - 0.75).abs() < 1e-15);
+/// assert!((agreement[0].leave_one_out - 0.75_f64.sqrt()).abs() < 1e-15);
+/// ```
+pub fn between_subjects(
+    subjects: &[&[f64]],
+    measure: Correlation,
+    reliabilities: Option<&[f64]>,
+) -> Result<Vec<Agreement>, BetweenError> {
+    check_subjects(subjects.len(), reliabilities.map(<[f64]>::len), subjects.len())?;
+    let lengths: Vec<usize> = subjects.iter().map(|s| s.len()).collect();
+    check_shapes(&lengths, "values")?;
+    Ok(agreement(subjects, measure, reliabilities))
+}
+
+/// Agreement at every voxel of matrices in a common space (stimuli x voxels, same order of both): per voxel, one
+/// entry per subject. `reliabilities` is subjects x voxels. Otherwise as [`between_subjects`].
+pub fn between_subjects_by_voxel<T>(
+    subjects: &[ArrayView2<'_, T>],
+    measure: Correlation,
+    reliabilities: Option<ArrayView2<'_, f64>>,
+) -> Result<Vec<Vec<Agreement>>, BetweenError>
+where
+    T: Copy + Into<f64> + Send + Sync,
+{
+    let n = subjects.len();
+    let needed = n * subjects.first().map_or(0, |s| s.ncols());
+    check_subjects(n, None, n)?;
+    check_shapes(&subjects.iter().map(|s| s.nrows()).collect::<Vec<_>>(), "rows")?;
+    check_shapes(&subjects.iter().map(|s| s.ncols()).collect::<Vec<_>>(), "voxels")?;
+    check_subjects(n, reliabilities.map(|r| r.len()), needed)?;
+    Ok(map_columns(subjects, |voxel, responses| {
+        let here = reliabilities.map(|r| r.column(voxel).to_vec());
+        agreement(responses, measure, here.as_deref())
+    }))
+}
+
+fn check_subjects(n: usize, given: Option<usize>, needed: usize) -> Result<(), BetweenError> {
+    if n < 2 {
+        return Err(BetweenError::TooFewSubjects(n));
+    }
+    match given {
+        Some(found) if found != needed => Err(BetweenError::Reliabilities { expected: needed, found }),
+        _ => Ok(()),
+    }
+}
+
+fn check_shapes(sizes: &[usize], what: &'static str) -> Result<(), BetweenError> {
+    match sizes.iter().position(|size| *size != sizes[0]) {
+        Some(subject) => Err(BetweenError::Shape { subject, expected: sizes[0], found: sizes[subject], what }),
+        None => Ok(()),
+    }
+}
+
+fn agreement(subjects: &[&[f64]], measure: Correlation, reliabilities: Option<&[f64]>) -> Vec<Agreement> {
+    let n = subjects.len();
+    let mut r = pairwise(subjects, measure);
+    let uncorrected = median_of_pairs(r.view());
+    if let Some(reliability) = reliabilities {
+        for i in 0..n {
+            for j in 0..n {
+                r[[i, j]] = noise_corrected(r[[i, j]], reliability[i], reliability[j]);
+            }
+        }
+    }
+    let reasons: Vec<Option<Reason>> = subjects.iter().map(|s| Reason::of(s)).collect();
+    let pairs = median_of_pairs(r.view());
+    (0..n)
+        .map(|i| {
+            let others: Vec<usize> = (0..n).filter(|&j| j != i && reasons[j] != Some(Reason::NanInput)).collect();
+            // Summed afresh for each subject: total minus own would lose digits to a subject of large scale.
+            let mean_of_others: Vec<f64> = (0..subjects[i].len())
+                .map(|s| others.iter().map(|&j| subjects[j][s]).sum::<f64>() / others.len() as f64)
+                .collect();
+            let mut leave_one_out = measure.of(subjects[i], &mean_of_others);
+            if let Some(reliability) = reliabilities {
+                let of_mean = reliability_of_mean(subjects, &others, reliability, &mean_of_others);
+                leave_one_out = noise_corrected(leave_one_out, reliability[i], of_mean);
+            }
+            let (median_of_pairs, n_pairs) = pairs[i];
+            let reason = reasons[i].or(if uncorrected[i].1 == 0 {
+                Some(Reason::NoUsablePair)
+            } else if median_of_pairs.is_nan() || leave_one_out.is_nan() {
+                Some(Reason::NegativeReliability)
+            } else {
+                None
+            });
+            Agreement { median_of_pairs, n_pairs, leave_one_out, n_others: others.len(), reason }
+        })
+        .collect()
+}
+
+fn reliability_of_mean(subjects: &[&[f64]], others: &[usize], reliability: &[f64], mean_of_others: &[f64]) -> f64 {
+    let noise: Vec<f64> = others.iter().map(|&j| variance(subjects[j]) * (1.0 - reliability[j])).collect();
+    1.0 - mean(&noise) / others.len() as f64 / variance(mean_of_others)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, array};
+    use statistics::Draws;
+
+    #[test]
+    fn human_human_medians_of_the_2026_paper() {
+        // METHODS.md 1a: FFA, subject 1, univariate: pairs with the seven others, median .9762 (the mean is .9791).
+        let pairs = [0.9886, 0.975, 0.9962, 0.9627, 0.9762, 1.0453, 0.9094];
+        let mut r = Array2::from_elem((8, 8), f64::NAN);
+        r[[0, 0]] = 1.0;
+        pairs.iter().enumerate().for_each(|(j, v)| r[[0, j + 1]] = *v);
+        assert_eq!(median_of_pairs(r.view())[0], (0.9762, 7));
+        assert_eq!(median_of_pairs(array![[1.0]].view())[0].1, 0);
+    }
+
+    fn noisy_subjects(n: usize, length: usize, noise: &[f64], seed: u64) -> Vec<Vec<f64>> {
+        let mut draws = Draws::new(seed);
+        let mut uniform = |sd: f64| (draws.uniform() - 0.5) * 12f64.sqrt() * sd;
+        let signal: Vec<f64> = (0..length).map(|_| uniform(1.0)).collect();
+        (0..n).map(|s| signal.iter().map(|x| x + uniform(noise[s])).collect()).collect()
+    }
+
+    #[test]
+    fn correction_recovers_a_shared_signal() {
+        // One signal, noise sd 1, .5, 2, 1: reliabilities .5, .8, .2, .5; corrected values are 1 up to sampling.
+        let noise = [1.0, 0.5, 2.0, 1.0];
+        let reliability: Vec<f64> = noise.iter().map(|sd| 1.0 / (1.0 + sd * sd)).collect();
+        let subjects = noisy_subjects(4, 20_000, &noise, 3);
+        let views: Vec<&[f64]> = subjects.iter().map(Vec::as_slice).collect();
+        let raw = between_subjects(&views, Correlation::Pearson, None).unwrap();
+        let corrected = between_subjects(&views, Correlation::Pearson, Some(&reliability)).unwrap();
+        for (raw, corrected) in raw.iter().zip(&corrected) {
+            // Sampling error of r is .007, up to threefold after division.
+            assert!((corrected.median_of_pairs - 1.0).abs() < 0.04, "{corrected:?}");
+            assert!((corrected.leave_one_out - 1.0).abs() < 0.04, "{corrected:?}");
+            assert!(raw.median_of_pairs < 0.7 && raw.leave_one_out > raw.median_of_pairs);
+            assert_eq!((raw.n_pairs, raw.n_others, raw.reason), (3, 3, None));
+        }
+    }
+
+    #[test]
+    fn unusable_subjects_keep_their_place_and_are_counted() {
+        let subjects: [&[f64]; 4] = [&[1.0, 2.0, 4.0], &[1.0, 3.0, 3.5], &[f64::NAN, 1.0, 2.0], &[5.0, 5.0, 5.0]];
+        let all = between_subjects(&subjects, Correlation::Pearson, None).unwrap();
+        assert_eq!((all[0].n_pairs, all[0].n_others, all[0].reason), (1, 2, None));
+        assert_eq!(all[0].median_of_pairs, statistics::pearson(subjects[0], subjects[1]));
+        // A constant vector in the mean changes nothing of its correlation.
+        assert!((all[0].leave_one_out - all[0].median_of_pairs).abs() < 1e-14);
+        assert_eq!((all[2].reason, all[2].n_pairs), (Some(Reason::NanInput), 0));
+        assert_eq!((all[3].reason, all[3].n_pairs), (Some(Reason::Constant), 0));
+        assert!(all[2].median_of_pairs.is_nan() && all[3].leave_one_out.is_nan());
+        let corrected = between_subjects(&subjects[..2], Correlation::Pearson, Some(&[-0.1, 0.5])).unwrap();
+        assert_eq!(corrected[0].reason, Some(Reason::NegativeReliability));
+        assert!(corrected[0].median_of_pairs.is_nan() && corrected[0].leave_one_out.is_nan());
+    }
+
+    #[test]
+    fn voxel_by_voxel_is_vector_by_vector() {
+        let n_voxels = 35;
+        let subjects: Vec<Array2<f32>> = (0..3)
+            .map(|s| {
+                let mut draws = Draws::new(s);
+                Array2::from_shape_fn((20, n_voxels), |(row, _)| (draws.uniform() + row as f64 * 0.1) as f32)
+            })
+            .collect();
+        let reliability = Array2::from_shape_fn((3, n_voxels), |(s, v)| 0.3 + 0.1 * s as f64 + 0.01 * v as f64);
+        let views: Vec<_> = subjects.iter().map(|s| s.view()).collect();
+        for measure in [Correlation::Pearson, Correlation::Spearman] {
+            let by_voxel = between_subjects_by_voxel(&views, measure, Some(reliability.view())).unwrap();
+            assert_eq!(by_voxel.len(), n_voxels);
+            for (voxel, found) in by_voxel.iter().enumerate() {
+                let columns: Vec<Vec<f64>> =
+                    subjects.iter().map(|s| s.column(voxel).mapv(f64::from).to_vec()).collect();
+                let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
+                let expected = between_subjects(&columns, measure, Some(&reliability.column(voxel).to_vec())).unwrap();
+                assert_eq!(*found, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn mismatches_say_both_numbers() {
+        let error = |subjects: &[&[f64]], rel: Option<&[f64]>| {
+            between_subjects(subjects, Correlation::Pearson, rel).unwrap_err().to_string()
+        };
+        assert_eq!(error(&[&[1.0]], None), "1 subjects; a ceiling between subjects needs at least 2");
+        assert_eq!(
+            error(&[&[1.0, 2.0], &[1.0]], None),
+            "subject 1 has 1, but subject 0 has 2; all need the same values in the same order"
+        );
+        assert_eq!(error(&[&[1.0], &[1.0]], Some(&[0.5])), "1 reliabilities for 2; give one per subject (and voxel)");
+        let (a, b) = (Array2::<f32>::zeros((2, 3)), Array2::<f32>::zeros((2, 4)));
+        let error = between_subjects_by_voxel(&[a.view(), b.view()], Correlation::Pearson, None).unwrap_err();
+        assert!(error.to_string().contains("voxels"));
+    }
+}

@@ -1,0 +1,23 @@
+//! How well repeated measurements, or different people, agree: the ceilings that a model's scores stand under.
+//!
+//! Every quantity says what it bounds. A *reliability* (Spearman-Brown stepped split-half, or a noise ceiling as a
+//! fraction of variance) is the largest squared correlation that a noiseless model can reach with the measured data: it
+//! bounds r². Its square root [`r_max`] bounds r. Values are never clipped, and a negative reliability has no root.
+//! Rows are presentations (trials), columns are voxels; repeats are told by their stimulus id. No file is read here.
+#![warn(missing_docs)]
+
+mod between;
+mod columns;
+mod ncsnr;
+mod repeats;
+mod spearman_brown;
+mod split_half;
+
+pub use between::{
+    Agreement, BetweenError, between_subjects, between_subjects_by_voxel, median_of_pairs, noise_corrected, pairwise,
+};
+pub use ncsnr::{NoiseCeiling, noise_ceiling, noise_ceilings, z_score_within};
+pub use repeats::{RepeatError, Repeats};
+pub use spearman_brown::{r_max, spearman_brown};
+pub use split_half::{Split, SplitHalf, average_occurrences, balanced_splits, split_half_reliability};
+pub use statistics::Reason;

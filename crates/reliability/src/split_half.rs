@@ -1,0 +1,288 @@
+//! Reliability from the correlation of two halves of the trials.
+
+use ndarray::{Array2, ArrayView2};
+use statistics::{Draws, Reason, pearson};
+
+use crate::columns::map_columns;
+use crate::repeats::{RepeatError, Repeats};
+use crate::spearman_brown::{r_max, spearman_brown};
+
+/// Two disjoint sets of occurrences (0 = first presentation) of equal size.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Split {
+    /// Occurrences in one part, rising.
+    pub a: Vec<usize>,
+    /// Occurrences in the other.
+    pub b: Vec<usize>,
+}
+
+/// Splits are listed in full up to this many; beyond, `max_splits` of them are drawn one by one.
+const LISTED: u64 = 20_000;
+
+/// Splits of `n_repeats` occurrences into two parts of `n_repeats / 2` (rounded down) each.
+///
+/// All of them when there are no more than `max_splits`, else `max_splits` drawn by the seed. With an odd number one
+/// occurrence is left out of each split, since parts of unequal size cannot be stepped up: 3 repeats give the three
+/// pairs of single trials. Fewer than two repeats give none.
+///
+/// ```
+/// let splits = reliability::balanced_splits(4, 100, 0);
+/// let parts: Vec<_> = splits.iter().map(|s| (s.a.clone(), s.b.clone())).collect();
+/// assert_eq!(parts, [(vec![0, 1], vec![2, 3]), (vec![0, 2], vec![1, 3]), (vec![0, 3], vec![1, 2])]);
+/// assert_eq!(reliability::balanced_splits(3, 100, 0).len(), 3);
+/// ```
+pub fn balanced_splits(n_repeats: usize, max_splits: usize, seed: u64) -> Vec<Split> {
+    let half = n_repeats / 2;
+    if half == 0 {
+        return Vec::new();
+    }
+    let mut draws = Draws::new(seed);
+    if number_of_splits(n_repeats) > LISTED.max(max_splits as u64) {
+        return (0..max_splits)
+            .map(|_| {
+                let order = draws.permutation(n_repeats);
+                ordered(order[..half].to_vec(), order[half..2 * half].to_vec())
+            })
+            .collect();
+    }
+    let mut splits = Vec::new();
+    let all: Vec<usize> = (0..n_repeats).collect();
+    for a in combinations(&all, half) {
+        let others: Vec<usize> = all.iter().copied().filter(|i| !a.contains(i)).collect();
+        for b in combinations(&others, half) {
+            if a[0] < b[0] {
+                splits.push(Split { a: a.clone(), b });
+            }
+        }
+    }
+    if splits.len() > max_splits {
+        draws.shuffle(&mut splits);
+        splits.truncate(max_splits);
+        splits.sort_unstable();
+    }
+    splits
+}
+
+fn ordered(mut a: Vec<usize>, mut b: Vec<usize>) -> Split {
+    a.sort_unstable();
+    b.sort_unstable();
+    if a < b { Split { a, b } } else { Split { a: b, b: a } }
+}
+
+/// `C(n, h) C(n - h, h) / 2` with `h = n / 2`, or the largest u64 when that is not enough.
+fn number_of_splits(n: usize) -> u64 {
+    let choose =
+        |n: u64, k: u64| -> Option<u64> { (0..k).try_fold(1u64, |c, i| Some(c.checked_mul(n - i)? / (i + 1))) };
+    let (n, half) = (n as u64, n as u64 / 2);
+    let all = choose(n, half).zip(choose(n - half, half)).and_then(|(a, b)| a.checked_mul(b));
+    all.map_or(u64::MAX, |all| all / 2)
+}
+
+fn combinations(items: &[usize], k: usize) -> Vec<Vec<usize>> {
+    if k == 0 {
+        return vec![Vec::new()];
+    }
+    let mut all = Vec::new();
+    for first in 0..=items.len().saturating_sub(k) {
+        for mut tail in combinations(&items[first + 1..], k - 1) {
+            tail.insert(0, items[first]);
+            all.push(tail);
+        }
+    }
+    all
+}
+
+/// Split-half reliability of one voxel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SplitHalf {
+    /// Stimuli that have all the repeats asked for, over which the halves are correlated.
+    pub n_stimuli: usize,
+    /// Repeats used of each.
+    pub n_repeats: usize,
+    /// Splits averaged over.
+    pub n_splits: usize,
+    /// Mean Pearson correlation of the two halves. Not a bound: halves are noisier than the average.
+    pub r: f64,
+    /// Spearman-Brown stepped from one part to all `n_repeats`: bounds **r²** for the average over them.
+    pub reliability: f64,
+    /// Its root: bounds **r**.
+    pub r_max: f64,
+    /// Why numbers are missing; `negative_reliability` takes `r_max` away only (and `reliability` too where the
+    /// formula has no meaning, see [`spearman_brown`]).
+    pub reason: Option<Reason>,
+}
+
+/// Split-half reliability of every column of `trials` (presentations x voxels).
+///
+/// Uses the stimuli shown at least `n_repeats` times, and their first `n_repeats` presentations, so that every split
+/// is the same for all of them. The correlations of all splits (at most `max_splits`, drawn by `seed`) are averaged and then
+/// stepped up by `n_repeats / (n_repeats / 2)`: 2 for even numbers, 3 for three repeats.
+///
+/// ```
+/// use ndarray::array;
+/// use reliability::{Repeats, split_half_reliability};
+/// let trials = array![[1.0], [2.0], [3.0], [1.0], [3.0], [2.0]];
+/// let voxel = split_half_reliability(trials.view(), &Repeats::by_id(&[0, 1, 2, 0, 1, 2]), 2, 100, 0).unwrap()[0];
+/// // first against second showing: corr({1,2,3}, {1,3,2}) = .5, stepped up 1/1.5
+/// assert!((voxel.r - 0.5).abs() < 1e-15 && (voxel.reliability - 2.0 / 3.0).abs() < 1e-15);
+/// ```
+pub fn split_half_reliability<T>(
+    trials: ArrayView2<'_, T>,
+    repeats: &Repeats,
+    n_repeats: usize,
+    max_splits: usize,
+    seed: u64,
+) -> Result<Vec<SplitHalf>, RepeatError>
+where
+    T: Copy + Into<f64> + Send + Sync,
+{
+    repeats.check_rows(trials.nrows())?;
+    if n_repeats < 2 {
+        return Err(RepeatError::TooFewRepeats(n_repeats));
+    }
+    let stimuli = repeats.shown_at_least(n_repeats);
+    if stimuli.len() < 3 {
+        return Err(RepeatError::TooFewStimuli {
+            found: stimuli.len(),
+            stimuli: repeats.n_stimuli(),
+            repeats: n_repeats,
+        });
+    }
+    let splits = balanced_splits(n_repeats, max_splits.max(1), seed);
+    Ok(map_columns(&[trials], |_, values| {
+        // Occurrence by occurrence, so that a half is a sum of vectors over stimuli.
+        let shown: Vec<Vec<f64>> = (0..n_repeats)
+            .map(|occurrence| stimuli.iter().map(|&s| values[0][repeats.rows_of(s)[occurrence]]).collect())
+            .collect();
+        of_voxel(&shown, &splits)
+    }))
+}
+
+fn of_voxel(shown: &[Vec<f64>], splits: &[Split]) -> SplitHalf {
+    let (n_repeats, n_stimuli) = (shown.len(), shown[0].len());
+    let total = |occurrences: &[usize]| -> Vec<f64> {
+        // The sum correlates as the mean does.
+        (0..n_stimuli).map(|s| occurrences.iter().map(|&o| shown[o][s]).sum()).collect()
+    };
+    let correlations: Vec<f64> = splits.iter().map(|split| pearson(&total(&split.a), &total(&split.b))).collect();
+    let r = statistics::mean(&correlations);
+    let reliability = spearman_brown(r, n_repeats as f64 / splits[0].a.len() as f64);
+    let (root, negative) = r_max(reliability);
+    let reason = if !shown.iter().flatten().all(|v| v.is_finite()) {
+        Some(Reason::NanInput)
+    } else if r.is_nan() {
+        Some(Reason::Constant)
+    } else if reliability.is_nan() {
+        Some(Reason::NegativeReliability)
+    } else {
+        negative
+    };
+    SplitHalf { n_stimuli, n_repeats, n_splits: splits.len(), r, reliability, r_max: root, reason }
+}
+
+/// Mean over some occurrences of every stimulus: `stimuli.len()` x voxels, in f64. One half of a [`Split`], as input
+/// to any other measure (a profile, an RDM) whose halves are then correlated and stepped up.
+///
+/// # Panics
+/// When a stimulus has fewer presentations than an occurrence asks for, or `occurrences` is empty.
+pub fn average_occurrences<T>(
+    trials: ArrayView2<'_, T>,
+    repeats: &Repeats,
+    stimuli: &[usize],
+    occurrences: &[usize],
+) -> Array2<f64>
+where
+    T: Copy + Into<f64>,
+{
+    assert!(!occurrences.is_empty(), "no occurrences to average");
+    let mut means = Array2::zeros((stimuli.len(), trials.ncols()));
+    for (mut mean, &stimulus) in means.rows_mut().into_iter().zip(stimuli) {
+        for &occurrence in occurrences {
+            let row = trials.row(repeats.rows_of(stimulus)[occurrence]);
+            mean.zip_mut_with(&row, |sum: &mut f64, value| *sum += (*value).into());
+        }
+        mean /= occurrences.len() as f64;
+    }
+    means
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn numbers_of_splits() {
+        for (n, count) in [(0, 0), (1, 0), (2, 1), (3, 3), (4, 3), (5, 15), (6, 10), (7, 70), (8, 35)] {
+            let splits = balanced_splits(n, usize::MAX, 0);
+            assert_eq!(splits.len(), count, "{n}");
+            let half = n / 2;
+            assert!(splits.iter().all(|s| s.a.len() == half && s.b.len() == half));
+            assert!(splits.iter().all(|s| s.a.iter().all(|i| !s.b.contains(i))));
+            let mut distinct = splits.clone();
+            distinct.sort();
+            distinct.dedup();
+            assert_eq!(distinct.len(), count);
+        }
+    }
+
+    #[test]
+    fn many_splits_are_drawn_by_the_seed() {
+        for n in [8, 40, 200] {
+            let splits = balanced_splits(n, 20, 1);
+            assert_eq!(splits.len(), 20);
+            assert_eq!(splits, balanced_splits(n, 20, 1));
+            assert_ne!(splits, balanced_splits(n, 20, 2));
+            assert!(splits.iter().all(|s| s.a.len() == n / 2 && s.a.iter().all(|i| !s.b.contains(i))));
+        }
+    }
+
+    #[test]
+    fn three_repeats_are_three_pairs_of_single_trials() {
+        let ids = [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3];
+        let shown = [[1.0, 2.0, 3.0, 5.0], [2.0, 1.0, 4.0, 4.0], [1.0, 3.0, 2.0, 6.0]];
+        let trials = Array2::from_shape_fn((12, 1), |(row, _)| shown[row / 4][row % 4] as f32);
+        let voxel = split_half_reliability(trials.view(), &Repeats::by_id(&ids), 3, 100, 0).unwrap()[0];
+        let r = (pearson(&shown[0], &shown[1]) + pearson(&shown[0], &shown[2]) + pearson(&shown[1], &shown[2])) / 3.0;
+        assert!((voxel.r - r).abs() < 1e-15);
+        assert!((voxel.reliability - 3.0 * r / (1.0 + 2.0 * r)).abs() < 1e-15);
+        assert!((voxel.r_max.powi(2) - voxel.reliability).abs() < 1e-15);
+        assert_eq!((voxel.n_stimuli, voxel.n_repeats, voxel.n_splits), (4, 3, 3));
+    }
+
+    #[test]
+    fn negative_constant_and_nan_voxels_say_so() {
+        let ids = [0, 1, 2, 0, 1, 2];
+        let trials = array![
+            [1.0, 7.0, 1.0],
+            [2.0, 7.0, 2.0],
+            [3.0, 7.0, 3.0],
+            [3.0, 7.0, 1.0],
+            [1.0, 7.0, f64::NAN],
+            [2.0, 7.0, 3.0]
+        ];
+        let voxels = split_half_reliability(trials.view(), &Repeats::by_id(&ids), 2, 1, 0).unwrap();
+        // corr({1,2,3}, {3,1,2}) = -.5: -1 / .5
+        assert!((voxels[0].reliability + 2.0).abs() < 1e-14 && voxels[0].r_max.is_nan());
+        assert_eq!(voxels[0].reason, Some(Reason::NegativeReliability));
+        assert_eq!(voxels[1].reason, Some(Reason::Constant));
+        assert_eq!(voxels[2].reason, Some(Reason::NanInput));
+        assert!(voxels[1].r.is_nan() && voxels[2].r.is_nan());
+    }
+
+    #[test]
+    fn unusable_designs_say_why() {
+        let trials = Array2::<f32>::zeros((4, 1));
+        let repeats = Repeats::by_id(&[0, 0, 1, 2]);
+        let error = |n| split_half_reliability(trials.view(), &repeats, n, 10, 0).unwrap_err().to_string();
+        assert_eq!(error(2), "1 of 3 stimuli have 2 repeats; a split-half correlation needs at least 3 such stimuli");
+        assert_eq!(error(1), "1 repeats; a split needs at least 2");
+    }
+
+    #[test]
+    fn averages_of_occurrences() {
+        let trials = array![[1.0_f32, 2.0], [3.0, 4.0], [5.0, 8.0], [0.0, 0.0]];
+        let repeats = Repeats::by_id(&["a", "a", "a", "b"]);
+        assert_eq!(average_occurrences(trials.view(), &repeats, &[0], &[0, 2]), array![[3.0, 5.0]]);
+    }
+}

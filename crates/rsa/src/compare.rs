@@ -1,0 +1,85 @@
+//! `rsa compare`: model RDMs against brain RDMs.
+
+use crate::CompareArgs;
+use anyhow::{Result, anyhow, bail};
+use cli::{Cell, Job, Output, TableWriter};
+use labelled_rdms::{NamedRdm, check_nan, column, into_one_order, read_rdms};
+use rdm::{Compared, Comparison, NoiseCeiling, Rdm, RdmError, compare_all, noise_ceiling};
+use statistics::{Reason, mean};
+
+/// Open, read, join by id, compare, write.
+pub(crate) fn run(args: &CompareArgs) -> Result<()> {
+    let job = Job::start("rsa", &args.common)?;
+    let out = Output::text(args.common.output.as_deref())?;
+    job.record("compare", args.compare.as_str());
+    let brains = read_rdms(&job, &args.brain, &args.brain_names)?;
+    let models = read_rdms(&job, &args.models, &args.names)?;
+    let n_brains = brains.len();
+    if args.ceiling && n_brains < 2 {
+        bail!("{}: 1 brain RDM; --ceiling is over subjects and needs at least 2", brains[0].source);
+    }
+
+    // One list, brains first: every RDM comes into the order of the first brain.
+    let mut all: Vec<NamedRdm> = brains.into_iter().chain(models).collect();
+    into_one_order(&job, args.join, &mut all)?;
+    for named in &all {
+        check_nan(&job, &named.source, &named.rdm, "; left out and counted in n_pairs", args.allow_nan)?;
+    }
+    let (brains, models) = all.split_at(n_brains);
+    let brain_rdms: Vec<Rdm> = brains.iter().map(|b| b.rdm.clone()).collect();
+    let model_rdms: Vec<Rdm> = models.iter().map(|m| m.rdm.clone()).collect();
+
+    let scores = compare_all(&model_rdms, &brain_rdms, args.compare)?;
+    let ceiling = args.ceiling.then(|| ceiling(brains, &brain_rdms, args.compare)).transpose()?;
+
+    let columns =
+        ["model", "subject", "compare", "n_stimuli", "n_pairs", column(args.compare), "lower", "upper", "reason"];
+    let mut table = TableWriter::new(out, args.format, &columns)?;
+    let bound = |of: fn(&NoiseCeiling) -> f64| Cell::from(ceiling.as_ref().map(of));
+    for (model, scores) in models.iter().zip(scores.rows()) {
+        let n_stimuli = model.rdm.n_stimuli();
+        let mut row = |subject: &str, n_pairs: usize, score: f64, lower: Cell, upper: Cell, reason: Option<Reason>| {
+            table.row(&[
+                (&model.name).into(),
+                subject.into(),
+                args.compare.as_str().into(),
+                n_stimuli.into(),
+                n_pairs.into(),
+                score.into(),
+                lower,
+                upper,
+                reason.map(Reason::as_str).into(),
+            ])
+        };
+        for (i, (brain, score)) in brains.iter().zip(scores).enumerate() {
+            let lower = Cell::from(ceiling.as_ref().map(|c| c.lower_by_subject[i]));
+            let upper = Cell::from(ceiling.as_ref().map(|c| c.upper_by_subject[i]));
+            row(&brain.name, score.n_pairs, score.value, lower, upper, reason(score))?;
+        }
+        let values: Vec<f64> = scores.iter().map(|s| s.value).collect();
+        // The pairs that every term of the mean rests on; equal for all unless some are NaN.
+        let n_pairs = scores.iter().map(|s| s.n_pairs).min().unwrap_or(0);
+        let first_reason = scores.iter().find_map(reason);
+        row("mean", n_pairs, mean(&values), bound(|c| c.lower), bound(|c| c.upper), first_reason)?;
+    }
+    table.into_inner().commit(&job)
+}
+
+fn reason(score: &Compared) -> Option<Reason> {
+    match (score.value.is_nan(), score.n_pairs) {
+        (false, _) => None,
+        (true, 0) => Some(Reason::NanInput),
+        (true, _) => Some(Reason::Constant),
+    }
+}
+
+fn ceiling(brains: &[NamedRdm], rdms: &[Rdm], how: Comparison) -> Result<NoiseCeiling> {
+    noise_ceiling(rdms, how).map_err(|error| match error {
+        RdmError::Constant { index, n_pairs } => anyhow!(
+            "{}: is constant over the {n_pairs} pairs that all {} subjects have, so no ceiling can be pooled; leave it out",
+            brains[index].source,
+            brains.len()
+        ),
+        other => anyhow!("--ceiling: {other}"),
+    })
+}

@@ -1,0 +1,146 @@
+//! Cross-validation folds over stimuli: all presentations of one stimulus stand in the same fold.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use crate::random::Draws;
+
+/// The order in which distinct stimuli are dealt into folds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FoldOrder {
+    /// In order of first appearance: fold 0 has the first stimuli (scikit-learn's unshuffled `KFold`).
+    Contiguous,
+    /// Shuffled by this seed first.
+    Shuffled(u64),
+}
+
+/// Why folds cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    /// Fewer than two folds leave nothing to train on.
+    #[error("{0} folds; cross-validation needs at least 2")]
+    TooFew(usize),
+    /// More folds than distinct stimuli.
+    #[error("{folds} folds, but only {stimuli} distinct stimuli; ask for at most {stimuli}")]
+    TooMany {
+        /// Folds asked for.
+        folds: usize,
+        /// Distinct stimuli there are.
+        stimuli: usize,
+    },
+}
+
+/// Which fold each row is held out in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folds {
+    /// How many folds.
+    pub n_folds: usize,
+    /// One fold number per row, `0..n_folds`.
+    pub fold_of_row: Vec<usize>,
+}
+
+impl Folds {
+    /// Rows held out in this fold, rising.
+    pub fn test_rows(&self, fold: usize) -> Vec<usize> {
+        self.rows(|f| f == fold)
+    }
+
+    /// All other rows, rising.
+    pub fn train_rows(&self, fold: usize) -> Vec<usize> {
+        self.rows(|f| f != fold)
+    }
+
+    fn rows(&self, keep: impl Fn(usize) -> bool) -> Vec<usize> {
+        let rows = self.fold_of_row.iter().enumerate();
+        rows.filter(|(_, f)| keep(**f)).map(|(row, _)| row).collect()
+    }
+}
+
+/// Deals the distinct ids into `k` folds whose numbers of ids differ by at most one (the first folds are the larger).
+///
+/// `ids` has one entry per row, strings or numbers; an id that occurs again is a repeated presentation and goes with
+/// the first. Only the pattern of equal ids matters, so training rows can be split again with the same call.
+///
+/// ```
+/// use statistics::{FoldOrder, k_folds};
+/// let folds = k_folds(&["a", "b", "a", "c"], 2, FoldOrder::Contiguous).unwrap();
+/// assert_eq!(folds.fold_of_row, [0, 0, 0, 1]);
+/// assert_eq!(folds.test_rows(1), [3]);
+/// ```
+pub fn k_folds<I: Eq + Hash>(ids: &[I], k: usize, order: FoldOrder) -> Result<Folds, FoldError> {
+    if k < 2 {
+        return Err(FoldError::TooFew(k));
+    }
+    let mut seen: HashMap<&I, usize> = HashMap::new();
+    let stimulus_of_row: Vec<usize> = ids
+        .iter()
+        .map(|id| {
+            let next = seen.len();
+            *seen.entry(id).or_insert(next)
+        })
+        .collect();
+    let stimuli = seen.len();
+    if k > stimuli {
+        return Err(FoldError::TooMany { folds: k, stimuli });
+    }
+    let dealt = match order {
+        FoldOrder::Contiguous => (0..stimuli).collect(),
+        FoldOrder::Shuffled(seed) => Draws::new(seed).permutation(stimuli),
+    };
+    let (size, larger) = (stimuli / k, stimuli % k);
+    let mut fold_of_stimulus = vec![0; stimuli];
+    let mut place = 0;
+    for fold in 0..k {
+        for _ in 0..size + usize::from(fold < larger) {
+            fold_of_stimulus[dealt[place]] = fold;
+            place += 1;
+        }
+    }
+    Ok(Folds { n_folds: k, fold_of_row: stimulus_of_row.iter().map(|&s| fold_of_stimulus[s]).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contiguous_as_scikit_learn() {
+        // sklearn.model_selection.KFold(3) on 7 rows: sizes 3, 2, 2.
+        let ids: Vec<usize> = (0..7).collect();
+        let folds = k_folds(&ids, 3, FoldOrder::Contiguous).unwrap();
+        assert_eq!(folds.fold_of_row, [0, 0, 0, 1, 1, 2, 2]);
+        assert_eq!(folds.train_rows(1), [0, 1, 2, 5, 6]);
+    }
+
+    #[test]
+    fn repeats_never_sit_on_both_sides() {
+        let ids: Vec<usize> = (0..300).map(|row| (row * 7) % 60).collect();
+        for order in [FoldOrder::Contiguous, FoldOrder::Shuffled(4)] {
+            let folds = k_folds(&ids, 7, order).unwrap();
+            for fold in 0..7 {
+                let (train, test) = (folds.train_rows(fold), folds.test_rows(fold));
+                assert_eq!(train.len() + test.len(), 300);
+                assert!(test.iter().all(|t| train.iter().all(|r| ids[*r] != ids[*t])));
+                // 60 ids in 7 folds: 9 or 8, each shown 5 times.
+                assert!(test.len() == 45 || test.len() == 40);
+            }
+        }
+    }
+
+    #[test]
+    fn seeds_are_pinned_and_differ() {
+        let ids: Vec<usize> = (0..10).collect();
+        let of = |seed| k_folds(&ids, 3, FoldOrder::Shuffled(seed)).unwrap().fold_of_row;
+        assert_eq!(of(1), PINNED);
+        assert_ne!(of(1), of(2));
+    }
+    const PINNED: [usize; 10] = [2, 1, 0, 1, 2, 0, 1, 0, 0, 2];
+
+    #[test]
+    fn impossible_numbers_of_folds() {
+        let ids = ["a", "b", "a"];
+        let of = |k| k_folds(&ids, k, FoldOrder::Contiguous).unwrap_err().to_string();
+        assert_eq!(of(1), "1 folds; cross-validation needs at least 2");
+        assert_eq!(of(3), "3 folds, but only 2 distinct stimuli; ask for at most 2");
+    }
+}

@@ -1,0 +1,61 @@
+//! Why a row or column carries `NaN`: one spelling for every tool's `reason` column.
+
+use std::fmt;
+
+/// Why a unit, voxel, row or subject has no number.
+///
+/// The text of [`Reason::as_str`] is what stands in the `reason` column of every table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// All values used are equal, so nothing can be standardized, tested or correlated.
+    Constant,
+    /// At least one value used is NaN or infinite.
+    NanInput,
+    /// No stimulus, or too few of them, has enough repeated presentations.
+    TooFewRepeats,
+    /// A reliability below zero has no square root.
+    NegativeReliability,
+    /// Nothing it could be compared with is usable.
+    NoUsablePair,
+}
+
+impl Reason {
+    /// The word in the `reason` column.
+    ///
+    /// ```
+    /// assert_eq!(statistics::Reason::NanInput.as_str(), "nan_input");
+    /// ```
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Constant => "constant",
+            Reason::NanInput => "nan_input",
+            Reason::TooFewRepeats => "too_few_repeats",
+            Reason::NegativeReliability => "negative_reliability",
+            Reason::NoUsablePair => "no_usable_pair",
+        }
+    }
+
+    /// `Some(NanInput)` when a value is NaN or infinite, `Some(Constant)` when all are equal (or there are none),
+    /// else `None`.
+    ///
+    /// ```
+    /// use statistics::Reason;
+    /// assert_eq!(Reason::of(&[1.0, 1.0]), Some(Reason::Constant));
+    /// assert_eq!(Reason::of(&[1.0, 2.0]), None);
+    /// ```
+    pub fn of(values: &[f64]) -> Option<Reason> {
+        if values.iter().any(|v| !v.is_finite()) {
+            Some(Reason::NanInput)
+        } else if values.iter().all(|v| *v == values[0]) {
+            Some(Reason::Constant)
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,268 @@
+//! Tables with a header line: any CSV or TSV, and the one that names stimuli.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// What can be wrong with a table. Messages carry no file name.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// Reading or splitting failed.
+    #[error("{0}")]
+    Csv(#[from] csv::Error),
+    /// Reading failed.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// Not text.
+    #[error("not UTF-8 at byte {0}; save the table as UTF-8")]
+    NotUtf8(usize),
+    /// A `.npy` array where a table was expected.
+    #[error("a .npy array where a CSV or TSV table was expected")]
+    IsNpy,
+    /// No header line or no row.
+    #[error("{0}")]
+    Empty(&'static str),
+    /// Two columns of the same name.
+    #[error("two columns are called {0:?}; rename one")]
+    RepeatedColumn(String),
+    /// A column that the table does not have.
+    #[error("no column {wanted:?}; the columns are {have}")]
+    NoColumn {
+        /// Column asked for.
+        wanted: String,
+        /// Columns there are.
+        have: String,
+    },
+    /// A row without id.
+    #[error("row {row} has no id in column {column:?}; every stimulus needs one")]
+    EmptyId {
+        /// Row from 0, header not counted.
+        row: usize,
+        /// The id column.
+        column: String,
+    },
+    /// The same id twice in a table that describes stimuli.
+    #[error("stimulus {id:?} stands in rows {first} and {second}; one row per stimulus, repeats belong to the data")]
+    RepeatedId {
+        /// The id.
+        id: String,
+        /// Row of its first occurrence, from 0.
+        first: usize,
+        /// Row of its second.
+        second: usize,
+    },
+    /// A cell that is no number where one is needed.
+    #[error("row {row} of column {column:?} is {value:?}; expected {expected}")]
+    Value {
+        /// Row from 0.
+        row: usize,
+        /// Column name.
+        column: String,
+        /// The text found.
+        value: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+}
+
+/// A table of text cells with named columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    names: Vec<String>,
+    /// One vector per column, all of the same length.
+    columns: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// Reads a whole table. TSV when the header line holds a tab and no comma; a byte order mark and CRLF are taken.
+    ///
+    /// ```
+    /// let t = stimulus_table::Table::read("path,category\na.png,face\n".as_bytes()).unwrap();
+    /// assert_eq!(t.column("category").unwrap(), ["face"]);
+    /// ```
+    pub fn read(mut reader: impl Read) -> Result<Table, TableError> {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes)?;
+        if bytes.starts_with(b"\x93NUMPY") {
+            return Err(TableError::IsNpy);
+        }
+        let text = std::str::from_utf8(&bytes).map_err(|e| TableError::NotUtf8(e.valid_up_to()))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let head = text.lines().next().unwrap_or("");
+        if head.trim().is_empty() {
+            return Err(TableError::Empty("empty, 0 bytes where a table with a header line was expected"));
+        }
+        let delimiter = if head.contains('\t') && !head.contains(',') { b'\t' } else { b',' };
+        let mut csv = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
+        let names: Vec<String> = csv.headers()?.iter().map(|s| s.trim().to_string()).collect();
+        for (i, name) in names.iter().enumerate() {
+            if names[..i].contains(name) {
+                return Err(TableError::RepeatedColumn(name.clone()));
+            }
+        }
+        let mut columns = vec![Vec::new(); names.len()];
+        for record in csv.records() {
+            for (column, cell) in columns.iter_mut().zip(record?.iter()) {
+                column.push(cell.to_string());
+            }
+        }
+        Ok(Table { names, columns })
+    }
+
+    /// Number of rows, the header not counted.
+    pub fn n_rows(&self) -> usize {
+        self.columns.first().map_or(0, Vec::len)
+    }
+
+    /// Column names in order.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Whether there is a column of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|n| n == name)
+    }
+
+    /// The cells of a column; the error lists the columns there are.
+    pub fn column(&self, name: &str) -> Result<&[String], TableError> {
+        match self.names.iter().position(|n| n == name) {
+            Some(i) => Ok(&self.columns[i]),
+            None => Err(TableError::NoColumn { wanted: name.into(), have: self.names.join(", ") }),
+        }
+    }
+
+    /// A column of indices (`unit`, `voxel`).
+    pub fn indices(&self, name: &str) -> Result<Vec<usize>, TableError> {
+        self.parsed(name, "a whole number from 0")
+    }
+
+    /// A column of numbers; `NaN` is one.
+    pub fn numbers(&self, name: &str) -> Result<Vec<f64>, TableError> {
+        self.parsed(name, "a number")
+    }
+
+    fn parsed<T: std::str::FromStr>(&self, name: &str, expected: &'static str) -> Result<Vec<T>, TableError> {
+        let cells = self.column(name)?.iter().enumerate();
+        cells
+            .map(|(row, value)| {
+                value.trim().parse().map_err(|_| TableError::Value {
+                    row,
+                    column: name.into(),
+                    value: value.clone(),
+                    expected,
+                })
+            })
+            .collect()
+    }
+}
+
+/// The table that names stimuli: unique ids, perhaps paths, and annotation columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StimulusTable {
+    table: Table,
+    ids: Vec<String>,
+}
+
+impl StimulusTable {
+    /// Reads a table with a `stimulus`, `stimulus_id` or `path` column, the first of these that it has.
+    pub fn read(reader: impl Read) -> Result<StimulusTable, TableError> {
+        StimulusTable::from_table(Table::read(reader)?)
+    }
+
+    /// Takes a table that is already read.
+    pub fn from_table(table: Table) -> Result<StimulusTable, TableError> {
+        let column = ["stimulus", "stimulus_id", "path"].into_iter().find(|c| table.has(c)).ok_or_else(|| {
+            TableError::NoColumn {
+                wanted: "stimulus\", \"stimulus_id\" or \"path".into(),
+                have: table.names().join(", "),
+            }
+        })?;
+        let ids = table.column(column)?.to_vec();
+        if ids.is_empty() {
+            return Err(TableError::Empty("0 stimuli; a header line alone names none"));
+        }
+        let mut seen = std::collections::HashMap::new();
+        for (row, id) in ids.iter().enumerate() {
+            if id.is_empty() {
+                return Err(TableError::EmptyId { row, column: column.into() });
+            }
+            if let Some(first) = seen.insert(id, row) {
+                return Err(TableError::RepeatedId { id: id.clone(), first, second: row });
+            }
+        }
+        Ok(StimulusTable { ids, table })
+    }
+
+    /// Number of stimuli.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// True when there is no stimulus; a table that was read has at least one.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// The ids in the order of the table.
+    pub fn ids(&self) -> &[String] {
+        &self.ids
+    }
+
+    /// An annotation column.
+    pub fn column(&self, name: &str) -> Result<&[String], TableError> {
+        self.table.column(name)
+    }
+
+    /// The whole table.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// The files of the stimuli: the `path` column, relative paths against `folder` (the table's own).
+    pub fn paths(&self, folder: &Path) -> Result<Vec<PathBuf>, TableError> {
+        Ok(self.table.column("path")?.iter().map(|p| folder.join(p)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_come_from_stimulus_then_stimulus_id_then_path() {
+        for (head, id) in [("path,stimulus,stimulus_id", "b"), ("path,x,stimulus_id", "c"), ("path,x,y", "a")] {
+            let t = StimulusTable::read(format!("{head}\na,b,c\n").as_bytes()).unwrap();
+            assert_eq!(t.ids(), [id]);
+        }
+        assert!(matches!(StimulusTable::read("x,y\n1,2\n".as_bytes()), Err(TableError::NoColumn { .. })));
+    }
+
+    #[test]
+    fn tabs_bom_crlf_and_quotes_are_taken() {
+        let t = Table::read("\u{feff}stimulus\tnote\r\na\t\"x, y\"\r\n".as_bytes()).unwrap();
+        assert_eq!(t.column("stimulus").unwrap(), ["a"]);
+        assert_eq!(t.column("note").unwrap(), ["x, y"]);
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_table() {
+        let t = StimulusTable::read("path\na/1.png\n/abs.png\n".as_bytes()).unwrap();
+        assert_eq!(t.paths(Path::new("d")).unwrap(), [Path::new("d/a/1.png"), Path::new("/abs.png")]);
+    }
+
+    #[test]
+    fn bad_tables_are_named() {
+        let err = |text: &[u8]| StimulusTable::read(text).unwrap_err().to_string();
+        assert!(err(b"").contains("0 bytes"));
+        assert!(err(b"stimulus\n").contains("0 stimuli"));
+        assert!(err(b"stimulus,stimulus\na,b\n").contains("two columns"));
+        assert!(err(b"stimulus,x\na,1\na,2\n").contains("rows 0 and 1"));
+        assert!(err(b"stimulus,x\n,1\n").contains("row 0"));
+        assert!(err(b"stimulus,x\na,1,2\n").contains("fields"));
+        assert!(err(b"stimulus\n\xff\n").contains("UTF-8 at byte 9"));
+        assert!(err(b"\x93NUMPY\x01\x00").contains(".npy"));
+        let t = Table::read("unit\n3\nx\n".as_bytes()).unwrap();
+        assert!(t.indices("unit").unwrap_err().to_string().contains("row 1"));
+        assert!(t.column("t").unwrap_err().to_string().contains("unit"));
+    }
+}

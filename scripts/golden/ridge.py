@@ -1,0 +1,109 @@
+"""Ridge regression in cross-validation: scikit-learn, checked against himalaya and against brute force.
+
+testdata/golden/ridge/{tall,wide}-x.npy     features, 60 x 40 and 30 x 80 (f8), then ids; unit 3 is constant in every training set's rows
+testdata/golden/ridge/{tall,wide}-y.npy     responses of 7 voxels, then ids; voxel 5 is constant, voxel 6 has one NaN
+testdata/golden/ridge/{tall,wide}-fixed-predictions.npy   alphas x rows x voxels: held-out predictions at fixed_alphas
+testdata/golden/ridge/{tall,wide}-loo-predictions.npy     rows x voxels: alpha per voxel by leave-one-out in the training rows
+testdata/golden/ridge/{tall,wide}.json      fixed_alphas, folds, grid, scores
+
+Five contiguous folds. Features are standardised with the mean and sd (over n, not n - 1) of the training rows, a constant
+feature becoming zero; responses are centred; the penalty is alpha * |w|^2 against the sum of squared errors.
+The grid is relative: alpha = factor * (trace of X'X / min(n, p)) with X the standardised training rows.
+Voxels 5 and 6 have no scores (null): libraries give 0, or refuse.
+"""
+
+import numpy as np
+from himalaya.ridge import Ridge as HimalayaRidge
+from sklearn.linear_model import Ridge, RidgeCV
+from sklearn.metrics import r2_score
+
+from golden.files import random
+
+FIXED_ALPHAS = np.array([0.01, 1.0, 100.0])
+FACTORS = np.logspace(-4, 3, 15)
+N_FOLDS = 5
+USABLE = slice(0, 5)
+
+
+def standardised(x, train):
+    mean, sd = x[train].mean(0), x[train].std(0)
+    return (x - mean) / np.where(sd > 0, sd, 1)
+
+
+def leave_one_out_errors(x, y, alpha):
+    """The obvious way: refit without each row. Mean squared error per voxel."""
+    errors = []
+    for i in range(len(x)):
+        rest = np.arange(len(x)) != i
+        errors.append(Ridge(alpha, solver="cholesky").fit(x[rest], y[rest]).predict(x[i : i + 1])[0] - y[i])
+    return (np.array(errors) ** 2).mean(0)
+
+
+def cross_validated(x, y):
+    n = len(x)
+    fold_of_row = np.arange(n) // (n // N_FOLDS)
+    fixed = np.full((len(FIXED_ALPHAS), n, y.shape[1]), np.nan)
+    loo = np.full(y.shape, np.nan)
+    folds = []
+    for fold in range(N_FOLDS):
+        test = fold_of_row == fold
+        z = standardised(x, ~test)
+        train_x, train_y = z[~test], y[~test][:, USABLE]
+        for a, alpha in enumerate(FIXED_ALPHAS):
+            fixed[a, test, USABLE] = Ridge(alpha, solver="svd").fit(train_x, train_y).predict(z[test])
+            peer = HimalayaRidge(alpha=alpha, solver="svd", fit_intercept=True).fit(train_x, train_y).predict(z[test])
+            np.testing.assert_allclose(peer, fixed[a, test, USABLE], rtol=1e-6, atol=1e-8)
+        spectrum = (train_x**2).sum() / min(train_x.shape)
+        alphas = FACTORS * spectrum
+        model = RidgeCV(alphas, alpha_per_target=True, fit_intercept=True).fit(train_x, train_y)
+        errors = np.array([leave_one_out_errors(train_x, train_y, alpha) for alpha in alphas])
+        np.testing.assert_array_equal(alphas[errors.argmin(0)], model.alpha_)
+        loo[test, USABLE] = model.predict(z[test])
+        two_best = np.sort(errors, axis=0)[:2]
+        folds.append({
+            "trace_of_gram": (train_x**2).sum(),
+            "n_train": int((~test).sum()),
+            "alphas": alphas,
+            "alpha": model.alpha_,
+            "choice": errors.argmin(0),
+            # how close the runner-up is: a choice with a margin of rounding size would be no test
+            "margin": two_best[1] / two_best[0] - 1,
+            "loo_mse": errors,
+        })
+    return fold_of_row, fixed, loo, folds
+
+
+def scores(y, prediction):
+    out = {"r": [], "R2": []}
+    for voxel in range(y.shape[1]):
+        usable = np.isfinite(prediction[:, voxel]).all()
+        out["r"].append(np.corrcoef(y[:, voxel], prediction[:, voxel])[0, 1] if usable else np.nan)
+        out["R2"].append(r2_score(y[:, voxel], prediction[:, voxel]) if usable else np.nan)
+    return out
+
+
+def make(testdata):
+    rng = random(4)
+    for name, n, p in (("tall", 60, 40), ("wide", 30, 80)):
+        x = rng.normal(size=(n, p)) * np.exp(rng.normal(size=p)) + rng.normal(size=p)
+        x[:, 1] = 2 * x[:, 0] + 1  # collinear
+        x[:, 3] = 4.0
+        weights = rng.normal(size=(p, 7)) * (rng.uniform(size=(p, 7)) < 0.3)
+        y = standardised(x, slice(None)) @ weights
+        y += y.std(0) * np.array([0.1, 0.5, 1, 2, 5, 1, 1]) * rng.normal(size=(n, 7)) + 10
+        y[:, 5] = 3.0
+        y[n // 2, 6] = np.nan
+        fold_of_row, fixed, loo, folds = cross_validated(x, y)
+        ids = np.array([f"s{i:02}" for i in range(n)])
+        testdata.array(f"golden/ridge/{name}-x.npy", x, ids)
+        testdata.array(f"golden/ridge/{name}-y.npy", y, ids)
+        testdata.array(f"golden/ridge/{name}-fixed-predictions.npy", fixed)
+        testdata.array(f"golden/ridge/{name}-loo-predictions.npy", loo)
+        testdata.json(f"golden/ridge/{name}.json", {
+            "fold_of_row": fold_of_row,
+            "fixed_alphas": FIXED_ALPHAS,
+            "factors": FACTORS,
+            "folds": folds,
+            "fixed_scores": [scores(y, prediction) for prediction in fixed],
+            "loo_scores": scores(y, loo),
+        })

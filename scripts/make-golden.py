@@ -1,0 +1,27 @@
+"""Writes testdata/golden and testdata/pictures: what the reference libraries say about small seeded inputs.
+
+Run it through scripts/golden.sh, which pins the libraries; testdata/README.md says what each file is.
+"""
+
+import pathlib
+import sys
+import warnings
+
+sys.dont_write_bytecode = True
+
+from golden import ceilings, fmri, npy_files, pictures, rdms, ridge, units  # noqa: E402
+from golden.files import Testdata  # noqa: E402
+
+
+def main():
+    warnings.simplefilter("ignore")  # the hard inputs are there to be warned about
+    testdata = Testdata()
+    for part in (npy_files, pictures, units, rdms, ridge, ceilings, fmri):
+        part.make(testdata)
+    testdata.save(pathlib.Path(__file__).resolve().parent.parent / "testdata")
+    total = sum(len(data) for data in testdata.files.values())
+    print(f"golden: {len(testdata.files)} files, {total} bytes in testdata/golden and testdata/pictures")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""Write the tiny networks that the tests of ann-acts run: testdata/models/*.onnx.
+
+Needs numpy and onnx (1.23.2 wrote the committed files). The same versions give the same bytes.
+Every weight is a round number, so that expected activations can be worked out by hand.
+
+    python3 scripts/make-test-models.py [FOLDER]
+"""
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "testdata" / "models"
+FLOAT, HALF, BYTE = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8
+
+
+def constant(name, values, dtype=np.float32):
+    return numpy_helper.from_array(np.array(values, dtype=dtype), name)
+
+
+def save(name, nodes, inputs, outputs, initializers=(), opset=13):
+    graph = helper.make_graph(
+        nodes,
+        name,
+        [helper.make_tensor_value_info(*i) for i in inputs],
+        [helper.make_tensor_value_info(*o) for o in outputs],
+        list(initializers),
+    )
+    model = helper.make_model(
+        graph, producer_name="catsel", ir_version=8, opset_imports=[helper.make_opsetid("", opset)]
+    )
+    onnx.checker.check_model(model)
+    (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString(deterministic=True))
+    return model
+
+
+def node(op, inputs, outputs, name="", **attributes):
+    return helper.make_node(op, inputs.split(), outputs.split(), name=name, **attributes)
+
+
+def tiny():
+    """Any batch, any size. conv: R - G and B - 1; relu; pool: their means; logits: sum and difference of pool."""
+    save(
+        "tiny",
+        [
+            node("Conv", "pictures weight bias", "conv", name="/features/conv/Conv"),
+            node("Relu", "conv", "relu", name="/features/relu/Relu"),
+            node("GlobalAveragePool", "relu", "average"),
+            node("Flatten", "average", "pool"),
+            node("MatMul", "pool head", "logits"),
+        ],
+        [("pictures", FLOAT, ["N", 3, "H", "W"])],
+        [("logits", FLOAT, ["N", 2])],
+        [
+            constant("weight", np.reshape([1, -1, 0, 0, 0, 1], (2, 3, 1, 1))),
+            constant("bias", [0, -1]),
+            constant("head", [[1, 1], [1, -1]]),
+        ],
+    )
+
+
+def per_picture_mean(name, element, shape, axes, batch_out):
+    """mean: mean over rows and columns of each colour."""
+    nodes, source = [], "pictures"
+    if element == BYTE:
+        nodes.append(node("Cast", "pictures", "numbers", to=FLOAT))
+        source = "numbers"
+    out = FLOAT if element == BYTE else element
+    nodes.append(node("ReduceMean", source, "mean", axes=axes, keepdims=0))
+    save(name, nodes, [("pictures", element, shape)], [("mean", out, [batch_out, 3])])
+
+
+def tokens():
+    """As some exporters write attention: colours first, pictures second, and a batch axis without a name."""
+    save(
+        "tokens",
+        [
+            node("ReduceMean", "pictures", "mean", axes=[3], keepdims=0),
+            node("Transpose", "mean", "tokens", perm=[1, 0, 2]),
+            node("Shape", "pictures", "shape"),
+            node("ReduceMean", "tokens", "over_pictures", axes=[1], keepdims=0),
+        ],
+        [("pictures", FLOAT, [None, 3, 2, 2])],
+        [("tokens", FLOAT, [3, None, 2])],
+    )
+
+
+def nan():
+    """ratio: each colour's mean divided by itself; 0/0 where a colour is black."""
+    save(
+        "nan",
+        [
+            node("ReduceMean", "pictures", "mean", axes=[2, 3], keepdims=0),
+            node("Div", "mean mean", "ratio"),
+        ],
+        [("pictures", FLOAT, ["N", 3, "H", "W"])],
+        [("ratio", FLOAT, ["N", 3])],
+    )
+
+
+def two_inputs():
+    """A network that wants more than a picture."""
+    save(
+        "two-inputs",
+        [node("Add", "pictures other", "sum")],
+        [("pictures", FLOAT, ["N", 3, 2, 2]), ("other", FLOAT, ["N", 3, 2, 2])],
+        [("sum", FLOAT, ["N", 3, 2, 2])],
+    )
+
+
+def external():
+    """scaled: the pictures times 2, 3 and 4 per colour; the factors lie in external.weights."""
+    factors = np.array([2, 3, 4], dtype="<f4").reshape(1, 3, 1, 1)
+    (FOLDER / "external.weights").write_bytes(factors.tobytes())
+    tensor = TensorProto(name="factors", data_type=FLOAT, dims=factors.shape, data_location=TensorProto.EXTERNAL)
+    for key, value in [("location", "external.weights"), ("offset", "0"), ("length", "12")]:
+        tensor.external_data.add(key=key, value=value)
+    graph = helper.make_graph(
+        [node("Mul", "pictures factors", "scaled")],
+        "external",
+        [helper.make_tensor_value_info("pictures", FLOAT, ["N", 3, "H", "W"])],
+        [helper.make_tensor_value_info("scaled", FLOAT, ["N", 3, "H", "W"])],
+        [tensor],
+    )
+    model = helper.make_model(
+        graph, producer_name="catsel", ir_version=8, opset_imports=[helper.make_opsetid("", 13)]
+    )
+    (FOLDER / "external.onnx").write_bytes(model.SerializeToString(deterministic=True))
+
+
+def main():
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    tiny()
+    per_picture_mean("nhwc", FLOAT, ["N", "H", "W", 3], [1, 2], "N")
+    per_picture_mean("pairs", FLOAT, [2, 3, 2, 2], [2, 3], 2)
+    per_picture_mean("single", FLOAT, [1, 3, 2, 2], [2, 3], 1)
+    per_picture_mean("bytes", BYTE, ["N", 3, 2, 2], [2, 3], "N")
+    per_picture_mean("half", HALF, ["N", 3, 2, 2], [2, 3], "N")
+    tokens()
+    nan()
+    two_inputs()
+    external()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+//! Our numbers against those of SciPy, rsatoolbox, scikit-learn, nilearn and NumPy on the inputs of `testdata/golden`.
+//!
+//! `make golden` writes those files; `testdata/README.md` says what each holds and which library said it.
+//! Every tolerance is relative and is there for a reason given beside it.
+
+#[path = "golden/ceilings.rs"]
+mod ceilings;
+#[path = "golden/fmri.rs"]
+mod fmri;
+#[path = "golden/interop.rs"]
+mod interop;
+#[path = "golden/load.rs"]
+mod load;
+#[path = "golden/npy_files.rs"]
+mod npy_files;
+#[path = "golden/probabilities.rs"]
+mod probabilities;
+#[path = "golden/rdms.rs"]
+mod rdms;
+#[path = "golden/units.rs"]
+mod units;

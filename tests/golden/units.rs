@@ -1,0 +1,109 @@
+//! Localizer statistics of 120 stimuli x 24 units, hard units among them, against SciPy.
+
+use crate::load::{all_close, arrays, close, counts, json, number, numbers, path};
+use localizer::{CategoryMoments, Contrast, Correction, Reason, Selection, TTest, UnitStatistics, UnitTests, Versus};
+use npy_stream::Block;
+use serde_json::Value;
+
+/// Sums of 120 values around 1000 with differences of .01 lose 5 digits of 16 in the variance: 1e-9.
+const TOLERANCE: f64 = 1e-9;
+
+/// Units with one value in every row.
+const CONSTANT: [usize; 2] = [14, 15];
+/// A unit with one NaN.
+const NAN: usize = 16;
+
+fn domains() -> Vec<String> {
+    let mut table = csv::Reader::from_path(path("units/stimuli.csv")).unwrap();
+    table.records().map(|row| row.unwrap()[2].to_owned()).collect()
+}
+
+fn tested(file: &str, test: TTest, versus: Versus, correction: Correction) -> UnitTests {
+    let contrast: Contrast = "faces > bodies,places,objects".parse().unwrap();
+    let groups = contrast.resolve(&domains(), versus).unwrap();
+    let (matrix, labels) = arrays(file).remove(0).into_matrix().unwrap();
+    assert_eq!(labels.unwrap().len(), 120);
+    let mut moments = CategoryMoments::new(groups.names.len(), matrix.n_columns());
+    match matrix.view() {
+        Block::F4(block) => moments.add_rows(block, &groups.group_of_row).unwrap(),
+        Block::F8(block) => moments.add_rows(block, &groups.group_of_row).unwrap(),
+    }
+    UnitTests::compute(moments, test, Some(correction)).unwrap()
+}
+
+type Column = (&'static str, fn(&UnitStatistics) -> f64);
+
+const COLUMNS: [Column; 8] = [
+    ("mean_preferred", |s| s.mean_preferred),
+    ("mean_rest", |s| s.mean_rest),
+    ("t", |s| s.t),
+    ("df", |s| s.df),
+    ("p", |s| s.p),
+    ("neg_log10_p", |s| s.neg_log10_p),
+    ("dprime", |s| s.dprime),
+    ("selectivity_index", |s| s.selectivity_index),
+];
+
+fn usable(unit: usize) -> bool {
+    !CONSTANT.contains(&unit) && unit != NAN
+}
+
+#[track_caller]
+fn same(what: &str, statistics: impl Fn(usize) -> UnitStatistics, expected: &Value) {
+    for (name, value) in COLUMNS {
+        for (unit, reference) in numbers(&expected[name]).into_iter().enumerate().filter(|&(u, _)| usable(u)) {
+            close(&format!("{what} {name} of unit {unit}"), value(&statistics(unit)), reference, TOLERANCE);
+        }
+    }
+    assert_eq!(statistics(0).n_preferred as f64, number(&expected["n_preferred"]));
+    assert_eq!(statistics(0).n_rest as f64, number(&expected["n_rest"]));
+}
+
+#[test]
+fn every_unit_statistic_is_scipys_pooled_and_each_student_and_welch_f8_and_f4() {
+    for dtype in ["f8", "f4"] {
+        let expected = json(&format!("units/faces-{dtype}.json"));
+        for test in [TTest::Student, TTest::Welch] {
+            let expected = &expected[test.as_str()];
+            let file = format!("units/acts-{dtype}.npy");
+            let pooled = tested(&file, test, Versus::Pooled, Correction::BenjaminiHochberg);
+            same(&format!("{dtype} pooled"), |unit| pooled.row(unit), &expected["pooled"]);
+            let each = tested(&file, test, Versus::Each, Correction::BenjaminiYekutieli);
+            for (rest, other) in ["bodies", "places", "objects"].into_iter().enumerate() {
+                let of = |unit| each.comparison(unit, rest + 1);
+                same(&format!("{dtype} against {other}"), of, &expected["each"][other]);
+            }
+        }
+    }
+}
+
+#[test]
+fn units_that_cannot_be_tested_keep_their_place_and_say_why() {
+    let tests = tested("units/acts-f8.npy", TTest::Student, Versus::Pooled, Correction::BenjaminiHochberg);
+    for unit in CONSTANT {
+        assert_eq!(tests.row(unit).reason, Some(Reason::Constant), "unit {unit}");
+        assert!(tests.row(unit).t.is_nan());
+    }
+    assert_eq!(tests.row(NAN).reason, Some(Reason::NanInput));
+    assert!(tests.row(NAN).t.is_nan());
+    let odd: Vec<usize> = (0..24).filter(|&u| tests.row(u).reason.is_some() && usable(u)).collect();
+    assert!(odd.is_empty(), "units {odd:?} are usable");
+}
+
+#[test]
+fn q_is_scipys_over_the_units_that_were_tested() {
+    for (correction, name) in [(Correction::BenjaminiHochberg, "q_bh"), (Correction::BenjaminiYekutieli, "q_by")] {
+        let tests = tested("units/acts-f8.npy", TTest::Student, Versus::Pooled, correction);
+        let expected = json("units/faces-f8.json");
+        let expected = numbers(&expected["student"]["pooled"][name]);
+        let q: Vec<f64> = (0..24).map(|unit| tests.row(unit).q).collect();
+        all_close(name, &q, &expected, TOLERANCE);
+    }
+}
+
+#[test]
+fn better_than_each_other_domain_is_the_conjunction_of_its_comparisons() {
+    let tests = tested("units/acts-f8.npy", TTest::Student, Versus::Each, Correction::BenjaminiYekutieli);
+    let selection = Selection { t_above: Some(0.0), alpha: Some(0.05), top: None };
+    assert_eq!(selection.select(&tests), counts(&json("units/faces-f8.json")["student"]["each_by_05"]));
+}
