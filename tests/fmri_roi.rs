@@ -107,6 +107,9 @@ fn gives_the_worked_t_from_a_file_a_pipe_and_an_image() {
     let header = fs::read(dir.join("t.nii")).unwrap();
     // Intent t, with the degrees of freedom.
     assert_eq!((header[68], f32::from_le_bytes(header[56..60].try_into().unwrap())), (3, 7.0));
+    // Welch's degrees of freedom differ between voxels, so the header promises none.
+    run(dir, &format!("{CONTRAST} --test welch --assume-order betas.nii -o w.nii")).ok();
+    assert_eq!(fs::read(dir.join("w.nii")).unwrap()[68], 0);
     run(dir, &format!("{CONTRAST} --assume-order betas.nii -o t.npy")).ok();
     assert_eq!(matrix(&fs::read(dir.join("t.npy")).unwrap()).0[(0, 0)], t[(0, 0)] as f32 as f64);
 }
@@ -128,6 +131,25 @@ fn the_table_says_what_select_units_would() {
     assert!((number(0, "dprime") - 3.366390).abs() < 5e-7);
     assert_eq!((table[2]["reason"].as_str(), table[3]["reason"].as_str()), ("constant", "nan_input"));
     assert!(number(2, "t").is_nan());
+}
+
+#[test]
+fn voxels_and_units_are_one_language() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let mut betas = noise(60, 300, 4);
+    betas.column_mut(7).fill(1.0);
+    betas[(5, 9)] = f64::NAN;
+    save(&dir.join("x.npy"), &betas, Some(&ids(60)));
+    let kinds: String = (0..60).map(|row| format!("s{row},{}\n", ["a", "b", "c"][row % 3])).collect();
+    fs::write(dir.join("x.csv"), format!("stimulus,kind\n{kinds}")).unwrap();
+    for how in ["--versus pooled --fdr bh", "--versus each --fdr by --test welch"] {
+        let line = format!("--stimuli x.csv --by kind --contrast 'a > b,c' {how} x.npy");
+        let units = run(dir, &format!("select-units --all {line}")).text();
+        run(dir, &format!("fmri-roi contrast {line} --table voxels.csv -o t.npy")).ok();
+        let voxels = fs::read_to_string(dir.join("voxels.csv")).unwrap();
+        assert_eq!(voxels, units.replacen("unit", "voxel", 1));
+    }
 }
 
 #[test]

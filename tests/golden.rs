@@ -19,3 +19,5 @@ mod probabilities;
 mod rdms;
 #[path = "golden/units.rs"]
 mod units;
+#[path = "golden/worked_examples.rs"]
+mod worked_examples;

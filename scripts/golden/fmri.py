@@ -18,7 +18,11 @@ from golden.files import random
 from golden.units import log_sf
 
 FLIPPED = np.array([[-3.0, 0, 0, 9.0], [0, 3.0, 0, -6.0], [0, 0, 3.0, -3.0], [0, 0, 0, 1]])
-OBLIQUE = np.array([[-2.9, 0.3, 0.1, 18.5], [0.3, 2.95, -0.2, -16.0], [0.15, 0.2, 3.0, -12.25], [0, 0, 0, 1]])
+# turned about z (3-4-5 triangle) and then about x (5-12-13), voxels 3 x 3 x 4 mm, x flipped
+TURN = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]]) @ np.array([[1, 0, 0], [0, 12 / 13, -5 / 13], [0, 5 / 13, 12 / 13]])
+OBLIQUE = np.eye(4)
+OBLIQUE[:3, :3] = TURN * np.array([-3.0, 3.0, 4.0])
+OBLIQUE[:3, 3] = (18.5, -16.0, -12.25)
 CONNECTIVITY = {6: 1, 18: 2, 26: 3}
 
 
@@ -70,7 +74,7 @@ def make(testdata):
         testdata.write(f"golden/fmri/contrast-map-{s}.nii", volume(values.reshape(7, 6, 5), FLIPPED).to_bytes())
     image = volume(t_map(rng), OBLIQUE)
     testdata.write("golden/fmri/t-map.nii", image.to_bytes())
-    voxel_mm3 = abs(np.linalg.det(image.affine[:3, :3]))
+    voxel_mm3 = 36.0
     testdata.json("golden/fmri/clusters.json", {"affine": image.affine, "voxel_mm3": voxel_mm3} | {
         "thresholds": {threshold: clusters(image, threshold) for threshold in (2.0, 3.0, 4.0)}
     })

@@ -21,8 +21,18 @@ fn voxel_ceilings_follow_the_definition_with_equal_and_unequal_repeats() {
         // the constant voxel has no total variance to speak of; NumPy says 0, we say nothing
         let total = numbers(&expected["total_variance"]);
         all_close("total", &column(&|v| v.total_variance)[..5], &total[..5], TOLERANCE);
-        all_close("noise", &column(&|v| v.noise_variance / v.total_variance), &numbers(&expected["noise_variance_of_z"]), TOLERANCE);
-        all_close("signal", &column(&|v| v.signal_variance / v.total_variance), &numbers(&expected["signal_variance_of_z"]), TOLERANCE);
+        all_close(
+            "noise",
+            &column(&|v| v.noise_variance / v.total_variance),
+            &numbers(&expected["noise_variance_of_z"]),
+            TOLERANCE,
+        );
+        all_close(
+            "signal",
+            &column(&|v| v.signal_variance / v.total_variance),
+            &numbers(&expected["signal_variance_of_z"]),
+            TOLERANCE,
+        );
         all_close("ncsnr", &column(&|v| v.ncsnr), &numbers(&expected["ncsnr"]), TOLERANCE);
         let percent = column(&|v| 100.0 * v.reliability);
         all_close("as measured", &percent, &numbers(&expected["nc_as_measured"]), TOLERANCE);
@@ -51,10 +61,8 @@ fn subjects_agree_with_each_other_as_numpy_says_in_profile_and_rdm() {
     let subjects: Vec<_> = (0..5).map(|s| matrix(&format!("ceiling/subject-{s}.npy")).0).collect();
     let profiles: Vec<Vec<f64>> =
         subjects.iter().map(|m| m.rows().into_iter().map(|row| row.sum() / row.len() as f64).collect()).collect();
-    let triangles: Vec<Vec<f64>> = subjects
-        .iter()
-        .map(|m| distances(m.view(), Distance::Correlation).unwrap().rdm.values().to_vec())
-        .collect();
+    let triangles: Vec<Vec<f64>> =
+        subjects.iter().map(|m| distances(m.view(), Distance::Correlation).unwrap().rdm.values().to_vec()).collect();
     for (name, vectors) in [("profile", profiles), ("rdm", triangles)] {
         let vectors: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
         let agreement = between_subjects(&vectors, Correlation::Pearson, None).unwrap();

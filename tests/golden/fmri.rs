@@ -70,7 +70,10 @@ fn clusters_have_nilearns_peaks_and_sizes_under_an_oblique_affine() {
                 close(name, row[name].parse().unwrap(), number(&cluster[name]), 1e-5);
             }
             let n_voxels: f64 = row["n_voxels"].parse().unwrap();
-            assert_eq!((n_voxels * voxel_mm3).floor(), number(&cluster["mm3"]), "t > {threshold}");
+            assert!(
+                (n_voxels * voxel_mm3 - number(&cluster["mm3"])).abs() <= 1.0,
+                "t > {threshold}: {row:?} {cluster}"
+            );
         }
     }
 }

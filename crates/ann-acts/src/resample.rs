@@ -199,47 +199,14 @@ pub fn resize_window(
 fn filter_rows(picture: &Picture, weights: &Weights, rows: Range<usize>) -> Picture {
     let (width, height) = (weights.bounds.len(), rows.len());
     let mut rgb = vec![0u8; width * height * 3];
+    // One byte behind the row, so that every pixel can be read as four.
+    let mut padded = vec![0u8; picture.width * 3 + 1];
     for (out, y) in rgb.chunks_exact_mut(width * 3).zip(rows) {
-        filter_row(picture.row(y), weights, out);
+        padded[..picture.width * 3].copy_from_slice(picture.row(y));
+        widest(|| filter_row(&padded, weights, out), || filter_row_avx2(&padded, weights, out));
     }
     Picture { width, height, rgb }
 }
-
-fn filter_row(row: &[u8], weights: &Weights, out: &mut [u8]) {
-    for (pixel, (first, weights)) in out.chunks_exact_mut(3).zip(weights.iter()) {
-        let mut sums = [HALF; 3];
-        let taps = &row[first * 3..(first + weights.len()) * 3];
-        for (tap, &weight) in taps.chunks_exact(3).zip(weights) {
-            for (sum, &value) in sums.iter_mut().zip(tap) {
-                *sum += i32::from(value) * weight;
-            }
-        }
-        for (value, sum) in pixel.iter_mut().zip(sums) {
-            *value = clip(sum);
-        }
-    }
-}
-
-/// The picture filtered down its columns; its first row is row `offset` of what `weights` index.
-fn filter_columns(picture: &Picture, weights: &Weights, offset: usize) -> Picture {
-    let height = weights.bounds.len();
-    let stride = picture.width * 3;
-    let mut rgb = vec![0u8; height * stride];
-    let mut sums = vec![0i32; stride];
-    for (out, (first, weights)) in rgb.chunks_exact_mut(stride).zip(weights.iter()) {
-        sums.fill(HALF);
-        for (i, &weight) in weights.iter().enumerate() {
-            for (sum, &value) in sums.iter_mut().zip(picture.row(first - offset + i)) {
-                *sum += i32::from(value) * weight;
-            }
-        }
-        for (value, &sum) in out.iter_mut().zip(&sums) {
-            *value = clip(sum);
-        }
-    }
-    Picture { width: picture.width, height, rgb }
-}
-
 fn nearest_window(
     picture: &Picture,
     (width, height): (usize, usize),

@@ -75,32 +75,14 @@ pub fn run(args: Args) -> Result<()> {
     let feed = Feed::new(&steps, &input, size, with_sidecar);
     let mut seen = Seen::default();
     let progress = job.progress(stimuli.len(), "images");
-    let mut take = |prepared: Prepared, chunk: &[Stimulus]| -> Result<()> {
+    prepare_ahead(&feed, stimuli.chunks(batch), |prepared, chunk| {
         if let Some(dump) = &mut dump {
             dump.take(&prepared.batch, chunk.len())?;
         }
         seen.add(&prepared.facts, chunk);
-        network
-            .run(prepared.batch, chunk.len(), size, &kept, |slot, block| sinks.take(slot, block))
-            .with_context(|| format!("{model_name}: pictures {} to {}", chunk[0].id, chunk[chunk.len() - 1].id))?;
+        network.run(prepared.batch, chunk.len(), size, &kept, |slot, block| sinks.take(slot, block))?;
         progress.advance(chunk.len());
         Ok(())
-    };
-    thread::scope(|scope| {
-        let (sender, receiver) = sync_channel(BATCHES_AHEAD);
-        let feed = &feed;
-        let stimuli = &stimuli;
-        scope.spawn(move || {
-            for chunk in stimuli.chunks(batch) {
-                let prepared = feed.prepare(chunk);
-                let failed = prepared.is_err();
-                // A receiver that is gone has failed and says so itself.
-                if sender.send((prepared, chunk)).is_err() || failed {
-                    return;
-                }
-            }
-        });
-        receiver.iter().try_for_each(|(prepared, chunk)| take(prepared?, chunk))
     })?;
     drop(progress);
 
@@ -115,6 +97,28 @@ pub fn run(args: Args) -> Result<()> {
         dump.finish(&job, &ids)?;
     }
     sinks.finish(&job, &ids)
+}
+
+/// Hands each chunk's batch to `take`, in order, while the next ones are being prepared.
+fn prepare_ahead<'a>(
+    feed: &Feed,
+    chunks: impl Iterator<Item = &'a [Stimulus]> + Send,
+    mut take: impl FnMut(Prepared, &'a [Stimulus]) -> Result<()>,
+) -> Result<()> {
+    thread::scope(|scope| {
+        let (sender, receiver) = sync_channel(BATCHES_AHEAD);
+        scope.spawn(move || {
+            for chunk in chunks {
+                let prepared = feed.prepare(chunk);
+                let failed = prepared.is_err();
+                // A receiver that is gone has failed and says so itself.
+                if sender.send((prepared, chunk)).is_err() || failed {
+                    return;
+                }
+            }
+        });
+        receiver.iter().try_for_each(|(prepared, chunk)| take(prepared?, chunk))
+    })
 }
 
 fn read_model(job: &Job, path: &Path) -> Result<Graph> {

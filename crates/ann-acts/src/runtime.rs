@@ -430,7 +430,7 @@ impl Network {
             .run(ort::inputs![self.input_name.as_str() => batch.into_value(shape)?])
             .map_err(plain)
             .with_context(|| {
-                format!("a batch of {n_run} could not be run; if the model was exported for one picture, use --batch 1")
+                format!("the network cannot run a batch of {n_run}; if it was exported for one picture, use --batch 1")
             })?;
         for (slot, &i) in wanted.iter().enumerate() {
             let layer = &self.layers[i];

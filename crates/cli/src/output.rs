@@ -2,19 +2,29 @@
 
 use crate::Job;
 use anyhow::{Context, Result, bail};
+use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 /// A sink for the result. Nothing is there before [`Output::commit`]: a file is renamed into place then, and an
 /// output that is dropped before leaves nothing behind.
+///
+/// What is still in the buffer of stdout is dropped too: a tool that stops with an error before it has filled the
+/// buffer has written nothing.
 pub struct Output {
-    sink: Sink,
+    /// `None` once committed.
+    sink: Option<Sink>,
 }
 
 enum Sink {
-    Stdout(BufWriter<io::Stdout>),
-    File { temporary: BufWriter<NamedTempFile>, target: PathBuf },
+    /// Stdout or a device. Not `io::Stdout`, whose own line buffer would be flushed at exit whatever happened.
+    Stream(BufWriter<File>),
+    File {
+        temporary: BufWriter<NamedTempFile>,
+        target: PathBuf,
+    },
 }
 
 const BUFFER: usize = 1 << 18;
@@ -23,11 +33,20 @@ impl Output {
     /// Text on stdout, or the file. A folder that does not exist is an error now, not after the work.
     pub fn text(path: Option<&Path>) -> Result<Output> {
         let Some(target) = path else {
-            return Ok(Output { sink: Sink::Stdout(BufWriter::with_capacity(BUFFER, io::stdout())) });
+            let stdout = File::from(io::stdout().as_fd().try_clone_to_owned().context("stdout")?);
+            return Ok(Output { sink: Some(Sink::Stream(BufWriter::with_capacity(BUFFER, stdout))) });
         };
         if target.is_dir() {
             bail!("{}: is a folder; expected a file name", target.display());
         }
+        // A device or a named pipe is written to, never replaced by a file of its name.
+        if target.exists() && !target.is_file() {
+            let device = File::options().write(true).open(target).with_context(|| target.display().to_string())?;
+            return Ok(Output { sink: Some(Sink::Stream(BufWriter::with_capacity(BUFFER, device))) });
+        }
+        // What a link points to is replaced, not the link.
+        let resolved = target.canonicalize().ok().filter(|_| target.is_symlink());
+        let target = resolved.as_deref().unwrap_or(target);
         let folder = match target.parent() {
             Some(p) if !p.as_os_str().is_empty() => p,
             _ => Path::new("."),
@@ -44,7 +63,7 @@ impl Output {
             .tempfile_in(folder)
             .with_context(|| format!("{}: cannot be written in folder {}", target.display(), folder.display()))?;
         let temporary = BufWriter::with_capacity(BUFFER, temporary);
-        Ok(Output { sink: Sink::File { temporary, target: target.to_path_buf() } })
+        Ok(Output { sink: Some(Sink::File { temporary, target: target.to_path_buf() }) })
     }
 
     /// Like [`Output::text`] for bytes no terminal should show.
@@ -56,28 +75,50 @@ impl Output {
     }
 
     /// Flushes; a file gets its name, and beside it the sidecar `stem.json`.
-    pub fn commit(self, job: &Job) -> Result<()> {
-        match self.sink {
-            Sink::Stdout(mut out) => out.flush().context("stdout"),
-            Sink::File { temporary, target } => {
-                let name = || target.display().to_string();
-                let file = temporary.into_inner().map_err(io::IntoInnerError::into_error).with_context(name)?;
+    pub fn commit(mut self, job: &Job) -> Result<()> {
+        match self.sink.take() {
+            None => Ok(()),
+            Some(Sink::Stream(mut out)) => {
+                let flushed = out.flush();
+                let _ = out.into_parts();
+                flushed.context("output")
+            }
+            Some(Sink::File { temporary, target }) => {
                 let sidecar_path = sidecar(&target);
                 let mut side = Output::text(Some(&sidecar_path))?;
-                writeln!(side, "{}", serde_json::to_string_pretty(&job.provenance()?)?).with_context(name)?;
-                file.persist(&target).map_err(|e| e.error).with_context(name)?;
-                side.persist_plain()
+                writeln!(side, "{}", serde_json::to_string_pretty(&job.provenance()?)?)
+                    .with_context(|| sidecar_path.display().to_string())?;
+                persist(temporary, &target)?;
+                match side.sink.take() {
+                    Some(Sink::File { temporary, target }) => persist(temporary, &target),
+                    _ => Ok(()),
+                }
             }
         }
     }
 
-    fn persist_plain(self) -> Result<()> {
-        let Sink::File { temporary, target } = self.sink else { return Ok(()) };
-        let name = || target.display().to_string();
-        let file = temporary.into_inner().map_err(io::IntoInnerError::into_error).with_context(name)?;
-        file.persist(&target).map_err(|e| e.error).with_context(name)?;
-        Ok(())
+    fn sink(&mut self) -> io::Result<&mut dyn Write> {
+        match &mut self.sink {
+            Some(Sink::Stream(out)) => Ok(out),
+            Some(Sink::File { temporary, .. }) => Ok(temporary),
+            None => Err(io::Error::other("written to after it was committed")),
+        }
     }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if let Some(Sink::Stream(out)) = self.sink.take() {
+            let _ = out.into_parts();
+        }
+    }
+}
+
+fn persist(temporary: BufWriter<NamedTempFile>, target: &Path) -> Result<()> {
+    let name = || target.display().to_string();
+    let file = temporary.into_inner().map_err(io::IntoInnerError::into_error).with_context(name)?;
+    file.persist(target).map_err(|e| e.error).with_context(name)?;
+    Ok(())
 }
 
 /// `a/x.npy` and `a/x.nii.gz` have their sidecar in `a/x.json`, as BIDS does.
@@ -92,17 +133,11 @@ pub(crate) fn sidecar(target: &Path) -> PathBuf {
 
 impl Write for Output {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        match &mut self.sink {
-            Sink::Stdout(out) => out.write(buf),
-            Sink::File { temporary, .. } => temporary.write(buf),
-        }
+        self.sink()?.write(buf)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.sink {
-            Sink::Stdout(out) => out.flush(),
-            Sink::File { temporary, .. } => temporary.flush(),
-        }
+        self.sink()?.flush()
     }
 }
 
@@ -141,6 +176,24 @@ mod tests {
             serde_json::from_str(&std::fs::read_to_string(dir.path().join("t.json")).unwrap()).unwrap();
         assert_eq!((&side["tool"], &side["seed"]), (&"test".into(), &3.into()));
         assert_eq!(names(), 2);
+    }
+
+    #[test]
+    fn a_device_is_written_to_and_a_link_is_kept() {
+        let job = Job::start("test", &Common { output: Some("x".into()), threads: None, quiet: true }).unwrap();
+        let mut null = Output::text(Some(Path::new("/dev/null"))).unwrap();
+        null.write_all(b"x").unwrap();
+        null.commit(&job).unwrap();
+        assert!(!Path::new("/dev/null").is_file());
+        let dir = tempfile::tempdir().unwrap();
+        let (real, link) = (dir.path().join("real.csv"), dir.path().join("link.csv"));
+        std::fs::write(&real, "old").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let mut out = Output::text(Some(&link)).unwrap();
+        out.write_all(b"new").unwrap();
+        out.commit(&job).unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read_to_string(&real).unwrap(), "new");
     }
 
     #[test]

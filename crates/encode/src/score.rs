@@ -45,13 +45,8 @@ pub fn score<T: Real>(predictions: ArrayView2<f64>, responses: ArrayView2<T>) ->
 
 fn score_voxel(prediction: &[f64], response: &[f64]) -> Score {
     let n = response.len();
-    let none = |reason| Score {
-        r: f64::NAN,
-        r2: f64::NAN,
-        coefficient_of_determination: f64::NAN,
-        n,
-        reason: Some(reason),
-    };
+    let none =
+        |reason| Score { r: f64::NAN, r2: f64::NAN, coefficient_of_determination: f64::NAN, n, reason: Some(reason) };
     if let Some(reason) = Reason::of(response) {
         return none(reason);
     }

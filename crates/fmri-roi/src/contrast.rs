@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use cli::{Cell, Input, Job, Output, TableWriter};
 use labelled_inputs::read_table;
-use localizer::{CategoryMoments, Contrast, Correction, UnitTests};
+use localizer::{CategoryMoments, Contrast, Correction, TTest, UnitTests};
 use ndarray::{ArrayView2, aview1};
 use npy_stream::{Block, Dtype, Incoming, NpyReader, RowWriter};
 use statistics::Reason;
@@ -176,7 +176,7 @@ fn two_sample(job: &Job, args: &ContrastArgs) -> Result<(Vec<TMap>, Option<Geome
         if let Some(lines) = &mut lines {
             write_lines(lines, &name, &tests)?;
         }
-        maps.push(t_map(name, &tests, double));
+        maps.push(t_map(name, &tests, args.test, double));
     }
     if let Some(lines) = lines {
         lines.into_inner().commit(job)?;
@@ -303,16 +303,19 @@ impl LazyMoments {
     }
 }
 
-fn t_map(name: String, tests: &UnitTests, double: bool) -> TMap {
+fn t_map(name: String, tests: &UnitTests, test: TTest, double: bool) -> TMap {
     let t = tests.t().to_vec();
     let n_nan = tests.n_nan_input();
     // A voxel without t that met no NaN is flat, altogether or within the comparison that decides.
     let n_constant = t.iter().filter(|t| t.is_nan()).count() - n_nan;
-    TMap { name, t, df: common_df(tests), n_constant, n_nan, double }
+    TMap { name, t, df: common_df(tests, test), n_constant, n_nan, double }
 }
 
 /// Degrees of freedom, when they are the same for every voxel: Student's test against groups of one size.
-fn common_df(tests: &UnitTests) -> Option<f64> {
+fn common_df(tests: &UnitTests, test: TTest) -> Option<f64> {
+    if test == TTest::Welch {
+        return None;
+    }
     let moments = tests.moments();
     let mut rest = (1..moments.n_groups()).map(|group| moments.count(group));
     let n_rest = rest.next()?;

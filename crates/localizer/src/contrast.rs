@@ -228,7 +228,7 @@ struct Name {
     quoted: bool,
 }
 
-fn names(side: &str, text: &str, where_: &'static str) -> Result<Vec<Name>, ContrastError> {
+fn names(side: &str, text: &str, position: &'static str) -> Result<Vec<Name>, ContrastError> {
     split_outside_quotes(side, ',')?
         .iter()
         .map(|part| {
@@ -238,7 +238,7 @@ fn names(side: &str, text: &str, where_: &'static str) -> Result<Vec<Name>, Cont
             if name.contains('"') {
                 Err(ContrastError::Quote(text.to_owned()))
             } else if name.is_empty() {
-                Err(ContrastError::EmptyName { text: text.to_owned(), side: where_ })
+                Err(ContrastError::EmptyName { text: text.to_owned(), side: position })
             } else {
                 Ok(Name { text: name.to_owned(), quoted: inner.is_some() })
             }

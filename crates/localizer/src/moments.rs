@@ -8,6 +8,10 @@ use statistics::{Moments, Reason};
 /// a block run over them.
 const TILE: usize = 512;
 
+/// Rows that run over the tiles before the next ones do. More would spread each tile's reading over more memory pages
+/// than the processor keeps addresses of.
+const ROWS: usize = 16;
+
 /// A block of rows that does not fit the moments it is added to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BlockError {
@@ -99,25 +103,25 @@ impl CategoryMoments {
             return Ok(());
         }
         let n_units = self.n_units;
-        self.tiles.par_chunks_mut(n_groups * 2 * TILE).enumerate().with_min_len(4).for_each(|(tile, sums)| {
-            let first = tile * TILE;
-            let units = first..(first + TILE).min(n_units);
-            let mut gathered: Vec<T> = Vec::new();
-            for &(row, group, weight) in &steps {
-                let row = block.row(row);
-                let group_sums = &mut sums[group * 2 * TILE..(group + 1) * 2 * TILE];
-                let (mean, m2) = group_sums.split_at_mut(TILE);
-                let values = match row.to_slice() {
-                    Some(values) => &values[units.clone()],
-                    None => {
-                        gathered.clear();
-                        gathered.extend(units.clone().map(|unit| row[unit]));
-                        &gathered
-                    }
-                };
-                welford(values, mean, m2, weight);
-            }
-        });
+        for steps in steps.chunks(ROWS) {
+            self.tiles.par_chunks_mut(n_groups * 2 * TILE).enumerate().with_min_len(4).for_each(|(tile, sums)| {
+                let units = tile * TILE..((tile + 1) * TILE).min(n_units);
+                let mut gathered: Vec<T> = Vec::new();
+                for &(row, group, weight) in steps {
+                    let row = block.row(row);
+                    let (mean, m2) = sums[group * 2 * TILE..(group + 1) * 2 * TILE].split_at_mut(TILE);
+                    let values = match row.to_slice() {
+                        Some(values) => &values[units.clone()],
+                        None => {
+                            gathered.clear();
+                            gathered.extend(units.clone().map(|unit| row[unit]));
+                            &gathered
+                        }
+                    };
+                    welford(values, mean, m2, weight);
+                }
+            });
+        }
         Ok(())
     }
 

@@ -184,7 +184,7 @@ impl UnitTests {
     /// Tests every unit; `correction` says how p is adjusted over the units (units with a `reason` do not count).
     ///
     /// # Panics
-    /// When the moments have fewer than two groups.
+    /// When the moments have fewer than two groups, or more than 65535.
     pub fn compute(
         moments: CategoryMoments,
         test: TTest,
@@ -192,6 +192,7 @@ impl UnitTests {
     ) -> Result<UnitTests, GroupTooSmall> {
         let n_groups = moments.n_groups();
         assert!(n_groups >= 2, "{n_groups} groups; a contrast has at least 2");
+        assert!(n_groups <= usize::from(u16::MAX), "{n_groups} groups; at most 65535 are told apart");
         let n_preferred = moments.count(0);
         for rest in 1..n_groups {
             let n_rest = moments.count(rest);
@@ -217,7 +218,8 @@ impl UnitTests {
     fn add_comparison(&mut self, rest: u16, correction: Option<Correction>) {
         let moments = &self.moments;
         let test = self.test;
-        let (t, ln_p): (Vec<f64>, Vec<f64>) = (0..moments.n_units())
+        let (mut t, mut ln_p) = (Vec::new(), Vec::new());
+        (0..moments.n_units())
             .into_par_iter()
             .with_min_len(1024)
             .map(|unit| {
@@ -227,7 +229,7 @@ impl UnitTests {
                 let (t, df) = test.of(moments.moments(0, unit), moments.moments(rest.into(), unit));
                 (t, student_t_ln_sf(t, df))
             })
-            .unzip();
+            .unzip_into_vecs(&mut t, &mut ln_p);
         if let (Some(correction), Some(ln_q)) = (correction, &mut self.ln_q) {
             let adjusted = correction.adjust_ln(&ln_p);
             if rest == 1 {
@@ -286,15 +288,17 @@ impl UnitTests {
 
     /// What a table says about this unit.
     pub fn row(&self, unit: usize) -> UnitStatistics {
-        let mut row = self.comparison(unit, self.weakest[unit].into());
-        row.p = self.ln_p[unit].exp();
-        row.neg_log10_p = ln_to_neg_log10(self.ln_p[unit]);
+        let mut row = self.numbers(unit, self.weakest[unit].into(), |_, _| self.ln_p[unit]);
         row.q = self.ln_q.as_ref().map_or(f64::NAN, |ln_q| ln_q[unit].exp());
         row
     }
 
     /// One unit against one other group, uncorrected (`q` is `NaN`): for tables of every comparison.
     pub fn comparison(&self, unit: usize, rest_group: usize) -> UnitStatistics {
+        self.numbers(unit, rest_group, student_t_ln_sf)
+    }
+
+    fn numbers(&self, unit: usize, rest_group: usize, ln_p: impl Fn(f64, f64) -> f64) -> UnitStatistics {
         let (a, b) = (self.moments.moments(0, unit), self.moments.moments(rest_group, unit));
         let reason = self.moments.reason(unit);
         let mut row = UnitStatistics {
@@ -317,7 +321,7 @@ impl UnitTests {
         }
         if reason.is_none() {
             (row.t, row.df) = self.test.of(a, b);
-            let ln_p = student_t_ln_sf(row.t, row.df);
+            let ln_p = ln_p(row.t, row.df);
             (row.p, row.neg_log10_p) = (ln_p.exp(), ln_to_neg_log10(ln_p));
             row.dprime = dprime(a, b);
             row.selectivity_index = selectivity_index(a.mean, b.mean);

@@ -3,6 +3,8 @@
 //! A `NaN` p is a test that was not made: it stays `NaN` and does not count in the number of tests. An adjusted p
 //! (called `q` in the tables) at or below alpha is the rejection of the procedure at level alpha.
 
+use std::str::FromStr;
+
 /// How p values are adjusted for the number of tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Correction {
@@ -14,7 +16,29 @@ pub enum Correction {
     Bonferroni,
 }
 
+impl FromStr for Correction {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "bh" => Ok(Correction::BenjaminiHochberg),
+            "by" => Ok(Correction::BenjaminiYekutieli),
+            "bonferroni" => Ok(Correction::Bonferroni),
+            _ => Err(format!("\"{name}\" is neither bh, by nor bonferroni")),
+        }
+    }
+}
+
 impl Correction {
+    /// Its name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Correction::BenjaminiHochberg => "bh",
+            Correction::BenjaminiYekutieli => "by",
+            Correction::Bonferroni => "bonferroni",
+        }
+    }
+
     /// Adjusted p values, in the order given, capped at 1.
     ///
     /// ```
@@ -104,6 +128,14 @@ mod tests {
         close(&Correction::BenjaminiYekutieli.adjust(&P), &BY, 5e-7);
         assert!((harmonic_sum(8) - 761.0 / 280.0).abs() < 1e-15);
         close(&Correction::Bonferroni.adjust(&P), &[0.008, 0.064, 0.312, 0.328, 0.336, 0.48, 0.592, 1.0], 1e-15);
+    }
+
+    #[test]
+    fn names_read_back() {
+        for name in ["bh", "by", "bonferroni"] {
+            assert_eq!(name.parse::<Correction>().unwrap().as_str(), name);
+        }
+        assert!("fdr".parse::<Correction>().is_err());
     }
 
     #[test]

@@ -1,0 +1,356 @@
+//! `npy`: every verb on real bytes, and what it says when the bytes are wrong.
+#![allow(clippy::unwrap_used)]
+
+use ndarray::{Array2, arr2, s};
+use std::fs;
+use std::path::Path;
+use support::*;
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn write(dir: &Path, name: &str, text: &str) {
+    fs::write(dir.join(name), text).unwrap();
+}
+
+#[test]
+fn info_tells_shape_dtype_labels_range_nan_and_constants() {
+    let dir = folder();
+    let m = arr2(&[[1.0, 7.0, f64::NAN], [-2.5, 7.0, 3.0], [4.0, 7.0, 5.0]]);
+    let labels: Vec<String> = ["a", "b", "a"].map(String::from).into();
+    let bytes = save(&dir.path().join("m.npy"), &m, Some(&labels));
+    let text = run(dir.path(), "npy info m.npy").text();
+    assert_eq!(
+        text,
+        "array,shape,dtype,order,n_labels,n_stimuli,min,max,n_nan,n_constant\nm,3x3,<f8,C,3,2,-2.5,7,1,1\n"
+    );
+    assert_eq!(pipe(dir.path(), "npy info", &bytes).text(), text.replace("\nm,", "\n0,"));
+    assert_eq!(pipe(dir.path(), "npy info -", &bytes).text(), text.replace("\nm,", "\n0,"));
+    let json = run(dir.path(), "npy info --format jsonl m.npy").text();
+    let v: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&v["shape"], &v["n_nan"]), (&"3x3".into(), &1.into()));
+}
+
+#[test]
+fn info_goes_through_a_stream_of_arrays() {
+    let dir = folder();
+    let mut bytes = bytes_of(&noise(4, 2, 1), Some(&ids(4)));
+    bytes.extend(bytes_of(&noise(3, 5, 2), None));
+    npy_stream::write_vector(&mut bytes, &[0.5f32, 0.25, 1.0], npy_stream::Dtype::F4, Some(&ids(3))).unwrap();
+    let text = pipe(dir.path(), "npy info", &bytes).text();
+    let rows = rows(&text);
+    let column = |name: &str| rows.iter().map(|r| r[name].clone()).collect::<Vec<_>>();
+    assert_eq!(column("shape"), ["4x2", "3x5", "3"]);
+    assert_eq!(column("n_labels"), ["4", "", "3"]);
+    assert_eq!(column("dtype"), ["<f8", "<f8", "<f4"]);
+}
+
+#[test]
+fn rows_by_index_range_id_condition_and_shard() {
+    let dir = folder();
+    let m = noise(6, 3, 3);
+    let bytes = save(&dir.path().join("m.npy"), &m, Some(&ids(6)));
+    write(dir.path(), "ids.txt", "s4\ns1\n");
+    write(dir.path(), "t.csv", "stimulus,half\ns0,odd\ns1,even\ns2,odd\ns3,even\ns4,odd\ns5,even\n");
+    for (how, expected) in [
+        ("--index 0,4:,0", vec![0, 4, 5, 0]),
+        ("--index :2", vec![0, 1]),
+        ("--ids ids.txt", vec![4, 1]),
+        ("--stimuli t.csv --where half=odd", vec![0, 2, 4]),
+        ("--stimuli t.csv --where half=even,odd --where stimulus=s3", vec![3]),
+        ("--shard 1/4", vec![1, 2]),
+    ] {
+        let out = run(dir.path(), &format!("npy rows {how} m.npy")).ok();
+        assert_eq!(out, pipe(dir.path(), &format!("npy rows {how}"), &bytes).ok(), "{how}: file and pipe");
+        let (picked, labels) = matrix(&out);
+        assert_eq!(picked, m.select(ndarray::Axis(0), &expected), "{how}");
+        let names: Vec<String> = expected.iter().map(|i| format!("s{i}")).collect();
+        assert_eq!(labels.unwrap(), names, "{how}");
+    }
+    run(dir.path(), "npy rows --index 6 m.npy").fails(1, &["m.npy", "row 6", "there are 6"]);
+    write(dir.path(), "foreign.txt", "s1\nzebra\n");
+    run(dir.path(), "npy rows --ids foreign.txt m.npy").fails(1, &["zebra", "6 rows"]);
+    run(dir.path(), "npy rows --stimuli t.csv --where half=third m.npy").fails(1, &["third", "even, odd"]);
+    run(dir.path(), "npy rows --stimuli t.csv --where side=odd m.npy").fails(1, &["side", "stimulus, half"]);
+    run(dir.path(), "npy rows m.npy").fails(2, &["--index"]);
+}
+
+#[test]
+fn an_id_picks_all_its_presentations() {
+    let dir = folder();
+    let m = noise(4, 2, 9);
+    let labels: Vec<String> = ["a", "b", "a", "b"].map(String::from).into();
+    save(&dir.path().join("m.npy"), &m, Some(&labels));
+    write(dir.path(), "ids.txt", "b\n");
+    let (picked, labels) = matrix(&run(dir.path(), "npy rows --ids ids.txt m.npy").ok());
+    assert_eq!(picked, m.select(ndarray::Axis(0), &[1, 3]));
+    assert_eq!(labels.unwrap(), ["b", "b"]);
+}
+
+#[test]
+fn columns_by_index_unit_table_and_complement() {
+    let dir = folder();
+    let m = noise(3, 5, 4);
+    let bytes = save(&dir.path().join("acts.npy"), &m, Some(&ids(3)));
+    write(dir.path(), "units.csv", "array,unit,t\nacts,4,9.5\nacts,0,8\nother,2,7\n");
+    for (how, expected) in
+        [("--index 1:3", vec![1, 2]), ("--units units.csv", vec![4, 0]), ("--without --units units.csv", vec![1, 2, 3])]
+    {
+        let (picked, labels) = matrix(&run(dir.path(), &format!("npy cols {how} acts.npy")).ok());
+        assert_eq!(picked, m.select(ndarray::Axis(1), &expected), "{how}");
+        assert_eq!(labels.unwrap(), ids(3));
+    }
+    write(dir.path(), "one.csv", "unit\n2\n");
+    let (picked, _) = matrix(&pipe(dir.path(), "npy cols --units one.csv", &bytes).ok());
+    assert_eq!(picked, m.slice(s![.., 2..3]));
+    pipe(dir.path(), "npy cols --units units.csv", &bytes).fails(1, &["\"0\"", "acts, other"]);
+    write(dir.path(), "far.csv", "unit\n5\n");
+    run(dir.path(), "npy cols --units far.csv acts.npy").fails(1, &["column 5", "has 5 (0 to 4)"]);
+    write(dir.path(), "bad.csv", "unit\nx\n");
+    run(dir.path(), "npy cols --units bad.csv acts.npy").fails(1, &["bad.csv", "\"x\"", "whole number"]);
+}
+
+#[test]
+fn cat_joins_rows_and_columns_by_id() {
+    let dir = folder();
+    let m = noise(5, 3, 5);
+    let labels = ids(5);
+    save(&dir.path().join("a.npy"), &m.slice(s![..2, ..]).to_owned(), Some(&labels[..2]));
+    save(&dir.path().join("b.npy"), &m.slice(s![2.., ..]).to_owned(), Some(&labels[2..]));
+    let (joined, names) = matrix(&run(dir.path(), "npy cat a.npy b.npy").ok());
+    assert_eq!((joined, names.unwrap()), (m.clone(), labels.clone()));
+
+    // Columns of another file whose rows stand in another order.
+    let order = [4, 0, 3, 1, 2];
+    let other = noise(5, 2, 6);
+    let permuted: Vec<String> = order.iter().map(|&i| labels[i].clone()).collect();
+    save(&dir.path().join("all.npy"), &m, Some(&labels));
+    save(&dir.path().join("other.npy"), &other.select(ndarray::Axis(0), &order), Some(&permuted));
+    let outcome = run(dir.path(), "npy cat --columns all.npy other.npy");
+    assert!(outcome.stderr.contains("order"), "{}", outcome.stderr);
+    let (wide, names) = matrix(&outcome.ok());
+    assert_eq!(names.unwrap(), labels);
+    assert_eq!(wide.slice(s![.., ..3]), m);
+    assert_eq!(wide.slice(s![.., 3..]), other);
+
+    save(&dir.path().join("foreign.npy"), &other, Some(&["s0", "s1", "s2", "s3", "zebra"].map(String::from)));
+    run(dir.path(), "npy cat --columns all.npy foreign.npy").fails(1, &["5 distinct ids", "\"s4\"", "--inner"]);
+    let (inner, names) = matrix(&run(dir.path(), "npy cat --inner --columns all.npy foreign.npy").ok());
+    assert_eq!((inner.dim(), names.unwrap().len()), ((4, 5), 4));
+    save(&dir.path().join("bare.npy"), &other, None);
+    run(dir.path(), "npy cat --columns all.npy bare.npy").fails(1, &["npy label", "--assume-order"]);
+    assert_eq!(matrix(&run(dir.path(), "npy cat --assume-order --columns all.npy bare.npy").ok()).0.ncols(), 5);
+    run(dir.path(), "npy cat all.npy other.npy").fails(1, &["has 3 columns", "has 2"]);
+    run(dir.path(), "npy cat other.npy bare.npy").fails(1, &["5 rows", "has none", "npy label"]);
+}
+
+#[test]
+fn shards_are_joined_in_order_and_proved_complete() {
+    let dir = folder();
+    let m = noise(10, 2, 7);
+    save(&dir.path().join("m.npy"), &m, Some(&ids(10)));
+    for i in 0..5 {
+        run(dir.path(), &format!("npy rows --shard {i}/5 -o part-{i}.npy m.npy")).ok();
+    }
+    let outcome = run(dir.path(), "npy cat part-3.npy part-0.npy part-4.npy part-1.npy part-2.npy");
+    assert!(outcome.stderr.contains("all 5 shards"), "{}", outcome.stderr);
+    let (joined, labels) = matrix(&outcome.ok());
+    assert_eq!((joined, labels.unwrap()), (m.clone(), ids(10)));
+    run(dir.path(), "npy cat part-0.npy part-3.npy").fails(1, &["3 of 5 shards", "--array=1-2,4"]);
+    run(dir.path(), "npy cat part-0.npy part-0.npy part-1.npy").fails(1, &["twice"]);
+    run(dir.path(), "npy cat part-0.npy m.npy").fails(1, &["m.npy is no shard"]);
+    let slurm = sh(
+        dir.path(),
+        "SLURM_ARRAY_TASK_ID=12 SLURM_ARRAY_TASK_MIN=10 SLURM_ARRAY_TASK_COUNT=5 npy rows --shard slurm m.npy",
+    );
+    assert_eq!(matrix(&slurm.ok()).1.unwrap(), ["s4", "s5"]);
+    run(dir.path(), "npy rows --shard slurm m.npy").fails(2, &["SLURM_ARRAY_TASK_ID"]);
+    run(dir.path(), "npy rows --shard 5/5 m.npy").fails(2, &["4/5"]);
+}
+
+#[test]
+fn a_stimulus_table_proves_completeness_by_id() {
+    let dir = folder();
+    let m = noise(3, 2, 8);
+    save(&dir.path().join("b.npy"), &m.slice(s![1.., ..]).to_owned(), Some(&ids(3)[1..]));
+    save(&dir.path().join("a.npy"), &m.slice(s![..1, ..]).to_owned(), Some(&ids(3)[..1]));
+    write(dir.path(), "t.csv", "stimulus\ns0\ns1\ns2\n");
+    let (joined, labels) = matrix(&run(dir.path(), "npy cat --stimuli t.csv b.npy a.npy").ok());
+    assert_eq!((joined, labels.unwrap()), (m, ids(3)));
+    run(dir.path(), "npy cat --stimuli t.csv b.npy").fails(1, &["1 of 3 stimuli", "\"s0\""]);
+    run(dir.path(), "npy cat --stimuli t.csv b.npy b.npy a.npy").fails(1, &["twice"]);
+    write(dir.path(), "short.csv", "stimulus\ns0\ns1\n");
+    run(dir.path(), "npy cat --stimuli short.csv b.npy a.npy").fails(1, &["3 rows for 2 stimuli", "\"s2\""]);
+}
+
+#[test]
+fn one_array_out_of_a_stream() {
+    let dir = folder();
+    let mut bytes = bytes_of(&noise(2, 2, 1), Some(&ids(2)));
+    let second = noise(3, 4, 2);
+    bytes.extend(bytes_of(&second, Some(&ids(3))));
+    assert_eq!(matrix(&pipe(dir.path(), "npy cat --array 1", &bytes).ok()).0, second);
+    pipe(dir.path(), "npy cat --array 2", &bytes).fails(1, &["array 2"]);
+}
+
+#[test]
+fn label_names_rows_and_replaces_only_by_force() {
+    let dir = folder();
+    let m = noise(3, 2, 10);
+    save(&dir.path().join("bare.npy"), &m, None);
+    write(dir.path(), "t.csv", "path,category\nx.png,face\ny.png,face\nz.png,body\n");
+    write(dir.path(), "ids.txt", "x.png\ny.png\nz.png\n");
+    let by_table = run(dir.path(), "npy label --stimuli t.csv bare.npy").ok();
+    assert_eq!(by_table, run(dir.path(), "npy label --ids ids.txt bare.npy").ok());
+    let (same, labels) = matrix(&by_table);
+    assert_eq!((same, labels.unwrap()), (m, ["x.png", "y.png", "z.png"].map(String::from).to_vec()));
+    write(dir.path(), "other.txt", "x.png\nq\nz.png\n");
+    pipe(dir.path(), "npy label --ids other.txt", &by_table).fails(1, &["row 1", "y.png", "\"q\"", "--force"]);
+    assert_eq!(matrix(&pipe(dir.path(), "npy label --force --ids other.txt", &by_table).ok()).1.unwrap()[1], "q");
+    write(dir.path(), "two.txt", "x\ny\n");
+    run(dir.path(), "npy label --ids two.txt bare.npy").fails(1, &["3 rows", "2 ids"]);
+}
+
+#[test]
+fn average_is_the_mean_of_the_presentations() {
+    let dir = folder();
+    let m = arr2(&[[1.0, 10.0], [5.0, 0.0], [2.0, 20.0], [6.0, f64::NAN]]);
+    let labels: Vec<String> = ["b", "a", "b", "a"].map(String::from).into();
+    let bytes = save(&dir.path().join("m.npy"), &m, Some(&labels));
+    let out = run(dir.path(), "npy average m.npy").ok();
+    assert_eq!(out, pipe(dir.path(), "npy average", &bytes).ok());
+    let (mean, labels) = matrix(&out);
+    assert_eq!(labels.unwrap(), ["b", "a"]);
+    assert_eq!(mean.row(0).to_vec(), [1.5, 15.0]);
+    assert!(mean[[1, 0]] == 5.5 && mean[[1, 1]].is_nan(), "NaN stays NaN");
+    pipe(dir.path(), "npy average", &bytes_of(&m, None)).fails(1, &["stdin", "4 rows and 0 ids", "npy label"]);
+}
+
+#[test]
+fn csv_there_and_back() {
+    let dir = folder();
+    let m = arr2(&[[0.1, -2.0], [f64::NAN, 1e-9]]);
+    let bytes = bytes_of(&m, Some(&["a,b".to_string(), "ü".to_string()]));
+    let text = pipe(dir.path(), "npy to-csv", &bytes).text();
+    assert_eq!(text, "stimulus,0,1\n\"a,b\",0.1,-2\nü,NaN,1e-9\n");
+    assert_eq!(pipe(dir.path(), "npy from-csv", text.as_bytes()).ok(), bytes);
+    let mut single = Vec::new();
+    npy_stream::write_matrix(&mut single, &npy_stream::Matrix::F4(arr2(&[[0.1f32]])), Some(&ids(1))).unwrap();
+    assert_eq!(pipe(dir.path(), "npy to-csv", &single).text(), "stimulus,0\ns0,0.1\n");
+    assert_eq!(pipe(dir.path(), "npy from-csv --dtype f4", b"stimulus,0\ns0,0.1\n").ok(), single);
+    let some = pipe(dir.path(), "npy from-csv --id-column name --values b", b"name,a,b\nx,word,3\n").ok();
+    assert_eq!(matrix(&some), (arr2(&[[3.0]]), Some(vec!["x".to_string()])));
+    pipe(dir.path(), "npy from-csv", b"stimulus,a\nx,word\n").fails(1, &["row 0", "\"word\"", "--values"]);
+    pipe(dir.path(), "npy from-csv", b"a,b\n1,2\n").fails(1, &["a, b", "--id-column"]);
+}
+
+#[test]
+fn an_rdm_as_pairs() {
+    let dir = folder();
+    let mut bytes = Vec::new();
+    npy_stream::write_vector(&mut bytes, &[0.5, 0.25, 1.0], npy_stream::Dtype::F8, Some(&ids(3))).unwrap();
+    let text = pipe(dir.path(), "npy to-csv", &bytes).text();
+    assert_eq!(text.lines().nth(2), Some("0,2,s0,s2,0.25"));
+    let mut four = Vec::new();
+    npy_stream::write_vector(&mut four, &[0.5, 0.25, 1.0, 2.0], npy_stream::Dtype::F8, None).unwrap();
+    pipe(dir.path(), "npy to-csv", &four).fails(1, &["4 values", "upper triangle"]);
+}
+
+#[test]
+fn bad_bytes_of_every_kind_are_one_line_and_exit_1() {
+    let dir = folder();
+    let good = bytes_of(&noise(6, 4, 1), Some(&ids(6)));
+    write(dir.path(), "ids.txt", "s1\n");
+    let verbs = [
+        "npy info",
+        "npy average",
+        "npy cat",
+        "npy to-csv",
+        "npy rows --index 0",
+        "npy rows --ids ids.txt",
+        "npy cols --index 0",
+    ];
+    for verb in verbs {
+        pipe(dir.path(), verb, b"").fails(1, &["npy: stdin", "0 bytes"]);
+        pipe(dir.path(), verb, b"id,label\n1,2\n").fails(1, &["stdin", "not a .npy array", "id,label"]);
+        pipe(dir.path(), verb, &good[..150]).fails(1, &["stdin", "of 192 bytes"]);
+        pipe(dir.path(), verb, &good[..good.len() - 1]).fails(1, &["stdin", "truncated"]);
+        run(dir.path(), &format!("{verb} nowhere.npy")).fails(1, &["nowhere.npy", "No such file"]);
+        run(dir.path(), &format!("{verb} .")).fails(1, &["folder"]);
+        fs::write(dir.path().join("cut.npy"), &good[..150]).unwrap();
+        run(dir.path(), &format!("{verb} cut.npy")).fails(1, &["cut.npy", "of 192 bytes"]);
+    }
+    pipe(dir.path(), "npy from-csv", b"stimulus,a\n\xff,1\n").fails(1, &["UTF-8"]);
+    run(dir.path(), "npy average - -").fails(1, &["stdin"]);
+}
+
+#[test]
+fn closed_pipe_full_disk_and_missing_folder() {
+    let dir = folder();
+    save(&dir.path().join("big.npy"), &noise(300, 500, 1), Some(&ids(300)));
+    for verb in ["cat", "average", "rows --index 0:300", "cols --index 0:400", "to-csv", "info"] {
+        let cut = sh(dir.path(), &format!("npy {verb} big.npy | head -c 100 > /dev/null; echo ${{PIPESTATUS[0]}}"));
+        assert_eq!(cut.stdout, b"0\n", "{verb}: {}", cut.stderr);
+        assert!(!cut.stderr.contains("panicked"), "{}", cut.stderr);
+        let full = sh(dir.path(), &format!("npy {verb} big.npy > /dev/full"));
+        full.fails(1, &["No space left"]);
+        run(dir.path(), &format!("npy {verb} -o no/such/x.npy big.npy")).fails(1, &["no/such"]);
+    }
+    // Usage errors are exit 2; help and version are exit 0.
+    run(dir.path(), "npy nonsense").fails(2, &["nonsense"]);
+    assert!(run(dir.path(), "npy --help").text().contains("EXAMPLES"));
+    assert!(run(dir.path(), "npy --version").text().starts_with("npy "));
+}
+
+#[test]
+fn output_files_are_whole_and_say_how_they_were_made() {
+    let dir = folder();
+    let bytes = save(&dir.path().join("m.npy"), &noise(4, 2, 1), Some(&ids(4)));
+    run(dir.path(), "npy cols --index 1 -o out.npy m.npy").ok();
+    assert_eq!(fs::read(dir.path().join("out.npy")).unwrap(), run(dir.path(), "npy cols --index 1 m.npy").ok());
+    let side: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(dir.path().join("out.json")).unwrap()).unwrap();
+    assert_eq!(side["tool"], "npy");
+    assert_eq!(side["arguments"][0], "cols");
+    let sum = sh(dir.path(), "sha256sum m.npy").text();
+    assert_eq!(side["inputs"][0]["sha256"], sum.split(' ').next().unwrap());
+    // The same digest when it came through a pipe; and a failure leaves nothing.
+    pipe(dir.path(), "npy cols --index 1 -o piped.npy", &bytes).ok();
+    let side: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(dir.path().join("piped.json")).unwrap()).unwrap();
+    assert_eq!(side["inputs"][0]["sha256"], sum.split(' ').next().unwrap());
+    pipe(dir.path(), "npy cols --index 1 -o broken.npy", &bytes[..140]).fails(1, &["truncated"]);
+    let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(
+        !left.iter().any(|n| n.to_string_lossy().contains("broken") || n.to_string_lossy().contains("tmp")),
+        "{left:?}"
+    );
+}
+
+#[test]
+fn help_examples_run() {
+    let dir = folder();
+    let m = noise(6, 4, 1);
+    save(&dir.path().join("acts.npy"), &m, Some(&ids(6)));
+    write(dir.path(), "face_units.csv", "unit\n1\n");
+    write(dir.path(), "stimuli.csv", "stimulus,half\ns0,odd\ns1,even\ns2,odd\ns3,even\ns4,odd\ns5,even\n");
+    let help = run(dir.path(), "npy --help").text();
+    let examples: Vec<&str> =
+        help.lines().skip_while(|l| !l.starts_with("EXAMPLES")).filter(|l| l.starts_with("  npy ")).collect();
+    assert_eq!(examples.len(), 3, "{help}");
+    for example in examples {
+        sh(dir.path(), example).ok();
+    }
+    let (odd, _) = matrix(&fs::read(dir.path().join("odd.npy")).unwrap());
+    assert_eq!(odd, m.select(ndarray::Axis(0), &[0, 2, 4]));
+}
+
+#[test]
+fn a_zero_row_matrix_passes() {
+    let dir = folder();
+    let bytes = bytes_of(&Array2::zeros((0, 3)), Some(&[]));
+    for verb in ["npy cat", "npy average", "npy cols --index 0:3"] {
+        assert_eq!(pipe(dir.path(), verb, &bytes).ok(), bytes, "{verb}");
+    }
+}
