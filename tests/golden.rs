@@ -3,6 +3,8 @@
 //! `make golden` writes those files; `testdata/README.md` says what each holds and which library said it.
 //! Every tolerance is relative and is there for a reason given beside it.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests are tests, though clippy cannot know it
+
 #[path = "golden/ceilings.rs"]
 mod ceilings;
 #[path = "golden/fmri.rs"]
@@ -17,6 +19,8 @@ mod npy_files;
 mod probabilities;
 #[path = "golden/rdms.rs"]
 mod rdms;
+#[path = "golden/ridge.rs"]
+mod ridge;
 #[path = "golden/units.rs"]
 mod units;
 #[path = "golden/worked_examples.rs"]

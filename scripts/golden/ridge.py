@@ -4,6 +4,7 @@ testdata/golden/ridge/{tall,wide}-x.npy     features, 60 x 40 and 30 x 80 (f8), 
 testdata/golden/ridge/{tall,wide}-y.npy     responses of 7 voxels, then ids; voxel 5 is constant, voxel 6 has one NaN
 testdata/golden/ridge/{tall,wide}-fixed-predictions.npy   alphas x rows x voxels: held-out predictions at fixed_alphas
 testdata/golden/ridge/{tall,wide}-loo-predictions.npy     rows x voxels: alpha per voxel by leave-one-out in the training rows
+testdata/golden/ridge/{tall,wide}-folds-predictions.npy   the same, alpha by the other outer folds, each held out once
 testdata/golden/ridge/{tall,wide}.json      fixed_alphas, folds, grid, scores
 
 Five contiguous folds. Features are standardised with the mean and sd (over n, not n - 1) of the training rows, a constant
@@ -40,11 +41,35 @@ def leave_one_out_errors(x, y, alpha):
     return (np.array(errors) ** 2).mean(0)
 
 
+def held_out_errors(x, y, fold_of_row, alpha):
+    """Mean squared error per voxel over inner folds, each with the scaling of the rows it keeps."""
+    errors = np.zeros(y.shape)
+    for fold in np.unique(fold_of_row):
+        out = fold_of_row == fold
+        z = standardised(x, ~out)
+        # the penalty is a factor of what these rows' scale is, as it is outside
+        model = Ridge(alpha * (z[~out] ** 2).sum(1).mean(), solver="svd").fit(z[~out], y[~out])
+        errors[out] = model.predict(z[out]) - y[out]
+    return (errors**2).mean(0)
+
+
+def per_voxel(x, y, alphas, z):
+    """Predictions of z, each voxel with its own alpha."""
+    return np.stack([Ridge(a, solver="svd").fit(x, y[:, v]).predict(z) for v, a in enumerate(alphas)], axis=1)
+
+
+def margin(errors):
+    """How close the runner-up is: a choice by a margin of rounding size would be no test."""
+    best = np.sort(errors, axis=0)
+    return best[1] / best[0] - 1
+
+
 def cross_validated(x, y):
     n = len(x)
     fold_of_row = np.arange(n) // (n // N_FOLDS)
     fixed = np.full((len(FIXED_ALPHAS), n, y.shape[1]), np.nan)
     loo = np.full(y.shape, np.nan)
+    by_folds = np.full(y.shape, np.nan)
     folds = []
     for fold in range(N_FOLDS):
         test = fold_of_row == fold
@@ -60,18 +85,18 @@ def cross_validated(x, y):
         errors = np.array([leave_one_out_errors(train_x, train_y, alpha) for alpha in alphas])
         np.testing.assert_array_equal(alphas[errors.argmin(0)], model.alpha_)
         loo[test, USABLE] = model.predict(z[test])
-        two_best = np.sort(errors, axis=0)[:2]
+        inner = np.array([held_out_errors(x[~test], y[~test][:, USABLE], fold_of_row[~test], factor) for factor in FACTORS])
+        by_folds[test, USABLE] = per_voxel(train_x, train_y, alphas[inner.argmin(0)], z[test])
         folds.append({
             "scale": scale,
-            "n_train": int((~test).sum()),
             "alphas": alphas,
-            "alpha": model.alpha_,
-            "choice": errors.argmin(0),
-            # how close the runner-up is: a choice with a margin of rounding size would be no test
-            "margin": two_best[1] / two_best[0] - 1,
+            "loo_choice": errors.argmin(0),
+            "loo_margin": margin(errors),
             "loo_mse": errors,
+            "folds_choice": inner.argmin(0),
+            "folds_margin": margin(inner),
         })
-    return fold_of_row, fixed, loo, folds
+    return fold_of_row, fixed, loo, by_folds, folds
 
 
 def scores(y, prediction):
@@ -94,12 +119,13 @@ def make(testdata):
         y += y.std(0) * np.array([0.1, 0.5, 1, 2, 5, 1, 1]) * rng.normal(size=(n, 7)) + 10
         y[:, 5] = 3.0
         y[n // 2, 6] = np.nan
-        fold_of_row, fixed, loo, folds = cross_validated(x, y)
+        fold_of_row, fixed, loo, by_folds, folds = cross_validated(x, y)
         ids = np.array([f"s{i:02}" for i in range(n)])
         testdata.array(f"golden/ridge/{name}-x.npy", x, ids)
         testdata.array(f"golden/ridge/{name}-y.npy", y, ids)
         testdata.array(f"golden/ridge/{name}-fixed-predictions.npy", fixed)
         testdata.array(f"golden/ridge/{name}-loo-predictions.npy", loo)
+        testdata.array(f"golden/ridge/{name}-folds-predictions.npy", by_folds)
         testdata.json(f"golden/ridge/{name}.json", {
             "fold_of_row": fold_of_row,
             "fixed_alphas": FIXED_ALPHAS,
@@ -107,4 +133,5 @@ def make(testdata):
             "folds": folds,
             "fixed_scores": [scores(y, prediction) for prediction in fixed],
             "loo_scores": scores(y, loo),
+            "folds_scores": scores(y, by_folds),
         })

@@ -5,18 +5,28 @@ use npy_stream::{Array, NpyReader, Values};
 use serde_json::Value;
 use std::fs::File;
 
-/// The arrays of `expected.json` grouped as we read them: a text array belongs to the numeric one before it.
-fn expected(list: &Value) -> Vec<(Vec<u64>, String, Vec<f64>, Option<Vec<String>>)> {
-    let mut out: Vec<(Vec<u64>, String, Vec<f64>, Option<Vec<String>>)> = Vec::new();
+/// One array as NumPy describes it; a text array behind it is its labels.
+struct Expected {
+    shape: Vec<u64>,
+    dtype: String,
+    values: Vec<f64>,
+    labels: Option<Vec<String>>,
+}
+
+fn expected(list: &Value) -> Vec<Expected> {
+    let mut out: Vec<Expected> = Vec::new();
     for item in list.as_array().unwrap() {
         if let Some(labels) = item.get("labels") {
             let labels = labels.as_array().unwrap().iter().map(|l| l.as_str().unwrap().to_owned()).collect();
-            out.last_mut().unwrap().3 = Some(labels);
+            out.last_mut().unwrap().labels = Some(labels);
             continue;
         }
-        let shape = item["shape"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
-        let values = item["values"].as_array().unwrap().iter().map(number).collect();
-        out.push((shape, item["dtype"].as_str().unwrap().to_owned(), values, None));
+        out.push(Expected {
+            shape: item["shape"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect(),
+            dtype: item["dtype"].as_str().unwrap().to_owned(),
+            values: item["values"].as_array().unwrap().iter().map(number).collect(),
+            labels: None,
+        });
     }
     out
 }
@@ -25,7 +35,7 @@ fn expected(list: &Value) -> Vec<(Vec<u64>, String, Vec<f64>, Option<Vec<String>
 fn same(file: &str, got: Vec<Array>, list: &Value) {
     let expected = expected(list);
     assert_eq!(got.len(), expected.len(), "{file}: number of arrays");
-    for (array, (shape, dtype, values, labels)) in got.into_iter().zip(expected) {
+    for (array, Expected { shape, dtype, values, labels }) in got.into_iter().zip(expected) {
         let got_shape: Vec<u64> = array.shape.iter().map(|&n| n as u64).collect();
         assert_eq!(got_shape, shape, "{file}");
         assert_eq!(array.labels, labels, "{file}");

@@ -110,7 +110,7 @@ PREPROCESSING
 EXAMPLES
   ann-acts lite0.onnx --list-layers
   ann-acts lite0.onnx --preprocess efficientnet-lite --layer pool floc.csv > pool.npy
-  ann-acts lite0.onnx --preprocess efficientnet-lite --layer 'block_*' --layer head --out-dir acts floc.csv
+  ann-acts lite0.onnx --preprocess efficientnet-lite --layer 'block_*' --out-dir acts floc.csv
 ";
 
 /// [`Preset`] on the command line.

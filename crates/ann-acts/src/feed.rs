@@ -1,9 +1,9 @@
 //! Pictures on disk to batches in memory, read and prepared ahead of the network.
 
 use crate::images::Stimulus;
+use crate::network::{Batch, Element, PictureInput};
 use crate::picture::{Picture, decode};
 use crate::preprocess::{Preprocessing, Size, arrange};
-use crate::runtime::{Batch, Element, PictureInput};
 use anyhow::{Context, Result, ensure};
 use half::f16;
 use rayon::prelude::*;

@@ -257,3 +257,82 @@ fn next_field<'a>(rest: &mut &'a [u8]) -> Result<(u32, &'a [u8], &'a [u8]), pros
     *rest = after;
     Ok((tag, &start[..start.len() - after.len()], payload))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
+        NodeProto {
+            input: inputs.iter().map(|name| name.to_string()).collect(),
+            output: vec![output.to_string()],
+            op_type: op.to_string(),
+            ..NodeProto::default()
+        }
+    }
+
+    fn named(name: &str) -> Named {
+        Named { name: name.to_string() }
+    }
+
+    /// a -> b -> c -> out, and c reads `extra` from inside a branch.
+    fn model() -> Vec<u8> {
+        let inner = GraphProto { node: vec![node("Add", &["extra", "inner"], "sum")], ..GraphProto::default() };
+        let mut branch = node("If", &["b"], "c");
+        branch.attribute = vec![AttributeProto { graph: Some(inner), graphs: vec![] }];
+        let graph = GraphProto {
+            node: vec![
+                node("Conv", &["input", "weight"], "a"),
+                node("Neg", &["input"], "extra"),
+                node("Relu", &["a"], "b"),
+                branch,
+                node("Gemm", &["c"], "out"),
+            ],
+            input: vec![named("input")],
+            output: vec![named("out")],
+        };
+        let mut bytes = ModelProto { graph: Some(graph) }.encode_to_vec();
+        // A field that is not read here (producer_name) must survive.
+        put_message(&mut bytes, 2, b"somebody");
+        bytes
+    }
+
+    fn kept(wanted: &[&str]) -> (Vec<String>, Vec<String>, Vec<u8>) {
+        let wanted: Vec<String> = wanted.iter().map(|name| name.to_string()).collect();
+        let cut = Graph::read(model()).unwrap().cut_to(&wanted).unwrap();
+        let graph = Graph::read(cut.clone()).unwrap();
+        (graph.tensors().into_iter().map(|t| t.name).collect(), graph.outputs().to_vec(), cut)
+    }
+
+    #[test]
+    fn a_cut_model_makes_what_is_wanted_and_no_more() {
+        let (tensors, outputs, bytes) = kept(&["b"]);
+        assert_eq!((tensors, outputs), (vec!["a".to_string(), "b".into()], vec!["b".to_string()]));
+        assert!(bytes.windows(8).any(|w| w == b"somebody"));
+    }
+
+    #[test]
+    fn what_a_branch_reads_is_needed_too() {
+        let (tensors, outputs, _) = kept(&["c", "a"]);
+        assert_eq!(tensors, ["a", "extra", "b", "c"]);
+        assert_eq!(outputs, ["c", "a"]);
+    }
+
+    #[test]
+    fn appended_outputs_are_merged_into_the_graph() {
+        let graph = Graph::read(model()).unwrap();
+        let names: Vec<String> = graph.tensors().into_iter().map(|tensor| tensor.name).collect();
+        let more = Graph::read(graph.with_outputs(&names)).unwrap();
+        assert_eq!(more.outputs(), ["out", "a", "extra", "b", "c"]);
+        assert_eq!(more.tensors(), graph.tensors());
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        for bytes in [b"".to_vec(), b"\x93NUMPY\x01\x00v\x00{'descr'".to_vec(), b"path,category\na,b\n".to_vec()] {
+            assert!(Graph::read(bytes).is_err());
+        }
+        let whole = model();
+        assert!(Graph::read(whole[..whole.len() / 2].to_vec()).is_err());
+    }
+}

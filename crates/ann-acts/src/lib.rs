@@ -3,7 +3,7 @@
 //! [`run`] is the tool. What it is made of: [`images`] lists the stimuli, [`picture`] decodes them,
 //! [`resample`] and [`preprocess`] make of them what the network was trained on, [`feed`] does this
 //! ahead of the network in batches, [`graph`] reads the ONNX file and cuts it to the layers that
-//! [`layers`] chose, [`runtime`] runs it, and [`sinks`] writes the rows as they come.
+//! [`layers`] chose, [`runtime`] loads ONNX Runtime, [`network`] runs, and [`sinks`] writes the rows as they come.
 #![warn(missing_docs)]
 
 mod args;
@@ -11,6 +11,7 @@ pub mod feed;
 pub mod graph;
 pub mod images;
 pub mod layers;
+pub mod network;
 pub mod picture;
 pub mod preprocess;
 pub mod resample;

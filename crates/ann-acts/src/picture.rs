@@ -217,3 +217,42 @@ fn spread(grey: impl Iterator<Item = u8>) -> Vec<u8> {
 fn without_alpha<T: Copy>(rgba: &[T], to_byte: impl Fn(T) -> u8) -> Vec<u8> {
     rgba.chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).map(to_byte).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JPEG: &[u8] = include_bytes!("../../../testdata/pictures/colour-444.jpg");
+
+    #[test]
+    fn inks_take_light_away() {
+        assert_eq!(cmyk_to_rgb([0, 0, 0, 0]), [255, 255, 255]);
+        assert_eq!(cmyk_to_rgb([0, 128, 255, 0]), [255, 127, 0]);
+        assert_eq!(cmyk_to_rgb([40, 0, 255, 255]), [0, 0, 0]);
+        // Half black leaves 127; half cyan takes 127 * 128 / 255 = 63.7 of it.
+        assert_eq!(cmyk_to_rgb([128, 0, 0, 128]), [63, 127, 127]);
+    }
+
+    #[test]
+    fn the_first_bytes_tell_the_format() {
+        let decoded = decode(b"P6 2 1 255\n\x01\x02\x03\xff\x00\x80").unwrap();
+        assert_eq!(decoded.picture, Picture { width: 2, height: 1, rgb: vec![1, 2, 3, 255, 0, 128] });
+        for bytes in [b"".as_slice(), b"path,category\n", b"\x93NUMPY"] {
+            assert!(matches!(decode(bytes), Err(PictureError::Unknown { .. })));
+        }
+    }
+
+    #[test]
+    fn a_picture_cut_off_anywhere_is_broken() {
+        assert!(decode(JPEG).is_ok());
+        for n in [3, 20, JPEG.len() / 4, JPEG.len() / 2, JPEG.len() - 40] {
+            assert!(matches!(decode(&JPEG[..n]), Err(PictureError::Broken(_))), "{n} of {}", JPEG.len());
+        }
+    }
+
+    #[test]
+    fn a_window_is_the_part_of_the_rows() {
+        let picture = Picture { width: 3, height: 2, rgb: (0..18).collect() };
+        assert_eq!(picture.window(1..3, 1..2), Picture { width: 2, height: 1, rgb: vec![12, 13, 14, 15, 16, 17] });
+    }
+}

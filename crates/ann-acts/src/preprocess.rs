@@ -158,7 +158,7 @@ impl Preset {
                 crop: Some(square(224)),
                 interpolation: Interpolation::Bicubic,
                 mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
-                std: [0.268_629_54, 0.261_302_58, 0.275_777_11],
+                std: [0.268_629_54, 0.261_302_6, 0.275_777_1],
                 ..plain
             },
             Self::EfficientnetLite => Preprocessing {
@@ -406,5 +406,92 @@ fn crop_axis(length: usize, crop: usize) -> CropAxis {
         // A spare of 4k+3 is x.5 with x odd: rounding half to even goes up.
         let start = half + usize::from(spare % 2 == 1 && half % 2 == 1);
         CropAxis { start, kept: crop, before: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn square(n: usize) -> Size {
+        Size { height: n, width: n }
+    }
+
+    #[test]
+    fn the_long_side_is_cut_to_a_whole_number() {
+        let target = |height, width| Resize::ShortSide(5).target(Size { height, width });
+        assert_eq!(target(7, 10), Size { height: 5, width: 7 }); // 50 / 7 = 7.14
+        assert_eq!(target(10, 7), Size { height: 7, width: 5 });
+        assert_eq!(target(3, 5), Size { height: 5, width: 8 }); // 25 / 3 = 8.33
+        assert_eq!(target(4, 4), square(5));
+    }
+
+    /// Python's `round` goes to the even neighbour: offsets .5, 1.5, 2.5, 3.5 become 0, 2, 2, 4.
+    #[test]
+    fn crop_offsets_round_half_to_even() {
+        let starts: Vec<usize> = [3, 5, 7, 9, 4, 2].map(|length| crop_axis(length, 2).start).to_vec();
+        assert_eq!(starts, [0, 2, 2, 4, 1, 0]);
+        let padded = crop_axis(2, 5);
+        assert_eq!((padded.before, padded.kept), (1, 2));
+    }
+
+    #[test]
+    fn values_are_those_of_the_preset() {
+        let table = |preset: Preset| preset.steps().tables();
+        assert_eq!(table(Preset::Tf)[0][0], -1.0);
+        assert_eq!(table(Preset::Tf)[2][255], 1.0);
+        assert_eq!(table(Preset::EfficientnetLite)[1][127], 0.0);
+        assert_eq!(table(Preset::EfficientnetLite)[1][255], 1.0);
+        assert_eq!(table(Preset::Raw01)[0][51], 51.0f32 / 255.0);
+        assert_eq!(table(Preset::Raw255)[0][51], 51.0);
+        // Green 128: .501961 - .456 = .045961, over .224 = .205182.
+        let green = table(Preset::Imagenet)[1][128];
+        assert!((green - 0.205_182).abs() < 1e-6, "{green}");
+        assert!(Preset::Raw255.steps().keeps_levels() && !Preset::Raw01.steps().keeps_levels());
+    }
+
+    #[test]
+    fn overrides_replace_and_contradictions_are_refused() {
+        let with = |overrides| Preprocessing::new(Preset::Imagenet, overrides);
+        let exact = with(Overrides { resize: Some(Resize::Exact(square(150))), ..Default::default() }).unwrap();
+        assert_eq!((exact.crop, exact.fixed_size()), (None, Some(square(150))));
+        let outgrown = with(Overrides { resize: Some(Resize::ShortSide(128)), ..Default::default() });
+        assert!(matches!(outgrown, Err(PreprocessError::CropOutgrown { .. })));
+        let both =
+            Overrides { resize: Some(Resize::ShortSide(128)), crop: Some(Some(square(112))), ..Default::default() };
+        assert_eq!(with(both).unwrap().fixed_size(), Some(square(112)));
+        let grey_levels = with(Overrides { mean: Some([123.7, 116.3, 103.5]), ..Default::default() });
+        assert!(matches!(grey_levels, Err(PreprocessError::MeanUnits { .. })));
+        let fractions = Preprocessing::new(Preset::Raw255, Overrides { mean: Some([0.5; 3]), ..Default::default() });
+        assert!(matches!(fractions, Err(PreprocessError::MeanUnits { .. })));
+        for std in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+            assert!(with(Overrides { std: Some([1.0, std, 1.0]), ..Default::default() }).is_err());
+        }
+    }
+
+    #[test]
+    fn a_small_picture_gets_a_black_border() {
+        let picture = Picture { width: 2, height: 1, rgb: vec![9; 6] };
+        let mut steps = Preset::Raw255.steps();
+        steps.crop = Some(square(3));
+        assert!(steps.pads(Size { height: 1, width: 2 }) && !steps.pads(square(3)));
+        let red: Vec<u8> = steps.fit(&picture).rgb.into_iter().step_by(3).collect();
+        assert_eq!(red, [0, 0, 0, 9, 9, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn colours_go_where_the_layout_wants_them() {
+        // Two pixels: (1, 2, 3) and (4, 5, 6).
+        let picture = Picture { width: 2, height: 1, rgb: vec![1, 2, 3, 4, 5, 6] };
+        let tables: [[u8; 256]; 3] = [std::array::from_fn(|level| level as u8); 3];
+        let arranged = |color, layout| {
+            let mut out = [0u8; 6];
+            arrange(&picture, &tables, color, layout, &mut out);
+            out
+        };
+        assert_eq!(arranged(Color::Rgb, Layout::Nchw), [1, 4, 2, 5, 3, 6]);
+        assert_eq!(arranged(Color::Bgr, Layout::Nchw), [3, 6, 2, 5, 1, 4]);
+        assert_eq!(arranged(Color::Rgb, Layout::Nhwc), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(arranged(Color::Bgr, Layout::Nhwc), [3, 2, 1, 6, 5, 4]);
     }
 }

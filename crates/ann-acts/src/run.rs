@@ -5,8 +5,9 @@ use crate::feed::{Feed, PictureFacts, Prepared, size_of_all};
 use crate::graph::{Graph, GraphTensor};
 use crate::images::{PicturesDigest, Stimulus, list};
 use crate::layers::{Choice, choose};
+use crate::network::{Element, Network, PictureInput, TensorInfo, outputs, shape_text};
 use crate::preprocess::{Preprocessing, Preset, Size};
-use crate::runtime::{Element, Network, Runtime, TensorInfo, outputs, shape_text};
+use crate::runtime::Runtime;
 use crate::sinks::{InputDump, LayerLabel, Sinks, make_folder};
 use anyhow::{Context, Result, bail, ensure};
 use cli::{Cell, Input, Job, Output, TableWriter};
@@ -255,14 +256,7 @@ impl Seen {
     }
 }
 
-fn record(
-    job: &Job,
-    steps: &Preprocessing,
-    input: &crate::runtime::PictureInput,
-    size: Size,
-    batch: usize,
-    runtime: &Runtime,
-) {
+fn record(job: &Job, steps: &Preprocessing, input: &PictureInput, size: Size, batch: usize, runtime: &Runtime) {
     job.record(
         "preprocessing",
         json!({

@@ -4,8 +4,8 @@
 //! others wait in unnamed temporary files. Into a folder every layer has its own file.
 
 use crate::layers::file_stems;
+use crate::network::Batch;
 use crate::preprocess::Size;
-use crate::runtime::Batch;
 use anyhow::{Context, Result};
 use cli::{Job, Output};
 use ndarray::ArrayView2;

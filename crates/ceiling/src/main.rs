@@ -1,1 +1,5 @@
-fn main() {}
+//! `ceiling`: how well any model could do.
+
+fn main() -> std::process::ExitCode {
+    cli::main(ceiling::run)
+}

@@ -401,13 +401,15 @@ fn leave_one_out_errors<U: Real>(
     train: &[usize],
     factors: &[f64],
 ) -> Array2<f64> {
+    let alphas: Vec<f64> = factors.iter().map(|factor| factor * rotation.alpha_scale).collect();
+    let left_over: Vec<_> = alphas.par_iter().map(|&alpha| rotation.left_over(alpha)).collect();
     by_voxels(y, factors.len(), |_, y| {
         let targets = Targets::new(y, train);
-        let coordinates = rotation.coordinates(targets.centred.view());
+        let centred = targets.centred.view();
+        let coordinates = rotation.coordinates(centred);
         let mut errors = Array2::zeros((factors.len(), y.ncols()));
-        for (mut errors, factor) in errors.rows_mut().into_iter().zip(factors) {
-            let alpha = factor * rotation.alpha_scale;
-            let residuals = rotation.leave_one_out_residuals(targets.centred.view(), &coordinates, alpha);
+        for (i, mut errors) in errors.rows_mut().into_iter().enumerate() {
+            let residuals = rotation.leave_one_out_residuals(centred, &coordinates, alphas[i], &left_over[i]);
             errors.assign(&residuals.mapv(|r| r * r).sum_axis(Axis(0)));
         }
         errors
@@ -437,3 +439,6 @@ fn held_out_errors<U: Real>(
         errors
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,7 +64,7 @@ impl Rotation {
         let SymmetricEigen { values, vectors } = symmetric_eigen(gram.to_array().view())?;
         let held_out: Array2<f64> = scaling.apply(x, others, all);
         Ok(Rotation {
-            eigenvalues: values.mapv(|l| l.max(0.0)),
+            eigenvalues: without_rounding(values),
             target_basis: product(training.view(), vectors.view()),
             other_basis: product(held_out.view(), vectors.view()),
             side: Side::Primal { axes: vectors },
@@ -98,7 +98,7 @@ impl Rotation {
         let SymmetricEigen { values, vectors } = symmetric_eigen(kernel.view())?;
         let vectors = vectors.slice(s![.., ..n - 1]).to_owned();
         Ok(Rotation {
-            eigenvalues: values.slice(s![..n - 1]).mapv(|l| l.max(0.0)),
+            eigenvalues: without_rounding(values.slice(s![..n - 1]).to_owned()),
             other_basis: product(held_out.view(), vectors.view()),
             target_basis: vectors,
             side: Side::Dual,
@@ -134,37 +134,42 @@ impl Rotation {
         self.other_basis.nrows()
     }
 
+    /// What the axes contribute to leave-one-out residuals under one penalty.
+    fn gains(&self, alpha: f64) -> Array1<f64> {
+        match self.side {
+            Side::Primal { .. } => self.eigenvalues.mapv(|l| 1.0 / (l + alpha)),
+            // The axes span all centred targets here, so a residual is itself a sum over axes, in which nothing
+            // cancels when alpha is small.
+            Side::Dual => self.eigenvalues.mapv(|l| alpha / (l + alpha)),
+        }
+    }
+
+    /// 1 minus the leverage of every training row. The intercept is not penalized and counts 1/n towards it.
+    pub fn left_over(&self, alpha: f64) -> Array1<f64> {
+        let gains = self.gains(alpha);
+        let rows = self.target_basis.rows().into_iter();
+        let squares = rows.map(|row| row.iter().zip(&gains).map(|(b, gain)| b * b * gain).sum::<f64>());
+        match self.side {
+            Side::Primal { .. } => squares.map(|sum| 1.0 - 1.0 / self.n_train as f64 - sum).collect(),
+            Side::Dual => squares.collect(),
+        }
+    }
+
     /// What each training row's residual would be if it alone had been left out of the fit (with the scaling of
-    /// all training rows), for one penalty: the residual over 1 minus the leverage. The intercept is not penalized
-    /// and counts 1/n towards the leverage.
+    /// all training rows), for one penalty: the residual over 1 minus the leverage, `n_train x v`.
     pub fn leave_one_out_residuals(
         &self,
         centred: ArrayView2<f64>,
         coordinates: &Array2<f64>,
         alpha: f64,
+        left_over: &Array1<f64>,
     ) -> Array2<f64> {
-        let basis = &self.target_basis;
-        let gains: Array1<f64> = match self.side {
-            Side::Primal { .. } => self.eigenvalues.mapv(|l| 1.0 / (l + alpha)),
-            // The axes span all centred targets here, so the residual is itself a sum over axes, in which nothing
-            // cancels when alpha is small.
-            Side::Dual => self.eigenvalues.mapv(|l| alpha / (l + alpha)),
-        };
-        let scaled = coordinates * &gains.view().insert_axis(Axis(1));
-        let sum = product(basis.view(), scaled.view());
-        let mut residuals = match self.side {
-            Side::Primal { .. } => &centred - &sum,
-            Side::Dual => sum,
-        };
-        for (mut residual, row) in residuals.rows_mut().into_iter().zip(basis.rows()) {
-            let squares: f64 = row.iter().zip(&gains).map(|(b, gain)| b * b * gain).sum();
-            let left_over = match self.side {
-                Side::Primal { .. } => 1.0 - 1.0 / self.n_train as f64 - squares,
-                Side::Dual => squares,
-            };
-            residual /= left_over;
+        let scaled = coordinates * &self.gains(alpha).insert_axis(Axis(1));
+        let mut residuals = product(self.target_basis.view(), scaled.view());
+        if let Side::Primal { .. } = self.side {
+            residuals = &centred - &residuals;
         }
-        residuals
+        residuals / &left_over.view().insert_axis(Axis(1))
     }
 
     /// Weights of the unscaled features from shrunk coordinates, `p x v`.
@@ -204,6 +209,14 @@ impl Rotation {
 
 fn column_blocks(p: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
     (0..p).step_by(COLUMNS).map(move |start| start..(start + COLUMNS).min(p))
+}
+
+/// Eigenvalues that are 0 but for rounding are set to 0: beside a very small penalty what is left of them would
+/// count as signal.
+fn without_rounding(values: Array1<f64>) -> Array1<f64> {
+    let largest = values.iter().copied().fold(0.0, f64::max);
+    let noise = values.len() as f64 * f64::EPSILON * largest;
+    values.mapv(|l| if l <= noise { 0.0 } else { l })
 }
 
 /// Features that are all constant have no spectrum; any scale then gives weights of 0.

@@ -73,7 +73,13 @@ pub fn tell_apart(arrays: &mut [NamedArray]) -> Result<()> {
     let counts = count(arrays);
     let mut alike = arrays.iter().filter(|a| counts[&a.name] > 1);
     if let (Some(one), Some(other)) = (alike.next(), alike.next()) {
-        bail!("{} and {} are both named {:?}; give {} names with --names", one.source, other.source, one.name, arrays.len());
+        bail!(
+            "{} and {} are both named {:?}; give {} names with --names",
+            one.source,
+            other.source,
+            one.name,
+            arrays.len()
+        );
     }
     Ok(())
 }

@@ -119,7 +119,7 @@ pub struct GroupTooSmall {
 
 /// What a table says about one unit.
 ///
-/// Of a unit with a `reason` every number but the counts is `NaN`.
+/// Of a unit with a `reason` the test and the effect sizes are `NaN`, and the means too when it met NaN.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UnitStatistics {
     /// Rows of the preferred group.

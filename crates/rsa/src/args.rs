@@ -90,13 +90,14 @@ pub struct RdmArgs {
 }
 
 const RDM_NOTES: &str = "\
-A row that is constant (correlation), all zeros (cosine) or holds a NaN has no distances: its pairs are NaN, and one
-line on stderr counts them. An id that occurs twice is refused: average its presentations first with `npy average`.
+A row that is constant (correlation), all zeros (cosine) or holds a NaN has no distances: its pairs
+are NaN, and one line on stderr counts them. An id that occurs twice is refused: average its
+presentations first with `npy average`.
 
 Examples:
   rsa rdm acts.npy > ann.npy
   rsa rdm --metric euclidean --square acts.npy -o ann.npy
-  npy average trials.npy | rsa rdm > ffa.npy";
+  npy average trials.npy | rsa rdm > brain.npy";
 
 /// Arguments of `rsa compare`.
 #[derive(Debug, clap::Args)]
@@ -135,16 +136,20 @@ pub struct CompareArgs {
 }
 
 const COMPARE_NOTES: &str = "\
-One row per model and subject, and one per model with subject `mean`: the mean over subjects.
+One row per model and subject, and one per model with subject `mean`, the mean over subjects.
 Columns:
   model, subject, compare
-  n_stimuli, n_pairs   stimuli joined by id; their pairs that are not NaN on either side
-  r | rho | tau | cosine   the score, named for --compare: r (pearson), rho (spearman, rho-a), tau (kendall, tau-a)
-  lower, upper         with --ceiling, Nili et al. (2014), on the scale of the score (r, never r2): a subject's RDM
-                       against the pool of the other subjects, and of all. RDMs are pooled as the comparison needs:
-                       z-scores (pearson), divided by their root mean square (cosine), else ranks. The row `mean` has
-                       the bounds that a plot shows; scores above them are printed as they are.
-  reason               why a score is NaN (constant, nan_input)
+  n_stimuli   stimuli, joined by id
+  n_pairs     their pairs that are not NaN on either side
+  r | rho | tau | cosine
+              the score, named for --compare: r for pearson, rho for spearman and rho-a,
+              tau for kendall (tau-b) and tau-a
+  lower       with --ceiling (Nili et al. 2014): a subject against the pool of the others
+  upper       with --ceiling: a subject against the pool of all
+  reason      why a score is NaN: constant, nan_input
+The bounds are on the scale of the score (they bound r, not r2). RDMs are pooled as the comparison
+needs: z-scored for pearson, divided by their root mean square for cosine, ranked for the others.
+The row `mean` has the two bounds that a plot shows. Scores above a bound are printed as they are.
 
 Examples:
   rsa compare ann.npy --brain ffa.npy --ceiling > scores.csv

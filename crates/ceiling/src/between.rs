@@ -1,0 +1,409 @@
+//! `ceiling between`: how well people predict each other.
+
+use crate::rdm_bounds::name_subject;
+use crate::trials::{Trials, presentations_to_split, reliability_of, split_halves};
+use crate::voxel::{count_reasons, whole};
+use crate::{BetweenArgs, Stat};
+use anyhow::{Result, anyhow, bail};
+use cli::{Cell, Job, Output, TableWriter};
+use labelled_inputs::{NamedArray, Names, read_arrays, tell_apart};
+use labelled_rdms::{NamedRdm, check_nan, from_array, into_one_order};
+use ndarray::{Array2, ArrayView2, Axis};
+use npy_stream::{Block, Matrix};
+use rdm::{Comparison, Distance, Rdm, distances, noise_ceiling};
+use reliability::{Agreement, Reason, average_occurrences, between_subjects, between_subjects_by_voxel, r_max};
+use statistics::{average_ranks, mean, median, pearson, variance};
+use stimulus_table::Side;
+
+pub(crate) fn run(args: &BetweenArgs) -> Result<()> {
+    let job = Job::start("ceiling", &args.common)?;
+    let out = Output::text(args.common.output.as_deref())?;
+    job.record("seed", args.split.seed);
+    let mut arrays = read_arrays(&job, &args.inputs, &mut Names::new(&args.names))?;
+    tell_apart(&mut arrays)?;
+    if arrays.len() < 2 {
+        bail!("{}: 1 subject; a ceiling between subjects needs at least 2", arrays[0].source);
+    }
+    let n_rdms = arrays.iter().filter(|a| a.array.shape.len() == 1).count();
+    let rows = match (args.stat, n_rdms) {
+        (_, 0) => of_patterns(&job, args, patterns(&job, args, arrays)?)?,
+        (Stat::Rdm, n) if n == arrays.len() => of_rdms(&job, args, arrays)?,
+        (Stat::Rdm, n) => bail!("{n} of {} subjects are RDMs (1-d), the others matrices; give one kind", arrays.len()),
+        (stat, n) => bail!(
+            "{n} of {} subjects are RDMs (1-d); --stat {} needs matrices, RDMs go with --stat rdm",
+            arrays.len(),
+            stat.as_str()
+        ),
+    };
+    for row in &rows {
+        if let Some(reason) = row.reason {
+            let effect = match reason {
+                Reason::NegativeReliability => "corrected values with it are NaN",
+                _ => "the values of the others are without it",
+            };
+            job.warn(format!("subject {}: {}; {effect}", row.subject, reason.as_str()));
+        }
+    }
+    write(args, out, &rows)?.commit(&job)
+}
+
+/// A subject's trials, in the stimulus order of the first subject.
+struct Subject {
+    name: String,
+    source: String,
+    trials: Trials,
+}
+
+/// One line of the table.
+struct Row {
+    subject: String,
+    n_stimuli: usize,
+    n_voxels: Option<usize>,
+    n_trials: Option<f64>,
+    median_pairwise: f64,
+    leave_one_out: f64,
+    /// Empty without repeats.
+    corrected: Option<Corrected>,
+    reason: Option<Reason>,
+}
+
+#[derive(Clone, Copy)]
+struct Corrected {
+    reliability: f64,
+    median_pairwise: f64,
+    leave_one_out: f64,
+}
+
+fn patterns(job: &Job, args: &BetweenArgs, arrays: Vec<NamedArray>) -> Result<Vec<Subject>> {
+    let mut subjects = Vec::new();
+    for array in arrays {
+        let named = array.into_matrix()?;
+        subjects.push(Subject {
+            name: named.name,
+            source: named.source,
+            trials: Trials::new(named.matrix, named.labels),
+        });
+    }
+    let sides: Vec<Side> = subjects
+        .iter()
+        .map(|s| Side { name: &s.source, labels: s.trials.ids.as_deref(), n_rows: s.trials.repeats.n_stimuli() })
+        .collect();
+    let stimuli = args.join.join_all(job, &sides)?;
+    for (subject, stimuli) in subjects.iter_mut().zip(stimuli) {
+        subject.trials = subject.trials.of_stimuli(&stimuli);
+    }
+    Ok(subjects)
+}
+
+fn of_patterns(job: &Job, args: &BetweenArgs, subjects: Vec<Subject>) -> Result<Vec<Row>> {
+    let without = subjects.iter().filter(|s| presentations_to_split(&s.trials.repeats).is_none());
+    let corrected = match without.clone().count() {
+        0 => true,
+        n => {
+            let repeated = n < subjects.len() || subjects.iter().any(|s| s.trials.n_trials() > 1.0);
+            if let (true, Some(first)) = (repeated, without.clone().next()) {
+                job.note(format!(
+                    "{}: fewer than 3 stimuli shown twice, as in {n} of {} subjects: no reliability, nothing corrected",
+                    first.source,
+                    subjects.len()
+                ));
+            }
+            false
+        }
+    };
+    let how = args.compare.comparison();
+    match args.stat {
+        Stat::Voxel => of_voxels(job, args, &subjects, corrected),
+        Stat::Profile => {
+            let vectors: Vec<Vec<f64>> = subjects.iter().map(|s| row_means(s.trials.averages().view())).collect();
+            let own = |s: &Subject| -> Result<Option<f64>> {
+                let by_trial = Array2::from_shape_vec((s.trials.responses.n_rows(), 1), trial_means(&s.trials))?;
+                let found = split_halves(by_trial.view(), &s.trials.repeats, s.trials.n_trials(), args.split);
+                Ok(Some(found.map_err(|e| anyhow!("{}: {e}", s.source))?[0].reliability))
+            };
+            of_vectors(&subjects, vectors, how, corrected, own)
+        }
+        Stat::Rdm => {
+            let mut rdms = Vec::new();
+            for s in &subjects {
+                let made = distances(s.trials.averages().view(), Distance::Correlation);
+                rdms.push(NamedRdm {
+                    name: s.name.clone(),
+                    source: s.source.clone(),
+                    rdm: made.map_err(|e| anyhow!("{}: {e}", s.source))?.rdm,
+                });
+            }
+            let vectors = pooled_alike(job, args, &rdms, how)?;
+            of_vectors(&subjects, vectors, how, corrected, |s| {
+                rdm_reliability(s, args).map_err(|e| anyhow!("{}: {e}", s.source))
+            })
+        }
+    }
+}
+
+fn row_means(rows: ArrayView2<f64>) -> Vec<f64> {
+    rows.rows().into_iter().map(|row| mean(&row.to_vec())).collect()
+}
+
+fn trial_means(trials: &Trials) -> Vec<f64> {
+    fn all<T: Copy + Into<f64>>(rows: ArrayView2<T>) -> Vec<f64> {
+        rows.rows().into_iter().map(|row| mean(&row.iter().map(|v| (*v).into()).collect::<Vec<f64>>())).collect()
+    }
+    match trials.responses.view() {
+        Block::F4(rows) => all(rows),
+        Block::F8(rows) => all(rows),
+    }
+}
+
+/// One vector per subject, all over the same stimuli or pairs.
+fn of_vectors(
+    subjects: &[Subject],
+    vectors: Vec<Vec<f64>>,
+    how: Comparison,
+    corrected: bool,
+    reliability: impl Fn(&Subject) -> Result<Option<f64>>,
+) -> Result<Vec<Row>> {
+    let views: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
+    let raw = between_subjects(&views, how, None)?;
+    let mut reliabilities = Vec::new();
+    if corrected {
+        for subject in subjects {
+            reliabilities.push(reliability(subject)?.unwrap_or(f64::NAN));
+        }
+    }
+    let normed = match corrected {
+        true => Some(between_subjects(&views, how, Some(&reliabilities))?),
+        false => None,
+    };
+    let row = |(i, subject): (usize, &Subject)| {
+        let norm = normed.as_ref().map(|n| n[i]);
+        Row {
+            subject: subject.name.clone(),
+            n_stimuli: subject.trials.repeats.n_stimuli(),
+            n_voxels: Some(subject.trials.n_voxels()),
+            n_trials: Some(subject.trials.n_trials()),
+            median_pairwise: raw[i].median_of_pairs,
+            leave_one_out: raw[i].leave_one_out,
+            corrected: norm.map(|n| Corrected {
+                reliability: reliabilities[i],
+                median_pairwise: n.median_of_pairs,
+                leave_one_out: n.leave_one_out,
+            }),
+            reason: raw[i].reason.or(norm.and_then(|n| n.reason)),
+        }
+    };
+    Ok(subjects.iter().enumerate().map(row).collect())
+}
+
+/// The pairs that are finite in all RDMs, normalised so that their plain mean is the pool that the comparison needs:
+/// z-scores or ranks. The leave-one-out values are then the terms of the lower bound of `ceiling rdm`.
+fn pooled_alike(job: &Job, args: &BetweenArgs, rdms: &[NamedRdm], how: Comparison) -> Result<Vec<Vec<f64>>> {
+    for named in rdms {
+        check_nan(job, &named.source, &named.rdm, "; left out for all subjects", args.allow_nan)?;
+    }
+    let n_pairs = rdms[0].rdm.values().len();
+    let kept: Vec<usize> = (0..n_pairs).filter(|&k| rdms.iter().all(|r| r.rdm.values()[k].is_finite())).collect();
+    let normalised = |rdm: &Rdm| -> Vec<f64> {
+        let values: Vec<f64> = kept.iter().map(|&k| rdm.values()[k]).collect();
+        match how {
+            Comparison::Pearson => {
+                let (centre, sd) = (mean(&values), variance(&values).sqrt());
+                // Constant RDMs stay as they are, and are reported as constant.
+                let sd = if sd > 0.0 { sd } else { 1.0 };
+                values.iter().map(|v| (v - centre) / sd).collect()
+            }
+            _ => average_ranks(&values),
+        }
+    };
+    Ok(rdms.iter().map(|named| normalised(&named.rdm)).collect())
+}
+
+fn rdm_reliability(subject: &Subject, args: &BetweenArgs) -> Result<Option<f64>> {
+    let trials = &subject.trials;
+    reliability_of(trials, args.split, |stimuli, a, b| {
+        let half = |shown: &[usize]| -> Result<Rdm> {
+            let means = match trials.responses.view() {
+                Block::F4(rows) => average_occurrences(rows, &trials.repeats, stimuli, shown),
+                Block::F8(rows) => average_occurrences(rows, &trials.repeats, stimuli, shown),
+            };
+            Ok(distances(means.view(), Distance::Correlation)?.rdm)
+        };
+        let (a, b) = (half(a)?, half(b)?);
+        let finite = |(x, y): &(&f64, &f64)| x.is_finite() && y.is_finite();
+        let (x, y): (Vec<f64>, Vec<f64>) = a.values().iter().zip(b.values()).filter(finite).unzip();
+        Ok(pearson(&x, &y))
+    })
+}
+
+fn of_rdms(job: &Job, args: &BetweenArgs, arrays: Vec<NamedArray>) -> Result<Vec<Row>> {
+    let mut rdms = arrays.into_iter().map(from_array).collect::<Result<Vec<NamedRdm>>>()?;
+    into_one_order(job, args.join, &mut rdms)?;
+    let how = args.compare.comparison();
+    let vectors = pooled_alike(job, args, &rdms, how)?;
+    let views: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
+    let found = between_subjects(&views, how, None)?;
+    let plain: Vec<Rdm> = rdms.iter().map(|r| r.rdm.clone()).collect();
+    // Says which RDM is constant, if one is: its row would be NaN and the others' pools would hold it.
+    noise_ceiling(&plain, how).map_err(|error| name_subject(error, &rdms))?;
+    let row = |(named, found): (&NamedRdm, &Agreement)| Row {
+        subject: named.name.clone(),
+        n_stimuli: named.rdm.n_stimuli(),
+        n_voxels: None,
+        n_trials: None,
+        median_pairwise: found.median_of_pairs,
+        leave_one_out: found.leave_one_out,
+        corrected: None,
+        reason: found.reason,
+    };
+    Ok(rdms.iter().zip(&found).map(row).collect())
+}
+
+fn of_voxels(job: &Job, args: &BetweenArgs, subjects: &[Subject], corrected: bool) -> Result<Vec<Row>> {
+    let n_voxels = subjects[0].trials.n_voxels();
+    if let Some(other) = subjects.iter().find(|s| s.trials.n_voxels() != n_voxels) {
+        bail!(
+            "{}: {} voxels, but {} has {n_voxels}; --stat voxel needs a common space, where columns correspond \
+             (--stat profile and rdm do not)",
+            other.source,
+            other.trials.n_voxels(),
+            subjects[0].source
+        );
+    }
+    let how = args.compare.comparison();
+    let averages: Vec<Matrix> = subjects.iter().map(|s| Matrix::F8(s.trials.averages())).collect();
+    let views: Vec<ArrayView2<f64>> = averages
+        .iter()
+        .filter_map(|m| match m.view() {
+            Block::F8(rows) => Some(rows),
+            Block::F4(_) => None,
+        })
+        .collect();
+    let raw = between_subjects_by_voxel(&views, how, None)?;
+    let mut own = Array2::from_elem((subjects.len(), n_voxels), f64::NAN);
+    if corrected {
+        for (subject, mut row) in subjects.iter().zip(own.axis_iter_mut(Axis(0))) {
+            let t = &subject.trials;
+            let found = match t.responses.view() {
+                Block::F4(rows) => split_halves(rows, &t.repeats, t.n_trials(), args.split),
+                Block::F8(rows) => split_halves(rows, &t.repeats, t.n_trials(), args.split),
+            };
+            let found = found.map_err(|e| anyhow!("{}: {e}", subject.source))?;
+            row.iter_mut().zip(found).for_each(|(to, half)| *to = half.reliability);
+        }
+    }
+    let normed = match corrected {
+        true => Some(between_subjects_by_voxel(&views, how, Some(own.view()))?),
+        false => None,
+    };
+    let mut rows = Vec::new();
+    for (i, subject) in subjects.iter().enumerate() {
+        let reasons: Vec<Option<Reason>> =
+            (0..n_voxels).map(|v| raw[v][i].reason.or(normed.as_ref().and_then(|n| n[v][i].reason))).collect();
+        if let Some(text) = count_reasons(&reasons) {
+            job.warn(format!("{}: {text}; medians are over the others", subject.source));
+        }
+        // Only voxels that have a value: the line above counts the rest.
+        let over_voxels = |value: &dyn Fn(usize) -> f64| -> f64 {
+            let values: Vec<f64> = (0..n_voxels).map(value).filter(|v| !v.is_nan()).collect();
+            median(&values)
+        };
+        let usable = (0..n_voxels).filter(|&v| !raw[v][i].median_of_pairs.is_nan()).count();
+        rows.push(Row {
+            subject: subject.name.clone(),
+            n_stimuli: subject.trials.repeats.n_stimuli(),
+            n_voxels: Some(usable),
+            n_trials: Some(subject.trials.n_trials()),
+            median_pairwise: over_voxels(&|v| raw[v][i].median_of_pairs),
+            leave_one_out: over_voxels(&|v| raw[v][i].leave_one_out),
+            corrected: normed.as_ref().map(|n| Corrected {
+                reliability: over_voxels(&|v| own[(i, v)]),
+                median_pairwise: over_voxels(&|v| n[v][i].median_of_pairs),
+                leave_one_out: over_voxels(&|v| n[v][i].leave_one_out),
+            }),
+            reason: if usable == 0 { reasons.iter().flatten().copied().next() } else { None },
+        });
+    }
+    Ok(rows)
+}
+
+const COLUMNS: [&str; 13] = [
+    "subject",
+    "stat",
+    "compare",
+    "n_stimuli",
+    "n_voxels",
+    "n_trials",
+    "median_pairwise",
+    "leave_one_out",
+    "reliability",
+    "r_max",
+    "median_pairwise_norm",
+    "leave_one_out_norm",
+    "reason",
+];
+
+fn write(args: &BetweenArgs, out: Output, rows: &[Row]) -> Result<Output> {
+    let mut table = TableWriter::new(out, args.format, &COLUMNS)?;
+    let (stat, compare) = (args.stat.as_str(), args.compare.comparison().as_str());
+    let numbers = |row: &Row| -> [Option<f64>; 6] {
+        let c = row.corrected;
+        [
+            Some(row.median_pairwise),
+            Some(row.leave_one_out),
+            c.map(|c| c.reliability),
+            c.map(|c| r_max(c.reliability).0),
+            c.map(|c| c.median_pairwise),
+            c.map(|c| c.leave_one_out),
+        ]
+    };
+    for row in rows {
+        let [pairs, others, reliability, r_max, pairs_norm, others_norm] = numbers(row).map(Cell::from);
+        table.row(&[
+            (&row.subject).into(),
+            stat.into(),
+            compare.into(),
+            row.n_stimuli.into(),
+            row.n_voxels.into(),
+            row.n_trials.map_or(Cell::Empty, whole),
+            pairs,
+            others,
+            reliability,
+            r_max,
+            pairs_norm,
+            others_norm,
+            row.reason.map(Reason::as_str).into(),
+        ])?;
+    }
+    // NaN of one subject is NaN here too: a median over those that happened to work would hide it.
+    type Summary = fn(&[f64]) -> f64;
+    let summaries: [(&str, Summary); 3] =
+        [("median", median), ("min", |v| fold(v, f64::min)), ("max", |v| fold(v, f64::max))];
+    let reason = rows.iter().find_map(|r| r.reason);
+    for (name, summary) in summaries {
+        let column = |k: usize| -> Cell<'static> {
+            let values: Option<Vec<f64>> = rows.iter().map(|row| numbers(row)[k]).collect();
+            values.map(|values| summary(&values)).into()
+        };
+        table.row(&[
+            name.into(),
+            stat.into(),
+            compare.into(),
+            rows[0].n_stimuli.into(),
+            Cell::Empty,
+            Cell::Empty,
+            column(0),
+            column(1),
+            column(2),
+            column(3),
+            column(4),
+            column(5),
+            reason.map(Reason::as_str).into(),
+        ])?;
+    }
+    Ok(table.into_inner())
+}
+
+fn fold(values: &[f64], pick: fn(f64, f64) -> f64) -> f64 {
+    let all = values.iter().copied().reduce(|a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { pick(a, b) });
+    all.unwrap_or(f64::NAN)
+}

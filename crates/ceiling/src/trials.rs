@@ -1,0 +1,161 @@
+//! Single trials of one subject: which rows are the same stimulus, their averages, and how they are split.
+
+use ndarray::{Array2, ArrayView2};
+use npy_stream::{Block, Matrix};
+use reliability::{Reason, Repeats, SplitHalf, balanced_splits, r_max, spearman_brown, split_half_reliability};
+
+use crate::SplitArgs;
+
+/// Trials (rows) x voxels (columns), grouped by stimulus.
+pub(crate) struct Trials {
+    pub responses: Matrix,
+    pub repeats: Repeats,
+    /// One id per stimulus, in the order of `repeats`.
+    pub ids: Option<Vec<String>>,
+}
+
+impl Trials {
+    /// Rows with equal labels are one stimulus; without labels every row is its own.
+    pub fn new(responses: Matrix, labels: Option<Vec<String>>) -> Trials {
+        let repeats = match &labels {
+            Some(labels) => Repeats::by_id(labels),
+            None => Repeats::by_id(&(0..responses.n_rows()).collect::<Vec<_>>()),
+        };
+        let ids =
+            labels.map(|labels| (0..repeats.n_stimuli()).map(|s| labels[repeats.rows_of(s)[0]].clone()).collect());
+        Trials { responses, repeats, ids }
+    }
+
+    /// The trials of these stimuli, in this order; each stimulus keeps the order of its presentations.
+    pub fn of_stimuli(&self, stimuli: &[usize]) -> Trials {
+        let rows: Vec<usize> = stimuli.iter().flat_map(|&s| self.repeats.rows_of(s)).copied().collect();
+        let stimulus_of_row: Vec<usize> =
+            stimuli.iter().flat_map(|&s| std::iter::repeat_n(s, self.repeats.rows_of(s).len())).collect();
+        Trials {
+            responses: self.responses.select_rows(&rows),
+            repeats: Repeats::by_id(&stimulus_of_row),
+            ids: self.ids.as_ref().map(|ids| stimuli.iter().map(|&s| ids[s].clone()).collect()),
+        }
+    }
+
+    pub fn n_voxels(&self) -> usize {
+        self.responses.n_columns()
+    }
+
+    /// Trials in the average of a stimulus, as the noise left in it counts them: `1 / mean(1 / n)`.
+    pub fn n_trials(&self) -> f64 {
+        1.0 / self.repeats.mean_inverse_count()
+    }
+
+    /// Mean over the presentations of every stimulus: stimuli x voxels.
+    pub fn averages(&self) -> Array2<f64> {
+        fn all<T: Copy + Into<f64>>(rows: ArrayView2<T>, repeats: &Repeats) -> Array2<f64> {
+            let mut means = Array2::zeros((repeats.n_stimuli(), rows.ncols()));
+            for (stimulus, mut mean) in means.rows_mut().into_iter().enumerate() {
+                let shown = repeats.rows_of(stimulus);
+                for &row in shown {
+                    mean.zip_mut_with(&rows.row(row), |sum: &mut f64, value| *sum += (*value).into());
+                }
+                mean /= shown.len() as f64;
+            }
+            means
+        }
+        match self.responses.view() {
+            Block::F4(rows) => all(rows, &self.repeats),
+            Block::F8(rows) => all(rows, &self.repeats),
+        }
+    }
+}
+
+/// The number of presentations to split: the one that keeps most trials (`n` times the stimuli shown `n` times or
+/// more), the smaller of two that keep as many. `None` when fewer than three stimuli are repeated: two points
+/// always correlate perfectly.
+pub(crate) fn presentations_to_split(repeats: &Repeats) -> Option<usize> {
+    let most = repeats.counts().into_iter().max().unwrap_or(0);
+    let kept = |n: usize| n * repeats.shown_at_least(n).len();
+    (2..=most).filter(|&n| repeats.shown_at_least(n).len() >= 3).max_by(|&a, &b| kept(a).cmp(&kept(b)).then(b.cmp(&a)))
+}
+
+/// Split-half reliability of every column, for averages over `n_trials` trials.
+pub(crate) fn split_halves<T>(
+    rows: ArrayView2<T>,
+    repeats: &Repeats,
+    n_trials: f64,
+    how: SplitArgs,
+) -> anyhow::Result<Vec<SplitHalf>>
+where
+    T: Copy + Into<f64> + Send + Sync,
+{
+    // 2 where no number will do: the error that follows says what is lacking.
+    let shown = presentations_to_split(repeats).unwrap_or(2);
+    let mut halves = split_half_reliability(rows, repeats, shown, how.splits, how.seed)?;
+    for half in &mut halves {
+        half.reliability = stepped(half.r, shown, n_trials);
+        let (root, negative) = r_max(half.reliability);
+        half.r_max = root;
+        half.reason = match half.reason {
+            Some(Reason::NanInput | Reason::Constant) => half.reason,
+            // Below the r where the formula has a meaning.
+            _ if half.reliability.is_nan() => Some(Reason::NegativeReliability),
+            _ => negative,
+        };
+    }
+    Ok(halves)
+}
+
+/// From the correlation of halves of `shown` presentations to averages over `n_trials`.
+pub(crate) fn stepped(r: f64, shown: usize, n_trials: f64) -> f64 {
+    spearman_brown(r, n_trials / (shown / 2) as f64)
+}
+
+/// Mean correlation over splits of any measure of the two halves, stepped up; `None` where nothing can be split.
+/// `correlate` gets the stimuli shown often enough and the presentations of the two halves.
+pub(crate) fn reliability_of(
+    trials: &Trials,
+    how: SplitArgs,
+    mut correlate: impl FnMut(&[usize], &[usize], &[usize]) -> anyhow::Result<f64>,
+) -> anyhow::Result<Option<f64>> {
+    let Some(shown) = presentations_to_split(&trials.repeats) else { return Ok(None) };
+    let stimuli = trials.repeats.shown_at_least(shown);
+    let mut correlations = Vec::new();
+    for split in balanced_splits(shown, how.splits, how.seed) {
+        correlations.push(correlate(&stimuli, &split.a, &split.b)?);
+    }
+    Ok(Some(stepped(statistics::mean(&correlations), shown, trials.n_trials())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    fn shown(counts: &[usize]) -> Repeats {
+        let ids: Vec<usize> = counts.iter().enumerate().flat_map(|(s, &n)| std::iter::repeat_n(s, n)).collect();
+        Repeats::by_id(&ids)
+    }
+
+    #[test]
+    fn the_split_keeps_most_trials() {
+        assert_eq!(presentations_to_split(&shown(&[3, 3, 3, 3])), Some(3));
+        // twice: 2 * 5 trials, three times: 3 * 4
+        assert_eq!(presentations_to_split(&shown(&[3, 3, 3, 3, 2])), Some(3));
+        // 2 * 6 = 3 * 4: the smaller
+        assert_eq!(presentations_to_split(&shown(&[3, 3, 3, 3, 2, 2])), Some(2));
+        // five presentations would keep one stimulus only
+        assert_eq!(presentations_to_split(&shown(&[20, 2, 2])), Some(2));
+        assert_eq!(presentations_to_split(&shown(&[2, 2, 1, 1])), None);
+        assert_eq!(presentations_to_split(&shown(&[])), None);
+    }
+
+    #[test]
+    fn trials_are_averaged_and_picked_by_stimulus() {
+        let labels: Vec<String> = ["a", "b", "a", "c", "b", "a"].map(String::from).to_vec();
+        let responses = Matrix::F4(array![[1.0, 0.0], [5.0, 1.0], [2.0, 0.0], [7.0, 2.0], [7.0, 1.0], [6.0, 3.0]]);
+        let trials = Trials::new(responses, Some(labels));
+        assert_eq!(trials.averages(), array![[3.0, 1.0], [6.0, 1.0], [7.0, 2.0]]);
+        assert!((trials.n_trials() - 3.0 / (1.0 / 3.0 + 0.5 + 1.0)).abs() < 1e-15);
+        let some = trials.of_stimuli(&[2, 0]);
+        assert_eq!(some.averages(), array![[7.0, 2.0], [3.0, 1.0]]);
+        assert_eq!(some.ids.unwrap(), ["c", "a"]);
+    }
+}

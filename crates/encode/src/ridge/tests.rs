@@ -1,0 +1,396 @@
+use linear_algebra::{Cholesky, cross_gram, cross_product, product};
+use ndarray::{Array2, ArrayView2, Axis, array, concatenate, s};
+use statistics::{FoldOrder, Folds, Reason, k_folds};
+
+use super::{Inner, RidgeError, RidgeOptions, cross_validate, fit, held_out_errors, leave_one_out_errors};
+use crate::alphas::AlphaGrid;
+use crate::rotation::Rotation;
+use crate::scaling::{ColumnScaling, Scaling};
+
+fn noise(n: usize, p: usize, seed: u64) -> Array2<f64> {
+    let mut state = seed;
+    Array2::from_shape_simple_fn((n, p), || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 11) as f64 / (1u64 << 53) as f64 - 0.5
+    })
+}
+
+/// Two voxels: one driven by three features, one nearly noise.
+fn example(n: usize, p: usize) -> (Array2<f64>, Array2<f64>) {
+    let x = noise(n, p, 1);
+    let y = product(x.slice(s![.., ..3]), array![[1.0, 0.0], [0.5, 0.0], [-1.0, 0.2]].view());
+    (x, y + 0.5 * noise(n, 2, 2))
+}
+
+fn options(grid: &str, inner: Inner) -> RidgeOptions {
+    RidgeOptions { scaling: Scaling::Standardize, alphas: grid.parse().unwrap(), inner }
+}
+
+fn folds(n: usize, k: usize, order: FoldOrder) -> Folds {
+    k_folds(&(0..n).collect::<Vec<_>>(), k, order).unwrap()
+}
+
+fn assert_close(a: &Array2<f64>, b: &Array2<f64>, tolerance: f64) {
+    assert_eq!(a.dim(), b.dim());
+    for ((place, a), b) in a.indexed_iter().zip(b) {
+        assert!((a - b).abs() <= tolerance, "{place:?}: {a} {b}");
+    }
+}
+
+/// Predictions for `test` by the normal equations of the scaled features, one penalty for all voxels.
+fn slow_ridge(
+    x: ArrayView2<f64>,
+    y: ArrayView2<f64>,
+    train: &[usize],
+    test: &[usize],
+    scaling: &ColumnScaling,
+    alpha: f64,
+) -> Array2<f64> {
+    let mut features: Array2<f64> = scaling.apply(x, train, 0..x.ncols());
+    // A row may have been left out since the scaling was learned: the intercept is that of these rows.
+    let feature_mean = features.mean_axis(Axis(0)).unwrap();
+    features -= &feature_mean;
+    let mean = y.select(Axis(0), train).mean_axis(Axis(0)).unwrap();
+    let targets = y.select(Axis(0), train) - &mean;
+    let mut gram = cross_gram(features.view()).to_array();
+    gram.diag_mut().mapv_inplace(|d| d + alpha);
+    let right = cross_product(features.view(), targets.view());
+    let weights = Cholesky::new(gram.view()).unwrap().solve(right.view()).unwrap();
+    let held_out: Array2<f64> = scaling.apply(x, test, 0..x.ncols());
+    product((held_out - &feature_mean).view(), weights.view()) + &mean
+}
+
+#[test]
+fn agrees_with_scikit_learn() {
+    // RidgeCV(store_cv_results=True, alpha_per_target=True) of scikit-learn 1.9.1 on standardized features with
+    // alphas = factor * mean(diag(X X')): sums of squared leave-one-out errors, and coefficients in raw units
+    let factors = [0.001, 0.01, 0.1, 1.0, 10.0];
+    let primal = array![
+        [0.27134825391658424, 0.751809311385703],
+        [0.27239354645957387, 0.7460471961962932],
+        [0.28975130296158363, 0.6990084597065847],
+        [0.6554063840183754, 0.5333004243504191],
+        [2.1768213926798916, 0.3878801664412494],
+    ];
+    let dual = array![
+        [1.408303192639995, 0.19055215708686235],
+        [1.4010762408652824, 0.1897684417096577],
+        [1.3505101842935732, 0.18343614848896633],
+        [1.3061657993512656, 0.166606439196558],
+        [1.4218433359392422, 0.16121269071837344],
+    ];
+    for (n, p, expected) in [(12, 4, &primal), (8, 15, &dual)] {
+        let (x, y) = example(n, p);
+        let all: Vec<usize> = (0..n).collect();
+        let rotation = Rotation::learn(x.view(), &all, &[], Scaling::Standardize).unwrap();
+        assert_eq!(rotation.is_dual(), p > n);
+        assert!((rotation.alpha_scale - p as f64).abs() < 1e-12);
+        let found = leave_one_out_errors(&rotation, y.view(), &all, &factors);
+        assert_close(&found, expected, 1e-12);
+    }
+    let (x, y) = example(12, 4);
+    let model = fit(x.view(), y.view(), &options("0.001:10:5", Inner::LeaveOneOut)).unwrap();
+    assert_eq!(model.chosen.index, [0, 4]);
+    assert_eq!(model.chosen.at_edge, [true, true]);
+    let weights = array![
+        [1.2571013455005295, 0.0007448737012553388],
+        [0.8526205123104968, -0.0017051380670529397],
+        [-0.9315615053383478, 0.020224630602714448],
+        [-0.17664592902143603, -0.020841326391109957],
+    ];
+    assert_close(&model.weights, &weights, 1e-13);
+    assert!((model.intercept()[0] + 0.12380419337311475).abs() < 1e-13);
+    assert!((model.intercept()[1] - 0.014832921316124197).abs() < 1e-13);
+    let (x, y) = example(8, 15);
+    let model = fit(x.view(), y.view(), &options("0.001:10:5", Inner::LeaveOneOut)).unwrap();
+    assert_eq!(model.chosen.index, [3, 4]);
+    assert_eq!(model.chosen.at_edge, [false, true]);
+    assert!((model.weights[(0, 0)] - 0.258201159360564).abs() < 1e-13);
+    assert!((model.weights[(14, 1)] + 0.011212249427695121).abs() < 1e-13);
+    assert!((model.intercept()[0] + 0.0637186730529328).abs() < 1e-13);
+}
+
+#[test]
+fn leave_one_out_in_closed_form_is_a_refit_without_each_row() {
+    for (n, p) in [(14, 3), (9, 8), (9, 9), (10, 25)] {
+        let (x, y) = example(n, p.max(3));
+        let all: Vec<usize> = (0..n).collect();
+        for scaling in [Scaling::Standardize, Scaling::Centre] {
+            let rotation = Rotation::learn(x.view(), &all, &[], scaling).unwrap();
+            let factors = [1e-4, 0.03, 1.0, 50.0];
+            let found = leave_one_out_errors(&rotation, y.view(), &all, &factors);
+            for (a, factor) in factors.iter().enumerate() {
+                let mut expected = [0.0; 2];
+                for row in 0..n {
+                    let train: Vec<usize> = all.iter().copied().filter(|r| *r != row).collect();
+                    let alpha = factor * rotation.alpha_scale;
+                    let predicted = slow_ridge(x.view(), y.view(), &train, &[row], rotation.scaling(), alpha);
+                    for v in 0..2 {
+                        expected[v] += (predicted[(0, v)] - y[(row, v)]).powi(2);
+                    }
+                }
+                for v in 0..2 {
+                    // the refit solves normal equations with a condition up to 1e4
+                    assert!((found[(a, v)] / expected[v] - 1.0).abs() < 1e-9, "{n} {p} {factor} {v}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn leave_one_out_stands_with_tiny_penalties_and_repeated_features() {
+    // features 3.. repeat features 0..3, so X X' has a null space beside the constant vector
+    let (x, y) = example(10, 3);
+    let x = concatenate![Axis(1), x, x, x, x];
+    let all: Vec<usize> = (0..10).collect();
+    let rotation = Rotation::learn(x.view(), &all, &[], Scaling::Standardize).unwrap();
+    assert!(rotation.is_dual());
+    let found = leave_one_out_errors(&rotation, y.view(), &all, &[1e-9]);
+    let narrow = Rotation::learn(x.slice(s![.., ..3]), &all, &[], Scaling::Standardize).unwrap();
+    assert!(!narrow.is_dual());
+    // four copies of a feature share one weight: the penalty per feature is a quarter
+    let expected = leave_one_out_errors(&narrow, y.view(), &all, &[1e-9]);
+    assert_close(&found, &expected, 1e-8);
+}
+
+#[test]
+fn held_out_errors_are_those_of_the_normal_equations() {
+    for p in [4, 30] {
+        let (x, y) = example(16, p);
+        let (kept, held_out): (Vec<usize>, Vec<usize>) = (0..16).partition(|row| row % 4 != 1);
+        let rotation = Rotation::learn(x.view(), &kept, &held_out, Scaling::Standardize).unwrap();
+        let found = held_out_errors(&rotation, y.view(), &kept, &held_out, &[0.01, 2.0]);
+        for (a, factor) in [0.01, 2.0].into_iter().enumerate() {
+            let alpha = factor * rotation.alpha_scale;
+            let predicted = slow_ridge(x.view(), y.view(), &kept, &held_out, rotation.scaling(), alpha);
+            for v in 0..2 {
+                let expected: f64 =
+                    held_out.iter().enumerate().map(|(i, &row)| (predicted[(i, v)] - y[(row, v)]).powi(2)).sum();
+                assert!((found[(a, v)] / expected - 1.0).abs() < 1e-11);
+            }
+        }
+    }
+}
+
+#[test]
+fn primal_and_dual_agree() {
+    // as many rows as features are dual; columns of zeros make the same problem wide
+    let (x, y) = example(20, 6);
+    let wide = concatenate![Axis(1), x, Array2::zeros((20, 40))];
+    let outer = folds(20, 4, FoldOrder::Shuffled(3));
+    for inner in [Inner::LeaveOneOut, Inner::Folds(outer.clone())] {
+        let options = options("1e-3:1e3:13", inner);
+        let narrow = cross_validate(x.view(), y.view(), &outer, &options).unwrap();
+        let broad = cross_validate(wide.view(), y.view(), &outer, &options).unwrap();
+        assert!(!narrow.dual && broad.dual);
+        assert_eq!((narrow.n_constant, broad.n_constant), (0, 40));
+        assert_close(&narrow.predictions, &broad.predictions, 1e-12);
+        for (a, b) in narrow.folds.iter().zip(&broad.folds) {
+            assert_eq!(a.index, b.index);
+        }
+        let (narrow, broad) =
+            (fit(x.view(), y.view(), &options).unwrap(), fit(wide.view(), y.view(), &options).unwrap());
+        assert_close(&narrow.weights, &broad.weights.slice(s![..6, ..]).to_owned(), 1e-12);
+        assert!(broad.weights.slice(s![6.., ..]).iter().all(|w| *w == 0.0));
+    }
+}
+
+#[test]
+fn no_penalty_is_least_squares() {
+    let (x, y) = example(30, 5);
+    let alphas = AlphaGrid::fixed(1e-13).unwrap();
+    let model =
+        fit(x.view(), y.view(), &RidgeOptions { scaling: Scaling::Standardize, alphas, inner: Inner::LeaveOneOut })
+            .unwrap();
+    // the residuals of least squares are orthogonal to every feature and sum to 0
+    let residuals = &y - &model.predict(x.view()).unwrap();
+    assert!(cross_product(x.view(), residuals.view()).iter().all(|v| v.abs() < 1e-11));
+    assert!(residuals.sum_axis(Axis(0)).iter().all(|v| v.abs() < 1e-12));
+    // wider than tall it interpolates
+    let (x, y) = example(8, 20);
+    let model = fit(x.view(), y.view(), &options("1e-13:1e-13:1", Inner::LeaveOneOut)).unwrap();
+    assert_close(&model.predict(x.view()).unwrap(), &y, 1e-11);
+}
+
+#[test]
+fn an_endless_penalty_predicts_the_training_mean() {
+    let (x, y) = example(12, 30);
+    let outer = folds(12, 3, FoldOrder::Contiguous);
+    let found = cross_validate(x.view(), y.view(), &outer, &options("1e15:1e15:1", Inner::LeaveOneOut)).unwrap();
+    let mean = y.slice(s![4.., ..]).mean_axis(Axis(0)).unwrap();
+    for row in 0..4 {
+        for v in 0..2 {
+            assert!((found.predictions[(row, v)] - mean[v]).abs() < 1e-13);
+        }
+    }
+}
+
+#[test]
+fn cross_validation_is_a_separate_fit_without_each_fold() {
+    for (n, p) in [(24, 5), (24, 40)] {
+        let (x, y) = example(n, p);
+        let ids: Vec<usize> = (0..n).map(|row| row / 2).collect();
+        let outer = k_folds(&ids, 4, FoldOrder::Shuffled(1)).unwrap();
+        let options = options("1e-3:1e3:9", Inner::Folds(outer.clone()));
+        let found = cross_validate(x.view(), y.view(), &outer, &options).unwrap();
+        for fold in 0..4 {
+            let (train, test) = (outer.train_rows(fold), outer.test_rows(fold));
+            let inner = Folds { n_folds: 4, fold_of_row: train.iter().map(|&row| outer.fold_of_row[row]).collect() };
+            let alone = RidgeOptions { inner: Inner::Folds(inner), ..options.clone() };
+            let model = fit(x.select(Axis(0), &train).view(), y.select(Axis(0), &train).view(), &alone).unwrap();
+            assert_eq!(model.chosen.index, found.folds[fold].index);
+            let expected = model.predict(x.select(Axis(0), &test).view()).unwrap();
+            assert_close(&found.predictions.select(Axis(0), &test), &expected, 1e-12);
+        }
+    }
+}
+
+#[test]
+fn scrambled_test_rows_change_neither_the_penalty_nor_the_predictions_of_their_fold() {
+    for p in [5, 40] {
+        let (x, y) = example(24, p);
+        let outer = folds(24, 4, FoldOrder::Contiguous);
+        for inner in [Inner::LeaveOneOut, Inner::Folds(outer.clone())] {
+            let options = options("1e-3:1e3:25", inner);
+            let clean = cross_validate(x.view(), y.view(), &outer, &options).unwrap();
+            let mut scrambled_y = y.clone();
+            let mut scrambled_x = x.clone();
+            scrambled_y.slice_mut(s![6..12, ..]).mapv_inplace(|v| 1e4 - 1e3 * v);
+            scrambled_x.slice_mut(s![6..12, ..]).mapv_inplace(|v| v * v * 1e3);
+            let found = cross_validate(x.view(), scrambled_y.view(), &outer, &options).unwrap();
+            assert_eq!(found.folds[1], clean.folds[1]);
+            let rows = s![6..12, ..];
+            assert_eq!(found.predictions.slice(rows), clean.predictions.slice(rows));
+            assert_ne!(found.predictions.slice(s![..6, ..]), clean.predictions.slice(s![..6, ..]));
+            let found = cross_validate(scrambled_x.view(), y.view(), &outer, &options).unwrap();
+            assert_eq!(found.folds[1], clean.folds[1]);
+            assert_ne!(found.folds[0].alpha, clean.folds[0].alpha);
+        }
+    }
+}
+
+#[test]
+fn features_that_are_constant_in_training_get_no_weight_even_if_they_vary_in_test() {
+    let (mut x, y) = example(12, 4);
+    x.slice_mut(s![.., 3]).fill(0.1);
+    let outer = folds(12, 3, FoldOrder::Contiguous);
+    let options = options("1e-3:1e3:7", Inner::LeaveOneOut);
+    let without = cross_validate(x.slice(s![.., ..3]), y.view(), &outer, &options).unwrap().predictions;
+    let mut varies = x.clone();
+    varies[(0, 3)] = 1e6;
+    let found = cross_validate(varies.view(), y.view(), &outer, &options).unwrap();
+    assert_eq!(found.n_constant, 1);
+    assert_close(&found.predictions.slice(s![..4, ..]).to_owned(), &without.slice(s![..4, ..]).to_owned(), 1e-13);
+    assert!(found.predictions.iter().all(|v| v.is_finite()));
+    let flat = Array2::from_elem((12, 4), 0.3);
+    let found = cross_validate(flat.view(), y.view(), &outer, &options).unwrap();
+    assert!(found.predictions.iter().all(|v| v.is_finite()));
+    assert!(fit(flat.view(), y.view(), &options).unwrap().weights.iter().all(|w| *w == 0.0));
+}
+
+#[test]
+fn unusable_voxels_are_nan_and_change_no_other() {
+    let (x, y) = example(16, 30);
+    let mut with_bad = concatenate![Axis(1), y.slice(s![.., ..1]), y, y];
+    with_bad.column_mut(1).fill(0.1);
+    with_bad[(7, 3)] = f64::NAN;
+    let outer = folds(16, 4, FoldOrder::Contiguous);
+    let options = options("1e-3:1e3:7", Inner::LeaveOneOut);
+    let found = cross_validate(x.view(), with_bad.view(), &outer, &options).unwrap();
+    let reasons = [None, Some(Reason::Constant), None, Some(Reason::NanInput), None];
+    assert_eq!(found.reasons, reasons);
+    let clean = cross_validate(x.view(), y.view(), &outer, &options).unwrap();
+    for (here, there) in [(0, 0), (2, 1), (4, 1)] {
+        assert_eq!(found.predictions.column(here), clean.predictions.column(there));
+        assert_eq!(found.median_alpha()[here], clean.median_alpha()[there]);
+    }
+    for voxel in [1, 3] {
+        assert!(found.predictions.column(voxel).iter().all(|v| v.is_nan()));
+        assert!(found.median_alpha()[voxel].is_nan() && !found.alpha_at_edge()[voxel]);
+    }
+    let model = fit(x.view(), with_bad.view(), &options).unwrap();
+    assert_eq!(model.reasons, reasons);
+    assert!(model.weights.column(1).iter().chain(&model.weights.column(3)).all(|w| w.is_nan()));
+    assert!(model.weights.column(0).iter().all(|w| w.is_finite()));
+}
+
+#[test]
+fn f4_and_f8_features_agree_to_f4_precision() {
+    let (x, y) = example(30, 200);
+    let x4 = x.mapv(|v| v as f32);
+    let x8 = x4.mapv(f64::from);
+    let outer = folds(30, 5, FoldOrder::Contiguous);
+    let options = options("1e-3:1e3:13", Inner::LeaveOneOut);
+    let from_f4 = cross_validate(x4.view(), y.mapv(|v| v as f32).view(), &outer, &options).unwrap();
+    let from_f8 = cross_validate(x8.view(), y.mapv(|v| f64::from(v as f32)).view(), &outer, &options).unwrap();
+    assert_close(&from_f4.predictions, &from_f8.predictions, 1e-6);
+}
+
+#[test]
+fn large_offsets_of_features_and_responses_cost_nothing() {
+    let (x, y) = example(20, 6);
+    let options = options("1e-3:1e3:13", Inner::LeaveOneOut);
+    let outer = folds(20, 4, FoldOrder::Contiguous);
+    let plain = cross_validate(x.view(), y.view(), &outer, &options).unwrap().predictions;
+    let (far_x, far_y) = (&x * 7.0 + 1e6, &y + 1e5);
+    let found = cross_validate(far_x.view(), far_y.view(), &outer, &options).unwrap().predictions - 1e5;
+    // 1e6 in f64 leaves 1e-10 of a feature
+    assert_close(&found, &plain, 1e-8);
+    let model = fit(far_x.view(), far_y.view(), &options).unwrap();
+    let expected = fit(x.view(), y.view(), &options).unwrap().predict(x.view()).unwrap();
+    assert_close(&(model.predict(far_x.view()).unwrap() - 1e5), &expected, 1e-8);
+}
+
+#[test]
+fn bytes_do_not_depend_on_the_number_of_threads_or_on_which_voxels_are_fitted_together() {
+    let x = noise(60, 300, 5);
+    let y = noise(60, 600, 6);
+    let outer = folds(60, 3, FoldOrder::Contiguous);
+    let options = options("1e-2:1e2:5", Inner::Folds(outer.clone()));
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| cross_validate(x.view(), y.view(), &outer, &options).unwrap())
+    };
+    let one = run(1);
+    assert_eq!(run(2), one);
+    assert_eq!(run(5), one);
+}
+
+#[test]
+fn equal_errors_take_the_larger_penalty() {
+    assert_eq!(super::smallest([3.0, 1.0, 1.0, 2.0].into_iter()), 2);
+    assert_eq!(super::smallest([f64::NAN, 5.0, f64::NAN].into_iter()), 1);
+}
+
+#[test]
+fn refuses_what_cannot_be_fitted_with_both_numbers() {
+    let (x, y) = example(12, 4);
+    let outer = folds(12, 3, FoldOrder::Contiguous);
+    let loo = options("1:10:2", Inner::LeaveOneOut);
+    let error = |result: Result<super::CrossValidated, RidgeError>| result.unwrap_err().to_string();
+    assert_eq!(
+        error(cross_validate(x.view(), y.slice(s![..11, ..]), &outer, &loo)),
+        "12 rows of features, but 11 of responses; both need one row per stimulus, in the same order"
+    );
+    let mut broken = x.clone();
+    broken[(5, 2)] = f64::NAN;
+    assert!(
+        error(cross_validate(broken.view(), y.view(), &outer, &loo))
+            .starts_with("the features have NaN in row 5, column 2;")
+    );
+    let short = Folds { n_folds: 2, fold_of_row: vec![0, 1] };
+    assert_eq!(error(cross_validate(x.view(), y.view(), &short, &loo)), "2 fold numbers for 12 rows");
+    // trained on fold 1 alone, of which inner folds know only one
+    let halves = folds(12, 2, FoldOrder::Contiguous);
+    let nested = options("1:10:2", Inner::Folds(halves.clone()));
+    assert_eq!(
+        error(cross_validate(x.view(), y.view(), &halves, &nested)),
+        "the training rows of fold 0 lie in 1 inner fold; choosing a penalty needs at least 2"
+    );
+    let model = fit(x.view(), y.view(), &loo).unwrap();
+    let refused = model.predict(x.slice(s![.., ..3])).unwrap_err();
+    assert_eq!(refused, RidgeError::FeaturesDiffer { given: 3, fitted: 4 });
+    let two = fit(x.slice(s![..2, ..]), y.slice(s![..2, ..]), &loo).unwrap_err();
+    assert_eq!(two, RidgeError::TooFewRows { fold: None, rows: 2, needed: 3 });
+}
