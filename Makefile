@@ -26,7 +26,7 @@ runtime:
 demo: setup build
 	scripts/demo.sh
 
-study: runtime build
+study:
 	scripts/study.sh
 
 test: runtime

@@ -63,7 +63,7 @@ pub struct VoxelArgs {
     /// Ceilings for averages over N trials [default: the trials that each stimulus has]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub trials: Option<usize>,
-    /// Table with one row per trial, for --session
+    /// Table with one row per trial and its stimulus id, for --session
     #[arg(long, value_name = "TABLE", requires = "session")]
     pub stimuli: Option<Input>,
     /// Z-score every voxel within each level of this column of --stimuli first
@@ -199,7 +199,8 @@ ids) are averaged first. Columns:
   median_pairwise_norm  as median_pairwise, of r / sqrt(reliability_i * reliability_j)
   leave_one_out_norm    r / sqrt(reliability_i * reliability of the mean of the others)
   reason                constant, nan_input, negative_reliability, no_usable_pair
-The last five need repeated trials in all subjects and are empty otherwise. The corrected values are
+reliability, r_max and the _norm columns need repeated trials in all subjects, else they are empty.
+Voxels without a value (constant, reliability below 0) are counted on stderr. Corrected values are
 not clipped and may exceed 1. The correction takes noise to be independent between subjects: never
 give two regions of one brain. A 1-d array is an RDM and goes with --stat rdm.
 

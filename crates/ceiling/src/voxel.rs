@@ -4,18 +4,18 @@ use crate::VoxelArgs;
 use crate::trials::split_halves;
 use anyhow::{Context, Result, anyhow, bail};
 use cli::{Cell, Job, Output, TableWriter};
-use labelled_inputs::{NamedArray, NamedMatrix, Names, read_arrays, read_stimuli, tell_apart};
+use labelled_inputs::{NamedArray, NamedMatrix, Names, read_arrays, read_table, tell_apart};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Matrix};
 use reliability::{NoiseCeiling, Reason, Repeats, SplitHalf, noise_ceilings, z_score_within};
 use std::collections::HashMap;
-use stimulus_table::{Side, StimulusTable};
+use stimulus_table::{Side, Table};
 
 pub(crate) fn run(args: &VoxelArgs) -> Result<()> {
     let job = Job::start("ceiling", &args.common)?;
     let out = Output::text(args.common.output.as_deref())?;
     job.record("seed", args.split.seed);
-    let stimuli = args.stimuli.as_ref().map(|input| read_stimuli(&job, input)).transpose()?;
+    let stimuli = args.stimuli.as_ref().map(|input| read_table(&job, input)).transpose()?;
     let mut arrays = read_arrays(&job, &args.inputs, &mut Names::new(&args.names))?;
     tell_apart(&mut arrays)?;
     let mut done = Vec::new();
@@ -67,7 +67,7 @@ pub(crate) fn whole(n_trials: f64) -> Cell<'static> {
     }
 }
 
-fn one(job: &Job, args: &VoxelArgs, stimuli: Option<&StimulusTable>, array: NamedArray) -> Result<Ceilings> {
+fn one(job: &Job, args: &VoxelArgs, stimuli: Option<&Table>, array: NamedArray) -> Result<Ceilings> {
     let trials = array.into_matrix()?;
     let source = trials.source.clone();
     let Some(labels) = &trials.labels else {
@@ -115,16 +115,12 @@ where
 }
 
 /// The level of `column` for every trial, as numbers.
-fn sessions(
-    job: &Job,
-    args: &VoxelArgs,
-    table: &StimulusTable,
-    column: &str,
-    trials: &NamedMatrix,
-) -> Result<Vec<usize>> {
+fn sessions(job: &Job, args: &VoxelArgs, table: &Table, column: &str, trials: &NamedMatrix) -> Result<Vec<usize>> {
     let name = args.stimuli.as_ref().map(ToString::to_string).unwrap_or_default();
     let levels = table.column(column).with_context(|| name.clone())?;
-    let ids = table.ids();
+    // Unlike a stimulus table this one has a row per trial, so an id may stand in several.
+    let id_column = ["stimulus", "stimulus_id", "path"].into_iter().find(|name| table.has(name)).unwrap_or("stimulus");
+    let ids = table.column(id_column).with_context(|| name.clone())?;
     let joined = args.join.join(job, trials.side(), Side { name: &name, labels: Some(ids), n_rows: ids.len() })?;
     if joined.len() != trials.matrix.n_rows() {
         bail!("{}: {} of its {} trials are in {name}", trials.source, joined.len(), trials.matrix.n_rows());

@@ -351,9 +351,11 @@ fn choose<T: Real, U: Real>(
     }
     let factors = options.alphas.factors();
     let rotation = Rotation::learn(x, train, test, options.scaling)?;
+    // The scale of all training rows, so that an inner fold judges the very penalties that may be used.
+    let alphas: Vec<f64> = factors.iter().map(|factor| factor * rotation.alpha_scale).collect();
     let errors = match &options.inner {
         _ if factors.len() == 1 => Array2::zeros((1, y.ncols())),
-        Inner::LeaveOneOut => leave_one_out_errors(&rotation, y, train, factors),
+        Inner::LeaveOneOut => leave_one_out_errors(&rotation, y, train, &alphas),
         Inner::Folds(folds) => {
             let of_row = |row: &usize| folds.fold_of_row[*row];
             let mut used: Vec<usize> = train.iter().map(of_row).collect();
@@ -369,14 +371,14 @@ fn choose<T: Real, U: Real>(
                     return Err(RidgeError::TooFewRows { fold, rows: train.len(), needed: held_out.len() + 2 });
                 }
                 let rotation = Rotation::learn(x, &kept, &held_out, options.scaling)?;
-                sum += &held_out_errors(&rotation, y, &kept, &held_out, factors);
+                sum += &held_out_errors(&rotation, y, &kept, &held_out, &alphas);
             }
             sum
         }
     };
     let index: Vec<usize> = errors.columns().into_iter().map(|column| smallest(column.iter().copied())).collect();
     let chosen = ChosenAlphas {
-        alpha: index.iter().map(|&i| factors[i] * rotation.alpha_scale).collect(),
+        alpha: index.iter().map(|&i| alphas[i]).collect(),
         at_edge: index.iter().map(|&i| options.alphas.at_edge(i)).collect(),
         index,
     };
@@ -399,15 +401,14 @@ fn leave_one_out_errors<U: Real>(
     rotation: &Rotation,
     y: ArrayView2<U>,
     train: &[usize],
-    factors: &[f64],
+    alphas: &[f64],
 ) -> Array2<f64> {
-    let alphas: Vec<f64> = factors.iter().map(|factor| factor * rotation.alpha_scale).collect();
     let left_over: Vec<_> = alphas.par_iter().map(|&alpha| rotation.left_over(alpha)).collect();
-    by_voxels(y, factors.len(), |_, y| {
+    by_voxels(y, alphas.len(), |_, y| {
         let targets = Targets::new(y, train);
         let centred = targets.centred.view();
         let coordinates = rotation.coordinates(centred);
-        let mut errors = Array2::zeros((factors.len(), y.ncols()));
+        let mut errors = Array2::zeros((alphas.len(), y.ncols()));
         for (i, mut errors) in errors.rows_mut().into_iter().enumerate() {
             let residuals = rotation.leave_one_out_residuals(centred, &coordinates, alphas[i], &left_over[i]);
             errors.assign(&residuals.mapv(|r| r * r).sum_axis(Axis(0)));
@@ -422,16 +423,16 @@ fn held_out_errors<U: Real>(
     y: ArrayView2<U>,
     kept: &[usize],
     held_out: &[usize],
-    factors: &[f64],
+    alphas: &[f64],
 ) -> Array2<f64> {
-    by_voxels(y, factors.len(), |_, y| {
+    by_voxels(y, alphas.len(), |_, y| {
         let targets = Targets::new(y, kept);
         let coordinates = rotation.coordinates(targets.centred.view());
         let truth =
             Array2::from_shape_fn((held_out.len(), y.ncols()), |(i, v)| y[(held_out[i], v)].to_f64() - targets.mean[v]);
-        let mut errors = Array2::zeros((factors.len(), y.ncols()));
-        for (mut errors, factor) in errors.rows_mut().into_iter().zip(factors) {
-            let shrunk = rotation.shrink(&coordinates, &vec![factor * rotation.alpha_scale; y.ncols()]);
+        let mut errors = Array2::zeros((alphas.len(), y.ncols()));
+        for (mut errors, &alpha) in errors.rows_mut().into_iter().zip(alphas) {
+            let shrunk = rotation.shrink(&coordinates, &vec![alpha; y.ncols()]);
             let mut residuals = rotation.predict_others(shrunk.view());
             residuals -= &truth;
             errors.assign(&residuals.mapv(|r| r * r).sum_axis(Axis(0)));

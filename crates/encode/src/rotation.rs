@@ -169,7 +169,7 @@ impl Rotation {
         if let Side::Primal { .. } = self.side {
             residuals = &centred - &residuals;
         }
-        residuals / &left_over.view().insert_axis(Axis(1))
+        residuals / left_over.view().insert_axis(Axis(1))
     }
 
     /// Weights of the unscaled features from shrunk coordinates, `p x v`.

@@ -87,7 +87,7 @@ pub fn student_t_two_sided_p(t: f64, df: f64) -> f64 {
 ///
 /// With `x = df / (df + t^2)`, P(T > t) = I_x(df/2, 1/2) / 2 for t > 0, by the continued fraction of the incomplete
 /// beta function with all factors kept as logarithms; above df 1e5 by the normal deviate of the same tail (Hill 1970).
-/// Accuracy 1e-12 relative to p, or to ln p where that is larger than 1.
+/// Accuracy 1e-12 relative to p, or to ln p where that is larger than 1; above df 1e5 and t^2 of the order of df 1e-9.
 ///
 /// ```
 /// // t = 1000 with 200 degrees of freedom: p is 3.5e-372, below the smallest f64
@@ -114,11 +114,13 @@ pub fn student_t_ln_sf(t: f64, df: f64) -> f64 {
     // t^2/df without overflow for huge t.
     let root = t / df.sqrt();
     let odds = root * root;
-    if df > 1e5 {
-        // The fraction loses digits in proportion to df. Hill (1970): the normal deviate with the same tail.
+    if df > 1e5 && odds < 0.5 {
+        // The fraction loses digits in proportion to df. Hill (1970), two terms: the normal deviate with the same
+        // tail. Where t^2 is of the order of df his series is too short and ln p so large that the fraction serves.
         let b = 48.0 * (df - 0.5) * (df - 0.5);
         let y = (df - 0.5) * odds.ln_1p();
-        return normal_ln_sf(y.sqrt() * (1.0 + (y + 3.0) / b));
+        let second = (((4.0 * y + 33.0) * y + 240.0) * y + 855.0) / (10.0 * b * (b + 0.8 * y * y + 100.0));
+        return normal_ln_sf(y.sqrt() * (1.0 + (y + 3.0) / b - second));
     }
     let (ln_x, ln_rest, x, rest) = if odds < 1e300 {
         (-odds.ln_1p(), (odds / (1.0 + odds)).ln(), 1.0 / (1.0 + odds), odds / (1.0 + odds))

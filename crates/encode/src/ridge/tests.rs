@@ -85,7 +85,8 @@ fn agrees_with_scikit_learn() {
         let rotation = Rotation::learn(x.view(), &all, &[], Scaling::Standardize).unwrap();
         assert_eq!(rotation.is_dual(), p > n);
         assert!((rotation.alpha_scale - p as f64).abs() < 1e-12);
-        let found = leave_one_out_errors(&rotation, y.view(), &all, &factors);
+        let alphas = factors.map(|factor| factor * rotation.alpha_scale);
+        let found = leave_one_out_errors(&rotation, y.view(), &all, &alphas);
         assert_close(&found, expected, 1e-12);
     }
     let (x, y) = example(12, 4);
@@ -111,6 +112,38 @@ fn agrees_with_scikit_learn() {
 }
 
 #[test]
+fn agrees_with_himalaya() {
+    // RidgeCV(cv=KFold(4), fit_intercept=True, score_func=l2_neg_loss) of himalaya 0.4.11 on centred data: best
+    // alpha over mean(diag(X X')), first two fitted rows, first row of weights
+    let golden = [
+        (
+            5,
+            [4, 12],
+            array![[-0.13291890816442659, 0.00017214189436134565], [0.47525172781709013, -0.0005454537813802231]],
+            [0.9391949369773954, 0.00012918258192874926],
+        ),
+        (
+            40,
+            [0, 5],
+            array![[-0.2034457071810962, 0.15993746527295355], [-0.714296981094494, 0.04143720526403588]],
+            [0.30723434451286086, -0.0797415194133999],
+        ),
+    ];
+    for (p, index, fitted, first_weights) in golden {
+        let (x, y) = example(24, p);
+        let inner = Inner::Folds(folds(24, 4, FoldOrder::Contiguous));
+        let options = RidgeOptions { scaling: Scaling::Centre, ..options("1e-3:1e3:13", inner) };
+        let model = fit(x.view(), y.view(), &options).unwrap();
+        assert_eq!(model.chosen.index, index);
+        let predicted = model.predict(x.slice(s![..2, ..])).unwrap() - y.mean_axis(Axis(0)).unwrap();
+        assert_close(&predicted, &fitted, 1e-12);
+        for (found, expected) in model.weights.row(0).iter().zip(first_weights) {
+            assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+        }
+    }
+}
+
+#[test]
 fn leave_one_out_in_closed_form_is_a_refit_without_each_row() {
     for (n, p) in [(14, 3), (9, 8), (9, 9), (10, 25)] {
         let (x, y) = example(n, p.max(3));
@@ -118,12 +151,12 @@ fn leave_one_out_in_closed_form_is_a_refit_without_each_row() {
         for scaling in [Scaling::Standardize, Scaling::Centre] {
             let rotation = Rotation::learn(x.view(), &all, &[], scaling).unwrap();
             let factors = [1e-4, 0.03, 1.0, 50.0];
-            let found = leave_one_out_errors(&rotation, y.view(), &all, &factors);
-            for (a, factor) in factors.iter().enumerate() {
+            let alphas = factors.map(|factor| factor * rotation.alpha_scale);
+            let found = leave_one_out_errors(&rotation, y.view(), &all, &alphas);
+            for (a, &alpha) in alphas.iter().enumerate() {
                 let mut expected = [0.0; 2];
                 for row in 0..n {
                     let train: Vec<usize> = all.iter().copied().filter(|r| *r != row).collect();
-                    let alpha = factor * rotation.alpha_scale;
                     let predicted = slow_ridge(x.view(), y.view(), &train, &[row], rotation.scaling(), alpha);
                     for v in 0..2 {
                         expected[v] += (predicted[(0, v)] - y[(row, v)]).powi(2);
@@ -131,7 +164,7 @@ fn leave_one_out_in_closed_form_is_a_refit_without_each_row() {
                 }
                 for v in 0..2 {
                     // the refit solves normal equations with a condition up to 1e4
-                    assert!((found[(a, v)] / expected[v] - 1.0).abs() < 1e-9, "{n} {p} {factor} {v}");
+                    assert!((found[(a, v)] / expected[v] - 1.0).abs() < 1e-9, "{n} {p} {alpha} {v}");
                 }
             }
         }
@@ -146,11 +179,11 @@ fn leave_one_out_stands_with_tiny_penalties_and_repeated_features() {
     let all: Vec<usize> = (0..10).collect();
     let rotation = Rotation::learn(x.view(), &all, &[], Scaling::Standardize).unwrap();
     assert!(rotation.is_dual());
-    let found = leave_one_out_errors(&rotation, y.view(), &all, &[1e-9]);
+    let found = leave_one_out_errors(&rotation, y.view(), &all, &[1e-8]);
     let narrow = Rotation::learn(x.slice(s![.., ..3]), &all, &[], Scaling::Standardize).unwrap();
     assert!(!narrow.is_dual());
     // four copies of a feature share one weight: the penalty per feature is a quarter
-    let expected = leave_one_out_errors(&narrow, y.view(), &all, &[1e-9]);
+    let expected = leave_one_out_errors(&narrow, y.view(), &all, &[0.25e-8]);
     assert_close(&found, &expected, 1e-8);
 }
 
@@ -160,9 +193,8 @@ fn held_out_errors_are_those_of_the_normal_equations() {
         let (x, y) = example(16, p);
         let (kept, held_out): (Vec<usize>, Vec<usize>) = (0..16).partition(|row| row % 4 != 1);
         let rotation = Rotation::learn(x.view(), &kept, &held_out, Scaling::Standardize).unwrap();
-        let found = held_out_errors(&rotation, y.view(), &kept, &held_out, &[0.01, 2.0]);
-        for (a, factor) in [0.01, 2.0].into_iter().enumerate() {
-            let alpha = factor * rotation.alpha_scale;
+        let found = held_out_errors(&rotation, y.view(), &kept, &held_out, &[0.05, 20.0]);
+        for (a, alpha) in [0.05, 20.0].into_iter().enumerate() {
             let predicted = slow_ridge(x.view(), y.view(), &kept, &held_out, rotation.scaling(), alpha);
             for v in 0..2 {
                 let expected: f64 =
