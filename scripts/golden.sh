@@ -14,6 +14,8 @@ if ! cmp -s scripts/golden-requirements.txt "$stamp"; then
     cp scripts/golden-requirements.txt "$stamp"
 fi
 
+if [ "${1:-}" = --environment-only ]; then exit 0; fi
+
 # One BLAS thread and one kernel: the last bits of a matrix product otherwise depend on the machine's cores.
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 OPENBLAS_CORETYPE=Haswell PYTHONHASHSEED=0
 # Instruction sets beyond AVX2 are switched off for the same reason (numpy's own loops round differently with them).

@@ -1,7 +1,7 @@
 //! `ceiling between`: how well people predict each other.
 
 use crate::rdm_bounds::name_subject;
-use crate::trials::{Trials, presentations_to_split, reliability_of, split_halves};
+use crate::trials::{Trials, reliability_of};
 use crate::voxel::{count_reasons, whole};
 use crate::{BetweenArgs, Stat};
 use anyhow::{Result, anyhow, bail};
@@ -11,7 +11,10 @@ use labelled_rdms::{NamedRdm, check_nan, from_array, into_one_order};
 use ndarray::{Array2, ArrayView2, Axis};
 use npy_stream::{Block, Matrix};
 use rdm::{Comparison, Distance, Rdm, distances, noise_ceiling};
-use reliability::{Agreement, Reason, average_occurrences, between_subjects, between_subjects_by_voxel, r_max};
+use reliability::{
+    Agreement, Reason, average_occurrences, between_subjects, between_subjects_by_voxel, presentations_to_split, r_max,
+    reliability_of_averages,
+};
 use statistics::{average_ranks, mean, median, pearson, variance};
 use stimulus_table::Side;
 
@@ -118,7 +121,13 @@ fn of_patterns(job: &Job, args: &BetweenArgs, subjects: Vec<Subject>) -> Result<
             let vectors: Vec<Vec<f64>> = subjects.iter().map(|s| row_means(s.trials.averages().view())).collect();
             let own = |s: &Subject| -> Result<Option<f64>> {
                 let by_trial = Array2::from_shape_vec((s.trials.responses.n_rows(), 1), trial_means(&s.trials))?;
-                let found = split_halves(by_trial.view(), &s.trials.repeats, s.trials.n_trials(), args.split);
+                let found = reliability_of_averages(
+                    by_trial.view(),
+                    &s.trials.repeats,
+                    s.trials.n_trials(),
+                    args.split.splits,
+                    args.split.seed,
+                );
                 Ok(Some(found.map_err(|e| anyhow!("{}: {e}", s.source))?[0].reliability))
             };
             of_vectors(&subjects, vectors, how, corrected, own)
@@ -284,8 +293,12 @@ fn of_voxels(job: &Job, args: &BetweenArgs, subjects: &[Subject], corrected: boo
         for (subject, mut row) in subjects.iter().zip(own.axis_iter_mut(Axis(0))) {
             let t = &subject.trials;
             let found = match t.responses.view() {
-                Block::F4(rows) => split_halves(rows, &t.repeats, t.n_trials(), args.split),
-                Block::F8(rows) => split_halves(rows, &t.repeats, t.n_trials(), args.split),
+                Block::F4(rows) => {
+                    reliability_of_averages(rows, &t.repeats, t.n_trials(), args.split.splits, args.split.seed)
+                }
+                Block::F8(rows) => {
+                    reliability_of_averages(rows, &t.repeats, t.n_trials(), args.split.splits, args.split.seed)
+                }
             };
             let found = found.map_err(|e| anyhow!("{}: {e}", subject.source))?;
             row.iter_mut().zip(found).for_each(|(to, half)| *to = half.reliability);

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 use npy_stream::{Block, Matrix};
-use reliability::{Reason, Repeats, SplitHalf, balanced_splits, r_max, spearman_brown, split_half_reliability};
+use reliability::{Repeats, balanced_splits, presentations_to_split, stepped_up};
 
 use crate::SplitArgs;
 
@@ -67,47 +67,6 @@ impl Trials {
     }
 }
 
-/// The number of presentations to split: the one that keeps most trials (`n` times the stimuli shown `n` times or
-/// more), the smaller of two that keep as many. `None` when fewer than three stimuli are repeated: two points
-/// always correlate perfectly.
-pub(crate) fn presentations_to_split(repeats: &Repeats) -> Option<usize> {
-    let most = repeats.counts().into_iter().max().unwrap_or(0);
-    let kept = |n: usize| n * repeats.shown_at_least(n).len();
-    (2..=most).filter(|&n| repeats.shown_at_least(n).len() >= 3).max_by(|&a, &b| kept(a).cmp(&kept(b)).then(b.cmp(&a)))
-}
-
-/// Split-half reliability of every column, for averages over `n_trials` trials.
-pub(crate) fn split_halves<T>(
-    rows: ArrayView2<T>,
-    repeats: &Repeats,
-    n_trials: f64,
-    how: SplitArgs,
-) -> anyhow::Result<Vec<SplitHalf>>
-where
-    T: Copy + Into<f64> + Send + Sync,
-{
-    // 2 where no number will do: the error that follows says what is lacking.
-    let shown = presentations_to_split(repeats).unwrap_or(2);
-    let mut halves = split_half_reliability(rows, repeats, shown, how.splits, how.seed)?;
-    for half in &mut halves {
-        half.reliability = stepped(half.r, shown, n_trials);
-        let (root, negative) = r_max(half.reliability);
-        half.r_max = root;
-        half.reason = match half.reason {
-            Some(Reason::NanInput | Reason::Constant) => half.reason,
-            // Below the r where the formula has a meaning.
-            _ if half.reliability.is_nan() => Some(Reason::NegativeReliability),
-            _ => negative,
-        };
-    }
-    Ok(halves)
-}
-
-/// From the correlation of halves of `shown` presentations to averages over `n_trials`.
-pub(crate) fn stepped(r: f64, shown: usize, n_trials: f64) -> f64 {
-    spearman_brown(r, n_trials / (shown / 2) as f64)
-}
-
 /// Mean correlation over splits of any measure of the two halves, stepped up; `None` where nothing can be split.
 /// `correlate` gets the stimuli shown often enough and the presentations of the two halves.
 pub(crate) fn reliability_of(
@@ -121,31 +80,13 @@ pub(crate) fn reliability_of(
     for split in balanced_splits(shown, how.splits, how.seed) {
         correlations.push(correlate(&stimuli, &split.a, &split.b)?);
     }
-    Ok(Some(stepped(statistics::mean(&correlations), shown, trials.n_trials())))
+    Ok(Some(stepped_up(statistics::mean(&correlations), shown, trials.n_trials())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use ndarray::array;
-
-    fn shown(counts: &[usize]) -> Repeats {
-        let ids: Vec<usize> = counts.iter().enumerate().flat_map(|(s, &n)| std::iter::repeat_n(s, n)).collect();
-        Repeats::by_id(&ids)
-    }
-
-    #[test]
-    fn the_split_keeps_most_trials() {
-        assert_eq!(presentations_to_split(&shown(&[3, 3, 3, 3])), Some(3));
-        // twice: 2 * 5 trials, three times: 3 * 4
-        assert_eq!(presentations_to_split(&shown(&[3, 3, 3, 3, 2])), Some(3));
-        // 2 * 6 = 3 * 4: the smaller
-        assert_eq!(presentations_to_split(&shown(&[3, 3, 3, 3, 2, 2])), Some(2));
-        // five presentations would keep one stimulus only
-        assert_eq!(presentations_to_split(&shown(&[20, 2, 2])), Some(2));
-        assert_eq!(presentations_to_split(&shown(&[2, 2, 1, 1])), None);
-        assert_eq!(presentations_to_split(&shown(&[])), None);
-    }
 
     #[test]
     fn trials_are_averaged_and_picked_by_stimulus() {

@@ -1,12 +1,12 @@
 //! `ceiling voxel`: how much of every voxel's variance is signal.
 
 use crate::VoxelArgs;
-use crate::trials::split_halves;
 use anyhow::{Context, Result, anyhow, bail};
 use cli::{Cell, Job, Output, TableWriter};
 use labelled_inputs::{NamedArray, NamedMatrix, Names, read_arrays, read_table, tell_apart};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Matrix};
+use reliability::reliability_of_averages;
 use reliability::{NoiseCeiling, Reason, Repeats, SplitHalf, noise_ceilings, z_score_within};
 use std::collections::HashMap;
 use stimulus_table::{Side, Table};
@@ -103,7 +103,7 @@ where
     T: Copy + Into<f64> + Send + Sync,
 {
     let ceilings = noise_ceilings(rows, repeats, Some(1.0 / n_trials))?;
-    let halves = split_halves(rows, repeats, n_trials, args.split)?;
+    let halves = reliability_of_averages(rows, repeats, n_trials, args.split.splits, args.split.seed)?;
     let voxel = |(ceiling, half): (&NoiseCeiling, &SplitHalf)| Voxel {
         ncsnr: ceiling.ncsnr,
         noise_ceiling: ceiling.reliability,

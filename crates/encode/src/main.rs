@@ -1,1 +1,5 @@
-fn main() {}
+//! `encode`: voxelwise encoding models.
+
+fn main() -> std::process::ExitCode {
+    cli::main(encode::run)
+}

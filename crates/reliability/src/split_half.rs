@@ -206,10 +206,71 @@ where
     means
 }
 
+/// The number of presentations to split: the one that keeps most trials (`n` times the stimuli shown `n` times or
+/// more), the smaller of two that keep as many. `None` when fewer than three stimuli are repeated: two points always
+/// correlate perfectly.
+pub fn presentations_to_split(repeats: &Repeats) -> Option<usize> {
+    let most = repeats.counts().into_iter().max().unwrap_or(0);
+    let kept = |n: usize| n * repeats.shown_at_least(n).len();
+    (2..=most).filter(|&n| repeats.shown_at_least(n).len() >= 3).max_by(|&a, &b| kept(a).cmp(&kept(b)).then(b.cmp(&a)))
+}
+
+/// Split-half reliability of every column of `trials`, for averages over `n_trials` trials: halves of the
+/// [`presentations_to_split`], their mean correlation [`stepped_up`].
+pub fn reliability_of_averages<T>(
+    trials: ArrayView2<T>,
+    repeats: &Repeats,
+    n_trials: f64,
+    max_splits: usize,
+    seed: u64,
+) -> Result<Vec<SplitHalf>, RepeatError>
+where
+    T: Copy + Into<f64> + Send + Sync,
+{
+    // 2 where no number will do: the error that follows says what is lacking.
+    let shown = presentations_to_split(repeats).unwrap_or(2);
+    let mut halves = split_half_reliability(trials, repeats, shown, max_splits, seed)?;
+    for half in &mut halves {
+        half.reliability = stepped_up(half.r, shown, n_trials);
+        let (root, negative) = r_max(half.reliability);
+        half.r_max = root;
+        half.reason = match half.reason {
+            Some(Reason::NanInput | Reason::Constant) => half.reason,
+            // Below the r where the formula has a meaning.
+            _ if half.reliability.is_nan() => Some(Reason::NegativeReliability),
+            _ => negative,
+        };
+    }
+    Ok(halves)
+}
+
+/// From the correlation of halves of `shown` presentations to averages over `n_trials` (Spearman-Brown).
+pub fn stepped_up(r: f64, shown: usize, n_trials: f64) -> f64 {
+    spearman_brown(r, n_trials / (shown / 2) as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use ndarray::array;
+
+    fn shown(counts: &[usize]) -> Repeats {
+        let ids: Vec<usize> = counts.iter().enumerate().flat_map(|(s, &n)| std::iter::repeat_n(s, n)).collect();
+        Repeats::by_id(&ids)
+    }
+
+    #[test]
+    fn the_split_keeps_most_trials() {
+        assert_eq!(presentations_to_split(&shown(&[3, 3, 3, 3])), Some(3));
+        // twice: 2 * 5 trials, three times: 3 * 4
+        assert_eq!(presentations_to_split(&shown(&[3, 3, 3, 3, 2])), Some(3));
+        // 2 * 6 = 3 * 4: the smaller
+        assert_eq!(presentations_to_split(&shown(&[3, 3, 3, 3, 2, 2])), Some(2));
+        // five presentations would keep one stimulus only
+        assert_eq!(presentations_to_split(&shown(&[20, 2, 2])), Some(2));
+        assert_eq!(presentations_to_split(&shown(&[2, 2, 1, 1])), None);
+        assert_eq!(presentations_to_split(&shown(&[])), None);
+    }
 
     #[test]
     fn numbers_of_splits() {
