@@ -120,8 +120,9 @@ pub(crate) struct Rows {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-LIST is indices and half-open ranges from 0: 0,5,10:20. TABLE is what select-units or fmri-roi define wrote; where it
-holds several arrays, those rows count whose `array` is the name of the matrix.
+LIST is indices and half-open ranges from 0: 0,5,10:20. TABLE is what select-units or fmri-roi define wrote; of its
+column `array` those rows count that are named as the matrix (its file's stem), or as --array says; units of another
+array are refused. A matrix from a pipe has no name and takes a table about one array.
 EXAMPLES
   npy cols --units face_units.csv acts.npy > face_acts.npy
   npy cols --index 0:100 acts.npy")]
@@ -136,6 +137,9 @@ pub(crate) struct Columns {
     /// Columns by the `unit` (or `voxel`) column of this table
     #[arg(long, value_name = "TABLE")]
     pub units: Option<Input>,
+    /// The `array` of the table whose rows count [default: the name of the matrix]
+    #[arg(long, value_name = "NAME", requires = "units")]
+    pub array: Option<String>,
     /// All columns but these
     #[arg(long)]
     pub without: bool,

@@ -82,11 +82,17 @@ pub(crate) fn columns(args: &Columns) -> Result<()> {
     let mut position: HashMap<String, usize> = HashMap::new();
     each_array(&job, &args.inputs, |input, mut incoming| {
         let nth = position.entry(input.to_string()).or_default();
-        let name = input.array_name(*nth);
+        let here = *nth;
+        let name = input.array_name(here);
         *nth += 1;
         let (n_rows, n_columns) = incoming.matrix_shape()?;
         let mut columns = match (&table, &list, &args.units) {
-            (Some(table), _, Some(source)) => units_of(table, &name).with_context(|| format!("{source} for {name}"))?,
+            (Some(table), _, Some(source)) => {
+                let (units, note) =
+                    units_of(table, &name, here, args.array.as_deref()).with_context(|| source.to_string())?;
+                note.into_iter().for_each(|note| job.note(note));
+                units
+            }
             (_, Some(list), _) => expand(list, n_columns),
             _ => bail!("one of --index and --units is needed"),
         };
@@ -282,26 +288,38 @@ fn read_ids(job: &Job, input: &Input) -> Result<Vec<String>> {
     }
 }
 
-/// The `unit` (or `voxel`) column, of the rows that speak of this array.
-fn units_of(table: &Table, array: &str) -> Result<Vec<usize>> {
+/// The `unit` (or `voxel`) column, of the rows that speak of this array, and a line for stderr where that is not
+/// plain from the names.
+///
+/// A unit number means nothing without its layer, so the table's `array` must be the array's name, or `wanted` by the
+/// user. Only a name that is a mere position in a pipe, on either side, is let pass, for the first array of an input
+/// and a table about one array.
+fn units_of(table: &Table, array: &str, position: usize, wanted: Option<&str>) -> Result<(Vec<usize>, Option<String>)> {
     let column = ["unit", "voxel"].into_iter().find(|c| table.has(c));
     let column =
         column.with_context(|| format!("no column unit or voxel; the columns are {}", table.names().join(", ")))?;
     let units = table.indices(column)?;
-    if !table.has("array") {
-        return Ok(units);
+    if !table.has("array") || table.n_rows() == 0 {
+        return Ok((units, None));
     }
     let arrays = table.column("array")?;
-    let distinct: std::collections::BTreeSet<&String> = arrays.iter().collect();
-    // A table about one array is taken at its word: from a pipe an array is called 0, from a file by its stem.
-    if distinct.len() <= 1 {
-        return Ok(units);
+    let known: std::collections::BTreeSet<&str> = arrays.iter().map(String::as_str).collect();
+    let nameless = |name: &str| name.parse::<usize>().is_ok();
+    let (name, note) = match wanted {
+        Some(name) => (name, None),
+        None if known.contains(array) => (array, None),
+        None => match known.first() {
+            Some(&only) if known.len() == 1 && position == 0 && (nameless(array) || nameless(only)) => {
+                (only, Some(format!("the units of array {only:?} are taken from array {array:?}")))
+            }
+            _ => (array, None),
+        },
+    };
+    if !known.contains(name) {
+        let known: Vec<&str> = known.into_iter().collect();
+        bail!("no rows about array {name:?}; the table speaks of {} (--array says which to take)", known.join(", "));
     }
-    if !distinct.iter().any(|a| *a == array) {
-        let known: Vec<&str> = distinct.iter().map(|s| s.as_str()).collect();
-        bail!("no rows about array {array:?}; it speaks of {}", known.join(", "));
-    }
-    Ok(units.into_iter().zip(arrays).filter(|(_, a)| *a == array).map(|(u, _)| u).collect())
+    Ok((units.into_iter().zip(arrays).filter(|(_, a)| *a == name).map(|(u, _)| u).collect(), note))
 }
 
 /// `0,5,10:20` as half-open ranges; an open end is the end of the matrix.
@@ -348,12 +366,22 @@ mod tests {
 
     #[test]
     fn units_are_those_of_the_array() {
-        let table = Table::read("array,unit\na,3\nb,4\na,1\n".as_bytes()).unwrap();
-        assert_eq!(units_of(&table, "a").unwrap(), [3, 1]);
-        assert!(units_of(&table, "c").unwrap_err().to_string().contains("a, b"));
-        let one = Table::read("array,unit\n0,3\n".as_bytes()).unwrap();
-        assert_eq!(units_of(&one, "acts").unwrap(), [3]);
-        let regions = Table::read("roi,voxel\nFFA,7\n".as_bytes()).unwrap();
-        assert_eq!(units_of(&regions, "betas").unwrap(), [7]);
+        let units = |text: &str, array: &str, position, wanted| {
+            let table = Table::read(text.as_bytes()).unwrap();
+            units_of(&table, array, position, wanted).map(|(units, _)| units)
+        };
+        let two = "array,unit\na,3\nb,4\na,1\n";
+        assert_eq!(units(two, "a", 0, None).unwrap(), [3, 1]);
+        assert_eq!(units(two, "c", 0, Some("b")).unwrap(), [4]);
+        assert!(units(two, "c", 0, None).unwrap_err().to_string().contains("a, b"));
+        assert!(units(two, "0", 0, None).is_err());
+        // Another layer's units must not be cut from this one, even when the table knows no other.
+        assert!(units("array,unit\nlayer4,3\n", "layer3", 0, None).is_err());
+        // A position in a pipe is no name.
+        assert_eq!(units("array,unit\n0,3\n", "acts", 0, None).unwrap(), [3]);
+        assert_eq!(units("array,unit\nlayer4,3\n", "0", 0, None).unwrap(), [3]);
+        assert!(units("array,unit\nlayer4,3\n", "1", 1, None).is_err());
+        assert_eq!(units("roi,voxel\nFFA,7\n", "betas", 0, None).unwrap(), [7]);
+        assert!(units("array,unit\n", "acts", 0, None).unwrap().is_empty());
     }
 }
