@@ -206,6 +206,17 @@ pub fn cross_validate<T: Real, U: Real>(
     outer: &Folds,
     options: &RidgeOptions,
 ) -> Result<CrossValidated, RidgeError> {
+    cross_validate_watched(x, y, outer, options, || ())
+}
+
+/// [`cross_validate`] that calls `fold_done` after every outer fold, from any thread.
+pub fn cross_validate_watched<T: Real, U: Real>(
+    x: ArrayView2<T>,
+    y: ArrayView2<U>,
+    outer: &Folds,
+    options: &RidgeOptions,
+    fold_done: impl Fn() + Sync,
+) -> Result<CrossValidated, RidgeError> {
     check(x, y, options)?;
     check_folds(outer, x.nrows())?;
     let reasons = unusable_voxels(y);
@@ -215,6 +226,7 @@ pub fn cross_validate<T: Real, U: Real>(
             let (train, test) = (outer.train_rows(fold), outer.test_rows(fold));
             let (rotation, chosen) = choose(x, y, &train, &test, options, Some(fold))?;
             let predictions = predict_others(&rotation, y, &train, &chosen.alpha);
+            fold_done();
             Ok((test, rotation, chosen, predictions))
         })
         .collect::<Result<_, RidgeError>>()?;

@@ -223,7 +223,7 @@ impl From<Neighbours> for Connectivity {
 const EXTRACT_HELP: &str = "\
 INPUT   Betas, and regions: a table with the columns roi and voxel (as define writes it), or a mask
         whose whole numbers are the regions. A region from another grid is refused.
-OUTPUT  One matrix per region, back to back in the order of the table: rows = trials or conditions
+OUTPUT  One matrix per region, back to back in the order of --name, else of the table: rows = trials or conditions
         with their ids, columns = the region's voxels in the order of the table. Of a stream of
         several matrices, all regions of the first come first. Only these voxels are held.
 

@@ -131,7 +131,7 @@ pub fn read_names(job: &Job, input: &Input) -> Result<Vec<(u32, String)>> {
     Ok(named)
 }
 
-/// The sets of these names, in the order of the sets; all of them without names.
+/// The sets of these names, in the order of the names; all of them without names.
 pub fn choose(sets: Vec<VoxelSet>, names: &[String], source: &str) -> Result<Vec<VoxelSet>> {
     if names.is_empty() {
         return Ok(sets);
@@ -140,7 +140,10 @@ pub fn choose(sets: Vec<VoxelSet>, names: &[String], source: &str) -> Result<Vec
         let have: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
         bail!("{source}: no region {missing:?}; the {} regions are {}", have.len(), have.join(", "));
     }
-    Ok(sets.into_iter().filter(|set| names.contains(&set.name)).collect())
+    let asked = |set: &VoxelSet| names.iter().position(|name| *name == set.name);
+    let mut chosen: Vec<VoxelSet> = sets.into_iter().filter(|set| asked(set).is_some()).collect();
+    chosen.sort_by_key(asked);
+    Ok(chosen)
 }
 
 /// The cells i, j, k, x, y, z of a voxel; empty where the map has no geometry or there is no voxel.

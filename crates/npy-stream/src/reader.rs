@@ -306,7 +306,19 @@ impl Incoming<'_> {
         if let Source::Map { at, .. } = &mut self.reader.source {
             *at = body_at;
         }
-        labels.map(Some)
+        let labels = labels?;
+        self.check_labels(labels.as_deref())?;
+        Ok(Some(labels))
+    }
+
+    /// One label per row of a matrix; an RDM's labels are fewer than its values and are checked by whoever reads RDMs.
+    fn check_labels(&self, labels: Option<&[String]>) -> Result<(), NpyError> {
+        match (labels, self.header.shape.as_slice()) {
+            (Some(labels), &[rows, _]) if labels.len() != rows => {
+                Err(NpyError::LabelCount { labels: labels.len(), rows })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The next rows of a matrix, at most `max_rows` of them; `None` after the last.
@@ -403,11 +415,7 @@ impl Incoming<'_> {
             }
         }
         let labels = self.reader.read_labels()?;
-        if let (Some(labels), &[rows, _]) = (&labels, self.header.shape.as_slice())
-            && labels.len() != rows
-        {
-            return Err(NpyError::LabelCount { labels: labels.len(), rows });
-        }
+        self.check_labels(labels.as_deref())?;
         Ok(labels)
     }
 
@@ -744,7 +752,8 @@ mod tests {
         write_labels(&mut bytes, &names(2)).unwrap();
         assert!(matches!(pipe(&bytes).read_all(), Err(NpyError::LabelCount { labels: 2, rows: 3 })));
         let mut reader = file(&bytes);
-        let incoming = reader.next_array().unwrap().unwrap();
+        let mut incoming = reader.next_array().unwrap().unwrap();
+        assert!(matches!(incoming.labels_ahead(), Err(NpyError::LabelCount { labels: 2, rows: 3 })));
         assert!(matches!(incoming.finish(), Err(NpyError::LabelCount { labels: 2, rows: 3 })));
     }
 

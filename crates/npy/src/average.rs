@@ -26,7 +26,7 @@ pub(crate) fn run(args: &Average) -> Result<()> {
                     "{input}: {n_rows} rows and 0 ids; averaging needs one id per row (write them with `npy label`)"
                 )
             };
-            let (labels, sums) = match incoming.labels_ahead().with_context(name)? {
+            let (groups, mut means) = match incoming.labels_ahead().with_context(name)? {
                 Some(None) => bail!(unlabelled()),
                 // A file says which rows belong together before they come: one accumulator per id.
                 Some(Some(labels)) => {
@@ -36,13 +36,10 @@ pub(crate) fn run(args: &Average) -> Result<()> {
                     while let Some(block) = incoming.next_rows(ROWS_PER_BLOCK).with_context(name)? {
                         let of_row = &groups.of_row[at..at + block.n_rows()];
                         at += of_row.len();
-                        match block {
-                            Block::F4(rows) => add(&mut sums, rows, of_row),
-                            Block::F8(rows) => add(&mut sums, rows, of_row),
-                        }
+                        add_block(&mut sums, block, of_row);
                     }
                     incoming.finish().with_context(name)?;
-                    (labels, sums)
+                    (groups, sums)
                 }
                 // A pipe brings its labels last, so the rows have to wait for them.
                 None => {
@@ -50,15 +47,10 @@ pub(crate) fn run(args: &Average) -> Result<()> {
                     let Some(labels) = labels else { bail!(unlabelled()) };
                     let groups = Groups::of(&labels);
                     let mut sums = Array2::zeros((groups.ids.len(), n_columns));
-                    match matrix.view() {
-                        Block::F4(rows) => add(&mut sums, rows, &groups.of_row),
-                        Block::F8(rows) => add(&mut sums, rows, &groups.of_row),
-                    }
-                    (labels, sums)
+                    add_block(&mut sums, matrix.view(), &groups.of_row);
+                    (groups, sums)
                 }
             };
-            let groups = Groups::of(&labels);
-            let mut means = sums;
             for (mut row, &count) in means.rows_mut().into_iter().zip(&groups.counts) {
                 row /= count as f64;
             }
@@ -99,6 +91,13 @@ impl Groups {
             groups.counts[group] += 1;
         }
         groups
+    }
+}
+
+fn add_block(sums: &mut Array2<f64>, block: Block, of_row: &[usize]) {
+    match block {
+        Block::F4(rows) => add(sums, rows, of_row),
+        Block::F8(rows) => add(sums, rows, of_row),
     }
 }
 

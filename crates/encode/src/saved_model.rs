@@ -1,0 +1,156 @@
+//! A fitted model as a file: an uncompressed `.npz`, which `numpy.load` opens, whose arrays are read as any other
+//! `.npy` is.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+
+use anyhow::{Context, Result, anyhow, bail};
+use ndarray::{Array2, ArrayView2};
+use npy_stream::{Array, Dtype, NpyReader, RowWriter, write_labels, write_vector};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
+
+/// What [`SavedModel::read`] understands.
+const VERSION: f64 = 1.0;
+/// From here on a member needs the 64-bit sizes of the archive format.
+const LARGE: usize = 1 << 31;
+
+/// What is kept of a fit.
+pub(crate) struct ModelToSave<'a> {
+    /// Features x voxels, for features in their own units.
+    pub coef: ArrayView2<'a, f64>,
+    /// One per voxel.
+    pub intercept: &'a [f64],
+    /// Means of the features over the training rows.
+    pub x_mean: &'a [f64],
+    /// Their standard deviations, or 1; 0 where a feature was constant.
+    pub x_scale: &'a [f64],
+    /// One penalty per voxel.
+    pub alpha: &'a [f64],
+    /// Ids of the training rows.
+    pub stimuli: Option<&'a [String]>,
+}
+
+impl ModelToSave<'_> {
+    /// Writes the archive: the same bytes for the same model.
+    pub fn write<W: Write>(&self, out: W) -> Result<()> {
+        let mut archive = ZipWriter::new_stream(out);
+        let mut member = |name: &str, n_values: usize, body: &mut dyn FnMut(&mut dyn Write) -> Result<()>| {
+            let options = SimpleFileOptions::default()
+                .compression_method(CompressionMethod::Stored)
+                .last_modified_time(DateTime::default())
+                .large_file(n_values >= LARGE / size_of::<f64>());
+            archive.start_file(format!("{name}.npy"), options)?;
+            body(&mut archive)
+        };
+        let mut vector = |name: &str, values: &[f64]| {
+            member(name, values.len(), &mut |out| Ok(write_vector(out, values, Dtype::F8, None)?))
+        };
+        vector("version", &[VERSION])?;
+        vector("intercept", self.intercept)?;
+        vector("x_mean", self.x_mean)?;
+        vector("x_scale", self.x_scale)?;
+        vector("alpha", self.alpha)?;
+        member("coef", self.coef.len(), &mut |out| {
+            let mut rows = RowWriter::new(out, self.coef.nrows(), self.coef.ncols(), Dtype::F8)?;
+            rows.write_rows(self.coef)?;
+            rows.finish(None)?;
+            Ok(())
+        })?;
+        if let Some(stimuli) = self.stimuli {
+            let longest = stimuli.iter().map(String::len).max().unwrap_or(0);
+            member("stimuli", stimuli.len() * longest, &mut |out| Ok(write_labels(out, stimuli)?))?;
+        }
+        archive.finish()?.flush()?;
+        Ok(())
+    }
+}
+
+/// A model that was read: predictions are `X coef + intercept`.
+pub(crate) struct SavedModel {
+    /// Features x voxels.
+    pub coef: Array2<f64>,
+    /// One per voxel.
+    pub intercept: Vec<f64>,
+    /// Ids of the training rows; empty when they are not known.
+    pub stimuli: HashSet<String>,
+}
+
+impl SavedModel {
+    /// Reads and checks a model; messages name the member, not the file.
+    pub fn read(file: File) -> Result<SavedModel> {
+        if !file.metadata()?.is_file() {
+            bail!("a model is read from a regular file, not from a pipe");
+        }
+        let archive = ZipArchive::new(file.try_clone()?)
+            .map_err(|e| anyhow!("not a whole .npz archive ({e}); models are written by `encode fit --save`"))?;
+        let mut members = Members { archive, file };
+        let version = members.vector("version")?;
+        if version != [VERSION] {
+            bail!("a model of version {version:?}, but this program reads version [{VERSION:.1}]");
+        }
+        let coef = members.array("coef", &[])?;
+        let shape = coef.shape.clone();
+        let (coef, _) = coef.into_matrix().map_err(|_| anyhow!("coef has shape {shape:?}, not features x voxels"))?;
+        let coef = coef.into_f64();
+        let intercept = members.vector("intercept")?;
+        if intercept.len() != coef.ncols() {
+            bail!("{} intercepts for the {} voxels of coef", intercept.len(), coef.ncols());
+        }
+        let stimuli = match members.has("stimuli") {
+            true => members.labels("stimuli")?.into_iter().collect(),
+            false => HashSet::new(),
+        };
+        Ok(SavedModel { coef, intercept, stimuli })
+    }
+}
+
+struct Members {
+    archive: ZipArchive<File>,
+    file: File,
+}
+
+impl Members {
+    fn has(&self, name: &str) -> bool {
+        self.archive.index_for_name(&format!("{name}.npy")).is_some()
+    }
+
+    /// The array `NAME.npy`, read as the bytes `before` and then the member. What the archive says of its size is
+    /// believed only as far as the checksum confirms it.
+    fn array(&mut self, name: &str, before: &[u8]) -> Result<Array> {
+        let mut member = self
+            .archive
+            .by_name(&format!("{name}.npy"))
+            .map_err(|e| anyhow!("no readable member {name:?} ({e}); models are written by `encode fit --save`"))?;
+        if member.compression() != CompressionMethod::Stored {
+            bail!("member {name:?} is compressed; write the arrays with numpy.savez, not savez_compressed");
+        }
+        let size = io::copy(&mut member, &mut io::sink()).with_context(|| format!("member {name:?}"))?;
+        let start = member.data_start().ok_or_else(|| anyhow!("member {name:?} has no place in the archive"))?;
+        drop(member);
+        let mut body = self.file.try_clone()?;
+        body.seek(SeekFrom::Start(start))?;
+        let bytes = Cursor::new(before.to_vec()).chain(io::BufReader::new(body.take(size)));
+        let mut arrays = NpyReader::from_pipe(bytes).read_all().with_context(|| format!("member {name:?}"))?;
+        match arrays.len() {
+            1 => Ok(arrays.remove(0)),
+            n => bail!("member {name:?} holds {n} arrays, not 1"),
+        }
+    }
+
+    fn vector(&mut self, name: &str) -> Result<Vec<f64>> {
+        let array = self.array(name, &[])?;
+        if array.shape.len() != 1 {
+            bail!("{name} has shape {:?}, not one axis", array.shape);
+        }
+        Ok(array.values.into_f64())
+    }
+
+    fn labels(&mut self, name: &str) -> Result<Vec<String>> {
+        // A stream has text only behind numbers, so an empty array goes in front.
+        let mut before = Vec::new();
+        write_vector::<_, f64>(&mut before, &[], Dtype::F8, None)?;
+        self.array(name, &before)?.labels.ok_or_else(|| anyhow!("{name} is not a list of ids"))
+    }
+}
