@@ -119,7 +119,7 @@ for test in np.array_split(np.arange(n), 5):
     alphas = np.logspace(-5, 5, 21) * (z[train] ** 2).sum(1).mean()
     pred[test] = RidgeCV(alphas=alphas, alpha_per_target=True).fit(z[train], y[train]).predict(z[test])
 np.save('peer.npy', pred)""")
-    ours = [BIN / "encode", "fit", "--quiet", "--x", "x.npy", "--y", "y.npy", "--cv", "5", "--fold-order", "contiguous", "--inner", "loo",
+    ours = [BIN / "encode", "fit", "--quiet", "--x", "x.npy", "--y", "y.npy", "--cv", "5", "--fold-order", "contiguous", "--alpha-cv", "loo",
             "--alphas", "1e-5:1e5:21", "--predictions", "ours.npy", "-o", "ours.csv"]
     return peer, ours, lambda: f"largest difference in a prediction {np.abs(np.load(folder / 'peer.npy') - np.load(folder / 'ours.npy')).max():.1e}"
 

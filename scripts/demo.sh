@@ -15,7 +15,7 @@ rm -rf "$out" && mkdir -p "$out"/{units,brain,models}
 show() { awk -F, '{ for (i = 1; i <= NF; i++) { cell[NR, i] = $i; if (length($i) > w[i]) w[i] = length($i) } n = NF }
     END { for (r = 1; r <= NR; r++) { line = "   "; for (i = 1; i <= n; i++) line = line sprintf("%-" (w[i] + 2) "s", cell[r, i]); sub(/ +$/, "", line); print line } }' "$1"; }
 say() { printf '\n%s\n' "$*"; }
-median() { sort -g | awk '$1 != "NaN" { v[++n] = $1 } END { if (!n) print "NaN"; else print n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2 }'; }
+median() { sort -g | awk '$1 != "NaN" { v[++n] = $1 } END { if (!n) print "NaN"; else printf "%.3f\n", n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2 }'; }
 # column NAME FILE: that column of a CSV without quoted cells, header left out.
 column() { awk -F, -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) c = i; next } { print $c }' "$2"; }
 
@@ -113,10 +113,10 @@ say "6. Simulated humans against each other and against the network, on the even
         tuning compare --quiet "${models[@]}" --brain "${brains[@]}" -o "$out/$roi-model-human-uni.csv"
         # Multivariate: the geometry, 1 - Pearson between patterns, compared by Pearson.
         ceiling between --quiet --stat rdm "${brains[@]}" -o "$out/$roi-human-human-multi.csv"
-        rsa rdm --quiet --allow-nan "${models[@]}" -o "$out/models/rdm-$domain.npy"
+        rsa rdm --quiet --allow-nan "${models[@]}" -o "$out/models/rdm-$domain.npy" 2>> "$out/warnings.txt"
         for brain in "${brains[@]}"; do npy average --quiet "$brain"; done | rsa rdm --quiet -o "$out/brain/$roi/rdms.npy"
         rsa compare --quiet --allow-nan "$out/models/rdm-$domain.npy" --names "pool-$domain,untrained-$domain" \
-            --brain "$out/brain/$roi/rdms.npy" --ceiling -o "$out/$roi-model-human-multi.csv"
+            --brain "$out/brain/$roi/rdms.npy" --ceiling -o "$out/$roi-model-human-multi.csv" 2>> "$out/warnings.txt"
         # Encoding: every voxel from all units of pool; each voxel's own ceiling beside it.
         for brain in "${brains[@]}"; do
             name=$(basename "$brain" .npy)
@@ -127,7 +127,7 @@ say "6. Simulated humans against each other and against the network, on the even
         of_subjects() { awk -F, -v want="$1" -v name="$2" 'NR == 1 { for (i = 1; i <= NF; i++) { if ($i == "model") m = i; if ($i == "subject") s = i; if ($i == name) c = i }; next }
             $s !~ /^(mean|median|min|max)$/ && (want == "" || $m ~ want) { print $c }' "$3" | median; }
         printf '%s' "$roi"
-        printf ',%.3f' "$(of_subjects "" median_pairwise "$out/$roi-human-human-uni.csv")" \
+        printf ',%s' "$(of_subjects "" median_pairwise "$out/$roi-human-human-uni.csv")" \
             "$(of_subjects pool r "$out/$roi-model-human-uni.csv")" "$(of_subjects untrained r "$out/$roi-model-human-uni.csv")" \
             "$(of_subjects "" median_pairwise "$out/$roi-human-human-multi.csv")" \
             "$(of_subjects pool r "$out/$roi-model-human-multi.csv")" "$(of_subjects untrained r "$out/$roi-model-human-multi.csv")" \
@@ -146,9 +146,10 @@ How to read it (medians over the eight SIMULATED subjects; Pearson r, not correc
   *_multi             the same for the dissimilarities of the patterns (RDMs)
   encoding_r          held-out r of a voxel predicted from all units of pool (ridge, 5 folds), median over voxels
   r_max               the most that a perfect model could reach there, given the voxel's own noise
+  NaN                 a single selected unit has no pattern over units, so no RDM (the untrained twin's one place unit)
 A model is like a brain where model_human comes up to human_human. In this simulation it must not: the truth, in
 $out/simulated/simulated_truth_regions.csv, has a part that all subjects share and the network does not have.
 
 Files: $out/units.csv, $out/validation.csv, $out/summary.csv; per region $out/sim*.csv; activations $out/acts/,
-selected units $out/units/, simulated subjects $out/simulated/. Beside each result, a .json says how it was made.
+selected units $out/units/, simulated subjects $out/simulated/, warnings of the tools $out/warnings.txt. Beside each result, a .json says how it was made.
 EOF

@@ -42,7 +42,7 @@ if have kayyeatman2017/responses.csv && have kriegeskorte92/stimuli.csv; then
         "$out/bridge.csv" "$data/kayyeatman2017/responses.csv" > "$out/ffa.csv"
     npy from-csv --values FFA "$out/ffa.csv" -o "$out/ffa.npy"
     for seed in 0 1 2 3 4; do
-        encode fit --quiet --x "$out/kriegeskorte92/pool.npy" --y "$out/ffa.npy" --cv 10 --seed "$seed" -o "$out/ffa-fit-$seed.csv"
+        encode fit --quiet --x "$out/kriegeskorte92/pool.npy" --y "$out/ffa.npy" --cv 10 --seed "$seed" -o "$out/ffa-fit-$seed.csv" 2>> "$out/warnings.txt"
         tail -n +2 "$out/ffa-fit-$seed.csv" | awk -F, -v seed="$seed" '{ print "seed " seed ": r " $2 ", R2 " $4 ", n " $7 }'
     done
 fi

@@ -155,7 +155,7 @@ fn numpy_reads_what_the_tools_write() {
     sh(dir.path(), "npy cols --index 1 m.npy > out.npy").ok();
     let python = root().join("build/venv/bin/python");
     if !python.exists() {
-        println!("skipped: {} is absent (make setup)", python.display());
+        skipped(&format!("{} is absent (make setup)", python.display()));
         return;
     }
     assert_eq!(sh(dir.path(), &format!("{} read.py", python.display())).text(), "read\n");

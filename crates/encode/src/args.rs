@@ -114,26 +114,30 @@ pub struct FitArgs {
 }
 
 const FIT_NOTES: &str = "\
-INPUT   --x and --y are joined by id: features of unique stimuli are repeated for the trials of --y.
+INPUT   --x and --y are joined by id: features of unique stimuli are repeated for trials of --y.
 OUTPUT  one row per voxel, over the held-out predictions of all folds together:
   voxel          column of --y, from 0
-  r, r2          Pearson correlation of prediction and response, and its square (which hides the sign)
-  R2             1 - SS(response - prediction) / SS(response - mean of all scored responses); may be negative
-  alpha          median over the folds of the penalty chosen in the training rows (factor x scale)
-  alpha_at_edge  true when a fold chose the lowest or highest of --alphas: a better one may lie outside
+  r, r2          Pearson correlation of prediction and response; its square (hides the sign)
+  R2             1 - SS(response - prediction) / SS(response - mean response); may be negative
+  alpha          penalty chosen in the training rows (factor x scale), median over the folds
+  alpha_at_edge  true when a fold chose the lowest or highest of --alphas
   n              rows scored
-  reason         why numbers are NaN: constant, nan_input (that voxel only; a NaN in --x stops the tool)
-The models of the folds have different means, so without any relation r lies a little below 0, not at 0.
+  reason         why numbers are NaN: constant, nan_input (a NaN in --x stops the tool)
+The models of the folds have different means, so without any relation r lies a little below 0.
 
-MODEL   --save writes an uncompressed .npz for numpy.load, in f8, with the penalty of each voxel chosen on all rows:
-  coef (features x voxels), intercept (voxels): predictions are X @ coef + intercept, X in its own units
-  x_mean, x_scale (features): what was subtracted and divided by in the fit; 0 marks a constant feature (coef 0)
-  alpha (voxels), stimuli (ids of the training rows, if known), version (1)
+MODEL   --save writes an uncompressed .npz for numpy.load, in f8, fitted to all rows, with alpha
+        chosen once more on all of them:
+  coef             features x voxels, for features in their own units
+  intercept        one per voxel: predictions are X @ coef + intercept
+  x_mean, x_scale  what the fit subtracted and divided by; x_scale 0: constant feature, coef 0
+  alpha            one per voxel
+  stimuli          ids of the training rows, if known
+  version          1
 
 Examples:
   encode fit --x acts.npy --y ffa.npy --cv 5 > scores.csv
   encode fit --x acts.npy --y ffa.npy --cv 10 --alphas 1e-3:1e3:13 --save model.npz -o scores.csv
-  npy cols --index 0:2 acts.npy | encode fit --x - --y ffa.npy --fold-order contiguous --predictions held_out.npy";
+  npy cols --index 0:2 acts.npy | encode fit --x - --y ffa.npy --predictions held_out.npy";
 
 /// Arguments of `encode predict`.
 #[derive(Debug, clap::Args)]
@@ -152,11 +156,11 @@ pub struct PredictArgs {
 
 const PREDICT_NOTES: &str = "\
 INPUT   features with as many columns as the model was fitted to; read in blocks of rows.
-OUTPUT  one matrix per matrix, rows = the rows of X with their ids, columns = the voxels of the model. NaN for voxels
-        that could not be fitted and for rows with NaN or infinity, both counted on stderr. Predictions of stimuli
-        that the model was trained on are not held out; stderr counts them too.
+OUTPUT  one matrix per matrix: the rows of X with their ids, one column per voxel of the model. NaN
+        for voxels that could not be fitted and for rows with NaN or infinity; both are counted on
+        stderr, and so are stimuli that the model was trained on: they are not held out.
 
 Examples:
   encode predict model.npz acts.npy > predicted.npy
-  npy rows --index 0:4 acts.npy | encode predict model.npz -o predicted.npy
+  npy rows --index 0:4 acts.npy | encode predict model.npz - -o predicted.npy
   encode predict model.npz acts.npy | npy info";

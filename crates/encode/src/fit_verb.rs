@@ -259,8 +259,8 @@ fn summarize(job: &Job, args: &FitArgs, data: &Data, fitted: &Fitted, options: &
     let at_edge = fitted.held_out.alpha_at_edge().iter().filter(|edge| **edge).count();
     if at_edge > 0 {
         let text = format!(
-            "alpha at the edge of {} in some fold for {at_edge} of {usable} voxels ({} at the lowest, {} at the highest, \
-             which is usual for voxels that the features do not predict); widen --alphas",
+            "alpha at the edge of {} in some fold for {at_edge} of {usable} voxels: {} at the lowest, {} at the highest \
+             (usual where the features predict nothing); if r changes with wider --alphas, the grid was too narrow",
             options.alphas,
             chose(0),
             chose(last)

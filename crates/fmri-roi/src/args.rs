@@ -147,7 +147,7 @@ pub struct DefineArgs {
     #[arg(long, value_name = "NAME")]
     pub name: Vec<String>,
     /// Keep voxels with t greater than this [default: 7, when there is no --top]
-    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = localizer::parse_threshold)]
     pub t: Option<f64>,
     /// Keep this many voxels with the highest t, or this percentage; ties by voxel number
     #[arg(long, value_name = "N|P%")]

@@ -15,7 +15,7 @@ mod statistic;
 pub use contrast::{Contrast, ContrastError, Groups, Versus};
 pub use moments::{BlockError, CategoryMoments};
 pub use one_sample::{OneSample, TooFewMaps, one_sample};
-pub use selection::{Selection, Top, select_by_statistic};
+pub use selection::{Selection, Top, parse_rate, parse_threshold, select_by_statistic};
 pub use statistic::{
     Correction, GroupTooSmall, TTest, UnitStatistics, UnitTests, dprime, selectivity_index, student_t, welch_t,
 };

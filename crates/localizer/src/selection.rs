@@ -98,6 +98,32 @@ pub fn select_by_statistic(statistic: &[f64], ln_q: Option<&[f64]>, rules: &Sele
     kept
 }
 
+/// A threshold on a statistic as a user spells it: any number but NaN, which nothing is above or below.
+///
+/// ```
+/// assert_eq!(localizer::parse_threshold("3.1"), Ok(3.1));
+/// assert!(localizer::parse_threshold("nan").is_err());
+/// ```
+pub fn parse_threshold(text: &str) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(t) if !t.is_nan() => Ok(t),
+        _ => Err(format!("{text:?} is no number")),
+    }
+}
+
+/// A false discovery rate as a user spells it: above 0 and at most 1, so that a percentage is not taken for a rate.
+///
+/// ```
+/// assert_eq!(localizer::parse_rate(".05"), Ok(0.05));
+/// assert!(localizer::parse_rate("5").is_err());
+/// ```
+pub fn parse_rate(text: &str) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(rate) if rate > 0.0 && rate <= 1.0 => Ok(rate),
+        _ => Err(format!("{text:?} is no rate above 0 and at most 1 (5 % is .05)")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

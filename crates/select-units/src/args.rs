@@ -32,13 +32,13 @@ pub struct Args {
     #[arg(long, value_name = "student|welch", default_value = "student")]
     pub test: TTest,
     /// Keep units with t above T [default: 7 when no other rule is given]
-    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = localizer::parse_threshold)]
     pub t: Option<f64>,
     /// Fill q, the p adjusted over the units of the array, and keep units with q at most --alpha
     #[arg(long, value_enum)]
     pub fdr: Option<Fdr>,
     /// The false discovery rate of --fdr [default: .05]
-    #[arg(long, value_name = "ALPHA", requires = "fdr")]
+    #[arg(long, value_name = "ALPHA", requires = "fdr", value_parser = localizer::parse_rate)]
     pub alpha: Option<f64>,
     /// Keep the N units (or P% of all units) with the highest t among those that pass the other rules
     #[arg(long, value_name = "N|P%")]

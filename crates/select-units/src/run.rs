@@ -118,7 +118,11 @@ impl UnitTable<'_> {
             "{array}: {n_written} of {n_units} units {verb} ({percent:.1} %), {n_constant} constant, {n_nan} NaN"
         );
         // Numbers that could not be used are worth a line also under --quiet.
-        if n_nan > 0 { job.warn(line) } else { job.note(line) }
+        if n_nan > 0 {
+            job.warn(line)
+        } else {
+            job.note(line)
+        }
         Ok(())
     }
 

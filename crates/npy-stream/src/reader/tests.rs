@@ -1,0 +1,237 @@
+use super::*;
+use crate::{Dtype, Matrix, RowWriter, header, write_labels, write_matrix, write_vector};
+use ndarray::{Array2, arr2};
+use std::io::{Cursor, Write};
+
+fn raw(descr: &str, fortran: bool, shape: &[usize], body: &[u8]) -> Vec<u8> {
+    let mut bytes = header::format(descr, shape);
+    if fortran {
+        let text = String::from_utf8_lossy(&bytes[10..]).replace("False", "True ");
+        bytes.truncate(10);
+        bytes.extend(text.as_bytes());
+    }
+    bytes.extend(body);
+    bytes
+}
+
+fn pipe(bytes: &[u8]) -> NpyReader {
+    NpyReader::from_pipe(Cursor::new(bytes.to_vec()))
+}
+
+fn file(bytes: &[u8]) -> NpyReader {
+    let mut f = tempfile::tempfile().unwrap();
+    f.write_all(bytes).unwrap();
+    NpyReader::from_file(f).unwrap()
+}
+
+fn names(n: usize) -> Vec<String> {
+    (0..n).map(|i| format!("stimulus-{i}-ä")).collect()
+}
+
+#[test]
+fn every_dtype_in_both_byte_orders() {
+    type Encode = fn(i8, bool) -> Vec<u8>;
+    macro_rules! enc {
+        ($t:ty) => {
+            |v: i8, big: bool| {
+                let x = v as $t;
+                if big { x.to_be_bytes().to_vec() } else { x.to_le_bytes().to_vec() }
+            }
+        };
+    }
+    let f2: Encode = |v, big| {
+        let x = f16::from_f32(f32::from(v));
+        if big { x.to_be_bytes().to_vec() } else { x.to_le_bytes().to_vec() }
+    };
+    let kinds: [(&str, Encode); 12] = [
+        ("f2", f2),
+        ("f4", enc!(f32)),
+        ("f8", enc!(f64)),
+        ("i1", enc!(i8)),
+        ("i2", enc!(i16)),
+        ("i4", enc!(i32)),
+        ("i8", enc!(i64)),
+        ("u1", enc!(u8)),
+        ("u2", enc!(u16)),
+        ("u4", enc!(u32)),
+        ("u8", enc!(u64)),
+        ("b1", |v, _| vec![u8::from(v != 0)]),
+    ];
+    let values: [i8; 6] = [0, 1, 2, 100, 5, 127];
+    for (name, encode) in kinds {
+        for big in [false, true] {
+            let body: Vec<u8> = values.iter().flat_map(|&v| encode(v, big)).collect();
+            let bytes = raw(&format!("{}{name}", if big { '>' } else { '<' }), false, &[3, 2], &body);
+            let expected: Vec<f64> =
+                values.iter().map(|&v| if name == "b1" { f64::from(v.min(1)) } else { f64::from(v) }).collect();
+            for mut reader in [pipe(&bytes), file(&bytes)] {
+                let a = reader.read_all().unwrap().remove(0);
+                assert_eq!(a.values.into_f64(), expected, "{name} big={big}");
+            }
+        }
+    }
+}
+
+#[test]
+fn fortran_order_becomes_c_order_whole_and_in_blocks() {
+    // [[1, 2, 3], [4, 5, 6]] lies as 1 4 2 5 3 6.
+    let body: Vec<u8> = [1f64, 4., 2., 5., 3., 6.].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let bytes = raw("<f8", true, &[2, 3], &body);
+    for mut reader in [pipe(&bytes), file(&bytes)] {
+        let a = reader.read_all().unwrap().remove(0);
+        assert_eq!(a.values.into_f64(), [1., 2., 3., 4., 5., 6.]);
+    }
+    for mut reader in [pipe(&bytes), file(&bytes)] {
+        let mut incoming = reader.next_array().unwrap().unwrap();
+        let mut rows = Vec::new();
+        while let Some(block) = incoming.next_rows(1).unwrap() {
+            rows.extend(block.to_f64());
+        }
+        assert_eq!(rows, [1., 2., 3., 4., 5., 6.]);
+        assert!(incoming.finish().unwrap().is_none());
+    }
+}
+
+#[test]
+fn a_stream_of_labelled_matrices_and_an_rdm() {
+    let a = Matrix::F4(Array2::from_shape_fn((5, 3), |(i, j)| (i * 3 + j) as f32));
+    let b = Matrix::F8(arr2(&[[0.5, -1.0]]));
+    let mut bytes = Vec::new();
+    write_matrix(&mut bytes, &a, Some(&names(5))).unwrap();
+    write_matrix(&mut bytes, &b, None).unwrap();
+    write_vector(&mut bytes, &[0.1f64, 0.2, 0.3], Dtype::F8, Some(&names(3))).unwrap();
+    for mut reader in [pipe(&bytes), file(&bytes)] {
+        let arrays = reader.read_all().unwrap();
+        assert_eq!(arrays.len(), 3);
+        assert_eq!(arrays[0].labels, Some(names(5)));
+        assert_eq!(arrays[1].labels, None);
+        assert_eq!((arrays[2].shape.as_slice(), arrays[2].labels.as_ref().unwrap().len()), (&[3][..], 3));
+        assert_eq!(arrays[0].clone().into_matrix().unwrap().0, a);
+        assert!(matches!(arrays[2].clone().into_matrix(), Err(NpyError::Shape { .. })));
+    }
+}
+
+#[test]
+fn any_block_size_gives_the_same_rows_and_labels() {
+    let n = 17;
+    let a = Array2::from_shape_fn((n, 4), |(i, j)| (i * 10 + j) as f32);
+    let mut bytes = Vec::new();
+    write_matrix(&mut bytes, &Matrix::F4(a.clone()), Some(&names(n))).unwrap();
+    for size in [1, 2, 16, 17, 18, 1000] {
+        for mut reader in [pipe(&bytes), file(&bytes)] {
+            let ahead = reader.can_look_ahead();
+            let mut incoming = reader.next_array().unwrap().unwrap();
+            match incoming.labels_ahead().unwrap() {
+                Some(labels) => assert_eq!((ahead, labels), (true, Some(names(n)))),
+                None => assert!(!ahead),
+            }
+            let mut values = Vec::new();
+            while let Some(block) = incoming.next_rows(size).unwrap() {
+                assert!(block.n_rows() <= size);
+                values.extend(block.to_f64());
+            }
+            assert_eq!(values, a.mapv(f64::from).into_raw_vec_and_offset().0);
+            assert_eq!(incoming.finish().unwrap(), Some(names(n)));
+            assert!(reader.next_array().unwrap().is_none());
+        }
+    }
+}
+
+#[test]
+fn truncation_anywhere_is_an_error_or_a_clean_end() {
+    let mut bytes = Vec::new();
+    write_matrix(&mut bytes, &Matrix::F4(Array2::ones((4, 3))), Some(&names(4))).unwrap();
+    let labels_start = header::format("<f4", &[4, 3]).len() + 48;
+    for cut in 0..bytes.len() {
+        for mut reader in [pipe(&bytes[..cut]), file(&bytes[..cut])] {
+            match reader.read_all() {
+                Ok(_) => assert_eq!(cut, labels_start, "only the end of the matrix is a whole stream"),
+                Err(NpyError::Empty) => assert_eq!(cut, 0),
+                Err(NpyError::Truncated { found, expected, .. }) => assert!(found < expected),
+                Err(NpyError::NotNpy { .. }) => assert!(cut < 6),
+                Err(other) => panic!("cut at {cut}: {other}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_header_that_promises_the_moon_costs_no_memory() {
+    for shape in [vec![1usize << 45, 2], vec![2, 1 << 45], vec![1 << 46]] {
+        let bytes = raw("<f4", false, &shape, &[0; 100]);
+        let message = file(&bytes).read_all().unwrap_err();
+        assert!(matches!(message, NpyError::Truncated { found: 100, .. }), "{message}");
+        assert!(matches!(pipe(&bytes).read_all().unwrap_err(), NpyError::Truncated { found: 100, .. }));
+    }
+    let mut bytes = b"\x93NUMPY\x02\x00".to_vec();
+    bytes.extend(u32::MAX.to_le_bytes());
+    assert!(matches!(pipe(&bytes).read_all(), Err(NpyError::HeaderTooLong { .. })));
+    let labels = raw("<U4000000000", false, &[3], &[]);
+    let mut bytes = Vec::new();
+    write_matrix(&mut bytes, &Matrix::F4(Array2::ones((3, 1))), None).unwrap();
+    bytes.extend(labels);
+    assert!(matches!(pipe(&bytes).read_all(), Err(NpyError::Truncated { .. })));
+}
+
+#[test]
+fn header_versions_two_and_three_are_read() {
+    for major in [2u8, 3] {
+        let v1 = header::format("<f4", &[1, 1]);
+        let mut bytes = vec![0x93, b'N', b'U', b'M', b'P', b'Y', major, 0];
+        bytes.extend(((v1.len() - 10) as u32).to_le_bytes());
+        bytes.extend(&v1[10..]);
+        bytes.extend(2.5f32.to_le_bytes());
+        assert_eq!(pipe(&bytes).read_all().unwrap()[0].values, Values::F4(vec![2.5]));
+    }
+    let mut bytes = header::format("<f4", &[1, 1]);
+    bytes[6] = 4;
+    assert!(matches!(pipe(&bytes).read_all(), Err(NpyError::Version { major: 4, .. })));
+}
+
+#[test]
+fn labels_must_be_as_many_as_rows() {
+    let mut bytes = Vec::new();
+    write_matrix(&mut bytes, &Matrix::F4(Array2::ones((3, 1))), None).unwrap();
+    write_labels(&mut bytes, &names(2)).unwrap();
+    assert!(matches!(pipe(&bytes).read_all(), Err(NpyError::LabelCount { labels: 2, rows: 3 })));
+    let mut reader = file(&bytes);
+    let mut incoming = reader.next_array().unwrap().unwrap();
+    assert!(matches!(incoming.labels_ahead(), Err(NpyError::LabelCount { labels: 2, rows: 3 })));
+    assert!(matches!(incoming.finish(), Err(NpyError::LabelCount { labels: 2, rows: 3 })));
+}
+
+#[test]
+fn text_first_and_other_bytes_are_named() {
+    let mut bytes = Vec::new();
+    write_labels(&mut bytes, &names(2)).unwrap();
+    assert!(matches!(pipe(&bytes).read_all(), Err(NpyError::StrayLabels { .. })));
+    let message = pipe(b"id,label\n1,face\n").read_all().unwrap_err().to_string();
+    assert!(message.contains("id,label"), "{message}");
+}
+
+#[test]
+fn integers_beyond_f8_are_refused() {
+    let body = (9_007_199_254_740_993i64).to_le_bytes();
+    assert!(matches!(pipe(&raw("<i8", false, &[1, 1], &body)).read_all(), Err(NpyError::InexactInteger(_))));
+}
+
+#[test]
+fn rows_written_must_be_the_rows_promised() {
+    let mut w = RowWriter::new(Vec::new(), 3, 2, Dtype::F4).unwrap();
+    w.write_rows(arr2(&[[1f32, 2.]]).view()).unwrap();
+    assert!(matches!(w.write_rows(arr2(&[[1f32]]).view()), Err(NpyError::ColumnCount { found: 1, expected: 2 })));
+    assert!(matches!(w.finish(None), Err(NpyError::RowCount { written: 1, promised: 3 })));
+    assert!(matches!(write_labels(Vec::new(), &["a\0b".into()]), Err(NpyError::Label { .. })));
+}
+
+#[test]
+fn zero_rows_zero_columns_and_empty_labels_survive() {
+    for shape in [(0, 3), (3, 0), (0, 0)] {
+        let mut bytes = Vec::new();
+        write_matrix(&mut bytes, &Matrix::F8(Array2::zeros(shape)), Some(&names(shape.0))).unwrap();
+        for mut reader in [pipe(&bytes), file(&bytes)] {
+            let a = reader.read_all().unwrap().remove(0);
+            assert_eq!((a.shape.as_slice(), a.labels.as_ref().unwrap().len()), (&[shape.0, shape.1][..], shape.0));
+        }
+    }
+}
