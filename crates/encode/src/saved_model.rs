@@ -13,8 +13,8 @@ use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 /// What [`SavedModel::read`] understands.
 const VERSION: f64 = 1.0;
-/// From here on a member needs the 64-bit sizes of the archive format.
-const LARGE: usize = 1 << 31;
+/// Values of a matrix that are read at a time.
+const BLOCK: usize = 1 << 20;
 
 /// What is kept of a fit.
 pub(crate) struct ModelToSave<'a> {
@@ -36,31 +36,30 @@ impl ModelToSave<'_> {
     /// Writes the archive: the same bytes for the same model.
     pub fn write<W: Write>(&self, out: W) -> Result<()> {
         let mut archive = ZipWriter::new_stream(out);
-        let mut member = |name: &str, n_values: usize, body: &mut dyn FnMut(&mut dyn Write) -> Result<()>| {
+        let mut member = |name: &str, body: &mut dyn FnMut(&mut dyn Write) -> Result<()>| {
+            // As numpy.savez: 64-bit sizes always, since a member may pass 4 GiB.
             let options = SimpleFileOptions::default()
                 .compression_method(CompressionMethod::Stored)
                 .last_modified_time(DateTime::default())
-                .large_file(n_values >= LARGE / size_of::<f64>());
+                .large_file(true);
             archive.start_file(format!("{name}.npy"), options)?;
             body(&mut archive)
         };
-        let mut vector = |name: &str, values: &[f64]| {
-            member(name, values.len(), &mut |out| Ok(write_vector(out, values, Dtype::F8, None)?))
-        };
+        let mut vector =
+            |name: &str, values: &[f64]| member(name, &mut |out| Ok(write_vector(out, values, Dtype::F8, None)?));
         vector("version", &[VERSION])?;
         vector("intercept", self.intercept)?;
         vector("x_mean", self.x_mean)?;
         vector("x_scale", self.x_scale)?;
         vector("alpha", self.alpha)?;
-        member("coef", self.coef.len(), &mut |out| {
+        member("coef", &mut |out| {
             let mut rows = RowWriter::new(out, self.coef.nrows(), self.coef.ncols(), Dtype::F8)?;
             rows.write_rows(self.coef)?;
             rows.finish(None)?;
             Ok(())
         })?;
         if let Some(stimuli) = self.stimuli {
-            let longest = stimuli.iter().map(String::len).max().unwrap_or(0);
-            member("stimuli", stimuli.len() * longest, &mut |out| Ok(write_labels(out, stimuli)?))?;
+            member("stimuli", &mut |out| Ok(write_labels(out, stimuli)?))?;
         }
         archive.finish()?.flush()?;
         Ok(())
@@ -90,10 +89,7 @@ impl SavedModel {
         if version != [VERSION] {
             bail!("a model of version {version:?}, but this program reads version [{VERSION:.1}]");
         }
-        let coef = members.array("coef", &[])?;
-        let shape = coef.shape.clone();
-        let (coef, _) = coef.into_matrix().map_err(|_| anyhow!("coef has shape {shape:?}, not features x voxels"))?;
-        let coef = coef.into_f64();
+        let coef = members.matrix("coef")?;
         let intercept = members.vector("intercept")?;
         if intercept.len() != coef.ncols() {
             bail!("{} intercepts for the {} voxels of coef", intercept.len(), coef.ncols());
@@ -116,9 +112,9 @@ impl Members {
         self.archive.index_for_name(&format!("{name}.npy")).is_some()
     }
 
-    /// The array `NAME.npy`, read as the bytes `before` and then the member. What the archive says of its size is
-    /// believed only as far as the checksum confirms it.
-    fn array(&mut self, name: &str, before: &[u8]) -> Result<Array> {
+    /// The bytes `before` and then the member `NAME.npy`. What the archive says of its size is believed only as far as
+    /// the checksum confirms it.
+    fn open(&mut self, name: &str, before: &[u8]) -> Result<NpyReader> {
         let mut member = self
             .archive
             .by_name(&format!("{name}.npy"))
@@ -132,11 +128,31 @@ impl Members {
         let mut body = self.file.try_clone()?;
         body.seek(SeekFrom::Start(start))?;
         let bytes = Cursor::new(before.to_vec()).chain(io::BufReader::new(body.take(size)));
-        let mut arrays = NpyReader::from_pipe(bytes).read_all().with_context(|| format!("member {name:?}"))?;
+        Ok(NpyReader::from_pipe(bytes))
+    }
+
+    fn array(&mut self, name: &str, before: &[u8]) -> Result<Array> {
+        let mut arrays = self.open(name, before)?.read_all().with_context(|| format!("member {name:?}"))?;
         match arrays.len() {
             1 => Ok(arrays.remove(0)),
             n => bail!("member {name:?} holds {n} arrays, not 1"),
         }
+    }
+
+    /// In blocks of rows, since a model may be large and the bytes need not be held beside the numbers.
+    fn matrix(&mut self, name: &str) -> Result<Array2<f64>> {
+        let member = || format!("member {name:?}");
+        let mut reader = self.open(name, &[])?;
+        let mut array = reader.next_array().with_context(member)?.ok_or_else(|| anyhow!("{} is empty", member()))?;
+        let Ok(shape) = array.matrix_shape() else {
+            bail!("{name} has shape {:?}, not features x voxels", array.shape());
+        };
+        let mut values = Vec::new();
+        while let Some(block) = array.next_rows((BLOCK / shape.1.max(1)).max(1)).with_context(member)? {
+            values.extend(block.to_f64());
+        }
+        array.finish().with_context(member)?;
+        Ok(Array2::from_shape_vec(shape, values)?)
     }
 
     fn vector(&mut self, name: &str) -> Result<Vec<f64>> {
