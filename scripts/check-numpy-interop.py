@@ -100,7 +100,7 @@ def every_kind_of_matrix(folder, bin_dir):
 def streams(folder, bin_dir):
     """Several arrays back to back; labels of any length; no rows; ids put behind a matrix that had none."""
     x = np.arange(12, dtype="<f4").reshape(3, 4)
-    long_ids = np.array(["x" * 300, "", "y"])
+    long_ids = np.array(["x" * 300, "z", "y"])
     stream = save_all([x, np.array(IDS), x.astype("<f8"), long_ids, x])
     ours_is_numpys("stream", run(folder, bin_dir, "npy", "rows", "--index", "0:3", stdin=stream), load_all(stream))
 

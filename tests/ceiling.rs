@@ -548,3 +548,38 @@ fn the_examples_of_the_help_run() {
     let named = run(path, "ceiling between sub-1/ffa.npy sub-2/ffa.npy").text();
     assert!(named.contains("\nsub-1/ffa,") && named.contains("\nsub-2/ffa,"));
 }
+
+#[test]
+fn square_rdms_are_rdms_and_not_patterns() {
+    let dir = tempfile::tempdir().unwrap();
+    for subject in 0..3 {
+        save(&dir.path().join(format!("s{subject}.npy")), &noise(8, 6, subject + 1), Some(&ids(8)));
+        for (kind, flag) in [("square", "--square"), ("flat", "")] {
+            run(dir.path(), &format!("rsa rdm {flag} s{subject}.npy -o {kind}{subject}.npy")).ok();
+        }
+    }
+    let between = |kind: &str| {
+        let line = format!("ceiling between --stat rdm {kind}0.npy {kind}1.npy {kind}2.npy --names a,b,c");
+        run(dir.path(), &line).text()
+    };
+    assert_eq!(between("square"), between("flat"));
+    let mixed = run(dir.path(), "ceiling between --stat profile square0.npy square1.npy");
+    mixed.fails(1, &["2 of 2 subjects are RDMs"]);
+}
+
+#[test]
+fn position_says_nothing_about_trials_or_where_ids_disagree() {
+    let dir = tempfile::tempdir().unwrap();
+    let (m, names) = (noise(6, 4, 1), ids(6));
+    save(&dir.path().join("bare.npy"), &m, None);
+    save(&dir.path().join("named.npy"), &m, Some(&names));
+    let order = [5, 3, 1, 0, 2, 4];
+    let moved: Vec<String> = order.iter().map(|&i| names[i].clone()).collect();
+    save(&dir.path().join("moved.npy"), &m.select(ndarray::Axis(0), &order), Some(&moved));
+    let twice: Vec<String> = moved.iter().chain(&names).cloned().collect();
+    save(&dir.path().join("trials.npy"), &noise(12, 4, 2), Some(&twice));
+    run(dir.path(), "ceiling between --assume-order bare.npy named.npy moved.npy")
+        .fails(1, &["bare.npy has 6 rows without ids", "npy label"]);
+    run(dir.path(), "ceiling between --assume-order bare.npy trials.npy").fails(1, &["12 trials of 6 stimuli"]);
+    run(dir.path(), "ceiling between --assume-order bare.npy named.npy").ok();
+}

@@ -526,7 +526,7 @@ fn ffa_of_kay_and_yeatman_is_predicted_from_a_network() {
     let Some(pictures) = data("kriegeskorte92/stimuli.csv") else { return };
     let Some(model) = data("models/efficientnet-lite0.onnx") else { return };
     if !onnxruntime().exists() {
-        println!("skipped: {} is absent (make setup)", onnxruntime().display());
+        skipped(&format!("{} is absent (make setup)", onnxruntime().display()));
         return;
     }
     let dir = tempfile::tempdir().unwrap();

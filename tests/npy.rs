@@ -354,3 +354,56 @@ fn a_zero_row_matrix_passes() {
         assert_eq!(pipe(dir.path(), verb, &bytes).ok(), bytes, "{verb}");
     }
 }
+
+#[test]
+fn shards_of_two_matrices_are_not_one() {
+    let dir = folder();
+    for (name, seed) in [("a", 1), ("b", 2)] {
+        save(&dir.path().join(format!("{name}.npy")), &noise(9, 2, seed), Some(&ids(9)));
+        for i in 0..3 {
+            run(dir.path(), &format!("npy rows --shard {i}/3 -o {name}{i}.npy {name}.npy")).ok();
+        }
+    }
+    run(dir.path(), "npy cat a0.npy b1.npy a2.npy").fails(1, &["a0.npy and b1.npy", "two different wholes"]);
+    // A table of the same stem does not make the proof of a shard disappear.
+    run(dir.path(), "npy to-csv -o a0.csv a0.npy").ok();
+    run(dir.path(), "npy cat a0.npy a2.npy").fails(1, &["1 of 3 shards", "--array=1"]);
+    assert_eq!(matrix(&run(dir.path(), "npy cat a2.npy a1.npy a0.npy").ok()).0, noise(9, 2, 1));
+}
+
+#[test]
+fn columns_of_several_regions_or_of_one_unit_twice_are_refused() {
+    let dir = folder();
+    save(&dir.path().join("m.npy"), &noise(3, 5, 1), Some(&ids(3)));
+    write(dir.path(), "two.csv", "roi,voxel\nFFA,1\nPPA,2\n");
+    run(dir.path(), "npy cols --units two.csv m.npy").fails(1, &["2 regions (FFA, PPA)", "fmri-roi extract"]);
+    write(dir.path(), "twice.csv", "unit\n1\n3\n1\n");
+    run(dir.path(), "npy cols --units twice.csv m.npy").fails(1, &["unit 1", "3 rows"]);
+    write(dir.path(), "other.csv", "array,unit\nlayer4,1\n");
+    run(dir.path(), "npy cols --units other.csv m.npy").fails(1, &["\"m\"", "layer4", "--array"]);
+    let chosen = run(dir.path(), "npy cols --units other.csv --array layer4 m.npy").ok();
+    assert_eq!(matrix(&chosen).0, noise(3, 5, 1).slice(s![.., 1..2]));
+}
+
+#[test]
+fn numbers_too_large_for_the_dtype_and_labels_too_few_are_errors() {
+    let dir = folder();
+    pipe(dir.path(), "npy from-csv --dtype f2", b"stimulus,v\na,70000\n")
+        .fails(1, &["7e4", "f2", "6.5504e4", "--dtype"]);
+    pipe(dir.path(), "npy from-csv --dtype f4", b"stimulus,v\na,1e300\n").fails(1, &["1e300", "f4"]);
+    let mut bytes = bytes_of(&noise(9, 2, 1), None);
+    npy_stream::write_labels(&mut bytes, &ids(5)).unwrap();
+    fs::write(dir.path().join("few.npy"), &bytes).unwrap();
+    for verb in ["average", "info", "cat", "rows --index 0"] {
+        run(dir.path(), &format!("npy {verb} few.npy")).fails(1, &["few.npy", "5 labels behind 9 rows"]);
+        pipe(dir.path(), &format!("npy {verb}"), &bytes).fails(1, &["stdin", "5 labels behind 9 rows"]);
+    }
+}
+
+#[test]
+fn a_dash_as_output_is_stdout() {
+    let dir = folder();
+    let bytes = save(&dir.path().join("m.npy"), &noise(3, 2, 1), Some(&ids(3)));
+    assert_eq!(run(dir.path(), "npy cat -o - m.npy").ok(), bytes);
+    assert!(!dir.path().join("-").exists());
+}

@@ -287,7 +287,7 @@ fn rdms_without_ids_are_compared_only_when_told_to() {
     save_rdm(&path.join("plain.npy"), &THREE[0], None);
     save_rdm(&path.join("labelled.npy"), &THREE[1], Some(&names("a b c d")));
     save_rdm(&path.join("longer.npy"), &[1.0; 10], None);
-    let parts = ["plain.npy has 4 rows without ids", "labelled.npy has 4 with", "--assume-order"];
+    let parts = ["labelled.npy has 4 rows with ids", "plain.npy has 4 without", "--assume-order"];
     run(path, "rsa compare labelled.npy --brain plain.npy").fails(1, &parts);
     let out = run(path, "rsa compare labelled.npy --brain plain.npy --assume-order");
     assert!(out.stderr.contains("by position (4 rows)"), "{}", out.stderr);

@@ -58,7 +58,7 @@ def files():
         (long, None),
         (np.asfortranarray(rows.astype("<f8")), None),
         (np.array([0.5, 1.5, 2.5]), None),
-        (np.array(["a", "", "ccc"]), None),
+        (np.array(["a", "bb", "ccc"]), None),
     ]
     out["no-rows.npy"] = [(np.zeros((0, 5), "<f4"), None), (np.zeros(0, "<U1"), None)]
     out["no-columns.npy"] = [(np.zeros((2, 0), "<f4"), None), (np.array(["a", "b"]), None)]

@@ -6,8 +6,8 @@ use crate::voxel::{count_reasons, whole};
 use crate::{BetweenArgs, Stat};
 use anyhow::{Result, anyhow, bail};
 use cli::{Cell, Job, Output, TableWriter};
-use labelled_inputs::{NamedArray, Names, read_arrays, tell_apart};
-use labelled_rdms::{NamedRdm, check_nan, from_array, into_one_order};
+use labelled_inputs::{NamedArray, Names, read_arrays, refuse_position_of_trials, tell_apart};
+use labelled_rdms::{NamedRdm, check_nan, from_array, into_one_order, is_rdm};
 use ndarray::{Array2, ArrayView2, Axis};
 use npy_stream::{Block, Matrix};
 use rdm::{Comparison, Distance, Rdm, distances, noise_ceiling};
@@ -27,13 +27,16 @@ pub(crate) fn run(args: &BetweenArgs) -> Result<()> {
     if arrays.len() < 2 {
         bail!("{}: 1 subject; a ceiling between subjects needs at least 2", arrays[0].source);
     }
-    let n_rdms = arrays.iter().filter(|a| a.array.shape.len() == 1).count();
+    let n_rdms = arrays.iter().filter(|a| is_rdm(&a.array)).count();
     let rows = match (args.stat, n_rdms) {
         (_, 0) => of_patterns(&job, args, patterns(&job, args, arrays)?)?,
         (Stat::Rdm, n) if n == arrays.len() => of_rdms(&job, args, arrays)?,
-        (Stat::Rdm, n) => bail!("{n} of {} subjects are RDMs (1-d), the others matrices; give one kind", arrays.len()),
+        (Stat::Rdm, n) => bail!(
+            "{n} of {} subjects are RDMs (1-d, or square and symmetric with a zero diagonal), the others matrices; give one kind",
+            arrays.len()
+        ),
         (stat, n) => bail!(
-            "{n} of {} subjects are RDMs (1-d); --stat {} needs matrices, RDMs go with --stat rdm",
+            "{n} of {} subjects are RDMs (1-d, or square and symmetric with a zero diagonal); --stat {} needs matrices, RDMs go with --stat rdm",
             arrays.len(),
             stat.as_str()
         ),
@@ -91,6 +94,8 @@ fn patterns(job: &Job, args: &BetweenArgs, arrays: Vec<NamedArray>) -> Result<Ve
         .iter()
         .map(|s| Side { name: &s.source, labels: s.trials.ids.as_deref(), n_rows: s.trials.repeats.n_stimuli() })
         .collect();
+    let n_rows: Vec<usize> = subjects.iter().map(|s| s.trials.responses.n_rows()).collect();
+    refuse_position_of_trials(&sides, &n_rows)?;
     let stimuli = args.join.join_all(job, &sides)?;
     for (subject, stimuli) in subjects.iter_mut().zip(stimuli) {
         subject.trials = subject.trials.of_stimuli(&stimuli);

@@ -124,7 +124,7 @@ impl Job {
     }
 
     /// The sidecar: what made this output, from what.
-    pub(crate) fn provenance(&self) -> Result<Value> {
+    pub(crate) fn provenance(&self, output: &str) -> Result<Value> {
         let state = self.state();
         let mut inputs: Vec<Value> = Vec::new();
         for record in &state.inputs {
@@ -147,6 +147,7 @@ impl Job {
         }
         let arguments: Vec<String> = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
         let mut sidecar = Map::new();
+        sidecar.insert("output".into(), output.into());
         sidecar.insert("tool".into(), self.tool.into());
         sidecar.insert("version".into(), env!("CARGO_PKG_VERSION").into());
         sidecar.insert("arguments".into(), arguments.into());

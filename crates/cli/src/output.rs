@@ -32,7 +32,7 @@ const BUFFER: usize = 1 << 18;
 impl Output {
     /// Text on stdout, or the file. A folder that does not exist is an error now, not after the work.
     pub fn text(path: Option<&Path>) -> Result<Output> {
-        let Some(target) = path else {
+        let Some(target) = path.filter(|p| *p != Path::new("-")) else {
             let stdout = File::from(io::stdout().as_fd().try_clone_to_owned().context("stdout")?);
             return Ok(Output { sink: Some(Sink::Stream(BufWriter::with_capacity(BUFFER, stdout))) });
         };
@@ -84,9 +84,10 @@ impl Output {
                 flushed.context("output")
             }
             Some(Sink::File { temporary, target }) => {
-                let sidecar_path = sidecar(&target);
+                let sidecar_path = sidecar_to_write(&target);
                 let mut side = Output::text(Some(&sidecar_path))?;
-                writeln!(side, "{}", serde_json::to_string_pretty(&job.provenance()?)?)
+                let record = job.provenance(&file_name(&target))?;
+                writeln!(side, "{}", serde_json::to_string_pretty(&record)?)
                     .with_context(|| sidecar_path.display().to_string())?;
                 persist(temporary, &target)?;
                 match side.sink.take() {
@@ -122,13 +123,43 @@ fn persist(temporary: BufWriter<NamedTempFile>, target: &Path) -> Result<()> {
 }
 
 /// `a/x.npy` and `a/x.nii.gz` have their sidecar in `a/x.json`, as BIDS does.
-pub(crate) fn sidecar(target: &Path) -> PathBuf {
-    let plain = match target.extension() {
-        Some(e) if e == "gz" => target.with_extension(""),
-        Some(e) if e == "json" => return target.with_extension("json.json"),
-        _ => target.to_path_buf(),
-    };
-    plain.with_extension("json")
+fn stem_sidecar(target: &Path) -> PathBuf {
+    match target.extension() {
+        Some(e) if e == "gz" => target.with_extension("").with_extension("json"),
+        // An output that is itself JSON must not be its own sidecar.
+        Some(e) if e == "json" => full_sidecar(target),
+        _ => target.with_extension("json"),
+    }
+}
+
+/// `a/x.csv` has it in `a/x.csv.json` where `a/x.json` speaks of another file of the same stem.
+fn full_sidecar(target: &Path) -> PathBuf {
+    target.with_file_name(format!("{}.json", file_name(target)))
+}
+
+fn file_name(target: &Path) -> String {
+    target.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// What a sidecar says, if there is one and it is ours.
+fn read_sidecar(path: &Path) -> Option<serde_json::Value> {
+    serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()
+}
+
+fn sidecar_to_write(target: &Path) -> PathBuf {
+    let stem = stem_sidecar(target);
+    // The record of another file that is still there must survive: shards are proved complete by it.
+    let other = read_sidecar(&stem).and_then(|side| side["output"].as_str().map(String::from));
+    let taken = other.is_some_and(|name| name != file_name(target) && target.with_file_name(name).exists());
+    if taken { full_sidecar(target) } else { stem }
+}
+
+/// The record of how this file was made, wherever it stands.
+pub(crate) fn sidecar_of(target: &Path) -> Option<serde_json::Value> {
+    [full_sidecar(target), stem_sidecar(target)]
+        .iter()
+        .filter_map(|path| read_sidecar(path))
+        .find(|side| side["output"] == file_name(target).as_str())
 }
 
 impl Write for Output {
@@ -151,8 +182,33 @@ mod tests {
         for (target, side) in
             [("a/x.npy", "a/x.json"), ("x.nii.gz", "x.json"), ("x", "x.json"), ("x.json", "x.json.json")]
         {
-            assert_eq!(sidecar(Path::new(target)), Path::new(side));
+            assert_eq!(stem_sidecar(Path::new(target)), Path::new(side));
         }
+    }
+
+    #[test]
+    fn two_outputs_of_one_stem_keep_both_records() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, fact: i32| {
+            let path = dir.path().join(name);
+            let job = Job::start("test", &Common { output: Some(path.clone()), threads: None, quiet: true }).unwrap();
+            job.record("fact", fact);
+            Output::text(Some(&path)).unwrap().commit(&job).unwrap();
+            path
+        };
+        let (npy, csv) = (write("net.npy", 1), write("net.csv", 2));
+        for (path, fact) in [(&npy, 1), (&csv, 2)] {
+            assert_eq!(sidecar_of(path).unwrap()["fact"], fact);
+        }
+        assert!(dir.path().join("net.json").exists() && dir.path().join("net.csv.json").exists());
+        // Made again, each replaces its own.
+        write("net.npy", 3);
+        write("net.csv", 4);
+        assert_eq!((&sidecar_of(&npy).unwrap()["fact"], &sidecar_of(&csv).unwrap()["fact"]), (&3.into(), &4.into()));
+        // The first gone, its stem is free.
+        std::fs::remove_file(&npy).unwrap();
+        write("net.csv", 5);
+        assert!(read_sidecar(&dir.path().join("net.json")).unwrap()["fact"] == 5);
     }
 
     #[test]

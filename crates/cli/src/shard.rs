@@ -3,7 +3,6 @@
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fs;
 use std::ops::Range;
 use std::path::Path;
 use std::str::FromStr;
@@ -61,16 +60,19 @@ impl Shard {
         json!({ "index": self.index, "count": self.count, "first": rows.start, "end": rows.end, "of": n })
     }
 
-    /// The shard that the sidecar of `file` speaks of; `None` without sidecar or record.
-    pub fn of_file(file: &Path) -> Result<Option<Shard>> {
-        let path = crate::output::sidecar(file);
-        let Ok(text) = fs::read_to_string(&path) else { return Ok(None) };
-        let side: Value = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+    /// The shard that the sidecar of `file` speaks of, and what it is a shard of (SHA-256 of the inputs, and the length
+    /// that was cut), so that parts of two wholes are told apart; `None` without sidecar or record.
+    pub fn of_file(file: &Path) -> Option<(Shard, String)> {
+        let side = crate::output::sidecar_of(file)?;
         let number = |key: &str| side["shard"][key].as_u64().map(|v| v as usize);
-        Ok(match (number("index"), number("count")) {
-            (Some(index), Some(count)) => Some(Shard { index, count }),
+        match (number("index"), number("count")) {
+            (Some(index), Some(count)) => {
+                let inputs = side["inputs"].as_array().into_iter().flatten();
+                let digests: Vec<&str> = inputs.filter_map(|input| input["sha256"].as_str()).collect();
+                Some((Shard { index, count }, format!("{} of {}", side["shard"]["of"], digests.join(" "))))
+            }
             _ => None,
-        })
+        }
     }
 
     /// The order in which these shards make the whole; an error lists what is missing, as `sbatch --array=` takes it,

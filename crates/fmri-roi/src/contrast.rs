@@ -239,6 +239,10 @@ impl Design<'_> {
                 if n_rows != self.group_of_row.len() {
                     bail!("{name}: {n_rows} rows, but {} has {}", self.table_name, self.group_of_row.len());
                 }
+                self.job.note(format!(
+                    "joined {name} and {} by position ({n_rows} rows) because of --assume-order",
+                    self.table_name
+                ));
                 stream(&mut array, &mut moments, |row| self.group_of_row[row]).with_context(|| name.clone())?;
                 array.finish().with_context(|| name.clone())?;
             } else {

@@ -6,7 +6,7 @@
 
 mod many;
 
-pub use many::{require_unique, tell_apart};
+pub use many::{refuse_position_of_trials, require_unique, tell_apart};
 
 use anyhow::{Context, Result, anyhow, bail};
 use cli::{Input, Job, Opened};
@@ -85,22 +85,35 @@ impl NamedArray {
 pub struct Names {
     given: Vec<String>,
     used: usize,
+    /// Names handed out, where they have to differ.
+    taken: Option<std::collections::HashSet<String>>,
 }
 
 impl Names {
     /// The names of `--names`, possibly none.
     pub fn new(given: &[String]) -> Names {
-        Names { given: given.to_vec(), used: 0 }
+        Names { given: given.to_vec(), used: 0, taken: None }
+    }
+
+    /// The same, but a name that comes twice is an error: for tables in which nothing else tells arrays apart.
+    pub fn distinct(given: &[String]) -> Names {
+        Names { taken: Some(std::collections::HashSet::new()), ..Names::new(given) }
     }
 
     /// The name of the next array, which is number `position` of `input`.
     pub fn next(&mut self, input: &Input, position: usize) -> Result<String> {
         self.used += 1;
-        match self.given.get(self.used - 1) {
-            Some(name) => Ok(name.clone()),
-            None if self.given.is_empty() => Ok(input.array_name(position)),
+        let name = match self.given.get(self.used - 1) {
+            Some(name) => name.clone(),
+            None if self.given.is_empty() => input.array_name(position),
             None => bail!("{input}: array {} has no name; --names gives {}", self.used - 1, self.given.len()),
+        };
+        if let Some(taken) = &mut self.taken
+            && !taken.insert(name.clone())
+        {
+            bail!("{input}: array {} is the second called {name:?}; give different names with --names", self.used - 1);
         }
+        Ok(name)
     }
 
     /// Every name must have been used.

@@ -26,18 +26,36 @@ pub fn require_unique(side: Side) -> Result<()> {
 }
 
 impl JoinArgs {
-    /// Brings any number of inputs, each with one row per stimulus, into the order of the first one: row
+    /// Brings any number of inputs, each with one row per stimulus, into the order of the first one that has ids: row
     /// `rows[a][k]` of input `a` is the same stimulus for every `a`.
     ///
     /// Ids that occur again in an input are an error ([`require_unique`]). With `--inner` the ids common to all
-    /// inputs are kept. Every input that is moved, cut, or joined by position has its line on stderr.
+    /// inputs are kept. `--assume-order` joins only what has no ids by position, and only where all that have ids have
+    /// them in one order. Every input that is moved, cut, or joined by position has its line on stderr.
     pub fn join_all(self, job: &Job, sides: &[Side]) -> Result<Vec<Vec<usize>>> {
-        let Some((first, others)) = sides.split_first() else { return Ok(Vec::new()) };
         for side in sides {
             require_unique(*side)?;
         }
-        let mut rows: Vec<Vec<Option<usize>>> = vec![(0..first.n_rows).map(Some).collect()];
-        for other in others {
+        let reference = sides.iter().position(|s| s.labels.is_some()).unwrap_or(0);
+        let Some(first) = sides.get(reference) else { return Ok(Vec::new()) };
+        let unlabelled = sides.iter().find(|s| s.labels.is_none());
+        let moved = sides.iter().find(|s| s.labels.is_some() && s.labels != first.labels);
+        if let (true, Some(bare), Some(moved)) = (self.assume_order, unlabelled, moved) {
+            bail!(
+                "{} has {} rows without ids, and the ids of {} and {} are not the same in the same order, so its \
+                 position says nothing; write its ids with `npy label`",
+                bare.name,
+                bare.n_rows,
+                first.name,
+                moved.name
+            );
+        }
+        let mut rows: Vec<Vec<Option<usize>>> = Vec::new();
+        for (index, other) in sides.iter().enumerate() {
+            if index == reference {
+                rows.push((0..first.n_rows).map(Some).collect());
+                continue;
+            }
             let joined = self.join(job, *first, *other)?;
             let mut partner = vec![None; first.n_rows];
             for (&own, &theirs) in joined.left.iter().zip(&joined.right) {
@@ -52,6 +70,23 @@ impl JoinArgs {
         }
         Ok(rows.iter().map(|partner| kept.iter().filter_map(|&row| partner[row]).collect()).collect())
     }
+}
+
+/// An error when one input has no ids and another has repeated trials: the order of distinct ids is no position, so
+/// nothing says which stimulus a bare row is. `n_rows` are the rows before trials were averaged.
+pub fn refuse_position_of_trials(sides: &[Side], n_rows: &[usize]) -> Result<()> {
+    let bare = sides.iter().find(|side| side.labels.is_none());
+    let repeated = sides.iter().zip(n_rows).find(|(side, rows)| side.labels.is_some() && side.n_rows < **rows);
+    if let (Some(bare), Some((trials, rows))) = (bare, repeated) {
+        bail!(
+            "{} has {} rows without ids and {} has {rows} trials of {} stimuli; write the ids with `npy label`",
+            bare.name,
+            bare.n_rows,
+            trials.name,
+            trials.n_rows
+        );
+    }
+    Ok(())
 }
 
 /// Makes names differ: where several files have the same stem, their folder goes in front (`sub-01/ffa`, `sub-02/ffa`).
@@ -111,6 +146,33 @@ mod tests {
     fn all_come_into_the_order_of_the_first() {
         assert_eq!(joined(&["wxyz", "zyxw", "xwzy"], false).unwrap(), [[0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 3, 2]]);
         assert!(joined(&["wxy", "wxz"], false).is_err());
+    }
+
+    #[test]
+    fn assume_order_is_only_for_what_has_no_ids() {
+        let (straight, moved) = (ids("wxyz"), ids("xwzy"));
+        let side = |name, labels: Option<&'static [String]>| Side { name, labels, n_rows: 4 };
+        let (straight, moved): (&'static [String], &'static [String]) = (straight.leak(), moved.leak());
+        let join = JoinArgs { inner: false, assume_order: true };
+        let rows = |sides: &[Side]| join.join_all(&job(), sides);
+        let in_order = [[0, 1, 2, 3]; 3];
+        assert_eq!(rows(&[side("a", None), side("b", Some(straight)), side("c", Some(straight))]).unwrap(), in_order);
+        // The two that have ids disagree on the order: neither can be the one that a bare row i means.
+        let error = rows(&[side("a", None), side("b", Some(straight)), side("c", Some(moved))]).unwrap_err();
+        assert!(error.to_string().contains("b and c are not the same in the same order"), "{error}");
+        // With ids everywhere --assume-order changes nothing.
+        let by_id = rows(&[side("b", Some(straight)), side("c", Some(moved))]).unwrap();
+        assert_eq!(by_id, [[0, 1, 2, 3], [1, 0, 3, 2]]);
+    }
+
+    #[test]
+    fn trials_have_no_position() {
+        let labels = ids("xy");
+        let sides =
+            [Side { name: "bare", labels: None, n_rows: 2 }, Side { name: "trials", labels: Some(&labels), n_rows: 2 }];
+        let error = refuse_position_of_trials(&sides, &[2, 4]).unwrap_err().to_string();
+        assert!(error.contains("bare has 2 rows") && error.contains("4 trials of 2 stimuli"), "{error}");
+        refuse_position_of_trials(&sides, &[2, 2]).unwrap();
     }
 
     #[test]

@@ -10,7 +10,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use cli::{Input, Job};
 use labelled_inputs::{JoinArgs, NamedArray, Names, read_arrays, require_unique, tell_apart};
 use ndarray::ArrayView2;
-use npy_stream::Values;
+use npy_stream::{Array, Values};
 use rdm::{Comparison, Rdm, RdmError};
 use stimulus_table::Side;
 
@@ -37,6 +37,21 @@ pub fn read_rdms(job: &Job, inputs: &[Input], names: &[String]) -> Result<Vec<Na
     let mut arrays = read_arrays(job, inputs, &mut Names::new(names))?;
     tell_apart(&mut arrays)?;
     arrays.into_iter().map(from_array).collect()
+}
+
+/// Whether an array is an RDM: 1-d, or square and symmetric with a zero diagonal and more than one row, which no
+/// responses are.
+pub fn is_rdm(array: &Array) -> bool {
+    let zero_diagonal_and_symmetric = |at: &dyn Fn(usize, usize) -> f64, n: usize| {
+        (0..n).all(|i| at(i, i) == 0.0)
+            && (0..n).all(|i| (0..i).all(|j| at(i, j) == at(j, i) || (at(i, j).is_nan() && at(j, i).is_nan())))
+    };
+    match (array.shape.as_slice(), &array.values) {
+        ([_], _) => true,
+        (&[n, m], Values::F4(v)) if n == m && n > 1 => zero_diagonal_and_symmetric(&|i, j| f64::from(v[i * n + j]), n),
+        (&[n, m], Values::F8(v)) if n == m && n > 1 => zero_diagonal_and_symmetric(&|i, j| v[i * n + j], n),
+        _ => false,
+    }
 }
 
 /// One array as an RDM: 1-d condensed or 2-d square.

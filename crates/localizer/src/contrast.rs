@@ -43,6 +43,16 @@ impl fmt::Display for Versus {
 /// What is wrong with a contrast, by itself or against the column it is asked of.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ContrastError {
+    /// `rest` would count rows whose entry means that there is none.
+    #[error(
+        "`rest` would take in {rows} rows of {level:?}, which looks like a missing value; leave those cells empty (or n/a), or name the other levels"
+    )]
+    LooksMissing {
+        /// The entry.
+        level: String,
+        /// Rows that have it.
+        rows: usize,
+    },
     /// Not exactly one `>`.
     #[error("contrast \"{text}\" has {count} \">\"; write one, as in 'faces > bodies,places'")]
     NotOneComparison {
@@ -98,6 +108,9 @@ enum Rest {
     Levels(Vec<String>),
     EveryOther,
 }
+
+/// What other programs write for a missing value; BIDS has `n/a`, which is one here too.
+const LOOKS_MISSING: [&str; 8] = ["NA", "N/A", "na", "NaN", "nan", "NULL", "null", "None"];
 
 /// A contrast as written: preferred levels against others.
 ///
@@ -192,7 +205,14 @@ impl Contrast {
         let rest: Vec<usize> = match &self.rest {
             Rest::Levels(names) => names.iter().map(find).collect::<Result<_, _>>()?,
             Rest::EveryOther if levels.contains(&"rest") => return Err(ContrastError::AmbiguousRest),
-            Rest::EveryOther => (0..levels.len()).filter(|l| !preferred.contains(l)).collect(),
+            Rest::EveryOther => {
+                let rest: Vec<usize> = (0..levels.len()).filter(|l| !preferred.contains(l)).collect();
+                if let Some(level) = rest.iter().map(|l| levels[*l]).find(|l| LOOKS_MISSING.contains(l)) {
+                    let rows = level_of_row.iter().flatten().filter(|l| levels[**l] == level).count();
+                    return Err(ContrastError::LooksMissing { level: level.to_owned(), rows });
+                }
+                rest
+            }
         };
         if rest.is_empty() {
             return Err(ContrastError::NothingElse(levels.len()));
@@ -317,6 +337,17 @@ mod tests {
 
     fn message(text: &str) -> String {
         resolve(text, Versus::Pooled).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn rest_does_not_take_in_missing_values_by_another_name() {
+        let contrast: Contrast = "a > rest".parse().unwrap();
+        let error = contrast.resolve(&["a", "b", "NA", "NA"], Versus::Pooled).unwrap_err();
+        assert_eq!(error, ContrastError::LooksMissing { level: "NA".into(), rows: 2 });
+        // Empty and n/a are missing; a level that is named is taken at its word.
+        assert_eq!(contrast.resolve(&["a", "b", "", "n/a"], Versus::Pooled).unwrap().counts, [1, 1]);
+        let named: Contrast = "a > b,NA".parse().unwrap();
+        assert_eq!(named.resolve(&["a", "b", "NA", "NA"], Versus::Pooled).unwrap().counts, [1, 3]);
     }
 
     #[test]

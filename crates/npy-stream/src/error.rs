@@ -106,6 +106,16 @@ pub enum NpyError {
     /// An integer that f8 cannot hold exactly.
     #[error("integer {0} cannot be held exactly in f8 (largest is 9007199254740992)")]
     InexactInteger(i128),
+    /// A number that a narrower dtype cannot hold.
+    #[error("{value:e} is beyond {dtype}, whose largest number is {largest:e}; write a wider --dtype")]
+    Overflow {
+        /// The number.
+        value: f64,
+        /// The dtype asked for.
+        dtype: &'static str,
+        /// Its largest number.
+        largest: f64,
+    },
     /// Rows written do not make the promised matrix.
     #[error("{written} rows were written of a matrix of {promised}")]
     RowCount {

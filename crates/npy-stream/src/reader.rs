@@ -550,6 +550,9 @@ fn decode_label(item: &[u8], big_endian: bool, row: usize) -> Result<String, Npy
         let c = char::from_u32(point).ok_or(NpyError::Label { index: row, why: "is not valid Unicode" })?;
         label.push(c);
     }
+    if label.is_empty() {
+        return Err(NpyError::Label { index: row, why: "is empty; every row needs an id" });
+    }
     Ok(label)
 }
 

@@ -96,7 +96,7 @@ impl<W: Write> RowWriter<W> {
         }
         for row in block.rows() {
             self.bytes.clear();
-            encode(row.iter().copied(), self.dtype, &mut self.bytes);
+            encode(row.iter().copied(), self.dtype, &mut self.bytes)?;
             self.sink.write_all(&self.bytes)?;
         }
         self.written += block.nrows();
@@ -118,12 +118,35 @@ impl<W: Write> RowWriter<W> {
     }
 }
 
-fn encode<T: Float>(values: impl Iterator<Item = T>, dtype: Dtype, out: &mut Vec<u8>) {
+/// Bytes of the values in another width. A finite number that would become infinite is an error: rounding may cost
+/// digits, never the number.
+fn encode<T: Float>(values: impl Iterator<Item = T>, dtype: Dtype, out: &mut Vec<u8>) -> Result<(), NpyError> {
+    let mut lost: Option<f64> = None;
+    let mut keep = |value: f64, infinite: bool| {
+        if infinite && value.is_finite() {
+            lost.get_or_insert(value);
+        }
+    };
     match dtype {
         // From f64, not through f32: rounding twice can land on the other neighbour.
-        Dtype::F2 => values.for_each(|v| out.extend(f16::from_f64(v.to_f64()).to_le_bytes())),
-        Dtype::F4 => values.for_each(|v| out.extend(v.to_f32().to_le_bytes())),
+        Dtype::F2 => values.for_each(|v| {
+            let half = f16::from_f64(v.to_f64());
+            keep(v.to_f64(), half.is_infinite());
+            out.extend(half.to_le_bytes());
+        }),
+        Dtype::F4 => values.for_each(|v| {
+            let single = v.to_f32();
+            keep(v.to_f64(), single.is_infinite());
+            out.extend(single.to_le_bytes());
+        }),
         Dtype::F8 => values.for_each(|v| out.extend(v.to_f64().to_le_bytes())),
+    }
+    match lost {
+        None => Ok(()),
+        Some(value) => {
+            let largest = if dtype == Dtype::F2 { f16::MAX.to_f64() } else { f64::from(f32::MAX) };
+            Err(NpyError::Overflow { value, dtype: dtype.name(), largest })
+        }
     }
 }
 
@@ -152,7 +175,7 @@ pub fn write_vector<W: Write, T: Float>(
     let mut bytes = Vec::with_capacity(values.len().min(1 << 16) * 8);
     for part in values.chunks(1 << 16) {
         bytes.clear();
-        encode(part.iter().copied(), dtype, &mut bytes);
+        encode(part.iter().copied(), dtype, &mut bytes)?;
         sink.write_all(&bytes)?;
     }
     match labels {
@@ -169,8 +192,8 @@ pub fn write_array<W: Write>(mut sink: W, array: &Array) -> Result<(), NpyError>
     };
     sink.write_all(&header::format(&format!("<{}", dtype.name()), &array.shape))?;
     match &array.values {
-        Values::F4(v) => encode(v.iter().copied(), dtype, &mut bytes),
-        Values::F8(v) => encode(v.iter().copied(), dtype, &mut bytes),
+        Values::F4(v) => encode(v.iter().copied(), dtype, &mut bytes)?,
+        Values::F8(v) => encode(v.iter().copied(), dtype, &mut bytes)?,
     }
     sink.write_all(&bytes)?;
     match &array.labels {
@@ -181,10 +204,14 @@ pub fn write_array<W: Write>(mut sink: W, array: &Array) -> Result<(), NpyError>
 
 /// Writes labels as a 1-d `<U` array, as wide as the longest of them.
 ///
-/// A label with a NUL character is refused: NumPy would hand it back shortened.
+/// An empty label is refused, since it names nothing, and so is one with a NUL character, which NumPy would hand back
+/// shortened.
 pub fn write_labels<W: Write>(mut sink: W, labels: &[String]) -> Result<(), NpyError> {
     if let Some(index) = labels.iter().position(|l| l.contains('\0')) {
         return Err(NpyError::Label { index, why: "holds a NUL character" });
+    }
+    if let Some(index) = labels.iter().position(String::is_empty) {
+        return Err(NpyError::Label { index, why: "is empty; every row needs an id" });
     }
     let width = labels.iter().map(|l| l.chars().count()).max().unwrap_or(1).max(1);
     sink.write_all(&header::format(&format!("<U{width}"), &[labels.len()]))?;

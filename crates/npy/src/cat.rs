@@ -150,16 +150,25 @@ fn order_shards(job: &Job, parts: &mut Vec<Part>) -> Result<()> {
     let mut shards = Vec::new();
     for part in parts.iter() {
         shards.push(match part.input.path() {
-            Some(path) => Shard::of_file(path)?,
+            Some(path) => Shard::of_file(path),
             None => None,
         });
     }
-    let known: Vec<Shard> = shards.iter().flatten().copied().collect();
+    let known: Vec<Shard> = shards.iter().flatten().map(|(shard, _)| *shard).collect();
     if known.is_empty() {
         return Ok(());
     }
     if let Some(i) = shards.iter().position(Option::is_none) {
         bail!("{} is no shard by its sidecar, but {} of {} inputs are", parts[i].source, known.len(), parts.len());
+    }
+    let wholes: Vec<(usize, &String)> =
+        shards.iter().enumerate().filter_map(|(i, s)| s.as_ref().map(|(_, whole)| (i, whole))).collect();
+    if let Some((other, _)) = wholes.iter().find(|(_, whole)| *whole != wholes[0].1) {
+        bail!(
+            "{} and {} are shards of two different wholes: the inputs in their sidecars differ",
+            parts[wholes[0].0].source,
+            parts[*other].source
+        );
     }
     let order = Shard::complete(&known)?;
     job.note(format!("all {} shards are there", order.len()));

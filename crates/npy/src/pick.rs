@@ -91,6 +91,13 @@ pub(crate) fn columns(args: &Columns) -> Result<()> {
                 let (units, note) =
                     units_of(table, &name, here, args.array.as_deref()).with_context(|| source.to_string())?;
                 note.into_iter().for_each(|note| job.note(note));
+                let mut seen = HashSet::new();
+                if let Some(twice) = units.iter().find(|unit| !seen.insert(**unit)) {
+                    bail!(
+                        "{source}: unit {twice} stands in it more than once ({} rows); list each unit once",
+                        units.len()
+                    );
+                }
                 units
             }
             (_, Some(list), _) => expand(list, n_columns),
@@ -299,6 +306,13 @@ fn units_of(table: &Table, array: &str, position: usize, wanted: Option<&str>) -
     let column =
         column.with_context(|| format!("no column unit or voxel; the columns are {}", table.names().join(", ")))?;
     let units = table.indices(column)?;
+    if table.has("roi") {
+        let regions: std::collections::BTreeSet<&String> = table.column("roi")?.iter().collect();
+        if regions.len() > 1 {
+            let regions: Vec<&str> = regions.into_iter().map(String::as_str).collect();
+            bail!("{} regions ({}); `fmri-roi extract` gives one matrix per region", regions.len(), regions.join(", "));
+        }
+    }
     if !table.has("array") || table.n_rows() == 0 {
         return Ok((units, None));
     }

@@ -105,7 +105,8 @@ fn prepare(values: &[f64], how: Comparison) -> Array1<f64> {
     let constant = values.iter().all(|v| *v == values[0]);
     let mut row = match how {
         Comparison::Spearman | Comparison::RhoA => Array1::from(average_ranks(values)),
-        _ => Array1::from(values.to_vec()),
+        // Squares of values near the ends of the f64 range would over- or underflow; no comparison looks at scale.
+        _ => Array1::from(crate::pool::scaled(values)),
     };
     if how != Comparison::Cosine {
         let centre = mean(&row.to_vec());

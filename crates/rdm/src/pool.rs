@@ -2,6 +2,15 @@ use statistics::{average_ranks, mean};
 
 use crate::{Comparison, Rdm, RdmError};
 
+/// The values divided by the largest magnitude, so that their squares stay within the range of f64.
+pub(crate) fn scaled(values: &[f64]) -> Vec<f64> {
+    let largest = values.iter().fold(0.0, |largest: f64, v| largest.max(v.abs()));
+    let scale = if largest > 0.0 && largest.is_finite() { largest } else { 1.0 };
+    // A power of two changes no digit.
+    let scale = scale.log2().floor().exp2();
+    values.iter().map(|v| v / scale).collect()
+}
+
 /// The values of one RDM as they are averaged for this comparison: z-scores (pearson), divided by their root
 /// mean square (cosine), or ranks.
 pub(crate) fn normalised(values: &[f64], how: Comparison) -> Vec<f64> {
@@ -9,6 +18,7 @@ pub(crate) fn normalised(values: &[f64], how: Comparison) -> Vec<f64> {
         let squares: Vec<f64> = values.iter().map(|v| v * v).collect();
         mean(&squares).sqrt()
     };
+    let values = &scaled(values)[..];
     match how {
         Comparison::Pearson => {
             let centre = mean(values);

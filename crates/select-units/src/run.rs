@@ -52,7 +52,7 @@ pub fn run(args: Args) -> Result<()> {
         options: args.join.options(),
     };
     let mut table = UnitTable::new(&args)?;
-    let mut names = Names::new(&args.names);
+    let mut names = Names::distinct(&args.names);
     // An array is written when the next one has proved sound, so that what fails early writes nothing.
     let mut waiting: Option<(String, UnitTests)> = None;
     for input in &args.inputs {

@@ -242,7 +242,10 @@ pub fn join(left: Side, right: Side, options: JoinOptions) -> Result<Joined, Joi
     let repeated = |own: &HashMap<&str, Vec<usize>>, other: &HashMap<&str, Vec<usize>>| {
         own.iter().any(|(id, rows)| rows.len() > 1 && other.contains_key(id))
     };
-    let mut joined = match (repeated(&left_rows, &right_rows), repeated(&right_rows, &left_rows)) {
+    let repeats = (repeated(&left_rows, &right_rows), repeated(&right_rows, &left_rows));
+    // Which presentation is which is not in the ids: the user must hear that their order decided.
+    let paired = repeats == (true, true);
+    let mut joined = match repeats {
         (_, false) => follow(left_ids, &right_rows),
         (false, true) => {
             let flipped = follow(right_ids, &left_rows);
@@ -256,6 +259,9 @@ pub fn join(left: Side, right: Side, options: JoinOptions) -> Result<Joined, Joi
     );
     let in_order = |rows: &[usize]| rows.windows(2).all(|w| w[0] <= w[1]);
     let mut parts = Vec::new();
+    if paired {
+        parts.push("presentations of the same id paired in the order they come".into());
+    }
     if dropped > 0 {
         parts.push(format!("kept {common} common ids, left out {dropped} rows"));
     }
@@ -398,6 +404,7 @@ mod tests {
     fn repeats_on_both_sides_pair_occurrence_with_occurrence() {
         let j = joined("a b a b", "b b a a", false).unwrap();
         assert_eq!((&j.left, &j.right), (&vec![0, 1, 2, 3], &vec![2, 0, 3, 1]));
+        assert!(j.message.unwrap().contains("paired in the order"));
         let e = joined("a a b b", "a b b a a", false).unwrap_err().to_string();
         assert!(e.contains("2 times in l.npy and 3 times in r.npy"), "{e}");
     }

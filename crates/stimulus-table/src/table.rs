@@ -25,9 +25,9 @@ pub enum TableError {
     #[error("two columns are called {0:?}; rename one")]
     RepeatedColumn(String),
     /// A column that the table does not have.
-    #[error("no column {wanted:?}; the columns are {have}")]
+    #[error("no column {wanted}; the columns are {have}")]
     NoColumn {
-        /// Column asked for.
+        /// Column asked for, as it is printed.
         wanted: String,
         /// Columns there are.
         have: String,
@@ -127,7 +127,7 @@ impl Table {
     pub fn column(&self, name: &str) -> Result<&[String], TableError> {
         match self.names.iter().position(|n| n == name) {
             Some(i) => Ok(&self.columns[i]),
-            None => Err(TableError::NoColumn { wanted: name.into(), have: self.names.join(", ") }),
+            None => Err(TableError::NoColumn { wanted: format!("{name:?}"), have: self.names.join(", ") }),
         }
     }
 
@@ -173,7 +173,7 @@ impl StimulusTable {
     pub fn from_table(table: Table) -> Result<StimulusTable, TableError> {
         let column = ["stimulus", "stimulus_id", "path"].into_iter().find(|c| table.has(c)).ok_or_else(|| {
             TableError::NoColumn {
-                wanted: "stimulus\", \"stimulus_id\" or \"path".into(),
+                wanted: "stimulus, stimulus_id or path (the ids)".into(),
                 have: table.names().join(", "),
             }
         })?;

@@ -40,7 +40,7 @@ pub(crate) enum Statistic {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 INPUT   Matrices (rows = presentations of stimuli, columns = units or voxels), several in a stream.
-OUTPUT  One n x 1 matrix per input matrix, ids kept; or with --format a table array,stimulus,n_units,response.
+OUTPUT  One n x 1 matrix (f8) per input matrix, ids kept; or with --format a table array,stimulus,n_units,response.
         A NaN in any unit makes the response NaN. --zscore takes each unit's mean and standard deviation (n - 1) over
         all rows; a constant unit has no z, is left out of the mean and is counted on stderr and in n_units.
 EXAMPLES

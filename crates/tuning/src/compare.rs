@@ -4,7 +4,7 @@ use crate::args::Compare;
 use crate::profile::mean_over_units;
 use anyhow::{Context, Result, bail};
 use cli::{Cell, Input, Job, Output, TableWriter};
-use labelled_inputs::{Names, read_arrays, tell_apart};
+use labelled_inputs::{Names, read_arrays, refuse_position_of_trials, tell_apart};
 use ndarray::ArrayView2;
 use npy_stream::Block;
 use reliability::{Reason, Repeats, noise_corrected, presentations_to_split, reliability_of_averages};
@@ -44,6 +44,7 @@ pub(crate) fn run(args: &Compare) -> Result<()> {
     let all: Vec<&System> = brains.iter().chain(&models).collect();
     let sides: Vec<Side> =
         all.iter().map(|s| Side { name: &s.source, labels: s.ids.as_deref(), n_rows: s.repeats.n_stimuli() }).collect();
+    refuse_position_of_trials(&sides, &all.iter().map(|s| s.responses.len()).collect::<Vec<_>>())?;
     let stimuli = args.join.join_all(&job, &sides)?;
     let n_stimuli = stimuli.first().map_or(0, Vec::len);
     if n_stimuli < 3 {

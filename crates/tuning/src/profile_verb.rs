@@ -12,7 +12,8 @@ pub(crate) fn run(args: &Profile) -> Result<()> {
     let job = Job::start("tuning", &args.common)?;
     let path = args.common.output.as_deref();
     let out = if args.format.is_some() { Output::text(path)? } else { Output::binary(path)? };
-    let matrices = read_matrices(&job, &args.inputs, &mut Names::new(&args.names))?;
+    let mut names = if args.format.is_some() { Names::distinct(&args.names) } else { Names::new(&args.names) };
+    let matrices = read_matrices(&job, &args.inputs, &mut names)?;
     let mut profiles = Vec::new();
     for matrix in &matrices {
         profiles.push(profile(&job, args, matrix)?);
@@ -31,9 +32,9 @@ pub(crate) fn run(args: &Profile) -> Result<()> {
         None => {
             let mut out = out;
             for (matrix, (_, responses)) in matrices.iter().zip(&profiles) {
-                let dtype = if matches!(matrix.matrix.view(), Block::F4(_)) { Dtype::F4 } else { Dtype::F8 };
+                // f8 whatever the input: a mean over many units is more exact than one of them.
                 let column = ArrayView2::from_shape((responses.len(), 1), responses)?;
-                let mut rows = RowWriter::new(&mut out, responses.len(), 1, dtype)?;
+                let mut rows = RowWriter::new(&mut out, responses.len(), 1, Dtype::F8)?;
                 rows.write_rows(column)?;
                 rows.finish(matrix.labels.as_deref())?;
             }

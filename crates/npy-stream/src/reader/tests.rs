@@ -235,3 +235,25 @@ fn zero_rows_zero_columns_and_empty_labels_survive() {
         }
     }
 }
+
+#[test]
+fn an_empty_id_names_nothing() {
+    let two = ["a".to_string(), String::new()];
+    assert!(matches!(write_labels(Vec::new(), &two), Err(NpyError::Label { index: 1, .. })));
+    let mut bytes = Vec::new();
+    write_matrix(&mut bytes, &Matrix::F4(Array2::ones((2, 1))), None).unwrap();
+    bytes.extend(raw("<U1", false, &[2], &[b'a', 0, 0, 0, 0, 0, 0, 0]));
+    assert!(matches!(pipe(&bytes).read_all(), Err(NpyError::Label { index: 1, .. })));
+}
+
+#[test]
+fn a_number_that_the_dtype_cannot_hold_is_an_error_and_infinity_is_not() {
+    for (value, dtype) in [(70_000.0, Dtype::F2), (1e300, Dtype::F4), (-1e39, Dtype::F4)] {
+        let mut w = RowWriter::new(Vec::new(), 1, 1, dtype).unwrap();
+        let written = w.write_rows(arr2(&[[value]]).view());
+        assert!(matches!(written, Err(NpyError::Overflow { .. })), "{value}");
+        let mut w = RowWriter::new(Vec::new(), 1, 2, dtype).unwrap();
+        w.write_rows(arr2(&[[f64::INFINITY, f64::NAN]]).view()).unwrap();
+    }
+    assert!(matches!(write_vector(Vec::new(), &[1e300], Dtype::F4, None), Err(NpyError::Overflow { .. })));
+}
