@@ -97,9 +97,11 @@ Rules given together must all hold, --top last; equal t at its edge go to the lo
 NaN are counted on stderr and never selected. To select no unit is no error.
 
 Examples:
-  select-units --stimuli floc.csv --by domain --contrast 'faces > bodies,places,objects' layer4.npy > face_units.csv
-  cat layer3.npy layer4.npy | select-units --stimuli floc.csv --by domain --contrast 'faces > rest' --names layer3,layer4 --top 5%
-  select-units --stimuli floc.csv --by domain --contrast 'places > rest' --versus each --fdr by --alpha .05 layer4.npy -o place_units.csv";
+  select-units --stimuli floc.csv --by domain --contrast 'faces > rest' layer4.npy > units.csv
+  cat layer3.npy layer4.npy | select-units --top 5% --names layer3,layer4 \\
+    --stimuli floc.csv --by domain --contrast 'faces > bodies,places,objects'
+  select-units --versus each --fdr by --alpha .05 --stimuli floc.csv --by domain \\
+    --contrast 'places > rest' layer4.npy -o place_units.csv";
 
 impl Args {
     /// How q is computed, when it is.
