@@ -344,7 +344,8 @@ fn help_examples_run() {
 #[test]
 fn floc_gives_the_known_shares_of_selective_units_in_three_networks() {
     const DOMAINS: [&str; 5] = ["faces", "bodies", "places", "characters", "objects"];
-    let (Some(floc), Some(models)) = (data("floc/stimuli.csv"), data("models")) else { return };
+    let Some(floc) = data("floc/stimuli.csv") else { return };
+    let Some(models) = data("models") else { return };
     let dir = tempfile::tempdir().unwrap();
     let networks = [
         (

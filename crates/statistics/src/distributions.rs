@@ -141,7 +141,7 @@ pub fn student_t_ln_sf(t: f64, df: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    include!("distributions_golden.rs");
+    include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/golden/distributions.rs"));
 
     #[test]
     fn student_t_agrees_with_mpmath() {

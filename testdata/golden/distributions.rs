@@ -1,5 +1,4 @@
-// ln P(T > t) as (t, df, value) and ln P(Z > z) as (z, value): mpmath 1.x with 60 digits
-// (betainc(df/2, 1/2, 0, df/(df+t^2), regularized) / 2 and erfc).
+// ln P(T > t) as (t, df, value) and ln P(Z > z) as (z, value): mpmath, by scripts/golden/distributions.py.
 const STUDENT_T: &[(f64, f64, f64)] = &[
     (-40.0, 1.0, -0.00798790847530824),
     (-5.0, 1.0, -0.06489373962178861),
