@@ -476,3 +476,11 @@ fn the_examples_of_the_help_run() {
     }
     assert!(path.join("scores.csv").exists() && path.join("ann.json").exists());
 }
+
+#[test]
+fn an_rdm_of_an_rdm_is_refused() {
+    let dir = tempdir().unwrap();
+    save(&dir.path().join("acts.npy"), &noise(6, 4, 1), Some(&ids(6)));
+    run(dir.path(), "rsa rdm --square acts.npy -o square.npy").ok();
+    run(dir.path(), "rsa rdm square.npy").fails(1, &["square.npy", "6 x 6", "an RDM already", "rsa compare"]);
+}

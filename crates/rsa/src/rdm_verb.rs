@@ -1,10 +1,10 @@
 //! `rsa rdm`: one RDM per matrix.
 
 use crate::RdmArgs;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use cli::{Input, Job, Output};
 use labelled_inputs::{open_npy, require_unique};
-use labelled_rdms::check_nan;
+use labelled_rdms::{check_nan, is_rdm};
 use npy_stream::{Array, Dtype, Matrix, NpyError, RowWriter, Values, write_vector};
 use rdm::{Distance, Distances, Rdm, UnusableRow, distances};
 use std::io::Write;
@@ -45,6 +45,12 @@ fn one(job: &Job, input: &Input, array: Array, distance: Distance, args: &RdmArg
         Values::F4(_) => Dtype::F4,
         Values::F8(_) => Dtype::F8,
     });
+    if array.shape.len() == 2 && is_rdm(&array) {
+        bail!(
+            "{source}: {n} x {n}, symmetric with a zero diagonal, is an RDM already; `rsa compare` takes it as it is",
+            n = array.shape[0]
+        );
+    }
     let (patterns, labels) = array.into_matrix().map_err(|e| anyhow!("{source}: {e}"))?;
     require_unique(Side { name: &source, labels: labels.as_deref(), n_rows: patterns.n_rows() })?;
     if labels.is_none() {
