@@ -48,7 +48,7 @@ install: runtime build man
 	install -m 644 target/man/*.1 $(PREFIX)/share/man/man1
 
 man: build
-	mkdir -p target/man && for t in $(TOOLS); do $(BIN)/$$t --generate man > target/man/$$t.1 || exit 1; done
+	rm -rf target/man && mkdir -p target/man && for t in $(TOOLS); do $(BIN)/$$t --generate man target/man || exit 1; done
 
 clean:
 	rm -rf target demo study

@@ -49,7 +49,7 @@ fi
 
 if have haxby2001_sub001/sub001/BOLD; then
     say "3. Haxby et al. (2001), subject 1, one slice: house > face. A t map per run (volumes from 5 s after a block began to 5 s"
-    say "   after its end; no GLM yet), then one-sample t over the odd and over the even runs, and how well the two maps agree"
+    echo "   after its end; no GLM yet), then one-sample t over the odd and over the even runs, and how well the two maps agree"
     mkdir -p "$out/haxby"
     for run in "$data"/haxby2001_sub001/sub001/BOLD/task001_run0*; do
         number=$((10#${run##*run}))

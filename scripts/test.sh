@@ -7,11 +7,13 @@ case $CATSEL_DATA in /*) ;; *) CATSEL_DATA=$PWD/$CATSEL_DATA ;; esac
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
+echo "test: format, lint, build"
 cargo fmt --all --check
 cargo clippy --release --locked --workspace --all-targets -- -D warnings
 # The tests of real binaries look for them beside themselves.
 cargo build --release --locked --workspace
 # --show-output, because a test that skips says so on its stdout; the log keeps everything, the terminal what matters.
+echo "test: running every test; the log comes at the end"
 set +e
 cargo test --release --locked --workspace --no-fail-fast -- --show-output > "$log" 2>&1
 status=$?

@@ -583,3 +583,20 @@ fn position_says_nothing_about_trials_or_where_ids_disagree() {
     run(dir.path(), "ceiling between --assume-order bare.npy trials.npy").fails(1, &["12 trials of 6 stimuli"]);
     run(dir.path(), "ceiling between --assume-order bare.npy named.npy").ok();
 }
+
+#[test]
+fn sessions_belong_to_trials_and_not_to_pictures() {
+    let dir = tempfile::tempdir().unwrap();
+    let shown: Vec<String> = ids(6).into_iter().chain(ids(6)).collect();
+    save(&dir.path().join("trials.npy"), &noise(12, 3, 1), Some(&shown));
+    let table = |order: &dyn Fn(usize) -> usize| -> String {
+        let row = |k: usize| format!("{},{}\n", shown[order(k)], order(k) / 6);
+        format!("stimulus,run\n{}", (0..12).map(row).collect::<String>())
+    };
+    fs::write(dir.path().join("own.csv"), table(&|k| k)).unwrap();
+    fs::write(dir.path().join("other.csv"), table(&|k| 11 - k)).unwrap();
+    let line = "ceiling voxel trials.npy --session run --stimuli";
+    run(dir.path(), &format!("{line} own.csv")).ok();
+    run(dir.path(), &format!("{line} other.csv"))
+        .fails(1, &["row 0 of trials.npy is \"s0\"", "other.csv \"s5\"", "row by row"]);
+}

@@ -575,3 +575,15 @@ fn the_archive_is_plain_and_its_arrays_are_whole() {
         ["alpha.npy", "coef.npy", "intercept.npy", "stimuli.npy", "version.npy", "x_mean.npy", "x_scale.npy"]
     );
 }
+
+#[test]
+fn swapped_features_and_responses_are_asked_about() {
+    let dir = tempfile::tempdir().unwrap();
+    let shown: Vec<String> = ids(12).into_iter().chain(ids(12)).collect();
+    save(&dir.path().join("trials.npy"), &noise(24, 3, 1), Some(&shown));
+    save(&dir.path().join("acts.npy"), &noise(12, 5, 2), Some(&ids(12)));
+    let right = run(dir.path(), "encode fit --x acts.npy --y trials.npy --cv 3");
+    assert!(!right.stderr.contains("swapped"), "{}", right.stderr);
+    let swapped = run(dir.path(), "encode fit --x trials.npy --y acts.npy --cv 3");
+    assert!(swapped.stderr.contains("12 rows are repeated to 24; are --x and --y swapped?"), "{}", swapped.stderr);
+}

@@ -86,6 +86,8 @@ fn an_id_picks_all_its_presentations() {
     let (picked, labels) = matrix(&run(dir.path(), "npy rows --ids ids.txt m.npy").ok());
     assert_eq!(picked, m.select(ndarray::Axis(0), &[1, 3]));
     assert_eq!(labels.unwrap(), ["b", "b"]);
+    write(dir.path(), "twice.txt", "b\nb\n");
+    run(dir.path(), "npy rows --ids twice.txt m.npy").fails(1, &["twice.txt", "\"b\"", "more than once"]);
 }
 
 #[test]
@@ -106,7 +108,7 @@ fn columns_by_index_unit_table_and_complement() {
     assert_eq!(picked, m.slice(s![.., 2..3]));
     pipe(dir.path(), "npy cols --units units.csv", &bytes).fails(1, &["\"0\"", "acts, other"]);
     write(dir.path(), "far.csv", "unit\n5\n");
-    run(dir.path(), "npy cols --units far.csv acts.npy").fails(1, &["column 5", "has 5 (0 to 4)"]);
+    run(dir.path(), "npy cols --units far.csv acts.npy").fails(1, &["column 5", "array \"acts\" has 5 (0 to 4)"]);
     write(dir.path(), "bad.csv", "unit\nx\n");
     run(dir.path(), "npy cols --units bad.csv acts.npy").fails(1, &["bad.csv", "\"x\"", "whole number"]);
 }
@@ -208,6 +210,10 @@ fn label_names_rows_and_replaces_only_by_force() {
     write(dir.path(), "other.txt", "x.png\nq\nz.png\n");
     pipe(dir.path(), "npy label --ids other.txt", &by_table).fails(1, &["row 1", "y.png", "\"q\"", "--force"]);
     assert_eq!(matrix(&pipe(dir.path(), "npy label --force --ids other.txt", &by_table).ok()).1.unwrap()[1], "q");
+    write(dir.path(), "trials.csv", "onset,stimulus\n0,x\n2,y\n4,x\n");
+    let trials = matrix(&run(dir.path(), "npy label --stimuli trials.csv bare.npy").ok()).1.unwrap();
+    assert_eq!(trials, ["x", "y", "x"], "a table of trials names rows");
+    assert_eq!(matrix(&run(dir.path(), "npy label --ids trials.csv bare.npy").ok()).1.unwrap(), trials);
     write(dir.path(), "two.txt", "x\ny\n");
     run(dir.path(), "npy label --ids two.txt bare.npy").fails(1, &["3 rows", "2 ids"]);
 }

@@ -89,7 +89,8 @@ pub struct Args {
 const AFTER_HELP: &str = "\
 INPUT
   A stimulus table has a `path` column (relative to the table) and may have a `stimulus` column of
-  ids; its order is kept. A folder is searched with its subfolders, sorted by path. JPEG, PNG, WebP,
+  ids; its order is kept. A folder is searched with its subfolders, sorted by path;
+  its ids are the paths below it, those of files and of stdin the paths as given. JPEG, PNG, WebP,
   BMP, GIF, TIFF and PPM are read as Pillow's convert(\"RGB\") reads them: alpha dropped, EXIF
   rotation not applied. 16-bit grey keeps its high byte (Pillow would clip it to white).
 

@@ -119,8 +119,26 @@ fn sessions(job: &Job, args: &VoxelArgs, table: &Table, column: &str, trials: &N
     let name = args.stimuli.as_ref().map(ToString::to_string).unwrap_or_default();
     let levels = table.column(column).with_context(|| name.clone())?;
     // Unlike a stimulus table this one has a row per trial, so an id may stand in several.
-    let id_column = ["stimulus", "stimulus_id", "path"].into_iter().find(|name| table.has(name)).unwrap_or("stimulus");
-    let ids = table.column(id_column).with_context(|| name.clone())?;
+    let (_, ids) = table.ids().with_context(|| name.clone())?;
+    // A session is a trial's, not a picture's: ids alone cannot say which presentation a row of another order is.
+    if let Some(labels) = &trials.labels
+        && labels.as_slice() != ids
+    {
+        match labels.iter().zip(ids).position(|(a, b)| a != b) {
+            Some(row) => bail!(
+                "row {row} of {} is {:?}, but of {name} {:?}; --session needs the table of these very trials, row by row",
+                trials.source,
+                labels[row],
+                ids[row]
+            ),
+            None => bail!(
+                "{} has {} trials and {name} {}; --session needs the table of these very trials, row by row",
+                trials.source,
+                labels.len(),
+                ids.len()
+            ),
+        }
+    }
     let joined = args.join.join(job, trials.side(), Side { name: &name, labels: Some(ids), n_rows: ids.len() })?;
     if joined.len() != trials.matrix.n_rows() {
         bail!("{}: {} of its {} trials are in {name}", trials.source, joined.len(), trials.matrix.n_rows());

@@ -7,13 +7,13 @@ use std::process::ExitCode;
 /// The whole `main` of a tool: parse `A`, call `run`, report one line on failure.
 ///
 /// A hidden first argument `--generate man|bash|zsh|fish` prints the man page or the shell completions, which thus
-/// come from the same definition as `--help`.
+/// come from the same definition as `--help`; `--generate man FOLDER` writes a page for the tool and for each verb.
 pub fn main<A: Parser>(run: impl FnOnce(A) -> anyhow::Result<()>) -> ExitCode {
     let tool = A::command().get_name().to_string();
     let mut words = std::env::args().skip(1);
     if words.next().as_deref() == Some("--generate") {
         let what = words.next().unwrap_or_default();
-        return report(&tool, generate(A::command(), &what));
+        return report(&tool, generate(A::command(), &what, words.next()));
     }
     match A::try_parse() {
         Ok(args) => report(&tool, run(args)),
@@ -53,10 +53,11 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-fn generate(mut command: clap::Command, what: &str) -> anyhow::Result<()> {
+fn generate(mut command: clap::Command, what: &str, folder: Option<String>) -> anyhow::Result<()> {
     let name = command.get_name().to_string();
     let mut page = Vec::new();
     match what {
+        "man" if folder.is_some() => clap_mangen::generate_to(command, folder.unwrap_or_default())?,
         "man" => clap_mangen::Man::new(command).render(&mut page)?,
         "bash" => clap_complete::generate(clap_complete::Shell::Bash, &mut command, name, &mut page),
         "zsh" => clap_complete::generate(clap_complete::Shell::Zsh, &mut command, name, &mut page),

@@ -70,6 +70,16 @@ fn read(job: &Job, args: &FitArgs) -> Result<Data> {
     if joined.len() < 3 {
         bail!("{} and {} have {} rows together; a model needs at least 3", x.source, y.source, joined.len());
     }
+    let distinct = |rows: &[usize]| rows.iter().collect::<std::collections::HashSet<_>>().len();
+    if distinct(&joined.left) < joined.len() && distinct(&joined.right) == joined.len() {
+        job.warn(format!(
+            "--x {} has repeated trials and --y {} has not: its {} rows are repeated to {}; are --x and --y swapped?",
+            x.source,
+            y.source,
+            distinct(&joined.left),
+            joined.len()
+        ));
+    }
     let ids = joined.labels(&y.side(), &x.side());
     check_finite(&x, &joined.right)?;
     let n_stimuli = match &ids {

@@ -222,7 +222,8 @@ impl From<Neighbours> for Connectivity {
 
 const EXTRACT_HELP: &str = "\
 INPUT   Betas, and regions: a table with the columns roi and voxel (as define writes it), or a mask
-        whose whole numbers are the regions. A region from another grid is refused.
+        whose whole numbers are the regions. A mask, or a table with
+        coordinates, from another grid than an image's is refused; a .npy only knows its number of voxels.
 OUTPUT  One matrix per region, back to back in the order of --name, else of the table: rows = trials or conditions
         with their ids, columns = the region's voxels in the order of the table. Of a stream of
         several matrices, all regions of the first come first. Only these voxels are held.

@@ -70,7 +70,7 @@ pub enum NpyError {
         bytes: u64,
     },
     /// An array of the wrong number of dimensions.
-    #[error("array {array} has shape {shape:?}; expected {expected}")]
+    #[error("array {array} has shape {shape:?}; expected {expected}; reshape it with NumPy")]
     Shape {
         /// Shape found.
         shape: Vec<usize>,
@@ -85,6 +85,16 @@ pub enum NpyError {
         /// Shape of the text array.
         shape: Vec<usize>,
         /// Position in the stream, from 0.
+        array: usize,
+    },
+    /// Something behind a matrix that looks like its ids, but is not text.
+    #[error("the {rows} ids behind array {array} are {dtype}, not text; save them as ids.astype(str)")]
+    LabelDtype {
+        /// What they are.
+        dtype: String,
+        /// Rows of the matrix.
+        rows: usize,
+        /// Position of the matrix in the stream, from 0.
         array: usize,
     },
     /// The number of labels differs from the number of rows.

@@ -153,7 +153,11 @@ impl NpyReader {
             let mut more = [0u8; 24];
             let m = self.source.fill(&mut more)?;
             peek.extend(&more[..m]);
-            let starts = String::from_utf8_lossy(&peek).chars().take(20).collect();
+            let text = String::from_utf8_lossy(&peek);
+            let starts = match peek.starts_with(b"PK") {
+                true => "PK, a .npz archive; save one array with numpy.save".to_string(),
+                false => text.chars().take(20).collect(),
+            };
             let after = match array {
                 0 => String::new(),
                 n => format!(" after array {} of the stream", n - 1),
@@ -192,13 +196,26 @@ impl NpyReader {
     }
 
     /// Reads the labels if the next array is 1-d text; any other array stays for [`NpyReader::next_array`].
-    fn read_labels(&mut self) -> Result<Option<Vec<String>>, NpyError> {
-        let Some(header) = self.read_header()? else { return Ok(None) };
+    ///
+    /// Whole numbers, one per row of a matrix, are ids that were not saved as text (as are objects and byte strings):
+    /// an error, since no analysis has such an array and ids must not be lost.
+    fn read_labels(&mut self, shape: &[usize]) -> Result<Option<Vec<String>>, NpyError> {
+        let index = self.n_arrays.saturating_sub(1);
+        let rows = shape.first().copied().unwrap_or(0);
+        let header = match self.read_header() {
+            Ok(Some(header)) => header,
+            Ok(None) => return Ok(None),
+            Err(NpyError::Dtype(dtype)) => return Err(NpyError::LabelDtype { dtype, rows, array: index }),
+            Err(other) => return Err(other),
+        };
         let Kind::Text(width) = header.kind else {
+            let whole = !matches!(header.kind, Kind::F2 | Kind::F4 | Kind::F8);
+            if whole && shape.len() == 2 && header.shape == [rows] {
+                return Err(NpyError::LabelDtype { dtype: header.kind.name(), rows, array: index });
+            }
             self.pending = Some(header);
             return Ok(None);
         };
-        let index = self.n_arrays.saturating_sub(1);
         let &[n] = header.shape.as_slice() else {
             return Err(NpyError::Shape { shape: header.shape, expected: "labels as a 1-d text array", array: index });
         };
@@ -301,7 +318,7 @@ impl Incoming<'_> {
         let Source::Map { at, .. } = &mut self.reader.source else { return Ok(None) };
         let body_at = *at;
         *at += self.header.body_bytes as usize;
-        let labels = self.reader.read_labels();
+        let labels = self.reader.read_labels(&self.header.shape);
         self.reader.pending = None;
         if let Source::Map { at, .. } = &mut self.reader.source {
             *at = body_at;
@@ -414,7 +431,7 @@ impl Incoming<'_> {
                 }
             }
         }
-        let labels = self.reader.read_labels()?;
+        let labels = self.reader.read_labels(&self.header.shape)?;
         self.check_labels(labels.as_deref())?;
         Ok(labels)
     }

@@ -157,7 +157,7 @@ pub(crate) struct Label {
     /// A text file, one id per row
     #[arg(long, value_name = "FILE")]
     pub ids: Option<Input>,
-    /// A stimulus table whose row i is row i of the matrix
+    /// A table of stimuli or trials (ids may repeat) whose row i is row i of the matrix
     #[arg(long, value_name = "TABLE")]
     pub stimuli: Option<Input>,
     /// Replace ids that are there already
@@ -197,8 +197,8 @@ pub(crate) struct ToCsv {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The ids are the column stimulus, stimulus_id or path, or what --id-column says. NaN, inf and empty-handed words as such
-are numbers only if they are spelled NaN, inf or -inf; an empty cell is an error.
+The ids are the column stimulus, stimulus_id or path, or what --id-column says. A missing number is written NaN; an
+empty cell is an error.
 EXAMPLE  npy from-csv --values FFA_beta,VWFA_beta responses.csv > responses.npy")]
 pub(crate) struct FromCsv {
     /// CSV or TSV with a header line; - is stdin

@@ -27,7 +27,15 @@ pub(crate) fn rows(args: &Rows) -> Result<()> {
     let wanted = if let Some(list) = &args.index {
         Wanted::Index(parse_list(list)?)
     } else if let Some(ids) = &args.ids {
-        Wanted::Ids(read_ids(&job, ids)?)
+        let list = read_ids(&job, ids)?;
+        let mut seen = HashSet::new();
+        if let Some(twice) = list.iter().find(|id| !seen.insert(id.as_str())) {
+            bail!(
+                "{ids}: {twice:?} stands in it more than once ({} ids); an id picks all its presentations",
+                list.len()
+            );
+        }
+        Wanted::Ids(list)
     } else if let Some(input) = &args.stimuli {
         let table = read_stimuli(&job, input)?;
         let chosen = choose(&table, &args.conditions).with_context(|| input.to_string())?;
@@ -104,7 +112,10 @@ pub(crate) fn columns(args: &Columns) -> Result<()> {
             _ => bail!("one of --index and --units is needed"),
         };
         if let Some(&column) = columns.iter().find(|&&c| c >= n_columns) {
-            bail!("column {column} is asked for, but {name} has {n_columns} (0 to {})", n_columns.saturating_sub(1));
+            bail!(
+                "column {column} is asked for, but array {name:?} has {n_columns} (0 to {})",
+                n_columns.saturating_sub(1)
+            );
         }
         if args.without {
             let left_out: HashSet<usize> = columns.into_iter().collect();
@@ -128,7 +139,10 @@ pub(crate) fn label(args: &Label) -> Result<()> {
     let job = Job::start("npy", &args.common)?;
     let (ids, source) = match (&args.ids, &args.stimuli) {
         (Some(input), _) => (read_ids(&job, input)?, input),
-        (None, Some(input)) => (read_stimuli(&job, input)?.ids().to_vec(), input),
+        (None, Some(input)) => {
+            let table = read_table(&job, input)?;
+            (table.ids().with_context(|| input.to_string())?.1.to_vec(), input)
+        }
         (None, None) => bail!("one of --ids and --stimuli is needed"),
     };
     let mut out = Output::binary(args.common.output.as_deref())?;
@@ -280,10 +294,11 @@ fn choose(table: &StimulusTable, conditions: &[String]) -> Result<HashSet<String
     Ok(chosen)
 }
 
-/// Ids from a stimulus table (.csv, .tsv) or from a text file with one id per line.
+/// Ids from a table (.csv, .tsv; of stimuli or of trials) or from a text file with one id per line.
 fn read_ids(job: &Job, input: &Input) -> Result<Vec<String>> {
     if input.path().and_then(|p| p.extension()).is_some_and(|e| e == "csv" || e == "tsv") {
-        return Ok(read_stimuli(job, input)?.ids().to_vec());
+        let table = read_table(job, input)?;
+        return Ok(table.ids().with_context(|| input.to_string())?.1.to_vec());
     }
     let mut text = String::new();
     job.open(input)?.reader().read_to_string(&mut text).with_context(|| format!("{input}: not a text file of ids"))?;

@@ -100,7 +100,7 @@ pub(crate) fn from_csv(args: &FromCsv) -> Result<()> {
     let mut values = Array2::zeros((ids.len(), columns.len()));
     for (c, column) in columns.iter().enumerate() {
         let numbers = table.numbers(column).with_context(name).map_err(|e| {
-            if args.values.is_empty() { e.context("choose columns of numbers with --values") } else { e }
+            anyhow::anyhow!("{e:#}; write NaN for a missing number, or choose columns of numbers with --values")
         })?;
         values.column_mut(c).assign(&ndarray::ArrayView1::from(&numbers));
     }

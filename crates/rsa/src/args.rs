@@ -22,7 +22,7 @@ pub struct Args {
 const EXAMPLES: &str = "\
 Examples:
   rsa rdm acts.npy > ann.npy
-  cat sub-*/ffa.npy | rsa rdm > ffa.npy
+  cat sub-*/ffa.npy | npy average | rsa rdm > ffa.npy
   rsa compare ann.npy --brain ffa.npy --compare spearman --ceiling > scores.csv";
 
 /// The verbs.

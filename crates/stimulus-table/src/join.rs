@@ -76,7 +76,7 @@ pub enum JoinError {
     /// One side or both have no ids.
     #[error(
         "{left} has {left_rows} rows {left_has} ids and {right} has {right_rows} {right_has}; rows are joined by id: \
-         write ids with `npy label` (or --stimuli), or say --assume-order if row i of both is the same stimulus"
+         write ids with `npy label`, or say --assume-order if row i of both is the same stimulus"
     )]
     Unlabelled {
         /// Name of the left side.

@@ -41,7 +41,9 @@ pub enum TableError {
         column: String,
     },
     /// The same id twice in a table that describes stimuli.
-    #[error("stimulus {id:?} stands in rows {first} and {second}; one row per stimulus, repeats belong to the data")]
+    #[error(
+        "stimulus {id:?} stands in rows {first} and {second}; annotations need one row per stimulus (a table of trials can name rows: `npy label`)"
+    )]
     RepeatedId {
         /// The id.
         id: String,
@@ -131,6 +133,25 @@ impl Table {
         }
     }
 
+    /// The id column (`stimulus`, `stimulus_id` or `path`, the first of these) and its cells: one per row, none empty,
+    /// possibly repeated, as in a table of trials.
+    pub fn ids(&self) -> Result<(&'static str, &[String]), TableError> {
+        let column = ["stimulus", "stimulus_id", "path"].into_iter().find(|c| self.has(c)).ok_or_else(|| {
+            TableError::NoColumn {
+                wanted: "stimulus, stimulus_id or path (the ids)".into(),
+                have: self.names().join(", "),
+            }
+        })?;
+        let ids = self.column(column)?;
+        if ids.is_empty() {
+            return Err(TableError::Empty("0 stimuli; a header line alone names none"));
+        }
+        match ids.iter().position(String::is_empty) {
+            Some(row) => Err(TableError::EmptyId { row, column: column.into() }),
+            None => Ok((column, ids)),
+        }
+    }
+
     /// A column of indices (`unit`, `voxel`).
     pub fn indices(&self, name: &str) -> Result<Vec<usize>, TableError> {
         self.parsed(name, "a whole number from 0")
@@ -171,21 +192,9 @@ impl StimulusTable {
 
     /// Takes a table that is already read.
     pub fn from_table(table: Table) -> Result<StimulusTable, TableError> {
-        let column = ["stimulus", "stimulus_id", "path"].into_iter().find(|c| table.has(c)).ok_or_else(|| {
-            TableError::NoColumn {
-                wanted: "stimulus, stimulus_id or path (the ids)".into(),
-                have: table.names().join(", "),
-            }
-        })?;
-        let ids = table.column(column)?.to_vec();
-        if ids.is_empty() {
-            return Err(TableError::Empty("0 stimuli; a header line alone names none"));
-        }
+        let ids = table.ids()?.1.to_vec();
         let mut seen = std::collections::HashMap::new();
         for (row, id) in ids.iter().enumerate() {
-            if id.is_empty() {
-                return Err(TableError::EmptyId { row, column: column.into() });
-            }
             if let Some(first) = seen.insert(id, row) {
                 return Err(TableError::RepeatedId { id: id.clone(), first, second: row });
             }

@@ -257,3 +257,24 @@ fn a_number_that_the_dtype_cannot_hold_is_an_error_and_infinity_is_not() {
     }
     assert!(matches!(write_vector(Vec::new(), &[1e300], Dtype::F4, None), Err(NpyError::Overflow { .. })));
 }
+
+#[test]
+fn ids_that_are_not_text_are_named() {
+    let mut matrix = Vec::new();
+    write_matrix(&mut matrix, &Matrix::F4(Array2::ones((2, 1))), None).unwrap();
+    let integers = raw("<i8", false, &[2], &[0; 16]);
+    let objects = raw("|O", false, &[2], &[0; 16]);
+    let bytes_ids = raw("|S4", false, &[2], &[b'a'; 8]);
+    for behind in [integers, objects, bytes_ids] {
+        let stream = [matrix.clone(), behind].concat();
+        for mut reader in [pipe(&stream), file(&stream)] {
+            let error = reader.read_all().unwrap_err();
+            assert!(matches!(error, NpyError::LabelDtype { rows: 2, array: 0, .. }), "{error}");
+        }
+    }
+    // Another matrix, or an RDM of floats, is no set of ids.
+    let mut stream = matrix.clone();
+    write_vector(&mut stream, &[0.5f32, 0.25], Dtype::F4, None).unwrap();
+    stream.extend(raw("<i4", false, &[2, 1], &[0; 8]));
+    assert_eq!(pipe(&stream).read_all().unwrap().len(), 3);
+}
