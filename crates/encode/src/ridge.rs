@@ -220,7 +220,8 @@ pub fn cross_validate_watched<T: Real, U: Real>(
     check(x, y, options)?;
     check_folds(outer, x.nrows())?;
     let reasons = unusable_voxels(y);
-    let fits: Vec<(Vec<usize>, Rotation, ChosenAlphas, Array2<f64>)> = (0..outer.n_folds)
+    type Fit = (Vec<usize>, Rotation, ChosenAlphas, Array2<f64>);
+    let results: Vec<Result<Fit, RidgeError>> = (0..outer.n_folds)
         .into_par_iter()
         .map(|fold| {
             let (train, test) = (outer.train_rows(fold), outer.test_rows(fold));
@@ -229,7 +230,9 @@ pub fn cross_validate_watched<T: Real, U: Real>(
             fold_done();
             Ok((test, rotation, chosen, predictions))
         })
-        .collect::<Result<_, RidgeError>>()?;
+        .collect();
+    // The error of the first fold, not of the first thread that fails: messages do not depend on threads either.
+    let fits = results.into_iter().collect::<Result<Vec<Fit>, RidgeError>>()?;
     let mut all = Array2::from_elem(y.dim(), f64::NAN);
     for (test, _, _, predictions) in &fits {
         for (&row, values) in test.iter().zip(predictions.rows()) {
