@@ -8,6 +8,7 @@ stimuli=build/stimuli/emoji/stimuli.csv
 out=demo
 layers=(block_05 block_10 head pool)
 domains=(faces bodies places objects)
+categories=("${domains[@]}" characters)
 declare -A area=([faces]=simFFA [bodies]=simEBA [places]=simPPA [objects]=simLO)
 threshold=5
 rm -rf "$out" && mkdir -p "$out"/{units,brain,models}
@@ -40,16 +41,16 @@ for half in odd even; do
 done
 odd=("${layers[@]/%/.npy}")
 odd=("${odd[@]/#/$out/odd/}")
-for domain in "${domains[@]}"; do
+for domain in "${categories[@]}"; do
     select-units --quiet --stimuli "$out/odd.csv" --by domain --contrast "$domain > rest" --t "$threshold" \
         "${odd[@]}" -o "$out/units/$domain.csv"
 done
 {
-    echo layer,n_units,faces,bodies,places,objects
+    echo layer,n_units,faces,bodies,places,objects,characters
     for layer in "${layers[@]}"; do
         n_units=$(npy info "$out/odd/$layer.npy" | column shape /dev/stdin | cut -dx -f2)
         printf '%s,%s' "$layer" "$n_units"
-        for domain in "${domains[@]}"; do
+        for domain in "${categories[@]}"; do
             n=$(column array "$out/units/$domain.csv" | grep -cx "$layer" || true)
             awk -v n="$n" -v total="$n_units" 'BEGIN { printf ",%d (%.1f %%)", n, 100 * n / total }'
         done
@@ -62,7 +63,7 @@ say "3. Are they what they were chosen for? Units of pool, response to the even 
 echo "   mean z per unit over the preferred domain, human faces, animal faces, and everything else"
 {
     echo domain,n_units,preferred,others,human_faces,animal_faces
-    for domain in "${domains[@]}"; do
+    for domain in "${categories[@]}"; do
         awk -F, 'NR == 1 || $1 == "pool"' "$out/units/$domain.csv" > "$out/units/pool-$domain.csv"
         npy cols --quiet --units "$out/units/pool-$domain.csv" "$out/even/pool.npy" -o "$out/even/pool-$domain.npy"
         tuning profile --quiet --zscore --format csv "$out/even/pool-$domain.npy" -o "$out/even/pool-$domain-profile.csv"

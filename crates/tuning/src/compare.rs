@@ -1,7 +1,7 @@
 //! `tuning compare`: the univariate similarity of systems.
 
 use crate::args::Compare;
-use crate::profile::mean_over_units;
+use crate::profile::{differ_by_rounding, mean_over_units};
 use anyhow::{Context, Result, bail};
 use cli::{Cell, Input, Job, Output, TableWriter};
 use labelled_inputs::{Names, read_arrays, refuse_position_of_trials, tell_apart};
@@ -10,6 +10,9 @@ use npy_stream::Block;
 use reliability::{Reason, Repeats, noise_corrected, presentations_to_split, reliability_of_averages};
 use statistics::{Correlation, mean};
 use stimulus_table::Side;
+
+/// What stands in column `subject` for the mean over subjects.
+const MEAN: &str = "mean";
 
 /// The profile of one system, trial by trial.
 struct System {
@@ -41,6 +44,14 @@ pub(crate) fn run(args: &Compare) -> Result<()> {
     job.record("seed", args.seed);
     let models = systems(&job, &args.models, &args.names)?;
     let brains = systems(&job, &args.brain, &args.brain_names)?;
+    if let Some(brain) = brains.iter().find(|b| b.name == MEAN) {
+        bail!(
+            "{}: a subject named {MEAN:?} could not be told from the rows of the mean over subjects; name the {} \
+             subjects with --brain-names",
+            brain.source,
+            brains.len()
+        );
+    }
     let all: Vec<&System> = brains.iter().chain(&models).collect();
     let sides: Vec<Side> =
         all.iter().map(|s| Side { name: &s.source, labels: s.ids.as_deref(), n_rows: s.repeats.n_stimuli() }).collect();
@@ -82,7 +93,7 @@ pub(crate) fn run(args: &Compare) -> Result<()> {
             }
             write(&brain.name, score)?;
         }
-        write("mean", &over_subjects(&scores))?;
+        write(MEAN, &over_subjects(&scores))?;
     }
     table.into_inner().commit(&job)
 }
@@ -100,10 +111,22 @@ fn systems(job: &Job, inputs: &[Input], names: &[String]) -> Result<Vec<System>>
                 named.matrix.n_rows()
             );
         }
-        let responses = match named.matrix.view() {
-            Block::F4(rows) => mean_over_units(rows),
-            Block::F8(rows) => mean_over_units(rows),
+        let (mut responses, flat) = match named.matrix.view() {
+            Block::F4(rows) => {
+                let means = mean_over_units(rows);
+                let flat = differ_by_rounding(rows, &means, f32::EPSILON.into());
+                (means, flat)
+            }
+            Block::F8(rows) => {
+                let means = mean_over_units(rows);
+                let flat = differ_by_rounding(rows, &means, f64::EPSILON);
+                (means, flat)
+            }
         };
+        if let (true, Some(&first)) = (flat, responses.first()) {
+            // Made exactly constant, so that every statistic below says so.
+            responses.fill(first);
+        }
         let repeats = match &named.labels {
             Some(labels) => Repeats::by_id(labels),
             None => Repeats::by_id(&(0..responses.len()).collect::<Vec<_>>()),

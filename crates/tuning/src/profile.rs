@@ -10,6 +10,21 @@ pub(crate) fn mean_over_units<T: Copy + Into<f64>>(rows: ArrayView2<T>) -> Vec<f
     rows.rows().into_iter().map(|row| row.iter().map(|&v| v.into()).sum::<f64>() / row.len() as f64).collect()
 }
 
+/// Whether the means of the rows differ by no more than rounding, as those of centred rows do (a LayerNorm, z-scored
+/// patterns): such a profile is constant, and its correlation with anything would be that of rounding errors.
+///
+/// `epsilon` is the spacing of numbers next to 1 in the input's own precision. A centred row keeps a mean of about that
+/// times the size of its values; 8 leaves room for a mean taken off values larger than what remained. One column has no
+/// mean to round.
+pub(crate) fn differ_by_rounding<T: Copy + Into<f64>>(rows: ArrayView2<T>, means: &[f64], epsilon: f64) -> bool {
+    if rows.ncols() < 2 || means.iter().any(|m| !m.is_finite()) {
+        return false;
+    }
+    let sizes = rows.rows().into_iter().map(|row| row.iter().map(|&v| v.into().abs()).sum::<f64>() / row.len() as f64);
+    let (low, high) = means.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &m| (l.min(m), h.max(m)));
+    high - low <= 8.0 * epsilon * sizes.fold(0.0, f64::max)
+}
+
 /// Median over the columns of each row.
 pub(crate) fn median_over_units<T: Copy + Into<f64>>(rows: ArrayView2<T>) -> Vec<f64> {
     rows.rows().into_iter().map(|row| median(&row.iter().map(|&v| v.into()).collect::<Vec<f64>>())).collect()
@@ -52,6 +67,19 @@ mod tests {
         assert_eq!((m[0], d[0]), (3.0, 2.0));
         assert!(m[1].is_nan() && d[1].is_nan());
         assert!(mean_over_units(ndarray::Array2::<f64>::zeros((1, 0)).view())[0].is_nan());
+    }
+
+    #[test]
+    fn centred_rows_have_no_profile_and_small_differences_do() {
+        let flat = |x: ndarray::Array2<f64>| differ_by_rounding(x.view(), &mean_over_units(x.view()), f64::EPSILON);
+        // The means are 0 in exact arithmetic, and -5.6e-17 / 3 and 0 in f64.
+        let centred = array![[0.1, 0.2, -0.3], [0.1, -0.2, 0.1]];
+        assert_ne!(mean_over_units(centred.view())[0], mean_over_units(centred.view())[1]);
+        assert!(flat(centred));
+        assert!(!flat(array![[0.1, 0.2, -0.3], [0.1, -0.2, 0.1 + 1e-13]]));
+        // A single unit is taken at its word; NaN has its own reason.
+        assert!(!flat(array![[1e-17], [2e-17]]));
+        assert!(!flat(array![[f64::NAN, 1.0], [1.0, 1.0]]));
     }
 
     #[test]
