@@ -484,3 +484,12 @@ fn an_rdm_of_an_rdm_is_refused() {
     run(dir.path(), "rsa rdm --square acts.npy -o square.npy").ok();
     run(dir.path(), "rsa rdm square.npy").fails(1, &["square.npy", "6 x 6", "an RDM already", "rsa compare"]);
 }
+
+#[test]
+fn a_subject_may_not_be_named_as_the_mean_row() {
+    let dir = tempdir().unwrap();
+    save(&dir.path().join("acts.npy"), &noise(6, 4, 1), Some(&ids(6)));
+    run(dir.path(), "rsa rdm acts.npy -o mean.npy").ok();
+    run(dir.path(), "rsa compare mean.npy --brain mean.npy").fails(1, &["mean.npy", "--brain-names"]);
+    run(dir.path(), "rsa compare mean.npy --brain mean.npy --brain-names one").ok();
+}

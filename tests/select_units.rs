@@ -79,6 +79,16 @@ fn the_worked_example_of_four_against_five() {
     assert!((number(welch, "t") - 4.984212).abs() < 5e-7 && (number(welch, "df") - 6.123786).abs() < 5e-7);
 }
 
+/// What NumPy writes for `numpy.asfortranarray(acts, dtype='>i2')`, and the labels behind it.
+fn big_endian_i2_in_fortran_order(acts: &Array2<f64>, labels: &[String]) -> Vec<u8> {
+    let dict = format!("{{'descr': '>i2', 'fortran_order': True, 'shape': {:?}, }}", acts.dim());
+    let mut bytes = format!("\u{93}NUMPY\u{1}\0v\0{dict:<117}\n").chars().map(|c| c as u8).collect::<Vec<u8>>();
+    assert_eq!(bytes.len(), 128);
+    bytes.extend(acts.t().iter().flat_map(|v| (*v as i16).to_be_bytes()));
+    npy_stream::write_labels(&mut bytes, labels).unwrap();
+    bytes
+}
+
 #[test]
 fn file_pipe_dash_threads_and_dtypes_give_the_same() {
     let (dir, acts, labels) = folder(40, 9);
@@ -92,7 +102,7 @@ fn file_pipe_dash_threads_and_dtypes_give_the_same() {
         let t = student(&acts, unit, |r| r % 4 == 0, |r| r % 4 != 0);
         assert!((number(row, "t") / t - 1.0).abs() < 1e-12, "unit {unit}");
     }
-    // The same small integers as f4, f8 and big-endian i2 in Fortran order.
+    // The same small integers as f8, f4, f2 and big-endian i2 in Fortran order.
     let whole = acts.mapv(|v| (v * 50.0).round());
     let mut versions = vec![bytes_of(&whole, Some(&labels))];
     let mut single = Vec::new();
@@ -101,11 +111,66 @@ fn file_pipe_dash_threads_and_dtypes_give_the_same() {
     let mut half = RowWriter::new(Vec::new(), 40, 9, Dtype::F2).unwrap();
     half.write_rows(whole.view()).unwrap();
     versions.push(half.finish(Some(&labels)).unwrap());
+    versions.push(big_endian_i2_in_fortran_order(&whole, &labels));
     let all: Vec<String> = versions
         .iter()
         .map(|b| pipe(dir.path(), &format!("select-units --stimuli t.csv {CONTRAST} --all"), b).text())
         .collect();
     assert!(all.iter().all(|t| *t == all[0]));
+}
+
+#[test]
+fn wide_layers_in_several_blocks_give_the_same_bytes_for_any_threads() {
+    // 20000 units are two blocks of rows, 40 tiles of units and two parts of the table.
+    let (dir, ..) = folder(40, 20_000);
+    let line = format!("select-units -q --stimuli t.csv {CONTRAST} --fdr bh --t -1e9 --alpha 1");
+    let bytes = fs::read(dir.path().join("acts.npy")).unwrap();
+    let one = pipe(dir.path(), &format!("{line} --names acts --threads 1"), &bytes).ok();
+    assert_eq!(one.iter().filter(|b| **b == b'\n').count(), 20_001);
+    for threads in [2, 5] {
+        assert!(run(dir.path(), &format!("{line} --threads {threads} acts.npy")).ok() == one, "{threads} threads");
+    }
+    assert_eq!(sh(dir.path(), &format!("{line} acts.npy | head -c 100")).ok(), one[..100]);
+    sh(dir.path(), &format!("{line} acts.npy > /dev/full")).fails(1, &["No space left"]);
+}
+
+/// Adjusted p by the definitions of Benjamini & Hochberg (1995) and Benjamini & Yekutieli (2001): the smallest over all
+/// p at least as large, of m p / rank, and for the latter times 1 + 1/2 + .. + 1/m.
+fn adjusted(p: &[f64], any_dependence: bool) -> Vec<f64> {
+    let m = p.len();
+    let factor = if any_dependence { (1..=m).map(|i| 1.0 / i as f64).sum() } else { 1.0 };
+    let at = |own: f64| factor * own * m as f64 / p.iter().filter(|x| **x <= own).count() as f64;
+    p.iter().map(|&own| p.iter().filter(|x| **x >= own).map(|&x| at(x)).fold(1.0, f64::min)).collect()
+}
+
+#[test]
+fn q_is_p_adjusted_over_the_units_of_one_array() {
+    let published = [0.001, 0.008, 0.039, 0.041, 0.042, 0.06, 0.074, 0.205];
+    for (own, known) in adjusted(&published, true).iter().zip([0.021743, 0.086971, 0.18264]) {
+        assert!((own - known).abs() < 5e-6, "the twin itself");
+    }
+    let (dir, acts, labels) = folder(80, 30);
+    // Another array in the stream has its own number of units; a dead unit is not one of the tested.
+    let mut wide = concatenate(Axis(1), &[acts.view(), noise(80, 10, 5).view()]).unwrap();
+    wide.column_mut(35).fill(2.0);
+    save(&dir.path().join("wide.npy"), &wide, Some(&labels));
+    for (fdr, any_dependence) in [("bh", false), ("by", true)] {
+        let line = format!("select-units --stimuli t.csv {CONTRAST} --fdr {fdr} acts.npy wide.npy");
+        let all = rows(&run(dir.path(), &format!("{line} --all")).text());
+        let (of_acts, of_wide) = all.split_at(30);
+        for array in [of_acts, of_wide] {
+            let tested: Vec<_> = array.iter().filter(|r| r["reason"].is_empty()).collect();
+            let p: Vec<f64> = tested.iter().map(|r| number(r, "p")).collect();
+            for (row, q) in tested.iter().zip(adjusted(&p, any_dependence)) {
+                assert!((number(row, "q") / q - 1.0).abs() < 1e-12, "{fdr} {}: {} {q}", row["unit"], row["q"]);
+            }
+        }
+        assert_eq!(of_wide[35]["q"], "NaN");
+        let named = |r: &HashMap<String, String>| (r["array"].clone(), r["unit"].clone());
+        let passed: Vec<_> = all.iter().filter(|r| number(r, "q") <= 0.05).map(named).collect();
+        assert!(passed.len() > 4 && passed.len() < 60, "{}", passed.len());
+        assert_eq!(rows(&run(dir.path(), &line).text()).iter().map(named).collect::<Vec<_>>(), passed);
+    }
 }
 
 #[test]
@@ -167,6 +232,87 @@ fn each_means_every_other_category_and_reports_the_weakest() {
         assert!((number(row, "t") / weakest - 1.0).abs() < 1e-12);
         assert_eq!(number(row, "n"), 40.0, "the pictures of that comparison");
     }
+    // Each comparison on its own: the row is that of the smallest t, and p and q are the largest.
+    for test in ["student", "welch"] {
+        let line = |contrast: &str, versus: &str| {
+            let line = "select-units --stimuli t.csv --by domain --all --fdr bh acts.npy";
+            rows(&run(dir.path(), &format!("{line} --test {test} --versus {versus} --contrast '{contrast}'")).text())
+        };
+        let each = line("faces > rest", "each");
+        let alone = ["bodies", "places", "objects"].map(|other| line(&format!("faces > {other}"), "pooled"));
+        for (unit, row) in each.iter().enumerate() {
+            let weakest =
+                alone.iter().map(|a| &a[unit]).min_by(|a, b| number(a, "t").total_cmp(&number(b, "t"))).unwrap();
+            for column in ["t", "df", "mean_preferred", "mean_rest", "dprime", "selectivity_index"] {
+                assert!((number(row, column) - number(weakest, column)).abs() < 1e-12, "{test} {unit} {column}");
+            }
+            for column in ["p", "q"] {
+                let largest = alone.iter().map(|a| number(&a[unit], column)).fold(0.0, f64::max);
+                assert!((number(row, column) - largest).abs() < 1e-12, "{test} {unit} {column}");
+            }
+        }
+    }
+}
+
+#[test]
+fn pictures_outside_the_contrast_are_not_used() {
+    let (dir, acts, _) = folder(24, 4);
+    let domains = ["faces", "bodies", "n/a", "", "places", "faces"];
+    let rows_of_table: String = (0..24).map(|i| format!("s{i},{}\n", domains[i % 6])).collect();
+    fs::write(dir.path().join("t.csv"), format!("stimulus,domain\n{rows_of_table}")).unwrap();
+    let faces = |r: usize| [0, 5].contains(&(r % 6));
+    for (contrast, other) in [("faces > bodies", vec![1]), ("faces > places", vec![4]), ("faces > rest", vec![1, 4])] {
+        let line = format!("select-units --stimuli t.csv --by domain --contrast '{contrast}' --all acts.npy");
+        for (unit, row) in rows(&run(dir.path(), &line).text()).iter().enumerate() {
+            assert_eq!(number(row, "n"), 8.0 + 4.0 * other.len() as f64, "{contrast}");
+            let t = student(&acts, unit, faces, |r| other.contains(&(r % 6)));
+            assert!((number(row, "t") - t).abs() < 1e-12, "{contrast} {unit}");
+        }
+    }
+    // Two categories are preferred together.
+    let line = "select-units --stimuli t.csv --by domain --contrast 'faces,places > bodies' --all acts.npy";
+    for (unit, row) in rows(&run(dir.path(), line).text()).iter().enumerate() {
+        let t = student(&acts, unit, |r| faces(r) || r % 6 == 4, |r| r % 6 == 1);
+        assert!((number(row, "t") - t).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn no_selected_unit_is_a_table_without_rows_and_formats_agree() {
+    let (dir, ..) = folder(16, 3);
+    let line = format!("select-units --stimuli t.csv {CONTRAST} acts.npy");
+    let none = run(dir.path(), &format!("{line} --t 1e6"));
+    assert!(none.stderr.contains("acts: 0 of 3 units selected"), "{}", none.stderr);
+    assert_eq!(none.text(), format!("{HEADER}\n"));
+    assert!(run(dir.path(), &format!("{line} --t 1e6 --quiet")).stderr.is_empty());
+    let csv = run(dir.path(), &format!("{line} --all")).text();
+    assert_eq!(run(dir.path(), &format!("{line} --all --format tsv")).text(), csv.replace(',', "\t"));
+    let json = run(dir.path(), &format!("{line} --all --format jsonl")).text();
+    for (line, row) in json.lines().zip(rows(&csv)) {
+        let v: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!((v["t"].as_f64(), v["unit"].as_u64()), (row["t"].parse().ok(), row["unit"].parse().ok()));
+        assert_eq!((&v["q"], &v["reason"]), (&().into(), &().into()));
+    }
+    assert_eq!(json.lines().count(), 3);
+}
+
+#[test]
+fn a_unit_without_any_variance_within_groups_has_an_infinite_t() {
+    let dir = tempfile::tempdir().unwrap();
+    let labels = table(dir.path(), 8);
+    let mut acts = noise(8, 2, 1);
+    acts.column_mut(1).fill(0.1);
+    for face in [0, 4] {
+        acts[[face, 1]] = 0.3;
+    }
+    save(&dir.path().join("acts.npy"), &acts, Some(&labels));
+    for test in ["student", "welch"] {
+        let all = run(dir.path(), &format!("select-units --stimuli t.csv {CONTRAST} --test {test} --all acts.npy"));
+        let row = &rows(&all.text())[1];
+        assert_eq!([&row["t"], &row["p"], &row["neg_log10_p"], &row["reason"]], ["inf", "0", "inf", ""], "{test}");
+    }
+    let chosen = rows(&run(dir.path(), &format!("select-units --stimuli t.csv {CONTRAST} --top 1 acts.npy")).text());
+    assert_eq!(chosen[0]["unit"], "1");
 }
 
 #[test]
@@ -265,10 +411,25 @@ fn rows_without_ids_need_the_users_word_and_trials_count_one_by_one() {
     save(&dir.path().join("short.npy"), &acts.slice(ndarray::s![..15, ..]).to_owned(), None);
     run(dir.path(), &format!("{line} --assume-order short.npy")).fails(1, &["15 rows", "16"]);
 
+    // A wrong number of rows or labels, in a file and in a pipe.
+    let mut bytes = bytes_of(&acts, None);
+    npy_stream::write_labels(&mut bytes, &labels[..15]).unwrap();
+    fs::write(dir.path().join("fewer.npy"), &bytes).unwrap();
+    run(dir.path(), &format!("{line} fewer.npy")).fails(1, &["fewer.npy", "15 labels behind 16 rows"]);
+    pipe(dir.path(), &line, &bytes).fails(1, &["stdin", "15 labels behind 16 rows"]);
+    let bytes = save(&dir.path().join("part.npy"), &acts.slice(ndarray::s![..12, ..]).to_owned(), Some(&labels[..12]));
+    pipe(dir.path(), &line, &bytes).fails(1, &["stdin: 12 rows", "t.csv names 16 stimuli", "as a file"]);
+    run(dir.path(), &format!("{line} part.npy")).fails(1, &["part.npy", "12", "16", "--inner"]);
+    assert!(rows(&run(dir.path(), &format!("{line} --inner part.npy")).text()).iter().all(|r| r["n"] == "12"));
+
     let twice = concatenate(Axis(0), &[acts.view(), acts.view()]).unwrap();
     let shown: Vec<String> = labels.iter().chain(&labels).cloned().collect();
     save(&dir.path().join("trials.npy"), &twice, Some(&shown));
-    assert!(rows(&run(dir.path(), &format!("{line} trials.npy")).text()).iter().all(|r| r["n"] == "32"));
+    for (unit, row) in rows(&run(dir.path(), &format!("{line} trials.npy")).text()).iter().enumerate() {
+        assert_eq!(row["n"], "32");
+        let t = student(&twice, unit, |r| r % 4 == 0, |r| r % 4 != 0);
+        assert!((number(row, "t") - t).abs() < 1e-12);
+    }
 }
 
 #[test]
@@ -290,7 +451,7 @@ fn what_is_asked_and_not_there_is_named() {
 }
 
 #[test]
-fn bad_bytes_closed_pipes_and_full_disks() {
+fn bad_bytes_are_named_and_stdin_is_read_once() {
     let (dir, ..) = folder(80, 400);
     let line = format!("select-units --stimuli t.csv {CONTRAST} --all");
     let good = fs::read(dir.path().join("acts.npy")).unwrap();
@@ -304,9 +465,12 @@ fn bad_bytes_closed_pipes_and_full_disks() {
     let mut flat = Vec::new();
     npy_stream::write_vector(&mut flat, &[1.0, 2.0], Dtype::F8, None).unwrap();
     pipe(dir.path(), &line, &flat).fails(1, &["shape [2]", "a matrix"]);
-    let cut = sh(dir.path(), &format!("{line} acts.npy | head -c 100 > /dev/null; echo ${{PIPESTATUS[0]}}"));
-    assert_eq!(cut.stdout, b"0\n", "{}", cut.stderr);
-    sh(dir.path(), &format!("{line} acts.npy > /dev/full")).fails(1, &["No space left"]);
+    // A later array that is cut leaves no row of the one before it.
+    pipe(dir.path(), &line, &[&good[..], &good[..good.len() / 2]].concat()).fails(1, &["stdin (array 1)", "truncated"]);
+    pipe(dir.path(), &format!("{line} - -"), &good).fails(1, &["stdin", "twice"]);
+    let table = fs::read(dir.path().join("t.csv")).unwrap();
+    pipe(dir.path(), &line.replace("t.csv", "-"), &table).fails(1, &["stdin", "twice"]);
+    assert!(!pipe(dir.path(), &format!("{} acts.npy", line.replace("t.csv", "-")), &table).ok().is_empty());
     run(dir.path(), &format!("{line} -o no/x.csv acts.npy")).fails(1, &["no/x.csv"]);
 }
 
@@ -318,7 +482,23 @@ fn the_sidecar_says_contrast_test_and_rules() {
         serde_json::from_str(&fs::read_to_string(dir.path().join("units.json")).unwrap()).unwrap();
     assert_eq!((&side["contrast"], &side["test"]), (&"faces > rest".into(), &"welch".into()));
     assert_eq!(side["inputs"].as_array().unwrap().len(), 2);
-    assert!(side["rules"].to_string().contains('2'));
+    assert_eq!((&side["rules"], &side["versus"]), (&"t > 2".into(), &"pooled".into()));
+    let stdout = run(dir.path(), &format!("select-units --stimuli t.csv {CONTRAST} --test welch --t 2 acts.npy")).ok();
+    assert_eq!(fs::read(dir.path().join("units.csv")).unwrap(), stdout);
+    // What fails leaves the file and its sidecar as they were, and nothing half-written beside them.
+    let list = || {
+        let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let bytes = fs::read(dir.path().join("acts.npy")).unwrap();
+    fs::write(dir.path().join("cut.npy"), &bytes[..bytes.len() - 9]).unwrap();
+    let (before, sidecar) = (list(), fs::read(dir.path().join("units.json")).unwrap());
+    run(dir.path(), &format!("select-units --stimuli t.csv {CONTRAST} --all acts.npy cut.npy -o units.csv"))
+        .fails(1, &["cut.npy", "truncated"]);
+    assert_eq!(list(), before);
+    assert_eq!(fs::read(dir.path().join("units.csv")).unwrap(), stdout);
+    assert_eq!(fs::read(dir.path().join("units.json")).unwrap(), sidecar);
 }
 
 #[test]
@@ -362,16 +542,23 @@ fn floc_gives_the_known_shares_of_selective_units_in_three_networks() {
         ),
     ];
     for (network, shares) in networks {
-        let acts = format!("ann-acts -q {}/{network} --layer pool {} > acts.npy", models.display(), floc.display());
-        sh(dir.path(), &acts).ok();
         for (d, domain) in DOMAINS.iter().enumerate() {
             let others: Vec<&str> = DOMAINS.into_iter().filter(|o| o != domain).collect();
-            let line = format!(
-                "select-units -q --stimuli {} --by domain --contrast '{domain} > {}' --test student --all acts.npy",
+            let select = format!(
+                "select-units -q --stimuli {} --by domain --contrast '{domain} > {}' --test student --all",
                 floc.display(),
                 others.join(",")
             );
-            let t: Vec<f64> = rows(&run(dir.path(), &line).text()).iter().map(|r| number(r, "t")).collect();
+            // Faces in one pipe from the pictures; the others from the activations that it left.
+            let line = match d {
+                0 => format!(
+                    "ann-acts -q {}/{network} --layer pool {} | tee acts.npy | {select}",
+                    models.display(),
+                    floc.display()
+                ),
+                _ => format!("{select} acts.npy"),
+            };
+            let t: Vec<f64> = rows(&sh(dir.path(), &line).text()).iter().map(|r| number(r, "t")).collect();
             for (k, limit) in [5.0, 7.0].into_iter().enumerate() {
                 let share = 100.0 * t.iter().filter(|t| **t > limit).count() as f64 / t.len() as f64;
                 assert!((share - shares[2 * d + k]).abs() < 0.3, "{network} {domain} t > {limit}: {share}");

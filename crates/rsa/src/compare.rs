@@ -15,6 +15,13 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let brains = read_rdms(&job, &args.brain, &args.brain_names)?;
     let models = read_rdms(&job, &args.models, &args.names)?;
     let n_brains = brains.len();
+    if let Some(brain) = brains.iter().find(|b| b.name == "mean") {
+        bail!(
+            "{}: a subject named \"mean\" could not be told from the rows of the mean over subjects; name the \
+             {n_brains} subjects with --brain-names",
+            brain.source
+        );
+    }
     if args.ceiling && n_brains < 2 {
         bail!("{}: 1 brain RDM; --ceiling is over subjects and needs at least 2", brains[0].source);
     }

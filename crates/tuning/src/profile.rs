@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn centred_rows_have_no_profile_and_small_differences_do() {
         let flat = |x: ndarray::Array2<f64>| differ_by_rounding(x.view(), &mean_over_units(x.view()), f64::EPSILON);
-        // The means are 0 in exact arithmetic, and -5.6e-17 / 3 and 0 in f64.
+        // Both means are 0 in exact arithmetic; in f64 they are 5.6e-17 / 3 and 0.
         let centred = array![[0.1, 0.2, -0.3], [0.1, -0.2, 0.1]];
         assert_ne!(mean_over_units(centred.view())[0], mean_over_units(centred.view())[1]);
         assert!(flat(centred));
