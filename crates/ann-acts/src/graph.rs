@@ -1,61 +1,13 @@
-//! Reading an ONNX graph: the tensors its nodes make, and a model that makes only some of them.
+//! An ONNX graph: the tensors its nodes make, a model that makes only some of them, and models changed in places.
 //!
-//! Only the fields needed are named; a weight is never decoded. The smaller model is cut from the
-//! file's own bytes: nodes that the wanted tensors do not depend on are left out (nothing after
-//! the last wanted layer is computed), the graph's outputs are replaced, and every other byte stays.
+//! Other models are cut and changed from the file's own bytes: nodes, weights and inputs that the
+//! wanted tensors do not depend on are left out (nothing after the last wanted layer is
+//! computed), outputs are replaced, and every other byte stays.
 
+use crate::onnx::{Attribute, GraphBody, Model, Named, Node, Tensor, TensorHeader, fields, put_message};
 use prost::Message;
-use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint};
-use std::collections::{HashMap, HashSet};
-
-/// `ModelProto`, the fields used here.
-#[derive(Clone, PartialEq, Message)]
-struct ModelProto {
-    #[prost(message, optional, tag = "7")]
-    graph: Option<GraphProto>,
-}
-
-/// `GraphProto`, the fields used here.
-#[derive(Clone, PartialEq, Message)]
-struct GraphProto {
-    #[prost(message, repeated, tag = "1")]
-    node: Vec<NodeProto>,
-    #[prost(message, repeated, tag = "11")]
-    input: Vec<Named>,
-    #[prost(message, repeated, tag = "12")]
-    output: Vec<Named>,
-}
-
-/// `NodeProto`, the fields used here.
-#[derive(Clone, PartialEq, Message)]
-struct NodeProto {
-    #[prost(string, repeated, tag = "1")]
-    input: Vec<String>,
-    #[prost(string, repeated, tag = "2")]
-    output: Vec<String>,
-    #[prost(string, tag = "3")]
-    name: String,
-    #[prost(string, tag = "4")]
-    op_type: String,
-    #[prost(message, repeated, tag = "5")]
-    attribute: Vec<AttributeProto>,
-}
-
-/// `AttributeProto`: only the graphs inside control-flow nodes.
-#[derive(Clone, PartialEq, Message)]
-struct AttributeProto {
-    #[prost(message, optional, tag = "6")]
-    graph: Option<GraphProto>,
-    #[prost(message, repeated, tag = "11")]
-    graphs: Vec<GraphProto>,
-}
-
-/// `ValueInfoProto` without its type: the runtime infers shapes.
-#[derive(Clone, PartialEq, Message)]
-struct Named {
-    #[prost(string, tag = "1")]
-    name: String,
-}
+use prost::bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A tensor that a node of the graph makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +16,8 @@ pub struct GraphTensor {
     pub name: String,
     /// The name of the node that makes it; may be empty.
     pub node: String,
+    /// The module that the node belongs to, as the network's author names it (`layer4.1.relu`); may be empty.
+    pub module: String,
     /// The node's operator.
     pub op: String,
 }
@@ -81,24 +35,79 @@ pub enum GraphError {
 
 /// An ONNX model as bytes, with its graph's wiring read.
 pub struct Graph {
-    bytes: Vec<u8>,
-    nodes: Vec<NodeProto>,
+    bytes: Bytes,
+    nodes: Vec<Node>,
+    initializers: Vec<Bytes>,
+    inputs: Vec<String>,
     outputs: Vec<String>,
+    opset: i64,
+}
+
+/// Changes to a graph. Nodes are named by their position in [`Graph::nodes`].
+#[derive(Debug, Default)]
+pub struct Edit {
+    /// Initializers that take the place of those of the same name.
+    pub initializers: HashMap<String, Tensor>,
+    /// Initializers that come in addition.
+    pub added: Vec<Tensor>,
+    /// Values of `Constant` nodes.
+    pub constants: HashMap<usize, Tensor>,
+    /// Outputs of a node that get another name: node, old name, new name.
+    pub renamed_outputs: Vec<(usize, String, String)>,
+    /// Nodes that take the place of a node.
+    pub replaced: HashMap<usize, Vec<Node>>,
+    /// Nodes that follow a node.
+    pub after: BTreeMap<usize, Vec<Node>>,
 }
 
 impl Graph {
     /// Reads the wiring of the model in `bytes`, the contents of an `.onnx` file.
-    pub fn read(bytes: Vec<u8>) -> Result<Self, GraphError> {
-        let graph = ModelProto::decode(bytes.as_slice())?
-            .graph
-            .filter(|graph| !graph.node.is_empty())
-            .ok_or(GraphError::NoGraph)?;
-        Ok(Self { bytes, nodes: graph.node, outputs: graph.output.into_iter().map(|output| output.name).collect() })
+    pub fn read(bytes: impl Into<Bytes>) -> Result<Self, GraphError> {
+        let bytes = bytes.into();
+        let model = Model::decode(bytes.clone())?;
+        let graph = model.graph.filter(|graph| !graph.node.is_empty()).ok_or(GraphError::NoGraph)?;
+        let standard = |domain: &str| domain.is_empty() || domain == "ai.onnx";
+        let opset = model.opset_import.iter().find(|set| standard(&set.domain)).map_or(1, |set| set.version);
+        let names = |list: Vec<Named>| list.into_iter().map(|named| named.name).collect();
+        Ok(Self {
+            bytes,
+            nodes: graph.node,
+            initializers: graph.initializer,
+            inputs: names(graph.input),
+            outputs: names(graph.output),
+            opset,
+        })
     }
 
     /// The file's bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The nodes, each after those it reads.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Version of the standard operators.
+    pub fn opset(&self) -> i64 {
+        self.opset
+    }
+
+    /// What is known of every initializer without reading its values, in the file's order.
+    pub fn initializers(&self) -> Result<Vec<TensorHeader>, GraphError> {
+        self.initializers.iter().map(|bytes| Ok(TensorHeader::decode(bytes.clone())?)).collect()
+    }
+
+    /// The initializer at this position of [`Graph::initializers`], with its values unless they lie outside the file.
+    pub fn initializer(&self, position: usize) -> Result<Tensor, GraphError> {
+        Ok(Tensor::decode(self.initializers[position].clone())?)
+    }
+
+    /// The files beside the model in which weights lie, each once.
+    pub fn weight_files(&self) -> Result<BTreeSet<String>, GraphError> {
+        let headers = self.initializers()?;
+        Ok(headers.iter().filter_map(|header| header.location().map(String::from)).collect())
     }
 
     /// Every tensor made by a node, in graph order (a node after all it depends on).
@@ -109,10 +118,16 @@ impl Graph {
                 node.output.iter().filter(|name| !name.is_empty()).map(|name| GraphTensor {
                     name: name.clone(),
                     node: node.name.clone(),
+                    module: module_of(node),
                     op: node.op_type.clone(),
                 })
             })
             .collect()
+    }
+
+    /// The model's own inputs, as the file lists them.
+    pub fn inputs(&self) -> &[String] {
+        &self.inputs
     }
 
     /// The model's own outputs.
@@ -120,35 +135,102 @@ impl Graph {
         &self.outputs
     }
 
+    /// Position of the node that makes each tensor.
+    pub fn makers(&self) -> HashMap<&str, usize> {
+        let made = self.nodes.iter().enumerate().flat_map(|(i, node)| node.output.iter().map(move |name| (name, i)));
+        made.filter(|(name, _)| !name.is_empty()).map(|(name, i)| (name.as_str(), i)).collect()
+    }
+
     /// The model with every tensor of `wanted` as an additional output.
     ///
     /// A protobuf message appended to another is merged into it, so the graph gains outputs
     /// without a byte of the file being touched.
     pub fn with_outputs(&self, wanted: &[String]) -> Vec<u8> {
-        let graph = GraphProto {
+        let graph = GraphBody {
             output: wanted
                 .iter()
                 .filter(|name| !self.outputs.contains(name))
                 .map(|name| Named { name: name.clone() })
                 .collect(),
-            ..GraphProto::default()
+            ..GraphBody::default()
         };
-        let mut bytes = self.bytes.clone();
-        bytes.extend(ModelProto { graph: Some(graph) }.encode_to_vec());
+        let mut bytes = self.bytes.to_vec();
+        bytes.extend(Model { graph: Some(graph), opset_import: vec![] }.encode_to_vec());
         bytes
     }
 
     /// The model that makes the tensors of `wanted`, in that order, and nothing it can do without.
     pub fn cut_to(&self, wanted: &[String]) -> Result<Vec<u8>, GraphError> {
         let needed = self.ancestors(wanted);
+        let mut read: HashSet<&str> = wanted.iter().map(String::as_str).collect();
+        for (node, _) in self.nodes.iter().zip(&needed).filter(|(_, needed)| **needed) {
+            let mut names = Vec::new();
+            read_by(node, &mut names);
+            read.extend(names);
+        }
+        self.with_graph(|graph| {
+            let mut cut = Vec::with_capacity(graph.len());
+            let mut needed = needed.iter();
+            for field in fields(graph) {
+                let (tag, whole, payload) = field?;
+                let keep = match tag {
+                    NODE => needed.next().copied().unwrap_or(true),
+                    INITIALIZER => read.contains(TensorHeader::decode(payload)?.name.as_str()),
+                    INPUT => read.contains(Named::decode(payload)?.name.as_str()),
+                    OUTPUT => false,
+                    _ => true,
+                };
+                if keep {
+                    cut.extend_from_slice(whole);
+                }
+            }
+            for name in wanted {
+                put_message(&mut cut, OUTPUT, &Named { name: name.clone() }.encode_to_vec());
+            }
+            Ok(cut)
+        })
+    }
+
+    /// The graph with these changes.
+    pub fn edited(&self, edit: &Edit) -> Result<Self, GraphError> {
+        let bytes = self.with_graph(|graph| {
+            let mut edited = Vec::with_capacity(graph.len());
+            let mut position = 0;
+            for field in fields(graph) {
+                let (tag, whole, payload) = field?;
+                match tag {
+                    NODE => {
+                        let mut put = |node: &[u8]| put_message(&mut edited, NODE, node);
+                        match edit.replaced.get(&position) {
+                            Some(nodes) => nodes.iter().for_each(|node| put(&node.encode_to_vec())),
+                            None => put(&edit.node(position, payload)?),
+                        }
+                        let after = edit.after.get(&position).into_iter().flatten();
+                        after.for_each(|node| put(&node.encode_to_vec()));
+                        position += 1;
+                    }
+                    INITIALIZER => match edit.initializers.get(&TensorHeader::decode(payload)?.name) {
+                        Some(tensor) => put_message(&mut edited, INITIALIZER, &tensor.encode_to_vec()),
+                        None => edited.extend_from_slice(whole),
+                    },
+                    _ => edited.extend_from_slice(whole),
+                }
+            }
+            for tensor in &edit.added {
+                put_message(&mut edited, INITIALIZER, &tensor.encode_to_vec());
+            }
+            Ok(edited)
+        })?;
+        Self::read(bytes)
+    }
+
+    /// The model's bytes with another graph in them.
+    fn with_graph(&self, mut change: impl FnMut(&[u8]) -> Result<Vec<u8>, GraphError>) -> Result<Vec<u8>, GraphError> {
         let mut model = Vec::with_capacity(self.bytes.len());
         for field in fields(&self.bytes) {
             let (tag, whole, payload) = field?;
             match tag {
-                GRAPH => {
-                    let graph = cut_graph(payload, &needed, wanted)?;
-                    put_message(&mut model, GRAPH, &graph);
-                }
+                GRAPH => put_message(&mut model, GRAPH, &change(payload)?),
                 _ => model.extend_from_slice(whole),
             }
         }
@@ -156,14 +238,8 @@ impl Graph {
     }
 
     /// Which nodes the wanted tensors depend on, by position.
-    fn ancestors(&self, wanted: &[String]) -> Vec<bool> {
-        let maker: HashMap<&str, usize> = self
-            .nodes
-            .iter()
-            .enumerate()
-            .flat_map(|(i, node)| node.output.iter().map(move |name| (name.as_str(), i)))
-            .filter(|(name, _)| !name.is_empty())
-            .collect();
+    pub fn ancestors(&self, wanted: &[String]) -> Vec<bool> {
+        let maker = self.makers();
         let mut needed = vec![false; self.nodes.len()];
         let mut open: Vec<&str> = wanted.iter().map(String::as_str).collect();
         let mut seen: HashSet<&str> = HashSet::new();
@@ -179,11 +255,36 @@ impl Graph {
     }
 }
 
+impl Edit {
+    /// The node at `position` with its changes, from its bytes.
+    fn node(&self, position: usize, bytes: &[u8]) -> Result<Vec<u8>, GraphError> {
+        let renamed: Vec<_> = self.renamed_outputs.iter().filter(|(node, ..)| *node == position).collect();
+        let constant = self.constants.get(&position);
+        if renamed.is_empty() && constant.is_none() {
+            return Ok(bytes.to_vec());
+        }
+        let mut node = Vec::with_capacity(bytes.len());
+        for field in fields(bytes) {
+            let (tag, whole, payload) = field?;
+            let new_name = renamed.iter().find(|(_, old, _)| tag == NODE_OUTPUT && old.as_bytes() == payload);
+            match (new_name, constant) {
+                (Some((.., new)), _) => put_message(&mut node, NODE_OUTPUT, new.as_bytes()),
+                (None, Some(_)) if tag == NODE_ATTRIBUTE => {}
+                _ => node.extend_from_slice(whole),
+            }
+        }
+        if let Some(value) = constant {
+            put_message(&mut node, NODE_ATTRIBUTE, &Attribute::tensor("value", value).encode_to_vec());
+        }
+        Ok(node)
+    }
+}
+
 /// Adds every name that the node reads, also from inside its branches and loops.
-fn read_by<'a>(node: &'a NodeProto, names: &mut Vec<&'a str>) {
+pub fn read_by<'a>(node: &'a Node, names: &mut Vec<&'a str>) {
     names.extend(node.input.iter().map(String::as_str));
     for attribute in &node.attribute {
-        for graph in attribute.graph.iter().chain(&attribute.graphs) {
+        for graph in attribute.g.iter().chain(&attribute.graphs) {
             for node in &graph.node {
                 read_by(node, names);
             }
@@ -192,84 +293,40 @@ fn read_by<'a>(node: &'a NodeProto, names: &mut Vec<&'a str>) {
     }
 }
 
+/// The module that a node belongs to, as PyTorch's and TensorFlow's exporters leave it in names.
+///
+/// TorchScript's exporter writes scopes: `/layer4/layer4.1/relu/Relu`, where a scope repeats the one above it when its
+/// own name is a number. The newer exporter writes them into the node's metadata.
+fn module_of(node: &Node) -> String {
+    if let Some(scopes) = node.metadata_props.iter().find(|entry| entry.key == "pkg.torch.onnx.name_scopes") {
+        // ['', 'layer4', 'layer4.1', 'layer4.1.relu', 'relu_16']: the last is the operation's own name.
+        let quoted: Vec<&str> = scopes.value.split('\'').skip(1).step_by(2).collect();
+        return quoted.iter().rev().nth(1).map_or(String::new(), |module| module.to_string());
+    }
+    let Some((scopes, _operation)) = node.name.rsplit_once('/') else { return String::new() };
+    let mut module: Vec<&str> = Vec::new();
+    for scope in scopes.split('/').filter(|scope| !scope.is_empty()) {
+        let repeats = |above: &&str| scope.strip_prefix(*above).is_some_and(|rest| rest.starts_with('.'));
+        if module.last().is_some_and(repeats) {
+            module.pop();
+        }
+        module.push(scope);
+    }
+    module.join(".")
+}
+
 const GRAPH: u32 = 7;
 const NODE: u32 = 1;
+const INITIALIZER: u32 = 5;
+const INPUT: u32 = 11;
 const OUTPUT: u32 = 12;
-
-fn cut_graph(graph: &[u8], needed: &[bool], wanted: &[String]) -> Result<Vec<u8>, GraphError> {
-    let mut cut = Vec::with_capacity(graph.len());
-    let mut needed = needed.iter();
-    for field in fields(graph) {
-        let (tag, whole, _) = field?;
-        let keep = match tag {
-            NODE => needed.next().copied().unwrap_or(true),
-            OUTPUT => false,
-            _ => true,
-        };
-        if keep {
-            cut.extend_from_slice(whole);
-        }
-    }
-    for name in wanted {
-        put_message(&mut cut, OUTPUT, &Named { name: name.clone() }.encode_to_vec());
-    }
-    Ok(cut)
-}
-
-fn put_message(out: &mut Vec<u8>, tag: u32, message: &[u8]) {
-    encode_key(tag, WireType::LengthDelimited, out);
-    encode_varint(message.len() as u64, out);
-    out.extend_from_slice(message);
-}
-
-/// The top-level fields of a protobuf message: tag, the field whole, and its payload.
-///
-/// The payload of a field that is not length-delimited is empty.
-fn fields(message: &[u8]) -> impl Iterator<Item = Result<(u32, &[u8], &[u8]), prost::DecodeError>> {
-    let mut rest = message;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let field = next_field(&mut rest);
-        if field.is_err() {
-            rest = &[];
-        }
-        Some(field)
-    })
-}
-
-fn next_field<'a>(rest: &mut &'a [u8]) -> Result<(u32, &'a [u8], &'a [u8]), prost::DecodeError> {
-    let start = *rest;
-    let (tag, wire_type) = decode_key(rest)?;
-    let n_payload = match wire_type {
-        WireType::LengthDelimited => decode_varint(rest)? as usize,
-        _ => {
-            prost::encoding::skip_field(wire_type, tag, rest, Default::default())?;
-            0
-        }
-    };
-    if n_payload > rest.len() {
-        // The message was decoded whole before, so its lengths are sound.
-        *rest = &[];
-    }
-    let (payload, after) = rest.split_at(n_payload.min(rest.len()));
-    *rest = after;
-    Ok((tag, &start[..start.len() - after.len()], payload))
-}
+const NODE_OUTPUT: u32 = 2;
+const NODE_ATTRIBUTE: u32 = 5;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
-        NodeProto {
-            input: inputs.iter().map(|name| name.to_string()).collect(),
-            output: vec![output.to_string()],
-            op_type: op.to_string(),
-            ..NodeProto::default()
-        }
-    }
+    use crate::onnx::{Entry, FLOAT};
 
     fn named(name: &str) -> Named {
         Named { name: name.to_string() }
@@ -277,54 +334,108 @@ mod tests {
 
     /// a -> b -> c -> out, and c reads `extra` from inside a branch.
     fn model() -> Vec<u8> {
-        let inner = GraphProto { node: vec![node("Add", &["extra", "inner"], "sum")], ..GraphProto::default() };
-        let mut branch = node("If", &["b"], "c");
-        branch.attribute = vec![AttributeProto { graph: Some(inner), graphs: vec![] }];
-        let graph = GraphProto {
+        let inner = GraphBody { node: vec![Node::new("Add", &["extra", "inner"], "sum")], ..GraphBody::default() };
+        let mut branch = Node::new("If", &["b"], "c");
+        branch.attribute = vec![Attribute { g: Some(inner), ..Attribute::default() }];
+        let weight = |name: &str| Tensor::floats(name, &[1], FLOAT, &[1.0]).encode_to_vec().into();
+        let graph = GraphBody {
             node: vec![
-                node("Conv", &["input", "weight"], "a"),
-                node("Neg", &["input"], "extra"),
-                node("Relu", &["a"], "b"),
+                Node::new("Conv", &["input", "weight"], "a"),
+                Node::new("Neg", &["other"], "extra"),
+                Node::new("Relu", &["a"], "b"),
                 branch,
-                node("Gemm", &["c"], "out"),
+                Node::new("Gemm", &["c", "head"], "out"),
             ],
-            input: vec![named("input")],
+            initializer: vec![weight("weight"), weight("head"), weight("inner")],
+            input: vec![named("input"), named("other")],
             output: vec![named("out")],
         };
-        let mut bytes = ModelProto { graph: Some(graph) }.encode_to_vec();
+        let mut bytes = Model { graph: Some(graph), opset_import: vec![] }.encode_to_vec();
         // A field that is not read here (producer_name) must survive.
         put_message(&mut bytes, 2, b"somebody");
         bytes
     }
 
-    fn kept(wanted: &[&str]) -> (Vec<String>, Vec<String>, Vec<u8>) {
+    fn tensors(graph: &Graph) -> Vec<String> {
+        graph.tensors().into_iter().map(|tensor| tensor.name).collect()
+    }
+
+    fn weights(graph: &Graph) -> Vec<String> {
+        graph.initializers().unwrap().into_iter().map(|header| header.name).collect()
+    }
+
+    fn cut(wanted: &[&str]) -> (Graph, Vec<u8>) {
         let wanted: Vec<String> = wanted.iter().map(|name| name.to_string()).collect();
         let cut = Graph::read(model()).unwrap().cut_to(&wanted).unwrap();
-        let graph = Graph::read(cut.clone()).unwrap();
-        (graph.tensors().into_iter().map(|t| t.name).collect(), graph.outputs().to_vec(), cut)
+        (Graph::read(cut.clone()).unwrap(), cut)
     }
 
     #[test]
     fn a_cut_model_makes_what_is_wanted_and_no_more() {
-        let (tensors, outputs, bytes) = kept(&["b"]);
-        assert_eq!((tensors, outputs), (vec!["a".to_string(), "b".into()], vec!["b".to_string()]));
+        let (graph, bytes) = cut(&["b"]);
+        assert_eq!((tensors(&graph), graph.outputs().to_vec()), (vec!["a".into(), "b".into()], vec!["b".into()]));
+        assert_eq!((weights(&graph), graph.inputs().to_vec()), (vec!["weight".into()], vec!["input".into()]));
         assert!(bytes.windows(8).any(|w| w == b"somebody"));
     }
 
     #[test]
     fn what_a_branch_reads_is_needed_too() {
-        let (tensors, outputs, _) = kept(&["c", "a"]);
-        assert_eq!(tensors, ["a", "extra", "b", "c"]);
-        assert_eq!(outputs, ["c", "a"]);
+        let (graph, _) = cut(&["c", "a"]);
+        assert_eq!(tensors(&graph), ["a", "extra", "b", "c"]);
+        assert_eq!(graph.outputs(), ["c", "a"]);
+        assert_eq!(
+            (weights(&graph).join(" "), graph.inputs().join(" ")),
+            ("weight inner".into(), "input other".into())
+        );
     }
 
     #[test]
     fn appended_outputs_are_merged_into_the_graph() {
         let graph = Graph::read(model()).unwrap();
-        let names: Vec<String> = graph.tensors().into_iter().map(|tensor| tensor.name).collect();
+        let names = tensors(&graph);
         let more = Graph::read(graph.with_outputs(&names)).unwrap();
         assert_eq!(more.outputs(), ["out", "a", "extra", "b", "c"]);
         assert_eq!(more.tensors(), graph.tensors());
+    }
+
+    #[test]
+    fn edits_change_what_they_name_and_nothing_else() {
+        let graph = Graph::read(model()).unwrap();
+        let same = graph.edited(&Edit::default()).unwrap();
+        assert_eq!(same.nodes(), graph.nodes());
+        let edit = Edit {
+            initializers: [("head".into(), Tensor::floats("head", &[2], FLOAT, &[3.0, 4.0]))].into(),
+            added: vec![Tensor::floats("mask", &[1], FLOAT, &[0.0])],
+            renamed_outputs: vec![(2, "b".into(), "b before".into())],
+            after: [(2, vec![Node::new("Mul", &["b before", "mask"], "b")])].into(),
+            replaced: [(1, vec![Node::new("Abs", &["other"], "x"), Node::new("Neg", &["x"], "extra")])].into(),
+            ..Edit::default()
+        };
+        let edited = graph.edited(&edit).unwrap();
+        assert_eq!(tensors(&edited), ["a", "x", "extra", "b before", "b", "c", "out"]);
+        assert_eq!(weights(&edited), ["weight", "head", "inner", "mask"]);
+        assert_eq!(edited.initializer(1).unwrap().to_f64().unwrap(), [3.0, 4.0]);
+        assert_eq!(edited.nodes()[5], graph.nodes()[3], "the branch is untouched");
+    }
+
+    #[test]
+    fn modules_are_read_from_names_and_metadata() {
+        let module = |name: &str| module_of(&Node { name: name.into(), ..Node::default() });
+        assert_eq!(module("/layer4/layer4.1/relu/Relu"), "layer4.1.relu");
+        assert_eq!(
+            module("/vit/encoder/layer.0/attention/output/dense/MatMul"),
+            "vit.encoder.layer.0.attention.output.dense"
+        );
+        assert_eq!(module("/features/features.0/Conv"), "features.0");
+        assert_eq!(module("model/block5_conv3/Conv2D"), "model.block5_conv3");
+        assert_eq!(module("/Flatten"), "");
+        assert_eq!(module("Conv_12"), "");
+        let scopes = Entry {
+            key: "pkg.torch.onnx.name_scopes".into(),
+            value: "['', 'layer4', 'layer4.1', 'layer4.1.relu', 'relu_16']".into(),
+        };
+        let node = Node { name: "node_relu_16".into(), metadata_props: vec![scopes], ..Node::default() };
+        assert_eq!(module_of(&node), "layer4.1.relu");
     }
 
     #[test]

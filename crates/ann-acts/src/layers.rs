@@ -155,7 +155,12 @@ mod tests {
             ("/layer4/relu_out", "/layer4/relu", "Relu"),
             ("pool", "p", "GlobalAveragePool"),
         ]
-        .map(|(name, node, op)| GraphTensor { name: name.into(), node: node.into(), op: op.into() })
+        .map(|(name, node, op)| GraphTensor {
+            name: name.into(),
+            node: node.into(),
+            module: String::new(),
+            op: op.into(),
+        })
         .to_vec()
     }
 

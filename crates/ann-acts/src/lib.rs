@@ -12,6 +12,7 @@ pub mod graph;
 pub mod images;
 pub mod layers;
 pub mod network;
+pub mod onnx;
 pub mod picture;
 pub mod preprocess;
 pub mod resample;
