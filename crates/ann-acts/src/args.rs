@@ -1,8 +1,10 @@
 //! The command line of `ann-acts`.
 
+use crate::device::DeviceChoice;
 use crate::preprocess::{Color, Overrides, Preset, Resize, Size};
 use crate::resample::Interpolation;
 use clap::{Parser, ValueEnum};
+use cli::Shard;
 use npy_stream::Dtype;
 use std::path::PathBuf;
 
@@ -69,16 +71,33 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "list_layers", help_heading = "Preprocessing")]
     pub dump_input: Option<PathBuf>,
 
-    /// Pictures per forward pass
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_least_one)]
-    pub batch: usize,
+    /// Pictures per forward pass, or auto: as many as a quarter gigabyte of input and layers holds, at most 32
+    /// (128 on a card)
+    #[arg(long, value_name = "N|auto", default_value = "16", value_parser = batch, help_heading = "Running")]
+    pub batch: BatchSize,
+
+    /// Where the network runs; cuda:N is the N-th NVIDIA card from 0, auto the first one if it can be used
+    #[arg(long, value_name = "auto|cpu|cuda[:N]", default_value_t = DeviceChoice::Auto, help_heading = "Running")]
+    pub device: DeviceChoice,
+
+    /// Let a card round the factors of products to 10 bits (TensorFloat-32): faster, errors of about 1e-3
+    #[arg(long, help_heading = "Running")]
+    pub tf32: bool,
+
+    /// Only part I of N of the pictures, I from 0; slurm: this task of its job array
+    #[arg(long, value_name = "I/N|slurm", conflicts_with = "list_layers", help_heading = "Running")]
+    pub shard: Option<Shard>,
+
+    /// Go on with a run that was stopped (the same command again); needs --out-dir, or -o with one layer
+    #[arg(long, conflicts_with_all = ["list_layers", "dump_input"], help_heading = "Running")]
+    pub resume: bool,
 
     /// Width of the numbers written [default: f4, f8 where the layer is f8]
     #[arg(long, value_name = "f2|f4|f8")]
     pub dtype: Option<Dtype>,
 
     /// libonnxruntime.so to load [default: ORT_DYLIB_PATH, else beside this program]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Running")]
     pub onnxruntime: Option<PathBuf>,
 
     /// Output, threads and quiet.
@@ -190,10 +209,20 @@ impl Args {
     }
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+/// `--batch`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchSize {
+    /// This many pictures.
+    Pictures(usize),
+    /// As many as fit.
+    Auto,
+}
+
+fn batch(text: &str) -> Result<BatchSize, String> {
     match text.parse() {
-        Ok(0) | Err(_) => Err("expected a whole number from 1".into()),
-        Ok(n) => Ok(n),
+        _ if text == "auto" => Ok(BatchSize::Auto),
+        Ok(0) | Err(_) => Err("expected a whole number from 1, or auto".into()),
+        Ok(n) => Ok(BatchSize::Pictures(n)),
     }
 }
 

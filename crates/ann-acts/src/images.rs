@@ -131,9 +131,9 @@ fn id_of(path: &Path) -> Result<String> {
 pub struct PicturesDigest(Sha256);
 
 impl PicturesDigest {
-    /// Adds the next picture, whose contents have the digest `contents`.
-    pub fn add(&mut self, contents: &[u8; 32], id: &str) {
-        self.0.update(hex(contents));
+    /// Adds the next picture, whose contents have the digest `contents` (hexadecimal).
+    pub fn add(&mut self, contents: &str, id: &str) {
+        self.0.update(contents);
         self.0.update(b"  ");
         self.0.update(id.as_bytes());
         self.0.update(b"\n");
@@ -141,11 +141,11 @@ impl PicturesDigest {
 
     /// The digest in hexadecimal.
     pub fn finish(self) -> String {
-        hex(&self.0.finalize())
+        digest_text(&self.0.finalize().into())
     }
 }
 
-/// Bytes as lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// A SHA-256 in hexadecimal.
+pub fn digest_text(digest: &[u8; 32]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -3,10 +3,12 @@
 //! [`run`] is the tool. What it is made of: [`images`] lists the stimuli, [`picture`] decodes them,
 //! [`resample`] and [`preprocess`] make of them what the network was trained on, [`feed`] does this
 //! ahead of the network in batches, [`graph`] reads the ONNX file and cuts it to the layers that
-//! [`layers`] chose, [`runtime`] loads ONNX Runtime, [`network`] runs, and [`sinks`] writes the rows as they come.
+//! [`layers`] chose, [`runtime`] loads ONNX Runtime, [`device`] says where it computes, [`network`] runs, [`sinks`]
+//! writes the rows as they come, and [`resume`] goes on with a run that was stopped.
 #![warn(missing_docs)]
 
 mod args;
+pub mod device;
 pub mod feed;
 pub mod graph;
 pub mod images;
@@ -16,6 +18,7 @@ pub mod onnx;
 pub mod picture;
 pub mod preprocess;
 pub mod resample;
+pub mod resume;
 mod run;
 pub mod runtime;
 pub mod sinks;

@@ -3,6 +3,7 @@
 //! ONNX Runtime infers the shapes. Which axis counts pictures is read from the names of the axes
 //! and, where they leave it open, from what grows when two pictures are given instead of one.
 
+use crate::device::{Device, Execution};
 use crate::preprocess::{Layout, Size};
 use crate::runtime::{Runtime, plain};
 use anyhow::{Context, Result, bail, ensure};
@@ -271,8 +272,8 @@ impl Network {
     /// Opens the model in `bytes`, whose outputs are the wanted layers.
     ///
     /// `folder` is where weights outside the file are looked for.
-    pub fn open(runtime: &Runtime, bytes: &[u8], folder: &Path, threads: usize) -> Result<Self> {
-        let session = session(runtime, bytes, folder, threads, GraphOptimizationLevel::All)?;
+    pub fn open(runtime: &Runtime, bytes: &[u8], folder: &Path, execution: &Execution) -> Result<Self> {
+        let session = session(runtime, bytes, folder, execution, GraphOptimizationLevel::All)?;
         let inputs: Vec<TensorInfo> = session.inputs().iter().map(TensorInfo::of).collect();
         let input = PictureInput::of(&inputs)?;
         let layers = session
@@ -304,6 +305,15 @@ impl Network {
         Ok(self.layers.iter().map(Layer::unusable).collect())
     }
 
+    /// Bytes that one picture takes as input and in the layers of `wanted`, as f4; open axes are measured on a black
+    /// picture.
+    pub fn bytes_per_picture(&mut self, size: Size, wanted: &[usize]) -> Result<usize> {
+        let n_run = self.input.batch.fixed().unwrap_or(1);
+        let shapes = self.shapes(n_run, size)?;
+        let values: usize = wanted.iter().map(|&i| shapes[i].iter().product::<usize>() / n_run).sum();
+        Ok(4 * (3 * size.height * size.width + values))
+    }
+
     fn shapes(&mut self, n: usize, size: Size) -> Result<Vec<Vec<usize>>> {
         let shape = self.input.shape(n, size);
         let black = Batch::zeros(self.input.element, shape.iter().product());
@@ -314,16 +324,16 @@ impl Network {
 
     /// Runs `n` pictures of `size` and hands `take` the rows of each layer of `wanted`, with its place in there.
     ///
-    /// A network of fixed batch size gets black pictures behind the last; their rows are dropped.
+    /// The network always gets `n_run` pictures, black ones behind the last, so that the numbers of a picture do not
+    /// depend on how many came with it; the rows of the black ones are dropped.
     pub fn run(
         &mut self,
         mut batch: Batch,
-        n: usize,
+        (n, n_run): (usize, usize),
         size: Size,
         wanted: &[usize],
         mut take: impl FnMut(usize, Block<'_>) -> Result<()>,
     ) -> Result<()> {
-        let n_run = self.input.batch.fixed().unwrap_or(n);
         let shape = self.input.shape(n_run, size);
         batch.pad(shape.iter().product());
         let outputs = self
@@ -440,7 +450,8 @@ fn rows<T>(values: &[T], n_run: usize, n: usize) -> Result<ArrayView2<'_, T>> {
 /// Every output of the model in `bytes`, with the shape that the runtime infers and, where that
 /// tells, its numbers per picture.
 pub fn outputs(runtime: &Runtime, bytes: &[u8], folder: &Path) -> Result<Vec<(TensorInfo, Option<usize>)>> {
-    let session = session(runtime, bytes, folder, 1, GraphOptimizationLevel::Disable)?;
+    let execution = Execution { device: Device::Cpu, tf32: false, threads: 1 };
+    let session = session(runtime, bytes, folder, &execution, GraphOptimizationLevel::Disable)?;
     let batch = session.inputs().first().and_then(|input| TensorInfo::of(input).axes.into_iter().next());
     let described = |outlet| {
         let info = TensorInfo::of(outlet);
@@ -465,14 +476,12 @@ fn session(
     runtime: &Runtime,
     bytes: &[u8],
     folder: &Path,
-    threads: usize,
+    execution: &Execution,
     level: GraphOptimizationLevel,
 ) -> Result<Session> {
-    Session::builder(runtime.environment())
-        .map_err(plain)?
+    execution
+        .builder(runtime)?
         .with_optimization_level(level)
-        .map_err(plain)?
-        .with_intra_threads(threads)
         .map_err(plain)?
         .with_config_entry("session.model_external_initializers_file_folder_path", folder.to_string_lossy())
         .map_err(plain)?

@@ -1,25 +1,31 @@
 //! The tool, top to bottom: list the pictures, choose the layers, open the network, run, write.
 
-use crate::args::Args;
+use crate::args::{Args, BatchSize};
+use crate::device::{self, Device, DeviceChoice, Execution};
 use crate::feed::{Feed, PictureFacts, Prepared, size_of_all};
 use crate::graph::{Graph, GraphTensor};
-use crate::images::{PicturesDigest, Stimulus, list};
+use crate::images::{PicturesDigest, Stimulus, digest_text, list};
 use crate::layers::{Choice, choose};
 use crate::network::{Element, Network, PictureInput, TensorInfo, outputs, shape_text};
 use crate::preprocess::{Preprocessing, Preset, Size};
+use crate::resume::{Done, Journal, check_pictures, is_complete};
 use crate::runtime::Runtime;
-use crate::sinks::{InputDump, LayerLabel, Sinks, make_folder};
+use crate::sinks::{InputDump, LayerLabel, Sinks, files_in, make_folder};
 use anyhow::{Context, Result, bail, ensure};
-use cli::{Cell, Input, Job, Output, TableWriter};
-use serde_json::json;
+use cli::{Cell, Input, Job, Output, Shard, TableWriter};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
 /// Batches that may wait for the network. One is enough to keep it busy; two ride out a slow picture.
 const BATCHES_AHEAD: usize = 2;
+
+/// Input and layers of one batch under `--batch auto`.
+const AUTO_BATCH_BYTES: usize = 256 << 20;
 
 /// Runs the tool.
 pub fn run(args: Args) -> Result<()> {
@@ -37,16 +43,26 @@ pub fn run(args: Args) -> Result<()> {
             .commit(&job);
     }
 
-    let output = match &args.out_dir {
-        Some(folder) => {
-            make_folder(folder)?;
-            None
-        }
-        None => Some(Output::binary(args.common.output.as_deref())?),
-    };
+    if let Some(folder) = &args.out_dir {
+        make_folder(folder)?;
+    }
+    let to_stream = args.out_dir.is_none() && !args.resume;
+    let output = to_stream.then(|| Output::binary(args.common.output.as_deref())).transpose()?;
     let dump = args.dump_input.as_deref().map(|path| Output::binary(Some(path))).transpose()?;
     let steps = preprocessing(&args, &job)?;
-    let stimuli = list(&job, &args.images, args.nul)?;
+    let mut stimuli = list(&job, &args.images, args.nul)?;
+    let n_listed = stimuli.len();
+    if let Some(shard) = args.shard {
+        let part = shard.range(n_listed);
+        ensure!(
+            !part.is_empty(),
+            "shard {}/{} of {n_listed} pictures is empty; use at most {n_listed} shards",
+            shard.index,
+            shard.count
+        );
+        job.record("shard", shard.record(n_listed));
+        stimuli = stimuli.drain(part).collect();
+    }
     let graph = read_model(&job, &args.model)?;
     let choices = choose(&args.layer, &graph.tensors()).with_context(|| model_name.clone())?;
     let wanted: Vec<String> = choices.iter().map(|choice| choice.tensor.clone()).collect();
@@ -54,41 +70,71 @@ pub fn run(args: Args) -> Result<()> {
     let runtime = Runtime::load(args.onnxruntime.as_deref())?;
     let cut = graph.cut_to(&wanted).with_context(|| model_name.clone())?;
     drop(graph);
+    let execution = execution(&job, &args, &runtime)?;
     let mut network =
-        Network::open(&runtime, &cut, folder_of(&args.model), job.n_threads()).with_context(|| model_name.clone())?;
+        Network::open(&runtime, &cut, folder_of(&args.model), &execution).with_context(|| model_name.clone())?;
     drop(cut);
     let size = size_of_all(&steps, &stimuli[0])?;
     check_input(&network, &steps, size).with_context(|| model_name.clone())?;
     let unusable = network.settle(size).with_context(|| model_name.clone())?;
     let kept = usable(&job, &choices, unusable).with_context(|| model_name.clone())?;
-    let batch = batch_size(&job, &network, args.batch);
+    let batch = batch_size(&job, &mut network, &args, &execution, size, &kept)?;
+    // The same number whatever the shard: numbers may depend on it in their last digits.
+    let n_run = network.input.batch.fixed().unwrap_or(batch.min(n_listed));
 
-    let labels: Vec<LayerLabel> = kept.iter().map(|&i| label(&network.layers[i].tensor)).collect();
-    let mut sinks = match (output, &args.out_dir) {
-        (Some(output), _) => Sinks::stream(output, labels, stimuli.len(), args.dtype)?,
-        (None, Some(folder)) => Sinks::folder(folder, labels, stimuli.len(), args.dtype)?,
-        (None, None) => bail!("nowhere to write"),
+    let input = network.input.clone();
+    record(&job, &steps, &input, size, batch, &runtime, &execution);
+    // Copied, because the network is borrowed to run.
+    let tensors: Vec<TensorInfo> = kept.iter().map(|&i| network.layers[i].tensor.clone()).collect();
+    let labels: Vec<LayerLabel> = tensors.iter().map(label).collect();
+    let files = match (&args.out_dir, &args.common.output) {
+        (Some(folder), _) => files_in(folder, labels.iter().map(|label| label.name), args.shard),
+        (None, Some(file)) if args.resume => vec![file.clone()],
+        _ => Vec::new(),
+    };
+    let mut journal = None;
+    if args.resume {
+        match open_journal(&job, &args, &labels, &stimuli, &files)? {
+            Some(opened) => journal = Some(opened),
+            None => {
+                job.note(format_args!("all {} rows of {} are there already", stimuli.len(), files[0].display()));
+                return Ok(());
+            }
+        }
+    }
+    let done = journal.as_ref().map(|journal| journal.done.clone()).unwrap_or_default();
+    if done.rows > 0 {
+        check_pictures(&stimuli, &done.digests)?;
+        job.note(format_args!("{} of {} rows are there already; going on", done.rows, stimuli.len()));
+    }
+    let mut sinks = match output {
+        Some(output) => Sinks::stream(output, labels, stimuli.len(), args.dtype)?,
+        None if args.resume => Sinks::resumable(&files, labels, stimuli.len(), args.dtype, &done)?,
+        None => Sinks::files(&files, labels, stimuli.len(), args.dtype)?,
     };
     let mut dump = dump.map(|output| InputDump::new(output, stimuli.len(), size)).transpose()?;
 
-    let input = network.input.clone();
     let with_sidecar = args.common.output.is_some() || args.out_dir.is_some() || dump.is_some();
     let feed = Feed::new(&steps, &input, size, with_sidecar);
-    let mut seen = Seen::default();
+    let mut seen = Seen::after(&done, &stimuli);
     let progress = job.progress(stimuli.len(), "images");
-    prepare_ahead(&feed, stimuli.chunks(batch), |prepared, chunk| {
+    progress.advance(done.rows);
+    prepare_ahead(&feed, stimuli[done.rows..].chunks(batch), |prepared, chunk| {
         if let Some(dump) = &mut dump {
             dump.take(&prepared.batch, chunk.len())?;
         }
         seen.add(&prepared.facts, chunk);
-        network.run(prepared.batch, chunk.len(), size, &kept, |slot, block| sinks.take(slot, block))?;
+        network.run(prepared.batch, (chunk.len(), n_run), size, &kept, |slot, block| sinks.take(slot, block))?;
+        if let Some(journal) = &mut journal {
+            let digests = prepared.facts.iter().map(|facts| digest_text(&facts.digest)).collect();
+            journal.push(seen.n, &sinks.checkpoint()?, seen.to_json(), digests)?;
+        }
         progress.advance(chunk.len());
         Ok(())
     })?;
     drop(progress);
 
     seen.report(&job, stimuli.len());
-    record(&job, &steps, &input, size, batch, &runtime);
     job.record("n_stimuli", stimuli.len());
     if with_sidecar {
         job.record("pictures_sha256", seen.digest.finish());
@@ -97,7 +143,57 @@ pub fn run(args: Args) -> Result<()> {
     if let Some(dump) = dump {
         dump.finish(&job, &ids)?;
     }
-    sinks.finish(&job, &ids)
+    sinks.finish(&job, &ids)?;
+    journal.map_or(Ok(()), Journal::remove)
+}
+
+/// The journal of this run; `None` where its outputs are complete already.
+fn open_journal(
+    job: &Job,
+    args: &Args,
+    labels: &[LayerLabel],
+    stimuli: &[Stimulus],
+    files: &[PathBuf],
+) -> Result<Option<Journal>> {
+    ensure!(
+        !files.is_empty() && files.len() == labels.len(),
+        "--resume needs a file for each of {} layers; give --out-dir{}",
+        labels.len(),
+        if labels.len() == 1 { " or -o" } else { "" }
+    );
+    let path = match (&args.out_dir, args.shard) {
+        (Some(folder), None) => folder.join("ann-acts.journal"),
+        (Some(folder), Some(Shard { index, count })) => {
+            folder.join(format!("ann-acts.shard-{index}-of-{count}.journal"))
+        }
+        (None, _) => {
+            let name = files[0].file_name().unwrap_or_default().to_string_lossy();
+            files[0].with_file_name(format!("{name}.journal"))
+        }
+    };
+    let mut run = job.identity()?;
+    if !path.exists() {
+        let complete: Vec<bool> = files.iter().map(|file| is_complete(file, &run)).collect::<Result<_>>()?;
+        if complete.iter().all(|&complete| complete) {
+            return Ok(None);
+        }
+    }
+    let ids =
+        stimuli.iter().fold(Sha256::new(), |digest, stimulus| digest.chain_update(&stimulus.id).chain_update([0]));
+    run.insert("ids_sha256".into(), digest_text(&ids.finalize().into()).into());
+    run.insert("layers".into(), labels.iter().map(|label| label.name).collect());
+    run.insert("dtype".into(), args.dtype.map(|dtype| dtype.name()).into());
+    let partials: Vec<PathBuf> = files.iter().map(|file| Output::partial_of(file)).collect();
+    Journal::open(path, &run, &partials).map(Some)
+}
+
+fn execution(job: &Job, args: &Args, runtime: &Runtime) -> Result<Execution> {
+    let (device, why_not_cuda) = device::settle(runtime, args.device)?;
+    if args.device == DeviceChoice::Auto {
+        let why = why_not_cuda.map_or(String::new(), |why| format!(" ({why})"));
+        job.note(format_args!("running on {device}{why}"));
+    }
+    Ok(Execution { device, tf32: args.tf32, threads: job.n_threads() })
 }
 
 /// Hands each chunk's batch to `take`, in order, while the next ones are being prepared.
@@ -213,30 +309,62 @@ fn usable(job: &Job, choices: &[Choice], unusable: Vec<Option<String>>) -> Resul
     Ok(kept)
 }
 
-fn batch_size(job: &Job, network: &Network, asked: usize) -> usize {
-    match network.input.batch.fixed() {
-        Some(fixed) if fixed != asked => {
+fn batch_size(
+    job: &Job,
+    network: &mut Network,
+    args: &Args,
+    execution: &Execution,
+    size: Size,
+    kept: &[usize],
+) -> Result<usize> {
+    Ok(match (network.input.batch.fixed(), args.batch) {
+        (Some(fixed), BatchSize::Pictures(asked)) if fixed != asked => {
             job.note(format_args!("the network takes batches of {fixed}; --batch {asked} not used"));
             fixed
         }
-        _ => asked,
-    }
+        (Some(fixed), _) => fixed,
+        (None, BatchSize::Pictures(asked)) => asked,
+        (None, BatchSize::Auto) => {
+            let most = if execution.device == Device::Cpu { 32 } else { 128 };
+            let fits = (AUTO_BATCH_BYTES / network.bytes_per_picture(size, kept)?.max(1)).clamp(1, most);
+            // A power of two; measured speeds would choose differently from run to run, and numbers with them.
+            let batch = 1 << fits.ilog2();
+            job.note(format_args!("--batch auto: {batch} pictures at once"));
+            batch
+        }
+    })
 }
 
 /// What was met in the pictures.
 #[derive(Default)]
 struct Seen {
+    n: usize,
     deep_grey: usize,
     padded: usize,
     digest: PicturesDigest,
 }
 
 impl Seen {
+    /// What an earlier run had met.
+    fn after(done: &Done, stimuli: &[Stimulus]) -> Self {
+        let count = |key: &str| done.seen[key].as_u64().unwrap_or(0) as usize;
+        let mut seen = Self { n: done.rows, deep_grey: count("deep_grey"), padded: count("padded"), ..Self::default() };
+        for (digest, stimulus) in done.digests.iter().zip(stimuli) {
+            seen.digest.add(digest, &stimulus.id);
+        }
+        seen
+    }
+
+    fn to_json(&self) -> Value {
+        json!({ "deep_grey": self.deep_grey, "padded": self.padded })
+    }
+
     fn add(&mut self, facts: &[PictureFacts], stimuli: &[Stimulus]) {
+        self.n += stimuli.len();
         for (facts, stimulus) in facts.iter().zip(stimuli) {
             self.deep_grey += usize::from(facts.deep_grey);
             self.padded += usize::from(facts.padded);
-            self.digest.add(&facts.digest, &stimulus.id);
+            self.digest.add(&digest_text(&facts.digest), &stimulus.id);
         }
     }
 
@@ -256,7 +384,15 @@ impl Seen {
     }
 }
 
-fn record(job: &Job, steps: &Preprocessing, input: &PictureInput, size: Size, batch: usize, runtime: &Runtime) {
+fn record(
+    job: &Job,
+    steps: &Preprocessing,
+    input: &PictureInput,
+    size: Size,
+    batch: usize,
+    runtime: &Runtime,
+    execution: &Execution,
+) {
     job.record(
         "preprocessing",
         json!({
@@ -275,7 +411,10 @@ fn record(job: &Job, steps: &Preprocessing, input: &PictureInput, size: Size, ba
         }),
     );
     job.record("batch", batch);
-    job.record("device", "cpu");
+    job.record("device", execution.device.to_string());
+    if execution.device != Device::Cpu {
+        job.record("tf32", execution.tf32);
+    }
     job.record("onnxruntime", runtime.version.clone());
 }
 

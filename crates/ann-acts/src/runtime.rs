@@ -104,8 +104,26 @@ fn library_version(path: &Path) -> Result<String> {
     }
 }
 
-/// An error of the bindings as one line; some builder errors carry their builder with them.
+/// An error of the bindings as one line, without the place in ONNX Runtime's source that it comes from.
 pub(crate) fn plain<R>(error: ort::Error<R>) -> anyhow::Error {
-    let message = error.message();
-    anyhow!("{}", message.lines().next().unwrap_or(message).trim())
+    anyhow!("{}", plain_text(error.message()))
+}
+
+/// The first line, from behind `[ONNXRuntimeError] : 1 : FAIL : ` on where that stands in it.
+fn plain_text(message: &str) -> &str {
+    let line = message.lines().next().unwrap_or(message);
+    let said = line.rsplit_once("[ONNXRuntimeError] : ").and_then(|(_, rest)| rest.splitn(3, " : ").nth(2));
+    said.unwrap_or(line).trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_lose_what_only_their_authors_need() {
+        let long = "/a/b.cc:20 onnxruntime::X() [ONNXRuntimeError] : 1 : FAIL : Failed to load y : z\nmore";
+        assert_eq!(plain_text(long), "Failed to load y : z");
+        assert_eq!(plain_text(" plain \nmore"), "plain");
+    }
 }

@@ -6,8 +6,9 @@
 use crate::layers::file_stems;
 use crate::network::Batch;
 use crate::preprocess::Size;
-use anyhow::{Context, Result};
-use cli::{Job, Output};
+use crate::resume::{Done, LayerDone};
+use anyhow::{Context, Result, bail};
+use cli::{Job, Output, Shard};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Dtype, RowWriter};
 use std::fs::{self, File};
@@ -19,9 +20,17 @@ struct LayerRows {
     layer: String,
     shape: String,
     sink: Option<Sink>,
+    earlier: Option<Earlier>,
     rows: Option<RowWriter<Sink>>,
     n_units: usize,
     nan: NanCount,
+}
+
+/// Rows of a layer that an earlier run has written.
+#[derive(Debug, Clone, Copy)]
+struct Earlier {
+    rows: usize,
+    n_units: usize,
 }
 
 /// How much NaN a layer gave.
@@ -88,15 +97,45 @@ impl Sinks {
         Ok(Self { layers, n_rows, dtype, to_folder: false })
     }
 
-    /// One file per layer in `folder`, which exists.
-    pub fn folder(folder: &Path, layers: Vec<LayerLabel>, n_rows: usize, dtype: Option<Dtype>) -> Result<Self> {
-        let files = files_in(folder, layers.iter().map(|label| label.name));
+    /// One file per layer, each of which appears whole.
+    pub fn files(files: &[PathBuf], layers: Vec<LayerLabel>, n_rows: usize, dtype: Option<Dtype>) -> Result<Self> {
         let layers = layers
             .into_iter()
             .zip(files)
-            .map(|(label, file)| Ok(LayerRows::new(label, Sink::Output(Output::binary(Some(&file))?))))
+            .map(|(label, file)| Ok(LayerRows::new(label, Sink::Output(Output::binary(Some(file))?))))
             .collect::<Result<_>>()?;
         Ok(Self { layers, n_rows, dtype, to_folder: true })
+    }
+
+    /// One file per layer, going on behind what an earlier run has `done`.
+    pub fn resumable(
+        files: &[PathBuf],
+        layers: Vec<LayerLabel>,
+        n_rows: usize,
+        dtype: Option<Dtype>,
+        done: &Done,
+    ) -> Result<Self> {
+        let layers = layers
+            .into_iter()
+            .zip(files)
+            .enumerate()
+            .map(|(i, (label, file))| {
+                let so_far = done.layers.get(i).copied().unwrap_or_default();
+                let mut layer = LayerRows::new(label, Sink::Output(Output::resumable(file, so_far.bytes)?));
+                if done.rows > 0 {
+                    layer.earlier = Some(Earlier { rows: done.rows, n_units: so_far.n_units });
+                    layer.n_units = so_far.n_units;
+                    layer.nan = NanCount { values: so_far.nan_values, rows: so_far.nan_rows };
+                }
+                Ok(layer)
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { layers, n_rows, dtype, to_folder: true })
+    }
+
+    /// Writes out all that is buffered and says how far each layer has come; for [`Sinks::resumable`].
+    pub fn checkpoint(&mut self) -> Result<Vec<LayerDone>> {
+        self.layers.iter_mut().map(LayerRows::checkpoint).collect()
     }
 
     /// Takes the next rows of a layer.
@@ -110,7 +149,7 @@ impl Sinks {
         let mut sinks = Vec::with_capacity(self.layers.len());
         for layer in self.layers {
             layer.report(job, self.n_rows);
-            let Some(rows) = layer.rows else { continue };
+            let Some(rows) = layer.into_rows(self.n_rows) else { continue };
             sinks.push(rows.finish(Some(labels))?);
         }
         if self.to_folder {
@@ -136,9 +175,10 @@ impl Sinks {
     }
 }
 
-/// The files that [`Sinks::folder`] writes.
-fn files_in<'a>(folder: &Path, layers: impl IntoIterator<Item = &'a str>) -> Vec<PathBuf> {
-    file_stems(layers).into_iter().map(|stem| folder.join(stem + ".npy")).collect()
+/// The files of these layers in `folder`: `pool.npy`, or `pool.shard-3-of-8.npy`.
+pub fn files_in<'a>(folder: &Path, layers: impl IntoIterator<Item = &'a str>, shard: Option<Shard>) -> Vec<PathBuf> {
+    let part = shard.map_or(String::new(), |Shard { index, count }| format!(".shard-{index}-of-{count}"));
+    file_stems(layers).into_iter().map(|stem| folder.join(format!("{stem}{part}.npy"))).collect()
 }
 
 /// Makes the folder for the layers, if it is not there.
@@ -152,6 +192,7 @@ impl LayerRows {
             layer: label.name.to_string(),
             shape: label.shape,
             sink: Some(sink),
+            earlier: None,
             rows: None,
             n_units: 0,
             nan: NanCount::default(),
@@ -161,8 +202,12 @@ impl LayerRows {
     fn take(&mut self, block: Block<'_>, n_rows: usize, dtype: Option<Dtype>) -> Result<()> {
         if let Some(sink) = self.sink.take() {
             let own = if matches!(block, Block::F8(_)) { Dtype::F8 } else { Dtype::F4 };
+            let dtype = dtype.unwrap_or(own);
             self.n_units = block.n_columns();
-            self.rows = Some(RowWriter::new(sink, n_rows, self.n_units, dtype.unwrap_or(own))?);
+            self.rows = Some(match self.earlier {
+                Some(Earlier { rows, n_units }) => RowWriter::resume(sink, n_rows, n_units, dtype, rows),
+                None => RowWriter::new(sink, n_rows, self.n_units, dtype)?,
+            });
         }
         let Some(rows) = &mut self.rows else { return Ok(()) };
         let written = match block {
@@ -176,6 +221,27 @@ impl LayerRows {
             }
         };
         written.with_context(|| format!("layer \"{}\"", self.layer))
+    }
+
+    fn checkpoint(&mut self) -> Result<LayerDone> {
+        let sink = self.rows.as_mut().map(RowWriter::sink_mut).or(self.sink.as_mut());
+        let bytes = match sink {
+            Some(Sink::Output(output)) => output.settled()?,
+            _ => bail!("layer \"{}\" is not written to a file", self.layer),
+        };
+        Ok(LayerDone { bytes, n_units: self.n_units, nan_values: self.nan.values, nan_rows: self.nan.rows })
+    }
+
+    /// The writer of the rows; `None` where none ever came.
+    fn into_rows(self, n_rows: usize) -> Option<RowWriter<Sink>> {
+        match (self.rows, self.sink, self.earlier) {
+            (Some(rows), ..) => Some(rows),
+            // The earlier run stopped between its last row and the labels.
+            (None, Some(sink), Some(Earlier { rows, n_units })) => {
+                Some(RowWriter::resume(sink, n_rows, n_units, Dtype::F4, rows))
+            }
+            _ => None,
+        }
     }
 
     fn facts(&self) -> serde_json::Value {

@@ -125,6 +125,16 @@ impl Job {
 
     /// The sidecar: what made this output, from what.
     pub(crate) fn provenance(&self, output: &str) -> Result<Value> {
+        let arguments: Vec<String> = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
+        let mut sidecar = Map::new();
+        sidecar.insert("output".into(), output.into());
+        sidecar.insert("arguments".into(), arguments.into());
+        sidecar.extend(self.identity()?);
+        Ok(Value::Object(sidecar))
+    }
+
+    /// What decides the numbers: tool, version, inputs with their SHA-256, and the facts recorded so far.
+    pub fn identity(&self) -> Result<Map<String, Value>> {
         let state = self.state();
         let mut inputs: Vec<Value> = Vec::new();
         for record in &state.inputs {
@@ -145,15 +155,12 @@ impl Job {
                 inputs.push(entry);
             }
         }
-        let arguments: Vec<String> = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
-        let mut sidecar = Map::new();
-        sidecar.insert("output".into(), output.into());
-        sidecar.insert("tool".into(), self.tool.into());
-        sidecar.insert("version".into(), env!("CARGO_PKG_VERSION").into());
-        sidecar.insert("arguments".into(), arguments.into());
-        sidecar.insert("inputs".into(), inputs.into());
-        sidecar.extend(state.facts.clone());
-        Ok(Value::Object(sidecar))
+        let mut identity = Map::new();
+        identity.insert("tool".into(), self.tool.into());
+        identity.insert("version".into(), env!("CARGO_PKG_VERSION").into());
+        identity.insert("inputs".into(), inputs.into());
+        identity.extend(state.facts.clone());
+        Ok(identity)
     }
 
     /// A progress bar on stderr when that is a terminal and `--quiet` is not given; otherwise nothing.

@@ -19,6 +19,6 @@ mod table;
 pub use finish::main;
 pub use input::{Input, Opened};
 pub use job::{Common, Job, Progress};
-pub use output::Output;
+pub use output::{Output, sidecar_of};
 pub use shard::Shard;
 pub use table::{Cell, Format, TableWriter};

@@ -3,7 +3,7 @@
 use crate::Job;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
@@ -23,6 +23,12 @@ enum Sink {
     Stream(BufWriter<File>),
     File {
         temporary: BufWriter<NamedTempFile>,
+        target: PathBuf,
+    },
+    /// Has a name while it is written, and stays when the program is stopped.
+    Partial {
+        file: BufWriter<File>,
+        partial: PathBuf,
         target: PathBuf,
     },
 }
@@ -74,6 +80,34 @@ impl Output {
         Output::text(path)
     }
 
+    /// A file that is written as [`Output::partial_of`] its name and stays there when the program is stopped, so that a
+    /// later run can go on behind its first `keep` bytes.
+    pub fn resumable(target: &Path, keep: u64) -> Result<Output> {
+        let partial = Output::partial_of(target);
+        let name = || partial.display().to_string();
+        let mut file = File::options().create(true).truncate(false).write(true).open(&partial).with_context(name)?;
+        file.set_len(keep).with_context(name)?;
+        file.seek(SeekFrom::End(0)).with_context(name)?;
+        let file = BufWriter::with_capacity(BUFFER, file);
+        Ok(Output { sink: Some(Sink::Partial { file, partial, target: target.to_path_buf() }) })
+    }
+
+    /// Where [`Output::resumable`] keeps what it has: `FILE.partial`.
+    pub fn partial_of(target: &Path) -> PathBuf {
+        target.with_file_name(format!("{}.partial", file_name(target)))
+    }
+
+    /// Writes out what is in the buffer and gives the number of bytes that a resumable file then has.
+    pub fn settled(&mut self) -> Result<u64> {
+        self.flush()?;
+        match &self.sink {
+            Some(Sink::Partial { file, partial, .. }) => {
+                Ok(file.get_ref().metadata().with_context(|| partial.display().to_string())?.len())
+            }
+            _ => bail!("only a resumable output has a place to go on from"),
+        }
+    }
+
     /// Flushes; a file gets its name, and beside it the sidecar `stem.json`.
     pub fn commit(mut self, job: &Job) -> Result<()> {
         match self.sink.take() {
@@ -83,18 +117,12 @@ impl Output {
                 let _ = out.into_parts();
                 flushed.context("output")
             }
-            Some(Sink::File { temporary, target }) => {
-                let sidecar_path = sidecar_to_write(&target);
-                let mut side = Output::text(Some(&sidecar_path))?;
-                let record = job.provenance(&file_name(&target))?;
-                writeln!(side, "{}", serde_json::to_string_pretty(&record)?)
-                    .with_context(|| sidecar_path.display().to_string())?;
-                persist(temporary, &target)?;
-                match side.sink.take() {
-                    Some(Sink::File { temporary, target }) => persist(temporary, &target),
-                    _ => Ok(()),
-                }
-            }
+            Some(Sink::File { temporary, target }) => with_sidecar(job, &target, || persist(temporary, &target)),
+            Some(Sink::Partial { mut file, partial, target }) => with_sidecar(job, &target, || {
+                let name = || target.display().to_string();
+                file.flush().with_context(name)?;
+                std::fs::rename(&partial, &target).with_context(name)
+            }),
         }
     }
 
@@ -102,6 +130,7 @@ impl Output {
         match &mut self.sink {
             Some(Sink::Stream(out)) => Ok(out),
             Some(Sink::File { temporary, .. }) => Ok(temporary),
+            Some(Sink::Partial { file, .. }) => Ok(file),
             None => Err(io::Error::other("written to after it was committed")),
         }
     }
@@ -112,6 +141,19 @@ impl Drop for Output {
         if let Some(Sink::Stream(out)) = self.sink.take() {
             let _ = out.into_parts();
         }
+    }
+}
+
+/// Gives `target` its name by `persist`, and its sidecar.
+fn with_sidecar(job: &Job, target: &Path, persist_target: impl FnOnce() -> Result<()>) -> Result<()> {
+    let sidecar_path = sidecar_to_write(target);
+    let mut side = Output::text(Some(&sidecar_path))?;
+    let record = job.provenance(&file_name(target))?;
+    writeln!(side, "{}", serde_json::to_string_pretty(&record)?).with_context(|| sidecar_path.display().to_string())?;
+    persist_target()?;
+    match side.sink.take() {
+        Some(Sink::File { temporary, target }) => persist(temporary, &target),
+        _ => Ok(()),
     }
 }
 
@@ -155,7 +197,7 @@ fn sidecar_to_write(target: &Path) -> PathBuf {
 }
 
 /// The record of how this file was made, wherever it stands.
-pub(crate) fn sidecar_of(target: &Path) -> Option<serde_json::Value> {
+pub fn sidecar_of(target: &Path) -> Option<serde_json::Value> {
     [full_sidecar(target), stem_sidecar(target)]
         .iter()
         .filter_map(|path| read_sidecar(path))
@@ -232,6 +274,24 @@ mod tests {
             serde_json::from_str(&std::fs::read_to_string(dir.path().join("t.json")).unwrap()).unwrap();
         assert_eq!((&side["tool"], &side["seed"]), (&"test".into(), &3.into()));
         assert_eq!(names(), 2);
+    }
+
+    #[test]
+    fn a_resumable_file_goes_on_where_it_was_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("x.npy");
+        let mut first = Output::resumable(&target, 0).unwrap();
+        first.write_all(b"0123").unwrap();
+        assert_eq!(first.settled().unwrap(), 4);
+        first.write_all(b"half a row").unwrap();
+        drop(first);
+        assert!(!target.exists() && Output::partial_of(&target).exists());
+        let mut second = Output::resumable(&target, 4).unwrap();
+        second.write_all(b"45").unwrap();
+        let common = Common { output: Some(target.clone()), threads: None, quiet: true };
+        second.commit(&Job::start("test", &common).unwrap()).unwrap();
+        assert_eq!(std::fs::read(&target).unwrap(), b"012345");
+        assert!(!Output::partial_of(&target).exists() && sidecar_of(&target).is_some());
     }
 
     #[test]

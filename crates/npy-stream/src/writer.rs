@@ -86,6 +86,16 @@ impl<W: Write> RowWriter<W> {
         Ok(RowWriter { sink, n_rows, n_columns, dtype, written: 0, bytes: Vec::new() })
     }
 
+    /// Goes on in a sink that holds the header and the first `written` rows already.
+    pub fn resume(sink: W, n_rows: usize, n_columns: usize, dtype: Dtype, written: usize) -> RowWriter<W> {
+        RowWriter { sink, n_rows, n_columns, dtype, written, bytes: Vec::new() }
+    }
+
+    /// The sink, to flush it between rows.
+    pub fn sink_mut(&mut self) -> &mut W {
+        &mut self.sink
+    }
+
     /// Writes the next rows, converted to the writer's dtype.
     pub fn write_rows<T: Float>(&mut self, block: ArrayView2<'_, T>) -> Result<(), NpyError> {
         if block.ncols() != self.n_columns {
