@@ -6,12 +6,12 @@ use crate::graph::{Graph, GraphTensor};
 use crate::images::{PicturesDigest, Stimulus, list};
 use crate::layers::{Choice, choose};
 use crate::network::{Element, Network, PictureInput, TensorInfo, outputs, shape_text};
-use crate::preprocess::{Preprocessing, Preset, Size};
+use crate::preprocess::{Preprocessing, Size};
 use crate::runtime::Runtime;
 use crate::sinks::{InputDump, LayerLabel, Sinks, make_folder};
+use crate::steps::{self, Steps};
 use anyhow::{Context, Result, bail, ensure};
 use cli::{Cell, Input, Job, Output, TableWriter};
-use serde_json::json;
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
@@ -45,7 +45,8 @@ pub fn run(args: Args) -> Result<()> {
         None => Some(Output::binary(args.common.output.as_deref())?),
     };
     let dump = args.dump_input.as_deref().map(|path| Output::binary(Some(path))).transpose()?;
-    let steps = preprocessing(&args, &job)?;
+    let chosen = steps::choose(&args, &job)?;
+    let steps = chosen.preprocessing;
     let stimuli = list(&job, &args.images, args.nul)?;
     let graph = read_model(&job, &args.model)?;
     let choices = choose(&args.layer, &graph.tensors()).with_context(|| model_name.clone())?;
@@ -88,7 +89,7 @@ pub fn run(args: Args) -> Result<()> {
     drop(progress);
 
     seen.report(&job, stimuli.len());
-    record(&job, &steps, &input, size, batch, &runtime);
+    record(&job, &chosen, &input, size, batch, &runtime);
     job.record("n_stimuli", stimuli.len());
     if with_sidecar {
         job.record("pictures_sha256", seen.digest.finish());
@@ -168,17 +169,6 @@ fn label(tensor: &TensorInfo) -> LayerLabel<'_> {
     LayerLabel { name: &tensor.name, shape: shape_text(&tensor.axes) }
 }
 
-fn preprocessing(args: &Args, job: &Job) -> Result<Preprocessing> {
-    let preset = match args.preprocess {
-        Some(name) => name.into(),
-        None => {
-            job.note("no --preprocess given; taking imagenet (say --preprocess imagenet to silence this)");
-            Preset::Imagenet
-        }
-    };
-    Ok(Preprocessing::new(preset, args.overrides())?)
-}
-
 fn check_input(network: &Network, steps: &Preprocessing, size: Size) -> Result<()> {
     let input = &network.input;
     ensure!(
@@ -189,8 +179,8 @@ fn check_input(network: &Network, steps: &Preprocessing, size: Size) -> Result<(
     );
     ensure!(
         input.element != Element::U8 || steps.keeps_levels(),
-        "the network takes grey levels 0 to 255 as u1, preset {} scales them; use --preprocess raw255",
-        steps.preset.name()
+        "the network takes grey levels 0 to 255 as u1, {} scales them; use --preprocess raw255",
+        steps.origin
     );
     Ok(())
 }
@@ -256,30 +246,9 @@ impl Seen {
     }
 }
 
-fn record(job: &Job, steps: &Preprocessing, input: &PictureInput, size: Size, batch: usize, runtime: &Runtime) {
-    job.record(
-        "preprocessing",
-        json!({
-            "preset": steps.preset.name(),
-            "resize": steps.resize.to_string(),
-            "crop": steps.crop.map_or("none".to_string(), |crop| crop.to_string()),
-            "interpolation": steps.interpolation.name(),
-            "value": "(x / divisor - mean) / std, x from 0 to 255",
-            "divisor": as_written(steps.divisor),
-            "mean": steps.mean.map(as_written),
-            "std": steps.std.map(as_written),
-            "color": steps.color.name(),
-            "size": size.to_string(),
-            "layout": input.layout.name(),
-            "dtype": input.element.name(),
-        }),
-    );
+fn record(job: &Job, steps: &Steps, input: &PictureInput, size: Size, batch: usize, runtime: &Runtime) {
+    job.record("preprocessing", steps.record(input, size));
     job.record("batch", batch);
     job.record("device", "cpu");
     job.record("onnxruntime", runtime.version.clone());
-}
-
-/// An f32 as the f64 of the same shortest decimal: 0.485 and not 0.48500001430511475.
-fn as_written(value: f32) -> f64 {
-    value.to_string().parse().unwrap_or(f64::from(value))
 }
