@@ -39,9 +39,10 @@ pub struct Args {
     #[arg(short = '0', long = "null")]
     pub nul: bool,
 
-    /// Steps from picture to network input; see PREPROCESSING [default: imagenet]
-    #[arg(long, value_name = "PRESET", value_enum, help_heading = "Preprocessing")]
-    pub preprocess: Option<PresetName>,
+    /// Steps from picture to network input: a preset (see PREPROCESSING) or the model's configuration, a .json file
+    /// [default: the one beside the model, else imagenet]
+    #[arg(long, value_name = "PRESET|FILE.json", value_parser = preprocess_name, help_heading = "Preprocessing")]
+    pub preprocess: Option<PreprocessName>,
 
     /// N: short side to N pixels, as torchvision; HxW: exactly this size, no crop; none
     #[arg(long, value_name = "N|HxW|none", value_parser = resize, help_heading = "Preprocessing")]
@@ -126,6 +127,10 @@ PREPROCESSING
   tf                 224x224    none  bilinear       x/127.5 - 1
   raw01              none       none  bilinear       x/255
   raw255             none       none  bilinear       x
+  Without --preprocess, a Hugging Face preprocessor_config.json or a timm config.json beside the model
+  (or above its folder, if that is named onnx) is followed and named on stderr; a field that cannot be
+  followed exactly is an error. --resize, --crop, --interpolation, --mean, --std and --color replace
+  single steps of either; mean and std stay in the units that the first division leaves.
 
 EXAMPLES
   ann-acts lite0.onnx --list-layers
@@ -133,28 +138,11 @@ EXAMPLES
   ann-acts lite0.onnx --preprocess efficientnet-lite --layer 'block_*' --out-dir acts floc.csv
 ";
 
-/// [`Preset`] on the command line.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum PresetName {
-    Imagenet,
-    Tf,
-    Clip,
-    EfficientnetLite,
-    Raw01,
-    Raw255,
-}
-
-impl From<PresetName> for Preset {
-    fn from(name: PresetName) -> Self {
-        match name {
-            PresetName::Imagenet => Self::Imagenet,
-            PresetName::Tf => Self::Tf,
-            PresetName::Clip => Self::Clip,
-            PresetName::EfficientnetLite => Self::EfficientnetLite,
-            PresetName::Raw01 => Self::Raw01,
-            PresetName::Raw255 => Self::Raw255,
-        }
-    }
+/// `--preprocess`: a preset or a configuration file.
+#[derive(Debug, Clone)]
+pub enum PreprocessName {
+    Preset(Preset),
+    File(PathBuf),
 }
 
 /// [`Interpolation`] on the command line.
@@ -224,6 +212,15 @@ fn batch(text: &str) -> Result<BatchSize, String> {
         Ok(0) | Err(_) => Err("expected a whole number from 1, or auto".into()),
         Ok(n) => Ok(BatchSize::Pictures(n)),
     }
+}
+
+fn preprocess_name(text: &str) -> Result<PreprocessName, String> {
+    if text.ends_with(".json") {
+        return Ok(PreprocessName::File(text.into()));
+    }
+    let preset = Preset::ALL.into_iter().find(|preset| preset.name() == text);
+    let names = || Preset::ALL.map(Preset::name).join(", ");
+    preset.map(PreprocessName::Preset).ok_or_else(|| format!("expected {} or a file that ends in .json", names()))
 }
 
 fn pixels(text: &str) -> Result<usize, String> {

@@ -1,7 +1,8 @@
 //! Activations of any layer of an ONNX network to pictures on disk, one labelled row per picture.
 //!
 //! [`run`] is the tool. What it is made of: [`images`] lists the stimuli, [`picture`] decodes them,
-//! [`resample`] and [`preprocess`] make of them what the network was trained on, [`feed`] does this
+//! [`resample`] and [`preprocess`] make of them what the network was trained on ([`steps`] chooses how, [`model_config`]
+//! reads what the model's own file says of it), [`feed`] does this
 //! ahead of the network in batches, [`graph`] reads the ONNX file and cuts it to the layers that
 //! [`layers`] chose, [`runtime`] loads ONNX Runtime, [`device`] says where it computes, [`network`] runs, [`sinks`]
 //! writes the rows as they come, and [`resume`] goes on with a run that was stopped.
@@ -13,6 +14,7 @@ pub mod feed;
 pub mod graph;
 pub mod images;
 pub mod layers;
+pub mod model_config;
 pub mod network;
 pub mod onnx;
 pub mod picture;
@@ -22,6 +24,7 @@ pub mod resume;
 mod run;
 pub mod runtime;
 pub mod sinks;
+pub mod steps;
 
 pub use args::Args;
 pub use run::run;

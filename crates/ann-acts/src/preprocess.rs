@@ -1,7 +1,8 @@
 //! From a decoded picture to the numbers a network sees.
 //!
 //! The steps are torchvision's, in its order: resize, centre crop, scale, subtract the mean, divide
-//! by the standard deviation, all in `f32`. A preset fixes every one of them; each can be replaced.
+//! by the standard deviation, all in `f32`. A preset or the model's own configuration
+//! ([`crate::model_config`]) fixes every one of them; each can be replaced.
 //! Nothing is taken from the model but the layout of its input, and what it wants is checked
 //! against what the steps give.
 
@@ -33,6 +34,10 @@ pub enum Resize {
     ShortSide(usize),
     /// Exactly this size, whatever the proportions.
     Exact(Size),
+    /// As large as fits into this size with its proportions kept (timm `ResizeKeepRatio(longest=1)`).
+    Within(Size),
+    /// As small as covers this size with its proportions kept (timm `ResizeKeepRatio(longest=0)`).
+    Cover(Size),
 }
 
 impl Resize {
@@ -41,6 +46,8 @@ impl Resize {
         match self {
             Self::Keep => from,
             Self::Exact(size) => size,
+            Self::Within(size) => keep_ratio(from, size, f64::max),
+            Self::Cover(size) => keep_ratio(from, size, f64::min),
             Self::ShortSide(n) => {
                 let longer = |long: usize, short: usize| n * long / short;
                 if from.width <= from.height {
@@ -53,12 +60,99 @@ impl Resize {
     }
 }
 
+/// timm's rule: both sides divided by one ratio, rounded with ties to the even number, as Python does.
+fn keep_ratio(from: Size, to: Size, of: impl Fn(f64, f64) -> f64) -> Size {
+    let ratio = of(from.height as f64 / to.height as f64, from.width as f64 / to.width as f64);
+    let side = |n: usize| (n as f64 / ratio).round_ties_even().max(1.0) as usize;
+    Size { height: side(from.height), width: side(from.width) }
+}
+
 impl fmt::Display for Resize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Keep => f.write_str("none"),
             Self::ShortSide(n) => write!(f, "{n}"),
             Self::Exact(size) => write!(f, "{size}"),
+            Self::Within(size) => write!(f, "within {size}"),
+            Self::Cover(size) => write!(f, "cover {size}"),
+        }
+    }
+}
+
+/// How a centre crop is placed when the spare pixels cannot be halved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CropRule {
+    /// The offset is rounded half to even; of an odd border the larger half comes last (torchvision, timm).
+    HalfEven,
+    /// The offset is rounded down; of an odd border the larger half comes first (Hugging Face).
+    Floor,
+}
+
+impl CropRule {
+    /// The name used in sidecars.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::HalfEven => "half to even",
+            Self::Floor => "down",
+        }
+    }
+}
+
+/// How grey levels 0..255 become numbers before the mean is subtracted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Scale {
+    /// Divided in `f32` (torchvision, Keras).
+    Divide(f32),
+    /// Multiplied in `f64`, then rounded to `f32` (Hugging Face's `rescale_factor`).
+    Multiply(f64),
+}
+
+impl Scale {
+    /// The scaled grey level.
+    pub fn apply(self, level: u8) -> f32 {
+        match self {
+            Self::Divide(divisor) => f32::from(level) / divisor,
+            Self::Multiply(factor) => (f64::from(level) * factor) as f32,
+        }
+    }
+
+    /// What the grey levels are divided by, in effect.
+    pub fn divisor(self) -> f32 {
+        match self {
+            Self::Divide(divisor) => divisor,
+            Self::Multiply(factor) => (1.0 / factor) as f32,
+        }
+    }
+}
+
+/// Where a set of steps comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A preset.
+    Preset(Preset),
+    /// A Hugging Face `preprocessor_config.json`.
+    HuggingFace,
+    /// A timm `config.json`.
+    Timm,
+}
+
+impl Origin {
+    /// The name used in messages and sidecars.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Preset(preset) => preset.name(),
+            Self::HuggingFace => "huggingface",
+            Self::Timm => "timm",
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Preset(preset) => write!(f, "preset {}", preset.name()),
+            Self::HuggingFace => f.write_str("the Hugging Face configuration"),
+            Self::Timm => f.write_str("the timm configuration"),
         }
     }
 }
@@ -119,6 +213,10 @@ pub enum Preset {
 }
 
 impl Preset {
+    /// Every preset.
+    pub const ALL: [Self; 6] =
+        [Self::Imagenet, Self::Tf, Self::Clip, Self::EfficientnetLite, Self::Raw01, Self::Raw255];
+
     /// The name used on the command line and in sidecars.
     pub fn name(self) -> &'static str {
         match self {
@@ -135,11 +233,13 @@ impl Preset {
     pub fn steps(self) -> Preprocessing {
         let square = |n| Size { height: n, width: n };
         let plain = Preprocessing {
-            preset: self,
+            origin: Origin::Preset(self),
             resize: Resize::Keep,
             crop: None,
+            crop_rule: CropRule::HalfEven,
+            border: [0; 3],
             interpolation: Interpolation::Bilinear,
-            divisor: 255.0,
+            scale: Scale::Divide(255.0),
             mean: [0.0; 3],
             std: [1.0; 3],
             color: Color::Rgb,
@@ -152,7 +252,12 @@ impl Preset {
                 std: [0.229, 0.224, 0.225],
                 ..plain
             },
-            Self::Tf => Preprocessing { resize: Resize::Exact(square(224)), divisor: 127.5, mean: [1.0; 3], ..plain },
+            Self::Tf => Preprocessing {
+                resize: Resize::Exact(square(224)),
+                scale: Scale::Divide(127.5),
+                mean: [1.0; 3],
+                ..plain
+            },
             Self::Clip => Preprocessing {
                 resize: Resize::ShortSide(224),
                 crop: Some(square(224)),
@@ -165,18 +270,18 @@ impl Preset {
                 resize: Resize::ShortSide(256),
                 crop: Some(square(224)),
                 interpolation: Interpolation::Bicubic,
-                divisor: 1.0,
+                scale: Scale::Divide(1.0),
                 mean: [127.0; 3],
                 std: [128.0; 3],
                 ..plain
             },
             Self::Raw01 => plain,
-            Self::Raw255 => Preprocessing { divisor: 1.0, ..plain },
+            Self::Raw255 => Preprocessing { scale: Scale::Divide(1.0), ..plain },
         }
     }
 }
 
-/// What the user says differently from the preset.
+/// What the user says differently from the preset or the configuration.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Overrides {
     /// Replaces the preset's resizing.
@@ -185,7 +290,7 @@ pub struct Overrides {
     pub crop: Option<Option<Size>>,
     /// Replaces the preset's interpolation.
     pub interpolation: Option<Interpolation>,
-    /// Replaces the mean, in the units of [`Preprocessing::divisor`].
+    /// Replaces the mean, in the units of [`Preprocessing::scale`]'s result.
     pub mean: Option<[f32; 3]>,
     /// Replaces the standard deviation, in the same units.
     pub std: Option<[f32; 3]>,
@@ -198,23 +303,23 @@ pub struct Overrides {
 pub enum PreprocessError {
     /// A crop left over from the preset that is larger than the new size.
     #[error(
-        "--resize {resize} leaves fewer pixels than the {crop} crop of preset {preset}; add --crop {resize}, or --crop {crop} to pad with black"
+        "--resize {resize} leaves fewer pixels than the {crop} crop of {origin}; add --crop {resize}, or --crop {crop} to pad with black"
     )]
     CropOutgrown {
         /// The size asked for.
         resize: Resize,
         /// The preset's crop.
         crop: Size,
-        /// The preset's name.
-        preset: &'static str,
+        /// Where it comes from.
+        origin: Origin,
     },
     /// A mean in the wrong units.
-    #[error("mean {mean} does not fit preset {preset}, which divides grey levels by {divisor} first; {advice}")]
+    #[error("mean {mean} does not fit {origin}, which divides grey levels by {divisor} first; {advice}")]
     MeanUnits {
         /// The value given.
         mean: f32,
-        /// The preset's name.
-        preset: &'static str,
+        /// Where the other steps come from.
+        origin: Origin,
         /// Its divisor.
         divisor: f32,
         /// What to do.
@@ -231,16 +336,20 @@ pub enum PreprocessError {
 /// Every step between a decoded picture and the network.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Preprocessing {
-    /// The preset that the steps come from.
-    pub preset: Preset,
+    /// Where the steps come from.
+    pub origin: Origin,
     /// Resizing.
     pub resize: Resize,
-    /// Centre crop after resizing; where the picture is smaller it is padded with black.
+    /// Centre crop after resizing; where the picture is smaller it is padded.
     pub crop: Option<Size>,
+    /// Where the crop lies when the spare pixels are odd.
+    pub crop_rule: CropRule,
+    /// Red, green, blue of the padding; black but for timm's `border`.
+    pub border: [u8; 3],
     /// Interpolation of the resizing.
     pub interpolation: Interpolation,
-    /// Grey levels 0..255 are divided by this first.
-    pub divisor: f32,
+    /// What is done to grey levels 0..255 first.
+    pub scale: Scale,
     /// Subtracted after that; red, green, blue, whatever the colour order of the model.
     pub mean: [f32; 3],
     /// Divided by last; red, green, blue.
@@ -251,16 +360,21 @@ pub struct Preprocessing {
 
 impl Preprocessing {
     /// The preset's steps with the overrides in their place, checked for contradictions.
-    ///
-    /// An exact `--resize HxW` without `--crop` drops the preset's crop.
     pub fn new(preset: Preset, overrides: Overrides) -> Result<Self, PreprocessError> {
-        let mut steps = preset.steps();
+        preset.steps().with(overrides)
+    }
+
+    /// These steps with the overrides in their place, checked for contradictions.
+    ///
+    /// An exact `--resize HxW` without `--crop` drops the crop.
+    pub fn with(self, overrides: Overrides) -> Result<Self, PreprocessError> {
+        let mut steps = self;
         if let Some(resize) = overrides.resize {
             steps.resize = resize;
             match (resize, steps.crop, overrides.crop) {
                 (Resize::Exact(_), _, None) => steps.crop = None,
                 (Resize::ShortSide(n), Some(crop), None) if n < crop.height.min(crop.width) => {
-                    return Err(PreprocessError::CropOutgrown { resize, crop, preset: preset.name() });
+                    return Err(PreprocessError::CropOutgrown { resize, crop, origin: self.origin });
                 }
                 _ => {}
             }
@@ -281,7 +395,7 @@ impl Preprocessing {
         let no_pixels = |size: Size| size.height == 0 || size.width == 0;
         match self.resize {
             Resize::ShortSide(0) => return Err(PreprocessError::NoPixels("--resize")),
-            Resize::Exact(size) if no_pixels(size) => {
+            Resize::Exact(size) | Resize::Within(size) | Resize::Cover(size) if no_pixels(size) => {
                 return Err(PreprocessError::NoPixels("--resize"));
             }
             _ => {}
@@ -292,15 +406,16 @@ impl Preprocessing {
         if mean_given {
             let units = |mean: f32, advice| PreprocessError::MeanUnits {
                 mean,
-                preset: self.preset.name(),
-                divisor: self.divisor,
+                origin: self.origin,
+                divisor: self.scale.divisor(),
                 advice,
             };
             let largest = self.mean.iter().fold(0f32, |a, b| a.max(b.abs()));
-            if !largest.is_finite() || (self.divisor > 1.0 && largest > 2.0) {
+            let divisor = self.scale.divisor();
+            if !largest.is_finite() || (divisor > 1.0 && largest > 2.0) {
                 return Err(units(largest, "for a mean in grey levels use --preprocess raw255"));
             }
-            if self.divisor == 1.0 && largest > 0.0 && largest <= 1.0 {
+            if divisor == 1.0 && largest > 0.0 && largest <= 1.0 {
                 return Err(units(largest, "for a mean between 0 and 1 use --preprocess raw01"));
             }
         }
@@ -315,8 +430,11 @@ impl Preprocessing {
         }
     }
 
-    /// Whether a picture of `from` is smaller than the crop and gets a black border.
+    /// Whether a picture of `from` is smaller than the crop and gets a border that the steps do not mean it to get.
     pub fn pads(&self, from: Size) -> bool {
+        if matches!(self.resize, Resize::Within(_)) {
+            return false;
+        }
         let resized = self.resize.target(from);
         self.crop.is_some_and(|crop| crop.height > resized.height || crop.width > resized.width)
     }
@@ -326,7 +444,8 @@ impl Preprocessing {
         let from = Size { height: picture.height, width: picture.width };
         let resized = self.resize.target(from);
         let crop = self.crop.unwrap_or(resized);
-        let (rows, columns) = (crop_axis(resized.height, crop.height), crop_axis(resized.width, crop.width));
+        let axis = |length, crop| crop_axis(length, crop, self.crop_rule);
+        let (rows, columns) = (axis(resized.height, crop.height), axis(resized.width, crop.width));
         let kept = resize_window(
             picture,
             (resized.width, resized.height),
@@ -337,7 +456,8 @@ impl Preprocessing {
         if (kept.height, kept.width) == (crop.height, crop.width) {
             return kept;
         }
-        let mut padded = Picture { width: crop.width, height: crop.height, rgb: vec![0; crop.width * crop.height * 3] };
+        let rgb = self.border.repeat(crop.width * crop.height);
+        let mut padded = Picture { width: crop.width, height: crop.height, rgb };
         for y in 0..kept.height {
             let at = ((y + rows.before) * crop.width + columns.before) * 3;
             padded.rgb[at..at + kept.width * 3].copy_from_slice(kept.row(y));
@@ -348,16 +468,35 @@ impl Preprocessing {
     /// What each grey level of each colour (red, green, blue) becomes.
     ///
     /// The tables hold `(x / divisor - mean) / std` in `f32`, one rounding per operation, as
-    /// torchvision's `ToTensor` and `Normalize` do.
+    /// torchvision's `ToTensor` and `Normalize` do; Hugging Face's NumPy processors take the first
+    /// step in `f64` and round it to `f32`.
     pub fn tables(&self) -> [[f32; 256]; 3] {
         std::array::from_fn(|colour| {
-            std::array::from_fn(|level| (level as f32 / self.divisor - self.mean[colour]) / self.std[colour])
+            std::array::from_fn(|level| (self.scale.apply(level as u8) - self.mean[colour]) / self.std[colour])
         })
+    }
+
+    /// The steps in one line, for a message.
+    pub fn summary(&self) -> String {
+        let resize = match self.resize {
+            Resize::Keep => "no resize".to_string(),
+            resize => format!("resize {resize} {}", self.interpolation.name()),
+        };
+        let crop = self.crop.map_or("no crop".to_string(), |crop| format!("crop {crop}"));
+        let scale = match self.scale {
+            Scale::Divide(divisor) => format!("x / {divisor}"),
+            Scale::Multiply(factor) => format!("x * {factor}"),
+        };
+        let list = |values: [f32; 3]| values.map(|v| v.to_string()).join(",");
+        let color = self.color.name();
+        format!("{resize}, {crop}, ({scale} - {}) / {}, {color}", list(self.mean), list(self.std))
     }
 
     /// Whether the network gets the grey levels themselves.
     pub fn keeps_levels(&self) -> bool {
-        self.divisor == 1.0 && self.mean == [0.0; 3] && self.std == [1.0; 3]
+        (0..=255).all(|level| self.scale.apply(level) == f32::from(level))
+            && self.mean == [0.0; 3]
+            && self.std == [1.0; 3]
     }
 }
 
@@ -396,16 +535,20 @@ struct CropAxis {
     before: usize,
 }
 
-/// torchvision's `center_crop`: the offset rounds half to even; padding puts the odd pixel last.
-fn crop_axis(length: usize, crop: usize) -> CropAxis {
+/// One axis of torchvision's `center_crop` or of Hugging Face's.
+fn crop_axis(length: usize, crop: usize, rule: CropRule) -> CropAxis {
+    let spare = crop.abs_diff(length);
+    let half = spare / 2;
     if crop >= length {
-        CropAxis { start: 0, kept: length, before: (crop - length) / 2 }
+        let before = match rule {
+            CropRule::HalfEven => half,
+            CropRule::Floor => spare.div_ceil(2),
+        };
+        CropAxis { start: 0, kept: length, before }
     } else {
-        let spare = length - crop;
-        let half = spare / 2;
         // A spare of 4k+3 is x.5 with x odd: rounding half to even goes up.
-        let start = half + usize::from(spare % 2 == 1 && half % 2 == 1);
-        CropAxis { start, kept: crop, before: 0 }
+        let up = rule == CropRule::HalfEven && spare % 2 == 1 && half % 2 == 1;
+        CropAxis { start: half + usize::from(up), kept: crop, before: 0 }
     }
 }
 
@@ -429,10 +572,37 @@ mod tests {
     /// Python's `round` goes to the even neighbour: offsets .5, 1.5, 2.5, 3.5 become 0, 2, 2, 4.
     #[test]
     fn crop_offsets_round_half_to_even() {
-        let starts: Vec<usize> = [3, 5, 7, 9, 4, 2].map(|length| crop_axis(length, 2).start).to_vec();
+        let starts: Vec<usize> =
+            [3, 5, 7, 9, 4, 2].map(|length| crop_axis(length, 2, CropRule::HalfEven).start).to_vec();
         assert_eq!(starts, [0, 2, 2, 4, 1, 0]);
-        let padded = crop_axis(2, 5);
+        let padded = crop_axis(2, 5, CropRule::HalfEven);
         assert_eq!((padded.before, padded.kept), (1, 2));
+    }
+
+    #[test]
+    fn hugging_face_rounds_crop_offsets_down_and_pads_more_before() {
+        let starts: Vec<usize> = [3, 5, 7, 9, 4, 2].map(|length| crop_axis(length, 2, CropRule::Floor).start).to_vec();
+        assert_eq!(starts, [0, 1, 2, 3, 1, 0]);
+        let padded = crop_axis(2, 5, CropRule::Floor);
+        assert_eq!((padded.before, padded.kept), (2, 2));
+    }
+
+    /// 40 high, 100 wide: into 20x30 by the larger ratio 100/30 (12, 30), over it by the smaller 2 (20, 50).
+    #[test]
+    fn proportions_are_kept_as_timm_does() {
+        let (from, to) = (Size { height: 40, width: 100 }, Size { height: 20, width: 30 });
+        assert_eq!(Resize::Within(to).target(from), Size { height: 12, width: 30 });
+        assert_eq!(Resize::Cover(to).target(from), Size { height: 20, width: 50 });
+        // 5 / 2 = 2.5 becomes 2, 7 / 2 = 3.5 becomes 4.
+        let half = |n| Resize::Within(Size { height: 8, width: 8 }).target(Size { height: n, width: 16 }).height;
+        assert_eq!((half(5), half(7)), (2, 4));
+    }
+
+    #[test]
+    fn a_factor_is_multiplied_in_double_precision() {
+        let scale = Scale::Multiply(1.0 / 255.0);
+        assert!((0..=255).all(|level| scale.apply(level) == ((f64::from(level) * (1.0 / 255.0)) as f32)));
+        assert_eq!(scale.divisor(), 255.0);
     }
 
     #[test]

@@ -7,10 +7,11 @@ use crate::graph::{Graph, GraphTensor};
 use crate::images::{PicturesDigest, Stimulus, digest_text, list};
 use crate::layers::{Choice, choose};
 use crate::network::{Element, Network, PictureInput, TensorInfo, outputs, shape_text};
-use crate::preprocess::{Preprocessing, Preset, Size};
+use crate::preprocess::{Preprocessing, Size};
 use crate::resume::{Done, Journal, check_pictures, is_complete};
 use crate::runtime::Runtime;
 use crate::sinks::{InputDump, LayerLabel, Sinks, files_in, make_folder};
+use crate::steps::{self, Steps};
 use anyhow::{Context, Result, bail, ensure};
 use cli::{Cell, Input, Job, Output, Shard, TableWriter};
 use serde_json::{Value, json};
@@ -49,7 +50,8 @@ pub fn run(args: Args) -> Result<()> {
     let to_stream = args.out_dir.is_none() && !args.resume;
     let output = to_stream.then(|| Output::binary(args.common.output.as_deref())).transpose()?;
     let dump = args.dump_input.as_deref().map(|path| Output::binary(Some(path))).transpose()?;
-    let steps = preprocessing(&args, &job)?;
+    let chosen = steps::choose(&args, &job)?;
+    let steps = chosen.preprocessing;
     let mut stimuli = list(&job, &args.images, args.nul)?;
     let n_listed = stimuli.len();
     if let Some(shard) = args.shard {
@@ -83,7 +85,7 @@ pub fn run(args: Args) -> Result<()> {
     let n_run = network.input.batch.fixed().unwrap_or(batch.min(n_listed));
 
     let input = network.input.clone();
-    record(&job, &steps, &input, size, batch, &runtime, &execution);
+    record(&job, &chosen, &input, size, batch, &runtime, &execution);
     // Copied, because the network is borrowed to run.
     let tensors: Vec<TensorInfo> = kept.iter().map(|&i| network.layers[i].tensor.clone()).collect();
     let labels: Vec<LayerLabel> = tensors.iter().map(label).collect();
@@ -264,17 +266,6 @@ fn label(tensor: &TensorInfo) -> LayerLabel<'_> {
     LayerLabel { name: &tensor.name, shape: shape_text(&tensor.axes) }
 }
 
-fn preprocessing(args: &Args, job: &Job) -> Result<Preprocessing> {
-    let preset = match args.preprocess {
-        Some(name) => name.into(),
-        None => {
-            job.note("no --preprocess given; taking imagenet (say --preprocess imagenet to silence this)");
-            Preset::Imagenet
-        }
-    };
-    Ok(Preprocessing::new(preset, args.overrides())?)
-}
-
 fn check_input(network: &Network, steps: &Preprocessing, size: Size) -> Result<()> {
     let input = &network.input;
     ensure!(
@@ -285,8 +276,8 @@ fn check_input(network: &Network, steps: &Preprocessing, size: Size) -> Result<(
     );
     ensure!(
         input.element != Element::U8 || steps.keeps_levels(),
-        "the network takes grey levels 0 to 255 as u1, preset {} scales them; use --preprocess raw255",
-        steps.preset.name()
+        "the network takes grey levels 0 to 255 as u1, {} scales them; use --preprocess raw255",
+        steps.origin
     );
     Ok(())
 }
@@ -386,39 +377,18 @@ impl Seen {
 
 fn record(
     job: &Job,
-    steps: &Preprocessing,
+    steps: &Steps,
     input: &PictureInput,
     size: Size,
     batch: usize,
     runtime: &Runtime,
     execution: &Execution,
 ) {
-    job.record(
-        "preprocessing",
-        json!({
-            "preset": steps.preset.name(),
-            "resize": steps.resize.to_string(),
-            "crop": steps.crop.map_or("none".to_string(), |crop| crop.to_string()),
-            "interpolation": steps.interpolation.name(),
-            "value": "(x / divisor - mean) / std, x from 0 to 255",
-            "divisor": as_written(steps.divisor),
-            "mean": steps.mean.map(as_written),
-            "std": steps.std.map(as_written),
-            "color": steps.color.name(),
-            "size": size.to_string(),
-            "layout": input.layout.name(),
-            "dtype": input.element.name(),
-        }),
-    );
+    job.record("preprocessing", steps.record(input, size));
     job.record("batch", batch);
     job.record("device", execution.device.to_string());
     if execution.device != Device::Cpu {
         job.record("tf32", execution.tf32);
     }
     job.record("onnxruntime", runtime.version.clone());
-}
-
-/// An f32 as the f64 of the same shortest decimal: 0.485 and not 0.48500001430511475.
-fn as_written(value: f32) -> f64 {
-    value.to_string().parse().unwrap_or(f64::from(value))
 }
