@@ -1,17 +1,21 @@
 //! The tool, top to bottom: list the pictures, choose the layers, open the network, run, write.
 
 use crate::args::Args;
-use crate::feed::{Feed, PictureFacts, Prepared, size_of_all};
+use crate::bad_pictures::{BadPictures, with_nan_rows};
+use crate::feed::{Feed, PictureFacts, Prepared};
 use crate::graph::{Graph, GraphTensor};
+use crate::headers;
 use crate::images::{PicturesDigest, Stimulus, list};
 use crate::layers::{Choice, choose};
 use crate::network::{Element, Network, PictureInput, TensorInfo, outputs, shape_text};
+use crate::picture::{Grey16, Reading};
 use crate::preprocess::{Preprocessing, Size};
 use crate::runtime::Runtime;
 use crate::sinks::{InputDump, LayerLabel, Sinks, make_folder};
 use crate::steps::{self, Steps};
 use anyhow::{Context, Result, bail, ensure};
 use cli::{Cell, Input, Job, Output, TableWriter};
+use serde_json::json;
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
@@ -48,6 +52,8 @@ pub fn run(args: Args) -> Result<()> {
     let chosen = steps::choose(&args, &job)?;
     let steps = chosen.preprocessing;
     let stimuli = list(&job, &args.images, args.nul)?;
+    let reading = args.reading();
+    let size = headers::check(&stimuli, &steps, &reading)?;
     let graph = read_model(&job, &args.model)?;
     let choices = choose(&args.layer, &graph.tensors()).with_context(|| model_name.clone())?;
     let wanted: Vec<String> = choices.iter().map(|choice| choice.tensor.clone()).collect();
@@ -58,7 +64,6 @@ pub fn run(args: Args) -> Result<()> {
     let mut network =
         Network::open(&runtime, &cut, folder_of(&args.model), job.n_threads()).with_context(|| model_name.clone())?;
     drop(cut);
-    let size = size_of_all(&steps, &stimuli[0])?;
     check_input(&network, &steps, size).with_context(|| model_name.clone())?;
     let unusable = network.settle(size).with_context(|| model_name.clone())?;
     let kept = usable(&job, &choices, unusable).with_context(|| model_name.clone())?;
@@ -74,21 +79,31 @@ pub fn run(args: Args) -> Result<()> {
 
     let input = network.input.clone();
     let with_sidecar = args.common.output.is_some() || args.out_dir.is_some() || dump.is_some();
-    let feed = Feed::new(&steps, &input, size, with_sidecar);
+    let feed = Feed::new(&steps, &input, size, with_sidecar).reading(reading, args.bad_image());
     let mut seen = Seen::default();
+    let mut bad_pictures = BadPictures::default();
     let progress = job.progress(stimuli.len(), "images");
     prepare_ahead(&feed, stimuli.chunks(batch), |prepared, chunk| {
+        let bad = bad_pictures.add(&prepared.facts, chunk);
         if let Some(dump) = &mut dump {
-            dump.take(&prepared.batch, chunk.len())?;
+            dump.take(&prepared.batch, chunk.len(), &bad)?;
         }
         seen.add(&prepared.facts, chunk);
-        network.run(prepared.batch, chunk.len(), size, &kept, |slot, block| sinks.take(slot, block))?;
+        network.run(prepared.batch, chunk.len(), size, &kept, |slot, block| {
+            with_nan_rows(block, &bad, |block| sinks.take(slot, block))
+        })?;
         progress.advance(chunk.len());
         Ok(())
     })?;
     drop(progress);
 
-    seen.report(&job, stimuli.len());
+    seen.report(&job, stimuli.len(), reading);
+    bad_pictures.report(&job, stimuli.len());
+    sinks.expect_nan_rows(bad_pictures.count());
+    job.record(
+        "reading",
+        json!({ "exif": reading.exif, "grey16": reading.grey16.name(), "bad_image": args.bad_image().name() }),
+    );
     record(&job, &chosen, &input, size, batch, &runtime);
     job.record("n_stimuli", stimuli.len());
     if with_sidecar {
@@ -230,12 +245,13 @@ impl Seen {
         }
     }
 
-    fn report(&self, job: &Job, n: usize) {
+    fn report(&self, job: &Job, n: usize, reading: Reading) {
         if self.deep_grey > 0 {
-            job.warn(format_args!(
-                "{} of {n} pictures are 16-bit grey; their high byte was taken (Pillow clips them at 255)",
-                self.deep_grey
-            ));
+            let done = match reading.grey16 {
+                Grey16::High => "their high byte was taken (Pillow clips them at 255: --grey16 clip)",
+                Grey16::Clip => "they were clipped at 255 as Pillow does (--grey16 high takes their high byte)",
+            };
+            job.warn(format_args!("{} of {n} pictures are 16-bit grey; {done}", self.deep_grey));
         }
         if self.padded > 0 {
             job.warn(format_args!(
