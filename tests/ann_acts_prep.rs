@@ -157,3 +157,115 @@ fn a_configuration_that_cannot_be_followed_stops_with_the_field() {
     fs::write(dir.path().join("net/preprocessor_config.json"), vit(json!({}))).unwrap();
     run(dir.path(), "ann-acts net/tiny.onnx --layer pool --std 0 a.ppm").fails(1, &["std 0 cannot be divided by"]);
 }
+
+/// Three pictures of 53x41 pixels; the second loses its end, behind a sound header.
+fn with_a_cut_picture(dir: &Path) {
+    let whole = fs::read(root().join("testdata/pictures/colour-444.jpg")).unwrap();
+    fs::write(dir.join("1.jpg"), &whole).unwrap();
+    fs::write(dir.join("2.jpg"), &whole[..whole.len() / 2]).unwrap();
+    fs::copy(root().join("testdata/pictures/grey.png"), dir.join("3.png")).unwrap();
+    fs::write(dir.join("s.csv"), "path,stimulus\n1.jpg,one\n2.jpg,two\n3.png,three\n").unwrap();
+}
+
+#[test]
+fn a_picture_damaged_behind_its_header_stops_or_leaves_a_row_of_nan() {
+    let dir = folder();
+    with_a_cut_picture(dir.path());
+    let line = "ann-acts net/tiny.onnx --preprocess raw255 --layer pool --layer conv";
+    let stopped = run(dir.path(), &format!("{line} --batch 1 -o out.npy s.csv"));
+    stopped.fails(1, &["2.jpg: broken picture: the file ends too early"]);
+    assert!(!dir.path().join("out.npy").exists() && !dir.path().join("out.json").exists());
+    let sound = arrays(&run(dir.path(), &format!("{line} -q 1.jpg 3.png")).ok());
+    for batch in ["--batch 1", "--batch 3", "--batch 2 --threads 1"] {
+        let out = run(dir.path(), &format!("{line} --bad-image nan {batch} -o out.npy --dump-input in.npy s.csv"));
+        let expected = "ann-acts: warning: 1 of 3 pictures cannot be decoded; their rows are NaN; \
+                        the first is 2.jpg: broken picture: the file ends too early\n";
+        assert_eq!(out.stderr, expected);
+        out.ok();
+        let layers = arrays(&fs::read(dir.path().join("out.npy")).unwrap());
+        for (layer, sound) in layers.into_iter().zip(&sound) {
+            let (rows, labels) = layer.into_matrix().unwrap();
+            assert_eq!(labels.unwrap(), ["one", "two", "three"]);
+            let (rows, sound) = (rows.into_f64(), sound.clone().into_matrix().unwrap().0.into_f64());
+            assert!(rows.row(1).iter().all(|v| v.is_nan()));
+            assert_eq!((rows.row(0), rows.row(2)), (sound.row(0), sound.row(1)));
+        }
+        let (input, _) = matrix(&fs::read(dir.path().join("in.npy")).unwrap());
+        let nan: Vec<usize> = input.rows().into_iter().map(|row| row.iter().filter(|v| v.is_nan()).count()).collect();
+        assert_eq!(nan, [0, 53 * 41 * 3, 0]);
+        for side in ["out.json", "in.json"] {
+            let side: Value = serde_json::from_slice(&fs::read(dir.path().join(side)).unwrap()).unwrap();
+            let expected = json!([{ "stimulus": "two", "path": "2.jpg", "error": "2.jpg: broken picture: the file ends too early" }]);
+            assert_eq!((&side["bad_pictures"], &side["reading"]["bad_image"]), (&expected, &json!("nan")));
+            let sums = sh(
+                dir.path(),
+                "for p in one:1.jpg two:2.jpg three:3.png; do sha256sum ${p#*:} | sed \"s|  .*|  ${p%:*}|\"; done | sha256sum",
+            );
+            assert_eq!(side["pictures_sha256"].as_str(), sums.text().split(' ').next());
+        }
+    }
+    let none = run(dir.path(), &format!("{line} --bad-image nan -o out.npy 1.jpg"));
+    assert!(none.stderr.is_empty(), "{}", none.stderr);
+    let side: Value = serde_json::from_slice(&fs::read(dir.path().join("out.json")).unwrap()).unwrap();
+    assert_eq!(side["bad_pictures"], json!([]));
+}
+
+/// Every kind of input: bytes and half floats hold no black picture's answer either.
+#[test]
+fn rows_of_bad_pictures_are_nan_for_every_kind_of_network() {
+    let dir = folder();
+    picture(&dir.path().join("1.ppm"), 2, &[[8, 16, 24]; 4]);
+    fs::write(dir.path().join("2.ppm"), "P6 2 2 255\nabc").unwrap();
+    for model in ["nhwc", "pairs", "single", "bytes", "half"] {
+        let model = root().join(format!("testdata/models/{model}.onnx"));
+        let line = format!("ann-acts {} --preprocess raw255 --layer mean --bad-image nan -q", model.display());
+        for dtype in ["f2", "f4", "f8"] {
+            let (mean, _) = matrix(&run(dir.path(), &format!("{line} --dtype {dtype} 2.ppm 1.ppm 2.ppm")).ok());
+            assert_eq!(mean.row(1).to_vec(), [8.0, 16.0, 24.0]);
+            assert!([0, 2].iter().all(|&row| mean.row(row).iter().all(|v| v.is_nan())), "{mean}");
+        }
+    }
+}
+
+#[test]
+fn broken_headers_stop_before_the_network_is_looked_at() {
+    let dir = folder();
+    let refused = |pictures: &str, parts: &[&str]| {
+        for bad_image in ["stop", "nan"] {
+            let line = format!("ann-acts none.onnx --preprocess raw255 --layer x --bad-image {bad_image} {pictures}");
+            run(dir.path(), &line).fails(1, parts);
+        }
+    };
+    let jpeg = fs::read(root().join("testdata/pictures/colour-444.jpg")).unwrap();
+    fs::write(dir.path().join("cut.jpg"), &jpeg[..100]).unwrap();
+    fs::write(dir.path().join("text.jpg"), "hello").unwrap();
+    fs::write(dir.path().join("empty.png"), "").unwrap();
+    fs::write(dir.path().join("none.ppm"), "P6 0 5 255\n").unwrap();
+    fs::write(dir.path().join("bomb.ppm"), "P6 60000 60000 255\n").unwrap();
+    refused("a.ppm cut.jpg", &["cut.jpg: broken picture: the file ends too early"]);
+    refused("a.ppm text.jpg cut.jpg empty.png", &["text.jpg: not a picture", "(3 of 4 pictures cannot be used)"]);
+    refused("empty.png", &["empty.png: the file is empty"]);
+    refused("none.ppm", &["none.ppm: "]);
+    refused("bomb.ppm", &["60000x60000 is 3600000000 pixels; at most 178956970"]);
+    picture(&dir.path().join("wide.ppm"), 3, &[[1, 2, 3]; 3]);
+    refused("a.ppm wide.ppm wide.ppm a.ppm", &["wide.ppm: 1x3 pixels", "has 1x2 (2 of 4 differ from it)", "--resize"]);
+    // Where a crop makes them alike, they are.
+    run(dir.path(), "ann-acts net/tiny.onnx --preprocess raw255 --crop 1 --layer pool a.ppm wide.ppm").ok();
+    run(dir.path(), "ann-acts none.onnx --layer x --bad-image maybe a.ppm").fails(2, &["stop, nan"]);
+}
+
+#[test]
+fn sixteen_bit_grey_is_clipped_as_pillow_does_on_request() {
+    let dir = folder();
+    let source = root().join("testdata/pictures/grey16.png");
+    let (values, stderr) = input(dir.path(), &format!("--preprocess raw255 --grey16 clip {}", source.display()));
+    assert!(stderr.contains("1 of 1 pictures are 16-bit grey; they were clipped at 255"), "{stderr}");
+    let golden = arrays(&fs::read(root().join("testdata/golden/pictures/grey16.png.rgb.npy")).unwrap()).remove(0);
+    let n_pixels = golden.shape[0] * golden.shape[1];
+    let red: Vec<f64> = golden.values.into_f64().into_iter().step_by(3).collect();
+    assert!(red.contains(&123.0) && red.contains(&255.0), "the picture has both kinds of level");
+    assert_eq!(values.row(0).to_vec()[..n_pixels], red);
+    let side: Value = serde_json::from_slice(&fs::read(dir.path().join("d.json")).unwrap()).unwrap();
+    assert_eq!(side["reading"], json!({ "exif": false, "grey16": "clip", "bad_image": "stop" }));
+    run(dir.path(), "ann-acts net/tiny.onnx --layer pool --grey16 mean a.ppm").fails(2, &["high, clip"]);
+}

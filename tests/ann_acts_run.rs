@@ -62,7 +62,7 @@ fn a_card_that_cannot_be_used_is_an_error_and_auto_says_what_it_took() {
         assert!(out.stderr.contains("libonnxruntime.so") && out.stderr.contains("CUDA"), "{}", out.stderr);
         assert!(!dir.path().join("x.npy").exists());
     }
-    let auto = run(dir.path(), &format!("{tiny} --layer pool -o auto.npy s.csv"));
+    let auto = run(dir.path(), &format!("{tiny} --layer pool --device auto -o auto.npy s.csv"));
     assert!(auto.stderr.contains("running on cpu ("), "{}", auto.stderr);
     auto.ok();
     let cpu = run(dir.path(), &format!("{tiny} --layer pool --device cpu -o cpu.npy s.csv"));

@@ -1,6 +1,8 @@
 //! The command line of `ann-acts`.
 
+use crate::bad_pictures::BadImage;
 use crate::device::DeviceChoice;
+use crate::picture::{Grey16, Reading};
 use crate::preprocess::{Color, Overrides, Preset, Resize, Size};
 use crate::resample::Interpolation;
 use clap::{Parser, ValueEnum};
@@ -68,6 +70,18 @@ pub struct Args {
     #[arg(long, value_enum, help_heading = "Preprocessing")]
     pub color: Option<ColorName>,
 
+    /// Turn pictures upright by their EXIF orientation, as Pillow's ImageOps.exif_transpose
+    #[arg(long, help_heading = "Preprocessing")]
+    pub exif: bool,
+
+    /// What is taken of 16-bit grey: its high byte, or its value clipped at 255 as Pillow does
+    #[arg(long, value_name = "KIND", value_enum, default_value_t, help_heading = "Preprocessing")]
+    pub grey16: Grey16Name,
+
+    /// A picture that turns out damaged while it is decoded: stop, or keep its row and fill it with NaN
+    #[arg(long, value_name = "KIND", value_enum, default_value_t, help_heading = "Preprocessing")]
+    pub bad_image: BadImageName,
+
     /// Also write the input that the network saw, one flattened row per picture
     #[arg(long, value_name = "FILE", conflicts_with = "list_layers", help_heading = "Preprocessing")]
     pub dump_input: Option<PathBuf>,
@@ -78,8 +92,9 @@ pub struct Args {
     pub batch: BatchSize,
 
     /// Where the network runs; cuda:N is the N-th NVIDIA card from 0, auto the first one if it can be used
-    #[arg(long, value_name = "auto|cpu|cuda[:N]", default_value_t = DeviceChoice::Auto, help_heading = "Running")]
-    pub device: DeviceChoice,
+    /// [default: auto]
+    #[arg(long, value_name = "auto|cpu|cuda[:N]", help_heading = "Running")]
+    pub device: Option<DeviceChoice>,
 
     /// Let a card round the factors of products to 10 bits (TensorFloat-32): faster, errors of about 1e-3
     #[arg(long, help_heading = "Running")]
@@ -112,7 +127,10 @@ INPUT
   ids; its order is kept. A folder is searched with its subfolders, sorted by path;
   its ids are the paths below it, those of files and of stdin the paths as given. JPEG, PNG, WebP,
   BMP, GIF, TIFF and PPM are read as Pillow's convert(\"RGB\") reads them: alpha dropped, EXIF
-  rotation not applied. 16-bit grey keeps its high byte (Pillow would clip it to white).
+  rotation not applied (--exif applies it; of TIFF always, as Pillow does). 16-bit grey keeps its
+  high byte (Pillow would clip it to white: --grey16 clip). The header of every picture is read
+  before anything else is done, and one that is broken stops the run; damage behind the header
+  stops it too, unless --bad-image nan keeps the row and fills it with NaN.
 
 OUTPUT
   A .npy matrix, one row per picture, the layer flattened in C order, followed by the ids as labels.
@@ -176,11 +194,44 @@ pub enum ColorName {
     Bgr,
 }
 
+/// [`Grey16`] on the command line.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum Grey16Name {
+    #[default]
+    High,
+    Clip,
+}
+
+/// [`BadImage`] on the command line.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum BadImageName {
+    #[default]
+    Stop,
+    Nan,
+}
+
 /// `--crop`: a size, or none.
 #[derive(Debug, Clone, Copy)]
 pub struct Crop(Option<Size>);
 
 impl Args {
+    /// How picture files are read.
+    pub(crate) fn reading(&self) -> Reading {
+        let grey16 = match self.grey16 {
+            Grey16Name::High => Grey16::High,
+            Grey16Name::Clip => Grey16::Clip,
+        };
+        Reading { exif: self.exif, grey16 }
+    }
+
+    /// What is done about damaged pictures.
+    pub(crate) fn bad_image(&self) -> BadImage {
+        match self.bad_image {
+            BadImageName::Stop => BadImage::Stop,
+            BadImageName::Nan => BadImage::Nan,
+        }
+    }
+
     /// What the command line says differently from the preset.
     pub(crate) fn overrides(&self) -> Overrides {
         Overrides {

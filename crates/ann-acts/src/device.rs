@@ -13,7 +13,6 @@ use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use prost::Message;
 use std::fmt;
-use std::path::Path;
 use std::str::FromStr;
 
 /// What was asked for.
@@ -111,7 +110,7 @@ pub fn settle(runtime: &Runtime, choice: DeviceChoice) -> Result<(Device, Option
                      {}, or use --device cpu",
                     runtime.path.display(),
                     runtime.version,
-                    if has_cuda_provider(&runtime.path) {
+                    if has_cuda_provider(runtime) {
                         "put the CUDA and cuDNN libraries that it names into LD_LIBRARY_PATH"
                     } else {
                         "name the library of the onnxruntime-gpu package with --onnxruntime or ORT_DYLIB_PATH"
@@ -120,7 +119,7 @@ pub fn settle(runtime: &Runtime, choice: DeviceChoice) -> Result<(Device, Option
             })?;
             Ok((device, None))
         }
-        DeviceChoice::Auto if !has_cuda_provider(&runtime.path) => {
+        DeviceChoice::Auto if !has_cuda_provider(runtime) => {
             Ok((Device::Cpu, Some("this ONNX Runtime is built without CUDA".into())))
         }
         DeviceChoice::Auto => match try_out(runtime, Device::Cuda(0)) {
@@ -131,8 +130,8 @@ pub fn settle(runtime: &Runtime, choice: DeviceChoice) -> Result<(Device, Option
 }
 
 /// Builds of ONNX Runtime with CUDA keep it in a library of its own.
-fn has_cuda_provider(library: &Path) -> bool {
-    library.with_file_name("libonnxruntime_providers_cuda.so").is_file()
+pub fn has_cuda_provider(runtime: &Runtime) -> bool {
+    runtime.path.with_file_name("libonnxruntime_providers_cuda.so").is_file()
 }
 
 /// Runs a graph of one node on the device.

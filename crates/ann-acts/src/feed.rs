@@ -1,8 +1,10 @@
 //! Pictures on disk to batches in memory, read and prepared ahead of the network.
 
+use crate::bad_pictures::BadImage;
+use crate::exif::orientation;
 use crate::images::Stimulus;
 use crate::network::{Batch, Element, PictureInput};
-use crate::picture::{Picture, decode};
+use crate::picture::{Picture, Reading, decode_with};
 use crate::preprocess::{Preprocessing, Size, arrange};
 use anyhow::{Context, Result, ensure};
 use half::f16;
@@ -16,6 +18,8 @@ pub struct Feed<'a> {
     input: &'a PictureInput,
     size: Size,
     tables: [[f32; 256]; 3],
+    reading: Reading,
+    bad_image: BadImage,
     /// Files are hashed on the way.
     hash: bool,
 }
@@ -29,20 +33,28 @@ pub struct Prepared {
 }
 
 /// What is to be known of one picture.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct PictureFacts {
     /// SHA-256 of its file, if hashing was asked for.
     pub digest: [u8; 32],
-    /// It was 16-bit grey, of which the high byte was taken.
+    /// It was 16-bit grey, of which 8 bits were taken.
     pub deep_grey: bool,
     /// It was smaller than the crop and got a black border.
     pub padded: bool,
+    /// Why it could not be decoded; the batch holds zeros in its place.
+    pub bad: Option<String>,
 }
 
 impl<'a> Feed<'a> {
     /// A feed of pictures that all end with `size`.
     pub fn new(steps: &'a Preprocessing, input: &'a PictureInput, size: Size, hash: bool) -> Self {
-        Self { steps, input, size, tables: steps.tables(), hash }
+        let (reading, bad_image) = (Reading::default(), BadImage::Stop);
+        Self { steps, input, size, tables: steps.tables(), reading, bad_image, hash }
+    }
+
+    /// The same feed with pictures read, and damaged ones treated, in this way.
+    pub fn reading(self, reading: Reading, bad_image: BadImage) -> Self {
+        Self { reading, bad_image, ..self }
     }
 
     /// The batch of these pictures; the first one that cannot be used stops it.
@@ -79,8 +91,12 @@ impl<'a> Feed<'a> {
             .par_chunks_exact_mut(n_values)
             .zip(stimuli)
             .map(|(out, stimulus)| {
-                let (picture, facts) = self.load(stimulus)?;
-                arrange(&picture, tables, self.steps.color, self.input.layout, out);
+                let (picture, mut facts) = self.load(stimulus);
+                match picture {
+                    Ok(picture) => arrange(&picture, tables, self.steps.color, self.input.layout, out),
+                    Err(error) if self.bad_image == BadImage::Nan => facts.bad = Some(format!("{error:#}")),
+                    Err(error) => return Err(error),
+                }
                 Ok(facts)
             })
             .collect();
@@ -88,30 +104,28 @@ impl<'a> Feed<'a> {
         Ok((values, facts))
     }
 
-    fn load(&self, stimulus: &Stimulus) -> Result<(Picture, PictureFacts)> {
-        let name = || stimulus.path.display().to_string();
-        let bytes = fs::read(&stimulus.path).with_context(name)?;
-        let digest = if self.hash { Sha256::digest(&bytes).into() } else { [0; 32] };
-        let decoded = decode(&bytes).with_context(name)?;
-        let picture = self.steps.fit(&decoded.picture);
+    fn load(&self, stimulus: &Stimulus) -> (Result<Picture>, PictureFacts) {
+        let mut facts = PictureFacts::default();
+        let picture = self.fitted(stimulus, &mut facts).with_context(|| stimulus.path.display().to_string());
+        (picture, facts)
+    }
+
+    fn fitted(&self, stimulus: &Stimulus, facts: &mut PictureFacts) -> Result<Picture> {
+        let bytes = fs::read(&stimulus.path)?;
+        if self.hash {
+            facts.digest = Sha256::digest(&bytes).into();
+        }
+        let decoded = decode_with(&bytes, self.reading.grey16)?;
+        facts.deep_grey = decoded.deep_grey;
+        let upright = orientation(&bytes, self.reading.exif).turn(decoded.picture);
+        let picture = self.steps.fit(&upright);
         let size = Size { height: picture.height, width: picture.width };
         ensure!(
             size == self.size,
-            "{}: {size} pixels, but the first picture has {}; make them alike with --resize HxW or --resize N --crop N",
-            name(),
+            "{size} pixels, but the first picture has {}; make them alike with --resize HxW or --resize N --crop N",
             self.size
         );
-        let padded = self.steps.pads(Size { height: decoded.picture.height, width: decoded.picture.width });
-        Ok((picture, PictureFacts { digest, deep_grey: decoded.deep_grey, padded }))
+        facts.padded = self.steps.pads(Size { height: upright.height, width: upright.width });
+        Ok(picture)
     }
-}
-
-/// The size that pictures end with: the steps', else the first picture's.
-pub fn size_of_all(steps: &Preprocessing, first: &Stimulus) -> Result<Size> {
-    if let Some(size) = steps.fixed_size() {
-        return Ok(size);
-    }
-    let name = || first.path.display().to_string();
-    let picture = decode(&fs::read(&first.path).with_context(name)?).with_context(name)?.picture;
-    Ok(steps.resize.target(Size { height: picture.height, width: picture.width }))
 }

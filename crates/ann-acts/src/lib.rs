@@ -1,6 +1,7 @@
 //! Activations of any layer of an ONNX network to pictures on disk, one labelled row per picture.
 //!
-//! [`run`] is the tool. What it is made of: [`images`] lists the stimuli, [`picture`] decodes them,
+//! [`run`] is the tool. What it is made of: [`images`] lists the stimuli, [`headers`] looks
+//! at the files before long work starts, [`picture`] decodes them and [`exif`] turns them, [`bad_pictures`] keeps the rows of damaged ones,
 //! [`resample`] and [`preprocess`] make of them what the network was trained on ([`steps`] chooses how, [`model_config`]
 //! reads what the model's own file says of it), [`feed`] does this
 //! ahead of the network in batches, [`graph`] reads the ONNX file and cuts it to the layers that
@@ -9,9 +10,12 @@
 #![warn(missing_docs)]
 
 mod args;
+pub mod bad_pictures;
 pub mod device;
+pub mod exif;
 pub mod feed;
 pub mod graph;
+pub mod headers;
 pub mod images;
 pub mod layers;
 pub mod model_config;

@@ -316,12 +316,11 @@ fn hugging_face((name, sizing, crops): Family, fields: &Fields) -> Result<Prepro
                 return Err(fields.refuse("do_normalize", "this processor does not normalize"));
             }
         }
-        "EfficientNet" => {
-            // Its default is a second division by image_std.
-            if fields.required("include_top", fields.flag("include_top")?)? {
-                return Err(fields.refuse("include_top", "it divides by image_std a second time"));
-            }
+        // Its default is a second division.
+        "EfficientNet" if fields.required("include_top", fields.flag("include_top")?)? => {
+            return Err(fields.refuse("include_top", "it divides by image_std a second time"));
         }
+        "EfficientNet" => understood.push("include_top"),
         "DPT" if fields.number("ensure_multiple_of")? == Some(1.0) => understood.push("ensure_multiple_of"),
         _ => {}
     }
@@ -403,10 +402,7 @@ fn timm(fields: &Fields) -> Result<Preprocessing, ConfigError> {
         },
         Some(_) => return Err(not_three()),
     };
-    let part = match crop_pct(fields)? {
-        Some(part) => part,
-        None => 0.875,
-    };
+    let part = crop_pct(fields)?.unwrap_or(0.875);
     let scale_size = Size {
         height: scaled(fields, "crop_pct", size.height as f64 / part)?,
         width: scaled(fields, "crop_pct", size.width as f64 / part)?,

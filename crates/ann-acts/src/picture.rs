@@ -46,7 +46,7 @@ impl Picture {
 pub struct Decoded {
     /// The pixels.
     pub picture: Picture,
-    /// The file held 16-bit grey of which the high byte was kept (Pillow would clip at 255).
+    /// The file held 16-bit grey, of which 8 bits were kept as [`Grey16`] says.
     pub deep_grey: bool,
 }
 
@@ -54,6 +54,35 @@ impl From<Picture> for Decoded {
     fn from(picture: Picture) -> Self {
         Self { picture, deep_grey: false }
     }
+}
+
+/// What is taken of 16-bit grey.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Grey16 {
+    /// The high byte, as Pillow does for 16-bit colour.
+    #[default]
+    High,
+    /// The value, clipped at 255, as Pillow does for 16-bit grey.
+    Clip,
+}
+
+impl Grey16 {
+    /// The name used on the command line and in sidecars.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Clip => "clip",
+        }
+    }
+}
+
+/// How files become pixels where loaders differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Pictures are turned by their EXIF orientation.
+    pub exif: bool,
+    /// What is taken of 16-bit grey.
+    pub grey16: Grey16,
 }
 
 /// Why bytes are not a usable picture.
@@ -81,10 +110,15 @@ pub enum PictureError {
     },
 }
 
-/// The picture in `bytes`, the contents of one file.
+/// The picture in `bytes`, the contents of one file, as it is stored.
 pub fn decode(bytes: &[u8]) -> Result<Decoded, PictureError> {
+    decode_with(bytes, Grey16::High)
+}
+
+/// [`decode`] with a choice of what is taken of 16-bit grey.
+pub fn decode_with(bytes: &[u8], grey16: Grey16) -> Result<Decoded, PictureError> {
     let decoded =
-        if bytes.starts_with(&[0xFF, 0xD8, 0xFF]) { decode_jpeg(bytes)?.into() } else { decode_other(bytes)? };
+        if bytes.starts_with(&[0xFF, 0xD8, 0xFF]) { decode_jpeg(bytes)?.into() } else { decode_other(bytes, grey16)? };
     let Picture { width, height, .. } = decoded.picture;
     if width == 0 || height == 0 {
         return Err(PictureError::Empty { width, height });
@@ -101,7 +135,11 @@ fn decode_jpeg(bytes: &[u8]) -> Result<Picture, PictureError> {
         Ok(Ok(picture)) => Ok(picture),
         Ok(Err(error)) => Err(PictureError::Broken(error.to_string())),
         Err(payload) => Err(PictureError::Broken(match payload.downcast::<String>() {
-            Ok(message) => message.trim_start_matches("libjpeg fatal error: ").to_lowercase(),
+            Ok(message) => match message.trim_start_matches("libjpeg fatal error: ") {
+                // What libjpeg says when `WholeFile` has no more for it.
+                "Input file read error" => "the file ends too early".to_string(),
+                other => other.to_lowercase(),
+            },
             Err(_) => "the JPEG decoder gave up".to_string(),
         })),
     }
@@ -169,15 +207,18 @@ impl BufRead for WholeFile<'_> {
     }
 }
 
-fn decode_other(bytes: &[u8]) -> Result<Decoded, PictureError> {
+/// The error for bytes that begin like no known format.
+pub(crate) fn unknown(bytes: &[u8]) -> PictureError {
+    let start: Vec<String> = bytes.iter().take(8).map(|b| format!("{b:02x}")).collect();
+    PictureError::Unknown { start: if start.is_empty() { "and ends at once".into() } else { start.join(" ") } }
+}
+
+fn decode_other(bytes: &[u8], grey16: Grey16) -> Result<Decoded, PictureError> {
     let reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|error| PictureError::Broken(error.to_string()))?;
     if reader.format().is_none() {
-        let start: Vec<String> = bytes.iter().take(8).map(|b| format!("{b:02x}")).collect();
-        return Err(PictureError::Unknown {
-            start: if start.is_empty() { "and ends at once".into() } else { start.join(" ") },
-        });
+        return Err(unknown(bytes));
     }
     let broken = |error: ImageError| PictureError::Broken(first_line(&error.to_string()));
     let decoder = reader.into_decoder().map_err(broken)?;
@@ -192,7 +233,10 @@ fn decode_other(bytes: &[u8]) -> Result<Decoded, PictureError> {
         DynamicImage::ImageRgba8(rgba) => without_alpha(rgba.as_raw(), |v| v),
         DynamicImage::ImageLuma16(grey) => {
             deep_grey = true;
-            spread(grey.into_raw().into_iter().map(high_byte))
+            spread(grey.into_raw().into_iter().map(match grey16 {
+                Grey16::High => high_byte,
+                Grey16::Clip => |value: u16| value.min(255) as u8,
+            }))
         }
         DynamicImage::ImageLumaA16(grey) => spread(grey.into_raw().into_iter().step_by(2).map(high_byte)),
         DynamicImage::ImageRgb16(rgb) => rgb.into_raw().into_iter().map(high_byte).collect(),

@@ -1,12 +1,15 @@
 //! The tool, top to bottom: list the pictures, choose the layers, open the network, run, write.
 
 use crate::args::{Args, BatchSize};
+use crate::bad_pictures::{BadPictures, with_nan_rows};
 use crate::device::{self, Device, DeviceChoice, Execution};
-use crate::feed::{Feed, PictureFacts, Prepared, size_of_all};
+use crate::feed::{Feed, PictureFacts, Prepared};
 use crate::graph::{Graph, GraphTensor};
+use crate::headers;
 use crate::images::{PicturesDigest, Stimulus, digest_text, list};
 use crate::layers::{Choice, choose};
 use crate::network::{Element, Network, PictureInput, TensorInfo, outputs, shape_text};
+use crate::picture::{Grey16, Reading};
 use crate::preprocess::{Preprocessing, Size};
 use crate::resume::{Done, Journal, check_pictures, is_complete};
 use crate::runtime::Runtime;
@@ -54,6 +57,12 @@ pub fn run(args: Args) -> Result<()> {
     let steps = chosen.preprocessing;
     let mut stimuli = list(&job, &args.images, args.nul)?;
     let n_listed = stimuli.len();
+    let reading = args.reading();
+    // Where pictures make the size, those of all shards must agree.
+    let size_of_all = match (args.shard, steps.fixed_size()) {
+        (Some(_), None) => Some(headers::check(&stimuli, &steps, &reading)?),
+        _ => None,
+    };
     if let Some(shard) = args.shard {
         let part = shard.range(n_listed);
         ensure!(
@@ -65,6 +74,10 @@ pub fn run(args: Args) -> Result<()> {
         job.record("shard", shard.record(n_listed));
         stimuli = stimuli.drain(part).collect();
     }
+    let size = match size_of_all {
+        Some(size) => size,
+        None => headers::check(&stimuli, &steps, &reading)?,
+    };
     let graph = read_model(&job, &args.model)?;
     let choices = choose(&args.layer, &graph.tensors()).with_context(|| model_name.clone())?;
     let wanted: Vec<String> = choices.iter().map(|choice| choice.tensor.clone()).collect();
@@ -76,7 +89,6 @@ pub fn run(args: Args) -> Result<()> {
     let mut network =
         Network::open(&runtime, &cut, folder_of(&args.model), &execution).with_context(|| model_name.clone())?;
     drop(cut);
-    let size = size_of_all(&steps, &stimuli[0])?;
     check_input(&network, &steps, size).with_context(|| model_name.clone())?;
     let unusable = network.settle(size).with_context(|| model_name.clone())?;
     let kept = usable(&job, &choices, unusable).with_context(|| model_name.clone())?;
@@ -86,6 +98,10 @@ pub fn run(args: Args) -> Result<()> {
 
     let input = network.input.clone();
     record(&job, &chosen, &input, size, batch, &runtime, &execution);
+    job.record(
+        "reading",
+        json!({ "exif": reading.exif, "grey16": reading.grey16.name(), "bad_image": args.bad_image().name() }),
+    );
     // Copied, because the network is borrowed to run.
     let tensors: Vec<TensorInfo> = kept.iter().map(|&i| network.layers[i].tensor.clone()).collect();
     let labels: Vec<LayerLabel> = tensors.iter().map(label).collect();
@@ -117,16 +133,19 @@ pub fn run(args: Args) -> Result<()> {
     let mut dump = dump.map(|output| InputDump::new(output, stimuli.len(), size)).transpose()?;
 
     let with_sidecar = args.common.output.is_some() || args.out_dir.is_some() || dump.is_some();
-    let feed = Feed::new(&steps, &input, size, with_sidecar);
+    let feed = Feed::new(&steps, &input, size, with_sidecar).reading(reading, args.bad_image());
     let mut seen = Seen::after(&done, &stimuli);
     let progress = job.progress(stimuli.len(), "images");
     progress.advance(done.rows);
     prepare_ahead(&feed, stimuli[done.rows..].chunks(batch), |prepared, chunk| {
+        let bad = seen.bad.add(&prepared.facts, chunk);
         if let Some(dump) = &mut dump {
-            dump.take(&prepared.batch, chunk.len())?;
+            dump.take(&prepared.batch, chunk.len(), &bad)?;
         }
         seen.add(&prepared.facts, chunk);
-        network.run(prepared.batch, (chunk.len(), n_run), size, &kept, |slot, block| sinks.take(slot, block))?;
+        network.run(prepared.batch, (chunk.len(), n_run), size, &kept, |slot, block| {
+            with_nan_rows(block, &bad, |block| sinks.take(slot, block))
+        })?;
         if let Some(journal) = &mut journal {
             let digests = prepared.facts.iter().map(|facts| digest_text(&facts.digest)).collect();
             journal.push(seen.n, &sinks.checkpoint()?, seen.to_json(), digests)?;
@@ -136,7 +155,9 @@ pub fn run(args: Args) -> Result<()> {
     })?;
     drop(progress);
 
-    seen.report(&job, stimuli.len());
+    seen.report(&job, stimuli.len(), reading);
+    seen.bad.report(&job, stimuli.len());
+    sinks.expect_nan_rows(seen.bad.count());
     job.record("n_stimuli", stimuli.len());
     if with_sidecar {
         job.record("pictures_sha256", seen.digest.finish());
@@ -190,8 +211,10 @@ fn open_journal(
 }
 
 fn execution(job: &Job, args: &Args, runtime: &Runtime) -> Result<Execution> {
-    let (device, why_not_cuda) = device::settle(runtime, args.device)?;
-    if args.device == DeviceChoice::Auto {
+    let choice = args.device.unwrap_or(DeviceChoice::Auto);
+    let (device, why_not_cuda) = device::settle(runtime, choice)?;
+    // A library without CUDA leaves no choice, of which nobody need be told who did not ask.
+    if choice == DeviceChoice::Auto && (args.device.is_some() || device::has_cuda_provider(runtime)) {
         let why = why_not_cuda.map_or(String::new(), |why| format!(" ({why})"));
         job.note(format_args!("running on {device}{why}"));
     }
@@ -332,6 +355,7 @@ struct Seen {
     n: usize,
     deep_grey: usize,
     padded: usize,
+    bad: BadPictures,
     digest: PicturesDigest,
 }
 
@@ -339,7 +363,13 @@ impl Seen {
     /// What an earlier run had met.
     fn after(done: &Done, stimuli: &[Stimulus]) -> Self {
         let count = |key: &str| done.seen[key].as_u64().unwrap_or(0) as usize;
-        let mut seen = Self { n: done.rows, deep_grey: count("deep_grey"), padded: count("padded"), ..Self::default() };
+        let mut seen = Self {
+            n: done.rows,
+            deep_grey: count("deep_grey"),
+            padded: count("padded"),
+            bad: BadPictures::from_json(&done.seen["bad"]),
+            ..Self::default()
+        };
         for (digest, stimulus) in done.digests.iter().zip(stimuli) {
             seen.digest.add(digest, &stimulus.id);
         }
@@ -347,7 +377,7 @@ impl Seen {
     }
 
     fn to_json(&self) -> Value {
-        json!({ "deep_grey": self.deep_grey, "padded": self.padded })
+        json!({ "deep_grey": self.deep_grey, "padded": self.padded, "bad": self.bad.to_json() })
     }
 
     fn add(&mut self, facts: &[PictureFacts], stimuli: &[Stimulus]) {
@@ -359,12 +389,13 @@ impl Seen {
         }
     }
 
-    fn report(&self, job: &Job, n: usize) {
+    fn report(&self, job: &Job, n: usize, reading: Reading) {
         if self.deep_grey > 0 {
-            job.warn(format_args!(
-                "{} of {n} pictures are 16-bit grey; their high byte was taken (Pillow clips them at 255)",
-                self.deep_grey
-            ));
+            let done = match reading.grey16 {
+                Grey16::High => "their high byte was taken (Pillow clips them at 255: --grey16 clip)",
+                Grey16::Clip => "they were clipped at 255 as Pillow does (--grey16 high takes their high byte)",
+            };
+            job.warn(format_args!("{} of {n} pictures are 16-bit grey; {done}", self.deep_grey));
         }
         if self.padded > 0 {
             job.warn(format_args!(

@@ -3,6 +3,7 @@
 //! A stream holds its arrays one behind the other, so only the first layer can leave at once; the
 //! others wait in unnamed temporary files. Into a folder every layer has its own file.
 
+use crate::bad_pictures::with_nan_rows;
 use crate::layers::file_stems;
 use crate::network::Batch;
 use crate::preprocess::Size;
@@ -67,6 +68,8 @@ pub struct Sinks {
     n_rows: usize,
     dtype: Option<Dtype>,
     to_folder: bool,
+    /// Rows that are NaN because their picture was bad, which is reported once and not for every layer.
+    n_bad_rows: usize,
 }
 
 /// Name and shape text of a layer that is to be written.
@@ -94,7 +97,7 @@ impl Sinks {
                 Ok(LayerRows::new(label, sink))
             })
             .collect::<Result<_>>()?;
-        Ok(Self { layers, n_rows, dtype, to_folder: false })
+        Ok(Self { layers, n_rows, dtype, to_folder: false, n_bad_rows: 0 })
     }
 
     /// One file per layer, each of which appears whole.
@@ -104,7 +107,7 @@ impl Sinks {
             .zip(files)
             .map(|(label, file)| Ok(LayerRows::new(label, Sink::Output(Output::binary(Some(file))?))))
             .collect::<Result<_>>()?;
-        Ok(Self { layers, n_rows, dtype, to_folder: true })
+        Ok(Self { layers, n_rows, dtype, to_folder: true, n_bad_rows: 0 })
     }
 
     /// One file per layer, going on behind what an earlier run has `done`.
@@ -130,7 +133,7 @@ impl Sinks {
                 Ok(layer)
             })
             .collect::<Result<_>>()?;
-        Ok(Self { layers, n_rows, dtype, to_folder: true })
+        Ok(Self { layers, n_rows, dtype, to_folder: true, n_bad_rows: 0 })
     }
 
     /// Writes out all that is buffered and says how far each layer has come; for [`Sinks::resumable`].
@@ -143,12 +146,17 @@ impl Sinks {
         self.layers[layer].take(block, self.n_rows, self.dtype)
     }
 
+    /// Says that this many rows are NaN for a reason that is reported elsewhere.
+    pub fn expect_nan_rows(&mut self, n: usize) {
+        self.n_bad_rows = n;
+    }
+
     /// Ends every layer with the labels, and gives files their names.
     pub fn finish(self, job: &Job, labels: &[String]) -> Result<()> {
         let facts: Vec<serde_json::Value> = self.layers.iter().map(LayerRows::facts).collect();
         let mut sinks = Vec::with_capacity(self.layers.len());
         for layer in self.layers {
-            layer.report(job, self.n_rows);
+            layer.report(job, self.n_rows, self.n_bad_rows);
             let Some(rows) = layer.into_rows(self.n_rows) else { continue };
             sinks.push(rows.finish(Some(labels))?);
         }
@@ -248,8 +256,9 @@ impl LayerRows {
         serde_json::json!({ "name": self.layer, "shape": self.shape, "n_units": self.n_units })
     }
 
-    fn report(&self, job: &Job, n_rows: usize) {
+    fn report(&self, job: &Job, n_rows: usize, n_bad: usize) {
         let NanCount { values, rows } = self.nan;
+        let (values, rows) = (values.saturating_sub(n_bad * self.n_units), rows.saturating_sub(n_bad));
         if values > 0 {
             job.warn(format_args!(
                 "layer \"{}\": {values} values are NaN, in {rows} of {n_rows} rows; they are kept",
@@ -281,10 +290,16 @@ impl InputDump {
         Ok(Self { rows: RowWriter::new(output, n_rows, n_values, Dtype::F4)?, n_values })
     }
 
-    /// Writes the `n` pictures of a batch.
-    pub fn take(&mut self, batch: &Batch, n: usize) -> Result<()> {
+    /// Writes the `n` pictures of a batch, those of `bad` as NaN.
+    pub fn take(&mut self, batch: &Batch, n: usize, bad: &[usize]) -> Result<()> {
         let values = batch.to_f32();
-        Ok(self.rows.write_rows(ArrayView2::from_shape((n, self.n_values), &values)?)?)
+        let block = Block::F4(ArrayView2::from_shape((n, self.n_values), &values)?);
+        with_nan_rows(block, bad, |block| {
+            if let Block::F4(block) = block {
+                self.rows.write_rows(block)?;
+            }
+            Ok(())
+        })
     }
 
     /// Ends it with the labels and gives the file its name.
