@@ -7,6 +7,8 @@ BIN := target/release
 ORT := build/onnxruntime/libonnxruntime.so
 TOOLS := ann-acts select-units fmri-roi tuning rsa encode ceiling npy
 export CATSEL_DATA
+# The assembler that set-up brought, for the JPEG decoder; a build finds it here or does without.
+export PATH := $(or $(CATSEL_BUILD),$(CURDIR)/build)/nasm/bin:$(PATH)
 
 .PHONY: all build setup runtime demo study test check bench golden install man clean
 
@@ -19,7 +21,7 @@ build:
 setup:
 	scripts/setup.sh all
 
-# ONNX Runtime alone: enough for the tools and their tests.
+# ONNX Runtime and, where it can be had, the assembler: enough for the tools and their tests.
 runtime:
 	scripts/setup.sh onnxruntime
 

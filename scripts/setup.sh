@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings what a fresh Debian machine with Rust, Python and npm lacks, into build/ (or CATSEL_BUILD).
 #
-#   scripts/setup.sh onnxruntime   build/venv and build/onnxruntime: enough for the tests
+#   scripts/setup.sh onnxruntime   build/venv, build/onnxruntime and build/nasm: enough for the tests
 #   scripts/setup.sh               that, and build/models and build/stimuli: what the demo feeds on
 #
 # Everything is pinned by version and hash. A step that is done leaves a stamp with the hash of what went into it
@@ -17,6 +17,9 @@ readonly EMOJI_SHA512='Wlq2lVStTnr8BDpIJ0pEnTKO4LuDxxqTEhTvRtD1DLRF0me7ogeRQjKoe
 readonly NAMES_PACKAGE='unicode-emoji-json@0.9.0'
 readonly NAMES_FILE='unicode-emoji-json-0.9.0.tgz'
 readonly NAMES_SHA512='HdrQW/7SdbXUsTd8uTATv7LvQJkCSgbAgRCDCtOhQ6xn3EAx+xZHQtRniOXWJK3ywIqPegkNhP4U4EbuFsiQng=='
+# Debian's package of the assembler, for x86-64; it needs nothing but the C library.
+readonly NASM_VERSION=2.16.01-1
+readonly NASM_SHA256=0180693ad5d2da8b36e7d73b9b596dc3e9f900238e3de699976c0576875b878f
 
 scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=${CATSEL_BUILD:-$(dirname "$scripts")/build}
@@ -81,6 +84,43 @@ onnxruntime_library() {
     mv -f "$folder/libonnxruntime.so.part" "$folder/libonnxruntime.so.$ONNXRUNTIME_VERSION"
     ln -sfn "libonnxruntime.so.$ONNXRUNTIME_VERSION" "$folder/libonnxruntime.so"
     mark_done "$stamp" "$want"
+}
+
+# build/nasm/bin/nasm: the assembler that the JPEG decoder's fast parts need on x86-64. Optional: a build without it
+# takes their C twins, which give the same pixels at about half the speed.
+assembler() {
+    local folder=$build/nasm stamp=$build/nasm/setup-stamp package=nasm_${NASM_VERSION}_amd64.deb
+    local file=$build/downloads/$package without='JPEG decoding is built from C, same pixels at half the speed'
+    if [[ $(uname -m) != x86_64 ]]; then return; fi
+    if is_done "$stamp" "$NASM_SHA256"; then return; fi
+    if PATH=${PATH//"$folder/bin:"/} command -v nasm >/dev/null; then return; fi
+    if ! command -v dpkg-deb >/dev/null || ! command -v apt-get >/dev/null; then
+        say "no nasm and no Debian to bring it: $without (install nasm, then: cargo clean --release -p mozjpeg-sys)"
+        return
+    fi
+    if [[ ! -f $file ]]; then
+        mkdir -p "$build/downloads"
+        (cd "$build/downloads" && apt-get -qq download "nasm=$NASM_VERSION" 2>nasm.log >&2) || {
+            say "nasm $NASM_VERSION could not be fetched ($(grep -m 1 '^E:' "$build/downloads/nasm.log")): $without"
+            return
+        }
+        rm -f "$build/downloads/nasm.log"
+    fi
+    if [[ $(sha256sum <"$file") != "$NASM_SHA256  -" ]]; then
+        rm -f "$file"
+        say "$package: its SHA-256 is not the pinned one; removed it: $without"
+        return
+    fi
+    say "nasm $NASM_VERSION into $folder"
+    rm -rf "$folder" "$folder.part"
+    dpkg-deb -x "$file" "$folder.part"
+    mkdir -p "$folder/bin"
+    mv "$folder.part/usr/bin/nasm" "$folder/bin/nasm"
+    rm -rf "$folder.part"
+    "$folder/bin/nasm" -v >/dev/null || { rm -rf "$folder"; say "nasm $NASM_VERSION does not run here: $without"; return; }
+    # cargo cannot see that PATH has an assembler now, and would keep a decoder that was built without.
+    (cd "$scripts/.." && "${CARGO:-cargo}" clean --quiet --release --locked --offline -p mozjpeg-sys 2>/dev/null) || true
+    mark_done "$stamp" "$NASM_SHA256"
 }
 
 # build/models: EfficientNet-lite0, converted without torch and checked on pictures, and its untrained twin.
@@ -149,6 +189,7 @@ if command -v flock >/dev/null; then flock 9; fi
 
 python_environment
 onnxruntime_library
+assembler
 if [[ $what == all ]]; then
     emoji_localizer
     pretrained_network
