@@ -3,7 +3,8 @@
 use crate::bad_pictures::BadImage;
 use crate::exif::orientation;
 use crate::images::Stimulus;
-use crate::network::{Batch, Element, PictureInput};
+use crate::inputs::{Batch, PictureInput};
+use crate::network::Element;
 use crate::picture::{Picture, Reading, decode_with};
 use crate::preprocess::{Preprocessing, Size, arrange};
 use anyhow::{Context, Result, ensure};

@@ -17,7 +17,9 @@ pub mod feed;
 pub mod graph;
 pub mod headers;
 pub mod images;
+pub mod inputs;
 pub mod layers;
+mod listing;
 pub mod model_config;
 pub mod network;
 pub mod onnx;
@@ -29,6 +31,7 @@ mod run;
 pub mod runtime;
 pub mod sinks;
 pub mod steps;
+pub mod weight_files;
 
 pub use args::Args;
 pub use run::run;

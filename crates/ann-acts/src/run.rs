@@ -4,19 +4,22 @@ use crate::args::{Args, BatchSize};
 use crate::bad_pictures::{BadPictures, with_nan_rows};
 use crate::device::{self, Device, DeviceChoice, Execution};
 use crate::feed::{Feed, PictureFacts, Prepared};
-use crate::graph::{Graph, GraphTensor};
+use crate::graph::Graph;
 use crate::headers;
 use crate::images::{PicturesDigest, Stimulus, digest_text, list};
-use crate::layers::{Choice, choose};
-use crate::network::{Element, Network, PictureInput, TensorInfo, outputs, shape_text};
+use crate::inputs::PictureInput;
+use crate::layers::{Choice, Chosen, addresses, choose};
+use crate::listing::{COLUMNS, list_layers};
+use crate::network::{Element, Network, TensorInfo, shape_text};
 use crate::picture::{Grey16, Reading};
 use crate::preprocess::{Preprocessing, Size};
 use crate::resume::{Done, Journal, check_pictures, is_complete};
 use crate::runtime::Runtime;
 use crate::sinks::{InputDump, LayerLabel, Sinks, files_in, make_folder};
 use crate::steps::{self, Steps};
+use crate::weight_files::weight_files;
 use anyhow::{Context, Result, bail, ensure};
-use cli::{Cell, Input, Job, Output, Shard, TableWriter};
+use cli::{Input, Job, Output, Shard, TableWriter};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -40,7 +43,7 @@ pub fn run(args: Args) -> Result<()> {
         let output = Output::text(args.common.output.as_deref())?;
         let graph = read_model(&job, &args.model)?;
         let runtime = Runtime::load(args.onnxruntime.as_deref())?;
-        let table = TableWriter::new(output, args.format, &["index", "layer", "op", "shape", "n_units", "dtype"])?;
+        let table = TableWriter::new(output, args.format, &COLUMNS)?;
         return list_layers(&graph, &runtime, folder_of(&args.model), table)
             .with_context(|| model_name)?
             .into_inner()
@@ -79,19 +82,30 @@ pub fn run(args: Args) -> Result<()> {
         None => headers::check(&stimuli, &steps, &reading)?,
     };
     let graph = read_model(&job, &args.model)?;
-    let choices = choose(&args.layer, &graph.tensors()).with_context(|| model_name.clone())?;
+    let Chosen { choices, notes } =
+        choose(&layer_addresses(&job, &args)?, &graph).with_context(|| model_name.clone())?;
+    notes.iter().for_each(|note| job.note(note));
     let wanted: Vec<String> = choices.iter().map(|choice| choice.tensor.clone()).collect();
 
     let runtime = Runtime::load(args.onnxruntime.as_deref())?;
     let cut = graph.cut_to(&wanted).with_context(|| model_name.clone())?;
-    drop(graph);
+    let cut_graph = Graph::read(cut.clone()).with_context(|| model_name.clone())?;
+    for file in weight_files(&cut_graph, folder_of(&args.model)).with_context(|| model_name.clone())? {
+        // Opened for the record alone: the runtime reads it.
+        job.open(&Input::File(file))?;
+    }
+    drop(cut_graph);
     let execution = execution(&job, &args, &runtime)?;
-    let mut network =
-        Network::open(&runtime, &cut, folder_of(&args.model), &execution).with_context(|| model_name.clone())?;
+    let mut network = Network::open(&runtime, &cut, folder_of(&args.model), &execution, &args.inputs())
+        .with_context(|| model_name.clone())?;
     drop(cut);
     check_input(&network, &steps, size).with_context(|| model_name.clone())?;
     let unusable = network.settle(size).with_context(|| model_name.clone())?;
-    let kept = usable(&job, &choices, unusable).with_context(|| model_name.clone())?;
+    let mut kept = usable(&job, &choices, unusable).with_context(|| model_name.clone())?;
+    if args.dedup {
+        kept = without_renamings(&job, &graph, &choices, &mut network, size, kept)?;
+    }
+    drop(graph);
     let batch = batch_size(&job, &mut network, &args, &execution, size, &kept)?;
     // The same number whatever the shard: numbers may depend on it in their last digits.
     let n_run = network.input.batch.fixed().unwrap_or(batch.min(n_listed));
@@ -102,11 +116,9 @@ pub fn run(args: Args) -> Result<()> {
         "reading",
         json!({ "exif": reading.exif, "grey16": reading.grey16.name(), "bad_image": args.bad_image().name() }),
     );
-    // Copied, because the network is borrowed to run.
-    let tensors: Vec<TensorInfo> = kept.iter().map(|&i| network.layers[i].tensor.clone()).collect();
-    let labels: Vec<LayerLabel> = tensors.iter().map(label).collect();
+    let labels: Vec<LayerLabel> = kept.iter().map(|&i| label(&choices[i].name, &network.layers[i].tensor)).collect();
     let files = match (&args.out_dir, &args.common.output) {
-        (Some(folder), _) => files_in(folder, labels.iter().map(|label| label.name), args.shard),
+        (Some(folder), _) => files_in(folder, labels.iter().map(|label| label.name.as_str()), args.shard),
         (None, Some(file)) if args.resume => vec![file.clone()],
         _ => Vec::new(),
     };
@@ -204,7 +216,7 @@ fn open_journal(
     let ids =
         stimuli.iter().fold(Sha256::new(), |digest, stimulus| digest.chain_update(&stimulus.id).chain_update([0]));
     run.insert("ids_sha256".into(), digest_text(&ids.finalize().into()).into());
-    run.insert("layers".into(), labels.iter().map(|label| label.name).collect());
+    run.insert("layers".into(), labels.iter().map(|label| label.tensor.as_str()).collect());
     run.insert("dtype".into(), args.dtype.map(|dtype| dtype.name()).into());
     let partials: Vec<PathBuf> = files.iter().map(|file| Output::partial_of(file)).collect();
     Journal::open(path, &run, &partials).map(Some)
@@ -258,35 +270,8 @@ fn folder_of(model: &Path) -> &Path {
     }
 }
 
-fn list_layers<W: std::io::Write>(
-    graph: &Graph,
-    runtime: &Runtime,
-    folder: &Path,
-    mut table: TableWriter<W>,
-) -> Result<TableWriter<W>> {
-    let tensors = graph.tensors();
-    let names: Vec<String> = tensors.iter().map(|tensor| tensor.name.clone()).collect();
-    let known: HashMap<String, (TensorInfo, Option<usize>)> = outputs(runtime, &graph.with_outputs(&names), folder)?
-        .into_iter()
-        .map(|(info, n_units)| (info.name.clone(), (info, n_units)))
-        .collect();
-    for (index, GraphTensor { name, op, .. }) in tensors.iter().enumerate() {
-        let info = known.get(name);
-        let row: [Cell; 6] = [
-            index.into(),
-            name.into(),
-            op.into(),
-            info.map(|(info, _)| shape_text(&info.axes)).into(),
-            info.and_then(|(_, n_units)| *n_units).into(),
-            info.map(|(info, _)| info.element.name()).into(),
-        ];
-        table.row(&row)?;
-    }
-    Ok(table)
-}
-
-fn label(tensor: &TensorInfo) -> LayerLabel<'_> {
-    LayerLabel { name: &tensor.name, shape: shape_text(&tensor.axes) }
+fn label(name: &str, tensor: &TensorInfo) -> LayerLabel {
+    LayerLabel { name: name.into(), tensor: tensor.name.clone(), shape: shape_text(&tensor.axes) }
 }
 
 fn check_input(network: &Network, steps: &Preprocessing, size: Size) -> Result<()> {
@@ -323,6 +308,51 @@ fn usable(job: &Job, choices: &[Choice], unusable: Vec<Option<String>>) -> Resul
     Ok(kept)
 }
 
+/// The layers as they were asked for, those of `--layers-from` last.
+fn layer_addresses(job: &Job, args: &Args) -> Result<Vec<String>> {
+    let mut asked = args.layer.clone();
+    if let Some(file) = &args.layers_from {
+        let mut text = String::new();
+        job.open(file)?.reader().read_to_string(&mut text).with_context(|| file.to_string())?;
+        asked.extend(addresses(&text).with_context(|| file.to_string())?);
+    }
+    Ok(asked)
+}
+
+/// Leaves out layers that hold the values of an earlier one in the same order.
+///
+/// Where both count pictures along their first axis and have as many units, a reshaping between them moved no value
+/// of a picture.
+fn without_renamings(
+    job: &Job,
+    graph: &Graph,
+    choices: &[Choice],
+    network: &mut Network,
+    size: Size,
+    kept: Vec<usize>,
+) -> Result<Vec<usize>> {
+    let sources = graph.renamings();
+    let n_units = network.n_units(size)?;
+    let mut seen: HashMap<(&str, usize), &str> = HashMap::new();
+    let mut rest = Vec::new();
+    for i in kept {
+        let Choice { name, tensor, .. } = &choices[i];
+        let source = sources.get(tensor.as_str()).copied().unwrap_or(tensor);
+        match seen.get(&(source, n_units[i])) {
+            Some(earlier) if network.layers[i].pictures_first() => {
+                job.note(format_args!("layer \"{name}\" only renames \"{earlier}\"; left out"));
+                continue;
+            }
+            _ => {}
+        }
+        if network.layers[i].pictures_first() {
+            seen.insert((source, n_units[i]), name);
+        }
+        rest.push(i);
+    }
+    Ok(rest)
+}
+
 fn batch_size(
     job: &Job,
     network: &mut Network,
@@ -340,13 +370,19 @@ fn batch_size(
         (None, BatchSize::Pictures(asked)) => asked,
         (None, BatchSize::Auto) => {
             let most = if execution.device == Device::Cpu { 32 } else { 128 };
-            let fits = (AUTO_BATCH_BYTES / network.bytes_per_picture(size, kept)?.max(1)).clamp(1, most);
+            let fits = (AUTO_BATCH_BYTES / bytes_per_picture(network, size, kept)?).clamp(1, most);
             // A power of two; measured speeds would choose differently from run to run, and numbers with them.
             let batch = 1 << fits.ilog2();
             job.note(format_args!("--batch auto: {batch} pictures at once"));
             batch
         }
     })
+}
+
+/// Bytes of one picture as input and in the layers `kept`, as f4.
+fn bytes_per_picture(network: &mut Network, size: Size, kept: &[usize]) -> Result<usize> {
+    let n_units = network.n_units(size)?;
+    Ok(4 * (3 * size.height * size.width + kept.iter().map(|&i| n_units[i]).sum::<usize>()))
 }
 
 /// What was met in the pictures.
