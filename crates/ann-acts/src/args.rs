@@ -1,11 +1,14 @@
 //! The command line of `ann-acts`.
 
+use crate::altered::LesionAsked;
 use crate::bad_pictures::BadImage;
 use crate::device::DeviceChoice;
 use crate::inputs::{InputsAsked, Setting};
+use crate::lesion::{HeldAt, LesionBy};
 use crate::picture::{Grey16, Reading};
 use crate::preprocess::{Color, Overrides, Preset, Resize, Size};
 use crate::resample::Interpolation;
+use crate::untrained::Untrained;
 use clap::{Parser, ValueEnum};
 use cli::{Input, Shard};
 use npy_stream::Dtype;
@@ -102,6 +105,38 @@ pub struct Args {
     /// Also write the input that the network saw, one flattened row per picture
     #[arg(long, value_name = "FILE", conflicts_with = "list_layers", help_heading = "Preprocessing")]
     pub dump_input: Option<PathBuf>,
+
+    /// Draw every weight anew from this seed: he (normal, variance 2/fan-in), lecun (1/fan-in), or shuffle the trained ones
+    #[arg(
+        long,
+        value_name = "SEED[:he|lecun|shuffle]",
+        conflicts_with = "list_layers",
+        help_heading = "Changed networks"
+    )]
+    pub untrained: Option<Untrained>,
+
+    /// Hold units of a layer at a value: a table with a column `unit`, as select-units writes it
+    #[arg(long, value_name = "UNITS.csv", conflicts_with = "list_layers", help_heading = "Changed networks")]
+    pub lesion: Option<Input>,
+
+    /// What lesioned units are held at: a number, or each unit's mean over all pictures
+    #[arg(
+        long,
+        value_name = "NUMBER|mean",
+        default_value = "0",
+        allow_hyphen_values = true,
+        requires = "lesion",
+        help_heading = "Changed networks"
+    )]
+    pub to: HeldAt,
+
+    /// The lesioned layer, by name, where the table does not name it
+    #[arg(long, value_name = "NAME", requires = "lesion", help_heading = "Changed networks")]
+    pub lesion_layer: Option<String>,
+
+    /// What the numbers in the table count, where the layer has more than channels
+    #[arg(long, value_enum, requires = "lesion", help_heading = "Changed networks")]
+    pub lesion_by: Option<LesionBy>,
 
     /// Pictures per forward pass, or auto: as many as a quarter gigabyte of input and layers holds, at most 32
     /// (128 on a card)
@@ -241,6 +276,12 @@ pub enum BadImageName {
 pub struct Crop(Option<Size>);
 
 impl Args {
+    /// The lesion that was asked for.
+    pub(crate) fn lesion(&self) -> Option<LesionAsked<'_>> {
+        let table = self.lesion.as_ref()?;
+        Some(LesionAsked { table, to: self.to, layer: self.lesion_layer.as_deref(), by: self.lesion_by })
+    }
+
     /// What was said about the network's inputs.
     pub(crate) fn inputs(&self) -> InputsAsked {
         InputsAsked { pictures: self.input.clone(), set: self.set.clone() }

@@ -158,6 +158,43 @@ impl Graph {
         source
     }
 
+    /// Which axis of a tensor of this rank counts channels, where the operators say so: the second behind convolutions and
+    /// pools, wherever a transposition has put it since, the last behind a matrix product.
+    pub fn channel_axis(&self, tensor: &str, rank: usize) -> Option<usize> {
+        let makers = self.makers();
+        let mut name = tensor;
+        // Axes of `tensor` in terms of those of the tensor looked at.
+        let mut axis_of: Vec<usize> = (0..rank).collect();
+        loop {
+            let node = &self.nodes[*makers.get(name)?];
+            let now = match node.op_type.as_str() {
+                "Conv"
+                | "ConvTranspose"
+                | "MaxPool"
+                | "AveragePool"
+                | "GlobalAveragePool"
+                | "GlobalMaxPool"
+                | "BatchNormalization"
+                | "InstanceNormalization"
+                | "LRN" => Some(1),
+                "MatMul" | "Gemm" | "LayerNormalization" if rank < 4 => Some(rank - 1),
+                "Transpose" => {
+                    let perm = &node.attribute("perm")?.ints;
+                    axis_of = axis_of.iter().filter_map(|&axis| usize::try_from(*perm.get(axis)?).ok()).collect();
+                    None
+                }
+                "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Concat" | "Gather" | "Slice" | "Split" => {
+                    return None;
+                }
+                _ => None,
+            };
+            if let Some(channels) = now {
+                return axis_of.iter().position(|&axis| axis == channels);
+            }
+            name = node.input.iter().find(|input| makers.contains_key(input.as_str()))?;
+        }
+    }
+
     /// Position of the node that makes each tensor.
     pub fn makers(&self) -> HashMap<&str, usize> {
         let made = self.nodes.iter().enumerate().flat_map(|(i, node)| node.output.iter().map(move |name| (name, i)));

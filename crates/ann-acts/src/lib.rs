@@ -9,8 +9,10 @@
 //! writes the rows as they come, and [`resume`] goes on with a run that was stopped.
 #![warn(missing_docs)]
 
+pub mod altered;
 mod args;
 pub mod bad_pictures;
+pub mod calibration;
 pub mod device;
 pub mod exif;
 pub mod feed;
@@ -19,6 +21,7 @@ pub mod headers;
 pub mod images;
 pub mod inputs;
 pub mod layers;
+pub mod lesion;
 mod listing;
 pub mod model_config;
 pub mod network;
@@ -31,7 +34,9 @@ mod run;
 pub mod runtime;
 pub mod sinks;
 pub mod steps;
+pub mod untrained;
 pub mod weight_files;
+pub mod weight_roles;
 
 pub use args::Args;
 pub use run::run;

@@ -217,6 +217,31 @@ impl Network {
         Ok(self.shapes(n_run, size)?.iter().map(|shape| shape.iter().product::<usize>() / n_run).collect())
     }
 
+    /// Runs `n` pictures and gives all values of each output, which need not have an axis of pictures.
+    pub fn fetch(&mut self, batch: Batch, n: usize, size: Size) -> Result<Vec<Vec<f64>>> {
+        let inputs = self.inputs(batch, self.input.shape(n, size))?;
+        let outputs = self.session.run(inputs).map_err(plain)?;
+        let values = |layer: &Layer| -> Result<Vec<f64>> {
+            let value = &outputs[layer.tensor.name.as_str()];
+            Ok(match layer.tensor.element {
+                Element::F64 => value.try_extract_tensor::<f64>().map_err(plain)?.1.to_vec(),
+                _ => value.try_extract_tensor::<f32>().map_err(plain)?.1.iter().map(|&v| f64::from(v)).collect(),
+            })
+        };
+        self.layers.iter().map(values).collect()
+    }
+
+    /// Shape of each layer for one batch of `n` black pictures, and which of its axes counts them.
+    pub fn measured(&mut self, size: Size) -> Result<Vec<(Vec<usize>, Option<usize>)>> {
+        let n_run = self.input.batch.fixed().unwrap_or(1);
+        let shapes = self.shapes(n_run, size)?;
+        let axis = |layer: &Layer| match layer.pictures {
+            Some(Pictures::Axis(axis)) => Some(axis),
+            Some(Pictures::Whole) | None => None,
+        };
+        Ok(shapes.into_iter().zip(self.layers.iter().map(axis)).collect())
+    }
+
     fn inputs(&self, pictures: Batch, shape: [usize; 4]) -> Result<Vec<(String, DynValue)>> {
         let mut inputs = vec![(self.input_name.clone(), pictures.into_value(shape)?)];
         for set in &self.set {

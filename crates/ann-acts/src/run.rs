@@ -1,9 +1,10 @@
 //! The tool, top to bottom: list the pictures, choose the layers, open the network, run, write.
 
+use crate::altered::Viewing;
 use crate::args::{Args, BatchSize};
 use crate::bad_pictures::{BadPictures, with_nan_rows};
 use crate::device::{self, Device, DeviceChoice, Execution};
-use crate::feed::{Feed, PictureFacts, Prepared};
+use crate::feed::{Feed, PictureFacts, prepare_ahead};
 use crate::graph::Graph;
 use crate::headers;
 use crate::images::{PicturesDigest, Stimulus, digest_text, list};
@@ -25,11 +26,9 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::sync_channel;
-use std::thread;
 
-/// Batches that may wait for the network. One is enough to keep it busy; two ride out a slow picture.
-const BATCHES_AHEAD: usize = 2;
+/// Pictures per forward pass unless --batch says otherwise.
+const DEFAULT_BATCH: usize = 16;
 
 /// Input and layers of one batch under `--batch auto`.
 const AUTO_BATCH_BYTES: usize = 256 << 20;
@@ -58,12 +57,13 @@ pub fn run(args: Args) -> Result<()> {
     let dump = args.dump_input.as_deref().map(|path| Output::binary(Some(path))).transpose()?;
     let chosen = steps::choose(&args, &job)?;
     let steps = chosen.preprocessing;
-    let mut stimuli = list(&job, &args.images, args.nul)?;
-    let n_listed = stimuli.len();
+    let listed = list(&job, &args.images, args.nul)?;
+    let n_listed = listed.len();
+    let mut stimuli = listed.as_slice();
     let reading = args.reading();
     // Where pictures make the size, those of all shards must agree.
     let size_of_all = match (args.shard, steps.fixed_size()) {
-        (Some(_), None) => Some(headers::check(&stimuli, &steps, &reading)?),
+        (Some(_), None) => Some(headers::check(&listed, &steps, &reading)?),
         _ => None,
     };
     if let Some(shard) = args.shard {
@@ -75,19 +75,32 @@ pub fn run(args: Args) -> Result<()> {
             shard.count
         );
         job.record("shard", shard.record(n_listed));
-        stimuli = stimuli.drain(part).collect();
+        stimuli = &listed[part];
     }
     let size = match size_of_all {
         Some(size) => size,
-        None => headers::check(&stimuli, &steps, &reading)?,
+        None => headers::check(stimuli, &steps, &reading)?,
     };
-    let graph = read_model(&job, &args.model)?;
+    let mut graph = read_model(&job, &args.model)?;
     let Chosen { choices, notes } =
         choose(&layer_addresses(&job, &args)?, &graph).with_context(|| model_name.clone())?;
     notes.iter().for_each(|note| job.note(note));
     let wanted: Vec<String> = choices.iter().map(|choice| choice.tensor.clone()).collect();
 
     let runtime = Runtime::load(args.onnxruntime.as_deref())?;
+    let execution = execution(&job, &args, &runtime)?;
+    if args.untrained.is_some() || args.lesion.is_some() {
+        graph = altered(
+            &job,
+            &args,
+            &runtime,
+            &execution,
+            graph,
+            &wanted,
+            &Shown { steps: &steps, reading, size, listed: &listed },
+        )
+        .with_context(|| model_name.clone())?;
+    }
     let cut = graph.cut_to(&wanted).with_context(|| model_name.clone())?;
     let cut_graph = Graph::read(cut.clone()).with_context(|| model_name.clone())?;
     for file in weight_files(&cut_graph, folder_of(&args.model)).with_context(|| model_name.clone())? {
@@ -95,7 +108,6 @@ pub fn run(args: Args) -> Result<()> {
         job.open(&Input::File(file))?;
     }
     drop(cut_graph);
-    let execution = execution(&job, &args, &runtime)?;
     let mut network = Network::open(&runtime, &cut, folder_of(&args.model), &execution, &args.inputs())
         .with_context(|| model_name.clone())?;
     drop(cut);
@@ -124,7 +136,7 @@ pub fn run(args: Args) -> Result<()> {
     };
     let mut journal = None;
     if args.resume {
-        match open_journal(&job, &args, &labels, &stimuli, &files)? {
+        match open_journal(&job, &args, &labels, stimuli, &files)? {
             Some(opened) => journal = Some(opened),
             None => {
                 job.note(format_args!("all {} rows of {} are there already", stimuli.len(), files[0].display()));
@@ -134,7 +146,7 @@ pub fn run(args: Args) -> Result<()> {
     }
     let done = journal.as_ref().map(|journal| journal.done.clone()).unwrap_or_default();
     if done.rows > 0 {
-        check_pictures(&stimuli, &done.digests)?;
+        check_pictures(stimuli, &done.digests)?;
         job.note(format_args!("{} of {} rows are there already; going on", done.rows, stimuli.len()));
     }
     let mut sinks = match output {
@@ -146,7 +158,7 @@ pub fn run(args: Args) -> Result<()> {
 
     let with_sidecar = args.common.output.is_some() || args.out_dir.is_some() || dump.is_some();
     let feed = Feed::new(&steps, &input, size, with_sidecar).reading(reading, args.bad_image());
-    let mut seen = Seen::after(&done, &stimuli);
+    let mut seen = Seen::after(&done, stimuli);
     let progress = job.progress(stimuli.len(), "images");
     progress.advance(done.rows);
     prepare_ahead(&feed, stimuli[done.rows..].chunks(batch), |prepared, chunk| {
@@ -174,7 +186,7 @@ pub fn run(args: Args) -> Result<()> {
     if with_sidecar {
         job.record("pictures_sha256", seen.digest.finish());
     }
-    let ids: Vec<String> = stimuli.into_iter().map(|stimulus| stimulus.id).collect();
+    let ids: Vec<String> = stimuli.iter().map(|stimulus| stimulus.id.clone()).collect();
     if let Some(dump) = dump {
         dump.finish(&job, &ids)?;
     }
@@ -222,6 +234,57 @@ fn open_journal(
     Journal::open(path, &run, &partials).map(Some)
 }
 
+/// Pictures and how they are shown.
+struct Shown<'a> {
+    steps: &'a Preprocessing,
+    reading: Reading,
+    size: Size,
+    listed: &'a [Stimulus],
+}
+
+/// The network untrained, lesioned, or both: the lesion is one of the untrained twin then.
+fn altered(
+    job: &Job,
+    args: &Args,
+    runtime: &Runtime,
+    execution: &Execution,
+    mut graph: Graph,
+    wanted: &[String],
+    shown: &Shown<'_>,
+) -> Result<Graph> {
+    let folder = folder_of(&args.model);
+    for file in weight_files(&graph, folder)? {
+        job.open(&Input::File(file))?;
+    }
+    let viewing = Viewing {
+        job,
+        runtime,
+        execution,
+        folder,
+        inputs: args.inputs(),
+        steps: shown.steps,
+        reading: shown.reading,
+        size: shown.size,
+        pictures: shown.listed,
+        batch: match args.batch {
+            BatchSize::Pictures(n) => n,
+            BatchSize::Auto => DEFAULT_BATCH,
+        },
+    };
+    let lesion = args.lesion();
+    let lesion =
+        lesion.map(|asked| Ok::<_, anyhow::Error>((viewing.lesion_units(&graph, &asked)?, asked))).transpose()?;
+    if let Some(untrained) = args.untrained {
+        let mut all = wanted.to_vec();
+        all.extend(lesion.iter().flat_map(|(layers, _)| layers.iter().map(|layer| layer.tensor.clone())));
+        graph = viewing.untrained(&graph, untrained, &all)?;
+    }
+    if let Some((layers, asked)) = &lesion {
+        graph = viewing.lesioned(&graph, layers, asked, wanted)?;
+    }
+    Ok(graph)
+}
+
 fn execution(job: &Job, args: &Args, runtime: &Runtime) -> Result<Execution> {
     let choice = args.device.unwrap_or(DeviceChoice::Auto);
     let (device, why_not_cuda) = device::settle(runtime, choice)?;
@@ -231,28 +294,6 @@ fn execution(job: &Job, args: &Args, runtime: &Runtime) -> Result<Execution> {
         job.note(format_args!("running on {device}{why}"));
     }
     Ok(Execution { device, tf32: args.tf32, threads: job.n_threads() })
-}
-
-/// Hands each chunk's batch to `take`, in order, while the next ones are being prepared.
-fn prepare_ahead<'a>(
-    feed: &Feed,
-    chunks: impl Iterator<Item = &'a [Stimulus]> + Send,
-    mut take: impl FnMut(Prepared, &'a [Stimulus]) -> Result<()>,
-) -> Result<()> {
-    thread::scope(|scope| {
-        let (sender, receiver) = sync_channel(BATCHES_AHEAD);
-        scope.spawn(move || {
-            for chunk in chunks {
-                let prepared = feed.prepare(chunk);
-                let failed = prepared.is_err();
-                // A receiver that is gone has failed and says so itself.
-                if sender.send((prepared, chunk)).is_err() || failed {
-                    return;
-                }
-            }
-        });
-        receiver.iter().try_for_each(|(prepared, chunk)| take(prepared?, chunk))
-    })
 }
 
 fn read_model(job: &Job, path: &Path) -> Result<Graph> {
