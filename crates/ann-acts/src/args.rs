@@ -5,6 +5,7 @@ use crate::device::DeviceChoice;
 use crate::picture::{Grey16, Reading};
 use crate::preprocess::{Color, Overrides, Preset, Resize, Size};
 use crate::resample::Interpolation;
+use crate::unit_args::UnitArgs;
 use clap::{Parser, ValueEnum};
 use cli::Shard;
 use npy_stream::Dtype;
@@ -115,6 +116,10 @@ pub struct Args {
     /// libonnxruntime.so to load [default: ORT_DYLIB_PATH, else beside this program]
     #[arg(long, value_name = "FILE", help_heading = "Running")]
     pub onnxruntime: Option<PathBuf>,
+
+    /// What a unit is.
+    #[command(flatten)]
+    pub units: UnitArgs,
 
     /// Output, threads and quiet.
     #[command(flatten)]

@@ -314,6 +314,32 @@ impl Network {
         Ok(4 * (3 * size.height * size.width + values))
     }
 
+    /// The name of the input that takes pictures, and the lengths of its axes for a batch as small as may be.
+    pub fn picture(&self, size: Size) -> (String, Vec<usize>) {
+        (self.input_name.clone(), self.input.shape(self.input.batch.fixed().unwrap_or(1), size).to_vec())
+    }
+
+    /// Lengths of the axes of every layer for a batch as small as may be, pictures included.
+    pub fn layer_shapes(&mut self, size: Size) -> Result<Vec<Vec<usize>>> {
+        self.shapes(self.input.batch.fixed().unwrap_or(1), size)
+    }
+
+    /// Every layer with its values, where these are i8, for a batch of black pictures as small as may be.
+    pub fn integers(&mut self, size: Size) -> Result<Vec<(String, Vec<i64>)>> {
+        let shape = self.input.shape(self.input.batch.fixed().unwrap_or(1), size);
+        let black = Batch::zeros(self.input.element, shape.iter().product());
+        let outputs =
+            self.session.run(ort::inputs![self.input_name.as_str() => black.into_value(shape)?]).map_err(plain)?;
+        self.layers
+            .iter()
+            .map(|layer| {
+                let name = layer.tensor.name.as_str();
+                let (_, values) = outputs[name].try_extract_tensor::<i64>().map_err(plain)?;
+                Ok((name.to_string(), values.to_vec()))
+            })
+            .collect()
+    }
+
     fn shapes(&mut self, n: usize, size: Size) -> Result<Vec<Vec<usize>>> {
         let shape = self.input.shape(n, size);
         let black = Batch::zeros(self.input.element, shape.iter().product());
@@ -378,6 +404,14 @@ impl Network {
 }
 
 impl Layer {
+    /// Which axis counts pictures; `None` where the layer is one picture's.
+    pub fn pictures_axis(&self) -> Option<usize> {
+        match self.pictures {
+            Some(Pictures::Axis(axis)) => Some(axis),
+            Some(Pictures::Whole) | None => None,
+        }
+    }
+
     fn unusable(&self) -> Option<String> {
         let name = &self.tensor.name;
         if !self.tensor.element.is_float() {
