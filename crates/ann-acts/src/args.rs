@@ -8,6 +8,7 @@ use crate::lesion::{HeldAt, LesionBy};
 use crate::picture::{Grey16, Reading};
 use crate::preprocess::{Color, Overrides, Preset, Resize, Size};
 use crate::resample::Interpolation;
+use crate::unit_args::UnitArgs;
 use crate::untrained::Untrained;
 use clap::{Parser, ValueEnum};
 use cli::{Input, Shard};
@@ -167,6 +168,10 @@ pub struct Args {
     /// libonnxruntime.so to load [default: ORT_DYLIB_PATH, else beside this program]
     #[arg(long, value_name = "FILE", help_heading = "Running")]
     pub onnxruntime: Option<PathBuf>,
+
+    /// What a unit is.
+    #[command(flatten)]
+    pub units: UnitArgs,
 
     /// Output, threads and quiet.
     #[command(flatten)]

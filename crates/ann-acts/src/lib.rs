@@ -6,13 +6,16 @@
 //! reads what the model's own file says of it), [`feed`] does this
 //! ahead of the network in batches, [`graph`] reads the ONNX file and cuts it to the layers that
 //! [`layers`] chose, [`runtime`] loads ONNX Runtime, [`device`] says where it computes, [`network`] runs, [`sinks`]
-//! writes the rows as they come, and [`resume`] goes on with a run that was stopped.
+//! writes the rows as they come, and [`resume`] goes on with a run that was stopped. [`units`] plans what is read out of a
+//! layer: [`axes`] follows what its axes mean, [`readout`] pools and picks, [`chosen_units`] are those of a table.
 #![warn(missing_docs)]
 
 pub mod altered;
 mod args;
+pub mod axes;
 pub mod bad_pictures;
 pub mod calibration;
+pub mod chosen_units;
 pub mod device;
 pub mod exif;
 pub mod feed;
@@ -28,12 +31,15 @@ pub mod network;
 pub mod onnx;
 pub mod picture;
 pub mod preprocess;
+pub mod readout;
 pub mod resample;
 pub mod resume;
 mod run;
 pub mod runtime;
 pub mod sinks;
 pub mod steps;
+pub mod unit_args;
+pub mod units;
 pub mod untrained;
 pub mod weight_files;
 pub mod weight_roles;

@@ -250,6 +250,32 @@ impl Network {
         Ok(inputs)
     }
 
+    /// The name of the input that takes pictures, and the lengths of its axes for a batch as small as may be.
+    pub fn picture(&self, size: Size) -> (String, Vec<usize>) {
+        (self.input_name.clone(), self.input.shape(self.input.batch.fixed().unwrap_or(1), size).to_vec())
+    }
+
+    /// Lengths of the axes of every layer for a batch as small as may be, pictures included.
+    pub fn layer_shapes(&mut self, size: Size) -> Result<Vec<Vec<usize>>> {
+        self.shapes(self.input.batch.fixed().unwrap_or(1), size)
+    }
+
+    /// Every layer with its values, where these are i8, for a batch of black pictures as small as may be.
+    pub fn integers(&mut self, size: Size) -> Result<Vec<(String, Vec<i64>)>> {
+        let shape = self.input.shape(self.input.batch.fixed().unwrap_or(1), size);
+        let black = Batch::zeros(self.input.element, shape.iter().product());
+        let inputs = self.inputs(black, shape)?;
+        let outputs = self.session.run(inputs).map_err(plain)?;
+        self.layers
+            .iter()
+            .map(|layer| {
+                let name = layer.tensor.name.as_str();
+                let (_, values) = outputs[name].try_extract_tensor::<i64>().map_err(plain)?;
+                Ok((name.to_string(), values.to_vec()))
+            })
+            .collect()
+    }
+
     fn shapes(&mut self, n: usize, size: Size) -> Result<Vec<Vec<usize>>> {
         let shape = self.input.shape(n, size);
         let black = Batch::zeros(self.input.element, shape.iter().product());
@@ -319,6 +345,14 @@ impl Layer {
     /// Whether each picture's values stand together, one picture behind the other.
     pub fn pictures_first(&self) -> bool {
         matches!(self.pictures, Some(Pictures::Axis(0) | Pictures::Whole))
+    }
+
+    /// Which axis counts pictures; `None` where the layer is one picture's.
+    pub fn pictures_axis(&self) -> Option<usize> {
+        match self.pictures {
+            Some(Pictures::Axis(axis)) => Some(axis),
+            Some(Pictures::Whole) | None => None,
+        }
     }
 
     fn unusable(&self) -> Option<String> {

@@ -18,9 +18,11 @@ use crate::resume::{Done, Journal, check_pictures, is_complete};
 use crate::runtime::Runtime;
 use crate::sinks::{InputDump, LayerLabel, Sinks, files_in, make_folder};
 use crate::steps::{self, Steps};
+use crate::units;
 use crate::weight_files::weight_files;
 use anyhow::{Context, Result, bail, ensure};
 use cli::{Input, Job, Output, Shard, TableWriter};
+use npy_stream::Block;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -55,6 +57,8 @@ pub fn run(args: Args) -> Result<()> {
     let to_stream = args.out_dir.is_none() && !args.resume;
     let output = to_stream.then(|| Output::binary(args.common.output.as_deref())).transpose()?;
     let dump = args.dump_input.as_deref().map(|path| Output::binary(Some(path))).transpose()?;
+    let unit_table = units::open_table(&args.units)?;
+    let chosen_units = units::chosen(&job, &args.units)?;
     let chosen = steps::choose(&args, &job)?;
     let steps = chosen.preprocessing;
     let listed = list(&job, &args.images, args.nul)?;
@@ -88,6 +92,7 @@ pub fn run(args: Args) -> Result<()> {
     let wanted: Vec<String> = choices.iter().map(|choice| choice.tensor.clone()).collect();
 
     let runtime = Runtime::load(args.onnxruntime.as_deref())?;
+    let known: Vec<String> = graph.tensors().into_iter().map(|tensor| tensor.name).collect();
     let execution = execution(&job, &args, &runtime)?;
     if args.untrained.is_some() || args.lesion.is_some() {
         graph = altered(
@@ -117,7 +122,26 @@ pub fn run(args: Args) -> Result<()> {
     if args.dedup {
         kept = without_renamings(&job, &graph, &choices, &mut network, size, kept)?;
     }
+    let traced = args.units.needs_axes().then(|| {
+        let traced =
+            units::traced(&graph, &wanted, (&runtime, &execution, folder_of(&args.model)), &args.inputs(), size);
+        let report = |error| {
+            job.note(format_args!(
+                "the axes cannot be followed through the graph ({error:#}); they are taken by their number"
+            ))
+        };
+        traced.map_err(report).ok()
+    });
+    let traced = traced.flatten();
     drop(graph);
+    let readouts = match args.units.needs_shapes() {
+        true => {
+            let layers = (size, kept.as_slice(), choices.as_slice());
+            units::plan(&job, &args.units, &mut network, layers, traced.as_ref(), (chosen_units.as_ref(), &known))
+                .with_context(|| model_name.clone())?
+        }
+        false => Vec::new(),
+    };
     let batch = batch_size(&job, &mut network, &args, &execution, size, &kept)?;
     // The same number whatever the shard: numbers may depend on it in their last digits.
     let n_run = network.input.batch.fixed().unwrap_or(batch.min(n_listed));
@@ -128,6 +152,7 @@ pub fn run(args: Args) -> Result<()> {
         "reading",
         json!({ "exif": reading.exif, "grey16": reading.grey16.name(), "bad_image": args.bad_image().name() }),
     );
+    job.record("units", args.units.record());
     let labels: Vec<LayerLabel> = kept.iter().map(|&i| label(&choices[i].name, &network.layers[i].tensor)).collect();
     let files = match (&args.out_dir, &args.common.output) {
         (Some(folder), _) => files_in(folder, labels.iter().map(|label| label.name.as_str()), args.shard),
@@ -140,6 +165,9 @@ pub fn run(args: Args) -> Result<()> {
             Some(opened) => journal = Some(opened),
             None => {
                 job.note(format_args!("all {} rows of {} are there already", stimuli.len(), files[0].display()));
+                if let Some(output) = unit_table {
+                    units::write_table(&job, output, &readouts)?;
+                }
                 return Ok(());
             }
         }
@@ -154,6 +182,9 @@ pub fn run(args: Args) -> Result<()> {
         None if args.resume => Sinks::resumable(&files, labels, stimuli.len(), args.dtype, &done)?,
         None => Sinks::files(&files, labels, stimuli.len(), args.dtype)?,
     };
+    for (slot, layer) in readouts.iter().enumerate() {
+        sinks.describe(slot, layer.facts.clone());
+    }
     let mut dump = dump.map(|output| InputDump::new(output, stimuli.len(), size)).transpose()?;
 
     let with_sidecar = args.common.output.is_some() || args.out_dir.is_some() || dump.is_some();
@@ -168,7 +199,11 @@ pub fn run(args: Args) -> Result<()> {
         }
         seen.add(&prepared.facts, chunk);
         network.run(prepared.batch, (chunk.len(), n_run), size, &kept, |slot, block| {
-            with_nan_rows(block, &bad, |block| sinks.take(slot, block))
+            let mut write = |block: Block<'_>| with_nan_rows(block, &bad, |block| sinks.take(slot, block));
+            match readouts.get(slot) {
+                Some(layer) => layer.readout.apply(block, write),
+                None => write(block),
+            }
         })?;
         if let Some(journal) = &mut journal {
             let digests = prepared.facts.iter().map(|facts| digest_text(&facts.digest)).collect();
@@ -189,6 +224,9 @@ pub fn run(args: Args) -> Result<()> {
     let ids: Vec<String> = stimuli.iter().map(|stimulus| stimulus.id.clone()).collect();
     if let Some(dump) = dump {
         dump.finish(&job, &ids)?;
+    }
+    if let Some(output) = unit_table {
+        units::write_table(&job, output, &readouts)?;
     }
     sinks.finish(&job, &ids)?;
     journal.map_or(Ok(()), Journal::remove)

@@ -26,6 +26,8 @@ struct LayerRows {
     rows: Option<RowWriter<Sink>>,
     n_units: usize,
     nan: NanCount,
+    /// What else the sidecar says of it.
+    facts: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Rows of a layer that an earlier run has written.
@@ -150,6 +152,11 @@ impl Sinks {
         self.layers[layer].take(block, self.n_rows, self.dtype)
     }
 
+    /// Says more of a layer for its sidecar.
+    pub fn describe(&mut self, layer: usize, facts: serde_json::Map<String, serde_json::Value>) {
+        self.layers[layer].facts.extend(facts);
+    }
+
     /// Says that this many rows are NaN for a reason that is reported elsewhere.
     pub fn expect_nan_rows(&mut self, n: usize) {
         self.n_bad_rows = n;
@@ -209,6 +216,7 @@ impl LayerRows {
             rows: None,
             n_units: 0,
             nan: NanCount::default(),
+            facts: serde_json::Map::new(),
         }
     }
 
@@ -258,7 +266,12 @@ impl LayerRows {
     }
 
     fn facts(&self) -> serde_json::Value {
-        serde_json::json!({ "name": self.layer, "tensor": self.tensor, "shape": self.shape, "n_units": self.n_units })
+        let mut facts = self.facts.clone();
+        facts.insert("name".into(), self.layer.clone().into());
+        facts.insert("tensor".into(), self.tensor.clone().into());
+        facts.insert("shape".into(), self.shape.clone().into());
+        facts.insert("n_units".into(), self.n_units.into());
+        facts.into()
     }
 
     fn report(&self, job: &Job, n_rows: usize, n_bad: usize) {
