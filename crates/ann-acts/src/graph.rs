@@ -135,29 +135,6 @@ impl Graph {
         &self.outputs
     }
 
-    /// The module of each node.
-    pub fn modules(&self) -> Vec<String> {
-        self.nodes.iter().map(module_of).collect()
-    }
-
-    /// For every tensor that holds the values of another in the same order, that other one: the results of `Identity`,
-    /// of `Dropout` (which does nothing outside of training), and of reshapings.
-    pub fn renamings(&self) -> HashMap<&str, &str> {
-        let mut source: HashMap<&str, &str> = HashMap::new();
-        for node in &self.nodes {
-            let renames = matches!(
-                node.op_type.as_str(),
-                "Identity" | "Dropout" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze"
-            );
-            // A third input of Dropout may switch training on.
-            if let (true, [input, ..], [output, ..]) = (renames && node.input.len() < 3, &*node.input, &*node.output) {
-                let first = source.get(input.as_str()).copied().unwrap_or(input);
-                source.insert(output, first);
-            }
-        }
-        source
-    }
-
     /// Position of the node that makes each tensor.
     pub fn makers(&self) -> HashMap<&str, usize> {
         let made = self.nodes.iter().enumerate().flat_map(|(i, node)| node.output.iter().map(move |name| (name, i)));

@@ -11,6 +11,7 @@
 
 mod args;
 pub mod bad_pictures;
+pub mod dedup;
 pub mod device;
 pub mod exif;
 pub mod feed;
@@ -21,6 +22,8 @@ pub mod inputs;
 pub mod layers;
 mod listing;
 pub mod model_config;
+pub mod names;
+pub mod nearest;
 pub mod network;
 pub mod onnx;
 pub mod picture;
