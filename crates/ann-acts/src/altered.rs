@@ -13,6 +13,7 @@ use crate::network::{Element, Network};
 use crate::picture::Reading;
 use crate::preprocess::{Preprocessing, Size};
 use crate::runtime::Runtime;
+use crate::units::{channels, traced};
 use crate::untrained::{Twin, Untrained};
 use anyhow::{Context, Result, ensure};
 use cli::{Input, Job};
@@ -158,10 +159,17 @@ impl Viewing<'_> {
         let mut network = self.network(graph, &tensors)?;
         network.settle(self.size)?;
         let shapes = network.measured(self.size)?;
+        let channels = match asked.by {
+            Some(LesionBy::Channel) => {
+                let at = (self.runtime, self.execution, self.folder);
+                let traced = traced(graph, &tensors, at, &self.inputs, self.size)?;
+                (0..layers.len()).map(|i| channels(&network, i, &shapes[i].0, &traced)).collect()
+            }
+            _ => vec![None; layers.len()],
+        };
         let mut masks = Vec::new();
         for (layer, (shape, axis)) in layers.iter().zip(&shapes) {
-            let channel = graph.channel_axis(&layer.tensor, shape.len());
-            let mask = mask(shape, *axis, &layer.units, asked.by, channel);
+            let mask = mask(shape, *axis, &layer.units, asked.by, channels[masks.len()]);
             masks.push(mask.with_context(|| format!("layer \"{}\"", layer.tensor))?);
         }
         let values = match asked.to {

@@ -3,6 +3,7 @@
 use crate::altered::Viewing;
 use crate::args::{Args, BatchSize};
 use crate::bad_pictures::{BadPictures, with_nan_rows};
+use crate::dedup::{Candidate, repeated};
 use crate::device::{self, Device, DeviceChoice, Execution};
 use crate::feed::{Feed, PictureFacts, prepare_ahead};
 use crate::graph::Graph;
@@ -25,7 +26,6 @@ use cli::{Input, Job, Output, Shard, TableWriter};
 use npy_stream::Block;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -45,7 +45,7 @@ pub fn run(args: Args) -> Result<()> {
         let graph = read_model(&job, &args.model)?;
         let runtime = Runtime::load(args.onnxruntime.as_deref())?;
         let table = TableWriter::new(output, args.format, &COLUMNS)?;
-        return list_layers(&graph, &runtime, folder_of(&args.model), table)
+        return list_layers(&job, &graph, &runtime, folder_of(&args.model), table)
             .with_context(|| model_name)?
             .into_inner()
             .commit(&job);
@@ -120,7 +120,7 @@ pub fn run(args: Args) -> Result<()> {
     let unusable = network.settle(size).with_context(|| model_name.clone())?;
     let mut kept = usable(&job, &choices, unusable).with_context(|| model_name.clone())?;
     if args.dedup {
-        kept = without_renamings(&job, &graph, &choices, &mut network, size, kept)?;
+        kept = without_repeated(&job, &graph, &choices, &mut network, size, kept)?;
     }
     let traced = args.units.needs_axes().then(|| {
         let traced =
@@ -399,10 +399,7 @@ fn layer_addresses(job: &Job, args: &Args) -> Result<Vec<String>> {
 }
 
 /// Leaves out layers that hold the values of an earlier one in the same order.
-///
-/// Where both count pictures along their first axis and have as many units, a reshaping between them moved no value
-/// of a picture.
-fn without_renamings(
+fn without_repeated(
     job: &Job,
     graph: &Graph,
     choices: &[Choice],
@@ -410,24 +407,23 @@ fn without_renamings(
     size: Size,
     kept: Vec<usize>,
 ) -> Result<Vec<usize>> {
-    let sources = graph.renamings();
     let n_units = network.n_units(size)?;
-    let mut seen: HashMap<(&str, usize), &str> = HashMap::new();
+    let candidate = |&i: &usize| Candidate {
+        tensor: &choices[i].tensor,
+        element: network.layers[i].tensor.element,
+        n_units: n_units[i],
+        pictures_first: network.layers[i].pictures_first(),
+    };
+    let repeated = repeated(graph, &kept.iter().map(candidate).collect::<Vec<_>>());
     let mut rest = Vec::new();
-    for i in kept {
-        let Choice { name, tensor, .. } = &choices[i];
-        let source = sources.get(tensor.as_str()).copied().unwrap_or(tensor);
-        match seen.get(&(source, n_units[i])) {
-            Some(earlier) if network.layers[i].pictures_first() => {
-                job.note(format_args!("layer \"{name}\" only renames \"{earlier}\"; left out"));
-                continue;
-            }
-            _ => {}
+    for (&i, earlier) in kept.iter().zip(repeated) {
+        match earlier {
+            Some(earlier) => job.note(format_args!(
+                "layer \"{}\" only renames \"{}\"; left out",
+                choices[i].name, choices[kept[earlier]].name
+            )),
+            None => rest.push(i),
         }
-        if network.layers[i].pictures_first() {
-            seen.insert((source, n_units[i]), name);
-        }
-        rest.push(i);
     }
     Ok(rest)
 }

@@ -18,7 +18,12 @@ pub fn weight_files(graph: &Graph, folder: &Path) -> Result<Vec<PathBuf>> {
             let text = header.external(key).unwrap_or("0");
             text.parse().map_err(|_| anyhow!("weight \"{}\": {key} {text:?} is not a number", header.name))
         };
-        let end = number("offset")?.saturating_add(number("length")?);
+        // The length may be left out where it follows from the shape.
+        let n_bytes = match header.external("length") {
+            Some(_) => number("length")?,
+            None => header.n_bytes().unwrap_or(0),
+        };
+        let end = number("offset")?.saturating_add(n_bytes);
         let longest = needed.entry(location.to_string()).or_default();
         *longest = end.max(*longest);
     }
