@@ -7,6 +7,7 @@ use crate::inputs::{InputsAsked, Setting};
 use crate::lesion::{HeldAt, LesionBy};
 use crate::picture::{Grey16, Reading};
 use crate::preprocess::{Color, Overrides, Preset, Resize, Size};
+use crate::projection::ProjectionArgs;
 use crate::resample::Interpolation;
 use crate::unit_args::UnitArgs;
 use crate::untrained::Untrained;
@@ -172,6 +173,10 @@ pub struct Args {
     /// What a unit is.
     #[command(flatten)]
     pub units: UnitArgs,
+
+    /// What becomes of layers too wide to keep.
+    #[command(flatten)]
+    pub projection: ProjectionArgs,
 
     /// Output, threads and quiet.
     #[command(flatten)]

@@ -34,6 +34,7 @@ pub mod network;
 pub mod onnx;
 pub mod picture;
 pub mod preprocess;
+pub mod projection;
 pub mod readout;
 pub mod resample;
 pub mod resume;

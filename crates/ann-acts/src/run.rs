@@ -2,7 +2,7 @@
 
 use crate::altered::Viewing;
 use crate::args::{Args, BatchSize};
-use crate::bad_pictures::{BadPictures, with_nan_rows};
+use crate::bad_pictures::{BadImage, BadPictures, with_nan_rows};
 use crate::dedup::{Candidate, repeated};
 use crate::device::{self, Device, DeviceChoice, Execution};
 use crate::feed::{Feed, PictureFacts, prepare_ahead};
@@ -15,6 +15,7 @@ use crate::listing::{COLUMNS, list_layers};
 use crate::network::{Element, Network, TensorInfo, shape_text};
 use crate::picture::{Grey16, Reading};
 use crate::preprocess::{Preprocessing, Size};
+use crate::projection::{FitRows, Projection, Wide};
 use crate::resume::{Done, Journal, check_pictures, is_complete};
 use crate::runtime::Runtime;
 use crate::sinks::{InputDump, LayerLabel, Sinks, files_in, make_folder};
@@ -26,6 +27,7 @@ use cli::{Input, Job, Output, Shard, TableWriter};
 use npy_stream::Block;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -146,6 +148,12 @@ pub fn run(args: Args) -> Result<()> {
     // The same number whatever the shard: numbers may depend on it in their last digits.
     let n_run = network.input.batch.fixed().unwrap_or(batch.min(n_listed));
 
+    let shown = Shown { steps: &steps, reading, size, listed: &listed };
+    let projections = match args.projection.is_asked() {
+        true => projections(&job, &args, &mut network, (&kept, &choices, &readouts), &shown, (batch, n_run))
+            .with_context(|| model_name.clone())?,
+        false => Vec::new(),
+    };
     let input = network.input.clone();
     record(&job, &chosen, &input, size, batch, &runtime, &execution);
     job.record(
@@ -182,8 +190,12 @@ pub fn run(args: Args) -> Result<()> {
         None if args.resume => Sinks::resumable(&files, labels, stimuli.len(), args.dtype, &done)?,
         None => Sinks::files(&files, labels, stimuli.len(), args.dtype)?,
     };
-    for (slot, layer) in readouts.iter().enumerate() {
-        sinks.describe(slot, layer.facts.clone());
+    for slot in 0..kept.len() {
+        let mut facts = readouts.get(slot).map(|layer| layer.facts.clone()).unwrap_or_default();
+        if let Some(projection) = projections.get(slot) {
+            facts.insert("projection".into(), projection.record(&args.projection));
+        }
+        sinks.describe(slot, facts);
     }
     let mut dump = dump.map(|output| InputDump::new(output, stimuli.len(), size)).transpose()?;
 
@@ -199,7 +211,13 @@ pub fn run(args: Args) -> Result<()> {
         }
         seen.add(&prepared.facts, chunk);
         network.run(prepared.batch, (chunk.len(), n_run), size, &kept, |slot, block| {
-            let mut write = |block: Block<'_>| with_nan_rows(block, &bad, |block| sinks.take(slot, block));
+            let mut write = |block: Block<'_>| {
+                let mut finish = |block: Block<'_>| with_nan_rows(block, &bad, |block| sinks.take(slot, block));
+                match projections.get(slot) {
+                    Some(projection) => projection.apply(block, finish),
+                    None => finish(block),
+                }
+            };
             match readouts.get(slot) {
                 Some(layer) => layer.readout.apply(block, write),
                 None => write(block),
@@ -270,6 +288,62 @@ fn open_journal(
     run.insert("dtype".into(), args.dtype.map(|dtype| dtype.name()).into());
     let partials: Vec<PathBuf> = files.iter().map(|file| Output::partial_of(file)).collect();
     Journal::open(path, &run, &partials).map(Some)
+}
+
+/// The projection of each layer of `kept`, its components found on the pictures of `--pca-fit`.
+fn projections(
+    job: &Job,
+    args: &Args,
+    network: &mut Network,
+    (kept, choices, readouts): (&[usize], &[Choice], &[units::LayerUnits]),
+    shown: &Shown<'_>,
+    (batch, n_run): (usize, usize),
+) -> Result<Vec<Projection>> {
+    let asked = &args.projection;
+    let n_units = network.n_units(shown.size)?;
+    let layers: Vec<Wide<'_>> = kept
+        .iter()
+        .enumerate()
+        .map(|(slot, &i)| {
+            let n_units = readouts.get(slot).map_or(n_units[i], |layer| layer.readout.n_units());
+            Wide { name: &choices[i].name, named: choices[i].named, n_units }
+        })
+        .collect();
+    let mut projections = Projection::plan(job, asked, &layers, shown.listed.len())?;
+    let mut record = json!({ "seed": asked.seed });
+    if let Some(n_components) = asked.pca {
+        let pictures = list(job, &asked.pca_fit, false).context("--pca-fit")?;
+        let size = headers::check(&pictures, shown.steps, &shown.reading).context("--pca-fit")?;
+        ensure!(size == shown.size, "--pca-fit: its pictures end with {size} pixels, the others with {}", shown.size);
+        let measured: HashSet<&Path> = shown.listed.iter().map(|stimulus| stimulus.path.as_path()).collect();
+        let n_both = pictures.iter().filter(|stimulus| measured.contains(stimulus.path.as_path())).count();
+        if n_both > 0 {
+            job.warn(format_args!(
+                "{n_both} of {} pictures of --pca-fit are also measured: components and responses are not independent",
+                pictures.len()
+            ));
+        }
+        let mut rows = FitRows::new(asked, &projections, &layers, pictures.len())?;
+        let input = network.input.clone();
+        let feed = Feed::new(shown.steps, &input, shown.size, true).reading(shown.reading, BadImage::Stop);
+        let progress = job.progress(pictures.len(), "images of --pca-fit");
+        let mut digest = PicturesDigest::default();
+        prepare_ahead(&feed, pictures.chunks(batch), |prepared, chunk| {
+            for (facts, stimulus) in prepared.facts.iter().zip(chunk) {
+                digest.add(&digest_text(&facts.digest), &stimulus.id);
+            }
+            network.run(prepared.batch, (chunk.len(), n_run.max(chunk.len())), shown.size, kept, |slot, block| {
+                rows.take(slot, &projections[slot], readouts.get(slot).map(|layer| &layer.readout), block)
+            })?;
+            progress.advance(chunk.len());
+            Ok(())
+        })?;
+        drop(progress);
+        record["pca_fit"] = json!({ "n_stimuli": pictures.len(), "pictures_sha256": digest.finish() });
+        rows.fit(n_components, &layers, &mut projections)?;
+    }
+    job.record("projection", record);
+    Ok(projections)
 }
 
 /// Pictures and how they are shown.
