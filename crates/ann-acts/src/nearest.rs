@@ -1,7 +1,7 @@
 //! Names that somebody may have meant.
 
-/// Up to three of `names` most like `wanted`: those that contain it (or are contained) first, then by the number of
-/// edits; case does not count. A name that occurs again is given once.
+/// Up to three of `names` most like `wanted`: those that contain it or are two edits away first, then those that it
+/// contains, each by the number of edits; case does not count. A name that occurs again is given once.
 ///
 /// ```
 /// let names = ["stem", "block_00", "pool"];
@@ -9,11 +9,16 @@
 /// ```
 pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let wanted = wanted.to_lowercase();
-    let mut scored: Vec<(bool, usize, &str)> = Vec::new();
+    let mut scored: Vec<(u8, usize, &str)> = Vec::new();
     for original in names {
         let name = original.to_lowercase();
-        let contains = !name.is_empty() && (name.contains(&wanted) || wanted.contains(&name));
-        scored.push((!contains, edits(&wanted, &name), original));
+        let n_edits = edits(&wanted, &name);
+        let apart = match () {
+            () if n_edits <= 2 || name.contains(&wanted) => 0,
+            () if !name.is_empty() && wanted.contains(&name) => 1,
+            () => 2,
+        };
+        scored.push((apart, n_edits, original));
     }
     // Stable: among equals the given order stays.
     scored.sort_by_key(|&(apart, edits, _)| (apart, edits));

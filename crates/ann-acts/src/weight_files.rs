@@ -36,7 +36,8 @@ pub fn weight_files(graph: &Graph, folder: &Path) -> Result<Vec<PathBuf>> {
             "keeps weights in {location:?}, outside of its own folder; ONNX Runtime reads none from there: move the file \
              beside the model and save the model anew"
         );
-        let path = folder.join(&location);
+        // The model's own name, and so the folder's, may have no path in front.
+        let path = if folder == Path::new(".") { PathBuf::from(&location) } else { folder.join(&location) };
         let size = match fs::metadata(&path) {
             Ok(facts) => facts.len(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
