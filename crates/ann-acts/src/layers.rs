@@ -96,7 +96,7 @@ impl Chosen {
         if let Some(how) = found.how {
             self.notes.push(match found.tensors.as_slice() {
                 [one] => format!("layer \"{address}\" is tensor \"{}\" ({how})", tensor(*one)),
-                [few @ ..] if few.len() <= 4 => {
+                few if few.len() <= 4 => {
                     let few: Vec<&str> = few.iter().map(|&i| tensor(i)).collect();
                     format!("layer \"{address}\" is {} tensors ({how}): \"{}\"", few.len(), few.join("\", \""))
                 }
@@ -108,6 +108,14 @@ impl Chosen {
                 ),
                 [] => String::new(),
             });
+        }
+        if let (Kind::Name, &[one]) = (found.kind, found.tensors.as_slice())
+            && names.is_refolded(one)
+        {
+            self.notes.push(format!(
+                "layer \"{address}\": the exporter folded the normalization behind this convolution into its weights; \
+                 these are the values after it (export with do_constant_folding=False and training=PRESERVE to have both)"
+            ));
         }
         let mut again: Vec<&str> = Vec::new();
         for &i in &found.tensors {
