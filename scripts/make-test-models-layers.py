@@ -294,6 +294,23 @@ def lpconv():
     )
 
 
+def folded():
+    """A convolution into which its exporter folded the normalization behind it: the weights have a name of its making."""
+    save(
+        "folded",
+        [
+            node("Conv", "pictures onnx::Conv_12", "/conv1/Conv_output_0", "/conv1/Conv"),
+            node("Conv", "/conv1/Conv_output_0 conv2.weight", "/conv2/Conv_output_0", "/conv2/Conv"),
+        ],
+        [PICTURES],
+        [("/conv2/Conv_output_0", FLOAT, ["N", 1, "H", "W"])],
+        [
+            constant("onnx::Conv_12", np.reshape([1, 2, 3], (1, 3, 1, 1))),
+            constant("conv2.weight", np.reshape([2], (1, 1, 1, 1))),
+        ],
+    )
+
+
 def large():
     """shifted: each colour's mean plus the last row of a table of 2.2 GB, which the test makes, mostly hole."""
     rows = 184_000_000
@@ -322,6 +339,7 @@ def main():
     inputs()
     kinds()
     lpconv()
+    folded()
     large()
 
 

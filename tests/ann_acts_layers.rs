@@ -78,6 +78,18 @@ fn a_module_path_finds_the_tensor_that_leaves_it_whoever_exported() {
 }
 
 #[test]
+fn says_where_an_exporter_folded_a_normalization_into_a_convolution() {
+    // 5 + 2 * 6 + 3 * 7
+    let (values, note) = ask("folded", "conv1");
+    assert_eq!(values, array![[38.0]]);
+    assert!(note.contains("layer \"conv1\": the exporter folded the normalization behind this convolution"), "{note}");
+    assert!(ask("folded", "/conv1/Conv_output_0").1.contains("folded"));
+    let (values, note) = ask("folded", "conv2");
+    assert_eq!(values, array![[76.0]]);
+    assert!(!note.contains("folded the normalization"), "{note}");
+}
+
+#[test]
 fn nodes_indices_operators_globs_and_regexes_are_addresses_and_are_explained() {
     let (sum, note) = ask("torchscript", "/layer1/layer1.0/Add");
     assert_eq!(sum, array![[15.0, -5.0]]);

@@ -202,6 +202,7 @@ OUTPUT
 LAYERS
   pool, /layer4/relu/Relu_output_0   a tensor's name, else a node's name
   layer4.1.relu, blocks.5            a module of the network, as its author named it: what leaves it
+  layer4.1.relu_1                    the second call of a module that is called twice
   3, -1                              as --list-layers counts, from the end if negative
   @Relu                              all tensors of an operator
   'block_*'                          glob over names of tensors, nodes and modules; * also crosses /

@@ -109,6 +109,14 @@ impl Chosen {
                 [] => String::new(),
             });
         }
+        if let (Kind::Name, &[one]) = (found.kind, found.tensors.as_slice())
+            && names.is_refolded(one)
+        {
+            self.notes.push(format!(
+                "layer \"{address}\": the exporter folded the normalization behind this convolution into its weights; \
+                 these are the values after it (export with do_constant_folding=False and training=PRESERVE to have both)"
+            ));
+        }
         let mut again: Vec<&str> = Vec::new();
         for &i in &found.tensors {
             let name = if found.kind == Kind::Name { address } else { tensor(i) };

@@ -1,6 +1,7 @@
 //! Every name under which a tensor of a graph can be asked for: its own, its node's, its module's.
 
 use crate::graph::{Graph, GraphTensor, read_by};
+use crate::onnx::Node;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The names of a graph's tensors. Tensors are counted from 0 in graph order, as the listing counts them.
@@ -11,13 +12,34 @@ pub struct Names {
     nodes: BTreeMap<String, Vec<usize>>,
     /// The tensor that leaves each module.
     modules: BTreeMap<String, usize>,
+    /// Tensors of convolutions whose weights are not the module's own.
+    refolded: HashSet<usize>,
 }
 
 impl Names {
     /// Reads the names of `graph`.
     pub fn of(graph: &Graph) -> Self {
         let wiring = Wiring::of(graph);
-        Self { nodes: wiring.by_node(), modules: wiring.by_module(), tensors: wiring.tensors }
+        // What PyTorch's exporter makes by folding it calls onnx::Conv_123; weights that it leaves alone keep their names.
+        let is_refolded = |node: &Node| {
+            node.op_type == "Conv" && node.input.get(1).is_some_and(|weight| weight.starts_with("onnx::Conv_"))
+        };
+        let refolded: HashSet<&str> = graph
+            .nodes()
+            .iter()
+            .filter(|&node| is_refolded(node))
+            .filter_map(|node| node.output.first())
+            .map(String::as_str)
+            .collect();
+        let refolded =
+            (0..wiring.tensors.len()).filter(|&i| refolded.contains(wiring.tensors[i].name.as_str())).collect();
+        Self { nodes: wiring.by_node(), modules: wiring.by_module(), tensors: wiring.tensors, refolded }
+    }
+
+    /// Whether the tensor comes from a convolution into which its exporter folded the normalization behind it: it is then
+    /// what leaves that normalization, and the network no longer makes what the convolution alone gave.
+    pub fn is_refolded(&self, tensor: usize) -> bool {
+        self.refolded.contains(&tensor)
     }
 
     /// The tensor of this very name.
@@ -216,7 +238,7 @@ impl Wiring {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::{Entry, FLOAT, GraphBody, Model, Named, Node, Tensor};
+    use crate::onnx::{Entry, FLOAT, GraphBody, Model, Named, Tensor};
     use prost::Message;
 
     fn graph(nodes: Vec<Node>, outputs: &[&str]) -> Graph {

@@ -68,9 +68,9 @@ mod tests {
     }
 
     #[test]
-    fn what_contains_the_word_comes_before_what_is_spelled_alike() {
-        let names = ["layer5", "encoder/LAYER4/relu", "layer5", "x"];
-        assert_eq!(nearest("layer4", names), ["encoder/LAYER4/relu", "layer5", "x"]);
+    fn what_is_spelled_alike_or_contains_the_word_comes_first() {
+        let names = ["lay", "encoder/LAYER4/relu", "layer5", "layer5", "x"];
+        assert_eq!(nearest("layer4", names), ["layer5", "encoder/LAYER4/relu", "lay"]);
         assert_eq!(nearest_text(&nearest("a", ["b"])), "; the nearest is \"b\"");
         assert_eq!(nearest_text(&[]), "");
     }
