@@ -172,11 +172,10 @@ fn anatomy(network: &Network, i: usize, shape: &[usize], traced: Option<&Traced>
 /// Where the numbers of a layer's units hold their channel; `None` where the graph does not tell.
 pub fn channels(network: &Network, i: usize, shape: &[usize], traced: &Traced) -> Option<Channels> {
     let parts = anatomy(network, i, shape, Some(traced), &UnitArgs::default()).parts?;
-    let mut channels = parts.iter().filter(|part| part.place == Place::Channel);
-    match (channels.next(), channels.next()) {
-        (Some(part), None) => Some(Channels { n: part.length, stride: part.stride }),
-        _ => None,
-    }
+    let places: Vec<usize> = (0..parts.len()).filter(|&i| parts[i].place == Place::Channel).collect();
+    let &[i] = places.as_slice() else { return None };
+    let stride = parts[i + 1..].iter().map(|part| part.length).product();
+    Some(Channels { n: parts[i].length, stride })
 }
 
 type ReadOut = (Readout, Map<String, Value>, Vec<ReadoutError>);
