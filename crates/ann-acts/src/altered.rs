@@ -1,7 +1,7 @@
 //! Networks that are changed before they are shown the pictures: untrained twins and lesions.
 
 use crate::bad_pictures::BadImage;
-use crate::calibration::{by_weight, training_graph};
+use crate::calibration::{training_graph, with_statistics};
 use crate::device::Execution;
 use crate::feed::{Feed, prepare_ahead};
 use crate::graph::Graph;
@@ -97,8 +97,8 @@ impl Viewing<'_> {
             let input = network.input.clone();
             let feed = Feed::new(self.steps, &input, self.size, false).reading(self.reading, BadImage::Stop);
             let measured = network.fetch(feed.prepare(&shown)?.batch, n, self.size)?;
-            let (statistics, n_constant) = by_weight(&normalizations, &measured);
-            twin.with_statistics(&statistics)?;
+            let (calibrated, n_constant) = with_statistics(&twin.graph, &normalizations, &measured)?;
+            twin.graph = calibrated;
             let layers = normalizations.len();
             self.job.note(format_args!(
                 "{}; statistics of {layers} batch normalizations measured on {n} pictures",
