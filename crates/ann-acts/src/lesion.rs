@@ -157,7 +157,7 @@ pub fn mask(
     match by {
         None if n_long > 1 => bail!(
             "has {text} units; say what the numbers of the table count: --lesion-by unit (0 to {}), as select-units \
-             numbers them without --pool, or --lesion-by channel",
+             numbers them without --pool and --tokens, or --lesion-by channel",
             n_units - 1
         ),
         None | Some(LesionBy::Unit) => {
