@@ -194,13 +194,17 @@ def main():
     arguments.add_argument("--batch", type=int, default=16)
     arguments.add_argument("--folder", type=pathlib.Path, default=ROOT / "build/bench/acts")
     arguments.add_argument("--torch-python", default=sys.executable)
+    arguments.add_argument("--make", action="store_true", help="only make networks and pictures")
     options = arguments.parse_args()
     folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    for name, make in (("resnet50", resnet50), ("mobilenetv2", mobilenetv2), ("nothing", nothing)):
-        if not (folder / f"{name}.onnx").exists():
-            make(folder / f"{name}.onnx")
-    pictures(folder / "pictures", 64)
+    if options.make:
+        for name, make in (("resnet50", resnet50), ("mobilenetv2", mobilenetv2), ("nothing", nothing)):
+            if not (folder / f"{name}.onnx").exists():
+                make(folder / f"{name}.onnx")
+        return pictures(folder / "pictures", 64)
+    # In a process of its own: the peak memory of a child counts from that of its parent.
+    subprocess.run([sys.executable, __file__, "--make", "--folder", folder], check=True)
     lists = {}
     for n in (1, 16, 96, 256, 768):
         lists[n] = folder / f"{n}.csv"

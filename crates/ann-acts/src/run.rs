@@ -108,16 +108,14 @@ pub fn run(args: Args) -> Result<()> {
         )
         .with_context(|| model_name.clone())?;
     }
-    let cut = graph.cut_to(&wanted).with_context(|| model_name.clone())?;
-    let cut_graph = Graph::read(cut.clone()).with_context(|| model_name.clone())?;
-    for file in weight_files(&cut_graph, folder_of(&args.model)).with_context(|| model_name.clone())? {
+    // From here on the part that the layers need is the graph; the file's bytes go.
+    let graph = graph.cut_to(&wanted).and_then(Graph::read).with_context(|| model_name.clone())?;
+    for file in weight_files(&graph, folder_of(&args.model)).with_context(|| model_name.clone())? {
         // Opened for the record alone: the runtime reads it.
         job.open(&Input::File(file))?;
     }
-    drop(cut_graph);
-    let mut network = Network::open(&runtime, &cut, folder_of(&args.model), &execution, &args.inputs())
+    let mut network = Network::open(&runtime, graph.bytes(), folder_of(&args.model), &execution, &args.inputs())
         .with_context(|| model_name.clone())?;
-    drop(cut);
     check_input(&network, &steps, size).with_context(|| model_name.clone())?;
     let unusable = network.settle(size).with_context(|| model_name.clone())?;
     let mut kept = usable(&job, &choices, unusable).with_context(|| model_name.clone())?;
