@@ -28,7 +28,7 @@ pub struct Args {
     pub images: Vec<PathBuf>,
 
     /// A layer; see LAYERS. Repeat for more, all come from one pass
-    #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true, required_unless_present_any = ["list_layers", "layers_from"])]
+    #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true, required_unless_present_any = ["list_layers", "layers_from", "doctor"])]
     pub layer: Vec<String>,
 
     /// Layers from a file, one address a line; lines that start with # are left out
@@ -48,11 +48,24 @@ pub struct Args {
     pub set: Vec<Setting>,
 
     /// List every tensor that the network makes, and stop
-    #[arg(long, conflicts_with = "layer")]
+    #[arg(long, group = "table", conflicts_with = "layer")]
     pub list_layers: bool,
 
-    /// Table format of --list-layers
-    #[arg(long, value_enum, default_value_t, requires = "list_layers")]
+    /// Show one picture in every common preprocessing, say what a classifier makes of it and how far --layer (else the
+    /// network's last output) moves, and stop
+    #[arg(long, group = "table", conflicts_with_all = ["list_layers", "layers_from", "out_dir", "dump_input", "shard", "resume", "untrained", "lesion", "units", "unit_table", "pool", "tokens", "srp", "pca", "dedup", "dtype", "batch"])]
+    pub doctor: bool,
+
+    /// Names of the classes for --doctor, one a line
+    #[arg(long, value_name = "FILE", requires = "doctor")]
+    pub labels: Option<Input>,
+
+    /// Classes that --doctor shows of each variant
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "doctor")]
+    pub top: usize,
+
+    /// Table format of --list-layers and --doctor
+    #[arg(long, value_enum, default_value_t, requires = "table")]
     pub format: cli::Format,
 
     /// Write one file per layer into this folder (made if needed), each with its sidecar
@@ -197,6 +210,8 @@ INPUT
 OUTPUT
   A .npy matrix, one row per picture, the layer flattened in C order, followed by the ids as labels.
   Several layers without --out-dir follow one another in the order asked.
+  --doctor: variant (0 is the preprocessing asked for), resize, crop, interpolation, color, normalization, then rank, label and score
+  (softmax) of the --top classes, and r and relative_l2 of the layer against variant 0.
   --list-layers: index, layer (the tensor's name), module, node, op, shape, n_units, dtype.
 
 LAYERS

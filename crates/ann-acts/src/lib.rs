@@ -18,6 +18,7 @@ pub mod calibration;
 pub mod chosen_units;
 pub mod dedup;
 pub mod device;
+pub mod doctor;
 pub mod exif;
 pub mod feed;
 pub mod graph;

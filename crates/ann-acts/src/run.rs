@@ -5,6 +5,7 @@ use crate::args::{Args, BatchSize};
 use crate::bad_pictures::{BadImage, BadPictures, with_nan_rows};
 use crate::dedup::{Candidate, repeated};
 use crate::device::{self, Device, DeviceChoice, Execution};
+use crate::doctor::{self, Watched};
 use crate::feed::{Feed, PictureFacts, prepare_ahead};
 use crate::graph::Graph;
 use crate::headers;
@@ -14,7 +15,7 @@ use crate::layers::{Choice, Chosen, addresses, choose};
 use crate::listing::{COLUMNS, list_layers};
 use crate::network::{Element, Network, TensorInfo, shape_text};
 use crate::picture::{Grey16, Reading};
-use crate::preprocess::{Preprocessing, Size};
+use crate::preprocess::{Preprocessing, Resize, Size};
 use crate::projection::{FitRows, Projection, Wide};
 use crate::resume::{Done, Journal, check_pictures, is_complete};
 use crate::runtime::Runtime;
@@ -53,6 +54,9 @@ pub fn run(args: Args) -> Result<()> {
             .commit(&job);
     }
 
+    if args.doctor {
+        return examine_network(&job, &args).with_context(|| model_name);
+    }
     if let Some(folder) = &args.out_dir {
         make_folder(folder)?;
     }
@@ -457,6 +461,87 @@ fn usable(job: &Job, choices: &[Choice], unusable: Vec<Option<String>>) -> Resul
         job.note(format_args!("{} of {} tensors left out: {first}", left_out.len(), choices.len()));
     }
     Ok(kept)
+}
+
+/// `--doctor`.
+fn examine_network(job: &Job, args: &Args) -> Result<()> {
+    let output = Output::text(args.common.output.as_deref())?;
+    let own = steps::choose(args, job)?.preprocessing;
+    let pictures = list(job, &args.images, args.nul)?;
+    let [picture] = pictures.as_slice() else { bail!("--doctor looks at one picture, {} are given", pictures.len()) };
+    let mut text = String::new();
+    if let Some(labels) = &args.labels {
+        job.open(labels)?.reader().read_to_string(&mut text).with_context(|| labels.to_string())?;
+    }
+    let labels: Vec<String> = text.lines().map(|line| line.trim().to_string()).collect();
+    let graph = read_model(job, &args.model)?;
+    let mut wanted = match args.layer.as_slice() {
+        [] => Vec::new(),
+        layers => {
+            let Chosen { choices, notes } = choose(layers, &graph)?;
+            notes.iter().for_each(|note| job.note(note));
+            ensure!(choices.len() == 1, "--doctor watches one layer, {} are asked for", choices.len());
+            vec![choices[0].tensor.clone()]
+        }
+    };
+    let asked = !wanted.is_empty();
+    wanted.extend(graph.outputs().iter().filter(|output| !wanted.contains(output)).cloned().collect::<Vec<_>>());
+    let graph = Graph::read(graph.cut_to(&wanted)?)?;
+    for file in weight_files(&graph, folder_of(&args.model))? {
+        job.open(&Input::File(file))?;
+    }
+    let runtime = Runtime::load(args.onnxruntime.as_deref())?;
+    let execution = execution(job, args, &runtime)?;
+    let mut network = Network::open(&runtime, graph.bytes(), folder_of(&args.model), &execution, &args.inputs())?;
+    let size = match (network.input.height.fixed(), network.input.width.fixed(), own.fixed_size()) {
+        (Some(height), Some(width), _) => Size { height, width },
+        (_, _, Some(size)) => size,
+        _ => headers::check(&pictures, &own, &args.reading())?,
+    };
+    let own = match own.fixed_size() {
+        Some(made) if made != size => {
+            job.note(format_args!(
+                "the network takes {size} pixels, the preprocessing makes {made}; variant 0 ends with {size}"
+            ));
+            Preprocessing { resize: Resize::ShortSide(size.height.min(size.width)), crop: Some(size), ..own }
+        }
+        None => Preprocessing { crop: Some(size), ..own },
+        _ => own,
+    };
+    let unusable = network.settle(size)?;
+    let usable = |i: &usize| unusable[*i].is_none();
+    let is_classifier = |i: &usize| {
+        let axes = &network.layers[*i].tensor.axes;
+        usable(i) && axes.len() == 2 && axes[1].fixed().is_some_and(|n| n > 1)
+    };
+    let outputs = usize::from(asked)..network.layers.len();
+    // A layer that is an output itself stands first and is not repeated.
+    let classes = outputs
+        .clone()
+        .rev()
+        .find(is_classifier)
+        .or_else(|| Some(0).filter(|i| graph.outputs()[0] == network.layers[0].tensor.name && is_classifier(i)));
+    let layer = match asked {
+        true => {
+            if let Some(reason) = &unusable[0] {
+                bail!("{reason}");
+            }
+            0
+        }
+        false => outputs.rev().find(usable).context("no output of the network gives a row of numbers per picture")?,
+    };
+    if let Some(classes) = classes {
+        let TensorInfo { name, axes, .. } = &network.layers[classes].tensor;
+        job.note(format_args!("output \"{name}\" ({}) is taken for a classifier", shape_text(axes)));
+    } else {
+        job.note("no output looks like a classifier's (pictures x classes); only the layer's movement is shown");
+        ensure!(labels.is_empty(), "--labels: the network has no classifier whose classes could be named");
+    }
+    let table = TableWriter::new(output, args.format, &doctor::COLUMNS)?;
+    let watched = Watched { layer, classes };
+    doctor::examine(&mut network, picture, (own, size, args.reading()), &watched, (&labels, args.top), table)?
+        .into_inner()
+        .commit(job)
 }
 
 /// The layers as they were asked for, those of `--layers-from` last.
