@@ -2,7 +2,7 @@
 """Write the tiny transformers and maps that tests/ann_acts_units.rs runs, and what NumPy makes of them.
 
 Needs numpy and onnx (1.23.2 wrote the committed files). The networks go to testdata/models, the values that a second
-implementation of them in NumPy (in f8) works out to testdata/golden/acts/tokens.json.
+implementation of them in NumPy (in f8) works out to testdata/models/vit-activations.json.
 
     python3 scripts/make-test-models-units.py
 """
@@ -169,9 +169,9 @@ def main():
         layers = ["block0", "block1/joined", "norm"] if n_prefix != 1 or whole else ["norm"]
         golden[name] = {layer: np.round(net.values[layer].reshape(2, -1), 7).tolist() for layer in layers}
     shuffled(pictures()).save("maps", ["last_relu", "flat", "means"], ["N", 3, "H", "W"])
-    folder = ROOT / "testdata" / "golden" / "acts"
+    folder = ROOT / "testdata" / "models"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "tokens.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
+    (folder / "vit-activations.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":

@@ -163,7 +163,7 @@ fn the_channels_option_overrides_what_four_axes_mean() {
 
 /// Values of the second implementation: network, layer -> pictures x (tokens x channels).
 fn golden(network: &str, layer: &str) -> Array2<f64> {
-    let text = fs::read(root().join("testdata/golden/acts/tokens.json")).unwrap();
+    let text = fs::read(root().join("testdata/models/vit-activations.json")).unwrap();
     let all: Value = serde_json::from_slice(&text).unwrap();
     let rows: Vec<Vec<f64>> = serde_json::from_value(all[network][layer].clone()).unwrap();
     Array2::from_shape_vec((rows.len(), rows[0].len()), rows.concat()).unwrap()

@@ -237,6 +237,20 @@ PREPROCESSING
   followed exactly is an error. --resize, --crop, --interpolation, --mean, --std and --color replace
   single steps of either; mean and std stay in the units that the first division leaves.
 
+UNITS
+  Which axis of a layer is channel, y, x or token is followed through the graph. Without --pool and
+  --tokens every number of a layer is a unit, numbered in C order. --pool makes one unit per channel
+  (sums in f64; NaN stays NaN). Tokens before the patches (class token, registers) are those that the map
+  of patches does not explain: 197 tokens of 14x14 patches have 1; --tokens mean and patches leave them out.
+  A layer that was named and has no map (no tokens) is an error, one met by a pattern stays as it is.
+  --units takes the table of select-units, run on the same --pool and --tokens: `unit` is the column of that
+  matrix. Rows are taken by `layer` (or `array`: a layer, the stem of its file, its position in a stream),
+  columns come out in ascending order of unit; a unit twice, a unit too many or no unit at all is an error.
+  --unit-table: layer, unit (as select-units numbers the matrix without --units), channel, y, x, token
+  (prefix tokens counted; y and x of a token are those of its patch), column (of the matrix written). What has
+  no clear place, as an attention map, has only its numbers.
+  --srp and --pca come last; nothing but seed, width and N decides the random matrix.
+
 EXAMPLES
   ann-acts lite0.onnx --list-layers
   ann-acts lite0.onnx --preprocess efficientnet-lite --layer pool floc.csv > pool.npy
