@@ -220,6 +220,8 @@ fn masks_of_lp_convolutions_are_left_alone() {
     acts(dir.path(), line).ok();
     let untrained = &sidecar(dir.path(), "x.npy")["untrained"];
     let drawn = untrained["drawn"].as_array().unwrap();
+    let left = untrained["left"].as_array().unwrap();
+    assert!(left.iter().any(|w| w["reason"] == "folded into another constant"), "{left:?}");
     let kernels = drawn.iter().filter(|w| w["role"] == "weight").count();
     assert!(
         kernels >= 1 && drawn.iter().all(|w| w["shape"].as_array().unwrap().len() == 4 || w["role"] == "bias"),

@@ -73,7 +73,8 @@ impl Viewing<'_> {
         let (training, normalizations) = training_graph(&twin.graph, &twin.graph.ancestors(wanted))?;
         if normalizations.is_empty() {
             self.job.note(format_args!(
-                "{}; no batch normalization is left in the graph to measure statistics for",
+                "{}; no batch normalization is left in the graph (exporters fold it into convolutions), so nothing \
+                 keeps the scale of a deep twin's activations; an export that keeps it makes the better control",
                 twin.summary()
             ));
         } else {
