@@ -1,10 +1,11 @@
-use crate::{LinearAlgebraError, Real, gram, product, symmetric_eigen};
+use crate::{LinearAlgebraError, Real, cross_gram, gram, product, symmetric_eigen};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
-/// Principal components of rows (`n x d`) with far fewer rows than columns.
+/// Principal components of rows (`n x d`).
 ///
-/// The components are the right singular vectors of the centred rows, found from the `n x n` Gram matrix; signs are
-/// scikit-learn's (since 1.5): the loading that is largest in size is positive.
+/// The components are the right singular vectors of the centred rows, found from the products of rows (`n x n`) or of
+/// columns (`d x d`), whichever are fewer; signs are scikit-learn's (since 1.5): the loading that is largest in size
+/// is positive.
 #[derive(Debug, Clone)]
 pub struct Pca {
     mean: Array1<f64>,
@@ -36,7 +37,14 @@ impl Pca {
         mean /= n as f64;
         let mut centred = rows.mapv(|v| v.to_f64());
         centred -= &mean;
-        let eigen = symmetric_eigen(gram(centred.view()).to_array().view())?;
+        // The first mean carries the rounding of a long sum; what is left over on average is that rounding.
+        let left_over = centred.sum_axis(Axis(0)) / n as f64;
+        mean += &left_over;
+        centred.assign(&rows.mapv(|v| v.to_f64()));
+        centred -= &mean;
+        let by_rows = n <= d;
+        let products = if by_rows { gram(centred.view()) } else { cross_gram(centred.view()) };
+        let eigen = symmetric_eigen(products.to_array().view())?;
         // Ascending: the last are the largest. Sums of squares this small against the largest are rounding.
         let values: Vec<f64> = eigen.values.iter().rev().map(|&v| v.max(0.0)).collect();
         let total: f64 = values.iter().sum();
@@ -45,12 +53,15 @@ impl Pca {
         if n_components > rank {
             return Err(LinearAlgebraError::TooManyComponents { asked: n_components, rank });
         }
-        let mut left = Array2::zeros((n_components, n));
-        for (k, mut row) in left.rows_mut().into_iter().enumerate() {
-            row.assign(&eigen.vectors.column(n - 1 - k));
-            row /= values[k].sqrt();
+        let order = values.len();
+        let mut vectors = Array2::zeros((n_components, order));
+        for (k, mut row) in vectors.rows_mut().into_iter().enumerate() {
+            row.assign(&eigen.vectors.column(order - 1 - k));
+            if by_rows {
+                row /= values[k].sqrt();
+            }
         }
-        let mut components = product(left.view(), centred.view());
+        let mut components = if by_rows { product(vectors.view(), centred.view()) } else { vectors };
         for mut component in components.rows_mut() {
             let largest = component.iter().fold(0.0f64, |a, &b| if b.abs() > a.abs() { b } else { a });
             if largest < 0.0 {
@@ -122,6 +133,32 @@ mod tests {
     }
 
     #[test]
+    fn more_rows_than_columns_give_the_same_as_fewer() {
+        // The same 8 columns among 30 of which 22 are 0: found from 20 x 20 products of rows and from 8 x 8 of columns.
+        let narrow: Array2<f64> = noise(20, 8, 6);
+        let mut wide = Array2::zeros((20, 30));
+        wide.slice_mut(s![.., ..8]).assign(&narrow);
+        let (narrow_pca, wide_pca) = (Pca::fit(narrow.view(), 8).unwrap(), Pca::fit(wide.view(), 8).unwrap());
+        let difference = &narrow_pca.components() - &wide_pca.components().slice(s![.., ..8]);
+        assert!(difference.iter().all(|d| d.abs() < 1e-10));
+        let difference = narrow_pca.explained_variance() - wide_pca.explained_variance();
+        assert!(difference.iter().all(|d| d.abs() < 1e-12));
+        let error = Pca::fit(wide.view(), 9).unwrap_err();
+        assert_eq!(error, LinearAlgebraError::TooManyComponents { asked: 9, rank: 8 });
+        let error = Pca::fit(narrow.view(), 9).unwrap_err();
+        assert_eq!(error, LinearAlgebraError::TooManyComponents { asked: 9, rank: 8 });
+    }
+
+    #[test]
+    fn the_order_of_rows_does_not_matter() {
+        for (n, d) in [(12, 30), (30, 12)] {
+            let rows: Array2<f64> = noise(n, d, 7);
+            let (one, other) = (Pca::fit(rows.view(), 5).unwrap(), Pca::fit(rows.slice(s![..;-1, ..]), 5).unwrap());
+            assert!((&one.components() - &other.components()).iter().all(|d| d.abs() < 1e-10), "{n} x {d}");
+        }
+    }
+
+    #[test]
     fn a_line_has_one_component() {
         let rows = array![[0.0f32, 0.0], [3.0, 4.0], [6.0, 8.0]];
         let pca = Pca::fit(rows.view(), 1).unwrap();
@@ -137,6 +174,14 @@ mod tests {
         let constant = Array2::<f64>::ones((5, 3));
         let refused = |rows: ArrayView2<f64>, k| Pca::fit(rows, k).unwrap_err();
         assert_eq!(refused(constant.view(), 1), LinearAlgebraError::TooManyComponents { asked: 1, rank: 0 });
+        // 0.1 and 1000/3 have means that are off in the last digits, at 10 rows and more so at 1000.
+        for (n, d) in [(10, 40), (1000, 40), (40, 1000)] {
+            for value in [0.1, 1000.0 / 3.0] {
+                let constant = Array2::from_elem((n, d), value);
+                let expected = LinearAlgebraError::TooManyComponents { asked: 1, rank: 0 };
+                assert_eq!(refused(constant.view(), 1), expected, "{value} {n} x {d}");
+            }
+        }
         let rows: Array2<f64> = noise(4, 50, 1);
         assert_eq!(refused(rows.view(), 4), LinearAlgebraError::TooManyComponents { asked: 4, rank: 3 });
         let mut holed = rows;
