@@ -40,7 +40,7 @@ fn whole(dir: &Path, pictures: &str) -> Array2<f32> {
 
 fn random(n: usize, seed: u64) -> SparseProjection {
     SparseProjection::new(WIDTH, n, |stream| {
-        let mut draws = Draws::stream(seed, stream);
+        let mut draws = Draws::stream(seed, (1 << 32) + stream);
         move || draws.uniform()
     })
 }

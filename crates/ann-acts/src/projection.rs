@@ -15,6 +15,10 @@ use statistics::Draws;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+/// Streams of the seed that random projections take, beyond those of weights that are drawn anew: with one seed for both
+/// neither depends on the other.
+const FIRST_STREAM: u64 = 1 << 32;
+
 /// What to do with wide layers.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Projection")]
@@ -135,7 +139,7 @@ impl Projection {
                             &format!("the random projection of layer \"{name}\""),
                         )?;
                         Some(SparseProjection::new(n_units, n, |stream| {
-                            let mut draws = Draws::stream(args.seed, stream);
+                            let mut draws = Draws::stream(args.seed, FIRST_STREAM + stream);
                             move || draws.uniform()
                         }))
                     } else if named && asked != Components::Auto {
