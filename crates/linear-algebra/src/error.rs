@@ -41,6 +41,22 @@ pub enum LinearAlgebraError {
         /// Order of the factored matrix.
         n: usize,
     },
+    /// Rows of another width than those that a projection was made for.
+    #[error("rows of {columns} columns, the projection takes {n}")]
+    ColumnsDiffer {
+        /// Columns of the rows.
+        columns: usize,
+        /// Columns that it takes.
+        n: usize,
+    },
+    /// The rows do not span that many dimensions.
+    #[error("{asked} components asked for, the rows span {rank}")]
+    TooManyComponents {
+        /// What was asked for.
+        asked: usize,
+        /// What there is.
+        rank: usize,
+    },
 }
 
 /// The order of a square matrix of finite numbers, or why it is none.

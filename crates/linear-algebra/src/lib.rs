@@ -1,4 +1,5 @@
-//! Dense linear algebra on ndarray views: products, Gram matrices, symmetric eigenvectors, Cholesky.
+//! Dense linear algebra on ndarray views: products, Gram matrices, symmetric eigenvectors, Cholesky, principal
+//! components, random projection.
 //!
 //! Rows are stimuli, columns are units or voxels; views go in, `ndarray` arrays come out. The backend
 //! (faer) is named in this crate only and none of its types leave it.
@@ -19,14 +20,18 @@ mod cholesky;
 mod eigen;
 mod error;
 mod gram;
+mod pca;
 mod product;
+mod projection;
 mod real;
 
 pub use cholesky::Cholesky;
 pub use eigen::{SymmetricEigen, symmetric_eigen};
 pub use error::LinearAlgebraError;
 pub use gram::{Gram, GramAccumulator, cross_gram, gram};
+pub use pca::Pca;
 pub use product::{PANEL, cross_product, product};
+pub use projection::{SparseProjection, johnson_lindenstrauss_dim};
 pub use real::Real;
 
 #[cfg(test)]
