@@ -307,7 +307,7 @@ fn select_units_feeds_units_in_a_pipe() {
     let mut ascending: Vec<usize> = (0..chosen.len()).collect();
     ascending.sort_by_key(|&i| chosen[i]);
     assert_eq!(matrix(&file).0, by_cols.select(Axis(1), &ascending));
-    let out = sh(dir.path(), &format!("printf "unit\\n1\\n" | {net} --units - -"));
+    let out = sh(dir.path(), &format!("echo -e 'unit\\n1' | {net} --units - -"));
     assert_eq!(out.code, 1);
     assert!(out.stderr.contains("at most one input may be -"), "{}", out.stderr);
 }
