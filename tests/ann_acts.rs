@@ -52,8 +52,11 @@ fn labels(text: &str) -> Option<Vec<String>> {
 #[test]
 fn lists_every_tensor_with_shape_units_and_kind() {
     let dir = tempfile::tempdir().unwrap();
-    let expected = "index,layer,op,shape,n_units,dtype\n0,conv,Conv,Nx2x?x?,,f4\n1,relu,Relu,Nx2x?x?,,f4\n\
-                    2,average,GlobalAveragePool,Nx2x1x1,2,f4\n3,pool,Flatten,Nx2,2,f4\n4,logits,MatMul,Nx2,2,f4\n";
+    let expected = "index,layer,module,node,op,shape,n_units,dtype\n\
+                    0,conv,features.conv,/features/conv/Conv,Conv,Nx2x?x?,,f4\n\
+                    1,relu,features.relu,/features/relu/Relu,Relu,Nx2x?x?,,f4\n\
+                    2,average,,,GlobalAveragePool,Nx2x1x1,2,f4\n3,pool,,,Flatten,Nx2,2,f4\n\
+                    4,logits,,,MatMul,Nx2,2,f4\n";
     assert_eq!(acts(dir.path(), "ann-acts MODELS/tiny.onnx --list-layers").text(), expected);
     let tokens = rows(&acts(dir.path(), "ann-acts MODELS/tokens.onnx --list-layers").text());
     assert_eq!((tokens[2]["layer"].as_str(), tokens[2]["dtype"].as_str()), ("shape", "i8"));
@@ -312,7 +315,10 @@ fn refuses_pictures_that_are_missing_broken_or_of_different_sizes() {
 fn refuses_networks_that_it_cannot_feed_rightly() {
     let dir = folder();
     let with = |model: &str, rest: &str| acts(dir.path(), &format!("ann-acts MODELS/{model}.onnx {rest} s.csv"));
-    with("two-inputs", "--preprocess raw255 --layer sum").fails(1, &["takes 2 inputs (pictures, other), expected 1"]);
+    with("two-inputs", "--preprocess raw255 --layer sum").fails(
+        1,
+        &["several inputs could take the pictures: pictures (Nx3x2x2 f4), other (Nx3x2x2 f4); name one with --input"],
+    );
     with("pairs", "--preprocess raw255 --layer mean").fails(1, &["takes 2x2 pixels, preprocessing makes 1x2"]);
     with("bytes", "--preprocess raw01 --resize 2x2 --layer mean").fails(1, &["use --preprocess raw255"]);
     with("tiny", "--preprocess imagenet --resize 100 --layer pool").fails(1, &["fewer pixels than the 224x224 crop"]);

@@ -1,13 +1,17 @@
 //! The command line of `ann-acts`.
 
+use crate::altered::LesionAsked;
 use crate::bad_pictures::BadImage;
 use crate::device::DeviceChoice;
+use crate::inputs::{InputsAsked, Setting};
+use crate::lesion::{HeldAt, LesionBy};
 use crate::picture::{Grey16, Reading};
 use crate::preprocess::{Color, Overrides, Preset, Resize, Size};
 use crate::resample::Interpolation;
 use crate::unit_args::UnitArgs;
+use crate::untrained::Untrained;
 use clap::{Parser, ValueEnum};
-use cli::Shard;
+use cli::{Input, Shard};
 use npy_stream::Dtype;
 use std::path::PathBuf;
 
@@ -22,9 +26,25 @@ pub struct Args {
     #[arg(required_unless_present = "list_layers", conflicts_with = "list_layers")]
     pub images: Vec<PathBuf>,
 
-    /// A layer, by tensor name, node name or glob ('block_*'); repeat for more, all come from one pass
-    #[arg(long, value_name = "NAME_OR_GLOB", required_unless_present = "list_layers")]
+    /// A layer; see LAYERS. Repeat for more, all come from one pass
+    #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true, required_unless_present_any = ["list_layers", "layers_from"])]
     pub layer: Vec<String>,
+
+    /// Layers from a file, one address a line; lines that start with # are left out
+    #[arg(long, value_name = "FILE", conflicts_with = "list_layers")]
+    pub layers_from: Option<Input>,
+
+    /// Leave out layers that only rename an earlier one (Flatten, Reshape, Identity ...)
+    #[arg(long, conflicts_with = "list_layers")]
+    pub dedup: bool,
+
+    /// The input that takes the pictures, where the network has several that could
+    #[arg(long, value_name = "NAME", conflicts_with = "list_layers")]
+    pub input: Option<String>,
+
+    /// What another input of the network gets, one number all over; repeat for more
+    #[arg(long, value_name = "NAME=VALUE", conflicts_with = "list_layers")]
+    pub set: Vec<Setting>,
 
     /// List every tensor that the network makes, and stop
     #[arg(long, conflicts_with = "layer")]
@@ -87,6 +107,38 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "list_layers", help_heading = "Preprocessing")]
     pub dump_input: Option<PathBuf>,
 
+    /// Draw every weight anew from this seed: he (normal, variance 2/fan-in), lecun (1/fan-in), or shuffle the trained ones
+    #[arg(
+        long,
+        value_name = "SEED[:he|lecun|shuffle]",
+        conflicts_with = "list_layers",
+        help_heading = "Changed networks"
+    )]
+    pub untrained: Option<Untrained>,
+
+    /// Hold units of a layer at a value: a table with a column `unit`, as select-units writes it
+    #[arg(long, value_name = "UNITS.csv", conflicts_with = "list_layers", help_heading = "Changed networks")]
+    pub lesion: Option<Input>,
+
+    /// What lesioned units are held at: a number, or each unit's mean over all pictures
+    #[arg(
+        long,
+        value_name = "NUMBER|mean",
+        default_value = "0",
+        allow_hyphen_values = true,
+        requires = "lesion",
+        help_heading = "Changed networks"
+    )]
+    pub to: HeldAt,
+
+    /// The lesioned layer, by name, where the table does not name it
+    #[arg(long, value_name = "NAME", requires = "lesion", help_heading = "Changed networks")]
+    pub lesion_layer: Option<String>,
+
+    /// What the numbers in the table count, where the layer has more than channels
+    #[arg(long, value_enum, requires = "lesion", help_heading = "Changed networks")]
+    pub lesion_by: Option<LesionBy>,
+
     /// Pictures per forward pass, or auto: as many as a quarter gigabyte of input and layers holds, at most 32
     /// (128 on a card)
     #[arg(long, value_name = "N|auto", default_value = "16", value_parser = batch, help_heading = "Running")]
@@ -140,7 +192,16 @@ INPUT
 OUTPUT
   A .npy matrix, one row per picture, the layer flattened in C order, followed by the ids as labels.
   Several layers without --out-dir follow one another in the order asked.
-  --list-layers: index, layer, op, shape, n_units, dtype.
+  --list-layers: index, layer (the tensor's name), module, node, op, shape, n_units, dtype.
+
+LAYERS
+  pool, /layer4/relu/Relu_output_0   a tensor's name, else a node's name
+  layer4.1.relu, blocks.5            a module of the network, as its author named it: what leaves it
+  3, -1                              as --list-layers counts, from the end if negative
+  @Relu                              all tensors of an operator
+  'block_*'                          glob over names of tensors, nodes and modules; * also crosses /
+  're:conv[12]$'                     regular expression, found anywhere in such a name
+  Anything but a tensor's own name is said on stderr with the tensor that it came to.
 
 PREPROCESSING
   preset             resize     crop  interpolation  value
@@ -220,6 +281,17 @@ pub enum BadImageName {
 pub struct Crop(Option<Size>);
 
 impl Args {
+    /// The lesion that was asked for.
+    pub(crate) fn lesion(&self) -> Option<LesionAsked<'_>> {
+        let table = self.lesion.as_ref()?;
+        Some(LesionAsked { table, to: self.to, layer: self.lesion_layer.as_deref(), by: self.lesion_by })
+    }
+
+    /// What was said about the network's inputs.
+    pub(crate) fn inputs(&self) -> InputsAsked {
+        InputsAsked { pictures: self.input.clone(), set: self.set.clone() }
+    }
+
     /// How picture files are read.
     pub(crate) fn reading(&self) -> Reading {
         let grey16 = match self.grey16 {

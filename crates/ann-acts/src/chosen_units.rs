@@ -40,6 +40,12 @@ impl ChosenUnits {
         Ok(Self { by_name, column })
     }
 
+    /// Whether the table speaks of this layer, by its name or the stem of its file.
+    pub fn names(&self, layer: &str) -> bool {
+        let stem = file_stems([layer]).pop();
+        self.by_name.keys().any(|name| name == layer || stem.as_deref() == Some(without_shard(name)))
+    }
+
     /// The units of each layer, and what the reader should know of it.
     ///
     /// A layer is named by its tensor, by its file's stem, or by its position in a stream. A table about one array is

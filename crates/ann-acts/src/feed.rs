@@ -3,7 +3,8 @@
 use crate::bad_pictures::BadImage;
 use crate::exif::orientation;
 use crate::images::Stimulus;
-use crate::network::{Batch, Element, PictureInput};
+use crate::inputs::{Batch, PictureInput};
+use crate::network::Element;
 use crate::picture::{Picture, Reading, decode_with};
 use crate::preprocess::{Preprocessing, Size, arrange};
 use anyhow::{Context, Result, ensure};
@@ -11,6 +12,11 @@ use half::f16;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::fs;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+/// Batches that may wait for the network. One is enough to keep it busy; two ride out a slow picture.
+const BATCHES_AHEAD: usize = 2;
 
 /// How pictures become batches for one network.
 pub struct Feed<'a> {
@@ -128,4 +134,26 @@ impl<'a> Feed<'a> {
         facts.padded = self.steps.pads(Size { height: upright.height, width: upright.width });
         Ok(picture)
     }
+}
+
+/// Hands each chunk's batch to `take`, in order, while the next ones are being prepared.
+pub fn prepare_ahead<'a>(
+    feed: &Feed,
+    chunks: impl Iterator<Item = &'a [Stimulus]> + Send,
+    mut take: impl FnMut(Prepared, &'a [Stimulus]) -> Result<()>,
+) -> Result<()> {
+    thread::scope(|scope| {
+        let (sender, receiver) = sync_channel(BATCHES_AHEAD);
+        scope.spawn(move || {
+            for chunk in chunks {
+                let prepared = feed.prepare(chunk);
+                let failed = prepared.is_err();
+                // A receiver that is gone has failed and says so itself.
+                if sender.send((prepared, chunk)).is_err() || failed {
+                    return;
+                }
+            }
+        });
+        receiver.iter().try_for_each(|(prepared, chunk)| take(prepared?, chunk))
+    })
 }

@@ -10,9 +10,11 @@
 //! layer: [`axes`] follows what its axes mean, [`readout`] pools and picks, [`chosen_units`] are those of a table.
 #![warn(missing_docs)]
 
+pub mod altered;
 mod args;
 pub mod axes;
 pub mod bad_pictures;
+pub mod calibration;
 pub mod chosen_units;
 pub mod device;
 pub mod exif;
@@ -20,7 +22,10 @@ pub mod feed;
 pub mod graph;
 pub mod headers;
 pub mod images;
+pub mod inputs;
 pub mod layers;
+pub mod lesion;
+mod listing;
 pub mod model_config;
 pub mod network;
 pub mod onnx;
@@ -35,6 +40,9 @@ pub mod sinks;
 pub mod steps;
 pub mod unit_args;
 pub mod units;
+pub mod untrained;
+pub mod weight_files;
+pub mod weight_roles;
 
 pub use args::Args;
 pub use run::run;

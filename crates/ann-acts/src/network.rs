@@ -4,15 +4,16 @@
 //! and, where they leave it open, from what grows when two pictures are given instead of one.
 
 use crate::device::{Device, Execution};
-use crate::preprocess::{Layout, Size};
+use crate::inputs::{Batch, InputsAsked, PictureInput, SetInput, sort_out};
+use crate::preprocess::Size;
 use crate::runtime::{Runtime, plain};
-use anyhow::{Context, Result, bail, ensure};
-use half::f16;
+use anyhow::{Context, Result, ensure};
+use half::{bf16, f16};
 use ndarray::ArrayView2;
 use npy_stream::Block;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
-use ort::value::{DynValue, Outlet, Tensor, TensorElementType, ValueType};
+use ort::value::{DynValue, Outlet, TensorElementType, ValueType};
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -27,6 +28,8 @@ pub enum Element {
     F64,
     /// Unsigned bytes.
     U8,
+    /// 16-bit floating point with the exponent of a 32-bit one.
+    BF16,
     /// Anything else; text as the listing shows it.
     Other(&'static str),
 }
@@ -37,6 +40,7 @@ impl Element {
         match self {
             Self::F32 => "f4",
             Self::F16 => "f2",
+            Self::BF16 => "bf2",
             Self::F64 => "f8",
             Self::U8 => "u1",
             Self::Other(name) => name,
@@ -45,7 +49,7 @@ impl Element {
 
     /// Whether it can be an activation.
     pub fn is_float(self) -> bool {
-        matches!(self, Self::F32 | Self::F16 | Self::F64)
+        matches!(self, Self::F32 | Self::F16 | Self::BF16 | Self::F64)
     }
 
     fn of(element: TensorElementType) -> Self {
@@ -64,7 +68,7 @@ impl Element {
             T::Uint64 => Self::Other("u8"),
             T::Bool => Self::Other("bool"),
             T::String => Self::Other("string"),
-            T::Bfloat16 => Self::Other("bf2"),
+            T::Bfloat16 => Self::BF16,
             _ => Self::Other("other"),
         }
     }
@@ -137,111 +141,6 @@ impl TensorInfo {
     }
 }
 
-/// What a network takes: one batch of pictures.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PictureInput {
-    /// Kind of number.
-    pub element: Element,
-    /// Where the colours lie.
-    pub layout: Layout,
-    /// Number of pictures in a batch.
-    pub batch: Axis,
-    /// Number of rows.
-    pub height: Axis,
-    /// Pixels per row.
-    pub width: Axis,
-}
-
-impl PictureInput {
-    fn of(inputs: &[TensorInfo]) -> Result<Self> {
-        let [input] = inputs else {
-            let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
-            bail!("takes {} inputs ({}), expected 1: a batch of pictures", inputs.len(), names.join(", "));
-        };
-        let shape = shape_text(&input.axes);
-        let [batch, a, b, c] = input.axes.as_slice() else {
-            bail!(
-                "input \"{}\" has {} axes ({shape}), expected 4: picture, colour, row, column in some order",
-                input.name,
-                input.axes.len()
-            );
-        };
-        // A colour axis of unknown length is taken for PyTorch's, where exporters leave it open.
-        let (layout, height, width) = match (a.fixed(), c.fixed()) {
-            (Some(3), _) => (Layout::Nchw, b, c),
-            (_, Some(3)) => (Layout::Nhwc, a, b),
-            (None, None) => (Layout::Nchw, b, c),
-            _ => bail!("input \"{}\" is {shape}: neither axis 1 nor axis 3 holds 3 colours", input.name),
-        };
-        ensure!(
-            matches!(input.element, Element::F32 | Element::F16 | Element::U8),
-            "input \"{}\" holds {}, expected f4, f2 or u1",
-            input.name,
-            input.element.name()
-        );
-        Ok(Self { element: input.element, layout, batch: batch.clone(), height: height.clone(), width: width.clone() })
-    }
-
-    /// Whether pictures of this size fit; an axis of open length takes any.
-    pub fn takes(&self, size: Size) -> bool {
-        self.height.fixed().is_none_or(|n| n == size.height) && self.width.fixed().is_none_or(|n| n == size.width)
-    }
-
-    fn shape(&self, n: usize, size: Size) -> [usize; 4] {
-        match self.layout {
-            Layout::Nchw => [n, 3, size.height, size.width],
-            Layout::Nhwc => [n, size.height, size.width, 3],
-        }
-    }
-}
-
-/// The values of one batch, pictures first.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Batch {
-    /// For a network that takes 32-bit floats.
-    F32(Vec<f32>),
-    /// For one that takes 16-bit floats.
-    F16(Vec<f16>),
-    /// For one that takes bytes.
-    U8(Vec<u8>),
-}
-
-impl Batch {
-    fn zeros(element: Element, n: usize) -> Self {
-        match element {
-            Element::F16 => Self::F16(vec![f16::ZERO; n]),
-            Element::U8 => Self::U8(vec![0; n]),
-            _ => Self::F32(vec![0.0; n]),
-        }
-    }
-
-    /// Adds zeros up to `n` values.
-    fn pad(&mut self, n: usize) {
-        match self {
-            Self::F32(values) => values.resize(n, 0.0),
-            Self::F16(values) => values.resize(n, f16::ZERO),
-            Self::U8(values) => values.resize(n, 0),
-        }
-    }
-
-    /// The values as 32-bit floats.
-    pub fn to_f32(&self) -> Cow<'_, [f32]> {
-        match self {
-            Self::F32(values) => Cow::Borrowed(values),
-            Self::F16(values) => values.iter().map(|value| value.to_f32()).collect(),
-            Self::U8(values) => values.iter().map(|&value| f32::from(value)).collect(),
-        }
-    }
-
-    fn into_value(self, shape: [usize; 4]) -> Result<DynValue> {
-        Ok(match self {
-            Self::F32(values) => Tensor::from_array((shape, values)).map_err(plain)?.into_dyn(),
-            Self::F16(values) => Tensor::from_array((shape, values)).map_err(plain)?.into_dyn(),
-            Self::U8(values) => Tensor::from_array((shape, values)).map_err(plain)?.into_dyn(),
-        })
-    }
-}
-
 /// Which axis of a layer counts pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pictures {
@@ -262,6 +161,7 @@ pub struct Layer {
 pub struct Network {
     session: Session,
     input_name: String,
+    set: Vec<SetInput>,
     /// What it takes.
     pub input: PictureInput,
     /// The layers it gives, in the order asked.
@@ -271,11 +171,18 @@ pub struct Network {
 impl Network {
     /// Opens the model in `bytes`, whose outputs are the wanted layers.
     ///
-    /// `folder` is where weights outside the file are looked for.
-    pub fn open(runtime: &Runtime, bytes: &[u8], folder: &Path, execution: &Execution) -> Result<Self> {
+    /// `folder` is where weights outside the file are looked for; `asked` says which input takes the pictures, where
+    /// that is not plain, and what the others get.
+    pub fn open(
+        runtime: &Runtime,
+        bytes: &[u8],
+        folder: &Path,
+        execution: &Execution,
+        asked: &InputsAsked,
+    ) -> Result<Self> {
         let session = session(runtime, bytes, folder, execution, GraphOptimizationLevel::All)?;
         let inputs: Vec<TensorInfo> = session.inputs().iter().map(TensorInfo::of).collect();
-        let input = PictureInput::of(&inputs)?;
+        let (input_name, input, set) = sort_out(&inputs, asked)?;
         let layers = session
             .outputs()
             .iter()
@@ -285,8 +192,7 @@ impl Network {
                 Layer { tensor, pictures }
             })
             .collect();
-        let input_name = inputs.into_iter().next().map(|input| input.name).unwrap_or_default();
-        Ok(Self { session, input_name, input, layers })
+        Ok(Self { session, input_name, set, input, layers })
     }
 
     /// Why a layer gives no row of numbers per picture, for each layer; `None` where it does.
@@ -305,13 +211,43 @@ impl Network {
         Ok(self.layers.iter().map(Layer::unusable).collect())
     }
 
-    /// Bytes that one picture takes as input and in the layers of `wanted`, as f4; open axes are measured on a black
-    /// picture.
-    pub fn bytes_per_picture(&mut self, size: Size, wanted: &[usize]) -> Result<usize> {
+    /// Number of units of each layer, measured on black pictures.
+    pub fn n_units(&mut self, size: Size) -> Result<Vec<usize>> {
+        let n_run = self.input.batch.fixed().unwrap_or(1);
+        Ok(self.shapes(n_run, size)?.iter().map(|shape| shape.iter().product::<usize>() / n_run).collect())
+    }
+
+    /// Runs `n` pictures and gives all values of each output, which need not have an axis of pictures.
+    pub fn fetch(&mut self, batch: Batch, n: usize, size: Size) -> Result<Vec<Vec<f64>>> {
+        let inputs = self.inputs(batch, self.input.shape(n, size))?;
+        let outputs = self.session.run(inputs).map_err(plain)?;
+        let values = |layer: &Layer| -> Result<Vec<f64>> {
+            let value = &outputs[layer.tensor.name.as_str()];
+            Ok(match layer.tensor.element {
+                Element::F64 => value.try_extract_tensor::<f64>().map_err(plain)?.1.to_vec(),
+                _ => value.try_extract_tensor::<f32>().map_err(plain)?.1.iter().map(|&v| f64::from(v)).collect(),
+            })
+        };
+        self.layers.iter().map(values).collect()
+    }
+
+    /// Shape of each layer for one batch of `n` black pictures, and which of its axes counts them.
+    pub fn measured(&mut self, size: Size) -> Result<Vec<(Vec<usize>, Option<usize>)>> {
         let n_run = self.input.batch.fixed().unwrap_or(1);
         let shapes = self.shapes(n_run, size)?;
-        let values: usize = wanted.iter().map(|&i| shapes[i].iter().product::<usize>() / n_run).sum();
-        Ok(4 * (3 * size.height * size.width + values))
+        let axis = |layer: &Layer| match layer.pictures {
+            Some(Pictures::Axis(axis)) => Some(axis),
+            Some(Pictures::Whole) | None => None,
+        };
+        Ok(shapes.into_iter().zip(self.layers.iter().map(axis)).collect())
+    }
+
+    fn inputs(&self, pictures: Batch, shape: [usize; 4]) -> Result<Vec<(String, DynValue)>> {
+        let mut inputs = vec![(self.input_name.clone(), pictures.into_value(shape)?)];
+        for set in &self.set {
+            inputs.push((set.name.clone(), set.value(shape[0], &self.input.batch)?));
+        }
+        Ok(inputs)
     }
 
     /// The name of the input that takes pictures, and the lengths of its axes for a batch as small as may be.
@@ -328,8 +264,8 @@ impl Network {
     pub fn integers(&mut self, size: Size) -> Result<Vec<(String, Vec<i64>)>> {
         let shape = self.input.shape(self.input.batch.fixed().unwrap_or(1), size);
         let black = Batch::zeros(self.input.element, shape.iter().product());
-        let outputs =
-            self.session.run(ort::inputs![self.input_name.as_str() => black.into_value(shape)?]).map_err(plain)?;
+        let inputs = self.inputs(black, shape)?;
+        let outputs = self.session.run(inputs).map_err(plain)?;
         self.layers
             .iter()
             .map(|layer| {
@@ -343,8 +279,8 @@ impl Network {
     fn shapes(&mut self, n: usize, size: Size) -> Result<Vec<Vec<usize>>> {
         let shape = self.input.shape(n, size);
         let black = Batch::zeros(self.input.element, shape.iter().product());
-        let outputs =
-            self.session.run(ort::inputs![self.input_name.as_str() => black.into_value(shape)?]).map_err(plain)?;
+        let inputs = self.inputs(black, shape)?;
+        let outputs = self.session.run(inputs).map_err(plain)?;
         Ok(self.layers.iter().map(|layer| lengths(outputs[layer.tensor.name.as_str()].shape())).collect())
     }
 
@@ -362,13 +298,10 @@ impl Network {
     ) -> Result<()> {
         let shape = self.input.shape(n_run, size);
         batch.pad(shape.iter().product());
-        let outputs = self
-            .session
-            .run(ort::inputs![self.input_name.as_str() => batch.into_value(shape)?])
-            .map_err(plain)
-            .with_context(|| {
-                format!("the network cannot run a batch of {n_run}; if it was exported for one picture, use --batch 1")
-            })?;
+        let inputs = self.inputs(batch, shape)?;
+        let outputs = self.session.run(inputs).map_err(plain).with_context(|| {
+            format!("the network cannot run a batch of {n_run}; if it was exported for one picture, use --batch 1")
+        })?;
         for (slot, &i) in wanted.iter().enumerate() {
             let layer = &self.layers[i];
             let name = layer.tensor.name.as_str();
@@ -388,6 +321,11 @@ impl Network {
                     let (_, values) = value.try_extract_tensor::<f64>().map_err(plain)?;
                     take(slot, Block::F8(rows(&in_picture_order(values, &shape, axis), n_run, n)?))?;
                 }
+                Element::BF16 => {
+                    let (_, values) = value.try_extract_tensor::<bf16>().map_err(plain)?;
+                    let values: Vec<f32> = values.iter().map(|v| v.to_f32()).collect();
+                    take(slot, Block::F4(rows(&in_picture_order(&values, &shape, axis), n_run, n)?))?;
+                }
                 Element::F16 => {
                     let (_, values) = value.try_extract_tensor::<f16>().map_err(plain)?;
                     let values: Vec<f32> = values.iter().map(|v| v.to_f32()).collect();
@@ -404,6 +342,11 @@ impl Network {
 }
 
 impl Layer {
+    /// Whether each picture's values stand together, one picture behind the other.
+    pub fn pictures_first(&self) -> bool {
+        matches!(self.pictures, Some(Pictures::Axis(0) | Pictures::Whole))
+    }
+
     /// Which axis counts pictures; `None` where the layer is one picture's.
     pub fn pictures_axis(&self) -> Option<usize> {
         match self.pictures {

@@ -3,8 +3,10 @@
 //! Pillow's convolution resampling (the one behind `Image.resize` and, through it, torchvision's
 //! `Resize` on pictures) widens the filter by the downscale factor (antialiasing), normalises the
 //! weights of every output pixel to sum 1, rounds them to 22 fractional bits, and filters rows
-//! first, columns second, with an 8-bit clipped picture in between. Each of these choices is
-//! visible in the last bit, so each is followed here. Nearest neighbour is Pillow's too: it walks
+//! first, columns second, with an 8-bit clipped picture in between. Since version 13 it filters
+//! columns first where the height shrinks by more than twice as many pixels as the width
+//! ([`columns_first`]); the versions before differ there by one grey level. Each of these choices
+//! is visible in the last bit, so each is followed here. Nearest neighbour is Pillow's too: it walks
 //! the picture by adding the step, so rounding errors add up as they do there.
 //!
 //! An output pixel depends on nothing but its own weights; a centre crop is therefore taken by
@@ -12,6 +14,9 @@
 
 use crate::picture::Picture;
 use std::ops::Range;
+
+#[cfg(target_arch = "x86_64")]
+mod wide;
 
 /// How a picture is interpolated when its size changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,6 +184,15 @@ pub fn resize_window(
     if interpolation == Interpolation::Nearest {
         return nearest_window(picture, (width, height), columns, rows);
     }
+    if columns_first(picture, width, height) {
+        let weights = Weights::new(picture.height, height, rows.clone(), interpolation);
+        let needed = weights.span();
+        let down = filter_columns(&picture.window(0..picture.width, needed.clone()), &weights, needed.start);
+        if width == picture.width {
+            return down.window(columns, 0..rows.len());
+        }
+        return filter_rows(&down, &Weights::new(picture.width, width, columns, interpolation), 0..rows.len());
+    }
     // An axis that keeps its length is left alone, also where a filter would blur it.
     let vertical =
         (height != picture.height).then(|| Weights::new(picture.height, height, rows.clone(), interpolation));
@@ -192,6 +206,11 @@ pub fn resize_window(
         None => across,
         Some(weights) => filter_columns(&across, &weights, needed.start),
     }
+}
+
+/// Pillow's rule since version 13 for filtering columns before rows.
+fn columns_first(picture: &Picture, width: usize, height: usize) -> bool {
+    height < picture.height && picture.height - height > 2 * picture.width.saturating_sub(width)
 }
 
 /// Defines `$name` so that it runs with AVX2 where the processor has it: the same integer sums,
@@ -216,9 +235,14 @@ macro_rules! with_avx2 {
     };
 }
 
-with_avx2! {
-    /// `rows` of the picture, each filtered along its length.
-    fn filter_rows(picture: &Picture, weights: &Weights, rows: Range<usize>) -> Picture; filter_rows_plain, filter_rows_avx2
+/// `rows` of the picture, each filtered along its length.
+fn filter_rows(picture: &Picture, weights: &Weights, rows: Range<usize>) -> Picture {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has just said that it has AVX2, and nothing else is asked of it.
+        return unsafe { wide::filter_rows(picture, weights, rows) };
+    }
+    filter_rows_plain(picture, weights, rows)
 }
 
 with_avx2! {
@@ -226,7 +250,6 @@ with_avx2! {
     fn filter_columns(picture: &Picture, weights: &Weights, offset: usize) -> Picture; filter_columns_plain, filter_columns_avx2
 }
 
-#[inline(always)]
 fn filter_rows_plain(picture: &Picture, weights: &Weights, rows: Range<usize>) -> Picture {
     let (width, height) = (weights.bounds.len(), rows.len());
     let mut rgb = vec![0u8; width * height * 3];
@@ -362,30 +385,68 @@ mod tests {
         }
     }
 
-    /// The obvious way: every weight anew for every pixel, all of the picture.
+    /// The obvious way: every weight anew for every pixel, all of the picture, one axis after the other.
     fn slow_twin(picture: &Picture, (width, height): (usize, usize), interpolation: Interpolation) -> Picture {
-        let axis = |values: &[u8], n_out: usize| -> Vec<u8> {
+        let line = |values: &[u8], n_out: usize| -> Vec<u8> {
+            if values.len() == n_out {
+                return values.to_vec();
+            }
             let weights = Weights::new(values.len(), n_out, 0..n_out, interpolation);
             let sum = |(first, weights): (usize, &[i32])| -> i64 {
                 weights.iter().zip(&values[first..]).map(|(&w, &v)| i64::from(w) * i64::from(v)).sum()
             };
             weights.iter().map(|w| ((sum(w) + (1 << 21)) >> 22).clamp(0, 255) as u8).collect()
         };
-        let mut across = Picture { width, height: picture.height, rgb: vec![0; width * picture.height * 3] };
-        for y in 0..picture.height {
-            for c in 0..3 {
-                let line: Vec<u8> = picture.row(y).iter().skip(c).step_by(3).copied().collect();
-                let out = if width == picture.width { line } else { axis(&line, width) };
-                out.iter().enumerate().for_each(|(x, &v)| across.rgb[(y * width + x) * 3 + c] = v);
+        let across = |picture: &Picture| {
+            let mut out = Picture { width, height: picture.height, rgb: vec![0; width * picture.height * 3] };
+            for y in 0..picture.height {
+                for c in 0..3 {
+                    let values: Vec<u8> = picture.row(y).iter().skip(c).step_by(3).copied().collect();
+                    line(&values, width).iter().enumerate().for_each(|(x, &v)| out.rgb[(y * width + x) * 3 + c] = v);
+                }
+            }
+            out
+        };
+        let down = |picture: &Picture| {
+            let stride = picture.width * 3;
+            let mut out = Picture { width: picture.width, height, rgb: vec![0; stride * height] };
+            for x in 0..stride {
+                let values: Vec<u8> = (0..picture.height).map(|y| picture.rgb[y * stride + x]).collect();
+                line(&values, height).iter().enumerate().for_each(|(y, &v)| out.rgb[y * stride + x] = v);
+            }
+            out
+        };
+        let shrinks_more = picture.height as i64 - height as i64 > 2 * (picture.width as i64 - width as i64);
+        if shrinks_more && height < picture.height { across(&down(picture)) } else { down(&across(picture)) }
+    }
+
+    /// From 100x100, Pillow 13 changes its order between these sizes (width, height).
+    #[test]
+    fn columns_come_first_where_the_height_shrinks_by_more_than_twice_as_much() {
+        let picture = grey(100, 100, std::iter::repeat_n(0, 10_000));
+        for (width, first, last) in [(55, 9, 10), (80, 59, 60), (99, 97, 98), (100, 99, 100), (150, 99, 100)] {
+            assert!(columns_first(&picture, width, first) && !columns_first(&picture, width, last), "{width}");
+        }
+        assert!(!columns_first(&picture, 50, 1));
+        assert!(!columns_first(&picture, 150, 120));
+    }
+
+    /// 3000 pixels in one: more taps than a sum of 15-bit halves could hold without wrapping around.
+    #[test]
+    fn rows_filtered_at_once_equal_rows_filtered_plainly() {
+        let mut state = 7u32;
+        for (width, n_out) in [(3000, 1), (700, 3), (64, 64), (5, 9), (4, 1), (1, 1), (97, 31)] {
+            let rgb = (0..width * 3 * 3).map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 24) as u8 | 0x80
+            });
+            let picture = Picture { width, height: 3, rgb: rgb.collect() };
+            for interpolation in ALL.into_iter().skip(1) {
+                let weights = Weights::new(width, n_out, 0..n_out, interpolation);
+                let fast = filter_rows(&picture, &weights, 0..3);
+                assert_eq!(fast, filter_rows_plain(&picture, &weights, 0..3), "{} {width}", interpolation.name());
             }
         }
-        let mut done = Picture { width, height, rgb: vec![0; width * height * 3] };
-        for x in 0..width * 3 {
-            let line: Vec<u8> = (0..picture.height).map(|y| across.rgb[y * width * 3 + x]).collect();
-            let out = if height == picture.height { line } else { axis(&line, height) };
-            out.iter().enumerate().for_each(|(y, &v)| done.rgb[y * width * 3 + x] = v);
-        }
-        done
     }
 
     #[test]
@@ -397,7 +458,7 @@ mod tests {
         };
         let picture = Picture { width: 23, height: 17, rgb: (0..23 * 17 * 3).map(|_| noise()).collect() };
         for interpolation in ALL.into_iter().skip(1) {
-            for size in [(7, 5), (23, 6), (9, 17), (50, 40), (1, 1), (30, 4)] {
+            for size in [(7, 5), (23, 6), (9, 17), (50, 40), (1, 1), (30, 4), (21, 9), (22, 1)] {
                 let whole = slow_twin(&picture, size, interpolation);
                 let fast = resize_window(&picture, size, interpolation, 0..size.0, 0..size.1);
                 assert_eq!(fast, whole, "{} {size:?}", interpolation.name());

@@ -1,14 +1,17 @@
 //! The tool, top to bottom: list the pictures, choose the layers, open the network, run, write.
 
+use crate::altered::Viewing;
 use crate::args::{Args, BatchSize};
 use crate::bad_pictures::{BadPictures, with_nan_rows};
 use crate::device::{self, Device, DeviceChoice, Execution};
-use crate::feed::{Feed, PictureFacts, Prepared};
-use crate::graph::{Graph, GraphTensor};
+use crate::feed::{Feed, PictureFacts, prepare_ahead};
+use crate::graph::Graph;
 use crate::headers;
 use crate::images::{PicturesDigest, Stimulus, digest_text, list};
-use crate::layers::{Choice, choose};
-use crate::network::{Element, Network, PictureInput, TensorInfo, outputs, shape_text};
+use crate::inputs::PictureInput;
+use crate::layers::{Choice, Chosen, addresses, choose};
+use crate::listing::{COLUMNS, list_layers};
+use crate::network::{Element, Network, TensorInfo, shape_text};
 use crate::picture::{Grey16, Reading};
 use crate::preprocess::{Preprocessing, Size};
 use crate::resume::{Done, Journal, check_pictures, is_complete};
@@ -16,19 +19,18 @@ use crate::runtime::Runtime;
 use crate::sinks::{InputDump, LayerLabel, Sinks, files_in, make_folder};
 use crate::steps::{self, Steps};
 use crate::units;
+use crate::weight_files::weight_files;
 use anyhow::{Context, Result, bail, ensure};
-use cli::{Cell, Input, Job, Output, Shard, TableWriter};
+use cli::{Input, Job, Output, Shard, TableWriter};
 use npy_stream::Block;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::sync_channel;
-use std::thread;
 
-/// Batches that may wait for the network. One is enough to keep it busy; two ride out a slow picture.
-const BATCHES_AHEAD: usize = 2;
+/// Pictures per forward pass unless --batch says otherwise.
+const DEFAULT_BATCH: usize = 16;
 
 /// Input and layers of one batch under `--batch auto`.
 const AUTO_BATCH_BYTES: usize = 256 << 20;
@@ -42,7 +44,7 @@ pub fn run(args: Args) -> Result<()> {
         let output = Output::text(args.common.output.as_deref())?;
         let graph = read_model(&job, &args.model)?;
         let runtime = Runtime::load(args.onnxruntime.as_deref())?;
-        let table = TableWriter::new(output, args.format, &["index", "layer", "op", "shape", "n_units", "dtype"])?;
+        let table = TableWriter::new(output, args.format, &COLUMNS)?;
         return list_layers(&graph, &runtime, folder_of(&args.model), table)
             .with_context(|| model_name)?
             .into_inner()
@@ -59,12 +61,13 @@ pub fn run(args: Args) -> Result<()> {
     let chosen_units = units::chosen(&job, &args.units)?;
     let chosen = steps::choose(&args, &job)?;
     let steps = chosen.preprocessing;
-    let mut stimuli = list(&job, &args.images, args.nul)?;
-    let n_listed = stimuli.len();
+    let listed = list(&job, &args.images, args.nul)?;
+    let n_listed = listed.len();
+    let mut stimuli = listed.as_slice();
     let reading = args.reading();
     // Where pictures make the size, those of all shards must agree.
     let size_of_all = match (args.shard, steps.fixed_size()) {
-        (Some(_), None) => Some(headers::check(&stimuli, &steps, &reading)?),
+        (Some(_), None) => Some(headers::check(&listed, &steps, &reading)?),
         _ => None,
     };
     if let Some(shard) = args.shard {
@@ -76,30 +79,52 @@ pub fn run(args: Args) -> Result<()> {
             shard.count
         );
         job.record("shard", shard.record(n_listed));
-        stimuli = stimuli.drain(part).collect();
+        stimuli = &listed[part];
     }
     let size = match size_of_all {
         Some(size) => size,
-        None => headers::check(&stimuli, &steps, &reading)?,
+        None => headers::check(stimuli, &steps, &reading)?,
     };
-    let graph = read_model(&job, &args.model)?;
-    let choices = choose(&args.layer, &graph.tensors()).with_context(|| model_name.clone())?;
+    let mut graph = read_model(&job, &args.model)?;
+    let Chosen { choices, notes } =
+        choose(&layer_addresses(&job, &args)?, &graph).with_context(|| model_name.clone())?;
+    notes.iter().for_each(|note| job.note(note));
     let wanted: Vec<String> = choices.iter().map(|choice| choice.tensor.clone()).collect();
 
     let runtime = Runtime::load(args.onnxruntime.as_deref())?;
-    let cut = graph.cut_to(&wanted).with_context(|| model_name.clone())?;
     let known: Vec<String> = graph.tensors().into_iter().map(|tensor| tensor.name).collect();
-    let graph = args.units.needs_axes().then_some(graph);
     let execution = execution(&job, &args, &runtime)?;
-    let mut network =
-        Network::open(&runtime, &cut, folder_of(&args.model), &execution).with_context(|| model_name.clone())?;
+    if args.untrained.is_some() || args.lesion.is_some() {
+        graph = altered(
+            &job,
+            &args,
+            &runtime,
+            &execution,
+            graph,
+            &wanted,
+            &Shown { steps: &steps, reading, size, listed: &listed },
+        )
+        .with_context(|| model_name.clone())?;
+    }
+    let cut = graph.cut_to(&wanted).with_context(|| model_name.clone())?;
+    let cut_graph = Graph::read(cut.clone()).with_context(|| model_name.clone())?;
+    for file in weight_files(&cut_graph, folder_of(&args.model)).with_context(|| model_name.clone())? {
+        // Opened for the record alone: the runtime reads it.
+        job.open(&Input::File(file))?;
+    }
+    drop(cut_graph);
+    let mut network = Network::open(&runtime, &cut, folder_of(&args.model), &execution, &args.inputs())
+        .with_context(|| model_name.clone())?;
     drop(cut);
     check_input(&network, &steps, size).with_context(|| model_name.clone())?;
     let unusable = network.settle(size).with_context(|| model_name.clone())?;
-    let kept = usable(&job, &choices, unusable).with_context(|| model_name.clone())?;
-    let folder = folder_of(&args.model);
-    let traced = graph.and_then(|graph| {
-        let traced = units::traced(&graph, &wanted, (&runtime, &execution, folder), size);
+    let mut kept = usable(&job, &choices, unusable).with_context(|| model_name.clone())?;
+    if args.dedup {
+        kept = without_renamings(&job, &graph, &choices, &mut network, size, kept)?;
+    }
+    let traced = args.units.needs_axes().then(|| {
+        let traced =
+            units::traced(&graph, &wanted, (&runtime, &execution, folder_of(&args.model)), &args.inputs(), size);
         let report = |error| {
             job.note(format_args!(
                 "the axes cannot be followed through the graph ({error:#}); they are taken by their number"
@@ -107,6 +132,8 @@ pub fn run(args: Args) -> Result<()> {
         };
         traced.map_err(report).ok()
     });
+    let traced = traced.flatten();
+    drop(graph);
     let readouts = match args.units.needs_shapes() {
         true => {
             let layers = (size, kept.as_slice(), choices.as_slice());
@@ -126,17 +153,15 @@ pub fn run(args: Args) -> Result<()> {
         json!({ "exif": reading.exif, "grey16": reading.grey16.name(), "bad_image": args.bad_image().name() }),
     );
     job.record("units", args.units.record());
-    // Copied, because the network is borrowed to run.
-    let tensors: Vec<TensorInfo> = kept.iter().map(|&i| network.layers[i].tensor.clone()).collect();
-    let labels: Vec<LayerLabel> = tensors.iter().map(label).collect();
+    let labels: Vec<LayerLabel> = kept.iter().map(|&i| label(&choices[i].name, &network.layers[i].tensor)).collect();
     let files = match (&args.out_dir, &args.common.output) {
-        (Some(folder), _) => files_in(folder, labels.iter().map(|label| label.name), args.shard),
+        (Some(folder), _) => files_in(folder, labels.iter().map(|label| label.name.as_str()), args.shard),
         (None, Some(file)) if args.resume => vec![file.clone()],
         _ => Vec::new(),
     };
     let mut journal = None;
     if args.resume {
-        match open_journal(&job, &args, &labels, &stimuli, &files)? {
+        match open_journal(&job, &args, &labels, stimuli, &files)? {
             Some(opened) => journal = Some(opened),
             None => {
                 job.note(format_args!("all {} rows of {} are there already", stimuli.len(), files[0].display()));
@@ -149,7 +174,7 @@ pub fn run(args: Args) -> Result<()> {
     }
     let done = journal.as_ref().map(|journal| journal.done.clone()).unwrap_or_default();
     if done.rows > 0 {
-        check_pictures(&stimuli, &done.digests)?;
+        check_pictures(stimuli, &done.digests)?;
         job.note(format_args!("{} of {} rows are there already; going on", done.rows, stimuli.len()));
     }
     let mut sinks = match output {
@@ -164,7 +189,7 @@ pub fn run(args: Args) -> Result<()> {
 
     let with_sidecar = args.common.output.is_some() || args.out_dir.is_some() || dump.is_some();
     let feed = Feed::new(&steps, &input, size, with_sidecar).reading(reading, args.bad_image());
-    let mut seen = Seen::after(&done, &stimuli);
+    let mut seen = Seen::after(&done, stimuli);
     let progress = job.progress(stimuli.len(), "images");
     progress.advance(done.rows);
     prepare_ahead(&feed, stimuli[done.rows..].chunks(batch), |prepared, chunk| {
@@ -196,7 +221,7 @@ pub fn run(args: Args) -> Result<()> {
     if with_sidecar {
         job.record("pictures_sha256", seen.digest.finish());
     }
-    let ids: Vec<String> = stimuli.into_iter().map(|stimulus| stimulus.id).collect();
+    let ids: Vec<String> = stimuli.iter().map(|stimulus| stimulus.id.clone()).collect();
     if let Some(dump) = dump {
         dump.finish(&job, &ids)?;
     }
@@ -241,10 +266,61 @@ fn open_journal(
     let ids =
         stimuli.iter().fold(Sha256::new(), |digest, stimulus| digest.chain_update(&stimulus.id).chain_update([0]));
     run.insert("ids_sha256".into(), digest_text(&ids.finalize().into()).into());
-    run.insert("layers".into(), labels.iter().map(|label| label.name).collect());
+    run.insert("layers".into(), labels.iter().map(|label| label.tensor.as_str()).collect());
     run.insert("dtype".into(), args.dtype.map(|dtype| dtype.name()).into());
     let partials: Vec<PathBuf> = files.iter().map(|file| Output::partial_of(file)).collect();
     Journal::open(path, &run, &partials).map(Some)
+}
+
+/// Pictures and how they are shown.
+struct Shown<'a> {
+    steps: &'a Preprocessing,
+    reading: Reading,
+    size: Size,
+    listed: &'a [Stimulus],
+}
+
+/// The network untrained, lesioned, or both: the lesion is one of the untrained twin then.
+fn altered(
+    job: &Job,
+    args: &Args,
+    runtime: &Runtime,
+    execution: &Execution,
+    mut graph: Graph,
+    wanted: &[String],
+    shown: &Shown<'_>,
+) -> Result<Graph> {
+    let folder = folder_of(&args.model);
+    for file in weight_files(&graph, folder)? {
+        job.open(&Input::File(file))?;
+    }
+    let viewing = Viewing {
+        job,
+        runtime,
+        execution,
+        folder,
+        inputs: args.inputs(),
+        steps: shown.steps,
+        reading: shown.reading,
+        size: shown.size,
+        pictures: shown.listed,
+        batch: match args.batch {
+            BatchSize::Pictures(n) => n,
+            BatchSize::Auto => DEFAULT_BATCH,
+        },
+    };
+    let lesion = args.lesion();
+    let lesion =
+        lesion.map(|asked| Ok::<_, anyhow::Error>((viewing.lesion_units(&graph, &asked)?, asked))).transpose()?;
+    if let Some(untrained) = args.untrained {
+        let mut all = wanted.to_vec();
+        all.extend(lesion.iter().flat_map(|(layers, _)| layers.iter().map(|layer| layer.tensor.clone())));
+        graph = viewing.untrained(&graph, untrained, &all)?;
+    }
+    if let Some((layers, asked)) = &lesion {
+        graph = viewing.lesioned(&graph, layers, asked, wanted)?;
+    }
+    Ok(graph)
 }
 
 fn execution(job: &Job, args: &Args, runtime: &Runtime) -> Result<Execution> {
@@ -256,28 +332,6 @@ fn execution(job: &Job, args: &Args, runtime: &Runtime) -> Result<Execution> {
         job.note(format_args!("running on {device}{why}"));
     }
     Ok(Execution { device, tf32: args.tf32, threads: job.n_threads() })
-}
-
-/// Hands each chunk's batch to `take`, in order, while the next ones are being prepared.
-fn prepare_ahead<'a>(
-    feed: &Feed,
-    chunks: impl Iterator<Item = &'a [Stimulus]> + Send,
-    mut take: impl FnMut(Prepared, &'a [Stimulus]) -> Result<()>,
-) -> Result<()> {
-    thread::scope(|scope| {
-        let (sender, receiver) = sync_channel(BATCHES_AHEAD);
-        scope.spawn(move || {
-            for chunk in chunks {
-                let prepared = feed.prepare(chunk);
-                let failed = prepared.is_err();
-                // A receiver that is gone has failed and says so itself.
-                if sender.send((prepared, chunk)).is_err() || failed {
-                    return;
-                }
-            }
-        });
-        receiver.iter().try_for_each(|(prepared, chunk)| take(prepared?, chunk))
-    })
 }
 
 fn read_model(job: &Job, path: &Path) -> Result<Graph> {
@@ -295,35 +349,8 @@ fn folder_of(model: &Path) -> &Path {
     }
 }
 
-fn list_layers<W: std::io::Write>(
-    graph: &Graph,
-    runtime: &Runtime,
-    folder: &Path,
-    mut table: TableWriter<W>,
-) -> Result<TableWriter<W>> {
-    let tensors = graph.tensors();
-    let names: Vec<String> = tensors.iter().map(|tensor| tensor.name.clone()).collect();
-    let known: HashMap<String, (TensorInfo, Option<usize>)> = outputs(runtime, &graph.with_outputs(&names), folder)?
-        .into_iter()
-        .map(|(info, n_units)| (info.name.clone(), (info, n_units)))
-        .collect();
-    for (index, GraphTensor { name, op, .. }) in tensors.iter().enumerate() {
-        let info = known.get(name);
-        let row: [Cell; 6] = [
-            index.into(),
-            name.into(),
-            op.into(),
-            info.map(|(info, _)| shape_text(&info.axes)).into(),
-            info.and_then(|(_, n_units)| *n_units).into(),
-            info.map(|(info, _)| info.element.name()).into(),
-        ];
-        table.row(&row)?;
-    }
-    Ok(table)
-}
-
-fn label(tensor: &TensorInfo) -> LayerLabel<'_> {
-    LayerLabel { name: &tensor.name, shape: shape_text(&tensor.axes) }
+fn label(name: &str, tensor: &TensorInfo) -> LayerLabel {
+    LayerLabel { name: name.into(), tensor: tensor.name.clone(), shape: shape_text(&tensor.axes) }
 }
 
 fn check_input(network: &Network, steps: &Preprocessing, size: Size) -> Result<()> {
@@ -360,6 +387,51 @@ fn usable(job: &Job, choices: &[Choice], unusable: Vec<Option<String>>) -> Resul
     Ok(kept)
 }
 
+/// The layers as they were asked for, those of `--layers-from` last.
+fn layer_addresses(job: &Job, args: &Args) -> Result<Vec<String>> {
+    let mut asked = args.layer.clone();
+    if let Some(file) = &args.layers_from {
+        let mut text = String::new();
+        job.open(file)?.reader().read_to_string(&mut text).with_context(|| file.to_string())?;
+        asked.extend(addresses(&text).with_context(|| file.to_string())?);
+    }
+    Ok(asked)
+}
+
+/// Leaves out layers that hold the values of an earlier one in the same order.
+///
+/// Where both count pictures along their first axis and have as many units, a reshaping between them moved no value
+/// of a picture.
+fn without_renamings(
+    job: &Job,
+    graph: &Graph,
+    choices: &[Choice],
+    network: &mut Network,
+    size: Size,
+    kept: Vec<usize>,
+) -> Result<Vec<usize>> {
+    let sources = graph.renamings();
+    let n_units = network.n_units(size)?;
+    let mut seen: HashMap<(&str, usize), &str> = HashMap::new();
+    let mut rest = Vec::new();
+    for i in kept {
+        let Choice { name, tensor, .. } = &choices[i];
+        let source = sources.get(tensor.as_str()).copied().unwrap_or(tensor);
+        match seen.get(&(source, n_units[i])) {
+            Some(earlier) if network.layers[i].pictures_first() => {
+                job.note(format_args!("layer \"{name}\" only renames \"{earlier}\"; left out"));
+                continue;
+            }
+            _ => {}
+        }
+        if network.layers[i].pictures_first() {
+            seen.insert((source, n_units[i]), name);
+        }
+        rest.push(i);
+    }
+    Ok(rest)
+}
+
 fn batch_size(
     job: &Job,
     network: &mut Network,
@@ -377,13 +449,19 @@ fn batch_size(
         (None, BatchSize::Pictures(asked)) => asked,
         (None, BatchSize::Auto) => {
             let most = if execution.device == Device::Cpu { 32 } else { 128 };
-            let fits = (AUTO_BATCH_BYTES / network.bytes_per_picture(size, kept)?.max(1)).clamp(1, most);
+            let fits = (AUTO_BATCH_BYTES / bytes_per_picture(network, size, kept)?).clamp(1, most);
             // A power of two; measured speeds would choose differently from run to run, and numbers with them.
             let batch = 1 << fits.ilog2();
             job.note(format_args!("--batch auto: {batch} pictures at once"));
             batch
         }
     })
+}
+
+/// Bytes of one picture as input and in the layers `kept`, as f4.
+fn bytes_per_picture(network: &mut Network, size: Size, kept: &[usize]) -> Result<usize> {
+    let n_units = network.n_units(size)?;
+    Ok(4 * (3 * size.height * size.width + kept.iter().map(|&i| n_units[i]).sum::<usize>()))
 }
 
 /// What was met in the pictures.

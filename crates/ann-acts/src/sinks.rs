@@ -4,8 +4,8 @@
 //! others wait in unnamed temporary files. Into a folder every layer has its own file.
 
 use crate::bad_pictures::with_nan_rows;
+use crate::inputs::Batch;
 use crate::layers::file_stems;
-use crate::network::Batch;
 use crate::preprocess::Size;
 use crate::resume::{Done, LayerDone};
 use anyhow::{Context, Result, bail};
@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 /// The rows of one layer, of which the width is known with the first.
 struct LayerRows {
     layer: String,
+    tensor: String,
     shape: String,
     sink: Option<Sink>,
     earlier: Option<Earlier>,
@@ -75,9 +76,12 @@ pub struct Sinks {
 }
 
 /// Name and shape text of a layer that is to be written.
-pub struct LayerLabel<'a> {
+#[derive(Debug, Clone)]
+pub struct LayerLabel {
+    /// What it is called: as it was asked for.
+    pub name: String,
     /// The tensor's name.
-    pub name: &'a str,
+    pub tensor: String,
     /// Its shape as the listing shows it.
     pub shape: String,
 }
@@ -204,7 +208,8 @@ pub fn make_folder(folder: &Path) -> Result<()> {
 impl LayerRows {
     fn new(label: LayerLabel, sink: Sink) -> Self {
         Self {
-            layer: label.name.to_string(),
+            layer: label.name,
+            tensor: label.tensor,
             shape: label.shape,
             sink: Some(sink),
             earlier: None,
@@ -263,6 +268,7 @@ impl LayerRows {
     fn facts(&self) -> serde_json::Value {
         let mut facts = self.facts.clone();
         facts.insert("name".into(), self.layer.clone().into());
+        facts.insert("tensor".into(), self.tensor.clone().into());
         facts.insert("shape".into(), self.shape.clone().into());
         facts.insert("n_units".into(), self.n_units.into());
         facts.into()

@@ -1,8 +1,8 @@
 //! Which steps a run takes: those named, those of the file beside the model, or torchvision's.
 
 use crate::args::{Args, PreprocessName};
+use crate::inputs::PictureInput;
 use crate::model_config::{beside, parse};
-use crate::network::PictureInput;
 use crate::preprocess::{Preprocessing, Preset, Scale, Size};
 use anyhow::{Context, Result};
 use cli::{Input, Job};

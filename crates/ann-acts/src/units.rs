@@ -4,6 +4,7 @@ use crate::axes::{self, Place, Shapes};
 use crate::chosen_units::{self, ChosenUnits};
 use crate::device::Execution;
 use crate::graph::{Edit, Graph};
+use crate::inputs::InputsAsked;
 use crate::layers::Choice;
 use crate::network::Network;
 use crate::onnx::Node;
@@ -49,6 +50,7 @@ pub fn traced(
     graph: &Graph,
     wanted: &[String],
     (runtime, execution, folder): (&Runtime, &Execution, &Path),
+    inputs: &InputsAsked,
     size: Size,
 ) -> Result<Traced> {
     const LENGTHS: &str = "catsel/lengths/";
@@ -64,7 +66,7 @@ pub fn traced(
         }
     }
     let probe = graph.edited(&edit)?.cut_to(&lengths_of)?;
-    let mut network = Network::open(runtime, &probe, folder, execution)?;
+    let mut network = Network::open(runtime, &probe, folder, execution, inputs)?;
     let (picture, shape) = network.picture(size);
     let layout = network.input.layout;
     let mut shapes: Shapes = network
@@ -96,7 +98,7 @@ pub fn plan(
     let mut planned = Vec::new();
     let mut left: Vec<String> = Vec::new();
     for &i in kept {
-        let layer = network.layers[i].tensor.name.clone();
+        let layer = choices[i].name.clone();
         let anatomy = anatomy(network, i, &shapes[i], traced, args);
         let (readout, facts, reasons) =
             read_out(&anatomy, args, choices[i].named).map_err(|error| anyhow!("layer \"{layer}\" {error}"))?;
@@ -107,8 +109,11 @@ pub fn plan(
         job.note(format_args!("{} left as it is for {} layers: {first}", asked(args), left.len()));
     }
     if let (Some(units), Some(input)) = (units, &args.units) {
-        let names: Vec<&str> = planned.iter().map(|layer| layer.layer.as_str()).collect();
-        let (chosen, notes) = units.for_layers(&names, known).with_context(|| input.to_string())?;
+        let tensors: Vec<&str> = kept.iter().map(|&i| network.layers[i].tensor.name.as_str()).collect();
+        let named = planned.iter().map(|layer| layer.layer.as_str()).zip(&tensors);
+        let names: Vec<&str> = named.map(|(name, &tensor)| if units.names(tensor) { tensor } else { name }).collect();
+        let known: Vec<String> = known.iter().filter(|name| !tensors.contains(&name.as_str())).cloned().collect();
+        let (chosen, notes) = units.for_layers(&names, &known).with_context(|| input.to_string())?;
         notes.into_iter().for_each(|note| job.note(format_args!("{input}: {note}")));
         for (layer, chosen) in planned.iter_mut().zip(chosen) {
             let n_units = layer.readout.n_units();

@@ -1,0 +1,237 @@
+//! Networks that are changed before they are shown the pictures: untrained twins and lesions.
+
+use crate::bad_pictures::BadImage;
+use crate::calibration::{by_weight, training_graph};
+use crate::device::Execution;
+use crate::feed::{Feed, prepare_ahead};
+use crate::graph::Graph;
+use crate::images::Stimulus;
+use crate::inputs::InputsAsked;
+use crate::layers::choose;
+use crate::lesion::{HeldAt, LayerUnits, Lesion, LesionBy, by_name, lesioned, mask, units_by_layer};
+use crate::network::{Element, Network};
+use crate::picture::Reading;
+use crate::preprocess::{Preprocessing, Size};
+use crate::runtime::Runtime;
+use crate::untrained::{Twin, Untrained};
+use anyhow::{Context, Result, ensure};
+use cli::{Input, Job};
+use npy_stream::Block;
+use serde_json::json;
+use std::path::Path;
+use stimulus_table::Table;
+
+/// Pictures on which batch statistics are measured, if there are as many.
+const CALIBRATION_PICTURES: usize = 32;
+
+/// What is needed to show pictures to a network.
+pub struct Viewing<'a> {
+    /// The run.
+    pub job: &'a Job,
+    /// The loaded library.
+    pub runtime: &'a Runtime,
+    /// Where it computes.
+    pub execution: &'a Execution,
+    /// Where weights outside the model file lie.
+    pub folder: &'a Path,
+    /// What was said about the network's inputs.
+    pub inputs: InputsAsked,
+    /// From picture to input.
+    pub steps: &'a Preprocessing,
+    /// How files are read.
+    pub reading: Reading,
+    /// What every picture ends with.
+    pub size: Size,
+    /// All pictures, whatever the shard: what is measured on them must not depend on it.
+    pub pictures: &'a [Stimulus],
+    /// Pictures per forward pass.
+    pub batch: usize,
+}
+
+/// `--lesion` and what belongs to it.
+pub struct LesionAsked<'a> {
+    /// The table of units.
+    pub table: &'a Input,
+    /// What they are held at.
+    pub to: HeldAt,
+    /// Their layer, where the table does not say.
+    pub layer: Option<&'a str>,
+    /// What the table's numbers count.
+    pub by: Option<LesionBy>,
+}
+
+impl Viewing<'_> {
+    fn network(&self, graph: &Graph, tensors: &[String]) -> Result<Network> {
+        Network::open(self.runtime, &graph.cut_to(tensors)?, self.folder, self.execution, &self.inputs)
+    }
+
+    /// The untrained twin of `graph`, with batch statistics measured where the tensors of `wanted` depend on them.
+    pub fn untrained(&self, graph: &Graph, untrained: Untrained, wanted: &[String]) -> Result<Graph> {
+        let mut twin = Twin::draw(graph, self.folder, untrained)?;
+        let mut record = twin.record();
+        let (training, normalizations) = training_graph(&twin.graph, &twin.graph.ancestors(wanted))?;
+        if normalizations.is_empty() {
+            self.job.note(format_args!(
+                "{}; no batch normalization is left in the graph to measure statistics for",
+                twin.summary()
+            ));
+        } else {
+            let tensors: Vec<String> =
+                normalizations.iter().flat_map(|n| [n.batch_mean.clone(), n.batch_variance.clone()]).collect();
+            let mut network = self.network(&training, &tensors)?;
+            let n = CALIBRATION_PICTURES.min(self.pictures.len());
+            let n = match network.input.batch.fixed() {
+                None => n,
+                Some(fixed) => {
+                    ensure!(
+                        (2..=n).contains(&fixed),
+                        "--untrained: batch statistics need a batch of several pictures, the network takes {fixed} at once \
+                         of {}; export it with an open batch axis",
+                        self.pictures.len()
+                    );
+                    fixed
+                }
+            };
+            let shown: Vec<Stimulus> = (0..n).map(|i| self.pictures[i * self.pictures.len() / n].clone()).collect();
+            let input = network.input.clone();
+            let feed = Feed::new(self.steps, &input, self.size, false).reading(self.reading, BadImage::Stop);
+            let measured = network.fetch(feed.prepare(&shown)?.batch, n, self.size)?;
+            let (statistics, n_constant) = by_weight(&normalizations, &measured);
+            twin.with_statistics(&statistics)?;
+            let layers = normalizations.len();
+            self.job.note(format_args!(
+                "{}; statistics of {layers} batch normalizations measured on {n} pictures",
+                twin.summary()
+            ));
+            if n_constant > 0 {
+                self.job.warn(format_args!(
+                    "--untrained: {n_constant} channels do not vary over these pictures; their variance stays 1"
+                ));
+            }
+            record["calibration"] = json!({
+                "stimuli": shown.iter().map(|stimulus| stimulus.id.as_str()).collect::<Vec<_>>(),
+                "n_layers": layers,
+                "n_constant_channels": n_constant,
+            });
+        }
+        self.job.record("untrained", record);
+        Ok(twin.graph)
+    }
+
+    /// The lesion's layers and units.
+    pub fn lesion_units(&self, graph: &Graph, asked: &LesionAsked<'_>) -> Result<Vec<LayerUnits>> {
+        let source = || asked.table.to_string();
+        let table = Table::read(self.job.open(asked.table)?.reader()).with_context(source)?;
+        let single = |name: &str| {
+            let found = choose(&[name.to_string()], graph).ok()?;
+            found.choices.first().filter(|choice| choice.named).map(|choice| choice.tensor.clone())
+        };
+        units_by_layer(&table, asked.layer, asked.by, |name| by_name(name, graph, single)).with_context(source)
+    }
+
+    /// `graph` with these units held at a value.
+    pub fn lesioned(
+        &self,
+        graph: &Graph,
+        layers: &[LayerUnits],
+        asked: &LesionAsked<'_>,
+        wanted: &[String],
+    ) -> Result<Graph> {
+        let makers = graph.makers();
+        let touched = |tensor: &String| {
+            let needed = graph.ancestors(std::slice::from_ref(tensor));
+            layers.iter().any(|layer| makers.get(layer.tensor.as_str()).is_some_and(|&maker| needed[maker]))
+        };
+        let intact: Vec<&String> = wanted.iter().filter(|tensor| !touched(tensor)).collect();
+        if let Some(first) = intact.first() {
+            let all = wanted.len();
+            ensure!(
+                intact.len() < all,
+                "--lesion: layer \"{first}\" does not depend on the lesioned one; ask for a layer behind it"
+            );
+            self.job.note(format_args!(
+                "{} of {all} layers do not depend on the lesion, such as \"{first}\"",
+                intact.len()
+            ));
+        }
+        let tensors: Vec<String> = layers.iter().map(|layer| layer.tensor.clone()).collect();
+        let mut network = self.network(graph, &tensors)?;
+        network.settle(self.size)?;
+        let shapes = network.measured(self.size)?;
+        let mut masks = Vec::new();
+        for (layer, (shape, axis)) in layers.iter().zip(&shapes) {
+            let channel = graph.channel_axis(&layer.tensor, shape.len());
+            let mask = mask(shape, *axis, &layer.units, asked.by, channel);
+            masks.push(mask.with_context(|| format!("layer \"{}\"", layer.tensor))?);
+        }
+        let values = match asked.to {
+            HeldAt::Number(value) => vec![vec![value]; layers.len()],
+            HeldAt::Mean => self.means(&mut network)?,
+        };
+        let elements: Vec<Element> = network.layers.iter().map(|layer| layer.tensor.element).collect();
+        let mut one_picture = Vec::new();
+        for (i, (shape, axis)) in shapes.iter().enumerate() {
+            let mut shape = shape.clone();
+            axis.iter().for_each(|&axis| shape[axis] = 1);
+            let n_lesioned = masks[i].iter().filter(|&&m| m).count();
+            self.job.note(format_args!(
+                "lesion: {n_lesioned} of {} units of \"{}\" held at {}",
+                masks[i].len(),
+                tensors[i],
+                asked.to
+            ));
+            one_picture.push(shape);
+        }
+        let lesions: Vec<Lesion<'_>> = (0..layers.len())
+            .map(|i| Lesion {
+                tensor: &tensors[i],
+                element: elements[i],
+                shape: &one_picture[i],
+                mask: &masks[i],
+                values: &values[i],
+            })
+            .collect();
+        let record: Vec<_> = lesions
+            .iter()
+            .map(|lesion| {
+                let n_lesioned = lesion.mask.iter().filter(|&&m| m).count();
+                json!({ "layer": lesion.tensor, "n_lesioned": n_lesioned, "n_units": lesion.mask.len(), "to": asked.to.to_string() })
+            })
+            .collect();
+        self.job.record("lesion", record);
+        lesioned(graph, &lesions)
+    }
+
+    /// Mean of each unit of each layer over all pictures, summed in f64.
+    fn means(&self, network: &mut Network) -> Result<Vec<Vec<f64>>> {
+        let input = network.input.clone();
+        let feed = Feed::new(self.steps, &input, self.size, false).reading(self.reading, BadImage::Stop);
+        let batch = input.batch.fixed().unwrap_or(self.batch);
+        let n_run = input.batch.fixed().unwrap_or(batch.min(self.pictures.len()));
+        let all: Vec<usize> = (0..network.layers.len()).collect();
+        let mut sums: Vec<Vec<f64>> = vec![Vec::new(); all.len()];
+        let progress = self.job.progress(self.pictures.len(), "images for the means");
+        prepare_ahead(&feed, self.pictures.chunks(batch), |prepared, chunk| {
+            network.run(prepared.batch, (chunk.len(), n_run), self.size, &all, |slot, block| {
+                let sums = &mut sums[slot];
+                sums.resize(block.n_columns(), 0.0);
+                match block {
+                    Block::F4(rows) => {
+                        rows.rows().into_iter().for_each(|row| add(sums, row.iter().map(|&v| f64::from(v))))
+                    }
+                    Block::F8(rows) => rows.rows().into_iter().for_each(|row| add(sums, row.iter().copied())),
+                }
+                Ok(())
+            })?;
+            progress.advance(chunk.len());
+            Ok(())
+        })?;
+        let n = self.pictures.len() as f64;
+        sums.iter_mut().flatten().for_each(|sum| *sum /= n);
+        Ok(sums)
+    }
+}
+
+fn add(sums: &mut [f64], values: impl Iterator<Item = f64>) {
+    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+}
