@@ -117,7 +117,7 @@ fn a_huge_picture_is_no_exception() {
     let mut bytes = format!("P6 {width} {height} 255\n").into_bytes();
     for y in 0..height {
         for x in 0..width {
-            bytes.extend([(3 * x + 5 * y + (x * y >> 6)) as u8, (x ^ y) as u8, ((x * x + 7 * y) >> 5) as u8]);
+            bytes.extend([(3 * x + 5 * y + ((x * y) >> 6)) as u8, (x ^ y) as u8, ((x * x + 7 * y) >> 5) as u8]);
         }
     }
     let dir = tempfile::tempdir().unwrap();

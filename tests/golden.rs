@@ -17,6 +17,8 @@ mod load;
 mod npy_files;
 #[path = "golden/probabilities.rs"]
 mod probabilities;
+#[path = "golden/projection.rs"]
+mod projection;
 #[path = "golden/rdms.rs"]
 mod rdms;
 #[path = "golden/ridge.rs"]

@@ -8,6 +8,9 @@ use support::*;
 
 const DOMAINS: [&str; 5] = ["faces", "bodies", "places", "objects", "characters"];
 
+/// Pictures as they are, for the tests' network.
+const NO_STEPS: &str = "--preprocess raw255 --resize none --crop none";
+
 /// The code blocks of the README in this language, in order.
 fn readme_blocks(language: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join("README.md")).unwrap();
@@ -121,7 +124,7 @@ fn the_slurm_recipe_joins_all_parts_and_lists_missing_ones() {
     let dir = tempfile::tempdir().unwrap();
     let big = noise(50, 4, 5);
     save(&dir.path().join("big.npy"), &big, Some(&ids(50)));
-    let recipe = block("sh", "sbatch");
+    let recipe = block("sh", "npy rows --shard slurm");
     let task = recipe.split('\'').nth(1).unwrap();
     let n = 16;
     for id in 0..n {
@@ -134,6 +137,40 @@ fn the_slurm_recipe_joins_all_parts_and_lists_missing_ones() {
     assert_eq!((whole, labels.unwrap()), (big, ids(50)));
     fs::remove_file(dir.path().join("part-3.npy")).unwrap();
     sh(dir.path(), join).fails(1, &["1 of 16 shards", "--array=3"]);
+}
+
+#[test]
+fn the_recipe_for_a_killed_job_array_goes_on_and_joins() {
+    let dir = workplace();
+    let recipe = block("sh", "--resume --out-dir").replace("net.onnx", &format!("net.onnx {NO_STEPS}"));
+    let task = recipe.split('\'').nth(1).unwrap();
+    // Sent twice, as after a kill: the second time there is nothing to do.
+    for _ in 0..2 {
+        for id in 0..16 {
+            let environment =
+                format!("export SLURM_ARRAY_TASK_ID={id} SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_COUNT=16;");
+            sh(dir.path(), &format!("{environment} {task}")).ok();
+        }
+    }
+    sh(dir.path(), recipe.lines().find(|l| l.starts_with("npy cat")).unwrap()).ok();
+    let joined = fs::read(dir.path().join("relu.npy")).unwrap();
+    let line = format!("ann-acts net.onnx {NO_STEPS} --layer relu --pool avg pictures.csv");
+    assert_eq!(sh(dir.path(), &line).ok(), joined);
+}
+
+#[test]
+fn the_recipe_for_lesions_and_untrained_twins_runs() {
+    let dir = workplace();
+    let recipe =
+        block("sh", "--lesion -").replace("layer4", "conv").replace("net.onnx", &format!("net.onnx {NO_STEPS}"));
+    let out = sh(dir.path(), &recipe);
+    assert_eq!(out.code, 0, "{}", out.stderr);
+    // Channel 0 of conv, red minus green, is what finds faces here: without it the logits are blue's mean and its negative.
+    let (lesioned, _) = matrix(&fs::read(dir.path().join("lesioned.npy")).unwrap());
+    assert!(lesioned.rows().into_iter().all(|row| row[0] == -row[1]), "{lesioned}");
+    for seed in 1..=5 {
+        assert!(fs::read_to_string(dir.path().join(format!("twin-{seed}.csv"))).unwrap().starts_with("array,unit,"));
+    }
 }
 
 #[test]

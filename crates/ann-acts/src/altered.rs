@@ -1,7 +1,7 @@
 //! Networks that are changed before they are shown the pictures: untrained twins and lesions.
 
 use crate::bad_pictures::BadImage;
-use crate::calibration::{by_weight, training_graph};
+use crate::calibration::{training_graph, with_statistics};
 use crate::device::Execution;
 use crate::feed::{Feed, prepare_ahead};
 use crate::graph::Graph;
@@ -13,6 +13,7 @@ use crate::network::{Element, Network};
 use crate::picture::Reading;
 use crate::preprocess::{Preprocessing, Size};
 use crate::runtime::Runtime;
+use crate::units::{channels, traced};
 use crate::untrained::{Twin, Untrained};
 use anyhow::{Context, Result, ensure};
 use cli::{Input, Job};
@@ -72,7 +73,8 @@ impl Viewing<'_> {
         let (training, normalizations) = training_graph(&twin.graph, &twin.graph.ancestors(wanted))?;
         if normalizations.is_empty() {
             self.job.note(format_args!(
-                "{}; no batch normalization is left in the graph to measure statistics for",
+                "{}; no batch normalization is left in the graph (exporters fold it into convolutions), so nothing \
+                 keeps the scale of a deep twin's activations; an export that keeps it makes the better control",
                 twin.summary()
             ));
         } else {
@@ -96,8 +98,8 @@ impl Viewing<'_> {
             let input = network.input.clone();
             let feed = Feed::new(self.steps, &input, self.size, false).reading(self.reading, BadImage::Stop);
             let measured = network.fetch(feed.prepare(&shown)?.batch, n, self.size)?;
-            let (statistics, n_constant) = by_weight(&normalizations, &measured);
-            twin.with_statistics(&statistics)?;
+            let (calibrated, n_constant) = with_statistics(&twin.graph, &normalizations, &measured)?;
+            twin.graph = calibrated;
             let layers = normalizations.len();
             self.job.note(format_args!(
                 "{}; statistics of {layers} batch normalizations measured on {n} pictures",
@@ -158,10 +160,17 @@ impl Viewing<'_> {
         let mut network = self.network(graph, &tensors)?;
         network.settle(self.size)?;
         let shapes = network.measured(self.size)?;
+        let channels = match asked.by {
+            Some(LesionBy::Channel) => {
+                let at = (self.runtime, self.execution, self.folder);
+                let traced = traced(graph, &tensors, at, &self.inputs, self.size)?;
+                (0..layers.len()).map(|i| channels(&network, i, &shapes[i].0, &traced)).collect()
+            }
+            _ => vec![None; layers.len()],
+        };
         let mut masks = Vec::new();
         for (layer, (shape, axis)) in layers.iter().zip(&shapes) {
-            let channel = graph.channel_axis(&layer.tensor, shape.len());
-            let mask = mask(shape, *axis, &layer.units, asked.by, channel);
+            let mask = mask(shape, *axis, &layer.units, asked.by, channels[masks.len()]);
             masks.push(mask.with_context(|| format!("layer \"{}\"", layer.tensor))?);
         }
         let values = match asked.to {

@@ -7,6 +7,7 @@ use crate::inputs::{InputsAsked, Setting};
 use crate::lesion::{HeldAt, LesionBy};
 use crate::picture::{Grey16, Reading};
 use crate::preprocess::{Color, Overrides, Preset, Resize, Size};
+use crate::projection::ProjectionArgs;
 use crate::resample::Interpolation;
 use crate::unit_args::UnitArgs;
 use crate::untrained::Untrained;
@@ -27,7 +28,7 @@ pub struct Args {
     pub images: Vec<PathBuf>,
 
     /// A layer; see LAYERS. Repeat for more, all come from one pass
-    #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true, required_unless_present_any = ["list_layers", "layers_from"])]
+    #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true, required_unless_present_any = ["list_layers", "layers_from", "doctor"])]
     pub layer: Vec<String>,
 
     /// Layers from a file, one address a line; lines that start with # are left out
@@ -47,11 +48,24 @@ pub struct Args {
     pub set: Vec<Setting>,
 
     /// List every tensor that the network makes, and stop
-    #[arg(long, conflicts_with = "layer")]
+    #[arg(long, group = "table", conflicts_with = "layer")]
     pub list_layers: bool,
 
-    /// Table format of --list-layers
-    #[arg(long, value_enum, default_value_t, requires = "list_layers")]
+    /// Show one picture in every common preprocessing, say what a classifier makes of it and how far --layer (else the
+    /// network's last output) moves, and stop
+    #[arg(long, group = "table", conflicts_with_all = ["list_layers", "layers_from", "out_dir", "dump_input", "shard", "resume", "untrained", "lesion", "units", "unit_table", "pool", "tokens", "srp", "pca", "dedup", "dtype", "batch"])]
+    pub doctor: bool,
+
+    /// Names of the classes for --doctor, one a line
+    #[arg(long, value_name = "FILE", requires = "doctor")]
+    pub labels: Option<Input>,
+
+    /// Classes that --doctor shows of each variant
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "doctor")]
+    pub top: usize,
+
+    /// Table format of --list-layers and --doctor
+    #[arg(long, value_enum, default_value_t, requires = "table")]
     pub format: cli::Format,
 
     /// Write one file per layer into this folder (made if needed), each with its sidecar
@@ -173,6 +187,10 @@ pub struct Args {
     #[command(flatten)]
     pub units: UnitArgs,
 
+    /// What becomes of layers too wide to keep.
+    #[command(flatten)]
+    pub projection: ProjectionArgs,
+
     /// Output, threads and quiet.
     #[command(flatten)]
     pub common: cli::Common,
@@ -192,11 +210,14 @@ INPUT
 OUTPUT
   A .npy matrix, one row per picture, the layer flattened in C order, followed by the ids as labels.
   Several layers without --out-dir follow one another in the order asked.
+  --doctor: variant (0 is the preprocessing asked for), resize, crop, interpolation, color, normalization, then rank, label and score
+  (softmax) of the --top classes, and r and relative_l2 of the layer against variant 0.
   --list-layers: index, layer (the tensor's name), module, node, op, shape, n_units, dtype.
 
 LAYERS
   pool, /layer4/relu/Relu_output_0   a tensor's name, else a node's name
   layer4.1.relu, blocks.5            a module of the network, as its author named it: what leaves it
+  layer4.1.relu_1                    the second call of a module that is called twice
   3, -1                              as --list-layers counts, from the end if negative
   @Relu                              all tensors of an operator
   'block_*'                          glob over names of tensors, nodes and modules; * also crosses /
@@ -215,6 +236,20 @@ PREPROCESSING
   (or above its folder, if that is named onnx) is followed and named on stderr; a field that cannot be
   followed exactly is an error. --resize, --crop, --interpolation, --mean, --std and --color replace
   single steps of either; mean and std stay in the units that the first division leaves.
+
+UNITS
+  Which axis of a layer is channel, y, x or token is followed through the graph. Without --pool and
+  --tokens every number of a layer is a unit, numbered in C order. --pool makes one unit per channel
+  (sums in f64; NaN stays NaN). Tokens before the patches (class token, registers) are those that the map
+  of patches does not explain: 197 tokens of 14x14 patches have 1; --tokens mean and patches leave them out.
+  A layer that was named and has no map (no tokens) is an error, one met by a pattern stays as it is.
+  --units takes the table of select-units, run on the same --pool and --tokens: `unit` is the column of that
+  matrix. Rows are taken by `layer` (or `array`: a layer, the stem of its file, its position in a stream),
+  columns come out in ascending order of unit; a unit twice, a unit too many or no unit at all is an error.
+  --unit-table: layer, unit (as select-units numbers the matrix without --units), channel, y, x, token
+  (prefix tokens counted; y and x of a token are those of its patch), column (of the matrix written). What has
+  no clear place, as an attention map, has only its numbers.
+  --srp and --pca come last; nothing but seed, width and N decides the random matrix.
 
 EXAMPLES
   ann-acts lite0.onnx --list-layers

@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 /// One batch normalization of a graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Normalization {
-    /// Name of the weight that holds the running mean.
-    pub mean: String,
-    /// Name of the weight that holds the running variance.
-    pub variance: String,
+    /// Its node's position.
+    pub node: usize,
+    /// Kind of number of its statistics.
+    data_type: i32,
     /// Tensor of the training graph that holds the mean of the batch.
     pub batch_mean: String,
     /// Tensor of the training graph that holds the variance of the batch.
@@ -31,7 +31,7 @@ pub fn training_graph(graph: &Graph, needed: &[bool]) -> Result<(Graph, Vec<Norm
         types.insert(header.name.clone(), header.data_type);
     }
     for (position, node) in graph.nodes().iter().enumerate() {
-        let ([x, scale, bias, mean, variance], Some(y)) = (node.input.as_slice(), node.output.first()) else {
+        let ([x, scale, bias, mean, _variance], Some(y)) = (node.input.as_slice(), node.output.first()) else {
             continue;
         };
         if node.op_type != "BatchNormalization" || !needed[position] {
@@ -75,8 +75,8 @@ pub fn training_graph(graph: &Graph, needed: &[bool]) -> Result<(Graph, Vec<Norm
         ]);
         edit.replaced.insert(position, nodes);
         normalizations.push(Normalization {
-            mean: mean.clone(),
-            variance: variance.clone(),
+            node: position,
+            data_type: types.get(mean).copied().unwrap_or(FLOAT),
             batch_mean,
             batch_variance,
         });
@@ -94,17 +94,31 @@ fn mean_of(graph: &Graph, edit: &mut Edit, from: &str, to: &str) -> Node {
     Node::new("ReduceMean", &[from, &axes], to)
 }
 
-/// Measured statistics by the name of the weight they belong to; and how many channels had no usable variance and keep 1.
-pub fn by_weight(normalizations: &[Normalization], measured: &[Vec<f64>]) -> (BTreeMap<String, Vec<f64>>, usize) {
-    let mut statistics = BTreeMap::new();
+/// The graph with the measured statistics (mean, then variance, of each normalization in turn), and how many channels had no
+/// usable variance and keep 1.
+///
+/// Every normalization gets tensors of its own: exporters store equal tensors once, so that a running mean may be
+/// the same zeros as somebody's bias.
+pub fn with_statistics(
+    graph: &Graph,
+    normalizations: &[Normalization],
+    measured: &[Vec<f64>],
+) -> Result<(Graph, usize), GraphError> {
+    let mut edit = Edit::default();
     let mut n_constant = 0;
     for (normalization, pair) in normalizations.iter().zip(measured.chunks_exact(2)) {
         let usable = |v: f64| v.is_finite() && v > 0.0;
         n_constant += pair[1].iter().filter(|&&v| !usable(v)).count();
-        let mean = pair[0].iter().map(|&m| if m.is_finite() { m } else { 0.0 }).collect();
-        let variance = pair[1].iter().map(|&v| if usable(v) { v } else { 1.0 }).collect();
-        statistics.insert(normalization.mean.clone(), mean);
-        statistics.insert(normalization.variance.clone(), variance);
+        let mean: Vec<f64> = pair[0].iter().map(|&m| if m.is_finite() { m } else { 0.0 }).collect();
+        let variance: Vec<f64> = pair[1].iter().map(|&v| if usable(v) { v } else { 1.0 }).collect();
+        let mut node = graph.nodes()[normalization.node].clone();
+        for (input, values, name) in
+            [(3, mean, &normalization.batch_mean), (4, variance, &normalization.batch_variance)]
+        {
+            edit.added.push(Tensor::floats(name, &[values.len() as i64], normalization.data_type, &values));
+            node.input[input] = name.clone();
+        }
+        edit.replaced.insert(normalization.node, vec![node]);
     }
-    (statistics, n_constant)
+    Ok((graph.edited(&edit)?, n_constant))
 }

@@ -135,66 +135,6 @@ impl Graph {
         &self.outputs
     }
 
-    /// The module of each node.
-    pub fn modules(&self) -> Vec<String> {
-        self.nodes.iter().map(module_of).collect()
-    }
-
-    /// For every tensor that holds the values of another in the same order, that other one: the results of `Identity`,
-    /// of `Dropout` (which does nothing outside of training), and of reshapings.
-    pub fn renamings(&self) -> HashMap<&str, &str> {
-        let mut source: HashMap<&str, &str> = HashMap::new();
-        for node in &self.nodes {
-            let renames = matches!(
-                node.op_type.as_str(),
-                "Identity" | "Dropout" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze"
-            );
-            // A third input of Dropout may switch training on.
-            if let (true, [input, ..], [output, ..]) = (renames && node.input.len() < 3, &*node.input, &*node.output) {
-                let first = source.get(input.as_str()).copied().unwrap_or(input);
-                source.insert(output, first);
-            }
-        }
-        source
-    }
-
-    /// Which axis of a tensor of this rank counts channels, where the operators say so: the second behind convolutions and
-    /// pools, wherever a transposition has put it since, the last behind a matrix product.
-    pub fn channel_axis(&self, tensor: &str, rank: usize) -> Option<usize> {
-        let makers = self.makers();
-        let mut name = tensor;
-        // Axes of `tensor` in terms of those of the tensor looked at.
-        let mut axis_of: Vec<usize> = (0..rank).collect();
-        loop {
-            let node = &self.nodes[*makers.get(name)?];
-            let now = match node.op_type.as_str() {
-                "Conv"
-                | "ConvTranspose"
-                | "MaxPool"
-                | "AveragePool"
-                | "GlobalAveragePool"
-                | "GlobalMaxPool"
-                | "BatchNormalization"
-                | "InstanceNormalization"
-                | "LRN" => Some(1),
-                "MatMul" | "Gemm" | "LayerNormalization" if rank < 4 => Some(rank - 1),
-                "Transpose" => {
-                    let perm = &node.attribute("perm")?.ints;
-                    axis_of = axis_of.iter().filter_map(|&axis| usize::try_from(*perm.get(axis)?).ok()).collect();
-                    None
-                }
-                "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Concat" | "Gather" | "Slice" | "Split" => {
-                    return None;
-                }
-                _ => None,
-            };
-            if let Some(channels) = now {
-                return axis_of.iter().position(|&axis| axis == channels);
-            }
-            name = node.input.iter().find(|input| makers.contains_key(input.as_str()))?;
-        }
-    }
-
     /// Position of the node that makes each tensor.
     pub fn makers(&self) -> HashMap<&str, usize> {
         let made = self.nodes.iter().enumerate().flat_map(|(i, node)| node.output.iter().map(move |name| (name, i)));

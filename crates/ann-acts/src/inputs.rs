@@ -4,8 +4,8 @@ use crate::network::{Axis, Element, TensorInfo, shape_text};
 use crate::preprocess::{Layout, Size};
 use crate::runtime::plain;
 use anyhow::{Result, bail, ensure};
-use half::f16;
-use ort::value::{DynValue, Tensor};
+use half::{bf16, f16};
+use ort::value::{DynValue, PrimitiveTensorElementType, Tensor};
 use std::borrow::Cow;
 use std::str::FromStr;
 
@@ -63,40 +63,70 @@ impl SetInput {
         Ok(set)
     }
 
+    /// Whether the kind of number can hold the value exactly, or as near as floating point gets.
     fn fits(&self) -> bool {
         let v = self.value;
         let whole = |low: f64, high: f64| v.fract() == 0.0 && (low..=high).contains(&v);
         match self.element {
-            Element::F32 | Element::F64 | Element::F16 => true,
+            Element::F64 => true,
+            Element::F32 => !v.is_finite() || (v as f32).is_finite(),
+            Element::F16 => !v.is_finite() || f16::from_f64(v).is_finite(),
+            Element::BF16 => !v.is_finite() || bf16::from_f64(v).is_finite(),
             Element::U8 => whole(0.0, 255.0),
             Element::Other("bool") => v == 0.0 || v == 1.0,
+            Element::Other("i1") => whole(f64::from(i8::MIN), f64::from(i8::MAX)),
+            Element::Other("i2") => whole(f64::from(i16::MIN), f64::from(i16::MAX)),
             Element::Other("i4") => whole(f64::from(i32::MIN), f64::from(i32::MAX)),
+            Element::Other("u2") => whole(0.0, f64::from(u16::MAX)),
+            Element::Other("u4") => whole(0.0, f64::from(u32::MAX)),
             // Beyond 2^53 not every whole number is a double.
             Element::Other("i8") => whole(-9e15, 9e15),
+            Element::Other("u8") => whole(0.0, 9e15),
             _ => false,
         }
     }
 
-    /// The tensor for `n` pictures: an axis with the name of the pictures' is `n` long, another open one 1.
+    /// The tensor for `n` pictures. An axis with the name of the pictures' is `n` long, and so is a first axis without
+    /// a name; any other open one is 1 long.
     pub(crate) fn value(&self, n: usize, pictures: &Axis) -> Result<DynValue> {
-        let length = |axis: &Axis| match axis {
+        let length = |(place, axis): (usize, &Axis)| match axis {
             Axis::Fixed(length) => *length,
+            Axis::Symbol(name) if name.is_empty() => [1, n][usize::from(place == 0)],
             open if open == pictures => n,
             Axis::Symbol(_) => 1,
         };
-        let shape: Vec<usize> = self.axes.iter().map(length).collect();
-        let n_values = shape.iter().product();
+        let shape: Vec<usize> = self.axes.iter().enumerate().map(length).collect();
         let v = self.value;
-        Ok(match self.element {
-            Element::F64 => Tensor::from_array((shape, vec![v; n_values])).map_err(plain)?.into_dyn(),
-            Element::F16 => Tensor::from_array((shape, vec![f16::from_f64(v); n_values])).map_err(plain)?.into_dyn(),
-            Element::U8 => Tensor::from_array((shape, vec![v as u8; n_values])).map_err(plain)?.into_dyn(),
-            Element::Other("bool") => Tensor::from_array((shape, vec![v != 0.0; n_values])).map_err(plain)?.into_dyn(),
-            Element::Other("i4") => Tensor::from_array((shape, vec![v as i32; n_values])).map_err(plain)?.into_dyn(),
-            Element::Other("i8") => Tensor::from_array((shape, vec![v as i64; n_values])).map_err(plain)?.into_dyn(),
-            _ => Tensor::from_array((shape, vec![v as f32; n_values])).map_err(plain)?.into_dyn(),
-        })
+        match self.element {
+            Element::F64 => filled(shape, v),
+            Element::F16 => filled(shape, f16::from_f64(v)),
+            Element::BF16 => filled(shape, bf16::from_f64(v)),
+            Element::U8 => filled(shape, v as u8),
+            Element::Other("bool") => filled(shape, v != 0.0),
+            Element::Other("i1") => filled(shape, v as i8),
+            Element::Other("i2") => filled(shape, v as i16),
+            Element::Other("i4") => filled(shape, v as i32),
+            Element::Other("i8") => filled(shape, v as i64),
+            Element::Other("u2") => filled(shape, v as u16),
+            Element::Other("u4") => filled(shape, v as u32),
+            Element::Other("u8") => filled(shape, v as u64),
+            _ => filled(shape, v as f32),
+        }
     }
+}
+
+fn filled<T: PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static>(
+    shape: Vec<usize>,
+    value: T,
+) -> Result<DynValue> {
+    let n_values = shape.iter().product();
+    Ok(Tensor::from_array((shape, vec![value; n_values])).map_err(plain)?.into_dyn())
+}
+
+/// The axis that counts pictures in the input that takes them, as far as it can be told; the first input's otherwise.
+pub(crate) fn batch_of(inputs: &[TensorInfo]) -> Option<Axis> {
+    let pictures = inputs.iter().find(|input| PictureInput::of(input).is_ok());
+    pictures.or(inputs.first()).and_then(|input| input.axes.first().cloned())
 }
 
 /// Which input takes the pictures, and what the others get.
@@ -105,7 +135,17 @@ impl SetInput {
 pub(crate) fn sort_out(inputs: &[TensorInfo], asked: &InputsAsked) -> Result<(String, PictureInput, Vec<SetInput>)> {
     let described = |info: &TensorInfo| format!("{} ({} {})", info.name, shape_text(&info.axes), info.element.name());
     let all = || inputs.iter().map(described).collect::<Vec<_>>().join(", ");
-    for setting in &asked.set {
+    for (i, setting) in asked.set.iter().enumerate() {
+        ensure!(
+            !asked.set[..i].iter().any(|earlier| earlier.name == setting.name),
+            "--set {}: given twice; an input has one value",
+            setting.name
+        );
+        ensure!(
+            asked.pictures.as_ref() != Some(&setting.name),
+            "--set {}: takes the pictures (--input); it cannot be set too",
+            setting.name
+        );
         ensure!(
             inputs.iter().any(|input| input.name == setting.name),
             "--set {}: the layers asked for depend on no such input; they do on {}",

@@ -1,31 +1,36 @@
 //! Which tensors of a graph the user means.
+//!
+//! An address is, in this order: the name of a tensor; the name of a node or the path of a module; `@Op`, all tensors of
+//! an operator; `re:PATTERN`, a regular expression found anywhere in a name; a whole number, the listing's index (from
+//! the end when negative); or a glob (`*` also crosses `/` and `.`). Patterns go over the names of tensors, nodes and modules.
 
-use crate::graph::{Graph, GraphTensor, read_by};
+use crate::graph::Graph;
+use crate::names::Names;
+use crate::nearest::{nearest, nearest_text};
 use globset::{GlobBuilder, GlobMatcher};
 use regex::Regex;
-use std::collections::HashSet;
 
 /// A layer that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
-    /// What it is called in outputs: as it was asked for by a single name, else the tensor's name.
-    pub name: String,
     /// The tensor's name.
     pub tensor: String,
+    /// The name that the layer has in files and messages: as asked where the address is one name, else the tensor's.
+    pub name: String,
     /// It was named itself, rather than met by a pattern: being unusable is then an error.
     pub named: bool,
 }
 
-/// The layers that were asked for, and what the user should be told about them.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// The layers that were asked for, each tensor once, and what is to be said of how they were found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Chosen {
-    /// In the order asked.
+    /// In the order asked and, within a pattern, of the graph.
     pub choices: Vec<Choice>,
-    /// One line each.
+    /// One line for each address that is not simply a tensor's name, or that names a tensor again.
     pub notes: Vec<String>,
 }
 
-/// Addresses that lead nowhere, or to two places.
+/// Addresses that lead nowhere.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum LayerError {
     /// No such tensor.
@@ -36,23 +41,7 @@ pub enum LayerError {
         /// The names most like it.
         nearest: Vec<String>,
     },
-    /// An index beyond the list.
-    #[error("no layer {index}: the network makes {n_tensors} tensors, {} to {}", 0, .n_tensors.saturating_sub(1))]
-    Index {
-        /// What was asked for.
-        index: i64,
-        /// How many there are.
-        n_tensors: usize,
-    },
-    /// Two nodes of one name.
-    #[error("\"{wanted}\" is the name of {} nodes; name a tensor: \"{}\"", .tensors.len(), .tensors.join("\", \""))]
-    Ambiguous {
-        /// What was asked for.
-        wanted: String,
-        /// What the nodes make.
-        tensors: Vec<String>,
-    },
-    /// Neither a glob nor a regular expression.
+    /// Not a pattern.
     #[error("\"{pattern}\" is not a pattern: {reason}")]
     Pattern {
         /// What was given.
@@ -60,197 +49,162 @@ pub enum LayerError {
         /// What is wrong with it.
         reason: String,
     },
+    /// One name, several tensors.
+    #[error("\"{wanted}\" is {} tensors: \"{}\"; name the tensor", .tensors.len(), .tensors.join("\", \""))]
+    Ambiguous {
+        /// What was asked for.
+        wanted: String,
+        /// The tensors that it could mean.
+        tensors: Vec<String>,
+    },
+    /// A number that the listing does not have.
+    #[error("no layer {index}: the network has {n}, from 0 to {} or from -1 to -{n}; see --list-layers", .n - 1)]
+    Index {
+        /// What was asked for.
+        index: i64,
+        /// Number of tensors.
+        n: usize,
+    },
     /// A list without a line that says something.
-    #[error("no layer in the list")]
+    #[error("names no layer; expected one address a line")]
     EmptyList,
 }
 
-fn nearest_text(nearest: &[String]) -> String {
-    match nearest {
-        [] => String::new(),
-        [one] => format!("; the nearest is \"{one}\""),
-        many => format!("; the nearest are \"{}\"", many.join("\", \"")),
-    }
+/// The tensors that one address means.
+struct Found {
+    /// By position in the graph, ascending.
+    tensors: Vec<usize>,
+    /// How they were found; `None` by the tensor's own name.
+    how: Option<&'static str>,
+    /// What kind of name it is.
+    kind: Kind,
 }
 
-/// The addresses in a list: one a line, blank lines and those that start with `#` left out.
-pub fn addresses(list: &str) -> Result<Vec<String>, LayerError> {
-    let lines = list.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let addresses: Vec<String> = lines.map(String::from).collect();
-    if addresses.is_empty() { Err(LayerError::EmptyList) } else { Ok(addresses) }
+/// Whether an address is a name, a number or a pattern.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Name,
+    Index,
+    Pattern,
 }
 
-/// The tensors that `addresses` name, in their order and, within a pattern, in that of the graph.
-///
-/// An address is, tried in this order: the name of a tensor; the name of a node; a module path
-/// (`layer4.1.relu`), which means the tensor that leaves the module; an index into the list of
-/// tensors, from the end when negative; `@Op`, all tensors of an operator; `re:PATTERN`, a regular expression
-/// found anywhere in a name; a glob over whole names (`*` also crosses `/`). Patterns look at the names of
-/// tensors, nodes and modules. A tensor met twice is taken once, at its first place.
-pub fn choose(addresses: &[String], graph: &Graph) -> Result<Chosen, LayerError> {
-    let tensors = graph.tensors();
-    let mut chosen = Chosen::default();
-    for address in addresses {
-        let found = find(address, graph, &tensors)?;
-        if found.is_empty() {
-            let nearest = nearest(address, &tensors);
-            return Err(LayerError::Unknown { wanted: address.clone(), nearest });
-        }
-        for Found { choice, note } in found {
-            chosen.notes.extend(note);
-            match chosen.choices.iter_mut().find(|c| c.tensor == choice.tensor) {
-                Some(earlier) => {
-                    if choice.named && earlier.name != choice.name {
-                        chosen
-                            .notes
-                            .push(format!("layer \"{}\" is \"{}\" again; given once", choice.name, earlier.name));
-                    }
-                    earlier.named |= choice.named;
+impl Chosen {
+    /// Adds the layers that `address` means.
+    fn add(&mut self, address: &str, names: &Names) -> Result<(), LayerError> {
+        let found = find(address, names)?;
+        let tensor = |i: usize| names.tensors[i].name.as_str();
+        if let Some(how) = found.how {
+            self.notes.push(match found.tensors.as_slice() {
+                [one] => format!("layer \"{address}\" is tensor \"{}\" ({how})", tensor(*one)),
+                few if few.len() <= 4 => {
+                    let few: Vec<&str> = few.iter().map(|&i| tensor(i)).collect();
+                    format!("layer \"{address}\" is {} tensors ({how}): \"{}\"", few.len(), few.join("\", \""))
                 }
-                None => chosen.choices.push(choice),
+                [first, .., last] => format!(
+                    "layer \"{address}\" is {} tensors ({how}), from \"{}\" to \"{}\"",
+                    found.tensors.len(),
+                    tensor(*first),
+                    tensor(*last)
+                ),
+                [] => String::new(),
+            });
+        }
+        if let (Kind::Name, &[one]) = (found.kind, found.tensors.as_slice())
+            && names.is_refolded(one)
+        {
+            self.notes.push(format!(
+                "layer \"{address}\": the exporter folded the normalization behind this convolution into its weights; \
+                 these are the values after it (export with do_constant_folding=False and training=PRESERVE to have both)"
+            ));
+        }
+        let mut again: Vec<&str> = Vec::new();
+        for &i in &found.tensors {
+            let name = if found.kind == Kind::Name { address } else { tensor(i) };
+            let choice = Choice { tensor: tensor(i).into(), name: name.into(), named: found.kind != Kind::Pattern };
+            match self.choices.iter_mut().find(|earlier| earlier.tensor == choice.tensor) {
+                Some(earlier) => {
+                    again.push(tensor(i));
+                    if choice.named && !earlier.named {
+                        *earlier = choice;
+                    }
+                }
+                None => self.choices.push(choice),
             }
         }
-    }
-    Ok(chosen)
-}
-
-struct Found {
-    choice: Choice,
-    note: Option<String>,
-}
-
-impl Found {
-    /// A tensor named itself, by `address`.
-    fn named(address: &str, tensor: &str, note: Option<String>) -> Vec<Self> {
-        vec![Self { choice: Choice { name: address.into(), tensor: tensor.into(), named: true }, note }]
-    }
-
-    /// A tensor met by a pattern.
-    fn met(tensor: &GraphTensor) -> Self {
-        Self { choice: Choice { name: tensor.name.clone(), tensor: tensor.name.clone(), named: false }, note: None }
+        match again.as_slice() {
+            [] => {}
+            [one] => self.notes.push(format!("layer \"{address}\": tensor \"{one}\" was asked for before; taken once")),
+            [first, ..] => self.notes.push(format!(
+                "layer \"{address}\": {} tensors, the first \"{first}\", were asked for before; taken once",
+                again.len()
+            )),
+        }
+        Ok(())
     }
 }
 
-fn find(address: &str, graph: &Graph, tensors: &[GraphTensor]) -> Result<Vec<Found>, LayerError> {
-    if tensors.iter().any(|tensor| tensor.name == address) {
-        return Ok(Found::named(address, address, None));
+fn find(address: &str, names: &Names) -> Result<Found, LayerError> {
+    if let Some(tensor) = names.tensor(address) {
+        return Ok(Found { tensors: vec![tensor], how: None, kind: Kind::Name });
     }
-    if let Some(tensor) = node_tensor(address, graph)? {
-        let note = format!("layer \"{address}\" is tensor \"{tensor}\", which the node of that name makes");
-        return Ok(Found::named(address, tensor, Some(note)));
-    }
-    if let Some(tensor) = module_tensor(address, graph) {
-        let calls = match tensor.n_calls {
-            1 => String::new(),
-            n => format!(" at the first of {n} calls; name a tensor for another"),
-        };
-        let note = format!("layer \"{address}\" is tensor \"{}\", which leaves that module{calls}", tensor.name);
-        return Ok(Found::named(address, tensor.name, Some(note)));
-    }
-    if let Ok(index) = address.parse::<i64>() {
-        let tensor = by_index(index, tensors)?;
-        let note = format!("layer {index} is tensor \"{}\"", tensor.name);
-        return Ok(Found::named(&tensor.name, &tensor.name, Some(note)));
-    }
-    if let Some(op) = address.strip_prefix('@') {
-        return Ok(tensors.iter().filter(|tensor| tensor.op == op).map(Found::met).collect());
-    }
-    let names = |tensor: &GraphTensor| [tensor.name.clone(), tensor.node.clone(), tensor.module.clone()];
-    if let Some(pattern) = address.strip_prefix("re:") {
-        let regex = Regex::new(pattern).map_err(|error| bad_pattern(address, &error))?;
-        let met = |tensor: &&GraphTensor| names(tensor).iter().any(|name| !name.is_empty() && regex.is_match(name));
-        return Ok(tensors.iter().filter(met).map(Found::met).collect());
-    }
-    if !address.contains(['*', '?', '[', '{']) {
-        return Ok(Vec::new());
-    }
-    let matcher = glob(address)?;
-    let met = |tensor: &&GraphTensor| names(tensor).iter().any(|name| !name.is_empty() && matcher.is_match(name));
-    Ok(tensors.iter().filter(met).map(Found::met).collect())
-}
-
-/// What the one node of this name makes first.
-fn node_tensor<'a>(name: &str, graph: &'a Graph) -> Result<Option<&'a str>, LayerError> {
-    let named: Vec<&str> = graph
-        .nodes()
-        .iter()
-        .filter(|node| !node.name.is_empty() && node.name == name)
-        .filter_map(|node| node.output.iter().find(|output| !output.is_empty()).map(String::as_str))
-        .collect();
-    match named.as_slice() {
-        [] => Ok(None),
-        [tensor] => Ok(Some(tensor)),
-        _ => Err(LayerError::Ambiguous { wanted: name.into(), tensors: named.into_iter().map(String::from).collect() }),
-    }
-}
-
-/// The tensor that leaves a module, and how often the network calls the module.
-struct ModuleTensor<'a> {
-    name: &'a str,
-    n_calls: usize,
-}
-
-/// The tensor that leaves the module at `path` on its first call: of what the call makes and others
-/// read (or the model gives), the last in the graph.
-///
-/// Nodes of one call hang together; a module that is called twice, such as the one ReLU of a
-/// residual block, leaves two groups of nodes.
-fn module_tensor<'a>(path: &str, graph: &'a Graph) -> Option<ModuleTensor<'a>> {
-    let below = format!("{path}.");
-    let modules = graph.modules();
-    let nodes = graph.nodes();
-    let inside: Vec<usize> =
-        (0..nodes.len()).filter(|&i| modules[i] == path || modules[i].starts_with(&below)).collect();
-    if path.is_empty() || inside.is_empty() {
-        return None;
-    }
-    let is_inside: HashSet<usize> = inside.iter().copied().collect();
-    let mut read_outside: HashSet<&str> = graph.outputs().iter().map(String::as_str).collect();
-    for (i, node) in nodes.iter().enumerate() {
-        if !is_inside.contains(&i) {
-            let mut names = Vec::new();
-            read_by(node, &mut names);
-            read_outside.extend(names);
+    let mut meant: Vec<usize> = names.node(address).to_vec();
+    let how = if meant.is_empty() { "module" } else { "node" };
+    meant.extend(names.module(address));
+    meant.sort_unstable();
+    meant.dedup();
+    match meant.as_slice() {
+        [] => {}
+        [_] => return Ok(Found { tensors: meant, how: Some(how), kind: Kind::Name }),
+        several => {
+            let tensors = several.iter().map(|&i| names.tensors[i].name.clone()).collect();
+            return Err(LayerError::Ambiguous { wanted: address.into(), tensors });
         }
     }
-    // Groups of nodes that hang together, each known by its first node.
-    let makers = graph.makers();
-    let mut group: Vec<usize> = (0..nodes.len()).collect();
-    let find = |group: &[usize], mut i: usize| {
-        while group[i] != i {
-            i = group[i];
-        }
-        i
+    let (tensors, how) = if let Some(op) = address.strip_prefix('@') {
+        ((0..names.tensors.len()).filter(|&i| names.tensors[i].op == op).collect(), "operator")
+    } else if let Some(pattern) = address.strip_prefix("re:") {
+        let regex = regex(pattern)?;
+        (names.matching(|name| regex.is_match(name)), "regular expression")
+    } else if let Ok(index) = address.parse::<i64>() {
+        return at_index(index, names.tensors.len()).map(|i| Found {
+            tensors: vec![i],
+            how: Some("index"),
+            kind: Kind::Index,
+        });
+    } else if address.contains(['*', '?', '[', '{']) {
+        let matcher = glob(address)?;
+        (names.matching(|name| matcher.is_match(name)), "glob")
+    } else {
+        (Vec::new(), "")
     };
-    for &i in &inside {
-        let mut names = Vec::new();
-        read_by(&nodes[i], &mut names);
-        for j in names.into_iter().filter_map(|name| makers.get(name).copied()).filter(|j| is_inside.contains(j)) {
-            let (a, b) = (find(&group, i), find(&group, j));
-            group[a.max(b)] = a.min(b);
-        }
+    if tensors.is_empty() {
+        return Err(LayerError::Unknown { wanted: address.into(), nearest: near(address, names) });
     }
-    let mut leaving: Vec<(usize, &str)> = Vec::new();
-    for &i in &inside {
-        for output in nodes[i].output.iter().filter(|output| read_outside.contains(output.as_str())) {
-            leaving.push((find(&group, i), output));
-        }
-    }
-    let first = leaving.iter().map(|(group, _)| *group).min()?;
-    let n_calls = leaving.iter().map(|(group, _)| *group).collect::<HashSet<_>>().len();
-    let (_, name) = leaving.into_iter().rfind(|(group, _)| *group == first)?;
-    Some(ModuleTensor { name, n_calls })
+    Ok(Found { tensors, how: Some(how), kind: Kind::Pattern })
 }
 
-fn by_index(index: i64, tensors: &[GraphTensor]) -> Result<&GraphTensor, LayerError> {
-    let n_tensors = tensors.len();
-    let from_start = if index < 0 { index + n_tensors as i64 } else { index };
-    usize::try_from(from_start).ok().and_then(|i| tensors.get(i)).ok_or(LayerError::Index { index, n_tensors })
+/// The position that the listing's `index` has among `n` tensors; `-1` is the last.
+fn at_index(index: i64, n: usize) -> Result<usize, LayerError> {
+    let from_end = || usize::try_from(index.unsigned_abs()).ok().and_then(|back| n.checked_sub(back));
+    let position = if index < 0 { from_end() } else { usize::try_from(index).ok().filter(|&i| i < n) };
+    position.ok_or(LayerError::Index { index, n })
 }
 
-fn bad_pattern(pattern: &str, error: &dyn std::fmt::Display) -> LayerError {
-    let reason = error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_string();
-    LayerError::Pattern { pattern: pattern.to_string(), reason }
+fn near(address: &str, names: &Names) -> Vec<String> {
+    if address.starts_with('@') {
+        let ops: Vec<String> = names.tensors.iter().map(|tensor| format!("@{}", tensor.op)).collect();
+        return nearest(address, ops.iter().map(String::as_str));
+    }
+    nearest(address.strip_prefix("re:").unwrap_or(address), names.all())
+}
+
+fn regex(pattern: &str) -> Result<Regex, LayerError> {
+    Regex::new(pattern).map_err(|error| {
+        // The library draws the pattern with a mark under it, over several lines; its last line says what is wrong.
+        let text = error.to_string();
+        let reason = text.lines().last().unwrap_or(&text).trim().trim_start_matches("error: ").to_string();
+        LayerError::Pattern { pattern: format!("re:{pattern}"), reason }
+    })
 }
 
 fn glob(pattern: &str) -> Result<GlobMatcher, LayerError> {
@@ -258,42 +212,24 @@ fn glob(pattern: &str) -> Result<GlobMatcher, LayerError> {
         .literal_separator(false)
         .build()
         .map(|glob| glob.compile_matcher())
-        .map_err(|error| bad_pattern(pattern, error.kind()))
+        .map_err(|error| LayerError::Pattern { pattern: pattern.to_string(), reason: error.kind().to_string() })
 }
 
-/// Up to three names of tensors, modules and nodes most like `wanted`: those that contain it (or are contained)
-/// first, then by the number of edits.
-fn nearest(wanted: &str, tensors: &[GraphTensor]) -> Vec<String> {
-    let wanted = wanted.to_lowercase();
-    let mut seen = HashSet::new();
-    let names = tensors.iter().flat_map(|tensor| [&tensor.name, &tensor.module, &tensor.node]);
-    let mut scored: Vec<(usize, usize, &str)> = names
-        .filter(|name| !name.is_empty() && seen.insert(name.as_str()))
-        .map(|original| {
-            let name = original.to_lowercase();
-            let contains = name.contains(&wanted) || wanted.contains(&name);
-            (usize::from(!contains), edits(&wanted, &name), original.as_str())
-        })
-        .collect();
-    // Stable: among equals the graph's order stays.
-    scored.sort_by_key(|&(apart, edits, _)| (apart, edits));
-    scored.iter().take(3).map(|&(.., name)| name.to_string()).collect()
+/// The addresses in a list: one a line, blank lines and those that begin with `#` left out.
+pub fn addresses(list: &str) -> Result<Vec<String>, LayerError> {
+    // Some editors mark a file as UTF-8 in front of its first line.
+    let lines = list.trim_start_matches('\u{feff}').lines().map(str::trim);
+    let addresses: Vec<String> =
+        lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(String::from).collect();
+    if addresses.is_empty() { Err(LayerError::EmptyList) } else { Ok(addresses) }
 }
 
-/// Levenshtein distance in characters.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, a) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, &b) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[b.len()]
+/// The tensors that `addresses` mean, in their order and, within a pattern, in that of the graph.
+pub fn choose(addresses: &[String], graph: &Graph) -> Result<Chosen, LayerError> {
+    let names = Names::of(graph);
+    let mut chosen = Chosen::default();
+    addresses.iter().try_for_each(|address| chosen.add(address, &names))?;
+    Ok(chosen)
 }
 
 /// File stems for layers: letters, digits, `.`, `_` and `-` stay, anything else becomes `_`.
@@ -324,129 +260,100 @@ mod tests {
     use crate::onnx::{GraphBody, Model, Named, Node};
     use prost::Message;
 
-    /// A residual block as PyTorch's exporter names it, behind a stem and before a head:
-    /// stem -> conv1 -> relu -> conv2 -> (+ stem) -> relu_1 -> pool, 12.
     fn graph() -> Graph {
-        let node = |name: &str, op: &str, inputs: &[&str], output: &str| Node {
+        let node = |name: &str, op: &str, input: &str, output: &str| Node {
             name: name.into(),
-            ..Node::new(op, inputs, output)
+            ..Node::new(op, &[input], output)
         };
-        let body = GraphBody {
+        let graph = GraphBody {
             node: vec![
-                node("c1", "Conv", &["x"], "stem"),
-                node("/layer4/layer4.1/conv1/Conv", "Conv", &["stem"], "/layer4/layer4.1/conv1/Conv_output_0"),
-                node(
-                    "/layer4/layer4.1/relu/Relu",
-                    "Relu",
-                    &["/layer4/layer4.1/conv1/Conv_output_0"],
-                    "/layer4/layer4.1/relu/Relu_output_0",
-                ),
-                node(
-                    "/layer4/layer4.1/conv2/Conv",
-                    "Conv",
-                    &["/layer4/layer4.1/relu/Relu_output_0"],
-                    "/layer4/layer4.1/conv2/Conv_output_0",
-                ),
-                node(
-                    "/layer4/layer4.1/Add",
-                    "Add",
-                    &["/layer4/layer4.1/conv2/Conv_output_0", "stem"],
-                    "/layer4/layer4.1/Add_output_0",
-                ),
-                node(
-                    "/layer4/layer4.1/relu_1/Relu",
-                    "Relu",
-                    &["/layer4/layer4.1/Add_output_0"],
-                    "/layer4/layer4.1/relu_1/Relu_output_0",
-                ),
-                node("", "GlobalAveragePool", &["/layer4/layer4.1/relu_1/Relu_output_0"], "pool"),
-                node("twice", "Neg", &["pool"], "12"),
-                node("twice", "Abs", &["12"], "out"),
+                node("c1", "Conv", "x", "stem"),
+                node("", "Relu", "stem", "block_00"),
+                node("/layer4/relu/Relu", "Relu", "block_00", "/layer4/relu/Relu_output_0"),
+                node("p", "GlobalAveragePool", "/layer4/relu/Relu_output_0", "pool"),
+                node("p", "Flatten", "pool", "12"),
             ],
-            output: vec![Named { name: "out".into() }],
+            input: vec![Named { name: "x".into() }],
+            output: vec![Named { name: "12".into() }],
             ..GraphBody::default()
         };
-        Graph::read(Model { graph: Some(body), opset_import: vec![] }.encode_to_vec()).unwrap()
+        let bytes = Model { graph: Some(graph), opset_import: vec![] }.encode_to_vec();
+        Graph::read(bytes).unwrap()
     }
 
-    fn chosen(addresses: &[&str]) -> Result<Chosen, LayerError> {
-        let addresses: Vec<String> = addresses.iter().map(|p| p.to_string()).collect();
-        choose(&addresses, &graph())
+    fn choose(addresses: &[&str]) -> Result<Chosen, LayerError> {
+        let addresses: Vec<String> = addresses.iter().map(|address| address.to_string()).collect();
+        super::choose(&addresses, &graph())
     }
 
-    /// The tensors, without what their names have in common.
     fn tensors(addresses: &[&str]) -> Vec<String> {
-        let choices = chosen(addresses).unwrap().choices;
-        choices.into_iter().map(|c| c.tensor.replace("/layer4/layer4.1/", "").replace("_output_0", "")).collect()
+        choose(addresses).unwrap().choices.into_iter().map(|choice| choice.tensor).collect()
     }
 
+    const RELU: &str = "/layer4/relu/Relu_output_0";
+
     #[test]
-    fn tensors_are_found_by_every_kind_of_address() {
+    fn every_kind_of_address_finds_its_tensors() {
         assert_eq!(tensors(&["pool", "c1"]), ["pool", "stem"]);
-        assert_eq!(tensors(&["/layer4/layer4.1/relu/Relu"]), ["relu/Relu"]);
-        assert_eq!(tensors(&["layer4.1.relu", "layer4.1.relu_1"]), ["relu/Relu", "relu_1/Relu"]);
-        assert_eq!(tensors(&["layer4.1", "layer4"]), ["relu_1/Relu"]);
-        assert_eq!(tensors(&["0", "-1", "-3"]), ["stem", "out", "pool"]);
-        assert_eq!(tensors(&["@Relu"]), ["relu/Relu", "relu_1/Relu"]);
-        assert_eq!(tensors(&["re:relu_?[0-9]*$"]), ["relu/Relu", "relu_1/Relu"]);
-        assert_eq!(tensors(&["*relu_*", "layer4.1.conv?"]), ["relu_1/Relu", "conv1/Conv", "conv2/Conv"]);
-        // A name made of digits is a name before it is an index.
-        assert_eq!(tensors(&["12"]), ["12"]);
+        assert_eq!(tensors(&["/layer4/relu/Relu"]), [RELU]);
+        assert_eq!(tensors(&["layer4.relu", "layer4"]), [RELU]);
+        assert_eq!(tensors(&["@Relu"]), ["block_00", RELU]);
+        assert_eq!(tensors(&["0", "-2"]), ["stem", "pool"]);
+        assert_eq!(tensors(&["12"]), ["12"], "a tensor of that name, not the thirteenth");
+        assert_eq!(tensors(&["*layer4*", "stem"]), [RELU, "stem"]);
+        assert_eq!(tensors(&["re:^layer4", "re:oo.$"]), [RELU, "pool"]);
+        assert_eq!(tensors(&["pool", "*"]), ["pool", "stem", "block_00", RELU, "12"]);
     }
 
     #[test]
-    fn a_layer_is_called_what_it_was_asked_for_as() {
-        let both = chosen(&["layer4.1", "/layer4/layer4.1/relu_1/Relu_output_0", "@Neg"]).unwrap();
-        let names: Vec<(&str, bool)> = both.choices.iter().map(|c| (c.name.as_str(), c.named)).collect();
-        assert_eq!(names, [("layer4.1", true), ("12", false)]);
-        assert!(both.notes[0].contains("\"layer4.1\" is tensor \"/layer4/layer4.1/relu_1/Relu_output_0\""), "{both:?}");
-        assert!(both.notes[1].contains("again; given once"), "{both:?}");
-        assert!(chosen(&["pool"]).unwrap().notes.is_empty());
-    }
-
-    #[test]
-    fn a_module_called_twice_under_one_name_gives_its_first_call() {
-        let node = |output: &str, input: &str, module: &str| Node {
-            name: format!("m/{module}/op"),
-            ..Node::new("Relu", &[input], output)
-        };
-        let body = GraphBody {
-            node: vec![node("a", "x", "relu"), node("b", "a", "conv"), node("c", "b", "relu"), node("d", "c", "head")],
-            output: vec![Named { name: "d".into() }],
-            ..GraphBody::default()
-        };
-        let graph = Graph::read(Model { graph: Some(body), opset_import: vec![] }.encode_to_vec()).unwrap();
-        let chosen = choose(&["m.relu".into()], &graph).unwrap();
-        assert_eq!(chosen.choices[0].tensor, "a");
-        assert!(chosen.notes[0].contains("the first of 2 calls"), "{chosen:?}");
+    fn a_layer_is_called_as_it_was_asked_for() {
+        let chosen = choose(&["*lock*", "layer4.relu", "0", "block_00", "c1"]).unwrap();
+        let names: Vec<(&str, bool)> = chosen.choices.iter().map(|c| (c.name.as_str(), c.named)).collect();
+        assert_eq!(names, [("block_00", true), ("layer4.relu", true), ("stem", true)]);
+        assert_eq!(
+            chosen.notes,
+            [
+                "layer \"*lock*\" is tensor \"block_00\" (glob)",
+                "layer \"layer4.relu\" is tensor \"/layer4/relu/Relu_output_0\" (module)",
+                "layer \"0\" is tensor \"stem\" (index)",
+                "layer \"block_00\": tensor \"block_00\" was asked for before; taken once",
+                "layer \"c1\" is tensor \"stem\" (node)",
+                "layer \"c1\": tensor \"stem\" was asked for before; taken once",
+            ]
+        );
+        let all = choose(&["*"]).unwrap();
+        assert_eq!(all.notes, ["layer \"*\" is 5 tensors (glob), from \"stem\" to \"12\""]);
     }
 
     #[test]
     fn a_miss_names_what_is_near() {
-        let error = chosen(&["layer4.1.rellu"]).unwrap_err();
-        assert!(matches!(&error, LayerError::Unknown { nearest, .. } if nearest[1] == "layer4.1.relu"), "{error}");
-        assert_eq!(chosen(&["9"]).unwrap_err(), LayerError::Index { index: 9, n_tensors: 9 });
-        assert_eq!(chosen(&["-10"]).unwrap_err(), LayerError::Index { index: -10, n_tensors: 9 });
-        for missing in ["nothing*", "@Softmax", "re:zzz", "layer5", ""] {
-            assert!(matches!(chosen(&[missing]), Err(LayerError::Unknown { .. })), "{missing}");
+        let error = choose(&["blok_00"]).unwrap_err();
+        assert!(matches!(&error, LayerError::Unknown { nearest, .. } if nearest[0] == "block_00"), "{error}");
+        let error = choose(&["layer4.rel"]).unwrap_err();
+        assert!(error.to_string().starts_with("no layer \"layer4.rel\"; the nearest are \"layer4.relu\""), "{error}");
+        let error = choose(&["@relu"]).unwrap_err();
+        assert!(error.to_string().contains("the nearest are \"@Relu\", "), "{error}");
+        for bad in ["nothing*", "[", "re:(", "re:nothing", "@", ""] {
+            assert!(choose(&[bad]).is_err(), "{bad}");
         }
-        for bad in ["[", "re:("] {
-            assert!(matches!(chosen(&[bad]), Err(LayerError::Pattern { .. })), "{bad}");
-        }
-        assert!(matches!(chosen(&["twice"]), Err(LayerError::Ambiguous { tensors, .. }) if tensors == ["12", "out"]));
     }
 
     #[test]
-    fn lists_have_comments() {
-        assert_eq!(addresses("# layers\r\npool\r\n\n  -1 \n").unwrap(), ["pool", "-1"]);
-        assert_eq!(addresses("# nothing\n"), Err(LayerError::EmptyList));
+    fn a_name_of_two_tensors_and_a_number_too_large_are_refused() {
+        let error = choose(&["p"]).unwrap_err();
+        assert_eq!(error.to_string(), "\"p\" is 2 tensors: \"pool\", \"12\"; name the tensor");
+        let error = choose(&["-6"]).unwrap_err();
+        assert!(
+            error.to_string().starts_with("no layer -6: the network has 5, from 0 to 4 or from -1 to -5"),
+            "{error}"
+        );
+        assert_eq!(choose(&["5"]).unwrap_err(), LayerError::Index { index: 5, n: 5 });
     }
 
     #[test]
-    fn edits_count_insertions_deletions_and_substitutions() {
-        assert_eq!(edits("kitten", "sitting"), 3);
-        assert_eq!(edits("", "abc"), 3);
-        assert_eq!(edits("abc", "abc"), 0);
+    fn a_list_has_one_address_a_line() {
+        assert_eq!(addresses("# these\r\npool\r\n\n  @Relu \n").unwrap(), ["pool", "@Relu"]);
+        assert_eq!(addresses("#\n\n").unwrap_err(), LayerError::EmptyList);
     }
 
     #[test]

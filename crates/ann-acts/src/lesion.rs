@@ -128,15 +128,24 @@ pub fn by_name(name: &str, graph: &Graph, single: impl Fn(&str) -> Option<String
     stems.iter().position(|stem| stem == name).map(|i| tensors[i].name.clone())
 }
 
+/// Where a unit's number holds its channel: `unit / stride % n`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Channels {
+    /// Number of channels.
+    pub n: usize,
+    /// Units from one channel to the next.
+    pub stride: usize,
+}
+
 /// Which values of one picture are lesioned: true for each, in C order of `shape` without the axis of pictures.
 ///
-/// `channel_axis` is that of `shape` with the axis of pictures in it.
+/// `channels` says which part of a unit's number counts channels.
 pub fn mask(
     shape: &[usize],
     picture_axis: Option<usize>,
     units: &[usize],
     by: Option<LesionBy>,
-    channel_axis: Option<usize>,
+    channels: Option<Channels>,
 ) -> Result<Vec<bool>> {
     let own: Vec<(usize, usize)> =
         shape.iter().copied().enumerate().filter(|(axis, _)| Some(*axis) != picture_axis).collect();
@@ -148,7 +157,7 @@ pub fn mask(
     match by {
         None if n_long > 1 => bail!(
             "has {text} units; say what the numbers of the table count: --lesion-by unit (0 to {}), as select-units \
-             numbers them without --pool, or --lesion-by channel",
+             numbers them without --pool and --tokens, or --lesion-by channel",
             n_units - 1
         ),
         None | Some(LesionBy::Unit) => {
@@ -156,14 +165,12 @@ pub fn mask(
             units.iter().for_each(|&unit| mask[unit] = true);
         }
         Some(LesionBy::Channel) => {
-            let Some(axis) = channel_axis.filter(|&axis| Some(axis) != picture_axis) else {
+            let Some(Channels { n, stride }) = channels else {
                 bail!("has {text} units, and which axis counts channels is not known; use --lesion-by unit");
             };
-            let n_channels = shape[axis];
-            ensure!(largest < n_channels, "has {n_channels} channels ({text}), the table speaks of channel {largest}");
-            let after: usize = own.iter().filter(|(a, _)| *a > axis).map(|(_, n)| n).product();
+            ensure!(largest < n, "has {n} channels ({text}), the table speaks of channel {largest}");
             let lesioned: BTreeSet<usize> = units.iter().copied().collect();
-            mask.iter_mut().enumerate().for_each(|(i, m)| *m = lesioned.contains(&(i / after % n_channels)));
+            mask.iter_mut().enumerate().for_each(|(i, m)| *m = lesioned.contains(&(i / stride % n)));
         }
     }
     Ok(mask)
@@ -258,14 +265,15 @@ mod tests {
     fn masks_count_units_or_channels() {
         // Two pictures, three channels of 1x2 places; pictures second.
         let shape = [3, 2, 1, 2];
-        let of = |units: &[usize], by, axis| mask(&shape, Some(1), units, by, axis);
+        let channels = |n, stride| Some(Channels { n, stride });
+        let of = |units: &[usize], by, channels| mask(&shape, Some(1), units, by, channels);
         let on = |mask: Vec<bool>| (0..mask.len()).filter(|&i| mask[i]).collect::<Vec<_>>();
         assert_eq!(on(of(&[1, 5], Some(LesionBy::Unit), None).unwrap()), [1, 5]);
-        assert_eq!(on(of(&[0, 2], Some(LesionBy::Channel), Some(0)).unwrap()), [0, 1, 4, 5]);
-        assert_eq!(on(of(&[1], Some(LesionBy::Channel), Some(3)).unwrap()), [1, 3, 5]);
-        assert!(of(&[1], None, Some(0)).unwrap_err().to_string().contains("--lesion-by"));
+        assert_eq!(on(of(&[0, 2], Some(LesionBy::Channel), channels(3, 2)).unwrap()), [0, 1, 4, 5]);
+        assert_eq!(on(of(&[1], Some(LesionBy::Channel), channels(2, 1)).unwrap()), [1, 3, 5]);
+        assert!(of(&[1], None, channels(3, 2)).unwrap_err().to_string().contains("--lesion-by"));
         assert!(of(&[6], Some(LesionBy::Unit), None).unwrap_err().to_string().contains("has 6 units (3x1x2)"));
-        assert!(of(&[3], Some(LesionBy::Channel), Some(0)).unwrap_err().to_string().contains("has 3 channels"));
+        assert!(of(&[3], Some(LesionBy::Channel), channels(3, 2)).unwrap_err().to_string().contains("has 3 channels"));
         assert!(of(&[0], Some(LesionBy::Channel), None).is_err());
         // A flat layer leaves no doubt.
         assert_eq!(on(mask(&[4, 3], Some(0), &[2], None, None).unwrap()), [2]);

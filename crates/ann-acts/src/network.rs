@@ -4,7 +4,7 @@
 //! and, where they leave it open, from what grows when two pictures are given instead of one.
 
 use crate::device::{Device, Execution};
-use crate::inputs::{Batch, InputsAsked, PictureInput, SetInput, sort_out};
+use crate::inputs::{Batch, InputsAsked, PictureInput, SetInput, batch_of, sort_out};
 use crate::preprocess::Size;
 use crate::runtime::{Runtime, plain};
 use anyhow::{Context, Result, ensure};
@@ -429,7 +429,7 @@ fn rows<T>(values: &[T], n_run: usize, n: usize) -> Result<ArrayView2<'_, T>> {
 pub fn outputs(runtime: &Runtime, bytes: &[u8], folder: &Path) -> Result<Vec<(TensorInfo, Option<usize>)>> {
     let execution = Execution { device: Device::Cpu, tf32: false, threads: 1 };
     let session = session(runtime, bytes, folder, &execution, GraphOptimizationLevel::Disable)?;
-    let batch = session.inputs().first().and_then(|input| TensorInfo::of(input).axes.into_iter().next());
+    let batch = batch_of(&session.inputs().iter().map(TensorInfo::of).collect::<Vec<_>>());
     let described = |outlet| {
         let info = TensorInfo::of(outlet);
         let n_units = batch.as_ref().and_then(|batch| units_per_picture(&info.axes, batch));

@@ -199,6 +199,21 @@ impl TensorHeader {
         self.dims.iter().map(|&n| usize::try_from(n).unwrap_or(0)).product()
     }
 
+    /// Bytes that the values take outside the file; `None` for text and for kinds that are not known here.
+    pub fn n_bytes(&self) -> Option<u64> {
+        // TensorProto.DataType: the kinds of 1, 2, 4, 8 and 16 bytes; those of 4 bits lie two in a byte.
+        let n = self.n_values() as u64;
+        match self.data_type {
+            2 | 3 | 9 | 17..=20 | 24 => Some(n),
+            4 | 5 | FLOAT16 | 16 => Some(2 * n),
+            FLOAT | 6 | 12 => Some(4 * n),
+            INT64 | DOUBLE | 13 | 14 => Some(8 * n),
+            15 => Some(16 * n),
+            21..=23 => Some(n.div_ceil(2)),
+            _ => None,
+        }
+    }
+
     /// The file beside the model that holds the values, if they are not in the model.
     pub fn location(&self) -> Option<&str> {
         (self.data_location == 1).then(|| self.external("location")).flatten()

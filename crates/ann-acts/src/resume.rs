@@ -9,8 +9,8 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// How far a run had come.
@@ -54,11 +54,13 @@ impl Journal {
     /// whose outputs (`partials`) are gone begins again.
     pub fn open(path: PathBuf, run: &Map<String, Value>, partials: &[PathBuf]) -> Result<Self> {
         let name = path.display().to_string();
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(error).context(name),
-        };
+        let mut file =
+            File::options().create(true).truncate(false).append(true).open(&path).with_context(|| name.clone())?;
+        // Two runs would write over one another; a file system without locks lets them.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            bail!("{name}: another run is writing these outputs; let it end, or give this one another place");
+        }
+        let text = fs::read_to_string(&path).with_context(|| name.clone())?;
         // A line without its end was being written when the run was stopped.
         let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
         let mut lines = whole.lines();
@@ -66,13 +68,15 @@ impl Journal {
         if let Some(first) = lines.next() {
             let earlier: Map<String, Value> =
                 serde_json::from_str(first).map_err(|_| anyhow!("{name}: not a journal of ann-acts; remove it"))?;
-            if let Some(difference) = difference(&earlier, run) {
+            let other = difference(&earlier, run);
+            let difference = other.clone().filter(|_| lines.clone().next().is_some());
+            if let Some(difference) = difference {
                 bail!(
                     "{name}: belongs to another run ({difference}); give the same options, \
                      or remove it with its .partial files to begin anew"
                 );
             }
-            if partials.iter().all(|partial| partial.is_file()) {
+            if other.is_none() && partials.iter().all(|partial| partial.is_file()) {
                 for line in lines {
                     let line: Value = serde_json::from_str(line).with_context(|| name.clone())?;
                     done.advance(&line).ok_or_else(|| anyhow!("{name}: a damaged journal; remove it"))?;
@@ -80,8 +84,6 @@ impl Journal {
                 ensure!(done.rows == 0 || done.layers.len() == partials.len(), "{name}: a damaged journal; remove it");
             }
         }
-        let mut file =
-            File::options().create(true).truncate(false).append(true).open(&path).with_context(|| name.clone())?;
         if done.rows == 0 {
             file.set_len(0).with_context(|| name.clone())?;
             writeln!(file, "{}", Value::Object(run.clone())).with_context(|| name.clone())?;
@@ -205,6 +207,7 @@ mod tests {
         assert_eq!(journal.done, Done::default());
         journal.push(2, &[layer(100)], json!({"padded": 1}), vec!["a".into(), "b".into()]).unwrap();
         journal.push(3, &[layer(150)], json!({"padded": 2}), vec!["c".into()]).unwrap();
+        drop(journal);
         // Stopped in the middle of a line.
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{text}{{\"rows\":4,")).unwrap();
@@ -212,11 +215,18 @@ mod tests {
         assert_eq!((again.done.rows, again.done.layers.as_slice()), (3, &[layer(150)][..]));
         assert_eq!((again.done.digests.join(""), &again.done.seen["padded"]), ("abc".to_string(), &json!(2)));
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        let again_locked = open(2).err().map(|error| error.to_string());
+        assert!(again_locked.is_some_and(|error| error.contains("another run is writing")));
+        drop(again);
         let error = open(3).err().unwrap().to_string();
         assert!(error.contains("batch: 2 then, 3 now"), "{error}");
         fs::write(&partial, [0u8; 20]).unwrap();
         assert!(open(2).err().unwrap().to_string().contains("has 20 bytes, the journal speaks of 150"));
+        // Before its first row a run may still be changed.
+        fs::write(&path, format!("{}\n", text.lines().next().unwrap())).unwrap();
+        assert_eq!(open(3).unwrap().done.rows, 0);
         // The partial file gone, the run begins again.
+        fs::write(&path, &text).unwrap();
         fs::remove_file(&partial).unwrap();
         assert_eq!(open(2).unwrap().done.rows, 0);
         fs::write(&path, "not a journal\n").unwrap();

@@ -2,8 +2,10 @@
 
 use crate::altered::Viewing;
 use crate::args::{Args, BatchSize};
-use crate::bad_pictures::{BadPictures, with_nan_rows};
+use crate::bad_pictures::{BadImage, BadPictures, with_nan_rows};
+use crate::dedup::{Candidate, repeated};
 use crate::device::{self, Device, DeviceChoice, Execution};
+use crate::doctor::{self, Watched};
 use crate::feed::{Feed, PictureFacts, prepare_ahead};
 use crate::graph::Graph;
 use crate::headers;
@@ -13,7 +15,8 @@ use crate::layers::{Choice, Chosen, addresses, choose};
 use crate::listing::{COLUMNS, list_layers};
 use crate::network::{Element, Network, TensorInfo, shape_text};
 use crate::picture::{Grey16, Reading};
-use crate::preprocess::{Preprocessing, Size};
+use crate::preprocess::{Preprocessing, Resize, Size};
+use crate::projection::{FitRows, Projection, Wide};
 use crate::resume::{Done, Journal, check_pictures, is_complete};
 use crate::runtime::Runtime;
 use crate::sinks::{InputDump, LayerLabel, Sinks, files_in, make_folder};
@@ -25,7 +28,7 @@ use cli::{Input, Job, Output, Shard, TableWriter};
 use npy_stream::Block;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -45,12 +48,15 @@ pub fn run(args: Args) -> Result<()> {
         let graph = read_model(&job, &args.model)?;
         let runtime = Runtime::load(args.onnxruntime.as_deref())?;
         let table = TableWriter::new(output, args.format, &COLUMNS)?;
-        return list_layers(&graph, &runtime, folder_of(&args.model), table)
+        return list_layers(&job, &graph, &runtime, folder_of(&args.model), table)
             .with_context(|| model_name)?
             .into_inner()
             .commit(&job);
     }
 
+    if args.doctor {
+        return examine_network(&job, &args).with_context(|| model_name);
+    }
     if let Some(folder) = &args.out_dir {
         make_folder(folder)?;
     }
@@ -106,21 +112,19 @@ pub fn run(args: Args) -> Result<()> {
         )
         .with_context(|| model_name.clone())?;
     }
-    let cut = graph.cut_to(&wanted).with_context(|| model_name.clone())?;
-    let cut_graph = Graph::read(cut.clone()).with_context(|| model_name.clone())?;
-    for file in weight_files(&cut_graph, folder_of(&args.model)).with_context(|| model_name.clone())? {
+    // From here on the part that the layers need is the graph; the file's bytes go.
+    let graph = graph.cut_to(&wanted).and_then(Graph::read).with_context(|| model_name.clone())?;
+    for file in weight_files(&graph, folder_of(&args.model)).with_context(|| model_name.clone())? {
         // Opened for the record alone: the runtime reads it.
         job.open(&Input::File(file))?;
     }
-    drop(cut_graph);
-    let mut network = Network::open(&runtime, &cut, folder_of(&args.model), &execution, &args.inputs())
+    let mut network = Network::open(&runtime, graph.bytes(), folder_of(&args.model), &execution, &args.inputs())
         .with_context(|| model_name.clone())?;
-    drop(cut);
     check_input(&network, &steps, size).with_context(|| model_name.clone())?;
     let unusable = network.settle(size).with_context(|| model_name.clone())?;
     let mut kept = usable(&job, &choices, unusable).with_context(|| model_name.clone())?;
     if args.dedup {
-        kept = without_renamings(&job, &graph, &choices, &mut network, size, kept)?;
+        kept = without_repeated(&job, &graph, &choices, &mut network, size, kept)?;
     }
     let traced = args.units.needs_axes().then(|| {
         let traced =
@@ -146,6 +150,12 @@ pub fn run(args: Args) -> Result<()> {
     // The same number whatever the shard: numbers may depend on it in their last digits.
     let n_run = network.input.batch.fixed().unwrap_or(batch.min(n_listed));
 
+    let shown = Shown { steps: &steps, reading, size, listed: &listed };
+    let projections = match args.projection.is_asked() {
+        true => projections(&job, &args, &mut network, (&kept, &choices, &readouts), &shown, (batch, n_run))
+            .with_context(|| model_name.clone())?,
+        false => Vec::new(),
+    };
     let input = network.input.clone();
     record(&job, &chosen, &input, size, batch, &runtime, &execution);
     job.record(
@@ -182,8 +192,12 @@ pub fn run(args: Args) -> Result<()> {
         None if args.resume => Sinks::resumable(&files, labels, stimuli.len(), args.dtype, &done)?,
         None => Sinks::files(&files, labels, stimuli.len(), args.dtype)?,
     };
-    for (slot, layer) in readouts.iter().enumerate() {
-        sinks.describe(slot, layer.facts.clone());
+    for slot in 0..kept.len() {
+        let mut facts = readouts.get(slot).map(|layer| layer.facts.clone()).unwrap_or_default();
+        if let Some(projection) = projections.get(slot) {
+            facts.insert("projection".into(), projection.record(&args.projection));
+        }
+        sinks.describe(slot, facts);
     }
     let mut dump = dump.map(|output| InputDump::new(output, stimuli.len(), size)).transpose()?;
 
@@ -199,7 +213,13 @@ pub fn run(args: Args) -> Result<()> {
         }
         seen.add(&prepared.facts, chunk);
         network.run(prepared.batch, (chunk.len(), n_run), size, &kept, |slot, block| {
-            let mut write = |block: Block<'_>| with_nan_rows(block, &bad, |block| sinks.take(slot, block));
+            let mut write = |block: Block<'_>| {
+                let mut finish = |block: Block<'_>| with_nan_rows(block, &bad, |block| sinks.take(slot, block));
+                match projections.get(slot) {
+                    Some(projection) => projection.apply(block, finish),
+                    None => finish(block),
+                }
+            };
             match readouts.get(slot) {
                 Some(layer) => layer.readout.apply(block, write),
                 None => write(block),
@@ -270,6 +290,62 @@ fn open_journal(
     run.insert("dtype".into(), args.dtype.map(|dtype| dtype.name()).into());
     let partials: Vec<PathBuf> = files.iter().map(|file| Output::partial_of(file)).collect();
     Journal::open(path, &run, &partials).map(Some)
+}
+
+/// The projection of each layer of `kept`, its components found on the pictures of `--pca-fit`.
+fn projections(
+    job: &Job,
+    args: &Args,
+    network: &mut Network,
+    (kept, choices, readouts): (&[usize], &[Choice], &[units::LayerUnits]),
+    shown: &Shown<'_>,
+    (batch, n_run): (usize, usize),
+) -> Result<Vec<Projection>> {
+    let asked = &args.projection;
+    let n_units = network.n_units(shown.size)?;
+    let layers: Vec<Wide<'_>> = kept
+        .iter()
+        .enumerate()
+        .map(|(slot, &i)| {
+            let n_units = readouts.get(slot).map_or(n_units[i], |layer| layer.readout.n_units());
+            Wide { name: &choices[i].name, named: choices[i].named, n_units }
+        })
+        .collect();
+    let mut projections = Projection::plan(job, asked, &layers, shown.listed.len())?;
+    let mut record = json!({ "seed": asked.seed });
+    if let Some(n_components) = asked.pca {
+        let pictures = list(job, &asked.pca_fit, false).context("--pca-fit")?;
+        let size = headers::check(&pictures, shown.steps, &shown.reading).context("--pca-fit")?;
+        ensure!(size == shown.size, "--pca-fit: its pictures end with {size} pixels, the others with {}", shown.size);
+        let measured: HashSet<&Path> = shown.listed.iter().map(|stimulus| stimulus.path.as_path()).collect();
+        let n_both = pictures.iter().filter(|stimulus| measured.contains(stimulus.path.as_path())).count();
+        if n_both > 0 {
+            job.warn(format_args!(
+                "{n_both} of {} pictures of --pca-fit are also measured: components and responses are not independent",
+                pictures.len()
+            ));
+        }
+        let mut rows = FitRows::new(asked, &projections, &layers, pictures.len())?;
+        let input = network.input.clone();
+        let feed = Feed::new(shown.steps, &input, shown.size, true).reading(shown.reading, BadImage::Stop);
+        let progress = job.progress(pictures.len(), "images of --pca-fit");
+        let mut digest = PicturesDigest::default();
+        prepare_ahead(&feed, pictures.chunks(batch), |prepared, chunk| {
+            for (facts, stimulus) in prepared.facts.iter().zip(chunk) {
+                digest.add(&digest_text(&facts.digest), &stimulus.id);
+            }
+            network.run(prepared.batch, (chunk.len(), n_run.max(chunk.len())), shown.size, kept, |slot, block| {
+                rows.take(slot, &projections[slot], readouts.get(slot).map(|layer| &layer.readout), block)
+            })?;
+            progress.advance(chunk.len());
+            Ok(())
+        })?;
+        drop(progress);
+        record["pca_fit"] = json!({ "n_stimuli": pictures.len(), "pictures_sha256": digest.finish() });
+        rows.fit(n_components, &layers, &mut projections)?;
+    }
+    job.record("projection", record);
+    Ok(projections)
 }
 
 /// Pictures and how they are shown.
@@ -387,6 +463,87 @@ fn usable(job: &Job, choices: &[Choice], unusable: Vec<Option<String>>) -> Resul
     Ok(kept)
 }
 
+/// `--doctor`.
+fn examine_network(job: &Job, args: &Args) -> Result<()> {
+    let output = Output::text(args.common.output.as_deref())?;
+    let own = steps::choose(args, job)?.preprocessing;
+    let pictures = list(job, &args.images, args.nul)?;
+    let [picture] = pictures.as_slice() else { bail!("--doctor looks at one picture, {} are given", pictures.len()) };
+    let mut text = String::new();
+    if let Some(labels) = &args.labels {
+        job.open(labels)?.reader().read_to_string(&mut text).with_context(|| labels.to_string())?;
+    }
+    let labels: Vec<String> = text.lines().map(|line| line.trim().to_string()).collect();
+    let graph = read_model(job, &args.model)?;
+    let mut wanted = match args.layer.as_slice() {
+        [] => Vec::new(),
+        layers => {
+            let Chosen { choices, notes } = choose(layers, &graph)?;
+            notes.iter().for_each(|note| job.note(note));
+            ensure!(choices.len() == 1, "--doctor watches one layer, {} are asked for", choices.len());
+            vec![choices[0].tensor.clone()]
+        }
+    };
+    let asked = !wanted.is_empty();
+    wanted.extend(graph.outputs().iter().filter(|output| !wanted.contains(output)).cloned().collect::<Vec<_>>());
+    let graph = Graph::read(graph.cut_to(&wanted)?)?;
+    for file in weight_files(&graph, folder_of(&args.model))? {
+        job.open(&Input::File(file))?;
+    }
+    let runtime = Runtime::load(args.onnxruntime.as_deref())?;
+    let execution = execution(job, args, &runtime)?;
+    let mut network = Network::open(&runtime, graph.bytes(), folder_of(&args.model), &execution, &args.inputs())?;
+    let size = match (network.input.height.fixed(), network.input.width.fixed(), own.fixed_size()) {
+        (Some(height), Some(width), _) => Size { height, width },
+        (_, _, Some(size)) => size,
+        _ => headers::check(&pictures, &own, &args.reading())?,
+    };
+    let own = match own.fixed_size() {
+        Some(made) if made != size => {
+            job.note(format_args!(
+                "the network takes {size} pixels, the preprocessing makes {made}; variant 0 ends with {size}"
+            ));
+            Preprocessing { resize: Resize::ShortSide(size.height.min(size.width)), crop: Some(size), ..own }
+        }
+        None => Preprocessing { crop: Some(size), ..own },
+        _ => own,
+    };
+    let unusable = network.settle(size)?;
+    let usable = |i: &usize| unusable[*i].is_none();
+    let is_classifier = |i: &usize| {
+        let axes = &network.layers[*i].tensor.axes;
+        usable(i) && axes.len() == 2 && axes[1].fixed().is_some_and(|n| n > 1)
+    };
+    let outputs = usize::from(asked)..network.layers.len();
+    // A layer that is an output itself stands first and is not repeated.
+    let classes = outputs
+        .clone()
+        .rev()
+        .find(is_classifier)
+        .or_else(|| Some(0).filter(|i| graph.outputs()[0] == network.layers[0].tensor.name && is_classifier(i)));
+    let layer = match asked {
+        true => {
+            if let Some(reason) = &unusable[0] {
+                bail!("{reason}");
+            }
+            0
+        }
+        false => outputs.rev().find(usable).context("no output of the network gives a row of numbers per picture")?,
+    };
+    if let Some(classes) = classes {
+        let TensorInfo { name, axes, .. } = &network.layers[classes].tensor;
+        job.note(format_args!("output \"{name}\" ({}) is taken for a classifier", shape_text(axes)));
+    } else {
+        job.note("no output looks like a classifier's (pictures x classes); only the layer's movement is shown");
+        ensure!(labels.is_empty(), "--labels: the network has no classifier whose classes could be named");
+    }
+    let table = TableWriter::new(output, args.format, &doctor::COLUMNS)?;
+    let watched = Watched { layer, classes };
+    doctor::examine(&mut network, picture, (own, size, args.reading()), &watched, (&labels, args.top), table)?
+        .into_inner()
+        .commit(job)
+}
+
 /// The layers as they were asked for, those of `--layers-from` last.
 fn layer_addresses(job: &Job, args: &Args) -> Result<Vec<String>> {
     let mut asked = args.layer.clone();
@@ -399,10 +556,7 @@ fn layer_addresses(job: &Job, args: &Args) -> Result<Vec<String>> {
 }
 
 /// Leaves out layers that hold the values of an earlier one in the same order.
-///
-/// Where both count pictures along their first axis and have as many units, a reshaping between them moved no value
-/// of a picture.
-fn without_renamings(
+fn without_repeated(
     job: &Job,
     graph: &Graph,
     choices: &[Choice],
@@ -410,24 +564,23 @@ fn without_renamings(
     size: Size,
     kept: Vec<usize>,
 ) -> Result<Vec<usize>> {
-    let sources = graph.renamings();
     let n_units = network.n_units(size)?;
-    let mut seen: HashMap<(&str, usize), &str> = HashMap::new();
+    let candidate = |&i: &usize| Candidate {
+        tensor: &choices[i].tensor,
+        element: network.layers[i].tensor.element,
+        n_units: n_units[i],
+        pictures_first: network.layers[i].pictures_first(),
+    };
+    let repeated = repeated(graph, &kept.iter().map(candidate).collect::<Vec<_>>());
     let mut rest = Vec::new();
-    for i in kept {
-        let Choice { name, tensor, .. } = &choices[i];
-        let source = sources.get(tensor.as_str()).copied().unwrap_or(tensor);
-        match seen.get(&(source, n_units[i])) {
-            Some(earlier) if network.layers[i].pictures_first() => {
-                job.note(format_args!("layer \"{name}\" only renames \"{earlier}\"; left out"));
-                continue;
-            }
-            _ => {}
+    for (&i, earlier) in kept.iter().zip(repeated) {
+        match earlier {
+            Some(earlier) => job.note(format_args!(
+                "layer \"{}\" only renames \"{}\"; left out",
+                choices[i].name, choices[kept[earlier]].name
+            )),
+            None => rest.push(i),
         }
-        if network.layers[i].pictures_first() {
-            seen.insert((source, n_units[i]), name);
-        }
-        rest.push(i);
     }
     Ok(rest)
 }

@@ -30,7 +30,8 @@ pub struct UnitArgs {
     pub units: Option<cli::Input>,
 
     /// Also write which place of the network each column is: layer,unit,channel,y,x,token,column
-    #[arg(long, value_name = "FILE", conflicts_with = "list_layers")]
+    /// (a projected column has no place, so not with --srp or --pca)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["list_layers", "srp", "pca"])]
     pub unit_table: Option<PathBuf>,
 }
 

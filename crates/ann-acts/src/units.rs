@@ -6,6 +6,7 @@ use crate::device::Execution;
 use crate::graph::{Edit, Graph};
 use crate::inputs::InputsAsked;
 use crate::layers::Choice;
+use crate::lesion::Channels;
 use crate::network::Network;
 use crate::onnx::Node;
 use crate::preprocess::Size;
@@ -166,6 +167,15 @@ fn anatomy(network: &Network, i: usize, shape: &[usize], traced: Option<&Traced>
     let n_units = lengths.iter().product();
     let parts = parts.filter(|parts| parts.iter().map(|part| part.length).product::<usize>() == n_units);
     Anatomy { n_units, parts, last_map: traced.and_then(|traced| traced.last_maps.get(name).copied()) }
+}
+
+/// Where the numbers of a layer's units hold their channel; `None` where the graph does not tell.
+pub fn channels(network: &Network, i: usize, shape: &[usize], traced: &Traced) -> Option<Channels> {
+    let parts = anatomy(network, i, shape, Some(traced), &UnitArgs::default()).parts?;
+    let places: Vec<usize> = (0..parts.len()).filter(|&i| parts[i].place == Place::Channel).collect();
+    let &[i] = places.as_slice() else { return None };
+    let stride = parts[i + 1..].iter().map(|part| part.length).product();
+    Some(Channels { n: parts[i].length, stride })
 }
 
 type ReadOut = (Readout, Map<String, Value>, Vec<ReadoutError>);

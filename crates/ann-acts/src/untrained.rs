@@ -5,7 +5,7 @@
 //! variances of batch normalization are measured on pictures (see [`crate::calibration`]). Tables of
 //! positions, tokens, whole numbers and single numbers stay: they are wiring, or say nothing about pictures.
 
-use crate::graph::{Edit, Graph, GraphError};
+use crate::graph::{Edit, Graph};
 use crate::onnx::Tensor;
 use crate::weight_roles::{Place, Role, Roles, Weight, roles, tensor_at};
 use anyhow::{Context, Result, anyhow, ensure};
@@ -104,18 +104,6 @@ impl Twin {
         }
         let graph = graph.edited(&edit)?;
         Ok(Self { graph, roles, untrained })
-    }
-
-    /// Puts measured running means or variances, by name, in the place of 0 and 1.
-    pub fn with_statistics(&mut self, measured: &BTreeMap<String, Vec<f64>>) -> Result<(), GraphError> {
-        let mut edit = Edit::default();
-        for weight in &self.roles.weights {
-            if let Some(values) = measured.get(&weight.name) {
-                put(&mut edit, weight, Tensor::floats(&weight.name, &weight.dims, weight.data_type, values));
-            }
-        }
-        self.graph = self.graph.edited(&edit)?;
-        Ok(())
     }
 
     /// One line: how much was drawn anew and what was left.

@@ -18,7 +18,12 @@ pub fn weight_files(graph: &Graph, folder: &Path) -> Result<Vec<PathBuf>> {
             let text = header.external(key).unwrap_or("0");
             text.parse().map_err(|_| anyhow!("weight \"{}\": {key} {text:?} is not a number", header.name))
         };
-        let end = number("offset")?.saturating_add(number("length")?);
+        // The length may be left out where it follows from the shape.
+        let n_bytes = match header.external("length") {
+            Some(_) => number("length")?,
+            None => header.n_bytes().unwrap_or(0),
+        };
+        let end = number("offset")?.saturating_add(n_bytes);
         let longest = needed.entry(location.to_string()).or_default();
         *longest = end.max(*longest);
     }
@@ -31,7 +36,8 @@ pub fn weight_files(graph: &Graph, folder: &Path) -> Result<Vec<PathBuf>> {
             "keeps weights in {location:?}, outside of its own folder; ONNX Runtime reads none from there: move the file \
              beside the model and save the model anew"
         );
-        let path = folder.join(&location);
+        // The model's own name, and so the folder's, may have no path in front.
+        let path = if folder == Path::new(".") { PathBuf::from(&location) } else { folder.join(&location) };
         let size = match fs::metadata(&path) {
             Ok(facts) => facts.len(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

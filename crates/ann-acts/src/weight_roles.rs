@@ -195,7 +195,13 @@ pub fn roles(graph: &Graph) -> Result<Roles, RoleError> {
         let draws_nothing = node.attribute.iter().all(|a| a.g.is_none() && a.graphs.is_empty());
         if constant_only && draws_nothing {
             // What shapes and indices alone make is no weight.
-            match derived(node, &seen, &constants) {
+            let made = derived(node, &seen, &constants);
+            for other in read.iter().filter_map(|name| seen.get(name)) {
+                if made.as_ref().is_some_and(|made| made.constant != other.constant) {
+                    constants[other.constant].reason.get_or_insert("folded into another constant");
+                }
+            }
+            match made {
                 Some(made) => node.output.iter().for_each(|output| {
                     seen.insert(output, made.clone());
                 }),

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Options that every verb of every tool has.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -44,6 +44,8 @@ struct Record {
     digest: Arc<Mutex<Sha256>>,
     /// Files are hashed when the sidecar is written; stdin as it streams past.
     path: Option<PathBuf>,
+    /// A file's digest once it is known: a tool that writes many sidecars reads its inputs once.
+    known: OnceLock<String>,
 }
 
 impl Job {
@@ -119,7 +121,7 @@ impl Job {
             }
         };
         let path = input.path().map(Path::to_path_buf);
-        self.state().inputs.push(Record { name: input.to_string(), digest, path });
+        self.state().inputs.push(Record { name: input.to_string(), digest, path, known: OnceLock::new() });
         Ok(opened)
     }
 
@@ -139,12 +141,15 @@ impl Job {
         let mut inputs: Vec<Value> = Vec::new();
         for record in &state.inputs {
             let sha256 = match &record.path {
-                Some(path) => {
-                    let mut file = File::open(path).with_context(|| path.display().to_string())?;
-                    let mut digest = Sha256::new();
-                    io::copy(&mut file, &mut digest).with_context(|| path.display().to_string())?;
-                    hex(&digest.finalize())
-                }
+                Some(path) => match record.known.get() {
+                    Some(known) => known.clone(),
+                    None => {
+                        let mut file = File::open(path).with_context(|| path.display().to_string())?;
+                        let mut digest = Sha256::new();
+                        io::copy(&mut file, &mut digest).with_context(|| path.display().to_string())?;
+                        record.known.get_or_init(|| hex(&digest.finalize())).clone()
+                    }
+                },
                 None => {
                     let digest = record.digest.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     hex(&digest.clone().finalize())

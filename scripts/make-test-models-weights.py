@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""Write the tiny networks on which untrained twins and lesions are tested: testdata/models/weights-*.onnx.
+
+Needs numpy and onnx (1.23.2 wrote the committed files). The same versions give the same bytes. Trained values are round
+numbers that no rule would draw, so that a weight that was left alone is seen.
+
+    python3 scripts/make-test-models-weights.py [FOLDER]
+"""
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "testdata" / "models"
+FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
+PICTURES = ("pictures", FLOAT, ["N", 3, "H", "W"])
+
+
+def constant(name, values, dtype=np.float32):
+    return numpy_helper.from_array(np.array(values, dtype=dtype), name)
+
+
+def node(op, inputs, outputs, name="", **attributes):
+    return helper.make_node(op, inputs.split(), outputs.split(), name=name, **attributes)
+
+
+def save(name, nodes, outputs, initializers=(), opset=13, inputs=(PICTURES,), external=False):
+    graph = helper.make_graph(
+        nodes,
+        name,
+        [helper.make_tensor_value_info(*i) for i in inputs],
+        [helper.make_tensor_value_info(*o) for o in outputs],
+        list(initializers),
+    )
+    model = helper.make_model(graph, producer_name="catsel", ir_version=8, opset_imports=[helper.make_opsetid("", opset)])
+    onnx.checker.check_model(model)
+    path = FOLDER / f"{name}.onnx"
+    if external:
+        weights = path.with_suffix(".weights")
+        weights.unlink(missing_ok=True)
+        onnx.save_model(model, path, save_as_external_data=True, location=weights.name, size_threshold=0)
+    else:
+        path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+# Mean colours, one row per picture: a picture of one colour reads out one row of the matrix.
+COLOURS = [node("GlobalAveragePool", "pictures", "averages"), node("Flatten", "averages", "colours")]
+
+
+def linear(name, wide=500, element=FLOAT, **options):
+    """colours -> (x matrix, 3 x wide, trained to 7) -> (+ bias, trained to 9) -> wide."""
+    dtype = np.float32 if element == FLOAT else np.float16
+    weights = [constant("matrix", np.full((3, wide), 7), dtype), constant("bias", np.full(wide, 9), dtype)]
+    nodes = [*COLOURS, node("MatMul", "colours matrix", "product"), node("Add", "product bias", "wide")]
+    pictures = ("pictures", element, ["N", 3, "H", "W"])
+    save(name, nodes, [("wide", element, ["N", wide])], weights, inputs=(pictures,), **options)
+
+
+def shuffled():
+    """As linear, trained to 0, 1, 2 ...; Gemm with the matrix transposed, 40 x 3."""
+    weights = [constant("matrix", np.arange(120).reshape(40, 3)), constant("bias", np.arange(40) * 100)]
+    save(
+        "weights-gemm",
+        [*COLOURS, node("Gemm", "colours matrix bias", "wide", transB=1)],
+        [("wide", FLOAT, ["N", 40])],
+        weights,
+    )
+
+
+def normalized(name, opset, batch="N"):
+    """As exporters do with equal tensors, shift and mean are stored once, and so are scale and variance.
+
+    conv (1x1, 3 to 4) -> BatchNormalization -> relu -> conv2 -> BatchNormalization -> mean colours."""
+    rng = np.arange(12)
+    weights = [
+        constant("w1", (rng - 5).reshape(4, 3, 1, 1)),
+        constant("w2", (rng[:8] - 3).reshape(2, 4, 1, 1)),
+        *[constant(f"{part}{layer}", np.full(n, value)) for layer, n in ((1, 4), (2, 2))
+          for part, value in (("scale", 3), ("shift", 5))],
+    ]
+    nodes = [
+        node("Conv", "pictures w1", "conv1"),
+        node("BatchNormalization", "conv1 scale1 shift1 shift1 scale1", "bn1", epsilon=0.001),
+        node("Relu", "bn1", "relu1"),
+        node("Conv", "relu1 w2", "conv2"),
+        node("BatchNormalization", "conv2 scale2 shift2 shift2 scale2", "bn2"),
+        node("GlobalAveragePool", "bn2", "averages"),
+        node("Flatten", "averages", "pool"),
+    ]
+    save(name, nodes, [("pool", FLOAT, [batch, 2])], weights, opset, (("pictures", FLOAT, [batch, 3, "H", "W"]),))
+
+
+def parts():
+    """A weight of every role that is drawn and of every one that is left; each visible in an output of its own."""
+    tokens = [
+        node("Conv", "pictures kernel", "patches", kernel_shape=[1, 1]),  # 3 to 4 channels
+        node("Flatten", "patches", "channels_places", axis=2),
+        node("Transpose", "patches", "places_last", perm=[0, 2, 3, 1]),
+        node("Reshape", "places_last shape", "tokens"),  # N x 4 places x 4 channels, of pictures of 2 x 2
+        node("Add", "tokens positions", "placed"),
+        # LayerNormalization as exporters before opset 17 take it apart.
+        node("ReduceMean", "placed", "mean", axes=[-1]),
+        node("Sub", "placed mean", "centred"),
+        node("Pow", "centred two", "squares"),
+        node("ReduceMean", "squares", "variance", axes=[-1]),
+        node("Add", "variance epsilon", "shifted"),
+        node("Sqrt", "shifted", "sd"),
+        node("Div", "centred sd", "normal"),
+        node("Mul", "normal gain", "scaled"),
+        node("Add", "scaled offset", "layernorm"),
+        helper.make_node("Constant", [], ["in_node"], value=constant("value", np.full((4, 5), 7))),
+        node("MatMul", "layernorm in_node", "projected"),
+        node("Add", "projected projected_bias", "biased"),
+        node("PRelu", "biased slope", "rectified"),
+        node("Transpose", "turned", "turned_back", perm=[1, 0]),
+        node("MatMul", "rectified turned_back", "last"),
+        node("ReduceMean", "last", "out", axes=[1], keepdims=0),
+    ]
+    weights = [
+        constant("kernel", np.full((4, 3, 1, 1), 7)),
+        constant("shape", [0, 4, 4], np.int64),
+        constant("positions", np.arange(16).reshape(1, 4, 4) * 1000),
+        constant("two", 2),
+        constant("epsilon", 1e-5),
+        constant("gain", np.full(4, 6)),
+        constant("offset", np.full(4, 8)),
+        constant("projected_bias", np.full(5, 9)),
+        constant("slope", np.full((1, 5), 0.5)),
+        constant("turned", np.full((6, 5), 7)),
+    ]
+    save("weights-parts", tokens, [("out", FLOAT, ["N", 6])], weights)
+
+
+def refused():
+    """Networks whose weights no rule draws."""
+    quantized = [
+        *COLOURS,
+        node("DequantizeLinear", "bytes step zero", "matrix", name="unpack"),
+        node("MatMul", "colours matrix", "wide"),
+    ]
+    weights = [constant("bytes", np.full((3, 4), 3), np.int8), constant("step", 0.5), constant("zero", 0, np.int8)]
+    save("weights-quantized", quantized, [("wide", FLOAT, ["N", 4])], weights)
+    recurrent = [
+        *COLOURS,
+        node("Unsqueeze", "colours axis", "sequence"),
+        node("LSTM", "sequence w r", "states", name="cell", hidden_size=2),
+        node("Flatten", "states", "wide"),
+    ]
+    weights = [constant("axis", [0], np.int64), constant("w", np.ones((1, 8, 3))), constant("r", np.ones((1, 8, 2)))]
+    save("weights-recurrent", recurrent, [("wide", FLOAT, ["N", 2])], weights)
+    dynamic = [
+        *COLOURS,
+        node("ReduceMean", "pictures", "one", axes=[0], keepdims=1),
+        node("GlobalAveragePool", "one", "kernel"),
+        node("Conv", "pictures kernel", "conv", name="moving"),
+    ]
+    save("weights-dynamic", dynamic, [("conv", FLOAT, ["N", 1, "H", "W"])])
+
+
+def main():
+    linear("weights-linear")
+    linear("weights-half", wide=300, element=HALF)
+    linear("weights-external", wide=300, external=True)
+    shuffled()
+    normalized("weights-bn", 13)
+    normalized("weights-bn18", 18)
+    normalized("weights-bn-single", 13, batch=1)
+    parts()
+    refused()
+
+
+if __name__ == "__main__":
+    main()
