@@ -141,13 +141,15 @@ def transformer(pictures, n_prefix, whole, seed):
 
 
 def shuffled(pictures):
-    """maps: NCHW; last: the same as NHWC; flat: flattened; means: over rows and columns, flattened."""
+    """maps: NCHW; last: the same as NHWC; flat: flattened; ratio: maps by itself; means: flattened means."""
     net = Network(pictures)
     kernel = net.weight(np.reshape([1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1], (4, 3, 1, 1)))
     net.add("Conv", ["pictures", kernel], "maps", conv)
     net.add("Transpose", ["maps"], "last", lambda v: v.transpose(0, 2, 3, 1), perm=[0, 2, 3, 1])
     net.add("Relu", ["last"], "last_relu", lambda v: np.maximum(v, 0))
     net.add("Flatten", ["maps"], "flat", lambda v: v.reshape(len(v), -1))
+    with np.errstate(invalid="ignore"):
+        net.add("Div", ["maps", "maps"], "ratio", np.divide)
     net.add("GlobalAveragePool", ["maps"], "average", lambda v: v.mean((2, 3), keepdims=True))
     net.add("Flatten", ["average"], "means", lambda v: v.reshape(len(v), -1))
     return net
@@ -168,7 +170,7 @@ def main():
         net.save(name, ["norm"], shape)
         layers = ["block0", "block1/joined", "norm"] if n_prefix != 1 or whole else ["norm"]
         golden[name] = {layer: np.round(net.values[layer].reshape(2, -1), 7).tolist() for layer in layers}
-    shuffled(pictures()).save("maps", ["last_relu", "flat", "means"], ["N", 3, "H", "W"])
+    shuffled(pictures()).save("maps", ["last_relu", "flat", "ratio", "means"], ["N", 3, "H", "W"])
     folder = ROOT / "testdata" / "models"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vit-activations.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")

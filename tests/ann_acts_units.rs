@@ -1,6 +1,6 @@
 //! What a unit of `ann-acts` is: pooling, tokens, the unit table, chosen units.
 //!
-//! `maps.onnx`: maps = (R, G, B, R + G + B), last: the same with channels last, flat: flattened, means: their means.
+//! `maps.onnx`: maps = (R, G, B, R + G + B), last: the same with channels last, flat: flattened, ratio: maps / maps, means: their means.
 //! `vit*.onnx`: patches of 2 x 2 pixels, a 2 x 3 map of them; no prefix (bare), a class token, a class token and two
 //! registers; their values were worked out by a second implementation in scripts/make-test-models-units.py.
 #![allow(clippy::unwrap_used)]
@@ -77,11 +77,14 @@ fn a_layer_without_rows_and_columns_is_refused_by_name_and_left_by_pattern() {
 #[test]
 fn nan_stays_nan_when_pooled() {
     let dir = folder();
-    let pixels = |line: &str| fs::write(dir.path().join("black.ppm"), line).unwrap();
-    pixels("P3 2 1 255\n0 1 0  0 2 0\n");
-    // ratio = mean / mean: 0 / 0 for red and blue; it has no map, so a map is made of it by a table of places.
-    let out = acts(dir.path(), "ann-acts MODELS/nan.onnx --preprocess raw255 --layer ratio black.ppm");
-    assert!(matrix(&out.ok()).0[[0, 0]].is_nan());
+    // ratio = maps / maps: 1, and NaN where a level is 0: red of one pixel in either picture.
+    for pool in ["avg", "max"] {
+        let out = acts(dir.path(), &format!("{MAPS} --layer ratio --pool {pool}"));
+        assert!(out.stderr.contains("layer \"ratio\": 2 values are NaN, in 2 of 2 rows"), "{}", out.stderr);
+        let pooled = matrix(&out.ok()).0;
+        assert!(pooled.column(0).iter().all(|v| v.is_nan()), "{pool}: {pooled}");
+        assert!(pooled.slice(ndarray::s![.., 1..]).iter().all(|&v| v == 1.0), "{pool}: {pooled}");
+    }
 }
 
 /// (layer, unit) -> (channel, y, x, token, column) of a unit table.
