@@ -133,6 +133,30 @@ def parts():
     save("weights-parts", tokens, [("out", FLOAT, ["N", 6])], weights)
 
 
+def packed():
+    """Queries, keys and values of attention share one matrix and one bias, cut by places that are computed from a shape."""
+    nodes = [
+        *COLOURS,
+        node("Shape", "colours", "lengths"),
+        node("Gather", "lengths one", "three"),  # 3 colours
+        node("Add", "three three", "six"),
+        node("Slice", "in_proj zero three first_axis", "query"),
+        node("Slice", "in_proj three six first_axis", "key"),
+        node("Slice", "in_proj_bias zero three first_axis", "query_bias"),
+        node("Transpose", "query", "query_t", perm=[1, 0]),
+        node("Transpose", "key", "key_t", perm=[1, 0]),
+        node("MatMul", "colours query_t", "q"),
+        node("Add", "q query_bias", "q_biased"),
+        node("MatMul", "q_biased key_t", "wide"),
+    ]
+    weights = [
+        constant("in_proj", np.full((6, 3), 7)),
+        constant("in_proj_bias", np.full(6, 9)),
+        *[constant(name, values, np.int64) for name, values in (("one", [1]), ("zero", [0]), ("first_axis", [0]))],
+    ]
+    save("weights-packed", nodes, [("wide", FLOAT, ["N", 3])], weights)
+
+
 def refused():
     """Networks whose weights no rule draws."""
     quantized = [
@@ -168,6 +192,7 @@ def main():
     normalized("weights-bn18", 18)
     normalized("weights-bn-single", 13, batch=1)
     parts()
+    packed()
     refused()
 
 

@@ -214,6 +214,25 @@ fn every_weight_has_the_role_that_its_use_gives_it() {
 }
 
 #[test]
+fn packed_matrices_are_drawn_through_the_cuts_that_unpack_them() {
+    let dir = folder();
+    acts(
+        dir.path(),
+        "ann-acts MODELS/weights-packed.onnx --preprocess raw255 --untrained 3 --layer wide -o x.npy many",
+    )
+    .ok();
+    let untrained = &sidecar(dir.path(), "x.npy")["untrained"];
+    let drawn: Vec<(&str, &str, Option<u64>)> = untrained["drawn"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|w| (w["name"].as_str().unwrap(), w["role"].as_str().unwrap(), w["fan_in"].as_u64()))
+        .collect();
+    assert_eq!(drawn, [("in_proj", "weight", Some(3)), ("in_proj_bias", "bias", None)]);
+    assert_eq!(untrained["left"].as_array().unwrap().len(), 0);
+}
+
+#[test]
 fn masks_of_lp_convolutions_are_left_alone() {
     let dir = folder();
     let line = "ann-acts MODELS/layers-lpconv-unfolded.onnx --preprocess raw255 --resize 8x8 --untrained 3 --layer -1 -o x.npy many";
@@ -408,6 +427,11 @@ fn what_cannot_be_lesioned_is_refused() {
         ("layer\npool\n", "--layer logits", "no column \"unit\""),
         ("layer,unit\npool,x\n", "--layer logits", "x"),
         ("layer,unit\npool,0\n", "--layer relu", "does not depend on the lesioned one"),
+        (
+            "layer,unit\npool,0\n",
+            "--lesion-layer conv --lesion-by unit --layer logits",
+            "holds units of \"pool\", --lesion-layer says \"conv\"",
+        ),
         ("layer,unit\npool,0\n", "--lesion-layer 3 --layer logits", "--lesion-layer 3: no layer of that name"),
     ] {
         let out = lesioned(dir.path(), table, &format!("{options} -o x.npy"));

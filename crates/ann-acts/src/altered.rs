@@ -69,12 +69,17 @@ impl Viewing<'_> {
     /// The untrained twin of `graph`, with batch statistics measured where the tensors of `wanted` depend on them.
     pub fn untrained(&self, graph: &Graph, untrained: Untrained, wanted: &[String]) -> Result<Graph> {
         let mut twin = Twin::draw(graph, self.folder, untrained)?;
+        if let Some(doubt) = twin.doubt() {
+            self.job.warn(doubt);
+        }
         let mut record = twin.record();
         let (training, normalizations) = training_graph(&twin.graph, &twin.graph.ancestors(wanted))?;
-        if normalizations.is_empty() {
+        if normalizations.is_empty() && graph.nodes().iter().any(|node| normalizes(&node.op_type)) {
+            self.job.note(twin.summary());
+        } else if normalizations.is_empty() {
             self.job.note(format_args!(
-                "{}; no batch normalization is left in the graph (exporters fold it into convolutions), so nothing \
-                 keeps the scale of a deep twin's activations; an export that keeps it makes the better control",
+                "{}; no normalization is left in the graph (exporters fold it into convolutions), so nothing keeps the scale of \
+                 a deep twin's activations; an export that keeps it makes the better control",
                 twin.summary()
             ));
         } else {
@@ -107,7 +112,7 @@ impl Viewing<'_> {
             ));
             if n_constant > 0 {
                 self.job.warn(format_args!(
-                    "--untrained: {n_constant} channels do not vary over these pictures; their variance stays 1"
+                    "--untrained: {n_constant} channels do not vary over these pictures (or overflow); their variance stays 1"
                 ));
             }
             record["calibration"] = json!({
@@ -239,6 +244,12 @@ impl Viewing<'_> {
         sums.iter_mut().flatten().for_each(|sum| *sum /= n);
         Ok(sums)
     }
+}
+
+/// Whether an operator keeps the scale of activations by itself; exports before opset 17 take layer normalization apart, down to a
+/// square root.
+fn normalizes(op: &str) -> bool {
+    op.ends_with("Normalization") || op == "GroupNorm" || op == "Sqrt"
 }
 
 fn add(sums: &mut [f64], values: impl Iterator<Item = f64>) {

@@ -303,7 +303,11 @@ fn module_of(node: &Node) -> String {
         let quoted: Vec<&str> = scopes.value.split('\'').skip(1).step_by(2).collect();
         return quoted.iter().rev().nth(1).map_or(String::new(), |module| module.to_string());
     }
-    let Some((scopes, _operation)) = node.name.rsplit_once('/') else { return String::new() };
+    let Some((scopes, operation)) = node.name.rsplit_once('/') else { return String::new() };
+    // tf2onnx numbers the nodes that it adds (`Conv2D__6`); they borrow the scope of another.
+    if operation.rsplit_once("__").is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())) {
+        return String::new();
+    }
     let mut module: Vec<&str> = Vec::new();
     for scope in scopes.split('/').filter(|scope| !scope.is_empty()) {
         let repeats = |above: &&str| scope.strip_prefix(*above).is_some_and(|rest| rest.starts_with('.'));
@@ -428,6 +432,7 @@ mod tests {
         );
         assert_eq!(module("/features/features.0/Conv"), "features.0");
         assert_eq!(module("model/block5_conv3/Conv2D"), "model.block5_conv3");
+        assert_eq!(module("model/bn_Conv1/FusedBatchNormV3__12"), "");
         assert_eq!(module("/Flatten"), "");
         assert_eq!(module("Conv_12"), "");
         let scopes = Entry {

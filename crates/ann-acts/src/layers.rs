@@ -57,6 +57,16 @@ pub enum LayerError {
         /// The tensors that it could mean.
         tensors: Vec<String>,
     },
+    /// The name of a tensor that is also a module's, of which another tensor is the output.
+    #[error(
+        "\"{wanted}\" is a tensor, and also a module that tensor \"{module}\" leaves; name \"{module}\" for the module, the tensor by its node or index"
+    )]
+    TensorAndModule {
+        /// What was asked for.
+        wanted: String,
+        /// What leaves the module.
+        module: String,
+    },
     /// A number that the listing does not have.
     #[error("no layer {index}: the network has {n}, from 0 to {} or from -1 to -{n}; see --list-layers", .n - 1)]
     Index {
@@ -145,6 +155,10 @@ impl Chosen {
 
 fn find(address: &str, names: &Names) -> Result<Found, LayerError> {
     if let Some(tensor) = names.tensor(address) {
+        if let Some(left) = names.module(address).filter(|&left| left != tensor) {
+            let module = names.tensors[left].name.clone();
+            return Err(LayerError::TensorAndModule { wanted: address.into(), module });
+        }
         return Ok(Found { tensors: vec![tensor], how: None, kind: Kind::Name });
     }
     let mut meant: Vec<usize> = names.node(address).to_vec();
@@ -303,6 +317,23 @@ mod tests {
         assert_eq!(tensors(&["*layer4*", "stem"]), [RELU, "stem"]);
         assert_eq!(tensors(&["re:^layer4", "re:oo.$"]), [RELU, "pool"]);
         assert_eq!(tensors(&["pool", "*"]), ["pool", "stem", "block_00", RELU, "12"]);
+    }
+
+    #[test]
+    fn a_tensor_with_the_name_of_another_module_is_not_guessed() {
+        let node =
+            |name: &str, input: &str, output: &str| Node { name: name.into(), ..Node::new("Gemm", &[input], output) };
+        let body = GraphBody {
+            node: vec![node("/stem/Gemm", "x", "linear"), node("/linear/Gemm", "linear", "linear_1")],
+            input: vec![Named { name: "x".into() }],
+            output: vec![Named { name: "linear_1".into() }],
+            ..GraphBody::default()
+        };
+        let graph = Graph::read(Model { graph: Some(body), opset_import: vec![] }.encode_to_vec()).unwrap();
+        let both = super::choose(&["linear".into()], &graph).unwrap_err();
+        assert_eq!(both, LayerError::TensorAndModule { wanted: "linear".into(), module: "linear_1".into() });
+        let named = super::choose(&["linear_1".into(), "stem".into()], &graph).unwrap();
+        assert_eq!(named.choices.iter().map(|c| c.tensor.as_str()).collect::<Vec<_>>(), ["linear_1", "linear"]);
     }
 
     #[test]

@@ -96,6 +96,9 @@ pub fn units_by_layer(
             let Some(tensor) = resolve(asked) else {
                 bail!("--lesion-layer {asked}: no layer of that name; see --list-layers")
             };
+            if let Some(other) = distinct.first().and_then(|name| resolve(name)).filter(|other| *other != tensor) {
+                bail!("holds units of \"{other}\", --lesion-layer says \"{tensor}\"; unit numbers are one layer's");
+            }
             layers.insert(tensor, numbers.into_iter().collect());
         }
         (None, Some(names)) => {
@@ -252,6 +255,7 @@ mod tests {
             ("array,unit\n0,3\n", None, "\"0\" in column \"array\" is no layer of the network"),
             ("unit\n3\n", None, "no column layer or array"),
             ("array,unit\npool,3\nconv,0\n", Some("pool"), "units of 2 layers (conv, pool)"),
+            ("layer,unit\npool,3\n", Some("conv"), "holds units of \"pool\", --lesion-layer says \"conv\""),
             ("array,unit\n", None, "nothing to lesion"),
             ("array,unit\npool,3\n", Some("head"), "--lesion-layer head: no layer of that name"),
             ("array\npool\n", None, "unit"),

@@ -119,6 +119,15 @@ impl Twin {
         format!("--untrained: {} tensors ({numbers} numbers) drawn anew; left as they are: {left}", weights.len())
     }
 
+    /// A warning where something that looks like weights stays as it was trained.
+    pub fn doubt(&self) -> Option<String> {
+        let first = self.roles.doubtful.first()?;
+        Some(format!(
+            "--untrained: {} tensors that look like weights are used in ways that no rule covers and stay trained, the first is \"{first}\"",
+            self.roles.doubtful.len()
+        ))
+    }
+
     /// What the sidecar says.
     pub fn record(&self) -> Value {
         let drawn: Vec<Value> = self

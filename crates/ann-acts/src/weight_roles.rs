@@ -74,6 +74,8 @@ pub struct Roles {
     pub weights: Vec<Weight>,
     /// Names of floating-point constants without one, each with the reason.
     pub left: Vec<(String, &'static str)>,
+    /// Those of `left` that look like weights but are used by operations that no rule covers.
+    pub doubtful: Vec<String>,
 }
 
 /// Graphs whose weights cannot all be told.
@@ -115,6 +117,8 @@ pub enum RoleError {
         weight: String,
     },
 }
+
+const NO_RULE: &str = "constant of an operation without weights";
 
 const QUANTIZED: [&str; 9] = [
     "QLinearConv",
@@ -171,6 +175,13 @@ pub fn roles(graph: &Graph) -> Result<Roles, RoleError> {
             integers.insert(&header.name);
         }
     }
+    // Values of short lists of whole numbers, such as axes.
+    let mut whole: HashMap<&str, Vec<i64>> = HashMap::new();
+    for (position, header) in headers.iter().enumerate().filter(|(_, header)| header.n_values() <= 16) {
+        if let Some(values) = graph.initializer(position)?.to_i64() {
+            whole.insert(&header.name, values);
+        }
+    }
     let mut order: Vec<usize> = Vec::new();
     let mut learned: HashSet<&str> = HashSet::new();
     for (position, node) in graph.nodes().iter().enumerate() {
@@ -185,6 +196,11 @@ pub fn roles(graph: &Graph) -> Result<Roles, RoleError> {
                     seen.insert(output, add(&mut constants, output, place, &header.dims, header.data_type));
                 } else {
                     integers.insert(output);
+                    if let Some(bytes) = node.attribute("value").and_then(|value| value.t.clone()) {
+                        let values = Tensor::decode(bytes).map_err(GraphError::from)?.to_i64();
+                        whole
+                            .extend(values.filter(|values| values.len() <= 16).map(|values| (output.as_str(), values)));
+                    }
                 }
             }
             continue;
@@ -192,10 +208,12 @@ pub fn roles(graph: &Graph) -> Result<Roles, RoleError> {
         let read: Vec<&str> = node.input.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
         let constant_only =
             !read.is_empty() && read.iter().all(|name| seen.contains_key(name) || integers.contains(name));
+        let constant_only =
+            constant_only || passes_on(op) && node.input.first().is_some_and(|name| seen.contains_key(name.as_str()));
         let draws_nothing = node.attribute.iter().all(|a| a.g.is_none() && a.graphs.is_empty());
         if constant_only && draws_nothing {
             // What shapes and indices alone make is no weight.
-            let made = derived(node, &seen, &constants);
+            let made = derived(node, &seen, &whole, &constants);
             for other in read.iter().filter_map(|name| seen.get(name)) {
                 if made.as_ref().is_some_and(|made| made.constant != other.constant) {
                     constants[other.constant].reason.get_or_insert("folded into another constant");
@@ -239,7 +257,14 @@ pub fn roles(graph: &Graph) -> Result<Roles, RoleError> {
         let Constant { name, place, dims, data_type, role, .. } = &constants[i];
         role.map(|role| Weight { name: name.clone(), place: *place, dims: dims.clone(), data_type: *data_type, role })
     };
-    Ok(Roles { weights: order.into_iter().filter_map(weight).collect(), left })
+    let looks_like_weights = |c: &&Constant| {
+        c.role.is_none()
+            && c.reason == Some(NO_RULE)
+            && c.n_values() >= 64
+            && c.dims.iter().filter(|&&n| n > 1).count() > 1
+    };
+    let doubtful = constants.iter().filter(looks_like_weights).map(|c| c.name.clone()).collect();
+    Ok(Roles { weights: order.into_iter().filter_map(weight).collect(), left, doubtful })
 }
 
 fn name_of(node: &Node) -> String {
@@ -264,7 +289,12 @@ fn constant_header(node: &Node) -> Result<Option<TensorHeader>, GraphError> {
 }
 
 /// What a node that reads constants alone makes: its largest floating-point constant in another form.
-fn derived(node: &Node, seen: &HashMap<&str, Seen>, constants: &[Constant]) -> Option<Seen> {
+fn derived(
+    node: &Node,
+    seen: &HashMap<&str, Seen>,
+    whole: &HashMap<&str, Vec<i64>>,
+    constants: &[Constant],
+) -> Option<Seen> {
     let mut inputs = node.input.iter().filter_map(|name| seen.get(name.as_str()));
     let first = inputs.next()?;
     let largest = inputs
@@ -276,11 +306,41 @@ fn derived(node: &Node, seen: &HashMap<&str, Seen>, constants: &[Constant]) -> O
             let perm = node.attribute("perm").map_or(reversed, |perm| perm.ints.clone());
             perm.iter().filter_map(|&axis| dims.get(usize::try_from(axis).ok()?).copied()).collect()
         }),
-        "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Expand" | "Tile" | "Slice" | "Gather" | "Concat" => None,
+        "Split" => largest.dims.clone().map(|dims| without_length(dims, &[node.int("axis", 0)])),
+        "Slice" => largest.dims.clone().map(|dims| {
+            let named = node.attribute("axes").map(|axes| axes.ints.clone());
+            let read = node.input.get(3).filter(|name| !name.is_empty()).map(|name| whole.get(name.as_str()).cloned());
+            // Without axes the first ones are cut; with axes that cannot be read, any.
+            let axes = named.or(read.unwrap_or(None)).unwrap_or_else(|| (0..dims.len() as i64).collect());
+            without_length(dims, &axes)
+        }),
+        // A vector stays one, however its axes of length 1 are moved.
+        "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => largest.dims.clone().filter(|dims| per_channel(dims)),
+        "Expand" | "Tile" | "Gather" | "Concat" => None,
         // Element by element, what is larger gives the shape.
         _ => largest.dims.clone(),
     };
     Some(Seen { constant: largest.constant, dims })
+}
+
+/// The lengths with 0, for unknown, at these axes (from the end if negative).
+fn without_length(mut dims: Vec<i64>, axes: &[i64]) -> Vec<i64> {
+    let rank = dims.len() as i64;
+    for &axis in axes {
+        let axis = if axis < 0 { axis + rank } else { axis };
+        if let Some(length) = usize::try_from(axis).ok().and_then(|axis| dims.get_mut(axis)) {
+            *length = 0;
+        }
+    }
+    dims
+}
+
+/// Whether a node passes its first input on in another form, whatever its other inputs say.
+fn passes_on(op: &str) -> bool {
+    matches!(
+        op,
+        "Transpose" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Split" | "Slice" | "Cast" | "Identity"
+    )
 }
 
 type Given = Vec<(usize, Result<Role, &'static str>)>;
@@ -424,15 +484,15 @@ fn given_roles(node: &Node, seen: &HashMap<&str, Seen>, learned: &HashSet<&str>)
         "Concat" | "Expand" => "token or other learned input",
         "Add" | "Mul" if !node.input.iter().any(|name| learned.contains(name.as_str())) => "scaling of the input",
         "Add" => "table of positions",
-        _ => "constant of an operation without weights",
+        _ => NO_RULE,
     };
     given.extend(rest.into_iter().filter_map(at).map(|constant| (constant.constant, Err(reason))));
     Ok(given)
 }
 
-/// At most one axis longer than 1, and more than one value.
+/// One axis longer than 1 (or of unknown length).
 fn per_channel(dims: &[i64]) -> bool {
-    dims.iter().filter(|&&n| n > 1).count() == 1
+    dims.iter().filter(|&&n| n != 1).count() == 1
 }
 
 /// Product of the axes of a weight that an einsum sums over; `None` where the equation cannot be read.
