@@ -185,8 +185,10 @@ impl<'a> Reader<'a> {
         if units.knows(name) {
             return Some(name.to_owned());
         }
+        // More inputs, or more names, than one say that this is not the only array.
+        let maybe_alone = self.came.len() == 1 && self.args.inputs.len() == 1 && self.args.names.len() < 2;
         match units.arrays.as_slice() {
-            [(only, _)] if self.came.len() == 1 && self.args.inputs.len() == 1 => Some(only.clone()),
+            [(only, _)] if maybe_alone => Some(only.clone()),
             _ => None,
         }
     }
