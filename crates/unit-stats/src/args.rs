@@ -97,6 +97,9 @@ pub(crate) struct Acts {
     /// Of a cross-validated table of units, take this fold
     #[arg(long, value_name = "FOLD")]
     pub fold: Option<String>,
+    /// ACTS holds the columns of --units only, ascending, as `ann-acts --units` writes them
+    #[arg(long)]
+    pub chosen_only: bool,
     /// Names of the arrays in the order they come [default: file stem; position in a pipe]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub names: Vec<String>,
