@@ -3,10 +3,13 @@
 use crate::criterion::Criterion;
 use anyhow::{Context, Result, bail, ensure};
 use cli::{Input, Job, sidecar_of};
-use labelled_inputs::read_table;
 use localizer::Contrast;
 use std::collections::HashSet;
 use stimulus_table::Table;
+
+/// The columns that are looked at.
+const COLUMNS: [&str; 9] =
+    ["array", "contrast", "unit", "n_units", "t", "dprime", "selectivity_index", "criterion", "fold"];
 
 /// One unit of a set. What the table does not say is NaN.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,7 +57,8 @@ pub(crate) struct UnitTable {
 impl UnitTable {
     /// Reads a table; of a cross-validated one the rows of one fold.
     pub fn read(job: &Job, input: &Input, fold: Option<&str>) -> Result<UnitTable> {
-        let table = read_table(job, input)?;
+        let reader = job.open(input)?.reader();
+        let table = Table::read_columns(reader, |name| COLUMNS.contains(&name)).with_context(|| input.to_string())?;
         let mut units = Self::from_table(&table, fold).with_context(|| input.to_string())?;
         units.source = input.to_string();
         units.asked = input.path().and_then(sidecar_of).and_then(|sidecar| asked(&sidecar));
