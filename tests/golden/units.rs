@@ -1,7 +1,9 @@
 //! Localizer statistics of 120 stimuli x 24 units, hard units among them, against SciPy.
 
 use crate::load::{all_close, arrays, close, counts, json, number, numbers, path};
-use localizer::{CategoryMoments, Contrast, Correction, Reason, Selection, TTest, UnitStatistics, UnitTests, Versus};
+use localizer::{
+    CategoryMoments, Contrast, Correction, Question, Reason, Selection, TTest, UnitStatistics, UnitTests, Versus,
+};
 use npy_stream::Block;
 use serde_json::Value;
 
@@ -29,7 +31,7 @@ fn tested(file: &str, test: TTest, versus: Versus, correction: Correction) -> Un
         Block::F4(block) => moments.add_rows(block, &groups.group_of_row).unwrap(),
         Block::F8(block) => moments.add_rows(block, &groups.group_of_row).unwrap(),
     }
-    UnitTests::compute(moments, test, Some(correction)).unwrap()
+    UnitTests::compute(moments.into(), Question::of_groups(&groups), test, Some(correction)).unwrap()
 }
 
 type Column = (&'static str, fn(&UnitStatistics) -> f64);
@@ -105,6 +107,6 @@ fn q_is_scipys_over_the_units_that_were_tested() {
 #[test]
 fn better_than_each_other_domain_is_the_conjunction_of_its_comparisons() {
     let tests = tested("units/acts-f8.npy", TTest::Student, Versus::Each, Correction::BenjaminiYekutieli);
-    let selection = Selection { t_above: Some(0.0), alpha: Some(0.05), top: None };
-    assert_eq!(selection.select(&tests), counts(&json("units/faces-f8.json")["student"]["each_by_05"]));
+    let selection = Selection { t_above: Some(0.0), alpha: Some(0.05), ..Selection::default() };
+    assert_eq!(selection.select(&tests, None), counts(&json("units/faces-f8.json")["student"]["each_by_05"]));
 }
