@@ -482,7 +482,7 @@ fn the_sidecar_says_contrast_test_and_rules() {
         serde_json::from_str(&fs::read_to_string(dir.path().join("units.json")).unwrap()).unwrap();
     assert_eq!((&side["contrasts"][0], &side["test"]), (&"faces > rest".into(), &"welch".into()));
     assert_eq!(side["inputs"].as_array().unwrap().len(), 2);
-    assert_eq!((&side["rules"], &side["versus"]), (&"t > 2".into(), &"pooled".into()));
+    assert_eq!((&side["rules"], &side["versus"]), (&"welch t > 2".into(), &"pooled".into()));
     let stdout = run(dir.path(), &format!("select-units --stimuli t.csv {CONTRAST} --test welch --t 2 acts.npy")).ok();
     assert_eq!(fs::read(dir.path().join("units.csv")).unwrap(), stdout);
     // What fails leaves the file and its sidecar as they were, and nothing half-written beside them.
