@@ -107,6 +107,11 @@ impl LocalizerArgs {
 }
 
 impl Plan {
+    /// Which rows of the stimulus table some contrast looks at.
+    pub fn used_rows(&self) -> Vec<bool> {
+        self.design.group_of_row().iter().map(Option::is_some).collect()
+    }
+
     /// What is asked for each contrast (outer) and fold (inner): where units are chosen, and where they are measured.
     /// Without cross-validation all pictures serve the first, and nothing the second.
     pub fn questions(&self) -> Vec<(Question, Option<Question>)> {

@@ -27,12 +27,18 @@ pub struct Measured {
     questions: Vec<(Question, Option<Question>)>,
     /// ROC areas where they were asked for: of every question, then of every held-out one.
     auc: Vec<Vec<f64>>,
+    rows: Vec<Option<usize>>,
 }
 
 impl Measured {
     /// How many units.
     pub fn n_units(&self) -> usize {
         self.moments.n_units()
+    }
+
+    /// The row of the stimulus table that each row of the matrix is.
+    pub fn rows(&self) -> &[Option<usize>] {
+        &self.rows
     }
 
     /// Mean and variance of every unit within every group of the plan's design.
@@ -121,7 +127,7 @@ impl Plan {
                 question.check(&moments).with_context(|| format!("{source}: {}", self.title(place)))?;
             }
         }
-        Ok(Measured { moments: Arc::new(moments), questions, auc })
+        Ok(Measured { moments: Arc::new(moments), questions, auc, rows: join.rows })
     }
 
     /// Contrast and held-out part of a question, in words.
