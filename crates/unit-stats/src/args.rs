@@ -9,7 +9,7 @@ use labelled_inputs::JoinArgs;
 /// What selected units are worth: how many each layer has, whether another localizer finds the same ones, how they respond
 /// to independent pictures, and which pictures drive them
 #[derive(Debug, clap::Parser)]
-#[command(name = "unit-stats", version, about, after_help = EXAMPLES, disable_help_subcommand = true, max_term_width = 120)]
+#[command(name = "unit-stats", version, about, after_help = EXAMPLES, disable_help_subcommand = true)]
 pub struct Args {
     #[command(subcommand)]
     pub(crate) verb: Verb,
@@ -19,12 +19,11 @@ const EXAMPLES: &str = "\
 Examples:
   unit-stats layers --stimuli floc.csv --by domain layer3.npy layer4.npy > layers.csv
   unit-stats overlap floc_units.csv other_units.csv > overlap.csv
-  unit-stats validate other.npy --units floc_units.csv --stimuli other.csv --by category > validated.csv
-  unit-stats probe other.npy --units floc_units.csv --stimuli other.csv --by category --table pictures > top.csv";
+  unit-stats validate other.npy --units floc_units.csv --stimuli other.csv --by category";
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
-    /// Selected units of every layer and category: number, strength, specificity, spread over feature maps
+    /// Selected units of every layer and category: number, strength, specificity, spread over maps
     Layers(Layers),
     /// The units that two localizers chose: common ones, Dice, Jaccard, chance; or the curve over thresholds of t
     Overlap(Overlap),
@@ -57,28 +56,29 @@ pub(crate) struct Overlap {
 }
 
 const OVERLAP: &str = "\
-Sets are matched by array and by the preferred side of the contrast ('faces' of 'faces > bodies,places'), so that two
-localizers with other control categories can be compared. Tables about one array each are matched whatever its name,
-which is said on stderr. A set that only one table has is empty in the other where that one has rows about the array
-(and its sidecar, if there is one, does not say that the contrast was never asked).
+Sets are matched by array and by the preferred side of the contrast ('faces' of 'faces >
+bodies,places'), so that two localizers with other control categories can be compared. Tables
+about one array each are matched whatever its name, which is said on stderr. A set that only one
+table has is empty in the other where that one has rows about the array (and neither its sidecar
+nor `all units` says that the contrast was never asked).
 
 Output, one row per array and preferred side (and threshold):
   array, preferred, contrast_a, contrast_b
-  threshold                     with --thresholds: of each table the units with t above it
-  n_a, n_b                      units of the first and of the second table
-  n_intersection, n_union       units in both, in either
-  dice, jaccard                 2 |A and B| / (|A| + |B|), |A and B| / |A or B|
-  expected                      common units of two unrelated sets of these sizes: n_a n_b / n_units
-  enrichment                    n_intersection / expected
-  p, neg_log10_p                hypergeometric: unrelated sets have at least as many units in common (does not saturate)
-  n_units                       units of the array
+  threshold                with --thresholds: of each table the units with t above it
+  n_a, n_b                 units of the first and of the second table
+  n_intersection, n_union  units in both, in either
+  dice, jaccard            2 |A and B| / (|A| + |B|), |A and B| / |A or B|
+  expected                 common units of two unrelated sets of these sizes: n_a n_b / n_units
+  enrichment               n_intersection / expected
+  p, neg_log10_p           hypergeometric: unrelated sets have as many units in common, or more
+  n_units                  units of the array
   mean_t_a, mean_dprime_a, mean_selectivity_index_a, and _b: means over the units kept
-  reason                        why numbers are NaN: empty, no_partner, not_asked, n_units_unknown
-With one table: array, contrast, preferred, threshold, n_selected, n_units, proportion (n_selected / n_units), mean_t,
-mean_dprime, mean_selectivity_index, reason.
+  reason                   why numbers are NaN: empty, no_partner, not_asked, n_units_unknown
+With one table: array, contrast, preferred, threshold, n_selected, n_units, proportion
+(n_selected / n_units), mean_t, mean_dprime, mean_selectivity_index, reason.
 
-A table holds no units below the threshold it was made with, and other rules (q, top) cannot be undone: such a T is
-refused. select-units --all writes every unit and answers any T.
+A table holds no units below the threshold it was made with, and other rules (q, top) cannot be
+undone: such a T is refused. select-units --all writes every unit and answers any T.
 
 Examples:
   unit-stats overlap floc_units.csv other_units.csv
@@ -100,6 +100,9 @@ pub(crate) struct Acts {
     /// Of a cross-validated table of units, take this fold
     #[arg(long, value_name = "FOLD")]
     pub fold: Option<String>,
+    /// ACTS holds the columns of --units only, ascending, as `ann-acts --units` writes them
+    #[arg(long)]
+    pub chosen_only: bool,
     /// Names of the arrays in the order they come [default: file stem; position in a pipe]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub names: Vec<String>,
@@ -141,33 +144,38 @@ pub(crate) struct Validate {
 }
 
 const VALIDATE: &str = "\
-Units are chosen on one localizer and measured on other pictures. Every chosen unit is z-scored over all pictures that
-have a category (standard deviation with n in the denominator, as scipy.stats.zscore); pictures whose category is empty
-or n/a are not used. Every presentation counts: a picture shown twice is two rows. Give pictures that did not choose
-the units: nothing here can tell.
+Units are chosen on one localizer and measured on other pictures. Every chosen unit is z-scored
+over all pictures that have a category (standard deviation with n in the denominator, as
+scipy.stats.zscore); pictures whose category is empty or n/a are not used. Every presentation
+counts: a picture shown twice is two rows. Give pictures that did not choose the units: nothing
+here can tell.
 
-Arrays are matched with the table by name. One array and one name in the table belong together whatever they are
-called, which is said on stderr; otherwise every array of the table must be there.
+Arrays are matched with the table by name. One array and one name in the table belong together
+whatever they are called, which is said on stderr; otherwise every array of the table must come.
+Memory is that of the chosen units' responses to all pictures.
 
 Output, one row per array, contrast and category:
   array, contrast, category
-  n_selected                    units that the contrast chose in the array
-  n_constant, n_nan             of them constant over these pictures, or with a NaN among them: these are left out
-  n_units                       units of the array
-  n                             pictures of the category
-  mean, median, q1, q3          of the mean z of each unit (--over units), or of the units' mean z to each picture of
-                                the category (--over images); quartiles by linear interpolation
-  whisker_lo, whisker_hi        the most extreme values within 1.5 (q3 - q1) of the box
-  mean_t                        mean over units of Student's t of the category against all other pictures
-  proportion                    share of the units (n_selected less those left out) with that t above threshold (--t)
-  reason                        why numbers are NaN: empty, not_in_table, constant, nan_input, no_usable_unit,
-                                no_stimuli, too_few_stimuli (t needs 2 on each side)
+  n_selected           units that the contrast chose in the array
+  n_constant, n_nan    of them constant over these pictures, or with a NaN: these are left out
+  n_units              units of the array
+  n                    pictures of the category
+  mean, median, q1, q3 of the mean z of each unit (--over units), or of the units' mean z to each
+                       picture of the category (--over images); quartiles interpolate linearly
+  whisker_lo           the most extreme values within 1.5 (q3 - q1) of the box
+  whisker_hi
+  mean_t               mean over units of Student's t of the category against all other pictures
+  proportion           share of the units (without those left out) with that t above threshold
+  threshold            --t
+  reason               why numbers are NaN: empty, not_in_table, constant, nan_input,
+                       no_usable_unit, no_stimuli, too_few_stimuli (t needs 2 on each side)
 
 Examples:
   unit-stats validate other.npy --units floc_units.csv --stimuli other.csv --by category
-  cat conv.npy other.npy | unit-stats validate --names conv,floc --units floc_units.csv --stimuli other.csv \\
-    --by category
-  unit-stats validate other.npy --units floc_units.csv --stimuli other.csv --by category --over images --t 5";
+  cat conv.npy other.npy | unit-stats validate --names conv,floc --units floc_units.csv \\
+    --stimuli other.csv --by category
+  unit-stats validate other.npy --units floc_units.csv --stimuli other.csv --by category \\
+    --over images --t 5";
 
 /// What `probe` writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -213,25 +221,29 @@ pub(crate) struct Probe {
 }
 
 const PROBE: &str = "\
-Pictures whose category is empty or n/a are not used; every presentation counts. Equal responses are ordered as the
-stimulus table is. z is over the pictures used, standard deviation with n in the denominator.
+Pictures whose category is empty or n/a are not used; every presentation counts. Equal responses
+are ordered as the stimulus table is. z is over the pictures used, with n in the denominator.
+Memory is that of the units' responses to all pictures; --mem is checked before it is taken.
 
 Output, one row per array, contrast (empty without --units), unit and:
-  --table pictures     end (top, bottom), rank (from 1), stimulus, category, response, z, n_tied
-                       n_tied: pictures left out whose response equals that of the last one taken
-  --table enrichment   end, category: k, n_hits (of the k in the category), n_category, n_stimuli, share (n_hits / k),
-                       enrichment (share / base rate), p, neg_log10_p (hypergeometric: at least as many by chance)
-                       Where ties at the edge let the order of the table decide n_hits, the numbers are NaN
-                       (ties_at_edge): the many zeros of a rectified unit have no last k
-  --table levels       level (from 0), lo, hi (edges in z; lo <= z < hi, the last with hi), category: n (pictures at the
-                       level), n_hits, share = P(category | level); NaN below --min-count (too_few_stimuli)
-  --table auc          category: n_category, n_stimuli, auc (ties half), of the category against all others
-and reason: constant, nan_input, ties_at_edge, too_few_stimuli.
-Goh et al. (2021) look at units so.
+  --table pictures    end (top, bottom), rank (from 1), stimulus, category, response, z, n_tied:
+                      pictures left out whose response equals that of the last one taken
+  --table enrichment  end, category: k, n_hits (of the k in the category), n_category, n_stimuli,
+                      share (n_hits / k), enrichment (share / n_category share of all), p,
+                      neg_log10_p (hypergeometric: as many by chance, or more). Where ties at the
+                      edge let the order of the table decide n_hits, the numbers are NaN: the
+                      many zeros of a rectified unit have no last k
+  --table levels      level (from 0), lo, hi (edges in z; lo <= z < hi, the last with hi),
+                      category: n (pictures at the level), n_hits, share = P(category | level)
+  --table auc         category: n_category, n_stimuli, auc against all others (ties count half)
+and reason: constant, nan_input, ties_at_edge, too_few_stimuli (below --min-count), no_stimuli.
+After Goh et al. (2021).
 
 Examples:
-  unit-stats probe other.npy --units floc_units.csv --stimuli other.csv --by category --table pictures --k 9
-  unit-stats probe other.npy --units floc_units.csv --stimuli other.csv --by category --table levels --edges=-1,0,1,2
+  unit-stats probe other.npy --units floc_units.csv --stimuli other.csv --by category \\
+    --table pictures --k 9
+  unit-stats probe other.npy --units floc_units.csv --stimuli other.csv --by category \\
+    --table levels --edges=-1,0,1,2
   unit-stats probe floc.npy --stimuli floc.csv --by domain --table auc > auc.csv";
 
 /// `500M`, `4G`: bytes, with K, M, G, T as powers of 1024.

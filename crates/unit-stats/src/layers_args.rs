@@ -37,32 +37,34 @@ pub(crate) struct Layers {
 }
 
 const LAYERS: &str = "\
-Selects units as select-units does, by the same contrasts and rules, and sums every layer up, in one pass over its rows.
-Without --contrast every category of the column is asked against the rest.
+Selects units as select-units does, by the same contrasts and rules, and sums every layer up, in
+one pass over its rows. Without --contrast every category of the column is asked against the rest.
 
 Output, one row per model, layer and contrast:
-  model, array, contrast        model only with --models
-  n_units, n_constant, n_nan    units of the layer; constant ones; those that hold NaN
-  n_selected, proportion        selected units, and their share of n_units
-  mean_t, max_t                 mean t of the selected units; largest t of the layer
-  mean_dprime, mean_selectivity_index     over the selected units
-  n_exclusive, specificity      selected units that no other contrast of this run selects; their share of n_selected
-  activation                    mean response of the selected units to their preferred pictures
-  activation_z                  the same z-scored per unit over all pictures of the contrasts (deviation with n)
-  activation_relative           activation / largest mean response of any unit of the layer to any group of pictures
-  n_maps, share_of_maps         (--unit-table) feature maps; share of them that hold a selected unit
-  within_map                    mean share of the selected units among the units of the maps that hold any
-  gini, entropy                 of selected units over maps: Gini 0 and entropy 1 are even, 1 and 0 all in one map
-  criterion                     test and rules
-  reason                        why there are no means: empty (no unit selected)
-  *_difference                  (--against) proportion, specificity, mean_dprime, activation_z and gini less those of the
-                                same layer and contrast of that model
---consistency FILE: model, contrast, array_a, array_b, n_a, n_b, n_pairs, n_nan, r: Pearson correlation of the RDMs (1 -
-Pearson over the selected units, all pictures of the contrasts) of two layers, and reason (too_few_units: below 2).
-Lu & Wang (2025) describe networks so.
+  model, array, contrast   model only with --models
+  n_units, n_constant, n_nan   units of the layer; constant ones; those that hold NaN
+  n_selected, proportion   selected units, and their share of n_units
+  mean_t, max_t            mean t of the selected units; largest t of the layer
+  mean_dprime, mean_selectivity_index   over the selected units
+  n_exclusive, specificity   selected units that no other contrast of this run selects; their
+                           share of n_selected
+  activation               mean response of the selected units to their preferred pictures
+  activation_z             the same z-scored per unit over all pictures of the contrasts (deviation
+                           with n)
+  activation_relative      activation / largest mean response of any unit of the layer to any group
+                           of pictures
+  n_maps, share_of_maps    (--unit-table) feature maps; share of them that hold a selected unit
+  within_map               mean share of selected units in the maps that hold any
+  gini, entropy            of selected units over maps: 0 and 1 are even, 1 and 0 all in one map
+  criterion                test and rules
+  reason                   why there are no means: empty (no unit selected)
+  *_difference             (--against) proportion, specificity, mean_dprime, activation_z and gini
+                           less those of the same layer and contrast of that model
+--consistency FILE: model, contrast, array_a, array_b, n_a, n_b, n_pairs, n_nan, r: Pearson
+correlation of the RDMs (1 - Pearson over the selected units, all pictures of the contrasts) of two
+layers, and reason (too_few_units: below 2). Lu & Wang (2025) describe networks so.
 
 Examples:
   unit-stats layers --stimuli floc.csv --by domain --t 5 layer3.npy layer4.npy
-  cat layer3.npy layer4.npy | unit-stats layers --stimuli floc.csv --by domain --names layer3,layer4 --correct by
-  unit-stats layers --models trained,untrained --against untrained --stimuli floc.csv --by domain --t 3 \\
-    layer4.npy layer3.npy --consistency consistency.csv";
+  cat layer3.npy layer4.npy | unit-stats layers --stimuli floc.csv --by domain --names 3,4 --t 5
+  unit-stats layers --stimuli floc.csv --by domain layer3.npy layer4.npy --consistency rdms.csv";

@@ -27,6 +27,7 @@ enum Question {
 pub(crate) fn run(args: &Probe) -> Result<()> {
     let job = Job::start("unit-stats", &args.common)?;
     let question = question(args)?;
+    ensure!(args.units.is_some() || !args.acts.chosen_only, "--chosen-only speaks of --units, which is not given");
     let units = read_units(&job, args.units.as_ref(), args.acts.fold.as_deref())?;
     let pictures = Pictures::read(&job, &args.acts, if matches!(question, Question::Pictures { .. }) { 1 } else { 2 })?;
     let mut arrays: Vec<Responses> = Vec::new();

@@ -65,8 +65,8 @@ pub(crate) struct Responses {
     pub array: String,
     /// Name that the table of units has for it; `None` where that has no rows about it.
     pub named: Option<String>,
-    /// Units of the array.
-    pub n_units: usize,
+    /// Units of the array; `None` where only chosen ones came and the table does not say how many there were.
+    pub n_units: Option<usize>,
     /// The units held, ascending.
     pub units: Vec<usize>,
     /// All rows x units held, row by row.
@@ -185,35 +185,47 @@ impl<'a> Reader<'a> {
         if units.knows(name) {
             return Some(name.to_owned());
         }
+        // More inputs, or more names, than one say that this is not the only array.
+        let maybe_alone = self.came.len() == 1 && self.args.inputs.len() == 1 && self.args.names.len() < 2;
         match units.arrays.as_slice() {
-            [(only, _)] if self.came.len() == 1 && self.args.inputs.len() == 1 => Some(only.clone()),
+            [(only, _)] if maybe_alone => Some(only.clone()),
             _ => None,
         }
     }
 
     fn array(&mut self, source: &str, name: String, mut acts: Incoming) -> Result<Responses> {
-        let (n_rows, n_units) = acts.matrix_shape()?;
+        let (n_rows, n_columns) = acts.matrix_shape()?;
         let named = self.name_in_table(&name);
         let units: Vec<usize> = match (self.units, &named) {
-            (None, _) => (0..n_units).collect(),
+            (None, _) => (0..n_columns).collect(),
             (Some(table), Some(named)) => {
-                check_size(table, named, n_units)?;
                 let of_sets = table.sets_of(named).flat_map(|set| set.units.iter().map(|row| row.unit));
                 let all: std::collections::BTreeSet<usize> = of_sets.collect();
                 all.into_iter().collect()
             }
             (Some(_), None) => Vec::new(),
         };
-        if let Some(last) = units.last()
-            && *last >= n_units
-        {
-            bail!(
-                "unit {last} is chosen, but array {name:?} has {n_units} (0 to {}); were the units selected from the \
-                 same layer, pooled alike?",
-                n_units.saturating_sub(1)
-            );
-        }
-        self.check_memory(&acts, n_rows, n_units, units.len())?;
+        let n_units = match (self.units, &named) {
+            (Some(table), Some(named)) if self.args.chosen_only => {
+                ensure!(
+                    n_columns == units.len(),
+                    "{n_columns} columns, but {} chooses {} units of {named:?}; with --chosen-only there is one column \
+                     for each",
+                    table.source,
+                    units.len()
+                );
+                table.n_units_of(named)
+            }
+            (Some(table), Some(named)) => {
+                check_size(table, named, &units, n_columns)?;
+                Some(n_columns)
+            }
+            (Some(_), None) if self.args.chosen_only => None,
+            _ => Some(n_columns),
+        };
+        // Columns of the units held; the k-th column is the k-th chosen unit where nothing else is there.
+        let columns: Vec<usize> = if self.args.chosen_only { (0..units.len()).collect() } else { units.clone() };
+        self.check_memory(&acts, n_rows, n_columns, columns.len())?;
         if let Some(named) = named.as_ref().filter(|named| **named != name) {
             self.renamed = true;
             self.job.note(format!("the units of array {named:?} are taken from array {name:?}, the only one there is"));
@@ -223,7 +235,7 @@ impl<'a> Reader<'a> {
         let early = ahead.map(|labels| self.join(source, n_rows, labels.as_deref())).transpose()?;
 
         // --mem bounds what the header of a pipe can ask for.
-        let n_values = n_rows * units.len();
+        let n_values = n_rows * columns.len();
         let mut values = match acts.kind().is_double() {
             true => Values::F8(Vec::with_capacity(n_values)),
             false => Values::F4(Vec::with_capacity(n_values)),
@@ -233,10 +245,10 @@ impl<'a> Reader<'a> {
             let rows = block.n_rows();
             match (block, &mut values) {
                 (Block::F4(block), Values::F4(kept)) => {
-                    block.rows().into_iter().for_each(|row| kept.extend(units.iter().map(|unit| row[*unit])));
+                    block.rows().into_iter().for_each(|row| kept.extend(columns.iter().map(|column| row[*column])));
                 }
                 (Block::F8(block), Values::F8(kept)) => {
-                    block.rows().into_iter().for_each(|row| kept.extend(units.iter().map(|unit| row[*unit])));
+                    block.rows().into_iter().for_each(|row| kept.extend(columns.iter().map(|column| row[*column])));
                 }
                 _ => bail!("the width of its numbers changed within the array"),
             }
@@ -294,13 +306,20 @@ impl<'a> Reader<'a> {
 }
 
 /// The array must have as many units as it had when they were selected.
-fn check_size(table: &UnitTable, named: &str, n_units: usize) -> Result<()> {
+fn check_size(table: &UnitTable, named: &str, units: &[usize], n_columns: usize) -> Result<()> {
+    let hint = "were they selected from the same layer, pooled alike? (--chosen-only: ACTS holds nothing else)";
     if let Some(then) = table.n_units_of(named) {
         ensure!(
-            then == n_units,
-            "{n_units} units, but {} was made from {then} units of {named:?}; the unit numbers are those of another \
-             layer or pooling",
+            then == n_columns,
+            "{n_columns} columns, but {} chose from the {then} units of {named:?}; {hint}",
             table.source
+        );
+    }
+    if let Some(last) = units.last() {
+        ensure!(
+            *last < n_columns,
+            "{n_columns} columns (0 to {}), but unit {last} of {named:?} is chosen; {hint}",
+            n_columns.saturating_sub(1)
         );
     }
     Ok(())

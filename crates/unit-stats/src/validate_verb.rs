@@ -33,7 +33,7 @@ struct Block {
     array: String,
     contrast: Option<String>,
     n_selected: usize,
-    n_units: usize,
+    n_units: Option<usize>,
     /// The table has no rows about this array at all.
     in_table: bool,
     result: Validation,
