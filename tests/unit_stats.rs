@@ -303,7 +303,7 @@ fn output_appears_whole_with_its_sidecar() {
 fn the_examples_of_the_help_run() {
     let (dir, acts, labels) = pictures();
     let path = dir.path();
-    for name in ["other.npy", "floc.npy", "conv.npy"] {
+    for name in ["other.npy", "floc.npy", "conv.npy", "layer3.npy", "layer4.npy"] {
         save(&path.join(name), &acts, Some(&labels));
     }
     let table = fs::read_to_string(path.join("t.csv")).unwrap();
@@ -320,7 +320,7 @@ fn the_examples_of_the_help_run() {
         fs::write(path.join(name), format!("{HEAD}{chosen}")).unwrap();
     }
     for help in
-        ["unit-stats --help", "unit-stats overlap --help", "unit-stats validate --help", "unit-stats probe --help"]
+        ["unit-stats --help", "unit-stats layers --help", "unit-stats overlap --help", "unit-stats validate --help", "unit-stats probe --help"]
     {
         let text = run(path, help).text();
         assert!(text.lines().all(|line| line.len() <= 100), "a line of `{help}` is wrapped");

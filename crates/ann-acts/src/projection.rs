@@ -45,7 +45,7 @@ pub struct ProjectionArgs {
     pub pca_fit: Vec<PathBuf>,
 
     /// Memory that projections may take
-    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = cli::parse_bytes)]
     pub mem: u64,
 }
 
@@ -79,20 +79,6 @@ fn eps(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|e| (f64::MIN_POSITIVE..1.0).contains(e))
         .ok_or_else(|| "expected a number between 0 and 1".into())
-}
-
-fn bytes(text: &str) -> Result<u64, String> {
-    let expected = || format!("{text:?}: expected a size such as 500M or 4G");
-    let unit = match text.chars().last() {
-        Some('K' | 'k') => 10,
-        Some('M' | 'm') => 20,
-        Some('G' | 'g') => 30,
-        Some('T' | 't') => 40,
-        _ => 0,
-    };
-    let number = if unit > 0 { &text[..text.len() - 1] } else { text };
-    let size: f64 = number.parse().map_err(|_| expected())?;
-    if size.is_finite() && size > 0.0 { Ok((size * f64::from(2u32).powi(unit)) as u64) } else { Err(expected()) }
 }
 
 impl ProjectionArgs {

@@ -1,12 +1,13 @@
 //! What `unit-stats` can be asked.
 
 use crate::criterion::Thresholds;
+use crate::layers_args::Layers;
 use clap::ValueEnum;
 use cli::{Common, Format, Input};
 use labelled_inputs::JoinArgs;
 
-/// What selected units are worth: whether another localizer finds the same ones, how they respond to independent
-/// pictures, and which pictures drive them
+/// What selected units are worth: how many each layer has, whether another localizer finds the same ones, how they respond
+/// to independent pictures, and which pictures drive them
 #[derive(Debug, clap::Parser)]
 #[command(name = "unit-stats", version, about, after_help = EXAMPLES, disable_help_subcommand = true)]
 pub struct Args {
@@ -16,12 +17,14 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
+  unit-stats layers --stimuli floc.csv --by domain layer3.npy layer4.npy > layers.csv
   unit-stats overlap floc_units.csv other_units.csv > overlap.csv
-  unit-stats validate other.npy --units floc_units.csv --stimuli other.csv --by category
-  unit-stats probe other.npy --stimuli other.csv --by category --table auc > auc.csv";
+  unit-stats validate other.npy --units floc_units.csv --stimuli other.csv --by category";
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
+    /// Selected units of every layer and category: number, strength, specificity, spread over maps
+    Layers(Layers),
     /// The units that two localizers chose: common ones, Dice, Jaccard, chance; or the curve over thresholds of t
     Overlap(Overlap),
     /// The chosen units' z-scored responses to an independent set of pictures, per category
