@@ -319,9 +319,13 @@ fn the_examples_of_the_help_run() {
             (0..4).map(|u| format!("floc,faces > rest,{u},10,{},.5,.2,{criterion}\n", u as f64 + 7.5)).collect();
         fs::write(path.join(name), format!("{HEAD}{chosen}")).unwrap();
     }
-    for help in
-        ["unit-stats --help", "unit-stats layers --help", "unit-stats overlap --help", "unit-stats validate --help", "unit-stats probe --help"]
-    {
+    for help in [
+        "unit-stats --help",
+        "unit-stats layers --help",
+        "unit-stats overlap --help",
+        "unit-stats validate --help",
+        "unit-stats probe --help",
+    ] {
         let text = run(path, help).text();
         assert!(text.lines().all(|line| line.len() <= 100), "a line of `{help}` is wrapped");
         let examples = text.split("Examples:\n").nth(1).unwrap().replace("\\\n", "");
