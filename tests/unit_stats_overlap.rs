@@ -227,3 +227,48 @@ fn of_cross_validated_tables_one_fold_is_chosen() {
     assert_eq!(cells(&text, &["n_a", "n_intersection"]), ["1", "1"]);
     run(path, "unit-stats overlap a.csv a.csv --fold 2").fails(1, &["--fold 2", "0, 1"]);
 }
+
+#[test]
+fn the_tables_of_select_units_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path();
+    let table: String = (0..24).map(|i| format!("s{i},{}\n", ["faces", "places", "cars"][i % 3])).collect();
+    fs::write(path.join("t.csv"), format!("stimulus,domain\n{table}")).unwrap();
+    let mut acts = noise(24, 8, 3);
+    for row in (0..24).step_by(3) {
+        acts[[row, 1]] += 2.0;
+        acts[[row, 6]] += 3.0;
+        acts[[row + 1, 4]] += 2.0;
+    }
+    save(&path.join("acts.npy"), &acts, Some(&ids(24)));
+    let select = "select-units -q --stimuli t.csv --by domain";
+    // Every category against the rest; and faces against places alone.
+    sh(path, &format!("{select} --t 3 acts.npy -o a.csv")).ok();
+    sh(path, &format!("{select} --t 3 --contrast 'faces > places' acts.npy -o b.csv")).ok();
+    let found = rows(&run(path, "unit-stats overlap a.csv b.csv").text());
+    let of = |preferred: &str| {
+        let row = found.iter().find(|row| row["preferred"] == preferred).unwrap();
+        ["n_a", "n_b", "n_intersection", "n_units", "reason"].map(|c| row[c].clone())
+    };
+    assert_eq!(of("faces"), ["2", "2", "2", "8", ""]);
+    // The sidecar of b says that it was asked for faces only.
+    assert_eq!(of("places"), ["1", "", "", "8", "not_asked"]);
+    // The criterion that the curve reads is the one that select-units writes.
+    run(path, "unit-stats overlap b.csv --thresholds 2").fails(1, &["made with t > 3", "t > 2"]);
+    let each = format!("{select} --t 3 --versus each --contrast 'faces > rest' acts.npy");
+    let curve = sh(path, &format!("{each} | unit-stats overlap - --thresholds 3,100")).text();
+    let counts: Vec<String> = rows(&curve).iter().map(|row| row["n_selected"].clone()).collect();
+    assert_eq!(counts, ["2", "0"]);
+    sh(path, &format!("{select} --t 1 --correct bh acts.npy -o q.csv")).ok();
+    run(path, "unit-stats overlap q.csv --thresholds 9").fails(1, &["q <= 0.05", "no threshold of t can undo"]);
+    let all =
+        sh(path, &format!("{select} --all --contrast 'faces > rest' acts.npy | unit-stats overlap - --thresholds=-9"));
+    assert_eq!(cells(&all.text(), &["n_selected", "proportion"]), ["8", "1"]);
+    // Two halves: each has units of its own.
+    sh(path, &format!("{select} --t 2 --cv odd-even --contrast 'faces > rest' acts.npy -o cv.csv")).ok();
+    run(path, "unit-stats overlap cv.csv cv.csv").fails(1, &["cross-validated", "--fold"]);
+    let folds: Vec<String> =
+        rows(&fs::read_to_string(path.join("cv.csv")).unwrap()).iter().map(|r| r["fold"].clone()).collect();
+    let text = run(path, &format!("unit-stats overlap cv.csv cv.csv --fold {}", folds[0])).text();
+    assert_eq!(cells(&text, &["dice", "reason"]), ["1", ""]);
+}

@@ -19,7 +19,9 @@ impl Criterion {
         if text.trim() == "all units" {
             return Criterion::AllUnits;
         }
-        match text.split_once(" t > ") {
+        // The smallest t over the comparisons can be held against a higher threshold as well as any other.
+        let rule = text.trim().strip_suffix(", versus each").unwrap_or(text.trim());
+        match rule.split_once(" t > ") {
             Some(("student" | "welch", threshold)) => {
                 threshold.trim().parse().map_or(Criterion::Other, Criterion::TAbove)
             }
@@ -81,6 +83,8 @@ mod tests {
             ("all units", Criterion::AllUnits),
             ("student t > 7", Criterion::TAbove(7.0)),
             ("welch t > -1.5", Criterion::TAbove(-1.5)),
+            ("student t > 3, versus each", Criterion::TAbove(3.0)),
+            ("student t > 3, at least 10 units", Criterion::Other),
             ("welch t > 3, q <= 0.05 (by), top 5%", Criterion::Other),
             ("top 100", Criterion::Other),
             ("student t", Criterion::Other),

@@ -17,19 +17,22 @@ pub(crate) struct Extreme {
 /// The `k` largest (or smallest) of `values`; equal ones by place. `k` is at most the number of values, none is NaN.
 pub(crate) fn extreme(values: &[f64], k: usize, top: bool) -> Extreme {
     let mut order: Vec<usize> = (0..values.len()).collect();
-    // partial_cmp, since -0 equals 0.
-    let compare = |a: f64, b: f64| a.partial_cmp(&b).unwrap_or(std::cmp::Ordering::Equal);
-    order.sort_by(|&a, &b| if top { compare(values[b], values[a]) } else { compare(values[a], values[b]) });
+    // partial_cmp, since -0 equals 0; the place makes every order strict, so that any way of sorting gives the same.
+    let compare = |&a: &usize, &b: &usize| {
+        let by_value = values[a].partial_cmp(&values[b]).unwrap_or(std::cmp::Ordering::Equal);
+        (if top { by_value.reverse() } else { by_value }).then(a.cmp(&b))
+    };
     let mut tied = Vec::new();
     let mut n_tied = 0;
     if k > 0 && k < order.len() {
-        let edge = values[order[k - 1]];
-        n_tied = order[k..].iter().take_while(|&&i| values[i] == edge).count();
+        let edge = values[*order.select_nth_unstable_by(k - 1, compare).1];
+        n_tied = order[k..].iter().filter(|&&i| values[i] == edge).count();
         if n_tied > 0 {
             tied = (0..values.len()).filter(|&i| values[i] == edge).collect();
         }
     }
     order.truncate(k);
+    order.sort_unstable_by(compare);
     Extreme { pictures: order, tied, n_tied }
 }
 

@@ -3,10 +3,13 @@
 use crate::criterion::Criterion;
 use anyhow::{Context, Result, bail, ensure};
 use cli::{Input, Job, sidecar_of};
-use labelled_inputs::read_table;
 use localizer::Contrast;
 use std::collections::HashSet;
 use stimulus_table::Table;
+
+/// The columns that are looked at.
+const COLUMNS: [&str; 9] =
+    ["array", "contrast", "unit", "n_units", "t", "dprime", "selectivity_index", "criterion", "fold"];
 
 /// One unit of a set. What the table does not say is NaN.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,7 +57,8 @@ pub(crate) struct UnitTable {
 impl UnitTable {
     /// Reads a table; of a cross-validated one the rows of one fold.
     pub fn read(job: &Job, input: &Input, fold: Option<&str>) -> Result<UnitTable> {
-        let table = read_table(job, input)?;
+        let reader = job.open(input)?.reader();
+        let table = Table::read_columns(reader, |name| COLUMNS.contains(&name)).with_context(|| input.to_string())?;
         let mut units = Self::from_table(&table, fold).with_context(|| input.to_string())?;
         units.source = input.to_string();
         units.asked = input.path().and_then(sidecar_of).and_then(|sidecar| asked(&sidecar));
@@ -158,7 +162,7 @@ impl UnitTable {
             return Ok(());
         }
         let preferred = match contrast {
-            Some(text) => preferred_side(&text.parse::<Contrast>()?),
+            Some(text) => text.parse::<Contrast>()?.preferred(),
             None => String::new(),
         };
         self.sets.push(UnitSet {
@@ -251,23 +255,13 @@ fn ensure_one_fold(folds: Option<&[String]>, fold: Option<&str>) -> Result<()> {
 
 /// The contrasts that a sidecar of `select-units` names, as their preferred sides.
 fn asked(sidecar: &serde_json::Value) -> Option<Vec<String>> {
+    // Earlier versions recorded the one contrast there could be.
     let texts: Vec<&str> = ["contrasts", "contrast"].into_iter().find_map(|key| {
         let value = &sidecar[key];
         let one = value.as_str().map(|text| vec![text]);
         one.or_else(|| value.as_array().map(|all| all.iter().filter_map(|v| v.as_str()).collect()))
     })?;
-    texts.into_iter().map(|text| text.parse::<Contrast>().ok().map(|c| preferred_side(&c))).collect()
-}
-
-/// The levels left of the `>`, as the contrast language writes them.
-fn preferred_side(contrast: &Contrast) -> String {
-    let text = contrast.to_string();
-    let mut quoted = false;
-    let end = text.find(|c: char| {
-        quoted ^= c == '"';
-        c == '>' && !quoted
-    });
-    text[..end.unwrap_or(text.len())].trim().to_owned()
+    texts.into_iter().map(|text| text.parse::<Contrast>().ok().map(|contrast| contrast.preferred())).collect()
 }
 
 #[cfg(test)]
@@ -333,19 +327,10 @@ mod tests {
     }
 
     #[test]
-    fn the_preferred_side_keeps_its_quotes() {
-        for (text, side) in
-            [("faces > rest", "faces"), ("adult, child > rest", "adult,child"), ("\"a > b\",c > d", "\"a > b\",c")]
-        {
-            assert_eq!(preferred_side(&text.parse().unwrap()), side);
-        }
-    }
-
-    #[test]
     fn sidecars_say_what_was_asked() {
         let of = |text: &str| asked(&serde_json::from_str(text).unwrap());
         assert_eq!(of(r#"{"contrast": "faces > rest"}"#).unwrap(), ["faces"]);
-        assert_eq!(of(r#"{"contrast": ["faces > rest", "a,b > c"]}"#).unwrap(), ["faces", "a,b"]);
+        assert_eq!(of(r#"{"contrasts": ["faces > rest", "2*a - b - c"]}"#).unwrap(), ["faces", "a"]);
         assert_eq!(of(r#"{"tool": "x"}"#), None);
         assert_eq!(of(r#"{"contrast": "no contrast"}"#), None);
     }
