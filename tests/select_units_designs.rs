@@ -84,7 +84,13 @@ fn several_contrasts_are_what_each_of_them_is_alone() {
 fn weights_and_their_limits() {
     let (dir, acts) = folder(48, 6);
     let of = |contrast: &str| {
-        rows(&run(dir.path(), &format!("select-units --stimuli t.csv --by category --all --contrast '{contrast}' acts.npy")).text())
+        rows(
+            &run(
+                dir.path(),
+                &format!("select-units --stimuli t.csv --by category --all --contrast '{contrast}' acts.npy"),
+            )
+            .text(),
+        )
     };
     let weighted = of("2*adult - house - car");
     for (unit, row) in weighted.iter().enumerate() {
@@ -112,7 +118,8 @@ fn weights_and_their_limits() {
 #[test]
 fn means_of_categories_are_the_observations() {
     let (dir, acts) = folder(64, 5);
-    let line = "select-units --stimuli t.csv --by category --contrast 'adult,child > rest' --by-category --all acts.npy";
+    let line =
+        "select-units --stimuli t.csv --by category --contrast 'adult,child > rest' --by-category --all acts.npy";
     for (unit, row) in rows(&run(dir.path(), line).text()).iter().enumerate() {
         let mean = |k: usize| {
             let v = values(&acts, unit, |r| r % 8 == k);
@@ -123,7 +130,8 @@ fn means_of_categories_are_the_observations() {
         assert_eq!((number(row, "n"), number(row, "df")), (8.0, 6.0));
     }
     // The categories may stand in a finer column than that of the contrast.
-    let finer = "select-units --stimuli t.csv --by domain --contrast 'faces > rest' --by-category=category --all acts.npy";
+    let finer =
+        "select-units --stimuli t.csv --by domain --contrast 'faces > rest' --by-category=category --all acts.npy";
     let coarse = rows(&run(dir.path(), line).text());
     for (a, b) in rows(&run(dir.path(), finer).text()).iter().zip(&coarse) {
         close(number(a, "t"), number(b, "t"));
@@ -151,9 +159,8 @@ fn units_chosen_on_one_part_are_measured_on_the_other() {
         for (i, row) in all.iter().enumerate() {
             let (fold, unit) = (i / 12, i % 12);
             assert_eq!((row["fold"].as_str(), number(row, "unit")), (names[fold], unit as f64));
-            let side = |held: bool, face: bool| {
-                values(&acts, unit, |r| (part_of(r) == fold) == held && (r % 4 == 0) == face)
-            };
+            let side =
+                |held: bool, face: bool| values(&acts, unit, |r| (part_of(r) == fold) == held && (r % 4 == 0) == face);
             close(number(row, "t"), student(&side(false, true), &side(false, false)));
             close(number(row, "t_test"), student(&side(true, true), &side(true, false)));
             close(number(row, "auc_test"), all_pairs(&side(true, true), &side(true, false)));
@@ -191,7 +198,20 @@ fn units_chosen_on_one_part_are_measured_on_the_other() {
 
 /// Share of pairs in which the first is larger, ties half.
 fn all_pairs(a: &[f64], b: &[f64]) -> f64 {
-    let won: f64 = a.iter().flat_map(|x| b.iter().map(move |y| if x > y { 1.0 } else if x == y { 0.5 } else { 0.0 })).sum();
+    let won: f64 = a
+        .iter()
+        .flat_map(|x| {
+            b.iter().map(move |y| {
+                if x > y {
+                    1.0
+                } else if x == y {
+                    0.5
+                } else {
+                    0.0
+                }
+            })
+        })
+        .sum();
     won / (a.len() * b.len()) as f64
 }
 
@@ -222,7 +242,10 @@ fn roc_areas_of_files_and_pipes() {
         let kept = rows(&run(dir.path(), &format!("{line} --auc .7 acts.npy")).text());
         let expected: Vec<_> = rows(&file).into_iter().filter(|r| number(r, "auc") >= 0.7).collect();
         assert!(!kept.is_empty());
-        assert_eq!(kept.iter().map(|r| &r["unit"]).collect::<Vec<_>>(), expected.iter().map(|r| &r["unit"]).collect::<Vec<_>>());
+        assert_eq!(
+            kept.iter().map(|r| &r["unit"]).collect::<Vec<_>>(),
+            expected.iter().map(|r| &r["unit"]).collect::<Vec<_>>()
+        );
         assert!(kept[0]["criterion"].starts_with("student auc >= 0.7"), "{}", kept[0]["criterion"]);
         let ranked = rows(&run(dir.path(), &format!("{line} --top 2 --rank-by auc acts.npy")).text());
         let mut areas: Vec<f64> = rows(&file).iter().map(|r| number(r, "auc")).filter(|a| !a.is_nan()).collect();
@@ -259,7 +282,10 @@ fn ratios_indices_and_dprimes_are_rules_of_their_own() {
         all.iter().filter(|r| number(r, column) >= bound).map(|r| r["unit"].clone()).collect()
     };
     assert_eq!(units("--dprime .2"), by("dprime", 0.2));
-    assert_eq!(units("--dprime .2 --t 3"), by("dprime", 0.2).into_iter().filter(|u| by("t", 3.0).contains(u)).collect::<Vec<_>>());
+    assert_eq!(
+        units("--dprime .2 --t 3"),
+        by("dprime", 0.2).into_iter().filter(|u| by("t", 3.0).contains(u)).collect::<Vec<_>>()
+    );
     // Against each other category the reported measure is the smallest, so that the rule holds against all.
     let each = rows(&run(dir.path(), &format!("{line} --versus each --all acts.npy")).text());
     for (unit, row) in each.iter().enumerate() {

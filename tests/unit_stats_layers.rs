@@ -47,7 +47,8 @@ fn table(dir: &Path, options: &str) -> Vec<HashMap<String, String>> {
 #[test]
 fn rows_sum_up_what_select_units_selects() {
     let dir = folder();
-    for rules in ["--t 2", "--correct by --versus each", "--top 3 --rank-by dprime", "--t 2 --min-units 9", "--auc .8"] {
+    for rules in ["--t 2", "--correct by --versus each", "--top 3 --rank-by dprime", "--t 2 --min-units 9", "--auc .8"]
+    {
         let layers = table(dir.path(), &format!("{rules} layer3.npy layer4.npy"));
         assert_eq!(layers.len(), 8, "two layers, four categories");
         let line = format!("select-units --stimuli floc.csv --by domain {rules} layer3.npy layer4.npy");
@@ -88,8 +89,7 @@ fn activation_is_also_z_scored_and_relative() {
     let acts = activations(64, 40, 8, 2);
     let row = &table(dir.path(), "--t 2 --contrast 'faces > bodies,places' layer4.npy")[0];
     let line = "select-units --stimuli floc.csv --by domain --t 2 --contrast 'faces > bodies,places' layer4.npy";
-    let units: Vec<usize> =
-        rows(&run(dir.path(), line).text()).iter().map(|r| number(r, "unit") as usize).collect();
+    let units: Vec<usize> = rows(&run(dir.path(), line).text()).iter().map(|r| number(r, "unit") as usize).collect();
     // Pictures outside the contrast are not looked at: mean and deviation are over three domains.
     let used: Vec<usize> = (0..64).filter(|r| r % 4 != 3).collect();
     let z: Vec<f64> = units
@@ -107,9 +107,8 @@ fn activation_is_also_z_scored_and_relative() {
         let values: Vec<f64> = used.iter().filter(|r| of(**r % 4)).map(|&r| acts[[r, unit]]).collect();
         values.iter().sum::<f64>() / values.len() as f64
     };
-    let largest = (0..40)
-        .flat_map(|unit| [group(unit, |d| d == 0), group(unit, |d| d > 0)])
-        .fold(f64::NEG_INFINITY, f64::max);
+    let largest =
+        (0..40).flat_map(|unit| [group(unit, |d| d == 0), group(unit, |d| d > 0)]).fold(f64::NEG_INFINITY, f64::max);
     close(number(row, "activation_relative"), number(row, "activation") / largest);
 }
 
@@ -123,7 +122,8 @@ fn feature_maps_come_from_the_unit_table() {
     }
     fs::write(dir.path().join("units.csv"), &text).unwrap();
     let layers = table(dir.path(), "--t 2 --unit-table units.csv layer3.npy layer4.npy");
-    let units = rows(&run(dir.path(), "select-units --stimuli floc.csv --by domain --t 2 layer3.npy layer4.npy").text());
+    let units =
+        rows(&run(dir.path(), "select-units --stimuli floc.csv --by domain --t 2 layer3.npy layer4.npy").text());
     for row in &layers {
         let n_maps = if row["array"] == "layer3" { 6 } else { 10 };
         let mut counts = vec![0.0; n_maps];
@@ -173,12 +173,10 @@ fn models_stand_beside_each_other() {
     let both = table(dir.path(), line);
     assert_eq!(both.len(), 16);
     for (i, row) in both.iter().enumerate() {
-        assert_eq!((row["model"].as_str(), row["array"].as_str()), [
-            ("trained", "conv3"),
-            ("trained", "conv4"),
-            ("untrained", "conv3"),
-            ("untrained", "conv4"),
-        ][i / 4]);
+        assert_eq!(
+            (row["model"].as_str(), row["array"].as_str()),
+            [("trained", "conv3"), ("trained", "conv4"), ("untrained", "conv3"), ("untrained", "conv4"),][i / 4]
+        );
         let base = &both[8 + i % 8];
         close(number(row, "proportion_difference"), number(row, "proportion") - number(base, "proportion"));
         close(number(row, "mean_dprime_difference"), number(row, "mean_dprime") - number(base, "mean_dprime"));

@@ -2,8 +2,8 @@
 
 use crate::load::{all_close, arrays, close, counts, json, number, numbers, path};
 use localizer::{
-    CategoryMoments, Contrast, Correction, Groups, Question, Reason, Selection, TTest, UnitStatistics, UnitTests, Versus,
-    roc_areas,
+    CategoryMoments, Contrast, Correction, Groups, Question, Reason, Selection, TTest, UnitStatistics, UnitTests,
+    Versus, roc_areas,
 };
 use npy_stream::Block;
 use serde_json::Value;

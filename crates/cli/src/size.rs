@@ -19,3 +19,18 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let size: f64 = number.parse().map_err(|_| expected())?;
     if size.is_finite() && size > 0.0 { Ok((size * f64::from(2u32).powi(unit)) as u64) } else { Err(expected()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::parse_bytes;
+
+    #[test]
+    fn sizes_are_spelled_as_users_do() {
+        for (text, size) in [("4G", 4 << 30), ("500M", 500 << 20), ("1.5k", 1536), ("7", 7), ("1t", 1 << 40)] {
+            assert_eq!(parse_bytes(text), Ok(size));
+        }
+        for bad in ["", "G", "-1G", "0", "many"] {
+            assert!(parse_bytes(bad).is_err(), "{bad}");
+        }
+    }
+}

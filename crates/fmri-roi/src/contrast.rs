@@ -149,13 +149,7 @@ fn two_sample(job: &Job, args: &ContrastArgs) -> Result<(Vec<TMap>, Option<Geome
     // Everything the table can be wrong about is found before betas are read.
     let column = table.column(by).with_context(|| stimuli.to_string())?.to_vec();
     let groups = contrast.resolve(&column, args.versus).with_context(|| format!("{stimuli}: column {by:?}"))?;
-    let design = Design {
-        job,
-        args,
-        contrast,
-        table_name: stimuli.to_string(),
-        groups,
-    };
+    let design = Design { job, args, contrast, table_name: stimuli.to_string(), groups };
     job.record("contrast", contrast.to_string());
     job.record("test", format!("two-sample t, {}, {}", args.test.as_str(), args.versus));
     let mut lines = match &args.table {

@@ -83,7 +83,9 @@ impl LocalizerArgs {
             bail!("contrast \"{contrast}\" has weights, for which {option} is not defined; write it with a \">\"");
         }
         if auc && self.by_category.is_some() {
-            bail!("--by-category leaves one number per category, of which ROC areas say little; leave out one of the two");
+            bail!(
+                "--by-category leaves one number per category, of which ROC areas say little; leave out one of the two"
+            );
         }
         let categories = match self.by_category.as_deref() {
             None => None,

@@ -83,7 +83,7 @@ impl Plan {
         if let Some(parts) = acts.parts().filter(|_| n_rows > 0) {
             let progress = job.progress(n_units, "units");
             let mut sums = CategoryMoments::new(self.design.n_groups(), n_units);
-            from_strips(&mut sums, parts, &group_of_row, &progress).with_context(context)?;
+            read_strips(&mut sums, parts, &group_of_row, &progress).with_context(context)?;
             if self.auc {
                 let width = (COLUMN_BYTES / (n_rows * 8).max(1)).max(1);
                 let mut buffer = PartBuffer::default();
@@ -113,7 +113,7 @@ impl Plan {
             labels
         } else {
             if moments.is_none() {
-                moments = self.from_rows(job, &mut acts, &group_of_row).with_context(context)?;
+                moments = self.read_rows(job, &mut acts, &group_of_row).with_context(context)?;
             }
             acts.finish().with_context(context)?
         };
@@ -144,7 +144,7 @@ impl Plan {
         (!self.folds.is_empty()).then(|| self.folds[question % self.folds.len()].as_str())
     }
 
-    fn from_rows(
+    fn read_rows(
         &self,
         job: &Job,
         acts: &mut Incoming,
@@ -218,7 +218,7 @@ fn add_block(moments: &mut CategoryMoments, block: Block, groups: &[Option<usize
 }
 
 /// A file past the moments: every thread reads the strips it works on.
-fn from_strips(
+fn read_strips(
     moments: &mut CategoryMoments,
     parts: Parts,
     group_of_row: &[Option<usize>],

@@ -58,7 +58,9 @@ pub enum ContrastError {
         rows: usize,
     },
     /// More than one `>`, or none and no weights either.
-    #[error("contrast \"{text}\" has {count} \">\"; write one, as in 'faces > bodies,places', or weights, as in '2*adult - house - car'")]
+    #[error(
+        "contrast \"{text}\" has {count} \">\"; write one, as in 'faces > bodies,places', or weights, as in '2*adult - house - car'"
+    )]
     NotOneComparison {
         /// The contrast as given.
         text: String,
@@ -82,7 +84,9 @@ pub enum ContrastError {
         sum: f64,
     },
     /// A term that is no level with a weight.
-    #[error("contrast \"{text}\": \"{term}\" is no term; a term is 'faces', '2*faces' or '0.5*faces', with a weight that is finite and not 0")]
+    #[error(
+        "contrast \"{text}\": \"{term}\" is no term; a term is 'faces', '2*faces' or '0.5*faces', with a weight that is finite and not 0"
+    )]
     Term {
         /// The contrast as given.
         text: String,
@@ -90,7 +94,9 @@ pub enum ContrastError {
         term: String,
     },
     /// `--versus each` asked of weights.
-    #[error("\"{0}\" weighs its levels, so there is no \"each other\" to beat; leave out --versus each, or write 'faces > bodies,places'")]
+    #[error(
+        "\"{0}\" weighs its levels, so there is no \"each other\" to beat; leave out --versus each, or write 'faces > bodies,places'"
+    )]
     WeightsVersusEach(String),
     /// A quote that is not closed, or stands inside a name.
     #[error("contrast \"{0}\" has an unbalanced double quote; quote a whole name")]
@@ -154,7 +160,10 @@ pub struct Contrast {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Form {
-    Sides { preferred: Vec<String>, rest: Rest },
+    Sides {
+        preferred: Vec<String>,
+        rest: Rest,
+    },
     /// Weight and level; at least one weight on either side of 0, all together 0.
     Weighted(Vec<(f64, String)>),
 }
@@ -328,8 +337,7 @@ impl Contrast {
         if levels.is_empty() {
             return Err(ContrastError::NoLevels(annotations.len()));
         }
-        let against_rest =
-            |level| Contrast { form: Form::Sides { preferred: vec![level], rest: Rest::EveryOther } };
+        let against_rest = |level| Contrast { form: Form::Sides { preferred: vec![level], rest: Rest::EveryOther } };
         Ok(levels.into_iter().map(against_rest).collect())
     }
 
@@ -364,7 +372,8 @@ fn signed_terms(text: &str) -> Option<Vec<(f64, &str)>> {
     for (place, &byte) in bytes.iter().enumerate() {
         quoted ^= byte == b'"';
         let front = text[..place].trim().is_empty();
-        let lone = place.checked_sub(1).is_none_or(|before| blank(bytes.get(before))) && (front || blank(bytes.get(place + 1)));
+        let lone = place.checked_sub(1).is_none_or(|before| blank(bytes.get(before)))
+            && (front || blank(bytes.get(place + 1)));
         if matches!(byte, b'+' | b'-') && !quoted && lone {
             signs.push((place, if byte == b'-' { -1.0 } else { 1.0 }));
         }
@@ -599,19 +608,31 @@ mod tests {
             contrast.resolve(&column, Versus::Pooled).map(|g| (g.names, g.weights.unwrap()))
         };
         let named = |text: &str| of(text).unwrap().0.join("|");
-        assert_eq!(of("2*adult - house - car").unwrap(), (
-            vec!["adult".to_owned(), "house".into(), "car".into()], vec![1.0, -0.5, -0.5]));
+        assert_eq!(
+            of("2*adult - house - car").unwrap(),
+            (vec!["adult".to_owned(), "house".into(), "car".into()], vec![1.0, -0.5, -0.5])
+        );
         assert_eq!(of("adult*2 - house - car"), of("2*adult - house - car"));
         assert_eq!(of("- house + adult").unwrap().1, [-1.0, 1.0]);
         assert_eq!(of("-house + adult").unwrap().1, [-1.0, 1.0]);
         // .333 three times is a third three times.
-        assert_eq!(of("adult - .333*house - .333*car - .333*non-human").unwrap().1, [1.0, -1.0 / 3.0, -1.0 / 3.0, -1.0 / 3.0]);
+        assert_eq!(
+            of("adult - .333*house - .333*car - .333*non-human").unwrap().1,
+            [1.0, -1.0 / 3.0, -1.0 / 3.0, -1.0 / 3.0]
+        );
         assert_eq!(named("non-human - \"x - y\""), "non-human|\"x - y\"");
         assert_eq!(named("\"2*z\" - car"), "\"2*z\"|car");
         let text = |wrong: &str| of(wrong).unwrap_err().to_string();
         assert!(text("2*adult - house").contains("sum to 1;"), "{}", text("2*adult - house"));
         assert!(text("adult + house").contains("sum to 2;"));
-        for wrong in ["0*adult - 0*house", "nan*adult - house", "adult - 2*3*house", "adult - ", "adult - house,car", "2* - house"] {
+        for wrong in [
+            "0*adult - 0*house",
+            "nan*adult - house",
+            "adult - 2*3*house",
+            "adult - ",
+            "adult - house,car",
+            "2* - house",
+        ] {
             assert!(of(wrong).is_err(), "{wrong}");
         }
         assert_eq!(of("adult - adult"), Err(ContrastError::Overlap("adult".into())));

@@ -27,7 +27,11 @@ impl Sample {
             cell.iter().map(|&group| moments.moments(group, unit)).fold(Moments::default(), Moments::merge)
         };
         let cells = self.cells.iter().map(merged).filter(|cell| cell.n > 0);
-        if self.of_means { cells.map(|cell| cell.mean).collect() } else { cells.fold(Moments::default(), Moments::merge) }
+        if self.of_means {
+            cells.map(|cell| cell.mean).collect()
+        } else {
+            cells.fold(Moments::default(), Moments::merge)
+        }
     }
 
     /// How many observations it has.

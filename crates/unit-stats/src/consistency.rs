@@ -36,9 +36,10 @@ pub(crate) fn write(job: &Job, out: Output, format: Format, plan: &Plan, chosen:
         for (a, one) in chosen.iter().enumerate() {
             for (b, other) in chosen.iter().enumerate().skip(a + 1).filter(|(_, other)| other.model == one.model) {
                 let compared = match (&rdms[a], &rdms[b]) {
-                    (Some(x), Some(y)) => Some(compare(x, y, Comparison::Pearson).with_context(|| {
-                        format!("{} and {}: contrast \"{contrast}\"", one.array, other.array)
-                    })?),
+                    (Some(x), Some(y)) => Some(
+                        compare(x, y, Comparison::Pearson)
+                            .with_context(|| format!("{} and {}: contrast \"{contrast}\"", one.array, other.array))?,
+                    ),
                     _ => None,
                 };
                 table.row(&[

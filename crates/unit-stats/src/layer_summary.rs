@@ -95,7 +95,8 @@ impl Maps {
         map_of_unit.iter().for_each(|&map| sizes[map] += 1.0);
         let mut counts = vec![0.0; n];
         units.iter().for_each(|&unit| counts[map_of_unit[unit]] += 1.0);
-        let within = mean(counts.iter().zip(&sizes).filter(|(count, _)| **count > 0.0).map(|(count, size)| count / size));
+        let within =
+            mean(counts.iter().zip(&sizes).filter(|(count, _)| **count > 0.0).map(|(count, size)| count / size));
         Maps { n, share: share_nonempty(&counts), within, gini: gini(&counts), entropy: normalized_entropy(&counts) }
     }
 }
@@ -114,7 +115,8 @@ mod tests {
     fn maps_of_the_worked_example() {
         // METHODS, test vectors: counts {0,0,2,10,0,0,0,4} over 8 maps, here of 10 units each.
         let map_of_unit: Vec<usize> = (0..80).map(|unit| unit / 10).collect();
-        let units: Vec<usize> = [(2, 2), (3, 10), (7, 4)].iter().flat_map(|&(m, n)| (0..n).map(move |i| 10 * m + i)).collect();
+        let units: Vec<usize> =
+            [(2, 2), (3, 10), (7, 4)].iter().flat_map(|&(m, n)| (0..n).map(move |i| 10 * m + i)).collect();
         let maps = Maps::of(&units, &map_of_unit);
         assert_eq!((maps.n, maps.gini, maps.share), (8, 0.75, 0.375));
         assert!((maps.entropy - 0.432932).abs() < 5e-7);

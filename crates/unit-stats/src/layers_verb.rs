@@ -129,8 +129,11 @@ const COLUMNS: [&str; 15] = [
     "activation_z",
 ];
 
+/// A column and its value.
+type Difference = (&'static str, fn(&Summary) -> f64);
+
 /// What `--against` takes the difference of.
-const DIFFERENCES: [(&str, fn(&Summary) -> f64); 5] = [
+const DIFFERENCES: [Difference; 5] = [
     ("proportion_difference", Summary::proportion),
     ("specificity_difference", Summary::specificity),
     ("mean_dprime_difference", |s| s.mean_dprime),
