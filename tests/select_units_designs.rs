@@ -145,7 +145,9 @@ fn means_of_categories_are_the_observations() {
 #[test]
 fn units_chosen_on_one_part_are_measured_on_the_other() {
     let (dir, acts) = folder(96, 12);
-    let cases: [(&str, &str, fn(usize) -> usize); 3] = [
+    /// Option, names of the parts, part of a row.
+    type Case = (&'static str, &'static str, fn(usize) -> usize);
+    let cases: [Case; 3] = [
         // The i-th picture of each domain is row 4 i + domain.
         ("odd-even", "odd even", |row| row / 4 % 2),
         ("k=4", "1 2 3 4", |row| row / 4 % 4),
