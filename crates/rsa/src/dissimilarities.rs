@@ -55,7 +55,7 @@ fn distances(mut named: NamedArray) -> Result<NamedArray> {
         ),
     };
     let values: Vec<f64> = named.array.values.into_f64();
-    let on_diagonal = |place: usize| square.is_some_and(|n| place % (n + 1) == 0);
+    let on_diagonal = |place: usize| square.is_some_and(|n| place.is_multiple_of(n + 1));
     let one = |(place, v): (usize, f64)| if on_diagonal(place) { 0.0 } else { 1.0 - v };
     named.array.values = Values::F8(values.into_iter().enumerate().map(one).collect());
     Ok(named)
