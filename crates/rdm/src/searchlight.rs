@@ -91,7 +91,12 @@ pub fn searchlight<T: Real>(
     regions
         .par_iter()
         .map(|columns| {
-            let region = Array2::from_shape_fn((patterns.nrows(), columns.len()), |(s, v)| patterns[(s, columns[v])]);
+            let mut values = Vec::with_capacity(patterns.nrows() * columns.len());
+            for row in patterns.rows() {
+                values.extend(columns.iter().map(|&column| row[column]));
+            }
+            // As many values as the shape says, by the loop above.
+            let region = Array2::from_shape_vec((patterns.nrows(), columns.len()), values).unwrap_or_default();
             models.compare(&distances(region.view(), distance)?.rdm)
         })
         .collect()
