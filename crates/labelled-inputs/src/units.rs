@@ -24,6 +24,7 @@ pub fn units_of(table: &Table, array: &str, position: usize, wanted: Option<&str
     let column =
         column.with_context(|| format!("no column unit or voxel; the columns are {}", table.names().join(", ")))?;
     let units = table.indices(column)?;
+    table.require_one_set()?;
     if table.has("roi") {
         let regions: std::collections::BTreeSet<&String> = table.column("roi")?.iter().collect();
         if regions.len() > 1 {

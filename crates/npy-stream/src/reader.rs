@@ -1,7 +1,7 @@
 //! Reading arrays one after the other from a file or a pipe, whole or in blocks of rows.
 
 use crate::header::{Header, MAX_HEADER_BYTES};
-use crate::{Array, Block, Kind, NpyError, Values};
+use crate::{Array, Block, Kind, NpyError, Parts, Values};
 use half::f16;
 use memmap2::Mmap;
 use ndarray::ArrayView2;
@@ -16,14 +16,14 @@ const EXACT_F8: i128 = 1 << 53;
 
 enum Source {
     Pipe(Box<dyn Read + Send>),
-    Map { map: Mmap, at: usize },
+    Map { map: Mmap, at: usize, file: File },
 }
 
 impl Source {
     /// Fills `buf` as far as the data go and returns how much that was.
     fn fill(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
-            Source::Map { map, at } => {
+            Source::Map { map, at, .. } => {
                 let n = buf.len().min(map.len() - *at);
                 buf[..n].copy_from_slice(&map[*at..*at + n]);
                 *at += n;
@@ -82,7 +82,7 @@ impl NpyReader {
         // SAFETY: the map is read-only and private to this reader. A file that another process truncates while it
         // is being read ends the process with SIGBUS; every output of catsel is renamed into place, never rewritten.
         let map = unsafe { Mmap::map(&file)? };
-        Ok(NpyReader::new(Source::Map { map, at: 0 }))
+        Ok(NpyReader::new(Source::Map { map, at: 0, file }))
     }
 
     fn new(source: Source) -> NpyReader {
@@ -127,7 +127,7 @@ impl NpyReader {
 
     /// For a file, that the body is all there, before anything is allocated for it.
     fn check_available(&self, header: &Header, index: usize) -> Result<(), NpyError> {
-        if let Source::Map { map, at } = &self.source {
+        if let Source::Map { map, at, .. } = &self.source {
             let found = (map.len() - at) as u64;
             if found < header.body_bytes {
                 return Err(NpyError::Truncated { found, expected: header.body_bytes, array: index });
@@ -338,6 +338,16 @@ impl Incoming<'_> {
         }
     }
 
+    /// Any rectangle of a matrix that lies in a file; `None` for a pipe, and once rows have been taken.
+    pub fn parts(&self) -> Option<Parts<'_>> {
+        let Source::Map { at, file, .. } = &self.reader.source else { return None };
+        let &[rows, columns] = self.header.shape.as_slice() else { return None };
+        if self.whole || self.rows_read > 0 {
+            return None;
+        }
+        Some(Parts { file, at: *at as u64, header: &self.header, shape: (rows, columns), index: self.index })
+    }
+
     /// The next rows of a matrix, at most `max_rows` of them; `None` after the last.
     ///
     /// Memory is that of the block, except for Fortran order, where the whole matrix is held.
@@ -455,7 +465,7 @@ impl Incoming<'_> {
     fn load(&mut self) -> Result<(), NpyError> {
         let double = self.header.kind.is_double();
         let n = self.header.body_bytes;
-        if let Source::Map { map, at } = &mut self.reader.source {
+        if let Source::Map { map, at, .. } = &mut self.reader.source {
             let bytes = &map[*at..*at + n as usize];
             *at += n as usize;
             if double {
@@ -506,7 +516,7 @@ macro_rules! decode {
     }};
 }
 
-fn decode_f4(bytes: &[u8], header: &Header, out: &mut Vec<f32>) {
+pub(crate) fn decode_f4(bytes: &[u8], header: &Header, out: &mut Vec<f32>) {
     out.clear();
     let big = header.big_endian;
     match header.kind {
@@ -523,7 +533,7 @@ fn decode_f4(bytes: &[u8], header: &Header, out: &mut Vec<f32>) {
     }
 }
 
-fn decode_f8(bytes: &[u8], header: &Header, out: &mut Vec<f64>) -> Result<(), NpyError> {
+pub(crate) fn decode_f8(bytes: &[u8], header: &Header, out: &mut Vec<f64>) -> Result<(), NpyError> {
     out.clear();
     let big = header.big_endian;
     let mut inexact: Option<i128> = None;
