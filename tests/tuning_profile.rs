@@ -214,6 +214,8 @@ fn two_regions_of_one_person_share_noise_unless_their_trials_are_disjoint() {
     assert!(hidden.stderr.contains("taken for different people"), "{}", hidden.stderr);
     let inflated = number(&hidden.text(), 0, "r_norm");
     assert!(inflated > 1.2 && number(&text, 0, "r_norm") < 0.8, "{inflated}");
+    let taken = run(dir.path(), &format!("{line} --same-subject independent")).text();
+    assert_eq!((number(&taken, 0, "r_norm"), rows(&taken)[2]["n_subjects"].as_str()), (inflated, "2"));
     // Names in a pipe can carry the label.
     let named = "cat sub-01/ofa.npy | tuning compare - --names sub-01_ofa --brain sub-01/ffa.npy";
     assert_eq!(rows(&sh(dir.path(), named).text())[0]["reason"], "same_subject");

@@ -17,6 +17,7 @@ mod linkage;
 mod matrix;
 mod mds;
 mod pool;
+mod searchlight;
 
 pub use ceiling::{NoiseCeiling, noise_ceiling};
 pub use compare::{Compared, compare, compare_all};
@@ -28,6 +29,7 @@ pub use mds::{
     ClassicalMds, Embedding, MdsError, Scaling, Stopping, classical_mds, smacof, smacof_of_starts, stress_1,
 };
 pub use pool::pool;
+pub use searchlight::{Models, searchlight};
 /// How two RDMs are compared: the coefficient over their pairs of stimuli.
 pub use statistics::Correlation as Comparison;
 /// Why a pattern has no distances.

@@ -4,6 +4,7 @@ mod compare;
 mod mds;
 mod order;
 mod rdm;
+mod searchlight;
 
 use clap::{Parser, Subcommand};
 
@@ -11,6 +12,7 @@ pub use compare::CompareArgs;
 pub use mds::{MdsArgs, Method, PairArgs};
 pub use order::{ClusterDistance, OrderArgs};
 pub use rdm::{Metric, RdmArgs};
+pub use searchlight::{SearchlightArgs, SphereMetric};
 
 /// Compare the geometry of representations: RDMs from activations or voxels, scores of models against brains
 ///
@@ -42,4 +44,6 @@ pub enum Verb {
     Mds(MdsArgs),
     /// The stimuli (or systems) in the order of a dendrogram, or the dendrogram itself
     Order(OrderArgs),
+    /// Model RDMs against the RDM of the voxels around every voxel: one map per model
+    Searchlight(Box<SearchlightArgs>),
 }

@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Compare) -> Result<()> {
             let plain = score(of_model, of_brain, args.compare);
             let one_person = model.person.is_some() && model.person == brain.person;
             row.push(match (one_person, args.same_subject) {
-                (false, _) => plain,
+                (false, _) | (true, SameSubject::Independent) => plain,
                 (true, SameSubject::Flag) => {
                     Score { r_norm: Some(f64::NAN), reason: plain.reason.or(Some(Reason::SameSubject)), ..plain }
                 }

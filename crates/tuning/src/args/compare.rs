@@ -15,6 +15,8 @@ pub(crate) enum SameSubject {
     Disjoint,
     /// Stop
     Refuse,
+    /// Take them for two people (predictions of an encoding model have no trial's noise)
+    Independent,
 }
 
 /// What stands for all subjects of a model.
@@ -61,7 +63,8 @@ for independent) gives absurdly high values. Model and subject are one person wh
 both has the same BIDS label (sub-01/ffa.npy and sub-01/ofa.npy). --same-subject flag gives their
 plain r, no r_norm, and leaves them out of the row over subjects; disjoint gives the mean r between
 halves of different trials (presentation k of a picture is one trial in both files) and divides it
-by the reliability of such halves; refuse stops.
+by the reliability of such halves; refuse stops; independent corrects all the same, for predictions
+of an encoding model, which have no trial's noise.
 EXAMPLES
   tuning compare faces.npy --brain sub-*/ffa.npy > scores.csv
   tuning compare trained.npy untrained.npy --brain ffa.npy --compare spearman
