@@ -1,12 +1,13 @@
 //! Reading arrays one after the other from a file or a pipe, whole or in blocks of rows.
 
 use crate::header::{Header, MAX_HEADER_BYTES};
-use crate::{Array, Block, Kind, NpyError, Values};
+use crate::{Array, Block, InPlace, Kind, NpyError, Values};
 use half::f16;
 use memmap2::Mmap;
 use ndarray::ArrayView2;
 use std::fs::File;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 /// Bytes asked of a pipe at a time while it has not yet proved that it holds what its header promises.
 const GROWTH_BYTES: usize = 16 << 20;
@@ -16,14 +17,14 @@ const EXACT_F8: i128 = 1 << 53;
 
 enum Source {
     Pipe(Box<dyn Read + Send>),
-    Map { map: Mmap, at: usize },
+    Map { map: Mmap, at: usize, file: Arc<File> },
 }
 
 impl Source {
     /// Fills `buf` as far as the data go and returns how much that was.
     fn fill(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
-            Source::Map { map, at } => {
+            Source::Map { map, at, .. } => {
                 let n = buf.len().min(map.len() - *at);
                 buf[..n].copy_from_slice(&map[*at..*at + n]);
                 *at += n;
@@ -82,7 +83,7 @@ impl NpyReader {
         // SAFETY: the map is read-only and private to this reader. A file that another process truncates while it
         // is being read ends the process with SIGBUS; every output of catsel is renamed into place, never rewritten.
         let map = unsafe { Mmap::map(&file)? };
-        Ok(NpyReader::new(Source::Map { map, at: 0 }))
+        Ok(NpyReader::new(Source::Map { map, at: 0, file: Arc::new(file) }))
     }
 
     fn new(source: Source) -> NpyReader {
@@ -127,7 +128,7 @@ impl NpyReader {
 
     /// For a file, that the body is all there, before anything is allocated for it.
     fn check_available(&self, header: &Header, index: usize) -> Result<(), NpyError> {
-        if let Source::Map { map, at } = &self.source {
+        if let Source::Map { map, at, .. } = &self.source {
             let found = (map.len() - at) as u64;
             if found < header.body_bytes {
                 return Err(NpyError::Truncated { found, expected: header.body_bytes, array: index });
@@ -309,6 +310,20 @@ impl Incoming<'_> {
         }
     }
 
+    /// This matrix as something to read pieces of, without holding it: `None` for a pipe, for Fortran order (whose
+    /// rows do not lie together), for what is no matrix, and once rows were taken.
+    pub fn in_place(&self) -> Option<InPlace> {
+        let (Source::Map { at, file, .. }, &[rows, columns]) = (&self.reader.source, self.header.shape.as_slice())
+        else {
+            return None;
+        };
+        if self.header.fortran || self.rows_read > 0 || self.whole {
+            return None;
+        }
+        let (file, header) = (Arc::clone(file), self.header.clone());
+        Some(InPlace { file, header, body_at: *at as u64, rows, columns, array: self.index })
+    }
+
     /// The labels behind this array, read before its rows: `None` when the source is a pipe and they cannot be known
     /// yet, `Some(None)` when it is a file and the array has none.
     pub fn labels_ahead(&mut self) -> Result<Option<Option<Vec<String>>>, NpyError> {
@@ -455,7 +470,7 @@ impl Incoming<'_> {
     fn load(&mut self) -> Result<(), NpyError> {
         let double = self.header.kind.is_double();
         let n = self.header.body_bytes;
-        if let Source::Map { map, at } = &mut self.reader.source {
+        if let Source::Map { map, at, .. } = &mut self.reader.source {
             let bytes = &map[*at..*at + n as usize];
             *at += n as usize;
             if double {
@@ -506,7 +521,7 @@ macro_rules! decode {
     }};
 }
 
-fn decode_f4(bytes: &[u8], header: &Header, out: &mut Vec<f32>) {
+pub(crate) fn decode_f4(bytes: &[u8], header: &Header, out: &mut Vec<f32>) {
     out.clear();
     let big = header.big_endian;
     match header.kind {
@@ -523,7 +538,7 @@ fn decode_f4(bytes: &[u8], header: &Header, out: &mut Vec<f32>) {
     }
 }
 
-fn decode_f8(bytes: &[u8], header: &Header, out: &mut Vec<f64>) -> Result<(), NpyError> {
+pub(crate) fn decode_f8(bytes: &[u8], header: &Header, out: &mut Vec<f64>) -> Result<(), NpyError> {
     out.clear();
     let big = header.big_endian;
     let mut inexact: Option<i128> = None;
