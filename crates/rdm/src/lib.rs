@@ -10,18 +10,38 @@
 
 mod ceiling;
 mod compare;
+mod crossvalidated;
 mod distance;
 mod error;
 mod matrix;
+mod noise;
 mod pool;
 
 pub use ceiling::{NoiseCeiling, noise_ceiling};
 pub use compare::{Compared, compare, compare_all};
-pub use distance::{Distance, Distances, UnusableRow, distances};
+pub use crossvalidated::{Design, FoldWeights, Prior, WithPrior, crossnobis, poisson_cv};
+pub use distance::{
+    Averaged, Distance, Distances, InMemory, Patterns, Selected, UnusableRow, distances, distances_of, gather,
+};
 pub use error::RdmError;
 pub use matrix::Rdm;
+pub use noise::{NoiseError, NoiseModel, Shrinkage};
 pub use pool::pool;
 /// How two RDMs are compared: the coefficient over their pairs of stimuli.
 pub use statistics::Correlation as Comparison;
 /// Why a pattern has no distances.
 pub use statistics::Reason;
+
+#[cfg(test)]
+mod testing {
+    use ndarray::Array2;
+
+    /// Uniform noise between -1/2 and 1/2, the same for the same seed.
+    pub fn noise(n: usize, p: usize, seed: u64) -> Array2<f64> {
+        let mut state = seed;
+        Array2::from_shape_simple_fn((n, p), || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 11) as f64 / (1u64 << 53) as f64 - 0.5
+        })
+    }
+}
