@@ -125,4 +125,26 @@ pub enum RdmError {
         /// Number of folds given.
         n_folds: usize,
     },
+    /// A name that is no transform.
+    #[error(
+        "\"{0}\" is not a transform (rank, sqrt, square, positive, minmax, geotopological(LOW,HIGH) with \
+         0 <= LOW < HIGH <= 1)"
+    )]
+    UnknownTransform(String),
+    /// All values are the same where a transform divides by their spread.
+    #[error("all {n_pairs} values are {value} where {transform} stretches them, so there is nothing to stretch")]
+    NoSpread {
+        /// The transform.
+        transform: String,
+        /// The one value.
+        value: f64,
+        /// Number of pairs with a value.
+        n_pairs: usize,
+    },
+    /// An RDM that has to be joined by its labels and has none.
+    #[error("RDM {index} has no stimulus ids")]
+    Unlabelled {
+        /// Which RDM of the list, from 0.
+        index: usize,
+    },
 }

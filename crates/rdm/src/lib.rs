@@ -14,8 +14,10 @@ mod crossvalidated;
 mod distance;
 mod error;
 mod matrix;
+mod merge;
 mod noise;
 mod pool;
+mod transform;
 
 pub use ceiling::{NoiseCeiling, noise_ceiling};
 pub use compare::{Compared, compare, compare_all};
@@ -25,8 +27,10 @@ pub use distance::{
 };
 pub use error::RdmError;
 pub use matrix::Rdm;
+pub use merge::{Merged, across_groups, merge};
 pub use noise::{NoiseError, NoiseModel, Shrinkage};
 pub use pool::pool;
+pub use transform::Transform;
 /// How two RDMs are compared: the coefficient over their pairs of stimuli.
 pub use statistics::Correlation as Comparison;
 /// Why a pattern has no distances.
