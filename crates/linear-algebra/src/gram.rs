@@ -40,6 +40,23 @@ impl Gram {
         self.tiles[tile_i * (tile_i + 1) / 2 + tile_j][(i % TILE, j % TILE)]
     }
 
+    /// The entries of row `i` from column `from`, at most `i`, to the diagonal, as far as they lie together.
+    ///
+    /// # Panics
+    /// When `i` is not below [`Gram::n`], `from` is above `i`, or the columns were forgotten.
+    #[inline]
+    pub fn part_of_row(&self, i: usize, from: usize) -> &[f64] {
+        assert!(from <= i && i < self.n, "columns {from} to {i} of a Gram matrix of {}", self.n);
+        let (tile_i, tile_j) = (i / TILE, from / TILE);
+        let tile = &self.tiles[tile_i * (tile_i + 1) / 2 + tile_j];
+        let width = tile.ncols();
+        let start = (i % TILE) * width;
+        // Tiles are made in C order and never turned.
+        let values = tile.as_slice().unwrap_or_default();
+        let end = if tile_i == tile_j { i % TILE + 1 } else { width };
+        &values[start + from % TILE..start + end]
+    }
+
     /// Gives back memory: of the entries `(i, j)` with `j <= i`, those whose `j` is below `columns` may not be read any
     /// more, for all `i`. Whoever turns the matrix into something else column by column so holds it once, not twice.
     pub fn forget_columns(&mut self, columns: usize) {
@@ -201,6 +218,11 @@ mod tests {
             rest.forget_columns(columns);
             for j in columns / TILE * TILE..2 * TILE + 3 {
                 assert!((j..2 * TILE + 3).all(|i| rest.get(i, j) == whole.get(i, j)), "{columns}: {j}");
+                for i in j..2 * TILE + 3 {
+                    let part = rest.part_of_row(i, j);
+                    assert!(!part.is_empty() && (0..part.len()).all(|k| part[k] == whole.get(i, j + k)));
+                    assert!(j + part.len() <= i + 1);
+                }
             }
         }
     }

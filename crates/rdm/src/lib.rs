@@ -30,11 +30,11 @@ pub use matrix::Rdm;
 pub use merge::{Merged, across_groups, merge};
 pub use noise::{NoiseError, NoiseModel, Shrinkage};
 pub use pool::pool;
-pub use transform::Transform;
 /// How two RDMs are compared: the coefficient over their pairs of stimuli.
 pub use statistics::Correlation as Comparison;
 /// Why a pattern has no distances.
 pub use statistics::Reason;
+pub use transform::Transform;
 
 #[cfg(test)]
 mod testing {

@@ -148,8 +148,7 @@ mod tests {
         let whole = distances(x.view(), Distance::Euclidean).unwrap().rdm.with_labels(Some(labels)).unwrap();
         let parts = [&[3, 1, 0, 2][..], &[7, 3, 4, 5, 6], &[0, 7, 1]].map(|rows| whole.select(rows).unwrap());
         let merged = merge(&parts).unwrap();
-        let order: Vec<usize> =
-            merged.rdm.labels().unwrap().iter().map(|l| l[1..].parse().unwrap()).collect();
+        let order: Vec<usize> = merged.rdm.labels().unwrap().iter().map(|l| l[1..].parse().unwrap()).collect();
         assert_eq!(order, [3, 1, 0, 2, 7, 4, 5, 6]);
         let expected = whole.select(&order).unwrap();
         let mut missing = 0;

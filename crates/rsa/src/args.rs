@@ -6,7 +6,8 @@ mod rdm;
 use clap::{Parser, Subcommand};
 
 pub use compare::CompareArgs;
-pub use rdm::{Metric, RdmArgs};
+pub(crate) use rdm::Kind;
+pub use rdm::{CvWeights, Metric, NoiseSource, RdmArgs, Shrink};
 
 /// Compare the geometry of representations: RDMs from activations or voxels, scores of models against brains
 ///

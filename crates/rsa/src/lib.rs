@@ -5,7 +5,7 @@ mod args;
 mod compare;
 mod rdm_verb;
 
-pub use args::{Args, CompareArgs, Metric, RdmArgs, Verb};
+pub use args::{Args, CompareArgs, CvWeights, Metric, NoiseSource, RdmArgs, Shrink, Verb};
 
 /// Runs the verb that was asked for.
 pub fn run(args: Args) -> anyhow::Result<()> {

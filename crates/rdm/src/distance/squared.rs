@@ -102,6 +102,9 @@ pub(crate) fn by_row(values: &mut [f64], n: usize) -> Vec<&mut [f64]> {
 
 /// Rows of the triangle that are made before the memory of their part of the Gram matrix is given back.
 const ROWS_AT_ONCE: usize = 256;
+/// Rows that are made together by one thread: a row of the triangle is a column of the Gram matrix, and this many
+/// columns lie in one line of the cache.
+const ROWS_TOGETHER: usize = 8;
 
 /// `factor` times the squared distances of a Gram matrix, and for each row the partners that are too close for this:
 /// their value is 0. The Gram matrix shrinks while the triangle grows, so that both together need little more than
@@ -113,33 +116,37 @@ fn squared_of_gram(
     usable: impl Fn(usize) -> bool + Sync,
 ) -> (Vec<f64>, Vec<Vec<u32>>) {
     let n = gram.n();
-    let lengths = gram.diagonal();
+    let lengths: Vec<f64> =
+        gram.diagonal().iter().enumerate().map(|(row, v)| if usable(row) { *v } else { f64::NAN }).collect();
     let mut values = vec![0.0; n_pairs(n)];
     let mut close_to = vec![Vec::new(); n];
-    let mut rows: Vec<(usize, &mut [f64], &mut Vec<u32>)> = by_row(&mut values, n)
-        .into_iter()
-        .zip(&mut close_to)
-        .enumerate()
-        .map(|(row, (values, close_to))| (row, values, close_to))
-        .collect();
-    for some in rows.chunks_mut(ROWS_AT_ONCE) {
-        some.par_iter_mut().for_each(|(i, values, close_to)| {
-            for (value, j) in values.iter_mut().zip(*i + 1..) {
-                if !usable(*i) || !usable(j) {
-                    *value = f64::NAN;
-                    continue;
-                }
-                let both = lengths[*i] + lengths[j];
-                let squared = both - 2.0 * gram.get(*i, j);
-                if squared > close * both {
-                    *value = squared * factor;
-                } else {
-                    close_to.push(j as u32);
+    let mut rows: Vec<(&mut [f64], &mut Vec<u32>)> = by_row(&mut values, n).into_iter().zip(&mut close_to).collect();
+    for (chunk, some) in rows.chunks_mut(ROWS_AT_ONCE).enumerate() {
+        let start = chunk * ROWS_AT_ONCE;
+        some.par_chunks_mut(ROWS_TOGETHER).enumerate().for_each(|(group, rows)| {
+            let first = start + group * ROWS_TOGETHER;
+            for j in first + 1..n {
+                let mut column = first;
+                while column < (first + rows.len()).min(j) {
+                    let part = gram.part_of_row(j, column);
+                    let end = (column + part.len()).min(first + rows.len()).min(j);
+                    for (i, product) in (column..end).zip(part) {
+                        let (values, close_to) = &mut rows[i - first];
+                        let both = lengths[i] + lengths[j];
+                        let squared = both - 2.0 * product;
+                        if squared > close * both {
+                            values[j - i - 1] = squared * factor;
+                        } else if both.is_nan() {
+                            values[j - i - 1] = f64::NAN;
+                        } else {
+                            close_to.push(j as u32);
+                        }
+                    }
+                    column = end;
                 }
             }
         });
-        let done = some.last().map_or(0, |(row, ..)| row + 1);
-        gram.forget_columns(done);
+        gram.forget_columns(start + some.len());
     }
     (values, close_to)
 }
