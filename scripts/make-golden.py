@@ -9,14 +9,14 @@ import warnings
 
 sys.dont_write_bytecode = True
 
-from golden import ceilings, distributions, fmri, input_tensors, npy_files, pictures, projection, rdms, ridge, units  # noqa: E402
+from golden import ceilings, distances, distributions, fmri, input_tensors, npy_files, pictures, projection, rdms, ridge, units  # noqa: E402
 from golden.files import Testdata  # noqa: E402
 
 
 def main():
     warnings.simplefilter("ignore")  # the hard inputs are there to be warned about
     testdata = Testdata()
-    for part in (distributions, npy_files, pictures, input_tensors, units, rdms, ridge, ceilings, fmri, projection):
+    for part in (distributions, npy_files, pictures, input_tensors, units, rdms, distances, ridge, ceilings, fmri, projection):
         part.make(testdata)
     testdata.save(pathlib.Path(__file__).resolve().parent.parent / "testdata")
     total = sum(len(data) for data in testdata.files.values())

@@ -67,6 +67,16 @@ impl Design {
         })
     }
 
+    /// Pairs of conditions that are each in two folds or more, but in fewer than two of the same: they have no distance
+    /// by [`FoldWeights::Folds`].
+    pub fn n_pairs_apart(&self) -> usize {
+        let enough = |c: usize| self.n_folds_of(c) > 1;
+        let common =
+            |i: usize, j: usize| (0..self.n_folds).filter(|f| self.count(i, *f) * self.count(j, *f) > 0).count();
+        let pairs = (0..self.n_conditions).flat_map(|i| (0..i).map(move |j| (i, j)));
+        pairs.filter(|(i, j)| enough(*i) && enough(*j) && common(*i, *j) < 2).count()
+    }
+
     /// The folds in which a condition occurs.
     fn n_folds_of(&self, condition: usize) -> usize {
         (0..self.n_folds).filter(|f| self.count(condition, *f) > 0).count()

@@ -371,7 +371,11 @@ fn record(job: &Job, args: &RdmArgs, plan: &Plan) {
 
 /// `: 3 of 96 rows unusable (2 constant, 1 nan_input), the first is row 4 ("s4")`
 fn summary(found: &Measured, rows: &Rows) -> String {
-    let Some(first) = found.unusable.first() else { return String::new() };
+    let apart = match found.n_pairs_apart {
+        0 => String::new(),
+        n => format!(": {n} pairs have fewer than 2 folds in common (--cv-weights pairs needs none)"),
+    };
+    let Some(first) = found.unusable.first() else { return apart };
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for row in &found.unusable {
         let reason = row.reason.as_str();
@@ -385,7 +389,7 @@ fn summary(found: &Measured, rows: &Rows) -> String {
     let place = if found.n_presentations.is_some() { rows.condition[first.row] } else { first.row };
     let id = rows.names.as_ref().map(|names| format!(" ({:?})", names[place])).unwrap_or_default();
     format!(
-        ": {} of {} rows unusable ({}), the first is row {}{id}",
+        "{apart}: {} of {} rows unusable ({}), the first is row {}{id}",
         found.unusable.len(),
         found.n_presentations.unwrap_or(found.rdm.n_stimuli()),
         counts.join(", "),

@@ -180,6 +180,8 @@ fn conditions_that_cannot_be_used_are_named_and_spoil_no_other() {
     // e is in fold 0 alone; d and b share no two folds
     assert_eq!(clean.unusable, [UnusableRow { row: 4, reason: Reason::TooFewRepeats }]);
     assert!(clean.rdm.get(1, 3).is_nan() && clean.rdm.get(0, 3).is_finite());
+    let without_e = clean.rdm.select(&[0, 1, 2, 3]).unwrap();
+    assert_eq!(without_e.n_nan(), d.n_pairs_apart());
     x[(0, 3)] = f64::NAN;
     for weights in [FoldWeights::Folds, FoldWeights::Pairs] {
         let found = crossnobis(&InMemory::new(x.view()), &d, weights).unwrap();

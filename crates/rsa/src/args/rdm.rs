@@ -232,6 +232,6 @@ held are the RDM and a block. spearman and --noise hold all rows (as ranks, whit
 so does a pipe.
 
 Examples:
-  rsa rdm acts.npy > ann.npy
-  rsa rdm --metric crossnobis --cv run --stimuli trials.csv --noise res.npy betas.npy > ffa.npy
+  rsa rdm acts.npy -o ann.npy
+  rsa rdm --metric crossnobis --cv run --stimuli trials.csv --noise res.npy betas.npy > roi.npy
   npy average trials.npy | rsa rdm --metric euclidean --transform rank > brain.npy";

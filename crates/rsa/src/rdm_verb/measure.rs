@@ -8,8 +8,8 @@ use cli::Job;
 use ndarray::Array2;
 use npy_stream::{Float, InPlace};
 use rdm::{
-    Averaged, Design, Distances, InMemory, NoiseError, NoiseModel, Patterns, Rdm, RdmError, Selected, UnusableRow,
-    WithPrior, across_groups, crossnobis, distances_of, gather, poisson_cv,
+    Averaged, Design, Distances, FoldWeights, InMemory, NoiseError, NoiseModel, Patterns, Rdm, RdmError, Selected,
+    UnusableRow, WithPrior, across_groups, crossnobis, distances_of, gather, poisson_cv,
 };
 use serde_json::json;
 
@@ -55,6 +55,8 @@ pub(super) struct Measured {
     pub unusable: Vec<UnusableRow>,
     /// Names of what is unusable, if it is not rows of the RDM: the number of presentations.
     pub n_presentations: Option<usize>,
+    /// Pairs that have too few folds in common.
+    pub n_pairs_apart: usize,
 }
 
 /// The RDM of the used rows of `patterns`.
@@ -131,7 +133,7 @@ fn of_prepared<P: Patterns>(
     divide_by: Option<usize>,
 ) -> Result<Measured> {
     let named = |e: RdmError| anyhow!("{source}: {}", with_id(e, rows));
-    let mut n_presentations = None;
+    let (mut n_presentations, mut n_pairs_apart) = (None, 0);
     let Distances { rdm, unusable } = match (plan.kind, &rows.fold, &rows.group) {
         (Kind::Plain(distance), _, Some(group)) => {
             let found = plain(patterns, distance, plan).map_err(named)?;
@@ -149,6 +151,9 @@ fn of_prepared<P: Patterns>(
         (kind, fold, _) => {
             let design = Design::new(&rows.condition, fold.as_deref().unwrap_or_default()).map_err(named)?;
             describe_design(job, source, &design, plan);
+            if plan.weights == FoldWeights::Folds && !design.is_complete() {
+                n_pairs_apart = design.n_pairs_apart();
+            }
             match kind {
                 Kind::PoissonCv => poisson_cv(patterns, &design, plan.weights, plan.prior).map_err(named)?,
                 _ => crossnobis(patterns, &design, plan.weights).map_err(named)?,
@@ -160,7 +165,7 @@ fn of_prepared<P: Patterns>(
         None => rdm,
     };
     let rdm = rdm.with_labels(rows.names.clone()).map_err(named)?;
-    Ok(Measured { rdm, unusable, n_presentations })
+    Ok(Measured { rdm, unusable, n_presentations, n_pairs_apart })
 }
 
 fn plain<P: Patterns>(patterns: &P, distance: rdm::Distance, plan: &Plan) -> Result<Distances, RdmError> {
