@@ -11,6 +11,7 @@ sys.dont_write_bytecode = True
 
 from golden import (  # noqa: E402
     ceilings,
+    distances,
     distributions,
     fmri,
     hypergeometric,
@@ -31,7 +32,7 @@ from golden.files import Testdata  # noqa: E402
 def main():
     warnings.simplefilter("ignore")  # the hard inputs are there to be warned about
     testdata = Testdata()
-    made = (distributions, hypergeometric, npy_files, pictures, input_tensors, units, unit_stats, rdms, ridge, ceilings)
+    made = (distributions, hypergeometric, npy_files, pictures, input_tensors, units, unit_stats, rdms, distances, ridge, ceilings)
     for part in (*made, fmri, projection, scaling, searchlights):
         part.make(testdata)
     testdata.save(pathlib.Path(__file__).resolve().parent.parent / "testdata")

@@ -7,6 +7,8 @@
 
 #[path = "golden/ceilings.rs"]
 mod ceilings;
+#[path = "golden/distances.rs"]
+mod distances;
 #[path = "golden/fmri.rs"]
 mod fmri;
 #[path = "golden/interop.rs"]

@@ -465,7 +465,12 @@ fn the_examples_of_the_help_run() {
         save(&path.join(format!("sub-{k}/ffa.npy")), &noise(10, 6, k), Some(&ids(10)));
         sh(path, &format!("rsa rdm sub-{k}/ffa.npy > sub-{k}.npy; cp sub-{k}.npy m{k}.npy")).ok();
     }
-    save(&path.join("trials.npy"), &noise(20, 6, 9), Some(&[ids(10), ids(10)].concat()));
+    let trials = [ids(10), ids(10)].concat();
+    save(&path.join("trials.npy"), &noise(20, 6, 9), Some(&trials));
+    save(&path.join("betas.npy"), &noise(20, 6, 9), Some(&trials));
+    save(&path.join("res.npy"), &noise(50, 6, 10), None);
+    let runs: String = trials.iter().enumerate().map(|(row, id)| format!("{id},{}\n", row / 10)).collect();
+    fs::write(path.join("trials.csv"), format!("stimulus,run\n{runs}")).unwrap();
     for help in ["rsa --help", "rsa rdm --help", "rsa compare --help"] {
         let text = run(path, help).text();
         let lines = examples(&text);

@@ -83,7 +83,7 @@ impl Plan {
         if let Some(parts) = acts.parts().filter(|_| n_rows > 0) {
             let progress = job.progress(n_units, "units");
             let mut sums = CategoryMoments::new(self.design.n_groups(), n_units);
-            read_strips(&mut sums, parts, &group_of_row, &progress).with_context(context)?;
+            read_strips(&mut sums, &parts, &group_of_row, &progress).with_context(context)?;
             if self.auc {
                 let width = (COLUMN_BYTES / (n_rows * 8).max(1)).max(1);
                 let mut buffer = PartBuffer::default();
@@ -220,7 +220,7 @@ fn add_block(moments: &mut CategoryMoments, block: Block, groups: &[Option<usize
 /// A file past the moments: every thread reads the strips it works on.
 fn read_strips(
     moments: &mut CategoryMoments,
-    parts: Parts,
+    parts: &Parts,
     group_of_row: &[Option<usize>],
     progress: &Progress,
 ) -> Result<()> {

@@ -1,7 +1,8 @@
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
 use faer::{Mat, Par};
-use ndarray::{Array2, ArrayView2};
+use ndarray::parallel::prelude::*;
+use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::LinearAlgebraError;
 use crate::error::finite_square;
@@ -55,6 +56,28 @@ impl Cholesky {
     }
 }
 
+/// Rows that are solved for together by one thread; fixed, so that the bytes are.
+const ROWS_AT_ONCE: usize = 64;
+
+impl Cholesky {
+    /// Turns every row `x` (`n_rows x n`) into `L^-1 x`, in place: rows whose covariance was `a` then have the
+    /// identity as covariance, and their squared differences are Mahalanobis distances.
+    pub fn whiten_rows(&self, rows: &mut Array2<f64>) -> Result<(), LinearAlgebraError> {
+        let n = self.lower.nrows();
+        if rows.ncols() != n {
+            return Err(LinearAlgebraError::RowsDiffer { rows: rows.ncols(), n });
+        }
+        rows.axis_chunks_iter_mut(Axis(0), ROWS_AT_ONCE).into_par_iter().for_each(|mut chunk| {
+            let count = chunk.nrows();
+            if let Some(values) = chunk.as_slice_mut() {
+                let columns = faer::MatMut::from_column_major_slice_mut(values, n, count);
+                faer::linalg::triangular_solve::solve_lower_triangular_in_place(self.lower.as_ref(), columns, Par::Seq);
+            }
+        });
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use ndarray::{Array2, array};
@@ -71,6 +94,30 @@ mod tests {
         let residual = &product(a.view(), x.view()) - &b;
         // condition of this matrix is below 1e3
         assert!(residual.iter().all(|r| r.abs() < 1e-12));
+    }
+
+    #[test]
+    fn whitened_rows_have_mahalanobis_distances() {
+        // [4 2; 2 5] = L L' with L = [2 0; 1 2]: (2, 5) becomes (1, 2)
+        let mut rows = array![[2.0, 5.0]];
+        Cholesky::new(array![[4.0, 2.0], [2.0, 5.0]].view()).unwrap().whiten_rows(&mut rows).unwrap();
+        assert_eq!(rows, array![[1.0, 2.0]]);
+        let a = gram(noise::<f64>(90, 200, 3).view()).to_array();
+        let factor = Cholesky::new(a.view()).unwrap();
+        let x = noise::<f64>(150, 90, 4);
+        let mut white = x.clone();
+        factor.whiten_rows(&mut white).unwrap();
+        let solved = factor.solve(x.t()).unwrap();
+        let (expected, found) = (product(x.view(), solved.view()), gram(white.view()).to_array());
+        assert!(expected.iter().zip(&found).all(|(e, f)| (e - f).abs() < 1e-11 * expected[(0, 0)].abs()));
+        let one = crate::testing::with_threads(1, || {
+            let mut again = x.clone();
+            factor.whiten_rows(&mut again).unwrap();
+            again
+        });
+        assert_eq!(one, white);
+        let error = factor.whiten_rows(&mut Array2::zeros((3, 89))).unwrap_err();
+        assert_eq!(error, LinearAlgebraError::RowsDiffer { rows: 89, n: 90 });
     }
 
     #[test]

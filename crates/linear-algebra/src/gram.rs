@@ -40,6 +40,35 @@ impl Gram {
         self.tiles[tile_i * (tile_i + 1) / 2 + tile_j][(i % TILE, j % TILE)]
     }
 
+    /// The entries of row `i` from column `from`, at most `i`, to the diagonal, as far as they lie together.
+    ///
+    /// # Panics
+    /// When `i` is not below [`Gram::n`], `from` is above `i`, or the columns were forgotten.
+    #[inline]
+    pub fn part_of_row(&self, i: usize, from: usize) -> &[f64] {
+        assert!(from <= i && i < self.n, "columns {from} to {i} of a Gram matrix of {}", self.n);
+        let (tile_i, tile_j) = (i / TILE, from / TILE);
+        let tile = &self.tiles[tile_i * (tile_i + 1) / 2 + tile_j];
+        let width = tile.ncols();
+        let start = (i % TILE) * width;
+        // Tiles are made in C order and never turned.
+        let values = tile.as_slice().unwrap_or_default();
+        let end = if tile_i == tile_j { i % TILE + 1 } else { width };
+        &values[start + from % TILE..start + end]
+    }
+
+    /// Gives back memory: of the entries `(i, j)` with `j <= i`, those whose `j` is below `columns` may not be read any
+    /// more, for all `i`. Whoever turns the matrix into something else column by column so holds it once, not twice.
+    pub fn forget_columns(&mut self, columns: usize) {
+        let n_tiles = self.n.div_ceil(TILE);
+        let done = if columns >= self.n { n_tiles } else { columns / TILE };
+        for j in 0..done {
+            for i in j..n_tiles {
+                self.tiles[i * (i + 1) / 2 + j] = Array2::zeros((0, 0));
+            }
+        }
+    }
+
     /// The sums of squares of the rows.
     pub fn diagonal(&self) -> Array1<f64> {
         (0..self.n).map(|i| self.get(i, i)).collect()
@@ -177,6 +206,24 @@ mod tests {
             let square = g.to_array();
             assert_eq!(square, square.t());
             assert_eq!(square.diag(), g.diagonal());
+        }
+    }
+
+    #[test]
+    fn columns_that_are_left_after_others_were_forgotten_are_what_they_were() {
+        let x = noise::<f64>(2 * TILE + 3, 5, 4);
+        let whole = gram(x.view());
+        let mut rest = gram(x.view());
+        for columns in [TILE - 1, TILE, 2 * TILE + 2] {
+            rest.forget_columns(columns);
+            for j in columns / TILE * TILE..2 * TILE + 3 {
+                assert!((j..2 * TILE + 3).all(|i| rest.get(i, j) == whole.get(i, j)), "{columns}: {j}");
+                for i in j..2 * TILE + 3 {
+                    let part = rest.part_of_row(i, j);
+                    assert!(!part.is_empty() && (0..part.len()).all(|k| part[k] == whole.get(i, j + k)));
+                    assert!(j + part.len() <= i + 1);
+                }
+            }
         }
     }
 

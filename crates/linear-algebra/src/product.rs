@@ -38,11 +38,39 @@ impl Tile<'_> {
     }
 
     fn add<T: Real>(&mut self, panel: &[T]) {
-        for (row, values) in self.sum.rows_mut().into_iter().zip(panel.chunks_exact(self.columns.len())) {
-            for (sum, value) in row.into_iter().zip(values) {
-                *sum += value.to_f64();
+        for (k, (mut row, values)) in
+            self.sum.rows_mut().into_iter().zip(panel.chunks_exact(self.columns.len())).enumerate()
+        {
+            // Above the diagonal of a Gram matrix there is nothing.
+            let used = if self.lower_only { k + 1 } else { values.len() };
+            match row.as_slice_mut() {
+                Some(row) => add(&mut row[..used], &values[..used]),
+                None => row.iter_mut().zip(&values[..used]).for_each(|(sum, value)| *sum += value.to_f64()),
             }
         }
+    }
+}
+
+fn add<T: Real>(sums: &mut [f64], values: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has just said that it has AVX2.
+        return unsafe { add_avx2(sums, values) };
+    }
+    add_plain(sums, values);
+}
+
+/// The same additions with wider registers: the bytes are the same too.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn add_avx2<T: Real>(sums: &mut [f64], values: &[T]) {
+    add_plain(sums, values);
+}
+
+#[inline(always)]
+fn add_plain<T: Real>(sums: &mut [f64], values: &[T]) {
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum += value.to_f64();
     }
 }
 

@@ -3,21 +3,23 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use ndarray::{ArrayView2, ShapeBuilder};
 
 use crate::header::Header;
 use crate::reader::{decode_f4, decode_f8};
-use crate::{Block, Kind, NpyError};
+use crate::{Block, Float, Kind, NpyError};
 
-/// The body of one matrix in a file. Reading copies into a buffer of the caller's: unlike a memory map, pages of a
-/// matrix that is read once do not stay in the memory of this process.
-#[derive(Debug, Clone, Copy)]
-pub struct Parts<'a> {
-    pub(crate) file: &'a File,
+/// The body of one matrix in a file; it stays readable after the reader has gone on to the next array. Reading copies
+/// into a buffer of the caller's: unlike a memory map, pages of a matrix that is read once do not stay in the memory of
+/// this process.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    pub(crate) file: Arc<File>,
     /// Where the body begins.
     pub(crate) at: u64,
-    pub(crate) header: &'a Header,
+    pub(crate) header: Header,
     pub(crate) shape: (usize, usize),
     pub(crate) index: usize,
 }
@@ -30,7 +32,7 @@ pub struct PartBuffer {
     f8: Vec<f64>,
 }
 
-impl Parts<'_> {
+impl Parts {
     /// Rows and columns of the whole matrix.
     pub fn shape(&self) -> (usize, usize) {
         self.shape
@@ -39,6 +41,41 @@ impl Parts<'_> {
     /// Whether a part comes as f8.
     pub fn is_double(&self) -> bool {
         self.header.kind.is_double()
+    }
+
+    /// Whether columns, not rows, lie together in the file.
+    pub fn is_fortran(&self) -> bool {
+        self.header.fortran
+    }
+
+    /// Reads `out.len()` values of row `row` from column `from` on, as `f32` or `f64`, of a matrix in C order.
+    ///
+    /// # Panics
+    /// When the piece is not inside the matrix, or the matrix is in Fortran order.
+    pub fn read_row<T: Float>(&self, row: usize, from: usize, out: &mut [T]) -> Result<(), NpyError> {
+        let (n_rows, n_columns) = self.shape;
+        assert!(
+            row < n_rows && from + out.len() <= n_columns && !self.header.fortran,
+            "columns {from} to {} of row {row} of a {n_rows} x {n_columns} matrix in C order",
+            from + out.len()
+        );
+        let item = self.header.kind.item_bytes().unwrap_or(1);
+        let at = ((row * n_columns + from) * item) as u64;
+        if T::DTYPE.name() == self.header.kind.name() && !self.header.big_endian && cfg!(target_endian = "little") {
+            return self.read_at(at, T::bytes_mut(out));
+        }
+        let mut raw = vec![0; out.len() * item];
+        self.read_at(at, &mut raw)?;
+        if self.is_double() {
+            let mut values = Vec::with_capacity(out.len());
+            decode_f8(&raw, &self.header, &mut values)?;
+            out.iter_mut().zip(values).for_each(|(out, v)| *out = T::from_f64(v));
+        } else {
+            let mut values = Vec::with_capacity(out.len());
+            decode_f4(&raw, &self.header, &mut values);
+            out.iter_mut().zip(values).for_each(|(out, v)| *out = T::from_f64(f64::from(v)));
+        }
+        Ok(())
     }
 
     /// One part: `rows` x `columns`, in the file's own order of axes.
@@ -79,10 +116,10 @@ impl Parts<'_> {
                 raw.resize(bytes, 0);
                 self.fill(lines, places, line_length, item, raw)?;
                 if kind.is_double() {
-                    decode_f8(raw, self.header, f8)?;
+                    decode_f8(raw, &self.header, f8)?;
                     Ok(Block::F8(view_f8(f8)?))
                 } else {
-                    decode_f4(raw, self.header, f4);
+                    decode_f4(raw, &self.header, f4);
                     Ok(Block::F4(view_f4(f4)?))
                 }
             }
@@ -112,7 +149,7 @@ impl Parts<'_> {
     /// Fills `out` from byte `offset` of the body.
     fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), NpyError> {
         let truncated = || NpyError::Truncated { found: offset, expected: self.header.body_bytes, array: self.index };
-        exact_at(self.file, out, self.at + offset).map_err(|e| match e.kind() {
+        exact_at(&self.file, out, self.at + offset).map_err(|e| match e.kind() {
             // The file was whole when it was opened.
             io::ErrorKind::UnexpectedEof => truncated(),
             _ => e.into(),
@@ -187,6 +224,13 @@ mod tests {
                             Block::F8(part) => part.to_owned(),
                         };
                         assert_eq!(part.dim(), (rows.len(), columns.len()));
+                        if !fortran && !rows.is_empty() {
+                            let (mut single, mut double) = (vec![0_f32; columns.len()], vec![0_f64; columns.len()]);
+                            parts.read_row(rows.start, columns.start, &mut single).unwrap();
+                            parts.read_row(rows.start, columns.start, &mut double).unwrap();
+                            assert_eq!(double, part.row(0).to_vec());
+                            assert!(single.iter().zip(&double).all(|(a, b)| f64::from(*a) == *b));
+                        }
                         for ((r, c), value) in part.indexed_iter() {
                             assert_eq!(*value, (10 * (rows.start + r) + columns.start + c) as f64, "{dtype} {fortran}");
                         }
@@ -195,6 +239,20 @@ mod tests {
                 assert!(acts.finish().unwrap().is_none());
             }
         }
+    }
+
+    #[test]
+    fn a_file_cut_after_its_header_was_read_is_an_error() {
+        let file = file("<f4", false, |v| f32::from(v).to_le_bytes().into());
+        let writer = file.try_clone().unwrap();
+        let mut reader = NpyReader::from_file(file).unwrap();
+        let parts = reader.next_array().unwrap().unwrap().parts().unwrap();
+        writer.set_len(writer.metadata().unwrap().len() - 8).unwrap();
+        let mut out = [0_f32; 7];
+        parts.read_row(3, 0, &mut out).unwrap();
+        let error = parts.read_row(4, 0, &mut out).unwrap_err();
+        assert!(error.to_string().contains("truncated"), "{error}");
+        assert!(parts.read(0..5, 0..7, &mut PartBuffer::default()).is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use memmap2::Mmap;
 use ndarray::ArrayView2;
 use std::fs::File;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 /// Bytes asked of a pipe at a time while it has not yet proved that it holds what its header promises.
 const GROWTH_BYTES: usize = 16 << 20;
@@ -16,7 +17,7 @@ const EXACT_F8: i128 = 1 << 53;
 
 enum Source {
     Pipe(Box<dyn Read + Send>),
-    Map { map: Mmap, at: usize, file: File },
+    Map { map: Mmap, at: usize, file: Arc<File> },
 }
 
 impl Source {
@@ -82,7 +83,7 @@ impl NpyReader {
         // SAFETY: the map is read-only and private to this reader. A file that another process truncates while it
         // is being read ends the process with SIGBUS; every output of catsel is renamed into place, never rewritten.
         let map = unsafe { Mmap::map(&file)? };
-        Ok(NpyReader::new(Source::Map { map, at: 0, file }))
+        Ok(NpyReader::new(Source::Map { map, at: 0, file: Arc::new(file) }))
     }
 
     fn new(source: Source) -> NpyReader {
@@ -339,13 +340,14 @@ impl Incoming<'_> {
     }
 
     /// Any rectangle of a matrix that lies in a file; `None` for a pipe, and once rows have been taken.
-    pub fn parts(&self) -> Option<Parts<'_>> {
+    pub fn parts(&self) -> Option<Parts> {
         let Source::Map { at, file, .. } = &self.reader.source else { return None };
         let &[rows, columns] = self.header.shape.as_slice() else { return None };
         if self.whole || self.rows_read > 0 {
             return None;
         }
-        Some(Parts { file, at: *at as u64, header: &self.header, shape: (rows, columns), index: self.index })
+        let (file, header) = (file.clone(), self.header.clone());
+        Some(Parts { file, at: *at as u64, header, shape: (rows, columns), index: self.index })
     }
 
     /// The next rows of a matrix, at most `max_rows` of them; `None` after the last.

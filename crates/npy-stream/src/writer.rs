@@ -40,13 +40,17 @@ impl std::str::FromStr for Dtype {
 }
 
 /// f32 or f64: what a matrix in memory is made of.
-pub trait Float: Copy + Send + Sync + 'static {
+pub trait Float: Sized + Copy + Send + Sync + 'static {
     /// The dtype that keeps every value.
     const DTYPE: Dtype;
     /// As f32, rounded to nearest.
     fn to_f32(self) -> f32;
     /// As f64, exact.
     fn to_f64(self) -> f64;
+    /// The nearest number of this type.
+    fn from_f64(value: f64) -> Self;
+    /// The memory of these numbers.
+    fn bytes_mut(values: &mut [Self]) -> &mut [u8];
 }
 
 impl Float for f32 {
@@ -57,6 +61,12 @@ impl Float for f32 {
     fn to_f64(self) -> f64 {
         f64::from(self)
     }
+    fn from_f64(value: f64) -> f32 {
+        value as f32
+    }
+    fn bytes_mut(values: &mut [f32]) -> &mut [u8] {
+        bytemuck::cast_slice_mut(values)
+    }
 }
 
 impl Float for f64 {
@@ -66,6 +76,12 @@ impl Float for f64 {
     }
     fn to_f64(self) -> f64 {
         self
+    }
+    fn from_f64(value: f64) -> f64 {
+        value
+    }
+    fn bytes_mut(values: &mut [f64]) -> &mut [u8] {
+        bytemuck::cast_slice_mut(values)
     }
 }
 

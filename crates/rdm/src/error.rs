@@ -106,6 +106,45 @@ pub enum RdmError {
         n_pairs: usize,
     },
     /// A name that is no distance.
-    #[error("\"{0}\" is not a distance (correlation, euclidean, sqeuclidean, sqeuclidean-per-channel, cosine)")]
+    #[error("\"{0}\" is not a distance ({known})", known = crate::Distance::ALL.map(crate::Distance::as_str).join(", "))]
     UnknownDistance(String),
+    /// The patterns could not be read.
+    #[error("{0}")]
+    Unreadable(String),
+    /// A number that is no rate of a Poisson distribution.
+    #[error("row {row} holds {value}; Poisson rates are positive (counts with a prior, not activations or z scores)")]
+    NotARate {
+        /// The row, from 0.
+        row: usize,
+        /// What it holds.
+        value: f64,
+    },
+    /// Nothing to cross-validate over.
+    #[error("{n_folds} fold; cross-validation multiplies different folds and needs at least 2")]
+    TooFewFolds {
+        /// Number of folds given.
+        n_folds: usize,
+    },
+    /// A name that is no transform.
+    #[error(
+        "\"{0}\" is not a transform (rank, sqrt, square, positive, minmax, geotopological(LOW,HIGH) with \
+         0 <= LOW < HIGH <= 1)"
+    )]
+    UnknownTransform(String),
+    /// All values are the same where a transform divides by their spread.
+    #[error("all {n_pairs} values are {value} where {transform} stretches them, so there is nothing to stretch")]
+    NoSpread {
+        /// The transform.
+        transform: String,
+        /// The one value.
+        value: f64,
+        /// Number of pairs with a value.
+        n_pairs: usize,
+    },
+    /// An RDM that has to be joined by its labels and has none.
+    #[error("RDM {index} has no stimulus ids")]
+    Unlabelled {
+        /// Which RDM of the list, from 0.
+        index: usize,
+    },
 }

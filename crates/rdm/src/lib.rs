@@ -10,27 +10,51 @@
 
 mod ceiling;
 mod compare;
+mod crossvalidated;
 mod distance;
 mod error;
 mod isotonic;
 mod linkage;
 mod matrix;
 mod mds;
+mod merge;
+mod noise;
 mod pool;
 mod searchlight;
+mod transform;
 
 pub use ceiling::{NoiseCeiling, noise_ceiling};
 pub use compare::{Compared, compare, compare_all};
-pub use distance::{Distance, Distances, UnusableRow, distances};
+pub use crossvalidated::{Design, FoldWeights, Prior, WithPrior, crossnobis, poisson_cv};
+pub use distance::{
+    Averaged, Distance, Distances, InMemory, Patterns, Selected, UnusableRow, distances, distances_of, gather,
+};
 pub use error::RdmError;
 pub use linkage::{Linkage, Merge, MissingPairs, leaf_order, linkage};
 pub use matrix::Rdm;
 pub use mds::{
     ClassicalMds, Embedding, MdsError, Scaling, Stopping, classical_mds, smacof, smacof_of_starts, stress_1,
 };
+pub use merge::{Merged, across_groups, merge};
+pub use noise::{NoiseError, NoiseModel, Shrinkage};
 pub use pool::pool;
 pub use searchlight::{Models, searchlight};
 /// How two RDMs are compared: the coefficient over their pairs of stimuli.
 pub use statistics::Correlation as Comparison;
 /// Why a pattern has no distances.
 pub use statistics::Reason;
+pub use transform::Transform;
+
+#[cfg(test)]
+mod testing {
+    use ndarray::Array2;
+
+    /// Uniform noise between -1/2 and 1/2, the same for the same seed.
+    pub fn noise(n: usize, p: usize, seed: u64) -> Array2<f64> {
+        let mut state = seed;
+        Array2::from_shape_simple_fn((n, p), || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 11) as f64 / (1u64 << 53) as f64 - 0.5
+        })
+    }
+}

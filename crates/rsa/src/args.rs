@@ -11,7 +11,8 @@ use clap::{Parser, Subcommand};
 pub use compare::CompareArgs;
 pub use mds::{MdsArgs, Method, PairArgs};
 pub use order::{ClusterDistance, OrderArgs};
-pub use rdm::{Metric, RdmArgs};
+pub(crate) use rdm::Kind;
+pub use rdm::{CvWeights, Metric, NoiseSource, RdmArgs, Shrink};
 pub use searchlight::{SearchlightArgs, SphereMetric};
 
 /// Compare the geometry of representations: RDMs from activations or voxels, scores of models against brains

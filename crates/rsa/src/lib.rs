@@ -11,8 +11,8 @@ mod rdm_verb;
 mod searchlight_verb;
 
 pub use args::{
-    Args, ClusterDistance, CompareArgs, MdsArgs, Method, Metric, OrderArgs, PairArgs, RdmArgs, SearchlightArgs,
-    SphereMetric, Verb,
+    Args, ClusterDistance, CompareArgs, CvWeights, MdsArgs, Method, Metric, NoiseSource, OrderArgs, PairArgs, RdmArgs,
+    SearchlightArgs, Shrink, SphereMetric, Verb,
 };
 
 /// Runs the verb that was asked for.

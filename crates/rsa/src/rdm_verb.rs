@@ -1,76 +1,383 @@
-//! `rsa rdm`: one RDM per matrix.
+//! `rsa rdm`: one RDM per matrix, or one of all.
 
-use crate::RdmArgs;
+mod measure;
+mod plan;
+mod rows;
+
+use crate::args::{NoiseSource, RdmArgs};
 use anyhow::{Context, Result, anyhow, bail};
 use cli::{Input, Job, Output};
-use labelled_inputs::{open_npy, require_unique};
-use labelled_rdms::{check_nan, is_rdm};
-use npy_stream::{Array, Dtype, Matrix, NpyError, RowWriter, Values, write_vector};
-use rdm::{Distance, Distances, Rdm, UnusableRow, distances};
+use labelled_inputs::{NamedArray, Names, open_npy, read_matrices, read_table, require_unique};
+use labelled_rdms::{check_nan, from_array, is_rdm};
+use measure::{InFile, Measured, Noise, describe, measure};
+use npy_stream::{Array, Dtype, Incoming, Matrix, NpyError, Parts, RowWriter, Values, write_vector};
+use plan::Plan;
+use rdm::{InMemory, NoiseModel, Rdm, merge};
+use rows::{Annotations, Rows};
 use std::io::Write;
 use stimulus_table::Side;
 
 /// Reads matrix by matrix, holds only their RDMs, and writes when all are made.
 pub(crate) fn run(args: &RdmArgs) -> Result<()> {
     let job = Job::start("rsa", &args.common)?;
-    let distance = args.metric.distance(args.per_channel).ok_or_else(|| {
-        anyhow!("--per-channel divides squared distances by the number of units; it goes with --metric sqeuclidean")
-    })?;
+    let plan = Plan::new(args)?;
     let mut out = Output::binary(args.common.output.as_deref())?;
-    job.record("metric", distance.as_str());
-    let mut rdms = Vec::new();
+    record(&job, args, &plan);
+    let annotations = Annotations::read(&job, args)?;
+    let subset = args.subset.as_ref().map(|input| Subset::read(&job, input)).transpose()?;
+    let mut noise = Noises::read(&job, args, &plan)?;
+
+    let mut made: Vec<Made> = Vec::new();
     for input in &args.inputs {
         let mut reader = open_npy(&job, input)?;
-        let before = rdms.len();
+        let before = made.len();
         while let Some(next) = reader.next_array().with_context(|| input.to_string())? {
-            let array = next.into_array().with_context(|| input.to_string())?;
-            rdms.push(one(&job, input, array, distance, args)?);
+            let source = match next.index() {
+                0 => input.to_string(),
+                n => format!("{input} (array {n})"),
+            };
+            made.push(match Given::take(next, &source, &plan).with_context(|| input.to_string())? {
+                Given::Rdm(made) => made,
+                Given::Patterns { held, labels } => {
+                    let side = Side { name: &source, labels: labels.as_deref(), n_rows: held.n_rows() };
+                    let rows = Rows::new(&job, args, &plan, annotations.as_ref(), side)?;
+                    if rows.fold.is_none() && rows.group.is_none() && args.by.is_none() {
+                        require_unique(side)?;
+                    }
+                    one(&job, args, &plan, source.clone(), &held, rows, noise.next(&source)?, subset.as_ref())?
+                }
+            });
         }
-        if rdms.len() == before {
+        if made.len() == before {
             return Err(anyhow::Error::new(NpyError::Empty).context(input.to_string()));
         }
     }
-    for (rdm, dtype) in rdms {
-        write(&mut out, &rdm, dtype, args.square)?;
+    noise.finish(made.len())?;
+
+    if args.merge {
+        made = vec![merged(&job, made)?];
+    }
+    for rdm in made {
+        let rdm = finished(&job, args, rdm, subset.as_ref())?;
+        write(&mut out, &rdm.rdm, args.dtype.unwrap_or(rdm.dtype), args.square)?;
     }
     out.commit(&job)
 }
 
-fn one(job: &Job, input: &Input, array: Array, distance: Distance, args: &RdmArgs) -> Result<(Rdm, Dtype)> {
-    let source = match array.index {
-        0 => input.to_string(),
-        n => format!("{input} (array {n})"),
-    };
-    let dtype = args.dtype.unwrap_or(match array.values {
-        Values::F4(_) => Dtype::F4,
-        Values::F8(_) => Dtype::F8,
-    });
-    if array.shape.len() == 2 && is_rdm(&array) {
-        bail!(
-            "{source}: {n} x {n}, symmetric with a zero diagonal, is an RDM already; `rsa compare` takes it as it is",
-            n = array.shape[0]
-        );
+/// An RDM on its way to the output.
+struct Made {
+    source: String,
+    rdm: Rdm,
+    dtype: Dtype,
+    /// Why pairs have no value, for the message that counts them.
+    why: String,
+    /// Whether it stands over the ids of `--subset` already.
+    is_subset: bool,
+}
+
+/// What one array of the input is.
+enum Given {
+    Patterns { held: Held, labels: Option<Vec<String>> },
+    Rdm(Made),
+}
+
+/// Where the rows of a matrix are while its distances are taken.
+enum Held {
+    InFile(Parts),
+    InMemory(Matrix),
+}
+
+impl Held {
+    fn n_rows(&self) -> usize {
+        match self {
+            Held::InFile(place) => place.shape().0,
+            Held::InMemory(matrix) => matrix.n_rows(),
+        }
     }
-    let (patterns, labels) = array.into_matrix().map_err(|e| anyhow!("{source}: {e}"))?;
-    require_unique(Side { name: &source, labels: labels.as_deref(), n_rows: patterns.n_rows() })?;
-    if labels.is_none() {
-        job.note(format!("{source}: no stimulus ids, so none behind its RDM; write them with `npy label`"));
+
+    fn is_double(&self) -> bool {
+        match self {
+            Held::InFile(place) => place.is_double(),
+            Held::InMemory(matrix) => matches!(matrix, Matrix::F8(_)),
+        }
     }
-    let Distances { rdm, unusable } = match &patterns {
-        Matrix::F4(x) => distances(x.view(), distance),
-        Matrix::F8(x) => distances(x.view(), distance),
+}
+
+impl Given {
+    /// A matrix stays in its file where that can be read in pieces. A square one is read: it may be an RDM.
+    fn take(next: Incoming, source: &str, plan: &Plan) -> Result<Given> {
+        let square = matches!(next.shape(), &[n, m] if n == m && n > 1);
+        if let (false, Some(place)) = (square, next.parts().filter(|parts| !parts.is_fortran())) {
+            let labels = next.finish()?;
+            return Ok(Given::Patterns { held: Held::InFile(place), labels });
+        }
+        let array = next.into_array()?;
+        if is_rdm(&array) {
+            match (array.shape.len(), plan.takes_rdms, plan.needs_patterns) {
+                (_, true, None) => return Made::given(array, source).map(Given::Rdm),
+                (_, true, Some(option)) => {
+                    bail!(
+                        "{source}: is an RDM, and {option} is for patterns; leave it out to go on with the RDM as it is"
+                    )
+                }
+                (2, false, _) => bail!(
+                    "{source}: {n} x {n}, symmetric with a zero diagonal, is an RDM already; `rsa compare` takes it as it \
+                     is, and --transform, --merge or --subset change it",
+                    n = array.shape[0]
+                ),
+                // The error of a matrix that is none says what the shape is.
+                (_, false, _) => {}
+            }
+        }
+        let (matrix, labels) = array.into_matrix().map_err(|e| anyhow!("{source}: {e}"))?;
+        Ok(Given::Patterns { held: Held::InMemory(matrix), labels })
     }
-    .map_err(|e| anyhow!("{source}: {e}"))?;
-    let rdm = rdm.with_labels(labels).map_err(|e| anyhow!("{source}: {e}"))?;
-    check_nan(job, &source, &rdm, &summary(&unusable, &rdm), args.allow_nan)?;
-    Ok((rdm, dtype))
+}
+
+impl Made {
+    fn given(array: Array, source: &str) -> Result<Made> {
+        let dtype = match array.values {
+            Values::F4(_) => Dtype::F4,
+            Values::F8(_) => Dtype::F8,
+        };
+        let named = from_array(NamedArray { name: source.to_string(), source: source.to_string(), array })?;
+        Ok(Made { source: source.to_string(), rdm: named.rdm, dtype, why: String::new(), is_subset: false })
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // each is another thing that was read
+fn one(
+    job: &Job,
+    args: &RdmArgs,
+    plan: &Plan,
+    source: String,
+    held: &Held,
+    mut rows: Rows,
+    noise: Option<Noise>,
+    subset: Option<&Subset>,
+) -> Result<Made> {
+    let dtype = if held.is_double() { Dtype::F8 } else { Dtype::F4 };
+    // Rows that are not asked for need no distances, where one row is one stimulus.
+    let mut places = None;
+    if let (Some(subset), false, false) = (subset, args.merge, noise.is_some())
+        && rows.condition.iter().enumerate().all(|(row, c)| row == *c)
+        && rows.fold.is_none()
+        && rows.group.is_none()
+    {
+        let found = rows.keep_only(&source, &subset.ids)?;
+        subset.check_some(&source, &found)?;
+        places = Some(found);
+    }
+    let per_channel = args.per_channel;
+    let found = match held {
+        Held::InFile(place) if place.is_double() => {
+            measure(job, &source, &InFile::<f64>::new(place.clone()), &rows, plan, noise, per_channel)
+        }
+        Held::InFile(place) => {
+            measure(job, &source, &InFile::<f32>::new(place.clone()), &rows, plan, noise, per_channel)
+        }
+        Held::InMemory(Matrix::F4(x)) => {
+            measure(job, &source, &InMemory::new(x.view()), &rows, plan, noise, per_channel)
+        }
+        Held::InMemory(Matrix::F8(x)) => {
+            measure(job, &source, &InMemory::new(x.view()), &rows, plan, noise, per_channel)
+        }
+    }?;
+    let why = summary(&found, &rows);
+    let mut rdm = found.rdm;
+    let is_subset = places.is_some();
+    if let (Some(places), Some(subset)) = (places, subset) {
+        rdm = rdm.onto(&places)?.with_labels(Some(subset.ids.clone()))?;
+    }
+    Ok(Made { source, rdm, dtype, why, is_subset })
+}
+
+/// All RDMs as one.
+fn merged(job: &Job, made: Vec<Made>) -> Result<Made> {
+    for rdm in made.iter().filter(|m| m.rdm.n_nan() > 0) {
+        job.warn(format!(
+            "{}: {} of {} pairs have no value (NaN){}",
+            rdm.source,
+            rdm.rdm.n_nan(),
+            rdm.rdm.values().len(),
+            rdm.why
+        ));
+    }
+    let dtype = if made.iter().any(|m| m.dtype == Dtype::F8) { Dtype::F8 } else { Dtype::F4 };
+    let sources: Vec<String> = made.iter().map(|m| m.source.clone()).collect();
+    let rdms: Vec<Rdm> = made.into_iter().map(|m| m.rdm).collect();
+    let merged = merge(&rdms).map_err(|error| match error {
+        rdm::RdmError::Unlabelled { index } => {
+            anyhow!("{}: no stimulus ids, and --merge joins by them; write them with `npy label`", sources[index])
+        }
+        other => anyhow!("--merge: {other}"),
+    })?;
+    job.note(format!(
+        "merged {} RDMs: {} stimuli, {} pairs, of which {} in several RDMs and {} in none",
+        rdms.len(),
+        merged.rdm.n_stimuli(),
+        merged.rdm.values().len(),
+        merged.n_shared,
+        merged.n_missing
+    ));
+    let why = format!(": no RDM of the {} has both stimuli", rdms.len());
+    Ok(Made { source: "--merge".into(), rdm: merged.rdm, dtype, why, is_subset: false })
+}
+
+/// Subset, transforms, and the count of what has no value.
+fn finished(job: &Job, args: &RdmArgs, mut made: Made, subset: Option<&Subset>) -> Result<Made> {
+    if let (Some(subset), false) = (subset, made.is_subset) {
+        made.rdm = subset.of(&made)?;
+    }
+    if let Some(subset) = subset {
+        made.why = format!("{}{}", made.why, subset.say_missing(&made));
+    }
+    check_nan(job, &made.source, &made.rdm, &made.why, args.allow_nan)?;
+    for transform in &args.transform {
+        let (rdm, n_negative) = transform.apply(made.rdm).map_err(|e| anyhow!("{}: {e}", made.source))?;
+        if n_negative > 0 {
+            job.warn(format!("{}: --transform {transform}: {n_negative} negative values became 0", made.source));
+        }
+        made.rdm = rdm;
+    }
+    Ok(made)
+}
+
+/// The ids of `--subset`.
+struct Subset {
+    name: String,
+    ids: Vec<String>,
+}
+
+impl Subset {
+    fn read(job: &Job, input: &Input) -> Result<Subset> {
+        let table = read_table(job, input)?;
+        let ids = table.ids().with_context(|| input.to_string())?.1.to_vec();
+        require_unique(Side { name: &input.to_string(), labels: Some(&ids), n_rows: ids.len() })?;
+        Ok(Subset { name: input.to_string(), ids })
+    }
+
+    fn of(&self, made: &Made) -> Result<Rdm> {
+        let labels = made.rdm.labels().ok_or_else(|| {
+            anyhow!("{}: no stimulus ids, so --subset finds none in it; write them with `npy label`", made.source)
+        })?;
+        let place: std::collections::HashMap<&str, usize> =
+            labels.iter().enumerate().map(|(k, label)| (label.as_str(), k)).collect();
+        let places: Vec<Option<usize>> = self.ids.iter().map(|id| place.get(id.as_str()).copied()).collect();
+        self.check_some(&made.source, &places)?;
+        Ok(made.rdm.onto(&places)?.with_labels(Some(self.ids.clone()))?)
+    }
+
+    fn check_some(&self, source: &str, places: &[Option<usize>]) -> Result<()> {
+        if places.iter().flatten().count() < 2 {
+            bail!(
+                "{source}: has {} of the {} ids of {}; an RDM needs at least 2",
+                places.iter().flatten().count(),
+                self.ids.len(),
+                self.name
+            );
+        }
+        Ok(())
+    }
+
+    /// `; 3 of the 20 stimuli of ids.csv are not there`
+    fn say_missing(&self, made: &Made) -> String {
+        let n = made.rdm.n_stimuli();
+        let lost = (0..n).filter(|i| (0..n).all(|j| *i == j || made.rdm.get(*i, j).is_nan())).count();
+        match lost {
+            0 => String::new(),
+            _ => format!("; {lost} of the {n} stimuli of {} have no pair", self.name),
+        }
+    }
+}
+
+/// The noise models of `--noise`: one for all matrices, or one for each.
+struct Noises {
+    models: Vec<NoiseModel>,
+    from: String,
+    repeats: Option<Option<f64>>,
+    used: usize,
+}
+
+impl Noises {
+    fn read(job: &Job, args: &RdmArgs, plan: &Plan) -> Result<Noises> {
+        let mut noises = Noises { models: Vec::new(), from: String::new(), repeats: None, used: 0 };
+        match &args.noise {
+            None => {}
+            Some(NoiseSource::Repeats) => noises.repeats = Some(args.dof),
+            Some(NoiseSource::Residuals(input)) => {
+                noises.from = input.to_string();
+                for residuals in read_matrices(job, std::slice::from_ref(input), &mut Names::default())? {
+                    let source = residuals.source;
+                    let (n, p) = (residuals.matrix.n_rows(), residuals.matrix.n_columns());
+                    let model =
+                        NoiseModel::from_residuals(residuals.matrix.into_f64().view(), args.dof, plan.shrinkage);
+                    let model = model.map_err(|e| anyhow!("{source}: {e}"))?;
+                    describe(job, &source, &format!("{n} x {p} residuals"), &model, plan);
+                    noises.models.push(model);
+                }
+            }
+        }
+        Ok(noises)
+    }
+
+    fn next(&mut self, source: &str) -> Result<Option<Noise<'_>>> {
+        self.used += 1;
+        if let Some(dof) = self.repeats {
+            return Ok(Some(Noise::Repeats(dof)));
+        }
+        match self.models.len() {
+            0 => Ok(None),
+            1 => Ok(Some(Noise::Known(&self.models[0]))),
+            n if self.used > n => bail!(
+                "{source}: is matrix {}, but {} holds {n} matrices of residuals; give one for all, or one per matrix",
+                self.used,
+                self.from
+            ),
+            _ => Ok(Some(Noise::Known(&self.models[self.used - 1]))),
+        }
+    }
+
+    fn finish(&self, n_matrices: usize) -> Result<()> {
+        if self.models.len() > 1 && self.used < self.models.len() {
+            bail!(
+                "{}: holds {} matrices of residuals for {n_matrices} matrices of patterns; give one for all, or one per \
+                 matrix",
+                self.from,
+                self.models.len()
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The facts of the sidecar that the arguments decide.
+fn record(job: &Job, args: &RdmArgs, plan: &Plan) {
+    job.record("metric", plan.metric.as_str());
+    job.record("per_channel", args.per_channel);
+    for (key, column) in [("by", &args.by), ("cv", &args.cv), ("exclude_same", &args.exclude_same)] {
+        if let Some(column) = column {
+            job.record(key, column.as_str());
+        }
+    }
+    if matches!(plan.metric, crate::Metric::Poisson | crate::Metric::PoissonCv) {
+        job.record("prior_rate", plan.prior.rate);
+        job.record("prior_weight", plan.prior.weight);
+    }
+    if !args.transform.is_empty() {
+        job.record("transform", args.transform.iter().map(ToString::to_string).collect::<Vec<_>>());
+    }
 }
 
 /// `: 3 of 96 rows unusable (2 constant, 1 nan_input), the first is row 4 ("s4")`
-fn summary(unusable: &[UnusableRow], rdm: &Rdm) -> String {
-    let Some(first) = unusable.first() else { return String::new() };
+fn summary(found: &Measured, rows: &Rows) -> String {
+    let apart = match found.n_pairs_apart {
+        0 => String::new(),
+        n => format!(": {n} pairs have fewer than 2 folds in common (--cv-weights pairs needs none)"),
+    };
+    let Some(first) = found.unusable.first() else { return apart };
     let mut counts: Vec<(&str, usize)> = Vec::new();
-    for row in unusable {
+    for row in &found.unusable {
         let reason = row.reason.as_str();
         match counts.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, count)) => *count += 1,
@@ -78,11 +385,13 @@ fn summary(unusable: &[UnusableRow], rdm: &Rdm) -> String {
         }
     }
     let counts: Vec<String> = counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    let id = rdm.labels().map(|labels| format!(" ({:?})", labels[first.row])).unwrap_or_default();
+    // Presentations have the name of their condition.
+    let place = if found.n_presentations.is_some() { rows.condition[first.row] } else { first.row };
+    let id = rows.names.as_ref().map(|names| format!(" ({:?})", names[place])).unwrap_or_default();
     format!(
-        ": {} of {} rows unusable ({}), the first is row {}{id}",
-        unusable.len(),
-        rdm.n_stimuli(),
+        "{apart}: {} of {} rows unusable ({}), the first is row {}{id}",
+        found.unusable.len(),
+        found.n_presentations.unwrap_or(found.rdm.n_stimuli()),
         counts.join(", "),
         first.row
     )

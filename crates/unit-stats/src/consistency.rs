@@ -97,13 +97,13 @@ impl Chosen {
                 twice[0].0 + 1
             );
         }
-        let patterns = patterns(parts, &order, units).with_context(|| self.input.to_string())?;
+        let patterns = patterns(&parts, &order, units).with_context(|| self.input.to_string())?;
         Ok(distances(patterns.view(), Distance::Correlation).with_context(|| self.input.to_string())?.rdm)
     }
 }
 
 /// Responses of the units to the stimuli, in the order given.
-fn patterns(parts: Parts, order: &[(usize, usize)], units: &[usize]) -> Result<Array2<f64>> {
+fn patterns(parts: &Parts, order: &[(usize, usize)], units: &[usize]) -> Result<Array2<f64>> {
     let (_, n_units) = parts.shape();
     let mut found = Array2::zeros((order.len(), units.len()));
     let mut buffer = PartBuffer::default();

@@ -1,0 +1,125 @@
+//! Distances that are no squared distance: sums of absolute differences, and differences of Poisson rates.
+
+use linear_algebra::product;
+use ndarray::{Array2, Axis};
+use rayon::prelude::*;
+use statistics::Reason;
+
+use super::patterns::{Patterns, blocks, read_block};
+use super::scale::{Scale, Standing, absolute_distance};
+use super::squared::{Coordinates, by_row, sum_directly};
+use crate::RdmError;
+use crate::matrix::n_pairs;
+
+/// Rows that are compared with each other while they are in the cache.
+const ROWS: usize = 32;
+/// Columns of them.
+const COLUMNS: usize = 1024;
+
+/// Sums of absolute differences: the upper triangle, and which rows are unusable.
+pub(super) fn cityblock<P: Patterns>(patterns: &P) -> Result<(Vec<f64>, Vec<Option<Reason>>), RdmError> {
+    let (n, n_units) = (patterns.n_stimuli(), patterns.n_units());
+    let unusable = unusable_rows(patterns)?;
+    let mut values = vec![0.0; n_pairs(n)];
+    for (from, width) in blocks(n, size_of::<P::Value>(), n_units) {
+        let block = read_block(patterns, from, width)?;
+        let all = block.as_slice().unwrap_or_default();
+        let piece = |row: usize, start: usize| &all[row * width + start..row * width + width.min(start + COLUMNS)];
+        by_row(&mut values, n).par_chunks_mut(ROWS).enumerate().for_each(|(group, rows)| {
+            let first = group * ROWS;
+            for partners in (first..n).step_by(ROWS) {
+                for start in (0..width).step_by(COLUMNS) {
+                    for (k, values) in rows.iter_mut().enumerate() {
+                        let i = first + k;
+                        let a = piece(i, start);
+                        for j in partners.max(i + 1)..n.min(partners + ROWS) {
+                            values[j - i - 1] += absolute_distance(a, piece(j, start));
+                        }
+                    }
+                }
+            }
+        });
+    }
+    mark_unusable(&mut values, &unusable);
+    Ok((values, unusable))
+}
+
+/// `sum((a - b) (ln a - ln b))` over units, the symmetrized Kullback-Leibler divergence of Poisson rates.
+pub(super) fn poisson<P: Patterns>(patterns: &P) -> Result<(Vec<f64>, Vec<Option<Reason>>), RdmError> {
+    let (n, n_units) = (patterns.n_stimuli(), patterns.n_units());
+    let unusable = unusable_rows(patterns)?;
+    let mut values = vec![0.0; n_pairs(n)];
+    let mut lengths = vec![0.0; n];
+    for (from, width) in blocks(n, 16, n_units) {
+        let block = read_block(patterns, from, width)?;
+        let mut rates = Array2::zeros(block.dim());
+        for ((row, mut out), block) in rates.axis_iter_mut(Axis(0)).enumerate().zip(block.rows()) {
+            // An unusable row stays where it can spoil no other.
+            if unusable[row].is_some() {
+                out.fill(1.0);
+                continue;
+            }
+            for (out, value) in out.iter_mut().zip(block) {
+                *out = linear_algebra::Real::to_f64(*value);
+                if *out <= 0.0 {
+                    return Err(RdmError::NotARate { row, value: *out });
+                }
+            }
+        }
+        let mut logs = rates.mapv(f64::ln);
+        centre_columns(&mut rates);
+        centre_columns(&mut logs);
+        let kernel = product(rates.view(), logs.t());
+        add_contrasts(&mut values, &kernel, 1.0);
+        lengths.iter_mut().zip(kernel.diag()).for_each(|(sum, v)| *sum += v);
+    }
+    // Every term is positive: what is left of the difference of sums for nearly equal rows is rounding.
+    let mut close = vec![Vec::new(); n];
+    for ((i, values), close) in by_row(&mut values, n).into_iter().enumerate().zip(&mut close) {
+        for (value, j) in values.iter_mut().zip(i + 1..) {
+            if *value <= 1e-6 * (lengths[i] + lengths[j]) {
+                *value = 0.0;
+                close.push(j as u32);
+            }
+        }
+    }
+    sum_directly(patterns, &close, &mut values, |_, a, _, b| {
+        let numbers =
+            a.iter().zip(b).map(|(a, b)| (linear_algebra::Real::to_f64(*a), linear_algebra::Real::to_f64(*b)));
+        numbers.map(|(a, b)| (a - b) * (a.ln() - b.ln())).sum()
+    })?;
+    mark_unusable(&mut values, &unusable);
+    Ok((values, unusable))
+}
+
+/// Adds `weight * (k_ii + k_jj - k_ij - k_ji)` to the value of every pair: with `k = x y'` that is the sum over
+/// columns of `(x_i - x_j) (y_i - y_j)`.
+pub(crate) fn add_contrasts(values: &mut [f64], kernel: &Array2<f64>, weight: f64) {
+    by_row(values, kernel.nrows()).into_par_iter().enumerate().for_each(|(i, values)| {
+        for (value, j) in values.iter_mut().zip(i + 1..) {
+            *value += weight * (kernel[(i, i)] + kernel[(j, j)] - kernel[(i, j)] - kernel[(j, i)]);
+        }
+    });
+}
+
+/// Subtracts from every column its mean, which no difference of rows sees.
+pub(crate) fn centre_columns(x: &mut Array2<f64>) {
+    if let Some(means) = x.mean_axis(Axis(0)) {
+        *x -= &means;
+    }
+}
+
+fn unusable_rows<P: Patterns>(patterns: &P) -> Result<Vec<Option<Reason>>, RdmError> {
+    let scales: Vec<Result<Scale, Reason>> = Coordinates::new(patterns, Standing::AsItIs)?.scales;
+    Ok(scales.into_iter().map(Result::err).collect())
+}
+
+fn mark_unusable(values: &mut [f64], unusable: &[Option<Reason>]) {
+    for (i, row) in by_row(values, unusable.len()).into_iter().enumerate() {
+        for (value, j) in row.iter_mut().zip(i + 1..) {
+            if unusable[i].is_some() || unusable[j].is_some() {
+                *value = f64::NAN;
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Where patterns are when distances are taken: in memory, in a file, or as averages of other patterns.
+
+use linear_algebra::{PANEL, Real};
+use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};
+use rayon::prelude::*;
+
+use crate::RdmError;
+
+/// Patterns of which pieces can be read: `n_stimuli` rows of `n_units` values.
+///
+/// Nothing says that they are held in memory. Distances read each row once and then blocks of columns, from several
+/// threads, so that what is held is a block however wide the rows are.
+pub trait Patterns: Sync {
+    /// `f32` or `f64`; products are made in this type.
+    type Value: Real;
+
+    /// Number of rows.
+    fn n_stimuli(&self) -> usize;
+
+    /// Number of columns.
+    fn n_units(&self) -> usize;
+
+    /// The values of row `row` from column `from` on, as many as `out` takes. A file that fails is
+    /// [`RdmError::Unreadable`].
+    fn read(&self, row: usize, from: usize, out: &mut [Self::Value]) -> Result<(), RdmError>;
+}
+
+/// Patterns in memory.
+pub struct InMemory<'a, T>(CowArray<'a, T, Ix2>);
+
+impl<'a, T: Real> InMemory<'a, T> {
+    /// A view in C order is used where it lies, any other is copied.
+    pub fn new(patterns: ArrayView2<'a, T>) -> InMemory<'a, T> {
+        match patterns.is_standard_layout() {
+            true => InMemory(patterns.into()),
+            false => InMemory(patterns.as_standard_layout().into_owned().into()),
+        }
+    }
+}
+
+impl<T: Real> Patterns for InMemory<'_, T> {
+    type Value = T;
+
+    fn n_stimuli(&self) -> usize {
+        self.0.nrows()
+    }
+
+    fn n_units(&self) -> usize {
+        self.0.ncols()
+    }
+
+    fn read(&self, row: usize, from: usize, out: &mut [T]) -> Result<(), RdmError> {
+        let start = row * self.0.ncols() + from;
+        // `new` made sure of the order.
+        let all = self.0.as_slice().unwrap_or_default();
+        out.copy_from_slice(&all[start..start + out.len()]);
+        Ok(())
+    }
+}
+
+/// Some of the rows of other patterns, in any order.
+pub struct Selected<'a, P> {
+    patterns: &'a P,
+    rows: &'a [usize],
+}
+
+impl<'a, P: Patterns> Selected<'a, P> {
+    /// Row `k` is row `rows[k]` of `patterns`.
+    ///
+    /// # Panics
+    /// When a row is not there.
+    pub fn new(patterns: &'a P, rows: &'a [usize]) -> Selected<'a, P> {
+        let n = patterns.n_stimuli();
+        assert!(rows.iter().all(|row| *row < n), "a row beyond the {n} patterns");
+        Selected { patterns, rows }
+    }
+}
+
+impl<P: Patterns> Patterns for Selected<'_, P> {
+    type Value = P::Value;
+
+    fn n_stimuli(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn n_units(&self) -> usize {
+        self.patterns.n_units()
+    }
+
+    fn read(&self, row: usize, from: usize, out: &mut [P::Value]) -> Result<(), RdmError> {
+        self.patterns.read(self.rows[row], from, out)
+    }
+}
+
+/// Means of rows of other patterns, unit by unit, in `f64`.
+pub struct Averaged<'a, P> {
+    patterns: &'a P,
+    members: &'a [Vec<usize>],
+}
+
+impl<'a, P: Patterns> Averaged<'a, P> {
+    /// Row `k` is the mean of the rows `members[k]`.
+    ///
+    /// # Panics
+    /// When a row is not there, or a mean has no member.
+    pub fn new(patterns: &'a P, members: &'a [Vec<usize>]) -> Averaged<'a, P> {
+        let n = patterns.n_stimuli();
+        assert!(members.iter().all(|rows| !rows.is_empty()), "a mean of no pattern");
+        assert!(members.iter().flatten().all(|row| *row < n), "a row beyond the {n} patterns");
+        Averaged { patterns, members }
+    }
+}
+
+impl<P: Patterns> Patterns for Averaged<'_, P> {
+    type Value = f64;
+
+    fn n_stimuli(&self) -> usize {
+        self.members.len()
+    }
+
+    fn n_units(&self) -> usize {
+        self.patterns.n_units()
+    }
+
+    fn read(&self, row: usize, from: usize, out: &mut [f64]) -> Result<(), RdmError> {
+        let mut values = vec![P::Value::default(); out.len()];
+        out.fill(0.0);
+        for member in &self.members[row] {
+            self.patterns.read(*member, from, &mut values)?;
+            out.iter_mut().zip(&values).for_each(|(sum, v)| *sum += v.to_f64());
+        }
+        let n = self.members[row].len() as f64;
+        out.iter_mut().for_each(|sum| *sum /= n);
+        Ok(())
+    }
+}
+
+/// All of the patterns, in memory, in `f64`: for what needs whole rows at once.
+pub fn gather<P: Patterns>(patterns: &P) -> Result<Array2<f64>, RdmError> {
+    let mut all = Array2::zeros((patterns.n_stimuli(), patterns.n_units()));
+    let rows = all.axis_iter_mut(Axis(0)).into_par_iter().enumerate();
+    rows.try_for_each(|(row, mut out)| {
+        let mut values = vec![P::Value::default(); out.len()];
+        patterns.read(row, 0, &mut values)?;
+        out.iter_mut().zip(&values).for_each(|(out, v)| *out = v.to_f64());
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// Columns `from..from + width` of all rows.
+pub(crate) fn read_block<P: Patterns>(patterns: &P, from: usize, width: usize) -> Result<Array2<P::Value>, RdmError> {
+    let mut block = Array2::from_elem((patterns.n_stimuli(), width), P::Value::default());
+    let rows = block.axis_iter_mut(Axis(0)).into_par_iter().enumerate();
+    rows.try_for_each(|(row, mut out)| match out.as_slice_mut() {
+        Some(out) => patterns.read(row, from, out),
+        None => Ok(()),
+    })?;
+    Ok(block)
+}
+
+/// Bytes of the block of columns that is held at a time; more where one panel of all rows is larger.
+const BLOCK_BYTES: usize = 32 << 20;
+
+/// The starts and widths of the blocks of columns that cover `n_units`, whole panels but for the last. Where they are
+/// cut decides no byte of a product, which is summed panel by panel.
+pub(crate) fn blocks(n_rows: usize, item_bytes: usize, n_units: usize) -> impl Iterator<Item = (usize, usize)> {
+    let panels = (BLOCK_BYTES / (n_rows.max(1) * item_bytes * PANEL)).clamp(1, 64);
+    let width = panels * PANEL;
+    (0..n_units).step_by(width).map(move |from| (from, width.min(n_units - from)))
+}

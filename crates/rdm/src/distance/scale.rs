@@ -1,0 +1,239 @@
+//! What turns the values of a row into its coordinates.
+
+use linear_algebra::Real;
+use statistics::Reason;
+
+/// What is done to a row before squared distances are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nothing.
+    AsItIs,
+    /// Scaled to length 1.
+    Direction,
+    /// Centred and scaled to length 1.
+    Profile,
+}
+
+/// A value of a row becomes the coordinate `((x - first) * unit - mean) * gain`.
+///
+/// Subtracting a value of the row itself keeps the digits of small differences on a large offset, and the
+/// factor `unit`, a power of two, keeps squares of very large or small numbers in range.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scale {
+    first: f64,
+    unit: f64,
+    mean: f64,
+    gain: f64,
+    /// About the largest coordinate of the row.
+    pub largest: f64,
+}
+
+impl Scale {
+    #[inline(always)]
+    pub fn apply<T: Real>(&self, x: T) -> f64 {
+        ((x.to_f64() - self.first) * self.unit - self.mean) * self.gain
+    }
+
+    pub fn of_row<T: Real>(row: &[T], standing: Standing) -> Result<Scale, Reason> {
+        let first = if standing == Standing::Profile { row[0].to_f64() } else { 0.0 };
+        let sweep = First::of(row, first);
+        // 0 x is 0 for every number but NaN and infinity.
+        if sweep.zero != 0.0 {
+            return Err(Reason::NanInput);
+        }
+        if standing == Standing::AsItIs {
+            return Ok(Scale { first: 0.0, unit: 1.0, mean: 0.0, gain: 1.0, largest: sweep.largest });
+        }
+        if sweep.largest == 0.0 {
+            return Err(Reason::Constant);
+        }
+        let unit = power_of_two_below_inverse(sweep.largest);
+        let n = row.len() as f64;
+        let mut mean = 0.0;
+        if standing == Standing::Profile {
+            let sum = if (1e-100..1e100).contains(&sweep.largest) {
+                sweep.sum * unit
+            } else {
+                // The plain sum may have left the range of numbers.
+                lane_sum(row, |x| (x - first) * unit)
+            };
+            mean = sum / n;
+        }
+        let second = Second::of(row, first, unit, mean);
+        // The rounding of the first mean is itself averaged away.
+        let rest = if standing == Standing::Profile { second.sum / n } else { 0.0 };
+        let length = (second.squares - n * rest * rest).sqrt();
+        let gain = 1.0 / length;
+        Ok(Scale { first, unit, mean: mean + rest, gain, largest: (second.largest + rest.abs()) * gain })
+    }
+}
+
+/// The power of two that brings numbers up to `largest` into -2..2; powers of two lose no digit.
+pub(super) fn power_of_two_below_inverse(largest: f64) -> f64 {
+    2.0f64.powi(-largest.log2().floor().clamp(-1000.0, 1000.0) as i32)
+}
+
+/// Additions that do not wait for each other; a fixed number, so that the sum is the same everywhere.
+pub(super) const LANES: usize = 16;
+
+pub(super) fn lane_sum<T: Real>(row: &[T], value: impl Fn(f64) -> f64) -> f64 {
+    let mut lanes = [0.0; LANES];
+    for chunk in row.chunks(LANES) {
+        for (lane, x) in lanes.iter_mut().zip(chunk) {
+            *lane += value(x.to_f64());
+        }
+    }
+    lanes.into_iter().sum()
+}
+
+/// Runs one body with the registers of AVX2 where the processor has them. Multiplication and addition are not fused,
+/// so the bytes are the same either way.
+macro_rules! wide {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident<$t:ident: Real>($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+        $(#[$doc])*
+        $vis fn $name<$t: Real>($($arg: $ty),*) $(-> $ret)? {
+            #[inline(always)]
+            fn plain<$t: Real>($($arg: $ty),*) $(-> $ret)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2")]
+            fn avx2<$t: Real>($($arg: $ty),*) $(-> $ret)? {
+                plain($($arg),*)
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            if std::arch::is_x86_feature_detected!("avx2") {
+                // SAFETY: the processor has just said that it has AVX2.
+                return unsafe { avx2($($arg),*) };
+            }
+            plain($($arg),*)
+        }
+    };
+}
+
+/// What the first pass over a row finds out.
+struct First {
+    /// 0 unless a value is NaN or infinite.
+    zero: f64,
+    /// The largest distance from the first value.
+    largest: f64,
+    /// The sum of the differences from it.
+    sum: f64,
+}
+
+impl First {
+    fn of<T: Real>(row: &[T], first: f64) -> First {
+        let (zero, largest, sum) = first_pass(row, first);
+        First { zero, largest, sum }
+    }
+}
+
+wide! {
+    fn first_pass<T: Real>(row: &[T], first: f64) -> (f64, f64, f64) {
+        let (mut zero, mut largest, mut sum) = ([0.0f64; LANES], [0.0f64; LANES], [0.0f64; LANES]);
+        let mut one = |k: usize, x: f64| {
+            let difference = x - first;
+            zero[k] += x * 0.0;
+            sum[k] += difference;
+            let size = difference.abs();
+            largest[k] = if size > largest[k] { size } else { largest[k] };
+        };
+        let (chunks, rest) = row.as_chunks::<LANES>();
+        for chunk in chunks {
+            for (k, x) in chunk.iter().enumerate() {
+                one(k, x.to_f64());
+            }
+        }
+        rest.iter().enumerate().for_each(|(k, x)| one(k, x.to_f64()));
+        (zero.into_iter().sum(), largest.into_iter().fold(0.0, f64::max), sum.into_iter().sum())
+    }
+}
+
+/// What the second pass over a row finds out, of `(x - first) * unit - mean`.
+struct Second {
+    sum: f64,
+    squares: f64,
+    largest: f64,
+}
+
+impl Second {
+    fn of<T: Real>(row: &[T], first: f64, unit: f64, mean: f64) -> Second {
+        let (sum, squares, largest) = second_pass(row, first, unit, mean);
+        Second { sum, squares, largest }
+    }
+}
+
+wide! {
+    fn second_pass<T: Real>(row: &[T], first: f64, unit: f64, mean: f64) -> (f64, f64, f64) {
+        let (mut sum, mut squares, mut largest) = ([0.0f64; LANES], [0.0f64; LANES], [0.0f64; LANES]);
+        let mut one = |k: usize, x: f64| {
+            let value = (x - first) * unit - mean;
+            sum[k] += value;
+            squares[k] += value * value;
+            let size = value.abs();
+            largest[k] = if size > largest[k] { size } else { largest[k] };
+        };
+        let (chunks, rest) = row.as_chunks::<LANES>();
+        for chunk in chunks {
+            for (k, x) in chunk.iter().enumerate() {
+                one(k, x.to_f64());
+            }
+        }
+        rest.iter().enumerate().for_each(|(k, x)| one(k, x.to_f64()));
+        (sum.into_iter().sum(), squares.into_iter().sum(), largest.into_iter().fold(0.0, f64::max))
+    }
+}
+
+wide! {
+    /// Adds the coordinates of a row to the sums over rows.
+    pub(super) fn add_coordinates<T: Real>(sums: &mut [f64], row: &[T], scale: &Scale) {
+        for (sum, x) in sums.iter_mut().zip(row) {
+            *sum += scale.apply(*x);
+        }
+    }
+}
+
+wide! {
+    /// Values become coordinates minus the means over rows, times `range`.
+    pub(super) fn to_coordinates<T: Real>(row: &mut [T], scale: &Scale, means: &[f64], range: f64) {
+        for (x, mean) in row.iter_mut().zip(means) {
+            *x = T::from_f64((scale.apply(*x) - mean) * range);
+        }
+    }
+}
+
+wide! {
+    /// The squared distance of two rows, coordinate by coordinate.
+    pub(super) fn squared_distance<T: Real>(a: &[T], scale_a: &Scale, b: &[T], scale_b: &Scale) -> f64 {
+        let mut lanes = [0.0f64; LANES];
+        let ((a_chunks, a_rest), (b_chunks, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+        for (a, b) in a_chunks.iter().zip(b_chunks) {
+            for k in 0..LANES {
+                let difference = scale_a.apply(a[k]) - scale_b.apply(b[k]);
+                lanes[k] += difference * difference;
+            }
+        }
+        for (lane, (a, b)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
+            let difference = scale_a.apply(*a) - scale_b.apply(*b);
+            *lane += difference * difference;
+        }
+        lanes.into_iter().sum()
+    }
+}
+
+wide! {
+    /// The sum of absolute differences of two rows.
+    pub(super) fn absolute_distance<T: Real>(a: &[T], b: &[T]) -> f64 {
+        let mut lanes = [0.0f64; LANES];
+        let ((a_chunks, a_rest), (b_chunks, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+        for (a, b) in a_chunks.iter().zip(b_chunks) {
+            for k in 0..LANES {
+                lanes[k] += (a[k].to_f64() - b[k].to_f64()).abs();
+            }
+        }
+        for (lane, (a, b)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
+            *lane += (a.to_f64() - b.to_f64()).abs();
+        }
+        lanes.into_iter().sum()
+    }
+}

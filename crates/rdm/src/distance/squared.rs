@@ -1,0 +1,176 @@
+//! Squared distances of all pairs of rows from products of blocks of columns.
+
+use linear_algebra::{Gram, GramAccumulator, Real};
+use ndarray::{Array2, Axis};
+use rayon::prelude::*;
+use statistics::Reason;
+
+use super::patterns::{Patterns, blocks, read_block};
+use super::scale::{Scale, Standing, add_coordinates, power_of_two_below_inverse, squared_distance, to_coordinates};
+use crate::RdmError;
+use crate::matrix::n_pairs;
+
+/// A pair whose squared distance is below this part of the sum of the two squared lengths is summed again:
+/// the difference of sums has lost two digits of seven (`f32`) or four of sixteen (`f64`).
+fn close<T: Real>() -> f64 {
+    if size_of::<T>() == 4 { 1e-2 } else { 1e-4 }
+}
+
+/// Columns whose means over rows are taken by one thread.
+const MEAN_CHUNK: usize = 512;
+
+/// Rows with what makes coordinates of them; of the rows themselves nothing is held.
+pub(super) struct Coordinates<'a, P> {
+    patterns: &'a P,
+    pub scales: Vec<Result<Scale, Reason>>,
+    /// A power of two that keeps `f32` squares in range.
+    range: f64,
+}
+
+impl<'a, P: Patterns> Coordinates<'a, P> {
+    pub fn new(patterns: &'a P, standing: Standing) -> Result<Coordinates<'a, P>, RdmError> {
+        let n_units = patterns.n_units();
+        let scales: Vec<_> = (0..patterns.n_stimuli())
+            .into_par_iter()
+            .map_init(
+                || vec![P::Value::default(); n_units],
+                |values, row| {
+                    patterns.read(row, 0, values)?;
+                    Ok(Scale::of_row(values, standing))
+                },
+            )
+            .collect::<Result<_, RdmError>>()?;
+        let largest = scales.iter().flatten().map(|s| s.largest).fold(0.0, f64::max);
+        let range = if largest > 0.0 { power_of_two_below_inverse(largest) } else { 1.0 };
+        Ok(Coordinates { patterns, scales, range })
+    }
+
+    /// Values of a block become coordinates minus their mean over the usable rows; 0 in unusable rows.
+    fn centre(&self, block: &mut Array2<P::Value>) {
+        let n_usable = self.scales.iter().filter(|s| s.is_ok()).count().max(1) as f64;
+        let width = block.ncols();
+        let mut means = vec![0.0; width];
+        let values = block.as_slice().unwrap_or_default();
+        // Column chunks are independent, and each is summed from the first row to the last.
+        means.par_chunks_mut(MEAN_CHUNK).enumerate().for_each(|(chunk, means)| {
+            let start = chunk * MEAN_CHUNK;
+            for (row, scale) in self.scales.iter().enumerate() {
+                let Ok(scale) = scale else { continue };
+                add_coordinates(means, &values[row * width + start..row * width + start + means.len()], scale);
+            }
+            means.iter_mut().for_each(|mean| *mean /= n_usable);
+        });
+        block.axis_iter_mut(Axis(0)).into_par_iter().zip(&self.scales).for_each(|(mut row, scale)| {
+            match (scale, row.as_slice_mut()) {
+                (Ok(scale), Some(row)) => to_coordinates(row, scale, &means, self.range),
+                _ => row.fill(P::Value::default()),
+            }
+        });
+    }
+
+    /// The upper triangle, row by row; `NaN` where a row is unusable.
+    pub fn squared_distances(&self) -> Result<Vec<f64>, RdmError> {
+        let (n, n_units) = (self.patterns.n_stimuli(), self.patterns.n_units());
+        let mut gram = GramAccumulator::new(n);
+        for (from, width) in blocks(n, size_of::<P::Value>(), n_units) {
+            let mut block = read_block(self.patterns, from, width)?;
+            self.centre(&mut block);
+            gram.push(block.view());
+        }
+        let usable = |row: usize| self.scales[row].is_ok();
+        let factor = 1.0 / (self.range * self.range);
+        let (mut values, close) = squared_of_gram(gram.finish(), close::<P::Value>(), factor, usable);
+        sum_directly(self.patterns, &close, &mut values, |i, a, j, b| match (&self.scales[i], &self.scales[j]) {
+            (Ok(scale_i), Ok(scale_j)) => squared_distance(a, scale_i, b, scale_j),
+            _ => f64::NAN,
+        })?;
+        Ok(values)
+    }
+}
+
+/// The rows of a triangle, to be filled by different threads.
+pub(crate) fn by_row(values: &mut [f64], n: usize) -> Vec<&mut [f64]> {
+    let mut rest = values;
+    let mut rows = Vec::with_capacity(n);
+    for row in 0..n {
+        let (mine, others) = rest.split_at_mut(n - 1 - row);
+        rows.push(mine);
+        rest = others;
+    }
+    rows
+}
+
+/// Rows of the triangle that are made before the memory of their part of the Gram matrix is given back.
+const ROWS_AT_ONCE: usize = 256;
+/// Rows that are made together by one thread: a row of the triangle is a column of the Gram matrix, and this many
+/// columns lie in one line of the cache.
+const ROWS_TOGETHER: usize = 8;
+
+/// `factor` times the squared distances of a Gram matrix, and for each row the partners that are too close for this:
+/// their value is 0. The Gram matrix shrinks while the triangle grows, so that both together need little more than
+/// one of them.
+fn squared_of_gram(
+    mut gram: Gram,
+    close: f64,
+    factor: f64,
+    usable: impl Fn(usize) -> bool + Sync,
+) -> (Vec<f64>, Vec<Vec<u32>>) {
+    let n = gram.n();
+    let lengths: Vec<f64> =
+        gram.diagonal().iter().enumerate().map(|(row, v)| if usable(row) { *v } else { f64::NAN }).collect();
+    let mut values = vec![0.0; n_pairs(n)];
+    let mut close_to = vec![Vec::new(); n];
+    let mut rows: Vec<(&mut [f64], &mut Vec<u32>)> = by_row(&mut values, n).into_iter().zip(&mut close_to).collect();
+    for (chunk, some) in rows.chunks_mut(ROWS_AT_ONCE).enumerate() {
+        let start = chunk * ROWS_AT_ONCE;
+        some.par_chunks_mut(ROWS_TOGETHER).enumerate().for_each(|(group, rows)| {
+            let first = start + group * ROWS_TOGETHER;
+            for j in first + 1..n {
+                let mut column = first;
+                while column < (first + rows.len()).min(j) {
+                    let part = gram.part_of_row(j, column);
+                    let end = (column + part.len()).min(first + rows.len()).min(j);
+                    for (i, product) in (column..end).zip(part) {
+                        let (values, close_to) = &mut rows[i - first];
+                        let both = lengths[i] + lengths[j];
+                        let squared = both - 2.0 * product;
+                        if squared > close * both {
+                            values[j - i - 1] = squared * factor;
+                        } else if both.is_nan() {
+                            values[j - i - 1] = f64::NAN;
+                        } else {
+                            close_to.push(j as u32);
+                        }
+                    }
+                    column = end;
+                }
+            }
+        });
+        gram.forget_columns(start + some.len());
+    }
+    (values, close_to)
+}
+
+/// Adds to the value of every pair `(i, close[i][..])` the sum of `term` over blocks of columns.
+pub(super) fn sum_directly<P: Patterns>(
+    patterns: &P,
+    close: &[Vec<u32>],
+    values: &mut [f64],
+    term: impl Fn(usize, &[P::Value], usize, &[P::Value]) -> f64 + Sync,
+) -> Result<(), RdmError> {
+    if close.iter().all(Vec::is_empty) {
+        return Ok(());
+    }
+    let (n, n_units) = (patterns.n_stimuli(), patterns.n_units());
+    for (from, width) in blocks(n, size_of::<P::Value>(), n_units) {
+        let block = read_block(patterns, from, width)?;
+        let all = block.as_slice().unwrap_or_default();
+        let row = |i: usize| &all[i * width..(i + 1) * width];
+        by_row(values, n).into_par_iter().enumerate().for_each(|(i, values)| {
+            for j in close[i].iter().map(|j| *j as usize) {
+                values[j - i - 1] += term(i, row(i), j, row(j));
+            }
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! Transforms of the dissimilarities of one RDM.
+
+use std::fmt;
+use std::str::FromStr;
+
+use statistics::{average_ranks, quantile};
+
+use crate::{Rdm, RdmError};
+
+/// What may be done to the values of an RDM. Pairs without a value keep their `NaN`, and the others are treated as if
+/// those pairs were not there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Transform {
+    /// Ranks from 1, equal values sharing the mean of their places.
+    Rank,
+    /// The square root; negative values become 0 first.
+    Sqrt,
+    /// The square.
+    Square,
+    /// Negative values become 0.
+    Positive,
+    /// The smallest value becomes 0 and the largest 1, linearly.
+    MinMax,
+    /// Values below the quantile `low` become 0, above the quantile `high` 1, between them linear: Lin and Kriegeskorte
+    /// (2023), arXiv:2309.11028.
+    Geotopological {
+        /// Lower quantile, 0 to 1.
+        low: f64,
+        /// Upper quantile, `low` to 1.
+        high: f64,
+    },
+}
+
+impl fmt::Display for Transform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Transform::Rank => f.write_str("rank"),
+            Transform::Sqrt => f.write_str("sqrt"),
+            Transform::Square => f.write_str("square"),
+            Transform::Positive => f.write_str("positive"),
+            Transform::MinMax => f.write_str("minmax"),
+            Transform::Geotopological { low, high } => write!(f, "geotopological({low},{high})"),
+        }
+    }
+}
+
+impl FromStr for Transform {
+    type Err = RdmError;
+
+    /// A name; the two quantiles of `geotopological` stand behind it, in parentheses or after a colon.
+    fn from_str(text: &str) -> Result<Transform, RdmError> {
+        let unknown = || RdmError::UnknownTransform(text.to_owned());
+        Ok(match text {
+            "rank" => Transform::Rank,
+            "sqrt" => Transform::Sqrt,
+            "square" => Transform::Square,
+            "positive" => Transform::Positive,
+            "minmax" => Transform::MinMax,
+            _ => {
+                let rest = text.strip_prefix("geotopological").ok_or_else(unknown)?;
+                let inner = rest.strip_prefix('(').and_then(|r| r.strip_suffix(')')).or(rest.strip_prefix(':'));
+                let (low, high) = inner.and_then(|r| r.split_once(',')).ok_or_else(unknown)?;
+                let number = |text: &str| text.trim().parse::<f64>().map_err(|_| unknown());
+                let (low, high) = (number(low)?, number(high)?);
+                if !(0.0 <= low && low < high && high <= 1.0) {
+                    return Err(unknown());
+                }
+                Transform::Geotopological { low, high }
+            }
+        })
+    }
+}
+
+impl Transform {
+    /// The transformed RDM, and how many negative values became 0.
+    ///
+    /// ```
+    /// use rdm::{Rdm, Transform};
+    /// let rdm = Rdm::from_condensed(vec![4.0, -1.0, 9.0], None)?;
+    /// let (roots, n_negative) = Transform::Sqrt.apply(rdm)?;
+    /// assert_eq!((roots.values(), n_negative), (&[2.0, 0.0, 3.0][..], 1));
+    /// # Ok::<(), rdm::RdmError>(())
+    /// ```
+    pub fn apply(self, rdm: Rdm) -> Result<(Rdm, usize), RdmError> {
+        let labels = rdm.labels().map(<[String]>::to_vec);
+        let mut values = rdm.into_values();
+        let present: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
+        let mut n_negative = 0;
+        let mut positive = |v: f64| {
+            n_negative += usize::from(v < 0.0);
+            if v < 0.0 { 0.0 } else { v }
+        };
+        let spread = |low: f64, high: f64| match high > low {
+            true => Ok((low, high - low)),
+            false => Err(RdmError::NoSpread { transform: self.to_string(), value: low, n_pairs: present.len() }),
+        };
+        match self {
+            Transform::Rank => {
+                let mut ranks = average_ranks(&present).into_iter();
+                values.iter_mut().filter(|v| !v.is_nan()).for_each(|v| *v = ranks.next().unwrap_or(f64::NAN));
+            }
+            Transform::Sqrt => values.iter_mut().for_each(|v| *v = positive(*v).sqrt()),
+            Transform::Positive => values.iter_mut().for_each(|v| *v = positive(*v)),
+            Transform::Square => values.iter_mut().for_each(|v| *v *= *v),
+            Transform::MinMax => {
+                let smallest = present.iter().copied().fold(f64::INFINITY, f64::min);
+                let largest = present.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let (low, width) = spread(smallest, largest)?;
+                values.iter_mut().for_each(|v| *v = (*v - low) / width);
+            }
+            Transform::Geotopological { low, high } => {
+                let (from, to) = (quantile(&present, low), quantile(&present, high));
+                let (low, width) = spread(from, to)?;
+                let squeezed = |v: f64| match v {
+                    v if v < from => 0.0,
+                    v if v > to => 1.0,
+                    // Here is NaN too.
+                    v => (v - low) / width,
+                };
+                values.iter_mut().for_each(|v| *v = squeezed(*v));
+            }
+        }
+        Ok((Rdm::from_condensed(values, labels)?, n_negative))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Transform;
+    use crate::{Rdm, RdmError};
+
+    const NAN: f64 = f64::NAN;
+
+    fn of(how: &str, values: [f64; 6]) -> (Vec<f64>, usize) {
+        let labels = ["a", "b", "c", "d"].map(String::from).to_vec();
+        let rdm = Rdm::from_condensed(values.to_vec(), Some(labels.clone())).unwrap();
+        let (rdm, n) = how.parse::<Transform>().unwrap().apply(rdm).unwrap();
+        assert_eq!(rdm.labels(), Some(&labels[..]));
+        (rdm.into_values(), n)
+    }
+
+    #[test]
+    fn each_by_hand_with_a_missing_pair() {
+        let values = [3.0, -1.0, NAN, 3.0, 0.25, 7.0];
+        let near = |how: &str, expected: [f64; 6], n: usize| {
+            let (found, n_negative) = of(how, values);
+            assert_eq!(n_negative, n, "{how}");
+            for (f, e) in found.iter().zip(expected) {
+                assert!((f - e).abs() < 1e-15 || (f.is_nan() && e.is_nan()), "{how}: {found:?}");
+            }
+        };
+        near("rank", [3.5, 1.0, NAN, 3.5, 2.0, 5.0], 0);
+        near("sqrt", [3f64.sqrt(), 0.0, NAN, 3f64.sqrt(), 0.5, 7f64.sqrt()], 1);
+        near("square", [9.0, 1.0, NAN, 9.0, 0.0625, 49.0], 0);
+        near("positive", [3.0, 0.0, NAN, 3.0, 0.25, 7.0], 1);
+        near("minmax", [0.5, 0.0, NAN, 0.5, 1.25 / 8.0, 1.0], 0);
+        // quantiles of -1, .25, 3, 3, 7: a quarter is .25, three quarters 3
+        near("geotopological(0.25,0.75)", [1.0, 0.0, NAN, 1.0, 0.0, 1.0], 0);
+        // a tenth is -1 + .4 * 1.25 = -.5, nine tenths 3 + .6 * 4 = 5.4
+        near("geotopological:.1,.9", [3.5 / 5.9, 0.0, NAN, 3.5 / 5.9, 0.75 / 5.9, 1.0], 0);
+    }
+
+    #[test]
+    fn ranks_do_not_see_a_monotonic_transform_and_minmax_no_linear_one() {
+        let values = [0.3, 0.1, 0.9, 0.4, 0.4, 0.2];
+        assert_eq!(of("rank", values), of("rank", values.map(|v: f64| v.exp() - 5.0)));
+        let (a, b) = (of("minmax", values).0, of("minmax", values.map(|v| 4.0 - -8.0 * v)).0);
+        assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-15));
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written_and_others_refused() {
+        for name in ["rank", "sqrt", "square", "positive", "minmax", "geotopological(0.1,0.9)"] {
+            assert_eq!(name.parse::<Transform>().unwrap().to_string(), name);
+        }
+        let wrong =
+            ["log", "geotopological", "geotopological(0.9,0.1)", "geotopological(0,2)", "geotopological(a,b)", "Rank"];
+        for name in wrong {
+            assert_eq!(name.parse::<Transform>(), Err(RdmError::UnknownTransform(name.into())));
+        }
+    }
+
+    #[test]
+    fn what_has_no_spread_cannot_be_stretched() {
+        let flat = Rdm::from_condensed(vec![0.5; 6], None).unwrap();
+        let error = Transform::MinMax.apply(flat).unwrap_err().to_string();
+        assert_eq!(error, "all 6 values are 0.5 where minmax stretches them, so there is nothing to stretch");
+        let nan = Rdm::from_condensed(vec![NAN; 6], None).unwrap();
+        assert!(Transform::MinMax.apply(nan.clone()).is_err());
+        assert!(Transform::Rank.apply(nan).unwrap().0.values().iter().all(|v| v.is_nan()));
+        let steps = Rdm::from_condensed(vec![0.0, 1.0, 1.0, 1.0, 1.0, 2.0], None).unwrap();
+        assert!(Transform::Geotopological { low: 0.3, high: 0.7 }.apply(steps).is_err());
+    }
+}

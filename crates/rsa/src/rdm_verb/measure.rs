@@ -1,0 +1,207 @@
+//! From the rows of one matrix to its RDM.
+
+use super::plan::Plan;
+use super::rows::Rows;
+use crate::args::Kind;
+use anyhow::{Result, anyhow};
+use cli::Job;
+use ndarray::Array2;
+use npy_stream::{Float, Parts};
+use rdm::{
+    Averaged, Design, Distances, FoldWeights, InMemory, NoiseError, NoiseModel, Patterns, Rdm, RdmError, Selected,
+    UnusableRow, WithPrior, across_groups, crossnobis, distances_of, gather, poisson_cv,
+};
+use serde_json::json;
+
+/// A matrix in its file as patterns.
+pub(super) struct InFile<T> {
+    place: Parts,
+    value: std::marker::PhantomData<T>,
+}
+
+impl<T> InFile<T> {
+    pub fn new(place: Parts) -> InFile<T> {
+        InFile { place, value: std::marker::PhantomData }
+    }
+}
+
+impl<T: Float + linear_algebra::Real> Patterns for InFile<T> {
+    type Value = T;
+
+    fn n_stimuli(&self) -> usize {
+        self.place.shape().0
+    }
+
+    fn n_units(&self) -> usize {
+        self.place.shape().1
+    }
+
+    fn read(&self, row: usize, from: usize, out: &mut [T]) -> Result<(), RdmError> {
+        self.place.read_row(row, from, out).map_err(|error| RdmError::Unreadable(error.to_string()))
+    }
+}
+
+/// Where the noise of one matrix comes from.
+pub(super) enum Noise<'a> {
+    /// Estimated already.
+    Known(&'a NoiseModel),
+    /// From the repeated presentations of the matrix itself, with these degrees of freedom.
+    Repeats(Option<f64>),
+}
+
+/// An RDM, and what there is to say about its rows.
+pub(super) struct Measured {
+    pub rdm: Rdm,
+    pub unusable: Vec<UnusableRow>,
+    /// Names of what is unusable, if it is not rows of the RDM: the number of presentations.
+    pub n_presentations: Option<usize>,
+    /// Pairs that have too few folds in common.
+    pub n_pairs_apart: usize,
+}
+
+/// The RDM of the used rows of `patterns`.
+pub(super) fn measure<P: Patterns>(
+    job: &Job,
+    source: &str,
+    patterns: &P,
+    rows: &Rows,
+    plan: &Plan,
+    noise: Option<Noise>,
+    per_channel: bool,
+) -> Result<Measured> {
+    let all = rows.used.len() == patterns.n_stimuli() && rows.used.iter().enumerate().all(|(k, row)| k == *row);
+    match all {
+        true => of_rows(job, source, patterns, rows, plan, noise, per_channel),
+        false => of_rows(job, source, &Selected::new(patterns, &rows.used), rows, plan, noise, per_channel),
+    }
+}
+
+fn of_rows<P: Patterns>(
+    job: &Job,
+    source: &str,
+    patterns: &P,
+    rows: &Rows,
+    plan: &Plan,
+    noise: Option<Noise>,
+    per_channel: bool,
+) -> Result<Measured> {
+    let n_units = patterns.n_units();
+    let Some(noise) = noise else {
+        return of_prepared(job, source, patterns, rows, plan, per_channel.then_some(n_units));
+    };
+    let held = gather(patterns).map_err(|e| anyhow!("{source}: {e}"))?;
+    let white = whitened(job, source, held, rows, plan, noise).map_err(|e| anyhow!("{source}: --noise: {e}"))?;
+    of_prepared(job, source, &InMemory::new(white.view()), rows, plan, per_channel.then_some(n_units))
+}
+
+fn whitened(
+    job: &Job,
+    source: &str,
+    held: Array2<f64>,
+    rows: &Rows,
+    plan: &Plan,
+    noise: Noise,
+) -> Result<Array2<f64>, NoiseError> {
+    let own;
+    let model = match noise {
+        Noise::Known(model) => model,
+        Noise::Repeats(dof) => {
+            own = NoiseModel::from_repeats(held.view(), &rows.stimulus, dof, plan.shrinkage)?;
+            describe(job, source, "repeats", &own, plan);
+            &own
+        }
+    };
+    model.whiten(held)
+}
+
+/// Says how the noise was estimated, on stderr and in the sidecar.
+pub(super) fn describe(job: &Job, source: &str, from: &str, model: &NoiseModel, plan: &Plan) {
+    let n_channels = model.covariance().nrows();
+    let (dof, shrink, intensity) = (model.dof(), plan.shrinkage.as_str(), model.intensity());
+    job.note(format!(
+        "{source}: noise of {n_channels} units from {from}, {dof} degrees of freedom, --shrink {shrink} {intensity:.3}"
+    ));
+    job.record("noise", json!({ "from": from, "dof": dof, "shrink": shrink, "intensity": intensity }));
+}
+
+fn of_prepared<P: Patterns>(
+    job: &Job,
+    source: &str,
+    patterns: &P,
+    rows: &Rows,
+    plan: &Plan,
+    divide_by: Option<usize>,
+) -> Result<Measured> {
+    let named = |e: RdmError| anyhow!("{source}: {}", with_id(e, rows));
+    let (mut n_presentations, mut n_pairs_apart) = (None, 0);
+    let Distances { rdm, unusable } = match (plan.kind, &rows.fold, &rows.group) {
+        (Kind::Plain(distance), _, Some(group)) => {
+            let found = plain(patterns, distance, plan).map_err(named)?;
+            n_presentations = Some(patterns.n_stimuli());
+            let rdm = across_groups(&found.rdm, &rows.condition, group).map_err(named)?;
+            Distances { rdm, unusable: found.unusable }
+        }
+        (Kind::Plain(distance), ..) if rows.n_conditions() == patterns.n_stimuli() => {
+            plain(patterns, distance, plan).map_err(named)?
+        }
+        (Kind::Plain(distance), ..) => {
+            let members = rows.members();
+            plain(&Averaged::new(patterns, &members), distance, plan).map_err(named)?
+        }
+        (kind, fold, _) => {
+            let design = Design::new(&rows.condition, fold.as_deref().unwrap_or_default()).map_err(named)?;
+            describe_design(job, source, &design, plan);
+            if plan.weights == FoldWeights::Folds && !design.is_complete() {
+                n_pairs_apart = design.n_pairs_apart();
+            }
+            match kind {
+                Kind::PoissonCv => poisson_cv(patterns, &design, plan.weights, plan.prior).map_err(named)?,
+                _ => crossnobis(patterns, &design, plan.weights).map_err(named)?,
+            }
+        }
+    };
+    let rdm = match divide_by {
+        Some(n) => Rdm::from_condensed(rdm.into_values().into_iter().map(|v| v / n as f64).collect(), None)?,
+        None => rdm,
+    };
+    let rdm = rdm.with_labels(rows.names.clone()).map_err(named)?;
+    Ok(Measured { rdm, unusable, n_presentations, n_pairs_apart })
+}
+
+fn plain<P: Patterns>(patterns: &P, distance: rdm::Distance, plan: &Plan) -> Result<Distances, RdmError> {
+    match distance {
+        rdm::Distance::Poisson => distances_of(&WithPrior::new(patterns, plan.prior), distance),
+        _ => distances_of(patterns, distance),
+    }
+}
+
+/// Rows of errors with their id.
+fn with_id(error: RdmError, rows: &Rows) -> String {
+    let id = match &error {
+        RdmError::NotARate { row, .. } => rows.names.as_ref().and_then(|names| names.get(*row)),
+        _ => None,
+    };
+    match id {
+        Some(id) => format!("{error} (stimulus {id:?})"),
+        None => error.to_string(),
+    }
+}
+
+fn describe_design(job: &Job, source: &str, design: &Design, plan: &Plan) {
+    let (n, folds) = (design.n_conditions(), design.n_folds());
+    job.record("n_folds", folds);
+    job.record("cv_weights", plan.weights.as_str());
+    if design.is_balanced() {
+        return;
+    }
+    let counts = || (0..n).flat_map(|c| (0..folds).map(move |f| design.count(c, f)));
+    let missing = counts().filter(|n| *n == 0).count();
+    job.note(format!(
+        "{source}: unbalanced: {n} stimuli have {} to {} presentations in each of {folds} folds, {missing} of {} are \
+         missing; put together by --cv-weights {}",
+        counts().min().unwrap_or(0),
+        counts().max().unwrap_or(0),
+        n * folds,
+        plan.weights.as_str()
+    ));
+}
