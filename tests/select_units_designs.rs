@@ -138,6 +138,19 @@ fn means_of_categories_are_the_observations() {
     }
     run(dir.path(), &format!("{LINE} --contrast 'faces > rest' --by-category acts.npy"))
         .fails(1, &["1 preferred", "3 others"]);
+    // A category is one observation of a contrast also where another contrast tells its pictures apart: `run` has
+    // pictures of all domains.
+    let by_run = format!("{LINE} --by-category=run --all acts.npy --contrast 'faces > rest'");
+    let alone = rows(&run(dir.path(), &by_run).text());
+    let both = rows(&run(dir.path(), &format!("{by_run} --contrast 'bodies > places'")).text());
+    for (a, b) in alone.iter().zip(&both) {
+        assert_eq!((number(a, "n"), number(b, "n")), (6.0, 6.0), "three runs on either side");
+        close(number(a, "t"), number(b, "t"));
+    }
+    // Pictures without a category are left out; they are no category of their own.
+    let table = fs::read_to_string(dir.path().join("t.csv")).unwrap();
+    fs::write(dir.path().join("gaps.csv"), table.replace("run1", "").replace("run2", "n/a")).unwrap();
+    run(dir.path(), &by_run.replace("t.csv", "gaps.csv")).fails(1, &["1 preferred", "1 others"]);
     run(dir.path(), &format!("{LINE} --by-category --with-auc acts.npy")).fails(1, &["ROC areas"]);
     run(dir.path(), &format!("{LINE} --by-category=run2 acts.npy")).fails(1, &["run2"]);
 }
