@@ -321,6 +321,7 @@ fn units_of(table: &Table, array: &str, position: usize, wanted: Option<&str>) -
     let column =
         column.with_context(|| format!("no column unit or voxel; the columns are {}", table.names().join(", ")))?;
     let units = table.indices(column)?;
+    table.one_set()?;
     if table.has("roi") {
         let regions: std::collections::BTreeSet<&String> = table.column("roi")?.iter().collect();
         if regions.len() > 1 {
@@ -406,6 +407,9 @@ mod tests {
         assert!(units(two, "0", 0, None).is_err());
         // Another layer's units must not be cut from this one, even when the table knows no other.
         assert!(units("array,unit\nlayer4,3\n", "layer3", 0, None).is_err());
+        // Units of two contrasts are no one set.
+        let error = units("array,contrast,unit\na,x > y,3\na,y > x,4\n", "a", 0, None).unwrap_err().to_string();
+        assert!(error.contains("units of 2 contrasts"), "{error}");
         // A position in a pipe is no name.
         assert_eq!(units("array,unit\n0,3\n", "acts", 0, None).unwrap(), [3]);
         assert_eq!(units("array,unit\nlayer4,3\n", "0", 0, None).unwrap(), [3]);
