@@ -151,6 +151,8 @@ fn means_of_categories_are_the_observations() {
     let table = fs::read_to_string(dir.path().join("t.csv")).unwrap();
     fs::write(dir.path().join("gaps.csv"), table.replace("run1", "").replace("run2", "n/a")).unwrap();
     run(dir.path(), &by_run.replace("t.csv", "gaps.csv")).fails(1, &["1 preferred", "1 others"]);
+    fs::write(dir.path().join("gaps.csv"), table.replace("run1", "NA")).unwrap();
+    run(dir.path(), &by_run.replace("t.csv", "gaps.csv")).fails(1, &["\"NA\"", "missing value"]);
     run(dir.path(), &format!("{LINE} --by-category --with-auc acts.npy")).fails(1, &["ROC areas"]);
     run(dir.path(), &format!("{LINE} --by-category=run2 acts.npy")).fails(1, &["run2"]);
 }
@@ -261,6 +263,7 @@ fn roc_areas_of_files_and_pipes() {
         );
         assert!(kept[0]["criterion"].starts_with("student auc >= 0.7"), "{}", kept[0]["criterion"]);
         let ranked = rows(&run(dir.path(), &format!("{line} --top 2 --rank-by auc acts.npy")).text());
+        run(dir.path(), &format!("{line} --t 2 --rank-by auc acts.npy")).fails(2, &["--top"]);
         let mut areas: Vec<f64> = rows(&file).iter().map(|r| number(r, "auc")).filter(|a| !a.is_nan()).collect();
         areas.sort_by(|a, b| b.total_cmp(a));
         let mut found: Vec<f64> = ranked.iter().map(|r| number(r, "auc")).collect();
