@@ -26,7 +26,7 @@ pub struct LocalizerArgs {
     /// t test with equal variances (student) or without that assumption (welch)
     #[arg(long, value_name = "student|welch", default_value = "student")]
     pub test: TTest,
-    /// Average the pictures of each category of COLUMN [default: that of --by] first: one observation per category
+    /// Average the pictures of each category of COLUMN [default: that of --by] first: one observation per category; pictures whose category is empty or n/a are not used
     #[arg(long, value_name = "COLUMN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub by_category: Option<String>,
     #[command(flatten)]
