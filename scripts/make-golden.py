@@ -20,6 +20,8 @@ from golden import (  # noqa: E402
     projection,
     rdms,
     ridge,
+    scaling,
+    searchlights,
     unit_stats,
     units,
 )
@@ -30,7 +32,7 @@ def main():
     warnings.simplefilter("ignore")  # the hard inputs are there to be warned about
     testdata = Testdata()
     made = (distributions, hypergeometric, npy_files, pictures, input_tensors, units, unit_stats, rdms, ridge, ceilings)
-    for part in (*made, fmri, projection):
+    for part in (*made, fmri, projection, scaling, searchlights):
         part.make(testdata)
     testdata.save(pathlib.Path(__file__).resolve().parent.parent / "testdata")
     total = sum(len(data) for data in testdata.files.values())

@@ -160,7 +160,9 @@ fn means_of_categories_are_the_observations() {
 #[test]
 fn units_chosen_on_one_part_are_measured_on_the_other() {
     let (dir, acts) = folder(96, 12);
-    let cases: [(&str, &str, fn(usize) -> usize); 3] = [
+    /// Option, names of the parts, part of a row.
+    type Case = (&'static str, &'static str, fn(usize) -> usize);
+    let cases: [Case; 3] = [
         // The i-th picture of each domain is row 4 i + domain.
         ("odd-even", "odd even", |row| row / 4 % 2),
         ("k=4", "1 2 3 4", |row| row / 4 % 4),
@@ -387,4 +389,25 @@ fn npy_header(dtype: &str, shape: (usize, usize)) -> Vec<u8> {
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header.as_bytes());
     bytes
+}
+
+#[test]
+fn a_table_of_several_contrasts_or_folds_is_no_set_of_units() {
+    let (dir, _) = folder(96, 12);
+    let model = root().join("testdata/models/tiny.onnx");
+    let picture = root().join("testdata/pictures/alpha.png");
+    for (options, word) in [("", "contrast"), ("--contrast 'faces > rest' --cv odd-even", "fold")] {
+        run(dir.path(), &format!("{LINE} --t 1 {options} acts.npy -o u.csv")).ok();
+        run(dir.path(), "npy cols --units u.csv acts.npy").fails(1, &["rows of", &format!("{word}s ("), "grep"]);
+        for use_of_it in ["--units u.csv --layer conv", "--lesion u.csv --lesion-layer conv --layer logits"] {
+            let line = format!("ann-acts {} {use_of_it} {}", model.display(), picture.display());
+            run(dir.path(), &line).fails(1, &[&format!("{word}s (")]);
+        }
+    }
+    // What the message says helps.
+    run(dir.path(), &format!("{LINE} --t 1 acts.npy -o u.csv")).ok();
+    sh(dir.path(), "grep -e '^array' -e 'faces >' u.csv | npy cols --units - acts.npy > faces.npy").ok();
+    let faces = rows(&run(dir.path(), &format!("{LINE} --t 1 --contrast 'faces > rest' acts.npy")).text());
+    let (cut, _) = matrix(&fs::read(dir.path().join("faces.npy")).unwrap());
+    assert_eq!(cut.ncols(), faces.len());
 }

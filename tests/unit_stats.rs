@@ -110,6 +110,11 @@ fn empty_sets_keep_their_rows() {
     let text = run(path, "unit-stats validate acts.npy --units none.csv --stimuli t.csv --by category").text();
     let found = rows(&text);
     assert!(found.len() == 3 && found.iter().all(|r| r["reason"] == "empty" && r["n_selected"] == "0"), "{text}");
+    // The sidecar knows what nothing was found for.
+    fs::write(path.join("none.json"), r#"{"output": "none.csv", "contrasts": ["a > b", "b > a"]}"#).unwrap();
+    let text = run(path, "unit-stats validate acts.npy --units none.csv --stimuli t.csv --by category").text();
+    let contrasts: Vec<String> = rows(&text).iter().step_by(3).map(|row| row["contrast"].clone()).collect();
+    assert_eq!(contrasts, ["a > b", "b > a"]);
     let text = run(path, "unit-stats probe acts.npy --units none.csv --stimuli t.csv --by category --table auc").text();
     assert_eq!(text.lines().count(), 1);
 }

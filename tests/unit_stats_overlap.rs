@@ -174,7 +174,22 @@ fn sets_without_a_partner_are_told_from_empty_ones() {
     let (found, stderr) = rows_of("unit-stats overlap two.csv none.csv");
     assert!(found.iter().all(|row| row[3] == "0" && row[4] == "empty"), "{found:?}");
     assert!(stderr.contains("none.csv: 0 units"), "{stderr}");
-    run(path, "unit-stats overlap none.csv none.csv").fails(1, &["both have 0 units"]);
+    // An untrained network is a result, not a failure.
+    let (found, stderr) = rows_of("unit-stats overlap none.csv none.csv");
+    assert_eq!(found, [["", "", "0", "0", "empty"]]);
+    assert!(stderr.contains("0 units in both"), "{stderr}");
+    fs::write(path.join("none.json"), r#"{"output": "none.csv", "contrasts": ["faces > rest", "places > rest"]}"#)
+        .unwrap();
+    let (found, _) = rows_of("unit-stats overlap none.csv none.csv");
+    assert_eq!(found, [["", "faces", "0", "0", "empty"], ["", "places", "0", "0", "empty"]]);
+    // Both looked for places in fc as well.
+    fs::write(
+        path.join("two.json"),
+        r#"{"output": "two.csv", "contrasts": ["faces > rest", "places > faces,bodies"]}"#,
+    )
+    .unwrap();
+    let (found, _) = rows_of("unit-stats overlap two.csv two.csv");
+    assert_eq!(found[3], ["fc", "places", "0", "0", "empty"]);
 }
 
 #[test]

@@ -10,10 +10,10 @@ use statistics::Reason;
 use stimulus_table::{StimulusTable, Table, TableJoin};
 
 use crate::args::ContrastArgs;
-use crate::geometry::Geometry;
-use crate::source::{Source, is_double, nifti_name, open_numbers, read_geometry, require_n_voxels, require_same_grid};
-use crate::volume::VolumeReader;
-use crate::volume_writer::{Intent, Voxels, write_volume};
+use nifti_volume::geometry::Geometry;
+use nifti_volume::volume::VolumeReader;
+use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
+use voxel_inputs::{Source, is_double, nifti_name, open_numbers, read_geometry, require_n_voxels, require_same_grid};
 
 /// Values read at a time: a few MiB, so that a block stays near the cache and is still long.
 const BLOCK_VALUES: usize = 1 << 20;

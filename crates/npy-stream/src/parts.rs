@@ -165,7 +165,9 @@ mod tests {
 
     #[test]
     fn every_rectangle_of_every_kind_and_order() {
-        let kinds: [(&str, fn(u8) -> Vec<u8>); 5] = [
+        /// A dtype, and a number in it.
+        type Spelled = (&'static str, fn(u8) -> Vec<u8>);
+        let kinds: [Spelled; 5] = [
             ("<f4", |v| f32::from(v).to_le_bytes().into()),
             (">f4", |v| f32::from(v).to_be_bytes().into()),
             ("<f8", |v| f64::from(v).to_le_bytes().into()),

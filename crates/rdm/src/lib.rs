@@ -12,15 +12,24 @@ mod ceiling;
 mod compare;
 mod distance;
 mod error;
+mod isotonic;
+mod linkage;
 mod matrix;
+mod mds;
 mod pool;
+mod searchlight;
 
 pub use ceiling::{NoiseCeiling, noise_ceiling};
 pub use compare::{Compared, compare, compare_all};
 pub use distance::{Distance, Distances, UnusableRow, distances};
 pub use error::RdmError;
+pub use linkage::{Linkage, Merge, MissingPairs, leaf_order, linkage};
 pub use matrix::Rdm;
+pub use mds::{
+    ClassicalMds, Embedding, MdsError, Scaling, Stopping, classical_mds, smacof, smacof_of_starts, stress_1,
+};
 pub use pool::pool;
+pub use searchlight::{Models, searchlight};
 /// How two RDMs are compared: the coefficient over their pairs of stimuli.
 pub use statistics::Correlation as Comparison;
 /// Why a pattern has no distances.

