@@ -674,7 +674,8 @@ mod tests {
     #[test]
     fn flat_levels_that_cancel_have_no_t() {
         // 1 - (1 + 0 + 2) / 3 is 1.1e-16 in f64, which over a standard error of 0 would be an infinite t.
-        let data = array![[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [0.0, 0.0], [0.0, 0.0], [2.0, 1.0], [2.0, 1.0]];
+        let data =
+            array![[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [0.0, 0.0], [0.0, 0.0], [2.0, 1.0], [2.0, 1.0]];
         let thirds = Some(vec![1.0, -1.0 / 3.0, -1.0 / 3.0, -1.0 / 3.0]);
         for test in [TTest::Student, TTest::Welch] {
             let tests = asked(&data, &[0, 0, 1, 1, 2, 2, 3, 3], thirds.clone(), test, None).unwrap();

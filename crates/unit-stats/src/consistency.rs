@@ -32,7 +32,10 @@ pub(crate) fn write(job: &Job, out: Output, format: Format, plan: &Plan, chosen:
     for (layer, used) in chosen.iter().zip(&used) {
         let (own, kept) = (layer.stimuli(&plan.used_rows()).len(), used.iter().filter(|used| **used).count());
         if kept < own {
-            job.note(format!("{}: --consistency takes {kept} of its {own} pictures, those that all layers have", layer.array));
+            job.note(format!(
+                "{}: --consistency takes {kept} of its {own} pictures, those that all layers have",
+                layer.array
+            ));
         }
     }
     for (c, contrast) in plan.contrasts.iter().enumerate() {
