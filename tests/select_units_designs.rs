@@ -138,6 +138,21 @@ fn means_of_categories_are_the_observations() {
     }
     run(dir.path(), &format!("{LINE} --contrast 'faces > rest' --by-category acts.npy"))
         .fails(1, &["1 preferred", "3 others"]);
+    // A category is one observation of a contrast also where another contrast tells its pictures apart: `run` has
+    // pictures of all domains.
+    let by_run = format!("{LINE} --by-category=run --all acts.npy --contrast 'faces > rest'");
+    let alone = rows(&run(dir.path(), &by_run).text());
+    let both = rows(&run(dir.path(), &format!("{by_run} --contrast 'bodies > places'")).text());
+    for (a, b) in alone.iter().zip(&both) {
+        assert_eq!((number(a, "n"), number(b, "n")), (6.0, 6.0), "three runs on either side");
+        close(number(a, "t"), number(b, "t"));
+    }
+    // Pictures without a category are left out; they are no category of their own.
+    let table = fs::read_to_string(dir.path().join("t.csv")).unwrap();
+    fs::write(dir.path().join("gaps.csv"), table.replace("run1", "").replace("run2", "n/a")).unwrap();
+    run(dir.path(), &by_run.replace("t.csv", "gaps.csv")).fails(1, &["1 preferred", "1 others"]);
+    fs::write(dir.path().join("gaps.csv"), table.replace("run1", "NA")).unwrap();
+    run(dir.path(), &by_run.replace("t.csv", "gaps.csv")).fails(1, &["\"NA\"", "missing value"]);
     run(dir.path(), &format!("{LINE} --by-category --with-auc acts.npy")).fails(1, &["ROC areas"]);
     run(dir.path(), &format!("{LINE} --by-category=run2 acts.npy")).fails(1, &["run2"]);
 }
@@ -250,6 +265,7 @@ fn roc_areas_of_files_and_pipes() {
         );
         assert!(kept[0]["criterion"].starts_with("student auc >= 0.7"), "{}", kept[0]["criterion"]);
         let ranked = rows(&run(dir.path(), &format!("{line} --top 2 --rank-by auc acts.npy")).text());
+        run(dir.path(), &format!("{line} --t 2 --rank-by auc acts.npy")).fails(2, &["--top"]);
         let mut areas: Vec<f64> = rows(&file).iter().map(|r| number(r, "auc")).filter(|a| !a.is_nan()).collect();
         areas.sort_by(|a, b| b.total_cmp(a));
         let mut found: Vec<f64> = ranked.iter().map(|r| number(r, "auc")).collect();

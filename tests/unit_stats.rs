@@ -314,14 +314,14 @@ fn the_examples_of_the_help_run() {
     let table = fs::read_to_string(path.join("t.csv")).unwrap();
     fs::write(path.join("other.csv"), &table).unwrap();
     fs::write(path.join("floc.csv"), table.replace("category", "domain")).unwrap();
-    for (name, criterion) in [
-        ("floc_units.csv", "student t > 7"),
-        ("other_units.csv", "student t > 7"),
-        ("floc_all.csv", "all units"),
-        ("other_all.csv", "all units"),
+    for (name, criterion, n) in [
+        ("floc_units.csv", "student t > 7", 4),
+        ("other_units.csv", "student t > 7", 4),
+        ("floc_all.csv", "all units", 10),
+        ("other_all.csv", "all units", 10),
     ] {
         let chosen: String =
-            (0..4).map(|u| format!("floc,faces > rest,{u},10,{},.5,.2,{criterion}\n", u as f64 + 7.5)).collect();
+            (0..n).map(|u| format!("floc,faces > rest,{u},10,{},.5,.2,{criterion}\n", u as f64 + 7.5)).collect();
         fs::write(path.join(name), format!("{HEAD}{chosen}")).unwrap();
     }
     for help in [

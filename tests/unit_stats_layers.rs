@@ -236,6 +236,34 @@ fn consistency_is_the_correlation_of_rdms_of_selected_units() {
 }
 
 #[test]
+fn consistency_compares_pictures_that_both_layers_have() {
+    let dir = folder();
+    // One layer lacks the first picture, the other the last: as many pictures, but not the same ones.
+    let all = activations(64, 24, 12, 1);
+    let ids = ids(64);
+    fs::create_dir(dir.path().join("in")).unwrap();
+    for (name, first, end) in [("one", 0, 63), ("other", 1, 64), ("in/one", 1, 63), ("in/other", 1, 63)] {
+        let part = all.slice(ndarray::s![first..end, ..]).to_owned();
+        save(&dir.path().join(format!("{name}.npy")), &part, Some(&ids[first..end]));
+    }
+    // --t -99 takes every unit: one RDM twice.
+    let consistency = |one: &str, other: &str| {
+        let out = run(dir.path(), &format!("{LINE} --inner --t -99 {one} {other} --consistency c.csv -o layers.csv"));
+        let said = out.stderr.clone();
+        out.ok();
+        (rows(&fs::read_to_string(dir.path().join("c.csv")).unwrap()), said)
+    };
+    let (table, said) = consistency("one.npy", "other.npy");
+    for row in &table {
+        assert_eq!(number(row, "n_pairs"), 62.0 * 61.0 / 2.0);
+        assert!((number(row, "r") - 1.0).abs() < 1e-12, "{}", row["r"]);
+    }
+    assert!(said.contains("takes 62 of its 63 pictures"), "{said}");
+    let (table, said) = consistency("in/one.npy", "in/other.npy");
+    assert!(number(&table[0], "n_pairs") == 62.0 * 61.0 / 2.0 && !said.contains("of its"), "{said}");
+}
+
+#[test]
 fn hard_units_and_manners() {
     let dir = folder();
     let mut acts = activations(64, 24, 12, 1);

@@ -112,11 +112,19 @@ fn thresholds_that_a_table_cannot_answer_are_refused() {
 #[test]
 fn all_units_are_no_choice() {
     let dir = two_tables();
-    units(dir.path(), "all.csv", "all units", &[("conv", FACES, 1, 8.0), ("conv", FACES, 2, f64::NAN)]);
-    run(dir.path(), "unit-stats overlap all.csv b.csv").fails(1, &["all.csv: all 2 units", "--thresholds"]);
+    let all: Vec<(&str, &str, usize, f64)> =
+        (0..20).map(|unit| ("conv", FACES, unit, if unit == 2 { f64::NAN } else { unit as f64 })).collect();
+    units(dir.path(), "all.csv", "all units", &all);
+    run(dir.path(), "unit-stats overlap all.csv b.csv").fails(1, &["all.csv: all 20 units", "--thresholds"]);
     // NaN is above no threshold.
     let text = run(dir.path(), "unit-stats overlap all.csv --thresholds=-100").text();
-    assert_eq!(cells(&text, &["n_selected", "threshold"]), ["1", "-100"]);
+    assert_eq!(cells(&text, &["n_selected", "threshold"]), ["19", "-100"]);
+    // Rows left out by hand are a choice, and nothing that another threshold can be asked of.
+    units(dir.path(), "cut.csv", "all units", &all[3..8]);
+    run(dir.path(), "unit-stats overlap cut.csv --thresholds 3").fails(1, &["5 of the 20 units", "rows were left out"]);
+    run(dir.path(), "unit-stats overlap b.csv cut.csv --thresholds 8").fails(1, &["cut.csv: 5 of the 20 units"]);
+    let text = run(dir.path(), "unit-stats overlap cut.csv b.csv").text();
+    assert_eq!(cells(&text, &["n_a", "n_b", "n_intersection"]), ["5", "3", "3"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use cli::{Input, Job};
 use labelled_inputs::{JoinArgs, read_stimuli};
-use localizer::{Contrast, Correction, Design, Groups, Question, TTest, Versus};
+use localizer::{Contrast, Correction, Design, Groups, LOOKS_MISSING, Question, TTest, Versus};
 use stimulus_table::StimulusTable;
 
 use crate::CrossValidation;
@@ -26,7 +26,7 @@ pub struct LocalizerArgs {
     /// t test with equal variances (student) or without that assumption (welch)
     #[arg(long, value_name = "student|welch", default_value = "student")]
     pub test: TTest,
-    /// Average the pictures of each category of COLUMN [default: that of --by] first: one observation per category
+    /// Average the pictures of each category of COLUMN [default: that of --by] first: one observation per category; pictures whose category is empty or n/a are not used
     #[arg(long, value_name = "COLUMN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub by_category: Option<String>,
     #[command(flatten)]
@@ -92,6 +92,18 @@ impl LocalizerArgs {
             Some("") => Some(by),
             Some(column) => Some(stimuli.column(column).with_context(|| table_name.clone())?),
         };
+        if let (Some(cells), Some(option)) = (categories, self.by_category.as_deref()) {
+            let column = if option.is_empty() { &self.by } else { option };
+            let used = |row: usize| groups.iter().any(|g| g.group_of_row[row].is_some());
+            let used: Vec<&str> = (0..cells.len()).filter(|&row| used(row)).map(|row| cells[row].trim()).collect();
+            if let Some(missing) = used.iter().find(|cell| LOOKS_MISSING.contains(*cell)) {
+                bail!(
+                    "{table_name}: column {column:?} has {} rows of {missing:?}, which looks like a missing value but \
+                     would be one of the categories of --by-category; leave those cells empty (or n/a)",
+                    used.iter().filter(|cell| *cell == missing).count()
+                );
+            }
+        }
         let mut design = Design::new(&groups, categories);
         let mut folds = Vec::new();
         if let Some(cv) = cv {

@@ -34,7 +34,7 @@ pub struct RuleArgs {
     #[arg(long, value_name = "N|P%")]
     pub top: Option<Top>,
     /// What --top ranks by: t, dprime, selectivity_index, ratio or auc
-    #[arg(long, value_name = "MEASURE", default_value = "t", hide_default_value = true)]
+    #[arg(long, value_name = "MEASURE", default_value = "t", hide_default_value = true, requires = "top")]
     pub rank_by: Measure,
     /// Keep none when fewer than N units of an array pass
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]

@@ -139,7 +139,7 @@ enum Rest {
 }
 
 /// What other programs write for a missing value; BIDS has `n/a`, which is one here too.
-const LOOKS_MISSING: [&str; 8] = ["NA", "N/A", "na", "NaN", "nan", "NULL", "null", "None"];
+pub const LOOKS_MISSING: [&str; 8] = ["NA", "N/A", "na", "NaN", "nan", "NULL", "null", "None"];
 
 /// A contrast as written: preferred levels against others, or weights of levels.
 ///

@@ -14,7 +14,7 @@ mod roc;
 mod selection;
 mod statistic;
 
-pub use contrast::{Contrast, ContrastError, Groups, Versus};
+pub use contrast::{Contrast, ContrastError, Groups, LOOKS_MISSING, Versus};
 pub use moments::{BlockError, CategoryMoments, Strip};
 pub use one_sample::{OneSample, TooFewMaps, one_sample};
 pub use question::{Design, Question, Sample};

@@ -123,15 +123,17 @@ pub struct Design {
     group_of_row: Vec<Option<usize>>,
     /// Of each group, its place in each contrast.
     places: Vec<Vec<Option<usize>>>,
+    /// Of each group, its category, where the means of categories are the observations.
+    categories: Option<Vec<String>>,
     contrasts: Vec<(usize, Option<Vec<f64>>)>,
-    of_means: bool,
     part_of_row: Vec<usize>,
     n_parts: usize,
 }
 
 impl Design {
     /// `contrasts` were resolved on one column. With `categories` (one per row) the mean of each category is one
-    /// observation; a row without one, or outside all contrasts, is not used.
+    /// observation; a row without one (empty or `n/a`), or outside all contrasts, is not used. A category with rows on
+    /// both sides of a contrast has one mean on either.
     ///
     /// # Panics
     /// When the contrasts, or the categories, have other numbers of rows.
@@ -139,24 +141,27 @@ impl Design {
         let n_rows = contrasts.first().map_or(0, |c| c.group_of_row.len());
         let mut known: HashMap<(Vec<Option<usize>>, &str), usize> = HashMap::new();
         let mut places = Vec::new();
+        let mut names = Vec::new();
         let mut group_of_row = Vec::with_capacity(n_rows);
         for row in 0..n_rows {
             let place: Vec<Option<usize>> = contrasts.iter().map(|c| c.group_of_row[row]).collect();
-            if place.iter().all(Option::is_none) {
+            let category = categories.map_or("", |c| c[row].trim());
+            let has_no_category = categories.is_some() && (category.is_empty() || category == "n/a");
+            if has_no_category || place.iter().all(Option::is_none) {
                 group_of_row.push(None);
                 continue;
             }
-            let category = categories.map_or("", |c| c[row].trim());
             let next = known.len();
             let group = *known.entry((place.clone(), category)).or_insert(next);
             if group == next {
                 places.push(place);
+                names.push(category.to_owned());
             }
             group_of_row.push(Some(group));
         }
         let contrasts = contrasts.iter().map(|c| (c.names.len(), c.weights.clone())).collect();
-        let of_means = categories.is_some();
-        Design { group_of_row, places, contrasts, of_means, part_of_row: vec![0; n_rows], n_parts: 1 }
+        let categories = categories.map(|_| names);
+        Design { group_of_row, places, categories, contrasts, part_of_row: vec![0; n_rows], n_parts: 1 }
     }
 
     /// The same, with rows in parts (folds) that can be asked for alone: `part_of_row` counts from 0.
@@ -199,10 +204,22 @@ impl Design {
     pub fn question_of(&self, contrast: usize, takes: impl Fn(usize) -> bool) -> Question {
         let (n_samples, weights) = &self.contrasts[contrast];
         let parts: Vec<usize> = (0..self.n_parts).filter(|&p| takes(p)).collect();
-        let cell = |group: usize| parts.iter().map(|part| part * self.places.len() + group).collect();
+        let in_parts = |group: usize| parts.iter().map(move |part| part * self.places.len() + group);
         let sample = |place: usize| {
             let groups = (0..self.places.len()).filter(|&g| self.places[g][contrast] == Some(place));
-            Sample { cells: groups.map(cell).collect(), of_means: self.of_means }
+            let Some(categories) = &self.categories else {
+                return Sample { cells: groups.map(|g| in_parts(g).collect()).collect(), of_means: false };
+            };
+            // Another contrast may have split a category into several groups; here it is one observation all the same.
+            let mut cells: Vec<(&str, Vec<usize>)> = Vec::new();
+            for group in groups {
+                let category = categories[group].as_str();
+                match cells.iter_mut().find(|(known, _)| *known == category) {
+                    Some((_, cell)) => cell.extend(in_parts(group)),
+                    None => cells.push((category, in_parts(group).collect())),
+                }
+            }
+            Sample { cells: cells.into_iter().map(|(_, cell)| cell).collect(), of_means: true }
         };
         Question { samples: (0..*n_samples).map(sample).collect(), weights: weights.clone() }
     }

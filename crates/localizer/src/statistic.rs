@@ -54,7 +54,12 @@ impl TTest {
 impl TTest {
     /// (t, df) of a weighted sum of means above 0; see [`UnitTests`].
     fn of_weighted(self, terms: &[(f64, Moments)]) -> (f64, f64) {
-        let sum: f64 = terms.iter().map(|(w, m)| w * m.mean).sum();
+        let mut sum: f64 = terms.iter().map(|(w, m)| w * m.mean).sum();
+        // Flat levels whose means cancel have no t; what rounding leaves of their sum must not make it infinite.
+        let size: f64 = terms.iter().map(|(w, m)| (w * m.mean).abs()).sum();
+        if terms.iter().all(|(_, m)| m.m2 == 0.0) && sum.abs() <= terms.len() as f64 * f64::EPSILON * size {
+            sum = 0.0;
+        }
         match self {
             TTest::Student => {
                 let df: f64 = terms.iter().map(|(_, m)| m.n as f64 - 1.0).sum();
@@ -663,6 +668,20 @@ mod tests {
         for order in [[0, 0, 1, 1, 2, 2], [0, 0, 2, 2, 1, 1]] {
             let row = tests_of(&data, &order, TTest::Student, None).row(0);
             assert!(row.t.is_nan() && row.p.is_nan(), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn flat_levels_that_cancel_have_no_t() {
+        // 1 - (1 + 0 + 2) / 3 is 1.1e-16 in f64, which over a standard error of 0 would be an infinite t.
+        let data =
+            array![[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [0.0, 0.0], [0.0, 0.0], [2.0, 1.0], [2.0, 1.0]];
+        let thirds = Some(vec![1.0, -1.0 / 3.0, -1.0 / 3.0, -1.0 / 3.0]);
+        for test in [TTest::Student, TTest::Welch] {
+            let tests = asked(&data, &[0, 0, 1, 1, 2, 2, 3, 3], thirds.clone(), test, None).unwrap();
+            let (cancel, differ) = (tests.row(0), tests.row(1));
+            assert!(cancel.t.is_nan() && cancel.reason == Some(Reason::Constant), "{cancel:?}");
+            assert_eq!((differ.t, differ.reason), (f64::INFINITY, None));
         }
     }
 

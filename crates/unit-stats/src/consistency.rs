@@ -6,6 +6,7 @@ use labelled_units::Plan;
 use ndarray::Array2;
 use npy_stream::{Block, NpyReader, PartBuffer, Parts};
 use rdm::{Comparison, Distance, Rdm, compare, distances};
+use std::collections::HashSet;
 use std::fs::File;
 
 /// The units that were selected in one layer, and where to find their responses again.
@@ -27,11 +28,20 @@ const COLUMNS: [&str; 10] =
 /// at a time.
 pub(crate) fn write(job: &Job, out: Output, format: Format, plan: &Plan, chosen: &[Chosen]) -> Result<()> {
     let mut table = TableWriter::new(out, format, &COLUMNS)?;
-    let used = plan.used_rows();
+    let used: Vec<Vec<bool>> = chosen.iter().map(|layer| common(chosen, layer, plan.used_rows())).collect();
+    for (layer, used) in chosen.iter().zip(&used) {
+        let (own, kept) = (layer.stimuli(&plan.used_rows()).len(), used.iter().filter(|used| **used).count());
+        if kept < own {
+            job.note(format!(
+                "{}: --consistency takes {kept} of its {own} pictures, those that all layers have",
+                layer.array
+            ));
+        }
+    }
     for (c, contrast) in plan.contrasts.iter().enumerate() {
         let mut rdms: Vec<Option<Rdm>> = Vec::with_capacity(chosen.len());
-        for layer in chosen {
-            rdms.push(if layer.units[c].len() < 2 { None } else { Some(layer.rdm(&layer.units[c], &used)?) });
+        for (layer, used) in chosen.iter().zip(&used) {
+            rdms.push(if layer.units[c].len() < 2 { None } else { Some(layer.rdm(&layer.units[c], used)?) });
         }
         for (a, one) in chosen.iter().enumerate() {
             for (b, other) in chosen.iter().enumerate().skip(a + 1).filter(|(_, other)| other.model == one.model) {
@@ -64,7 +74,22 @@ pub(crate) fn write(job: &Job, out: Output, format: Format, plan: &Plan, chosen:
     table.into_inner().commit(job)
 }
 
+/// The rows of the stimulus table in use that every layer of a layer's model has: with --inner one layer may lack other
+/// pictures than the next, and RDMs of as many, but other pictures must not be compared.
+fn common(chosen: &[Chosen], layer: &Chosen, mut used: Vec<bool>) -> Vec<bool> {
+    for other in chosen.iter().filter(|other| other.model == layer.model) {
+        let there = other.stimuli(&used);
+        used.iter_mut().enumerate().for_each(|(stimulus, used)| *used &= there.contains(&stimulus));
+    }
+    used
+}
+
 impl Chosen {
+    /// Those rows of the stimulus table in use that this layer has.
+    fn stimuli(&self, used: &[bool]) -> HashSet<usize> {
+        self.rows.iter().flatten().copied().filter(|stimulus| used[*stimulus]).collect()
+    }
+
     /// The RDM of some units over the pictures in use, in the order of the stimulus table.
     fn rdm(&self, units: &[usize], used: &[bool]) -> Result<Rdm> {
         let Some(path) = self.input.path() else { bail!("{}: cannot be read a second time", self.input) };

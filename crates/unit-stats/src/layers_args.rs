@@ -61,8 +61,8 @@ Output, one row per model, layer and contrast:
   *_difference             (--against) proportion, specificity, mean_dprime, activation_z and gini
                            less those of the same layer and contrast of that model
 --consistency FILE: model, contrast, array_a, array_b, n_a, n_b, n_pairs, n_nan, r: Pearson
-correlation of the RDMs (1 - Pearson over the selected units, all pictures of the contrasts) of two
-layers, and reason (too_few_units: below 2). Lu & Wang (2025) describe networks so.
+correlation of the RDMs (1 - Pearson over the selected units, all pictures of the contrasts that every
+layer has) of two layers, and reason (too_few_units: below 2). Lu & Wang (2025) describe networks so.
 
 Examples:
   unit-stats layers --stimuli floc.csv --by domain --t 5 layer3.npy layer4.npy

@@ -107,7 +107,8 @@ fn check_sets(table: &UnitTable, args: &Overlap) -> Result<()> {
                 set.array
             );
         }
-        let complete = n_units == Some(set.units.len()) || set.criterion == Some(Criterion::AllUnits);
+        let writes_all = set.criterion == Some(Criterion::AllUnits);
+        let complete = n_units.map_or(writes_all, |n| n == set.units.len());
         let Some(thresholds) = &args.thresholds else {
             // A table without criterion that holds every unit was written with --all.
             let no_choice = complete && matches!(set.criterion, None | Some(Criterion::AllUnits));
@@ -123,6 +124,13 @@ fn check_sets(table: &UnitTable, args: &Overlap) -> Result<()> {
         let lowest = thresholds.0[0];
         match set.criterion {
             _ if complete => {}
+            Some(Criterion::AllUnits) => bail!(
+                "{source}: {} of the {} units of array {:?}, though its criterion says all units: rows were left out, so \
+                 nothing says whether all with t > {lowest} are there; give the table as select-units wrote it",
+                set.units.len(),
+                n_units.unwrap_or_default(),
+                set.array
+            ),
             Some(criterion) if criterion.answers(lowest) => {}
             Some(Criterion::TAbove(made)) => bail!(
                 "{source}: made with t > {made}, so it cannot tell which units have t > {lowest}; write every unit with \

@@ -5,14 +5,12 @@ use crate::unit_table::UnitTable;
 use anyhow::{Context, Result, bail, ensure};
 use cli::{Input, Job};
 use labelled_inputs::{Names, open_npy, read_stimuli};
+use localizer::LOOKS_MISSING;
 use npy_stream::{Block, Incoming, NpyError, Values};
 use stimulus_table::{StimulusTable, TableJoin};
 
 /// Rows taken from an input at a time.
 const ROWS_PER_BLOCK: usize = 64;
-
-/// What other programs write for a missing value; as a category they would count among "all others".
-const LOOKS_MISSING: [&str; 8] = ["NA", "N/A", "na", "NaN", "nan", "NULL", "null", "None"];
 
 /// The pictures and their categories.
 pub(crate) struct Pictures {
@@ -42,6 +40,7 @@ impl Pictures {
             })
             .collect();
         let (source, by) = (args.stimuli.to_string(), &args.by);
+        // As a category it would count among "all others".
         if let Some(missing) = categories.iter().find(|c| LOOKS_MISSING.contains(&c.as_str())) {
             bail!(
                 "{source}: column {by:?} has {missing:?}, which looks like a missing value but would be one of {} \
