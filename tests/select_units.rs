@@ -570,3 +570,23 @@ fn floc_gives_the_known_shares_of_selective_units_in_three_networks() {
         }
     }
 }
+
+#[test]
+fn a_percentage_other_names_and_missing_folders_are_told_apart() {
+    let (dir, _, _) = folder(24, 4);
+    fs::write(dir.path().join("other.csv"), "stimulus,domain\nx0,faces\nx1,bodies\n").unwrap();
+    for (options, wanted) in [
+        ("--auc 80", "a ROC area lies between 0 and 1 (80 % is .8)"),
+        ("--si 33", "a selectivity index lies between -1 and 1"),
+        ("--correct fdr", "is bh here"),
+        ("--correct fwe", "is bonferroni here"),
+        ("--contrast 'faces - rest'", "as in 'faces > rest'"),
+        ("-o none/units.csv", "there is no folder none; make it first"),
+        ("--stimuli other.csv", "0 are in common: is this the stimulus table of other pictures?"),
+    ] {
+        let stimuli = if options.contains("--stimuli") { "" } else { "--stimuli t.csv" };
+        let out = sh(dir.path(), &format!("select-units {stimuli} --by domain {options} acts.npy"));
+        assert!(out.stderr.contains(wanted), "{options}: {}", out.stderr);
+        assert!(!out.stderr.contains("--inner keeps the 0"), "{options}: {}", out.stderr);
+    }
+}

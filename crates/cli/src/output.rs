@@ -57,6 +57,9 @@ impl Output {
             Some(p) if !p.as_os_str().is_empty() => p,
             _ => Path::new("."),
         };
+        if !folder.exists() {
+            bail!("{}: there is no folder {}; make it first", target.display(), folder.display());
+        }
         let mut builder = tempfile::Builder::new();
         builder.prefix(".catsel-").suffix(".tmp");
         #[cfg(unix)]

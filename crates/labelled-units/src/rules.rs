@@ -1,6 +1,8 @@
 //! Options that say which units are selected.
 
-use localizer::{Correction, Measure, Selection, TTest, Top, Versus, parse_rate, parse_threshold};
+use localizer::{
+    Correction, Measure, Selection, TTest, Top, Versus, parse_area, parse_index, parse_rate, parse_threshold,
+};
 
 /// The field's threshold for voxels and units alike.
 const DEFAULT_T: f64 = 7.0;
@@ -22,13 +24,13 @@ pub struct RuleArgs {
     #[arg(long, value_name = "D", allow_negative_numbers = true, value_parser = parse_threshold)]
     pub dprime: Option<f64>,
     /// Keep units with a selectivity index (preferred - rest) / (|preferred| + |rest|) of at least S; 1/3 is twice the response
-    #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = parse_threshold)]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = parse_index)]
     pub si: Option<f64>,
     /// Keep units whose mean response to the preferred pictures is at least R times that to the others
     #[arg(long, value_name = "R", value_parser = parse_threshold)]
     pub ratio: Option<f64>,
     /// Compute the ROC area, and keep units with at least A; needs all responses of a unit at once
-    #[arg(long, value_name = "A", value_parser = parse_threshold)]
+    #[arg(long, value_name = "A", value_parser = parse_area)]
     pub auc: Option<f64>,
     /// Keep the N units (or P% of all units) with the highest --rank-by among those that pass the other rules
     #[arg(long, value_name = "N|P%")]

@@ -102,7 +102,9 @@ pub enum ContrastError {
     #[error("contrast \"{0}\" has an unbalanced double quote; quote a whole name")]
     Quote(String),
     /// `rest` where it cannot stand.
-    #[error("contrast \"{0}\" uses rest beside other names or on the left; rest stands alone on the right")]
+    #[error(
+        "contrast \"{0}\" uses rest beside other names or on the left; rest stands alone on the right, as in 'faces > rest'"
+    )]
     MisplacedRest(String),
     /// A level on both sides, or twice on one.
     #[error("\"{0}\" stands in the contrast twice; a level is on one side, once")]

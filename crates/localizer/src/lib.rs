@@ -19,7 +19,9 @@ pub use moments::{BlockError, CategoryMoments, Strip};
 pub use one_sample::{OneSample, TooFewMaps, one_sample};
 pub use question::{Design, Question, Sample};
 pub use roc::roc_areas;
-pub use selection::{Measure, Selection, Top, parse_rate, parse_threshold, select_by_statistic};
+pub use selection::{
+    Measure, Selection, Top, parse_area, parse_index, parse_rate, parse_threshold, select_by_statistic,
+};
 pub use statistic::{
     Correction, GroupTooSmall, TTest, UnitStatistics, UnitTests, Unusable, dprime, mean_ratio, selectivity_index,
     student_t, welch_t,

@@ -196,6 +196,31 @@ pub fn parse_threshold(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A bound on a selectivity index as a user spells it: the index lies in -1..=1, so a percentage would select nothing.
+///
+/// ```
+/// assert_eq!(localizer::parse_index("0.333"), Ok(0.333));
+/// assert!(localizer::parse_index("33").is_err());
+/// ```
+pub fn parse_index(text: &str) -> Result<f64, String> {
+    within(parse_threshold(text)?, -1.0, "a selectivity index lies between -1 and 1 (1/3, twice the response, is .333)")
+}
+
+/// A bound on a ROC area as a user spells it: the area lies in 0..=1, so a percentage would select nothing.
+///
+/// ```
+/// assert_eq!(localizer::parse_area(".8"), Ok(0.8));
+/// assert!(localizer::parse_area("80").is_err());
+/// ```
+pub fn parse_area(text: &str) -> Result<f64, String> {
+    within(parse_threshold(text)?, 0.0, "a ROC area lies between 0 and 1 (80 % is .8)")
+}
+
+/// `value` if it lies in `lowest..=1`, else an error that says what the measure is.
+fn within(value: f64, lowest: f64, measure: &str) -> Result<f64, String> {
+    if (lowest..=1.0).contains(&value) { Ok(value) } else { Err(format!("{value} is out of range: {measure}")) }
+}
+
 /// A false discovery rate as a user spells it: above 0 and at most 1, so that a percentage is not taken for a rate.
 ///
 /// ```

@@ -27,6 +27,9 @@ impl FromStr for Correction {
             "by" => Ok(Correction::BenjaminiYekutieli),
             "bonferroni" => Ok(Correction::Bonferroni),
             "none" => Ok(Correction::Uncorrected),
+            // Names that other packages use for the first and the third.
+            "fdr" => Err("\"fdr\" is bh here (by, where units depend on each other in any way)".to_string()),
+            "fwe" | "fwer" | "bonf" => Err(format!("\"{name}\" is bonferroni here")),
             _ => Err(format!("\"{name}\" is none of bh, by, bonferroni, none")),
         }
     }

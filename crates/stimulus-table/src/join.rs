@@ -109,7 +109,8 @@ pub enum JoinError {
     /// Ids of one side that the other lacks.
     #[error(
         "{with} has {with_count} distinct ids and {without} {without_count}: row {row} ({id:?}) of {with} is not in {without} \
-         ({missing} such ids; {missing_other} the other way round); --inner keeps the {common} in common"
+         ({missing} such ids; {missing_other} the other way round); {}",
+        remedy(*common)
     )]
     DifferentIds {
         /// The side that has the id.
@@ -279,6 +280,14 @@ pub fn join(left: Side, right: Side, options: JoinOptions) -> Result<Joined, Joi
             Some(format!("joined {} and {} by id: {} rows; {}", left.name, right.name, joined.len(), parts.join("; ")));
     }
     Ok(joined)
+}
+
+/// What to do about ids that one side lacks; with none in common the files are about different pictures.
+fn remedy(common: usize) -> String {
+    match common {
+        0 => "0 are in common: is this the stimulus table of other pictures?".to_string(),
+        _ => format!("--inner keeps the {common} in common"),
+    }
 }
 
 fn by_position(left: Side, right: Side) -> Result<Joined, JoinError> {
