@@ -39,7 +39,7 @@ check:
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 
 bench: runtime build
-	scripts/bench.sh
+	scripts/bench.sh $(BENCH)
 
 bench-acts: runtime build
 	build/venv/bin/python scripts/bench-acts.py $(BENCH)
