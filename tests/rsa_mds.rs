@@ -151,6 +151,41 @@ fn systems_come_from_similarities_and_tables_of_pairs() {
 }
 
 #[test]
+fn every_pair_of_systems_becomes_a_map() {
+    // Profiles of two people's regions and two networks: each with each, then one place per system.
+    let dir = tempfile::tempdir().unwrap();
+    let shared = noise(30, 1, 1);
+    let names = ["sub-01_ffa", "sub-01_ofa", "sub-02_ffa", "net", "twin"];
+    for (seed, name) in names.into_iter().enumerate() {
+        let own = noise(30, 1, seed as u64 + 2);
+        save(&dir.path().join(format!("{name}.npy")), &(&shared * 2.0 + own), Some(&ids(30)));
+    }
+    let files = names.map(|n| format!("{n}.npy")).join(" ");
+    let pairs = sh(dir.path(), &format!("tuning compare -q {files} --brain {files} -o pairs.csv"));
+    // Two regions of one person are compared and flagged, a system with itself is left out of the map.
+    assert!(pairs.stderr.contains("sub-01_ffa and sub-01_ofa: same_subject"), "{}", pairs.stderr);
+    pairs.ok();
+    let line = "rsa mds --pairs model,subject --value r --similarity --method metric pairs.csv";
+    let table = rows(&run(dir.path(), line).text());
+    assert_eq!(table.iter().map(|r| r["stimulus"].as_str()).collect::<Vec<_>>(), names);
+    let r = |a: &str, b: &str| {
+        let scores = rows(&fs::read_to_string(dir.path().join("pairs.csv")).unwrap());
+        number(scores.iter().find(|row| row["model"] == a && row["subject"] == b).unwrap(), "r")
+    };
+    let map = places(&table, &["x", "y"]);
+    let (mut wanted, mut found) = (Vec::new(), Vec::new());
+    for i in 0..5 {
+        for j in 0..i {
+            wanted.push(1.0 - r(names[i], names[j]));
+            found.push(distance(&map[i], &map[j]));
+        }
+    }
+    let raw: f64 = wanted.iter().zip(&found).map(|(w, f)| (w - f).powi(2)).sum();
+    let stress = (raw / found.iter().map(|f| f * f).sum::<f64>()).sqrt();
+    assert!((number(&table[0], "stress") - stress).abs() < 1e-9 && stress < 0.2, "{stress}");
+}
+
+#[test]
 fn dendrograms_order_and_merge() {
     let dir = tempfile::tempdir().unwrap();
     // 0, 1, 4, 6, 6.5 on a line, shuffled: b a e d c are at 0 1 4 6 6.5.

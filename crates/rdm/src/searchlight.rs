@@ -52,22 +52,32 @@ impl Models {
 fn prepare(rdm: &Rdm, how: Comparison) -> Option<Vec<f64>> {
     let values = rdm.values();
     let constant = values.iter().all(|v| *v == values[0]);
-    if rdm.n_nan() > 0 || constant || matches!(how, Comparison::Kendall | Comparison::TauA) {
+    if rdm.n_nan() > 0 || constant {
         // compare() has the definitions at these edges.
         return None;
     }
-    let mut vector = match how {
-        Comparison::Spearman | Comparison::RhoA => average_ranks(values),
-        _ => values.to_vec(),
+    let centred = |mut values: Vec<f64>| -> Vec<f64> {
+        let centre = mean(&values);
+        values.iter_mut().for_each(|v| *v -= centre);
+        values
     };
-    if how != Comparison::Cosine {
-        let centre = mean(&vector);
-        vector.iter_mut().for_each(|v| *v -= centre);
-    }
-    let n = vector.len() as f64;
-    let length = match how {
-        Comparison::RhoA => ((n * n * n - n) / 12.0).sqrt(),
-        _ => dot(&vector, &vector).sqrt(),
+    let own_length = |vector: &[f64]| dot(vector, vector).sqrt();
+    let n = values.len() as f64;
+    let (mut vector, length) = match how {
+        Comparison::Cosine => (values.to_vec(), own_length(values)),
+        Comparison::Pearson => {
+            let vector = centred(values.to_vec());
+            let length = own_length(&vector);
+            (vector, length)
+        }
+        Comparison::Spearman => {
+            let vector = centred(average_ranks(values));
+            let length = own_length(&vector);
+            (vector, length)
+        }
+        Comparison::RhoA => (centred(average_ranks(values)), ((n * n * n - n) / 12.0).sqrt()),
+        // Whatever is no product of two vectors is compare()'s alone.
+        _ => return None,
     };
     // Squares that leave the range of f64.
     if !(1e-120..1e120).contains(&length) {

@@ -47,7 +47,10 @@ impl Rows {
                 rows => rows.iter().map(|&row| value(row, v)).sum::<f64>() / rows.len() as f64,
             })
         };
+        // An average of f4 numbers is more exact than one of them, and there are fewer.
+        let averaged = rows_of.iter().any(|rows| rows.len() > 1);
         Ok(match &self.double {
+            None if averaged => Matrix::F8(over(&|row, v| f64::from(self.single[row * n_voxels + v]))),
             Some(kept) => Matrix::F8(over(&|row, v| kept[row * n_voxels + v])),
             None => Matrix::F4(over(&|row, v| f64::from(self.single[row * n_voxels + v])).mapv(|v| v as f32)),
         })
