@@ -9,11 +9,9 @@ Ratios within one run travel between machines; seconds do not.
 """
 
 import argparse
-import os
 import pathlib
 import subprocess
 import sys
-import time
 
 import numpy as np
 
@@ -27,15 +25,25 @@ def write_labelled(path, matrix, ids):
         np.save(file, np.array(ids))
 
 
+# A process starts with the peak memory of the one that started it, and this one holds arrays: a small one in between
+# starts the command, and says how long it took and what it needed.
+STARTER = """
+import os, sys, time
+start = time.perf_counter()
+child = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(child, 0)
+print(status, time.perf_counter() - start, usage.ru_maxrss / 1024, file=open('timed.txt', 'w'))
+"""
+
+
 def timed(command, cwd):
     """Wall seconds and peak MB of a whole process; its failure ends the benchmark."""
-    start = time.perf_counter()
     with open(cwd / "log.txt", "wb") as log:
-        child = subprocess.Popen(command, cwd=cwd, stdout=log, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(child.pid, 0)
-    if status:
+        subprocess.run([sys.executable, "-S", "-E", "-c", STARTER, *map(str, command)], cwd=cwd, stdout=log, stderr=subprocess.STDOUT, check=True)
+    status, seconds, peak_mb = (cwd / "timed.txt").read_text().split()
+    if int(status):
         sys.exit(f"bench: {' '.join(map(str, command))} failed:\n{(cwd / 'log.txt').read_text()}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    return float(seconds), float(peak_mb)
 
 
 def python(code):
@@ -75,6 +83,34 @@ import numpy as np, rsatoolbox
 x = np.load('patterns.npy').astype(np.float64)
 np.save('peer.npy', rsatoolbox.rdm.calc_rdm(rsatoolbox.data.Dataset(x), method='correlation').dissimilarities[0])""")
     ours = [BIN / "rsa", "rdm", "--quiet", "patterns.npy", "-o", "ours.npy"]
+    return peer, ours, lambda: f"largest difference {np.abs(np.load(folder / 'peer.npy') - np.load(folder / 'ours.npy')).max():.1e}"
+
+
+def rdm_large(folder):
+    n, p = 5000, 10000
+    write_labelled(folder / "patterns5000.npy", np.random.default_rng(4).standard_normal((n, p), dtype=np.float32), [f"s{i}" for i in range(n)])
+    peer = python("""
+import numpy as np
+x = np.load('patterns5000.npy'); z = x - x.mean(1, keepdims=True); z /= np.linalg.norm(z, axis=1, keepdims=True)
+np.save('peer.npy', (1 - z @ z.T)[np.triu_indices(len(x), 1)])""")
+    ours = [BIN / "rsa", "rdm", "--quiet", "patterns5000.npy", "-o", "ours.npy"]
+    return peer, ours, lambda: f"largest difference {np.abs(np.load(folder / 'peer.npy') - np.load(folder / 'ours.npy')).max():.1e}"
+
+
+def crossnobis(folder):
+    conditions, runs, channels = 515, 3, 5000
+    rng = np.random.default_rng(5)
+    x = np.tile(rng.standard_normal((conditions, channels)), (runs, 1)) + rng.standard_normal((conditions * runs, channels))
+    # names that sort as they come, since rsatoolbox sorts
+    ids = [f"s{i:03}" for i in range(conditions)] * runs
+    write_labelled(folder / "betas.npy", x, ids)
+    (folder / "trials.csv").write_text("stimulus,run\n" + "".join(f"{s},{i // conditions}\n" for i, s in enumerate(ids)))
+    peer = python(f"""
+import numpy as np, rsatoolbox
+x = np.load('betas.npy')
+data = rsatoolbox.data.Dataset(x, obs_descriptors=dict(cond=np.tile(np.arange({conditions}), {runs}), run=np.repeat(np.arange({runs}), {conditions})))
+np.save('peer.npy', rsatoolbox.rdm.calc_rdm_crossnobis(data, 'cond', cv_descriptor='run').dissimilarities[0])""")
+    ours = [BIN / "rsa", "rdm", "--quiet", "--metric", "crossnobis", "--per-channel", "--cv", "run", "--stimuli", "trials.csv", "betas.npy", "-o", "ours.npy"]
     return peer, ours, lambda: f"largest difference {np.abs(np.load(folder / 'peer.npy') - np.load(folder / 'ours.npy')).max():.1e}"
 
 
@@ -127,6 +163,8 @@ np.save('peer.npy', pred)""")
 TASKS = {
     "select-units 1440 x 100k (scipy)": lambda f: select(f, 100_000),
     "rsa rdm 1000 x 10k (rsatoolbox)": rdm,
+    "rsa rdm 5000 x 10k (numpy f4)": rdm_large,
+    "rsa rdm crossnobis 515 x 3 x 5000 (rsatoolbox)": crossnobis,
     "rsa compare pearson 10 x 8, 515 (rsatoolbox)": lambda f: compare(f, "corr", "pearson"),
     "rsa compare spearman 10 x 8, 515 (rsatoolbox)": lambda f: compare(f, "spearman", "spearman"),
     "encode fit 600 x 1000 -> 500 (scikit-learn)": encode,
