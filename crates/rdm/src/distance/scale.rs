@@ -140,9 +140,7 @@ wide! {
         };
         let (chunks, rest) = row.as_chunks::<LANES>();
         for chunk in chunks {
-            for k in 0..LANES {
-                one(k, chunk[k].to_f64());
-            }
+            chunk.iter().enumerate().for_each(|(k, x)| one(k, x.to_f64()));
         }
         rest.iter().enumerate().for_each(|(k, x)| one(k, x.to_f64()));
         (zero.into_iter().sum(), largest.into_iter().fold(0.0, f64::max), sum.into_iter().sum())
@@ -175,9 +173,7 @@ wide! {
         };
         let (chunks, rest) = row.as_chunks::<LANES>();
         for chunk in chunks {
-            for k in 0..LANES {
-                one(k, chunk[k].to_f64());
-            }
+            chunk.iter().enumerate().for_each(|(k, x)| one(k, x.to_f64()));
         }
         rest.iter().enumerate().for_each(|(k, x)| one(k, x.to_f64()));
         (sum.into_iter().sum(), squares.into_iter().sum(), largest.into_iter().fold(0.0, f64::max))
