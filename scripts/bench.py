@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Our tools beside the field's Python on the same files: whole processes, answers compared before any time is printed.
 
-    bench.py [--rounds 3] [--folder build/bench] [--only NAME]
+    bench.py [--rounds 3] [--folder build/bench] [--only NAME] [--wide]
 
 Each task makes its input from a seed, runs the peer and our binary in turn `--rounds` times with as many threads as the
 machine has, and prints the best wall time and the peak memory of each, their ratio, and how far the answers differ.
@@ -9,11 +9,25 @@ Ratios within one run travel between machines; seconds do not.
 """
 
 import argparse
+import json
 import pathlib
 import subprocess
 import sys
 
-import numpy as np
+# A process counts the memory of the one it was forked from as its own peak, so commands are started by a small process.
+STARTER = """
+import json, os, subprocess, sys, time
+for line in sys.stdin:
+    command, cwd = json.loads(line)
+    start = time.perf_counter()
+    with open(os.path.join(cwd, "log.txt"), "wb") as log:
+        child = subprocess.Popen(command, cwd=cwd, stdout=log, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(child.pid, 0)
+    print(json.dumps([status, time.perf_counter() - start, usage.ru_maxrss / 1024]), flush=True)
+"""
+starter = subprocess.Popen([sys.executable, "-S", "-c", STARTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+import numpy as np  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BIN = ROOT / "target/release"
@@ -25,54 +39,67 @@ def write_labelled(path, matrix, ids):
         np.save(file, np.array(ids))
 
 
-# A process starts with the peak memory of the one that started it, and this one holds arrays: a small one in between
-# starts the command, and says how long it took and what it needed.
-STARTER = """
-import os, sys, time
-start = time.perf_counter()
-child = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)
-_, status, usage = os.wait4(child, 0)
-print(status, time.perf_counter() - start, usage.ru_maxrss / 1024, file=open('timed.txt', 'w'))
-"""
-
-
 def timed(command, cwd):
     """Wall seconds and peak MB of a whole process; its failure ends the benchmark."""
-    with open(cwd / "log.txt", "wb") as log:
-        subprocess.run([sys.executable, "-S", "-E", "-c", STARTER, *map(str, command)], cwd=cwd, stdout=log, stderr=subprocess.STDOUT, check=True)
-    status, seconds, peak_mb = (cwd / "timed.txt").read_text().split()
-    if int(status):
+    starter.stdin.write(json.dumps([[str(word) for word in command], str(cwd)]) + "\n")
+    starter.stdin.flush()
+    status, seconds, megabytes = json.loads(starter.stdout.readline())
+    if status:
         sys.exit(f"bench: {' '.join(map(str, command))} failed:\n{(cwd / 'log.txt').read_text()}")
-    return float(seconds), float(peak_mb)
+    return seconds, megabytes
 
 
 def python(code):
     return [sys.executable, "-c", code]
 
 
-def select(folder, n_units):
+SCIPY_ROUTE = """
+import numpy as np, scipy.stats as ss, pandas as pd
+x = np.load('{acts}'); d = pd.read_csv('stimuli.csv')['domain'].to_numpy() == 'faces'
+r = ss.ttest_ind(x[d], x[~d], equal_var=False, alternative='greater'); q = ss.false_discovery_control(r.pvalue)
+dprime = (x[d].mean(0) - x[~d].mean(0)) / np.sqrt((x[d].var(0, ddof=1) + x[~d].var(0, ddof=1)) / 2)
+pd.DataFrame(dict(unit=np.arange(x.shape[1]), t=r.statistic, p=r.pvalue, q=q, dprime=dprime)).to_csv('peer.csv', index=False)"""
+
+# What a careful user writes: mapped file, blocks of rows, sums in f8 of values shifted by a first guess of the mean.
+NUMPY_BLOCKS = """
+import numpy as np, scipy.stats as ss, pandas as pd
+x = np.load('{acts}', mmap_mode='r'); d = pd.read_csv('stimuli.csv')['domain'].to_numpy() == 'faces'
+n = np.array([d.sum(), (~d).sum()])[:, None]; shift = x[:32].mean(0, dtype=np.float64)
+sums, squares = np.zeros((2, x.shape[1])), np.zeros((2, x.shape[1]))
+for i in range(0, len(x), 16):
+    block = x[i:i + 16] - shift
+    for g, rows in enumerate((d[i:i + 16], ~d[i:i + 16])):
+        part = block[rows]; sums[g] += part.sum(0); squares[g] += np.square(part).sum(0)
+mean = sums / n; var = (squares - n * mean ** 2) / (n - 1); se2 = var / n
+t = (mean[0] - mean[1]) / np.sqrt(se2.sum(0)); df = se2.sum(0) ** 2 / (se2 ** 2 / (n - 1)).sum(0)
+p = ss.t.sf(t, df); q = ss.false_discovery_control(p)
+pd.DataFrame(dict(unit=np.arange(len(t)), t=t, p=p, q=q, dprime=(mean[0] - mean[1]) / np.sqrt(var.mean(0)))).to_csv('peer.csv', index=False)"""
+
+
+def select(folder, n_units, route):
+    """Welch's t, its p, Benjamini-Hochberg's q and d' of every unit, as a table; our table goes through stdout."""
     rng = np.random.default_rng(0)
     n, categories = 1440, ["faces", "bodies", "places", "characters", "objects"]
     ids = [f"s{i}" for i in range(n)]
     (folder / "stimuli.csv").write_text(
         "stimulus,domain\n" + "".join(f"{s},{categories[i % 5]}\n" for i, s in enumerate(ids)))
-    if not (folder / f"acts{n_units}.npy").exists():
-        acts = rng.standard_normal((n, n_units), dtype=np.float32)
-        acts[::5, : n_units // 20] += 0.5
-        write_labelled(folder / f"acts{n_units}.npy", acts, ids)
-    peer = python(f"""
-import numpy as np, scipy.stats as ss, pandas as pd
-x = np.load('acts{n_units}.npy'); d = pd.read_csv('stimuli.csv')['domain'].to_numpy() == 'faces'
-r = ss.ttest_ind(x[d], x[~d], alternative='greater'); q = ss.false_discovery_control(r.pvalue)
-pd.DataFrame(dict(unit=np.arange(x.shape[1]), t=r.statistic, p=r.pvalue, q=q)).to_csv('peer.csv', index=False)""")
-    ours = [BIN / "select-units", "--quiet", "--stimuli", "stimuli.csv", "--by", "domain", "--contrast", "faces > rest",
-            "--all", f"acts{n_units}.npy", "-o", "ours.csv"]
+    acts = folder / f"acts{n_units}.npy"
+    if not acts.exists():
+        with open(acts, "wb") as file:
+            np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (n, n_units)})
+            for i in range(n):
+                row = rng.standard_normal(n_units, dtype=np.float32)
+                row[: n_units // 20] += 0.5 * (i % 5 == 0)
+                row.tofile(file)
+            np.save(file, np.array(ids))
+    line = f"select-units -q --stimuli stimuli.csv --by domain --contrast 'faces > rest' --test welch --correct bh --all {acts.name} > ours.csv"
+    ours = ["sh", "-c", f"exec {BIN}/{line}"]
 
     def agree():
         a, b = (np.genfromtxt(folder / f, delimiter=",", names=True, dtype=None, encoding="utf-8") for f in ("peer.csv", "ours.csv"))
         return f"largest difference in t {np.abs(a['t'] - b['t']).max():.1e}"
 
-    return peer, ours, agree
+    return python(route.format(acts=acts.name)), ours, agree
 
 
 def rdm(folder):
@@ -161,7 +188,9 @@ np.save('peer.npy', pred)""")
 
 
 TASKS = {
-    "select-units 1440 x 100k (scipy)": lambda f: select(f, 100_000),
+    "select-units 1440 x 100k (scipy)": lambda f: select(f, 100_000, SCIPY_ROUTE),
+    "select-units 1440 x 100k (numpy in blocks)": lambda f: select(f, 100_000, NUMPY_BLOCKS),
+    "select-units 1440 x 1M (numpy in blocks)": lambda f: select(f, 1_000_000, NUMPY_BLOCKS),
     "rsa rdm 1000 x 10k (rsatoolbox)": rdm,
     "rsa rdm 5000 x 10k (numpy f4)": rdm_large,
     "rsa rdm crossnobis 515 x 3 x 5000 (rsatoolbox)": crossnobis,
@@ -176,11 +205,12 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=pathlib.Path, default=ROOT / "build/bench")
     parser.add_argument("--only", default="")
+    parser.add_argument("--wide", action="store_true", help="also a layer of a million units (5.8 GB on disk)")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     print(f"{'task (peer)':48} {'peer s':>8} {'ours s':>8} {'ratio':>7} {'peer MB':>8} {'ours MB':>8}  agreement")
     for name, make in TASKS.items():
-        if args.only not in name:
+        if args.only not in name or ("1M" in name and not args.wide):
             continue
         peer, ours, agree = make(args.folder)
         runs = [(timed(peer, args.folder), timed(ours, args.folder)) for _ in range(args.rounds)]

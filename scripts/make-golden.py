@@ -9,14 +9,31 @@ import warnings
 
 sys.dont_write_bytecode = True
 
-from golden import ceilings, distances, distributions, fmri, input_tensors, npy_files, pictures, projection, rdms, ridge, units  # noqa: E402
+from golden import (  # noqa: E402
+    ceilings,
+    distances,
+    distributions,
+    fmri,
+    hypergeometric,
+    input_tensors,
+    npy_files,
+    pictures,
+    projection,
+    rdms,
+    ridge,
+    scaling,
+    searchlights,
+    unit_stats,
+    units,
+)
 from golden.files import Testdata  # noqa: E402
 
 
 def main():
     warnings.simplefilter("ignore")  # the hard inputs are there to be warned about
     testdata = Testdata()
-    for part in (distributions, npy_files, pictures, input_tensors, units, rdms, distances, ridge, ceilings, fmri, projection):
+    made = (distributions, hypergeometric, npy_files, pictures, input_tensors, units, unit_stats, rdms, distances, ridge, ceilings)
+    for part in (*made, fmri, projection, scaling, searchlights):
         part.make(testdata)
     testdata.save(pathlib.Path(__file__).resolve().parent.parent / "testdata")
     total = sum(len(data) for data in testdata.files.values())

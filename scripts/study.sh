@@ -80,4 +80,6 @@ if have face_con_16subj; then
     fmri-roi define --quiet --stat "$out/faces_t.nii.gz" --t 6 --peaks -o "$out/faces_peaks.csv"
     cat "$out/faces_peaks.csv"
 fi
+say "5. Face units (fLoc, t > 7) of lite0 pool against one person's FFA, picture by picture"
+CATSEL_DATA=$data scripts/study-tuning.sh
 say "files: $out/"

@@ -25,6 +25,8 @@ mod projection;
 mod rdms;
 #[path = "golden/ridge.rs"]
 mod ridge;
+#[path = "golden/scaling.rs"]
+mod scaling;
 #[path = "golden/units.rs"]
 mod units;
 #[path = "golden/worked_examples.rs"]

@@ -169,8 +169,38 @@ fn the_recipe_for_lesions_and_untrained_twins_runs() {
     let (lesioned, _) = matrix(&fs::read(dir.path().join("lesioned.npy")).unwrap());
     assert!(lesioned.rows().into_iter().all(|row| row[0] == -row[1]), "{lesioned}");
     for seed in 1..=5 {
-        assert!(fs::read_to_string(dir.path().join(format!("twin-{seed}.csv"))).unwrap().starts_with("array,unit,"));
+        assert!(
+            fs::read_to_string(dir.path().join(format!("twin-{seed}.csv")))
+                .unwrap()
+                .starts_with("array,contrast,unit,")
+        );
     }
+}
+
+#[test]
+fn the_recipe_of_two_localizers_runs() {
+    let dir = workplace();
+    pictures(dir.path(), "other", 6, 9);
+    for (options, table, file) in [("", "floc", "layer4"), ("--untrained 1", "floc", "twin"), ("", "other", "other")] {
+        let line = format!("ann-acts net.onnx {NO_STEPS} {options} --layer conv {table}.csv -o {file}.npy");
+        sh(dir.path(), &line).ok();
+    }
+    let out = sh(dir.path(), &block("sh", "unit-stats overlap"));
+    assert_eq!(out.code, 0, "{}", out.stderr);
+    let table = |name: &str| rows(&fs::read_to_string(dir.path().join(name)).unwrap());
+    let halves = table("halves.csv");
+    assert!(halves.iter().any(|r| r["fold"] == "even") && halves[0].contains_key("p_null"));
+    // Red-minus-green units prefer faces in both sets of pictures.
+    let faces = table("overlap.csv").into_iter().find(|r| r["preferred"] == "faces" && r["threshold"] == "3").unwrap();
+    assert!(faces["dice"].parse::<f64>().unwrap() > 0.3, "{faces:?}");
+    let validated = table("validated.csv");
+    let mean = |category: &str| -> f64 {
+        let of = |r: &&std::collections::HashMap<String, String>| {
+            r["contrast"] == "faces > rest" && r["category"] == category
+        };
+        validated.iter().find(of).unwrap()["mean"].parse().unwrap()
+    };
+    assert!(mean("faces") > 0.5 && mean("places") < 0.0);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use support::*;
 
-const HEADER: &str = "array,unit,n,mean_preferred,mean_rest,t,df,p,neg_log10_p,q,dprime,selectivity_index,reason";
+const HEADER: &str = "array,contrast,unit,n_units,n,mean_preferred,mean_rest,t,df,p,neg_log10_p,q,dprime,selectivity_index,ratio,auc,criterion,reason";
 const CONTRAST: &str = "--by domain --contrast 'faces > rest'";
 
 /// 4 categories x `per` pictures, in rounds (faces, bodies, places, objects, faces, ...).
@@ -208,7 +208,7 @@ fn rules_are_thresholds_rates_and_ranks() {
     run(dir.path(), &format!("select-units --stimuli t.csv {CONTRAST} --fdr bh --alpha 5 acts.npy"))
         .fails(2, &["5 % is .05"]);
     run(dir.path(), &format!("select-units --stimuli t.csv {CONTRAST} --t nan acts.npy")).fails(2, &["nan"]);
-    run(dir.path(), &format!("select-units --stimuli t.csv {CONTRAST} --alpha .05 acts.npy")).fails(2, &["--fdr"]);
+    run(dir.path(), &format!("select-units --stimuli t.csv {CONTRAST} --alpha .05 acts.npy")).fails(2, &["--correct"]);
 }
 
 #[test]
@@ -480,9 +480,9 @@ fn the_sidecar_says_contrast_test_and_rules() {
     run(dir.path(), &format!("select-units --stimuli t.csv {CONTRAST} --test welch --t 2 acts.npy -o units.csv")).ok();
     let side: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(dir.path().join("units.json")).unwrap()).unwrap();
-    assert_eq!((&side["contrast"], &side["test"]), (&"faces > rest".into(), &"welch".into()));
+    assert_eq!((&side["contrasts"][0], &side["test"]), (&"faces > rest".into(), &"welch".into()));
     assert_eq!(side["inputs"].as_array().unwrap().len(), 2);
-    assert_eq!((&side["rules"], &side["versus"]), (&"t > 2".into(), &"pooled".into()));
+    assert_eq!((&side["rules"], &side["versus"]), (&"welch t > 2".into(), &"pooled".into()));
     let stdout = run(dir.path(), &format!("select-units --stimuli t.csv {CONTRAST} --test welch --t 2 acts.npy")).ok();
     assert_eq!(fs::read(dir.path().join("units.csv")).unwrap(), stdout);
     // What fails leaves the file and its sidecar as they were, and nothing half-written beside them.

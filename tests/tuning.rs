@@ -46,7 +46,11 @@ fn a_profile_is_the_mean_or_median_over_units() {
     assert_eq!((mean, labels.unwrap()), (array![[3.0], [1.0]], ids(2)));
     assert_eq!(matrix(&pipe(dir.path(), "tuning profile --statistic median", &bytes).ok()).0, array![[2.0], [0.0]]);
     let text = run(dir.path(), "tuning profile --format csv ffa.npy").text();
-    assert_eq!(text, "array,stimulus,n_units,response\nffa,s0,3,3\nffa,s1,3,1\n");
+    assert_eq!(
+        text,
+        "array,stimulus,n_units,n_constant,n_nan,response,z,reason\nffa,s0,3,0,0,3,0.7071067811865475,\n\
+                      ffa,s1,3,0,0,1,-0.7071067811865475,\n"
+    );
     // f4 in: the mean is still written in f8.
     let mut single = Vec::new();
     let third = npy_stream::Matrix::F4(array![[1.0f32, 1.0, 2.0]]);
@@ -150,7 +154,10 @@ fn systems_are_compared_by_id_in_any_order() {
     save(&dir.path().join("one.npy"), &one, Some(&ids(12)));
     save(&dir.path().join("two.npy"), &two, Some(&ids(12)));
     let text = run(dir.path(), "tuning compare model.npy --brain one.npy two.npy").text();
-    assert_eq!(text.lines().next().unwrap(), "model,subject,compare,n_stimuli,r,reliability,r_norm,reason");
+    assert_eq!(
+        text.lines().next().unwrap(),
+        "model,subject,compare,n_stimuli,r,reliability,model_reliability,r_norm,trials,n_subjects,reason"
+    );
     let r = [pearson(&means(&model), &means(&one)), pearson(&means(&model), &means(&two))];
     for (row, expected) in [r[0], r[1], (r[0] + r[1]) / 2.0].into_iter().enumerate() {
         assert!((cell(&text, row, "r").parse::<f64>().unwrap() - expected).abs() < 1e-14, "{text}");
@@ -428,16 +435,23 @@ fn bad_bytes_closed_pipes_full_disks_and_sidecars() {
 #[test]
 fn help_examples_run() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("face_units.csv"), "unit\n1\n2\n").unwrap();
+    fs::write(dir.path().join("face_units.csv"), "unit,t\n1,8.5\n2,7.5\n").unwrap();
     for name in ["acts", "ffa", "trained", "untrained"] {
         save(&dir.path().join(format!("{name}.npy")), &noise(8, 4, name.len() as u64), Some(&ids(8)));
     }
+    for name in ["faces", "m1", "m2"] {
+        save(&dir.path().join(format!("{name}.npy")), &noise(8, 1, name.len() as u64), Some(&ids(8)));
+    }
     for subject in ["sub-1", "sub-2"] {
         fs::create_dir(dir.path().join(subject)).unwrap();
-        save(&dir.path().join(subject).join("ffa.npy"), &noise(8, 4, 11), Some(&ids(8)));
+        for roi in ["ffa", "ofa"] {
+            save(&dir.path().join(subject).join(format!("{roi}.npy")), &noise(16, 4, 11), Some(&shown(&ids(8), 2)));
+        }
     }
+    let pictures: String = (0..8).map(|i| format!("s{i},{},{}\n", ["human", "animal"][i % 2], i / 4)).collect();
+    fs::write(dir.path().join("pictures.csv"), format!("stimulus,face_species,has_people\n{pictures}")).unwrap();
     let mut n = 0;
-    for verb in ["", "profile", "compare"] {
+    for verb in ["", "profile", "compare", "diverge"] {
         let help = run(dir.path(), &format!("tuning {verb} --help")).text();
         for example in help.lines().skip_while(|l| !l.starts_with("EXAMPLES")).skip(1).filter(|l| l.contains("tuning "))
         {
@@ -445,5 +459,5 @@ fn help_examples_run() {
             n += 1;
         }
     }
-    assert_eq!(n, 7);
+    assert_eq!(n, 12);
 }

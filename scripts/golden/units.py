@@ -3,6 +3,7 @@
 testdata/golden/units/acts-f8.npy, acts-f4.npy  the activations, then their ids (f4: the same numbers, rounded)
 testdata/golden/units/stimuli.csv               stimulus,category,domain
 testdata/golden/units/faces-{f8,f4}.json        'faces > bodies,places,objects': pooled and each, Student and Welch
+testdata/golden/units/weights.json              '2*faces - bodies - places' and unequal weights: contrasts of a least-squares one-way layout
 testdata/golden/units/fdr.json                  false_discovery_control on p values with NaN among them
 testdata/golden/units/tails.json                log survival functions far beyond where p is 0 (mpmath, 60 digits)
 """
@@ -56,6 +57,47 @@ def selectivity_index(a, b):
     return (a.mean(0) - b.mean(0)) / (np.abs(a.mean(0)) + np.abs(b.mean(0)))
 
 
+def ratio(a, b):
+    return np.where((a < 0) | (b < 0), np.nan, a / np.abs(b))
+
+
+def roc_area(a, b):
+    """Mann and Whitney's U of the first sample over the number of pairs; units with NaN have none."""
+    u = np.array([scipy.stats.mannwhitneyu(x, y, method="asymptotic").statistic for x, y in zip(a.T, b.T)])
+    return np.where(np.isnan(a).any(0) | np.isnan(b).any(0), np.nan, u / (len(a) * len(b)))
+
+
+def weighted(x, domains, weights, test):
+    """The contrast of level means: by least squares (Student), or by the definition of Satterthwaite's df (Welch)."""
+    x = x.astype(np.float64)
+    levels = list(weights)
+    rows = np.isin(domains, levels)
+    x, domains = x[rows], domains[rows]
+    w = np.array([weights[level] for level in levels], float)
+    w /= np.where(w > 0, w[w > 0].sum(), -w[w < 0].sum())
+    with np.errstate(all="ignore"):
+        if test == "student":
+            design = (domains[:, None] == np.array(levels)).astype(float)
+            beta, *_ = np.linalg.lstsq(design, np.nan_to_num(x), rcond=None)
+            df = len(x) - len(levels)
+            variance = ((np.nan_to_num(x) - design @ beta) ** 2).sum(0) / df
+            t = w @ beta / np.sqrt(variance * (w @ np.linalg.inv(design.T @ design) @ w))
+            df = np.full(t.shape, float(df))
+        else:
+            means = np.array([x[domains == level].mean(0) for level in levels])
+            parts = np.array([w[i] ** 2 * scipy.stats.sem(x[domains == level], axis=0) ** 2 for i, level in enumerate(levels)])
+            n = np.array([(domains == level).sum() for level in levels])[:, None]
+            t = w @ means / np.sqrt(parts.sum(0))
+            df = parts.sum(0) ** 2 / (parts**2 / (n - 1)).sum(0)
+        return {"t": t, "df": df, "p": scipy.stats.t.sf(t, df)}
+
+
+WEIGHTS = {
+    "2*faces - bodies - places": {"faces": 2, "bodies": -1, "places": -1},
+    "0.7*faces + 0.3*bodies - 0.9*places - 0.1*objects": {"faces": 0.7, "bodies": 0.3, "places": -0.9, "objects": -0.1},
+}
+
+
 def corrected(p, method):
     """SciPy's correction refuses NaN: leave those units out, as not tested, and put NaN back."""
     q = np.full(len(p), np.nan)
@@ -94,6 +136,9 @@ def compared(a, b, test):
             "selectivity_index": selectivity_index(a, b),
             "q_bh": corrected(result.pvalue, "bh"),
             "q_by": corrected(result.pvalue, "by"),
+            "q_bonferroni": np.minimum(result.pvalue * np.sum(~np.isnan(result.pvalue)), 1),
+            "ratio": ratio(a.mean(0), b.mean(0)),
+            "auc": roc_area(a, b),
         }
     seen = np.isfinite(logs) & (logs > -600)
     np.testing.assert_allclose(np.exp(logs[seen]), result.pvalue[seen], rtol=1e-9)
@@ -141,6 +186,12 @@ def make(testdata):
         stored = x.astype(dtype)
         testdata.array(f"golden/units/acts-{dtype}.npy", stored, ids)
         testdata.json(f"golden/units/faces-{dtype}.json", tables(stored, domains))
+
+    stored = {dtype: x.astype(dtype) for dtype in ("f8", "f4")}
+    testdata.json("golden/units/weights.json", {
+        dtype: {text: {test: weighted(acts, domains, weights, test) for test in ("student", "welch")} for text, weights in WEIGHTS.items()}
+        for dtype, acts in stored.items()
+    })
 
     p = np.concatenate([rng.uniform(size=40) ** 4, [0.0, 1.0, 0.01, 0.01, np.nan, 1e-300, np.nan]])
     testdata.json("golden/units/fdr.json", {"p": p, "bh": corrected(p, "bh"), "by": corrected(p, "by")})

@@ -1,7 +1,10 @@
 //! Localizer statistics of 120 stimuli x 24 units, hard units among them, against SciPy.
 
 use crate::load::{all_close, arrays, close, counts, json, number, numbers, path};
-use localizer::{CategoryMoments, Contrast, Correction, Reason, Selection, TTest, UnitStatistics, UnitTests, Versus};
+use localizer::{
+    CategoryMoments, Contrast, Correction, Groups, Question, Reason, Selection, TTest, UnitStatistics, UnitTests,
+    Versus, roc_areas,
+};
 use npy_stream::Block;
 use serde_json::Value;
 
@@ -19,9 +22,15 @@ fn domains() -> Vec<String> {
     table.records().map(|row| row.unwrap()[2].to_owned()).collect()
 }
 
+fn contrast(text: &str, versus: Versus) -> Groups {
+    text.parse::<Contrast>().unwrap().resolve(&domains(), versus).unwrap()
+}
+
 fn tested(file: &str, test: TTest, versus: Versus, correction: Correction) -> UnitTests {
-    let contrast: Contrast = "faces > bodies,places,objects".parse().unwrap();
-    let groups = contrast.resolve(&domains(), versus).unwrap();
+    tested_for(file, &contrast("faces > bodies,places,objects", versus), test, correction)
+}
+
+fn tested_for(file: &str, groups: &Groups, test: TTest, correction: Correction) -> UnitTests {
     let (matrix, labels) = arrays(file).remove(0).into_matrix().unwrap();
     assert_eq!(labels.unwrap().len(), 120);
     let mut moments = CategoryMoments::new(groups.names.len(), matrix.n_columns());
@@ -29,12 +38,12 @@ fn tested(file: &str, test: TTest, versus: Versus, correction: Correction) -> Un
         Block::F4(block) => moments.add_rows(block, &groups.group_of_row).unwrap(),
         Block::F8(block) => moments.add_rows(block, &groups.group_of_row).unwrap(),
     }
-    UnitTests::compute(moments, test, Some(correction)).unwrap()
+    UnitTests::compute(moments.into(), Question::of_groups(groups), test, Some(correction)).unwrap()
 }
 
 type Column = (&'static str, fn(&UnitStatistics) -> f64);
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 9] = [
     ("mean_preferred", |s| s.mean_preferred),
     ("mean_rest", |s| s.mean_rest),
     ("t", |s| s.t),
@@ -43,6 +52,7 @@ const COLUMNS: [Column; 8] = [
     ("neg_log10_p", |s| s.neg_log10_p),
     ("dprime", |s| s.dprime),
     ("selectivity_index", |s| s.selectivity_index),
+    ("ratio", |s| s.ratio),
 ];
 
 fn usable(unit: usize) -> bool {
@@ -93,7 +103,12 @@ fn units_that_cannot_be_tested_keep_their_place_and_say_why() {
 
 #[test]
 fn q_is_scipys_over_the_units_that_were_tested() {
-    for (correction, name) in [(Correction::BenjaminiHochberg, "q_bh"), (Correction::BenjaminiYekutieli, "q_by")] {
+    for (correction, name) in [
+        (Correction::BenjaminiHochberg, "q_bh"),
+        (Correction::BenjaminiYekutieli, "q_by"),
+        (Correction::Bonferroni, "q_bonferroni"),
+        (Correction::Uncorrected, "p"),
+    ] {
         let tests = tested("units/acts-f8.npy", TTest::Student, Versus::Pooled, correction);
         let expected = json("units/faces-f8.json");
         let expected = numbers(&expected["student"]["pooled"][name]);
@@ -105,6 +120,58 @@ fn q_is_scipys_over_the_units_that_were_tested() {
 #[test]
 fn better_than_each_other_domain_is_the_conjunction_of_its_comparisons() {
     let tests = tested("units/acts-f8.npy", TTest::Student, Versus::Each, Correction::BenjaminiYekutieli);
-    let selection = Selection { t_above: Some(0.0), alpha: Some(0.05), top: None };
-    assert_eq!(selection.select(&tests), counts(&json("units/faces-f8.json")["student"]["each_by_05"]));
+    let selection = Selection { t_above: Some(0.0), alpha: Some(0.05), ..Selection::default() };
+    assert_eq!(selection.select(&tests, None), counts(&json("units/faces-f8.json")["student"]["each_by_05"]));
+}
+
+#[test]
+fn roc_areas_are_mann_and_whitneys_u_over_the_number_of_pairs() {
+    for dtype in ["f8", "f4"] {
+        let expected = json(&format!("units/faces-{dtype}.json"));
+        let (matrix, _) = arrays(&format!("units/acts-{dtype}.npy")).remove(0).into_matrix().unwrap();
+        for (versus, others) in [(Versus::Pooled, vec![]), (Versus::Each, vec!["bodies", "places", "objects"])] {
+            let groups = contrast("faces > bodies,places,objects", versus);
+            let question = Question::of_groups(&groups);
+            let areas = match matrix.view() {
+                Block::F4(block) => roc_areas(block, &groups.group_of_row, groups.names.len(), &question),
+                Block::F8(block) => roc_areas(block, &groups.group_of_row, groups.names.len(), &question),
+            };
+            let tables = match others.as_slice() {
+                [] => vec![&expected["student"]["pooled"]],
+                others => others.iter().map(|other| &expected["student"]["each"][other]).collect(),
+            };
+            let reference: Vec<Vec<f64>> = tables.iter().map(|table| numbers(&table["auc"])).collect();
+            for (unit, area) in areas.unwrap().into_iter().enumerate() {
+                if unit == NAN {
+                    assert!(area.is_nan());
+                    continue;
+                }
+                // The weakest comparison; sums of ranks are exact, so only the last division rounds.
+                let least = reference.iter().map(|table| table[unit]).fold(f64::INFINITY, f64::min);
+                close(&format!("{dtype} {versus} auc of unit {unit}"), area, least, 1e-14);
+            }
+        }
+    }
+}
+
+#[test]
+fn weights_are_contrasts_of_a_least_squares_one_way_layout() {
+    let all = json("units/weights.json");
+    for dtype in ["f8", "f4"] {
+        for (text, of_contrast) in all[dtype].as_object().unwrap() {
+            for test in [TTest::Student, TTest::Welch] {
+                let groups = contrast(text, Versus::Pooled);
+                let tests = tested_for(&format!("units/acts-{dtype}.npy"), &groups, test, Correction::Uncorrected);
+                let expected = &of_contrast[test.as_str()];
+                for (name, value) in [COLUMNS[2], COLUMNS[3], COLUMNS[4]] {
+                    let reference = numbers(&expected[name]);
+                    // Units 17 and 19 have (next to) no variance within levels, where least squares leaves rounding.
+                    for unit in (0..24).filter(|u| usable(*u) && ![17, 19].contains(u)) {
+                        let what = format!("{dtype} {text} {} {name} of unit {unit}", test.as_str());
+                        close(&what, value(&tests.row(unit)), reference[unit], TOLERANCE);
+                    }
+                }
+            }
+        }
+    }
 }

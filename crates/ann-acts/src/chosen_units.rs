@@ -18,6 +18,7 @@ impl ChosenUnits {
     pub fn from_table(table: &Table) -> Result<Self> {
         let units = table.indices("unit")?;
         ensure!(!units.is_empty(), "0 units; nothing was selected, so there is nothing to keep");
+        table.require_one_set()?;
         let column = ["layer", "array"].into_iter().find(|column| table.has(column));
         let mut by_name: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         match column {

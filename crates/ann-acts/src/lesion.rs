@@ -81,6 +81,7 @@ pub fn units_by_layer(
         !numbers.is_empty(),
         "holds no unit, so there is nothing to lesion; for the intact network leave --lesion out"
     );
+    table.require_one_set()?;
     let column = ["layer", "array"].into_iter().find(|name| table.has(name));
     let names = column.map(|name| table.column(name)).transpose()?;
     let distinct: BTreeSet<&str> = names.iter().flat_map(|names| names.iter().map(String::as_str)).collect();

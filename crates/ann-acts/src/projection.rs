@@ -45,7 +45,7 @@ pub struct ProjectionArgs {
     pub pca_fit: Vec<PathBuf>,
 
     /// Memory that projections may take
-    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = cli::parse_bytes)]
     pub mem: u64,
 }
 
@@ -79,20 +79,6 @@ fn eps(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|e| (f64::MIN_POSITIVE..1.0).contains(e))
         .ok_or_else(|| "expected a number between 0 and 1".into())
-}
-
-fn bytes(text: &str) -> Result<u64, String> {
-    let expected = || format!("{text:?}: expected a size such as 500M or 4G");
-    let unit = match text.chars().last() {
-        Some('K' | 'k') => 10,
-        Some('M' | 'm') => 20,
-        Some('G' | 'g') => 30,
-        Some('T' | 't') => 40,
-        _ => 0,
-    };
-    let number = if unit > 0 { &text[..text.len() - 1] } else { text };
-    let size: f64 = number.parse().map_err(|_| expected())?;
-    if size.is_finite() && size > 0.0 { Ok((size * f64::from(2u32).powi(unit)) as u64) } else { Err(expected()) }
 }
 
 impl ProjectionArgs {
@@ -292,14 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_shares_are_spelled_as_users_do() {
-        assert_eq!(
-            (bytes("4G"), bytes("500M"), bytes("1.5k"), bytes("7")),
-            (Ok(4 << 30), Ok(500 << 20), Ok(1536), Ok(7))
-        );
-        for bad in ["", "G", "-1G", "0", "many"] {
-            assert!(bytes(bad).is_err(), "{bad}");
-        }
+    fn shares_and_numbers_are_spelled_as_users_do() {
         assert!(eps("0.1").is_ok() && eps("0").is_err() && eps("1").is_err() && eps("x").is_err());
         assert_eq!("auto".parse(), Ok(Components::Auto));
         assert!("0".parse::<Components>().is_err());

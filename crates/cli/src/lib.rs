@@ -14,6 +14,7 @@ mod input;
 mod job;
 mod output;
 mod shard;
+mod size;
 mod table;
 
 pub use finish::main;
@@ -21,4 +22,5 @@ pub use input::{Input, Opened};
 pub use job::{Common, Job, Progress};
 pub use output::{Output, sidecar_of};
 pub use shard::Shard;
+pub use size::parse_bytes;
 pub use table::{Cell, Format, TableWriter};

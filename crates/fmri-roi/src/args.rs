@@ -55,7 +55,7 @@ OUTPUT  .npy input: a matrix of 1 row labelled \"t\", one for each matrix. NIfTI
         (intent t with its df where that is one number); without -o it goes to stdout as .nii.
         A voxel that is constant, or has a value that is not finite, has t NaN; stderr counts them.
         --table: array, voxel, n (rows), mean_preferred, mean_rest, t, df, p (one-sided),
-        neg_log10_p, q (with --fdr), dprime, selectivity_index, reason; as select-units writes them.
+        neg_log10_p, q (with --correct), dprime, selectivity_index, reason; as select-units writes them.
 
 EXAMPLES
   fmri-roi contrast --stimuli floc.csv --by domain --contrast 'faces > rest' betas.npy > t.npy
@@ -97,9 +97,9 @@ pub struct ContrastArgs {
     /// Also write a table of all voxels
     #[arg(long, value_name = "FILE")]
     pub table: Option<PathBuf>,
-    /// Adjust p over the voxels for that table: Benjamini-Hochberg or Benjamini-Yekutieli
-    #[arg(long, value_enum, value_name = "bh|by", requires = "table")]
-    pub fdr: Option<Fdr>,
+    /// Adjust p over the voxels for that table: bh, by (false discovery rate), bonferroni, none
+    #[arg(long, visible_alias = "fdr", value_name = "METHOD", requires = "table")]
+    pub correct: Option<Correction>,
     /// Format of that table
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -176,24 +176,6 @@ pub struct DefineArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub common: Common,
-}
-
-/// How p is adjusted for the number of voxels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Fdr {
-    /// Benjamini-Hochberg: independent or positively dependent voxels
-    Bh,
-    /// Benjamini-Yekutieli: any dependence
-    By,
-}
-
-impl From<Fdr> for Correction {
-    fn from(fdr: Fdr) -> Self {
-        match fdr {
-            Fdr::Bh => Correction::BenjaminiHochberg,
-            Fdr::By => Correction::BenjaminiYekutieli,
-        }
-    }
 }
 
 /// Number of neighbours, as it is typed.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::geometry::Geometry;
+use nifti_volume::geometry::Geometry;
 
 /// Which voxels count as neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,8 @@ fn neighbours<'a>(voxel: usize, geometry: &'a Geometry, steps: &'a [[isize; 3]])
 /// `voxels` are flat numbers in ascending order without repeats. Every voxel is in exactly one cluster.
 ///
 /// ```
-/// # use fmri_roi::{cluster::{clusters, Connectivity}, geometry::Geometry};
+/// # use fmri_roi::cluster::{clusters, Connectivity};
+/// use nifti_volume::Geometry;
 /// let row = Geometry::from_sizes([1, 1, 6], [1.0; 3]);
 /// assert_eq!(clusters(&[0, 1, 3, 5], &row, Connectivity::Faces), [vec![0, 1], vec![3], vec![5]]);
 /// ```

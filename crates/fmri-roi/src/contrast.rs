@@ -3,17 +3,17 @@
 use anyhow::{Context, Result, bail};
 use cli::{Cell, Input, Job, Output, TableWriter};
 use labelled_inputs::read_table;
-use localizer::{CategoryMoments, Contrast, Correction, TTest, UnitTests};
+use localizer::{CategoryMoments, Contrast, Groups, Question, TTest, UnitTests};
 use ndarray::{ArrayView2, aview1};
 use npy_stream::{Block, Dtype, Incoming, NpyReader, RowWriter};
 use statistics::Reason;
 use stimulus_table::{StimulusTable, Table, TableJoin};
 
 use crate::args::ContrastArgs;
-use crate::geometry::Geometry;
-use crate::source::{Source, is_double, nifti_name, open_numbers, read_geometry, require_n_voxels, require_same_grid};
-use crate::volume::VolumeReader;
-use crate::volume_writer::{Intent, Voxels, write_volume};
+use nifti_volume::geometry::Geometry;
+use nifti_volume::volume::VolumeReader;
+use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
+use voxel_inputs::{Source, is_double, nifti_name, open_numbers, read_geometry, require_n_voxels, require_same_grid};
 
 /// Values read at a time: a few MiB, so that a block stays near the cache and is still long.
 const BLOCK_VALUES: usize = 1 << 20;
@@ -149,14 +149,7 @@ fn two_sample(job: &Job, args: &ContrastArgs) -> Result<(Vec<TMap>, Option<Geome
     // Everything the table can be wrong about is found before betas are read.
     let column = table.column(by).with_context(|| stimuli.to_string())?.to_vec();
     let groups = contrast.resolve(&column, args.versus).with_context(|| format!("{stimuli}: column {by:?}"))?;
-    let design = Design {
-        job,
-        args,
-        contrast,
-        table_name: stimuli.to_string(),
-        group_of_row: groups.group_of_row,
-        n_groups: groups.names.len(),
-    };
+    let design = Design { job, args, contrast, table_name: stimuli.to_string(), groups };
     job.record("contrast", contrast.to_string());
     job.record("test", format!("two-sample t, {}, {}", args.test.as_str(), args.versus));
     let mut lines = match &args.table {
@@ -193,14 +186,13 @@ struct Design<'a> {
     contrast: &'a Contrast,
     table_name: String,
     /// Group of each row of the table.
-    group_of_row: Vec<Option<usize>>,
-    n_groups: usize,
+    groups: Groups,
 }
 
 impl Design<'_> {
     /// A four-dimensional image: volume i is row i of the table.
     fn volumes(&self, input: &Input, mut image: VolumeReader) -> Result<NamedTests> {
-        let (n_volumes, n_rows) = (image.n_volumes(), self.group_of_row.len());
+        let (n_volumes, n_rows) = (image.n_volumes(), self.groups.group_of_row.len());
         if n_volumes != n_rows {
             bail!("{input}: {n_volumes} volumes, but {} has {n_rows} rows; one row per volume", self.table_name);
         }
@@ -211,10 +203,10 @@ impl Design<'_> {
             );
         }
         let double = is_double(&image);
-        let mut moments = LazyMoments::new(self.n_groups);
+        let mut moments = LazyMoments::new(self.groups.names.len());
         let progress = self.job.progress(n_volumes, "volumes");
         let mut voxels = Vec::new();
-        for group in &self.group_of_row {
+        for group in &self.groups.group_of_row {
             image.next_volume(&mut voxels).with_context(|| input.to_string())?;
             moments.add(as_row(&voxels)?, &[*group]).with_context(|| input.to_string())?;
             progress.advance(1);
@@ -233,17 +225,17 @@ impl Design<'_> {
             let (n_rows, _) = array.matrix_shape().with_context(|| name.clone())?;
             let double = array.kind().is_double();
             let labels = array.labels_ahead().with_context(|| name.clone())?.flatten();
-            let mut moments = LazyMoments::new(self.n_groups);
+            let mut moments = LazyMoments::new(self.groups.names.len());
             if can_look_ahead && labels.is_none() && self.args.join.assume_order {
                 // Trials without ids: the table is one of trials, its ids may repeat and are not asked.
-                if n_rows != self.group_of_row.len() {
-                    bail!("{name}: {n_rows} rows, but {} has {}", self.table_name, self.group_of_row.len());
+                if n_rows != self.groups.group_of_row.len() {
+                    bail!("{name}: {n_rows} rows, but {} has {}", self.table_name, self.groups.group_of_row.len());
                 }
                 self.job.note(format!(
                     "joined {name} and {} by position ({n_rows} rows) because of --assume-order",
                     self.table_name
                 ));
-                stream(&mut array, &mut moments, |row| self.group_of_row[row]).with_context(|| name.clone())?;
+                stream(&mut array, &mut moments, |row| self.groups.group_of_row[row]).with_context(|| name.clone())?;
                 array.finish().with_context(|| name.clone())?;
             } else {
                 let stimuli = match &mut stimuli {
@@ -262,7 +254,7 @@ impl Design<'_> {
                     ),
                     None => TableJoin::by_position(&name, n_rows, side, !can_look_ahead, options)?,
                 };
-                stream(&mut array, &mut moments, |row| joined.rows[row].and_then(|row| self.group_of_row[row]))
+                stream(&mut array, &mut moments, |row| joined.rows[row].and_then(|row| self.groups.group_of_row[row]))
                     .with_context(|| name.clone())?;
                 let behind = array.finish().with_context(|| name.clone())?;
                 joined.check(&name, behind.as_deref(), side, options)?;
@@ -282,7 +274,8 @@ impl Design<'_> {
     fn test(&self, input: &Input, moments: LazyMoments) -> Result<UnitTests> {
         let Some(sums) = moments.sums else { bail!("{input}: 0 rows; a t test needs at least 2 on each side") };
         let context = || format!("{input}: contrast \"{}\"", self.contrast);
-        UnitTests::compute(sums, self.args.test, self.args.fdr.map(Correction::from)).with_context(context)
+        let question = Question::of_groups(&self.groups);
+        UnitTests::compute(sums.into(), question, self.args.test, self.args.correct).with_context(context)
     }
 }
 
@@ -309,21 +302,18 @@ impl LazyMoments {
 
 fn t_map(name: String, tests: &UnitTests, test: TTest, double: bool) -> TMap {
     let t = tests.t().to_vec();
-    let n_nan = tests.n_nan_input();
+    let n_nan = tests.n_unusable().nan_input;
     // A voxel without t that met no NaN is flat, altogether or within the comparison that decides.
     let n_constant = t.iter().filter(|t| t.is_nan()).count() - n_nan;
     TMap { name, t, df: common_df(tests, test), n_constant, n_nan, double }
 }
 
-/// Degrees of freedom, when they are the same for every voxel: Student's test against groups of one size.
+/// Degrees of freedom, when they are the same for every voxel: Student's test against samples of one size.
 fn common_df(tests: &UnitTests, test: TTest) -> Option<f64> {
     if test == TTest::Welch {
         return None;
     }
-    let moments = tests.moments();
-    let mut rest = (1..moments.n_groups()).map(|group| moments.count(group));
-    let n_rest = rest.next()?;
-    rest.all(|other| other == n_rest).then(|| (moments.count(0) + n_rest) as f64 - 2.0)
+    tests.question().student_df(tests.moments())
 }
 
 const COLUMNS: [&str; 13] = [

@@ -6,10 +6,10 @@ use labelled_inputs::read_table;
 
 use crate::args::DefineArgs;
 use crate::cluster::{clusters, peaks};
-use crate::geometry::Geometry;
 use crate::region::{Region, Rule, VoxelSet, find, parcels};
-use crate::source::{Map, nifti_name, read_geometry, read_map, require_n_voxels, require_same_grid};
-use crate::volume_writer::{Intent, Voxels, write_volume};
+use nifti_volume::geometry::Geometry;
+use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
+use voxel_inputs::{Map, nifti_name, read_geometry, read_map, require_n_voxels, require_same_grid};
 
 /// The field's threshold, for voxels and units alike.
 const DEFAULT_T: f64 = 7.0;

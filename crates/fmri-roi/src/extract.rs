@@ -11,9 +11,9 @@ use stimulus_table::Table;
 
 use crate::args::ExtractArgs;
 use crate::define::{choose, read_names};
-use crate::geometry::{AFFINE_TOLERANCE_MM, Geometry};
 use crate::region::{ParcelError, VoxelSet, parcels};
-use crate::source::{Source, is_double, map_of, open, open_numbers, require_n_voxels, require_same_grid};
+use nifti_volume::geometry::{AFFINE_TOLERANCE_MM, Geometry};
+use voxel_inputs::{Source, is_double, map_of, open, open_numbers, require_n_voxels, require_same_grid};
 
 /// Values read at a time.
 const BLOCK_VALUES: usize = 1 << 20;

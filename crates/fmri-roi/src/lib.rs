@@ -1,7 +1,7 @@
 //! Category-selective voxels: t maps from betas or from subjects' maps, regions from t maps, voxel matrices from regions.
 //!
-//! Files are read and written by [`volume`], [`volume_writer`] and [`source`]; [`geometry`], [`cluster`] and
-//! [`region`] compute; they meet in the three runs, [`contrast`], [`define`] and [`extract`].
+//! Files are read and written by the crates `nifti-volume` and `voxel-inputs`; [`cluster`] and [`region`] compute; they
+//! meet in the three runs, [`contrast`], [`define`] and [`extract`].
 
 #![warn(missing_docs)]
 
@@ -10,11 +10,7 @@ pub mod cluster;
 pub mod contrast;
 pub mod define;
 pub mod extract;
-pub mod geometry;
 pub mod region;
-pub mod source;
-pub mod volume;
-pub mod volume_writer;
 
 /// Runs the verb that was asked for.
 pub fn run(args: args::Args) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use localizer::{Selection, Top, select_by_statistic};
 use thiserror::Error;
 
 use crate::cluster::{Connectivity, clusters};
-use crate::geometry::Geometry;
+use nifti_volume::geometry::Geometry;
 
 /// What can be wrong with a parcel image.
 #[derive(Debug, Error, PartialEq)]
@@ -75,7 +75,8 @@ impl Region {
 /// Clusters need a geometry; without one `min_cluster` must be absent (the caller refuses it).
 ///
 /// ```
-/// # use fmri_roi::{cluster::Connectivity, geometry::Geometry, region::*};
+/// # use fmri_roi::{cluster::Connectivity, region::*};
+/// use nifti_volume::Geometry;
 /// # use localizer::Top;
 /// let grid = Geometry::from_sizes([1, 1, 6], [1.0; 3]);
 /// let t = [8.0, 9.0, 1.0, 9.0, f64::NAN, 7.5];

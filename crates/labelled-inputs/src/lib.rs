@@ -5,8 +5,10 @@
 #![warn(missing_docs)]
 
 mod many;
+mod units;
 
 pub use many::{refuse_position_of_trials, require_unique, tell_apart};
+pub use units::{TableUnits, units_of};
 
 use anyhow::{Context, Result, anyhow, bail};
 use cli::{Input, Job, Opened};

@@ -1,12 +1,16 @@
-//! The contrast language: `'faces > bodies,places,objects'`, `'adult,child > rest'`.
+//! The contrast language: `'faces > bodies,places,objects'`, `'adult,child > rest'`, `'2*adult - house - car'`.
 //!
 //! ```text
-//! contrast = side ">" side        side = level { "," level }
+//! contrast = side ">" side | [sign] term { sign term }        side = level { "," level }
+//! term = [number "*"] level | level "*" number                 sign = " + " | " - "
 //! ```
 //! A level is a name from the annotation column: letters, digits, spaces and hyphens stand for themselves, blanks
 //! around it are dropped, and `"double quotes"` keep commas, `>` and outer blanks. `rest` alone on the right means
 //! every other level of the column; `"rest"` in quotes is a level of that name. Empty and `n/a` entries of the
 //! column are no level: such rows are not used.
+//!
+//! Without a `>` the contrast is a weighted sum of the levels' means. Its signs have blanks on both sides, since names
+//! hold hyphens, and its weights sum to 0, since a unit with one response to everything must get 0.
 
 use std::fmt;
 use std::str::FromStr;
@@ -41,7 +45,7 @@ impl fmt::Display for Versus {
 }
 
 /// What is wrong with a contrast, by itself or against the column it is asked of.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ContrastError {
     /// `rest` would count rows whose entry means that there is none.
     #[error(
@@ -53,8 +57,10 @@ pub enum ContrastError {
         /// Rows that have it.
         rows: usize,
     },
-    /// Not exactly one `>`.
-    #[error("contrast \"{text}\" has {count} \">\"; write one, as in 'faces > bodies,places'")]
+    /// More than one `>`, or none and no weights either.
+    #[error(
+        "contrast \"{text}\" has {count} \">\"; write one, as in 'faces > bodies,places', or weights, as in '2*adult - house - car'"
+    )]
     NotOneComparison {
         /// The contrast as given.
         text: String,
@@ -69,6 +75,29 @@ pub enum ContrastError {
         /// `left of` or `right of`.
         side: &'static str,
     },
+    /// Weights that do not cancel.
+    #[error("the weights of contrast \"{text}\" sum to {sum}; they must sum to 0, as in '2*adult - house - car'")]
+    WeightSum {
+        /// The contrast as given.
+        text: String,
+        /// What its weights sum to.
+        sum: f64,
+    },
+    /// A term that is no level with a weight.
+    #[error(
+        "contrast \"{text}\": \"{term}\" is no term; a term is 'faces', '2*faces' or '0.5*faces', with a weight that is finite and not 0"
+    )]
+    Term {
+        /// The contrast as given.
+        text: String,
+        /// The term.
+        term: String,
+    },
+    /// `--versus each` asked of weights.
+    #[error(
+        "\"{0}\" weighs its levels, so there is no \"each other\" to beat; leave out --versus each, or write 'faces > bodies,places'"
+    )]
+    WeightsVersusEach(String),
     /// A quote that is not closed, or stands inside a name.
     #[error("contrast \"{0}\" has an unbalanced double quote; quote a whole name")]
     Quote(String),
@@ -110,9 +139,9 @@ enum Rest {
 }
 
 /// What other programs write for a missing value; BIDS has `n/a`, which is one here too.
-const LOOKS_MISSING: [&str; 8] = ["NA", "N/A", "na", "NaN", "nan", "NULL", "null", "None"];
+pub const LOOKS_MISSING: [&str; 8] = ["NA", "N/A", "na", "NaN", "nan", "NULL", "null", "None"];
 
-/// A contrast as written: preferred levels against others.
+/// A contrast as written: preferred levels against others, or weights of levels.
 ///
 /// ```
 /// use localizer::{Contrast, Versus};
@@ -121,18 +150,32 @@ const LOOKS_MISSING: [&str; 8] = ["NA", "N/A", "na", "NaN", "nan", "NULL", "null
 /// assert_eq!(groups.group_of_row, [Some(0), Some(1), Some(0), None, Some(1)]);
 /// assert_eq!(groups.counts, [2, 2]);
 /// assert_eq!(contrast.to_string(), "adult,child > rest");
+/// let weighted: Contrast = "2*adult - house - car".parse().unwrap();
+/// assert_eq!(weighted.preferred(), "adult");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Contrast {
-    preferred: Vec<String>,
-    rest: Rest,
+    form: Form,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Form {
+    Sides {
+        preferred: Vec<String>,
+        rest: Rest,
+    },
+    /// Weight and level; at least one weight on either side of 0, all together 0.
+    Weighted(Vec<(f64, String)>),
 }
 
 /// A contrast met with a column: which group each row belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Groups {
-    /// Group 0 is the preferred side; then one group for all others (pooled) or one per other level (each).
+    /// Group 0 is the preferred side; then one group for all others (pooled) or one per other level (each). With
+    /// weights, one group per term.
     pub names: Vec<String>,
+    /// One weight per group, where the contrast has weights: the positive ones sum to 1, the negative ones to -1.
+    pub weights: Option<Vec<f64>>,
     /// Group of each row; `None` for rows the contrast does not use.
     pub group_of_row: Vec<Option<usize>>,
     /// Rows per group, in the order of `names`.
@@ -144,6 +187,11 @@ impl FromStr for Contrast {
 
     fn from_str(text: &str) -> Result<Self, ContrastError> {
         let sides = split_outside_quotes(text, '>')?;
+        if let [sum] = sides.as_slice()
+            && let Some(terms) = signed_terms(sum)
+        {
+            return weighted(text, terms);
+        }
         let [left, right] = sides.as_slice() else {
             return Err(ContrastError::NotOneComparison { text: text.to_owned(), count: sides.len() - 1 });
         };
@@ -162,16 +210,35 @@ impl FromStr for Contrast {
             return Err(ContrastError::Overlap((*twice).clone()));
         }
         let rest = if every_other { Rest::EveryOther } else { Rest::Levels(rest) };
-        Ok(Contrast { preferred, rest })
+        Ok(Contrast { form: Form::Sides { preferred, rest } })
     }
 }
 
 impl fmt::Display for Contrast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} > ", joined(&self.preferred))?;
-        match &self.rest {
-            Rest::EveryOther => f.write_str("rest"),
-            Rest::Levels(levels) => f.write_str(&joined(levels)),
+        match &self.form {
+            Form::Sides { preferred, rest } => {
+                write!(f, "{} > ", joined(preferred))?;
+                match rest {
+                    Rest::EveryOther => f.write_str("rest"),
+                    Rest::Levels(levels) => f.write_str(&joined(levels)),
+                }
+            }
+            Form::Weighted(terms) => {
+                for (place, (weight, level)) in terms.iter().enumerate() {
+                    match (place, *weight < 0.0) {
+                        (0, false) => {}
+                        (0, true) => f.write_str("- ")?,
+                        (_, false) => f.write_str(" + ")?,
+                        (_, true) => f.write_str(" - ")?,
+                    }
+                    if weight.abs() != 1.0 {
+                        write!(f, "{}*", weight.abs())?;
+                    }
+                    f.write_str(&spelled(level))?;
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -201,8 +268,24 @@ impl Contrast {
         let find = |name: &String| -> Result<usize, ContrastError> {
             levels.iter().position(|level| level == name).ok_or_else(|| unknown(name, &levels))
         };
-        let preferred = self.preferred.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-        let rest: Vec<usize> = match &self.rest {
+        let (preferred, rest) = match &self.form {
+            Form::Sides { preferred, rest } => (preferred, rest),
+            Form::Weighted(_) if versus == Versus::Each => {
+                return Err(ContrastError::WeightsVersusEach(self.to_string()));
+            }
+            Form::Weighted(terms) => {
+                let of_term = terms.iter().map(|(_, level)| find(level)).collect::<Result<Vec<_>, _>>()?;
+                let group = |level: usize| of_term.iter().position(|l| *l == level);
+                let side = |sign: f64| terms.iter().map(|(w, _)| w * sign).filter(|w| *w > 0.0).sum::<f64>();
+                let (positive, negative) = (side(1.0), side(-1.0));
+                let scaled = |w: f64| if w > 0.0 { w / positive } else { w / negative };
+                let weights = Some(terms.iter().map(|(weight, _)| scaled(*weight)).collect());
+                let names = terms.iter().map(|(_, level)| spelled(level)).collect();
+                return Ok(Groups::new(names, weights, level_of_row.iter().map(|l| l.and_then(group)).collect()));
+            }
+        };
+        let preferred = preferred.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        let rest: Vec<usize> = match rest {
             Rest::Levels(names) => names.iter().map(find).collect::<Result<_, _>>()?,
             Rest::EveryOther if levels.contains(&"rest") => return Err(ContrastError::AmbiguousRest),
             Rest::EveryOther => {
@@ -235,12 +318,113 @@ impl Contrast {
             Versus::Pooled => names.push(name_of(&rest)),
             Versus::Each => names.extend(rest.iter().map(|&l| name_of(&[l]))),
         }
-        let group_of_row: Vec<Option<usize>> =
-            level_of_row.iter().map(|level| level.and_then(|l| group_of_level[l])).collect();
+        Ok(Groups::new(names, None, level_of_row.iter().map(|level| level.and_then(|l| group_of_level[l])).collect()))
+    }
+
+    /// Every level of an annotation column against all others, in order of appearance.
+    ///
+    /// ```
+    /// let all = localizer::Contrast::one_per_level(&["faces", "bodies", "", "faces"]).unwrap();
+    /// assert_eq!(all[1].to_string(), "bodies > rest");
+    /// ```
+    pub fn one_per_level<S: AsRef<str>>(annotations: &[S]) -> Result<Vec<Contrast>, ContrastError> {
+        let mut levels: Vec<String> = Vec::new();
+        for name in annotations.iter().map(|a| a.as_ref().trim()).filter(|name| !name.is_empty() && *name != "n/a") {
+            if !levels.iter().any(|level| level == name) {
+                levels.push(name.to_owned());
+            }
+        }
+        if levels.is_empty() {
+            return Err(ContrastError::NoLevels(annotations.len()));
+        }
+        let against_rest = |level| Contrast { form: Form::Sides { preferred: vec![level], rest: Rest::EveryOther } };
+        Ok(levels.into_iter().map(against_rest).collect())
+    }
+
+    /// The preferred side as written: the levels left of the `>`, or those with a positive weight. What two
+    /// localizers have in common when their control categories differ.
+    pub fn preferred(&self) -> String {
+        match &self.form {
+            Form::Sides { preferred, .. } => joined(preferred),
+            Form::Weighted(terms) => {
+                let positive = terms.iter().filter(|(weight, _)| *weight > 0.0);
+                joined(&positive.map(|(_, level)| level.clone()).collect::<Vec<_>>())
+            }
+        }
+    }
+}
+
+impl Groups {
+    fn new(names: Vec<String>, weights: Option<Vec<f64>>, group_of_row: Vec<Option<usize>>) -> Groups {
         let mut counts = vec![0; names.len()];
         group_of_row.iter().flatten().for_each(|&group| counts[group] += 1);
-        Ok(Groups { names, group_of_row, counts })
+        Groups { names, weights, group_of_row, counts }
     }
+}
+
+/// The parts of a sum with their signs, or `None` when the text is no sum: it has no sign with blanks around it outside
+/// quotes, and none in front.
+fn signed_terms(text: &str) -> Option<Vec<(f64, &str)>> {
+    let mut signs: Vec<(usize, f64)> = Vec::new();
+    let mut quoted = false;
+    let bytes = text.as_bytes();
+    let blank = |at: Option<&u8>| at.is_none_or(u8::is_ascii_whitespace);
+    for (place, &byte) in bytes.iter().enumerate() {
+        quoted ^= byte == b'"';
+        let front = text[..place].trim().is_empty();
+        let lone = place.checked_sub(1).is_none_or(|before| blank(bytes.get(before)))
+            && (front || blank(bytes.get(place + 1)));
+        if matches!(byte, b'+' | b'-') && !quoted && lone {
+            signs.push((place, if byte == b'-' { -1.0 } else { 1.0 }));
+        }
+    }
+    if signs.is_empty() {
+        return None;
+    }
+    let mut terms = Vec::new();
+    if !text[..signs[0].0].trim().is_empty() {
+        terms.push((1.0, &text[..signs[0].0]));
+    }
+    for (i, &(place, sign)) in signs.iter().enumerate() {
+        let end = signs.get(i + 1).map_or(text.len(), |next| next.0);
+        terms.push((sign, &text[place + 1..end]));
+    }
+    Some(terms)
+}
+
+/// A contrast from terms with their signs.
+fn weighted(text: &str, terms: Vec<(f64, &str)>) -> Result<Contrast, ContrastError> {
+    let mut found: Vec<(f64, String)> = Vec::new();
+    for (sign, term) in terms {
+        let wrong = || ContrastError::Term { text: text.to_owned(), term: term.trim().to_owned() };
+        let parts = split_outside_quotes(term, '*')?;
+        let number = |part: &str| part.trim().parse::<f64>().ok().filter(|w| w.is_finite() && *w > 0.0);
+        let (weight, level) = match parts.as_slice() {
+            [level] => (1.0, *level),
+            [a, b] => match (number(a), number(b)) {
+                (Some(weight), _) => (weight, *b),
+                (None, Some(weight)) => (weight, *a),
+                _ => return Err(wrong()),
+            },
+            _ => return Err(wrong()),
+        };
+        let mut level = names(level, text, "beside")?;
+        let (Some(level), true) = (level.pop(), level.is_empty()) else { return Err(wrong()) };
+        if !level.quoted && level.text == "rest" {
+            return Err(ContrastError::MisplacedRest(text.to_owned()));
+        }
+        if found.iter().any(|(_, other)| *other == level.text) {
+            return Err(ContrastError::Overlap(level.text));
+        }
+        found.push((sign * weight, level.text));
+    }
+    let sum: f64 = found.iter().map(|(weight, _)| weight).sum();
+    let size: f64 = found.iter().map(|(weight, _)| weight.abs()).sum();
+    // Thirds as people write them, .333 three times, are meant as 1; each side is scaled to 1 when it is used.
+    if sum.abs() > 2e-3 * size {
+        return Err(ContrastError::WeightSum { text: text.to_owned(), sum });
+    }
+    Ok(Contrast { form: Form::Weighted(found) })
 }
 
 struct Name {
@@ -286,17 +470,16 @@ fn split_outside_quotes(text: &str, at: char) -> Result<Vec<&str>, ContrastError
 
 /// Names as the language reads them back.
 fn joined(names: &[String]) -> String {
-    let spelled: Vec<String> = names
-        .iter()
-        .map(|name| {
-            if name.contains([',', '>']) || name == "rest" || name.trim() != name {
-                format!("\"{name}\"")
-            } else {
-                name.clone()
-            }
-        })
-        .collect();
-    spelled.join(",")
+    names.iter().map(|name| spelled(name)).collect::<Vec<_>>().join(",")
+}
+
+/// A name as the language reads it back, in quotes where it needs them.
+fn spelled(name: &str) -> String {
+    if name.contains([',', '>', '*']) || name == "rest" || name.trim() != name || signed_terms(name).is_some() {
+        format!("\"{name}\"")
+    } else {
+        name.to_owned()
+    }
 }
 
 fn unknown(name: &str, levels: &[&str]) -> ContrastError {
@@ -397,11 +580,11 @@ mod tests {
         );
         assert_eq!(
             message("faces bodies"),
-            "contrast \"faces bodies\" has 0 \">\"; write one, as in 'faces > bodies,places'"
+            "contrast \"faces bodies\" has 0 \">\"; write one, as in 'faces > bodies,places', or weights, as in '2*adult - house - car'"
         );
         assert_eq!(
             message("a > b > c"),
-            "contrast \"a > b > c\" has 2 \">\"; write one, as in 'faces > bodies,places'"
+            "contrast \"a > b > c\" has 2 \">\"; write one, as in 'faces > bodies,places', or weights, as in '2*adult - house - car'"
         );
         assert_eq!(
             message("faces > "),
@@ -414,6 +597,50 @@ mod tests {
         assert!(message("faces > \"bodies").contains("unbalanced"));
         let empty = "a > b".parse::<Contrast>().unwrap().resolve(&["", "n/a"], Versus::Pooled);
         assert_eq!(empty, Err(ContrastError::NoLevels(2)));
+    }
+
+    #[test]
+    fn weights_of_levels() {
+        let column = ["adult", "house", "car", "non-human", "x - y", "2*z"];
+        let of = |text: &str| {
+            let contrast = text.parse::<Contrast>()?;
+            assert_eq!(contrast.to_string().parse::<Contrast>()?, contrast, "{contrast}");
+            contrast.resolve(&column, Versus::Pooled).map(|g| (g.names, g.weights.unwrap()))
+        };
+        let named = |text: &str| of(text).unwrap().0.join("|");
+        assert_eq!(
+            of("2*adult - house - car").unwrap(),
+            (vec!["adult".to_owned(), "house".into(), "car".into()], vec![1.0, -0.5, -0.5])
+        );
+        assert_eq!(of("adult*2 - house - car"), of("2*adult - house - car"));
+        assert_eq!(of("- house + adult").unwrap().1, [-1.0, 1.0]);
+        assert_eq!(of("-house + adult").unwrap().1, [-1.0, 1.0]);
+        // .333 three times is a third three times.
+        assert_eq!(
+            of("adult - .333*house - .333*car - .333*non-human").unwrap().1,
+            [1.0, -1.0 / 3.0, -1.0 / 3.0, -1.0 / 3.0]
+        );
+        assert_eq!(named("non-human - \"x - y\""), "non-human|\"x - y\"");
+        assert_eq!(named("\"2*z\" - car"), "\"2*z\"|car");
+        let text = |wrong: &str| of(wrong).unwrap_err().to_string();
+        assert!(text("2*adult - house").contains("sum to 1;"), "{}", text("2*adult - house"));
+        assert!(text("adult + house").contains("sum to 2;"));
+        for wrong in [
+            "0*adult - 0*house",
+            "nan*adult - house",
+            "adult - 2*3*house",
+            "adult - ",
+            "adult - house,car",
+            "2* - house",
+        ] {
+            assert!(of(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(of("adult - adult"), Err(ContrastError::Overlap("adult".into())));
+        assert_eq!(of("adult - rest"), Err(ContrastError::MisplacedRest("adult - rest".into())));
+        assert!(text("adult - hause").contains("nearest is \"house\""));
+        let each = "adult - house".parse::<Contrast>().unwrap().resolve(&column, Versus::Each);
+        assert_eq!(each, Err(ContrastError::WeightsVersusEach("adult - house".into())));
+        assert_eq!("adult,house > car".parse::<Contrast>().unwrap().preferred(), "adult,house");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Mean and variance per group and unit in one pass over rows, in memory that does not grow with the rows.
 
-use ndarray::ArrayView2;
+use std::ops::Range;
+
+use ndarray::{ArrayView1, ArrayView2, s};
 use rayon::prelude::*;
 use statistics::{Moments, Reason};
 
@@ -11,6 +13,81 @@ const TILE: usize = 512;
 /// Rows that run over the tiles before the next ones do. More would spread each tile's reading over more memory pages
 /// than the processor keeps addresses of.
 const ROWS: usize = 16;
+
+/// Tiles per strip at most: with two groups their moments take a quarter of a second cache of 1 MB.
+const STRIP: usize = 16;
+
+/// A row that is used, its group, and its share in the mean of that group.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    row: usize,
+    group: usize,
+    weight: f64,
+}
+
+/// The moments of neighbouring units, waiting for their rows.
+#[derive(Debug)]
+pub struct Strip<'a> {
+    units: Range<usize>,
+    sums: &'a mut [f64],
+    steps: &'a [Step],
+    n_groups: usize,
+    n_rows: usize,
+    next: usize,
+}
+
+impl Strip<'_> {
+    /// The units of this strip.
+    pub fn units(&self) -> Range<usize> {
+        self.units.clone()
+    }
+
+    /// The row that comes next, and how many there are.
+    pub fn progress(&self) -> (usize, usize) {
+        (self.next, self.n_rows)
+    }
+
+    /// Adds the next rows: rows x the units of this strip.
+    pub fn add_rows<T: Copy + Into<f64>>(&mut self, block: ArrayView2<'_, T>) -> Result<(), BlockError> {
+        if block.ncols() != self.units.len() {
+            return Err(BlockError::Columns { expected: self.units.len(), found: block.ncols() });
+        }
+        let rows = self.next..self.next + block.nrows();
+        if rows.end > self.n_rows {
+            return Err(BlockError::Rows { rows: rows.end, groups: self.n_rows });
+        }
+        let from = self.steps.partition_point(|step| step.row < rows.start);
+        let to = self.steps.partition_point(|step| step.row < rows.end);
+        for (tile, sums) in self.sums.chunks_mut(self.n_groups * 2 * TILE).enumerate() {
+            let units = tile * TILE..((tile + 1) * TILE).min(self.units.len());
+            add_to_tile(sums, &self.steps[from..to], |row| block.slice_move(s![row - rows.start, units.clone()]));
+        }
+        self.next = rows.end;
+        Ok(())
+    }
+}
+
+/// Rows into the moments of one tile.
+fn add_to_tile<'a, T: Copy + Into<f64> + 'a>(
+    sums: &mut [f64],
+    steps: &[Step],
+    row_of: impl Fn(usize) -> ArrayView1<'a, T>,
+) {
+    let mut gathered: Vec<T> = Vec::new();
+    for step in steps {
+        let row = row_of(step.row);
+        let (mean, m2) = sums[step.group * 2 * TILE..(step.group + 1) * 2 * TILE].split_at_mut(TILE);
+        let values = match row.to_slice() {
+            Some(values) => values,
+            None => {
+                gathered.clear();
+                gathered.extend(row.iter().copied());
+                &gathered
+            }
+        };
+        welford(values, mean, m2, step.weight);
+    }
+}
 
 /// A block of rows that does not fit the moments it is added to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,14 +168,7 @@ impl CategoryMoments {
         if let Some(&found) = groups.iter().flatten().find(|&&g| g >= n_groups) {
             return Err(BlockError::Group { found, n_groups });
         }
-        // The weight 1/n of each used row, once for all units.
-        let mut steps: Vec<(usize, usize, f64)> = Vec::with_capacity(groups.len());
-        for (row, group) in groups.iter().enumerate() {
-            if let Some(group) = *group {
-                self.counts[group] += 1;
-                steps.push((row, group, 1.0 / self.counts[group] as f64));
-            }
-        }
+        let steps = self.count_rows(groups);
         if self.n_units == 0 || steps.is_empty() {
             return Ok(());
         }
@@ -106,23 +176,52 @@ impl CategoryMoments {
         for steps in steps.chunks(ROWS) {
             self.tiles.par_chunks_mut(n_groups * 2 * TILE).enumerate().with_min_len(4).for_each(|(tile, sums)| {
                 let units = tile * TILE..((tile + 1) * TILE).min(n_units);
-                let mut gathered: Vec<T> = Vec::new();
-                for &(row, group, weight) in steps {
-                    let row = block.row(row);
-                    let (mean, m2) = sums[group * 2 * TILE..(group + 1) * 2 * TILE].split_at_mut(TILE);
-                    let values = match row.to_slice() {
-                        Some(values) => &values[units.clone()],
-                        None => {
-                            gathered.clear();
-                            gathered.extend(units.clone().map(|unit| row[unit]));
-                            &gathered
-                        }
-                    };
-                    welford(values, mean, m2, weight);
-                }
+                add_to_tile(sums, steps, |row| block.slice_move(s![row, units.clone()]));
             });
         }
         Ok(())
+    }
+
+    /// Adds rows in strips of neighbouring units, each by one task that reads them itself: for matrices whose parts can
+    /// be read in any order. `groups` has the group of every row. `feed` is given the units of its strip and adds the
+    /// rows from the first to the last, in blocks of any height; after an error the moments are of no use.
+    ///
+    /// The same numbers as [`CategoryMoments::add_rows`], but neither rows nor moments travel through memory twice.
+    pub fn add_strips<E: Send + From<BlockError>>(
+        &mut self,
+        groups: &[Option<usize>],
+        feed: impl Fn(&mut Strip<'_>) -> Result<(), E> + Sync,
+    ) -> Result<(), E> {
+        let n_groups = self.counts.len();
+        if let Some(&found) = groups.iter().flatten().find(|&&g| g >= n_groups) {
+            return Err(BlockError::Group { found, n_groups }.into());
+        }
+        let steps = self.count_rows(groups);
+        let (n_units, n_rows) = (self.n_units, groups.len());
+        // Narrow layers are still shared out among the threads.
+        let tiles = STRIP.min(n_units.div_ceil(TILE).div_ceil(rayon::current_num_threads())).max(1);
+        self.tiles.par_chunks_mut(n_groups * 2 * TILE * tiles).enumerate().try_for_each(|(strip, sums)| {
+            let first = strip * tiles * TILE;
+            let units = first..(first + tiles * TILE).min(n_units);
+            let mut strip = Strip { units, sums, steps: &steps, n_groups, n_rows, next: 0 };
+            feed(&mut strip)?;
+            match strip.next {
+                rows if rows == n_rows => Ok(()),
+                rows => Err(BlockError::Rows { rows, groups: n_rows }.into()),
+            }
+        })
+    }
+
+    /// Counts rows into their groups; each used row with the weight 1/n that it has after that, once for all units.
+    fn count_rows(&mut self, groups: &[Option<usize>]) -> Vec<Step> {
+        let mut steps = Vec::with_capacity(groups.len());
+        for (row, group) in groups.iter().enumerate() {
+            if let Some(group) = *group {
+                self.counts[group] += 1;
+                steps.push(Step { row, group, weight: 1.0 / self.counts[group] as f64 });
+            }
+        }
+        steps
     }
 
     /// How many units.
@@ -152,7 +251,12 @@ impl CategoryMoments {
     /// Welford's update leaves a constant exactly where it is, so this needs no memory of its own and is exact for
     /// f4 input; f8 values that differ only in their last bit, or by less than 1e-154, count as equal.
     pub fn reason(&self, unit: usize) -> Option<Reason> {
-        let mut groups = (0..self.n_groups()).map(|g| self.moments(g, unit)).filter(|m| m.n > 0).peekable();
+        self.reason_in(unit, 0..self.n_groups())
+    }
+
+    /// The same over some groups only: what a contrast does not look at does not make a unit unusable for it.
+    pub fn reason_in(&self, unit: usize, groups: impl Iterator<Item = usize>) -> Option<Reason> {
+        let mut groups = groups.map(|g| self.moments(g, unit)).filter(|m| m.n > 0).peekable();
         let first = groups.peek().map(|m| m.mean);
         let mut constant = true;
         for group in groups {
@@ -168,7 +272,10 @@ impl CategoryMoments {
 /// One row of one group into its means and sums of squared deviations; `weight` is 1 / n after this row.
 fn welford<T: Copy + Into<f64>>(values: &[T], mean: &mut [f64], m2: &mut [f64], weight: f64) {
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
+    if std::arch::is_x86_feature_detected!("avx512f") {
+        // SAFETY: the processor has just said that it has AVX-512.
+        return unsafe { welford_avx512(values, mean, m2, weight) };
+    } else if std::arch::is_x86_feature_detected!("avx2") {
         // SAFETY: the processor has just said that it has AVX2.
         return unsafe { welford_avx2(values, mean, m2, weight) };
     }
@@ -176,6 +283,13 @@ fn welford<T: Copy + Into<f64>>(values: &[T], mean: &mut [f64], m2: &mut [f64], 
 }
 
 /// The same code with wider registers. Multiplication and addition are not fused, so the bytes are the same too.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn welford_avx512<T: Copy + Into<f64>>(values: &[T], mean: &mut [f64], m2: &mut [f64], weight: f64) {
+    welford_plain(values, mean, m2, weight);
+}
+
+/// The same code with wider registers.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn welford_avx2<T: Copy + Into<f64>>(values: &[T], mean: &mut [f64], m2: &mut [f64], weight: f64) {
@@ -295,6 +409,33 @@ mod tests {
             welford(row.to_slice().unwrap(), &mut mean_wide, &mut m2_wide, weight);
         }
         assert_eq!((mean, m2), (mean_wide, m2_wide));
+    }
+
+    #[test]
+    fn strips_give_the_same_bytes_as_rows() {
+        for units in [1, TILE + 1, 3 * STRIP * TILE + 5] {
+            let data = random(40, units, 12).mapv(|v| v as f32);
+            let groups = groups_of(40, 3);
+            let expected = streamed(&data, &groups, 3, 40).tiles;
+            for (threads, height) in [(1, 40), (3, 7), (2, 1)] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let mut moments = CategoryMoments::new(3, units);
+                pool.install(|| {
+                    moments.add_strips(&groups, |strip| {
+                        while strip.progress().0 < 40 {
+                            let from = strip.progress().0;
+                            strip.add_rows(data.slice(s![from..(from + height).min(40), strip.units()]))?;
+                        }
+                        Ok::<(), BlockError>(())
+                    })
+                })
+                .unwrap();
+                assert!(moments.tiles.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits()));
+            }
+        }
+        let mut moments = CategoryMoments::new(1, 2);
+        let short = moments.add_strips(&[Some(0), None], |_| Ok::<(), BlockError>(()));
+        assert_eq!(short, Err(BlockError::Rows { rows: 0, groups: 2 }));
     }
 
     #[test]

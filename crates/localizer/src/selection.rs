@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use rayon::prelude::*;
+
 use crate::statistic::UnitTests;
 
 /// How many of the highest statistics to keep.
@@ -43,28 +45,117 @@ impl Top {
     }
 }
 
+/// What a unit is measured by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Measure {
+    /// The t of the test.
+    #[default]
+    T,
+    /// d'
+    Dprime,
+    /// Selectivity index.
+    SelectivityIndex,
+    /// Ratio of mean responses.
+    Ratio,
+    /// ROC area.
+    Auc,
+}
+
+impl Measure {
+    /// Its name in tables and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Measure::T => "t",
+            Measure::Dprime => "dprime",
+            Measure::SelectivityIndex => "selectivity_index",
+            Measure::Ratio => "ratio",
+            Measure::Auc => "auc",
+        }
+    }
+}
+
+impl FromStr for Measure {
+    type Err = String;
+    fn from_str(name: &str) -> Result<Self, String> {
+        let all = [Measure::T, Measure::Dprime, Measure::SelectivityIndex, Measure::Ratio, Measure::Auc];
+        let known = all.into_iter().find(|m| m.as_str() == name);
+        known.ok_or_else(|| format!("\"{name}\" is none of t, dprime, selectivity_index, ratio, auc"))
+    }
+}
+
 /// Selection rules; those that are set must all hold, and `top` is taken last, among the units that passed the others.
+///
+/// With several comparisons every number is the weakest of them, so a rule holds in every comparison or not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Selection {
     /// Keep t strictly above this.
     pub t_above: Option<f64>,
     /// Keep adjusted p (one-sided) at or below this.
     pub alpha: Option<f64>,
-    /// Keep the highest t, exactly this many (fewer when fewer passed); of equal t the lower index.
+    /// Keep d' at or above this.
+    pub dprime: Option<f64>,
+    /// Keep a selectivity index at or above this.
+    pub selectivity_index: Option<f64>,
+    /// Keep a ratio of means at or above this.
+    pub ratio: Option<f64>,
+    /// Keep a ROC area at or above this.
+    pub auc: Option<f64>,
+    /// Keep the highest by [`Selection::rank_by`], exactly this many (fewer when fewer passed); of equals the lower index.
     pub top: Option<Top>,
+    /// What `top` ranks by.
+    pub rank_by: Measure,
 }
 
 impl Selection {
-    /// Selected units, rising. A unit without a t (constant, NaN) is never selected.
+    /// Selected units, rising. A unit without a t (constant, NaN) is never selected, nor one without the measure that a
+    /// rule asks for. `auc` has one ROC area per unit, where a rule needs it.
     ///
     /// # Panics
-    /// When `alpha` is set and the tests were computed without a correction.
-    pub fn select(&self, tests: &UnitTests) -> Vec<usize> {
-        select_by_statistic(tests.t(), tests.ln_q(), self)
+    /// When `alpha` is set and the tests were computed without a correction, or a rule needs `auc` and it is `None`.
+    pub fn select(&self, tests: &UnitTests, auc: Option<&[f64]>) -> Vec<usize> {
+        let by_t = Selection { t_above: self.t_above, alpha: self.alpha, ..Selection::default() };
+        let kept = select_by_statistic(tests.t(), tests.ln_q(), &by_t);
+        let bounds = [
+            (Measure::Dprime, self.dprime),
+            (Measure::SelectivityIndex, self.selectivity_index),
+            (Measure::Ratio, self.ratio),
+            (Measure::Auc, self.auc),
+        ];
+        let bounds: Vec<(Measure, f64)> = bounds.into_iter().filter_map(|(m, bound)| bound.map(|b| (m, b))).collect();
+        let measured = |unit: usize, measure: Measure| match measure {
+            Measure::T => tests.t()[unit],
+            Measure::Auc => auc.expect("a rule asks for ROC areas")[unit],
+            Measure::Dprime => tests.row(unit).dprime,
+            Measure::SelectivityIndex => tests.row(unit).selectivity_index,
+            Measure::Ratio => tests.row(unit).ratio,
+        };
+        let passes = |unit: usize| bounds.iter().all(|&(measure, bound)| measured(unit, measure) >= bound);
+        let ranked = |unit: usize| (unit, if self.top.is_some() { measured(unit, self.rank_by) } else { 0.0 });
+        let kept: Vec<(usize, f64)> = kept
+            .into_par_iter()
+            .with_min_len(1024)
+            .filter(|&unit| bounds.is_empty() || passes(unit))
+            .map(ranked)
+            .filter(|(_, value)| !value.is_nan())
+            .collect();
+        let count = self.top.map_or(usize::MAX, |top| top.of(tests.n_units()));
+        highest(kept, count)
     }
 }
 
-/// The same rules on a bare map: `statistic` one value per unit or voxel, `ln_q` the logarithm of its adjusted p.
+/// The `count` units with the highest values, rising by index; of equal values the lower index.
+fn highest(mut units: Vec<(usize, f64)>, count: usize) -> Vec<usize> {
+    if count < units.len() {
+        // Stable, so equal values stay in order of index; + 0.0 makes both zeros equal.
+        units.sort_by(|a, b| (b.1 + 0.0).total_cmp(&(a.1 + 0.0)));
+        units.truncate(count);
+        units.sort_unstable_by_key(|&(unit, _)| unit);
+    }
+    units.into_iter().map(|(unit, _)| unit).collect()
+}
+
+/// The rules on t, q and rank on a bare map: `statistic` one value per unit or voxel, `ln_q` the logarithm of its
+/// adjusted p. Rules on other measures are for [`Selection::select`].
 ///
 /// ```
 /// use localizer::{Selection, Top, select_by_statistic};
@@ -86,16 +177,10 @@ pub fn select_by_statistic(statistic: &[f64], ln_q: Option<&[f64]>, rules: &Sele
         let bound = alpha.ln();
         kept.retain(|&unit| ln_q[unit] <= bound);
     }
-    if let Some(top) = rules.top {
-        let count = top.of(statistic.len());
-        if count < kept.len() {
-            // Stable, so equal statistics stay in order of index.
-            kept.sort_by(|&a, &b| (statistic[b] + 0.0).total_cmp(&(statistic[a] + 0.0)));
-            kept.truncate(count);
-            kept.sort_unstable();
-        }
+    match rules.top {
+        None => kept,
+        Some(top) => highest(kept.into_iter().map(|u| (u, statistic[u])).collect(), top.of(statistic.len())),
     }
-    kept
 }
 
 /// A threshold on a statistic as a user spells it: any number but NaN, which nothing is above or below.
@@ -129,7 +214,16 @@ mod tests {
     use super::*;
     use statistics::Draws;
 
-    const NONE: Selection = Selection { t_above: None, alpha: None, top: None };
+    const NONE: Selection = Selection {
+        t_above: None,
+        alpha: None,
+        dprime: None,
+        selectivity_index: None,
+        ratio: None,
+        auc: None,
+        top: None,
+        rank_by: Measure::T,
+    };
 
     #[test]
     fn top_is_exact_with_ties_by_index() {
@@ -153,7 +247,7 @@ mod tests {
     fn rules_hold_together_and_top_comes_last() {
         let t = [9.0, 8.0, 7.0, 6.0, f64::INFINITY, f64::NAN];
         let ln_q = [0.04_f64.ln(), 0.06_f64.ln(), 0.05_f64.ln(), 0.01_f64.ln(), -900.0, f64::NAN];
-        let rules = Selection { t_above: Some(6.0), alpha: Some(0.05), top: None };
+        let rules = Selection { t_above: Some(6.0), alpha: Some(0.05), ..NONE };
         assert_eq!(select_by_statistic(&t, Some(&ln_q), &rules), [0, 2, 4]);
         let rules = Selection { top: Some(Top::Count(2)), ..rules };
         assert_eq!(select_by_statistic(&t, Some(&ln_q), &rules), [0, 4]);

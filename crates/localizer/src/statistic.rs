@@ -4,12 +4,14 @@
 //! two-sided one.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 pub use statistics::Correction;
 use statistics::{Moments, Reason, ln_to_neg_log10, student_t_ln_sf};
 
 use crate::moments::CategoryMoments;
+use crate::question::Question;
 
 /// Which two-sample t test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,6 +47,32 @@ impl TTest {
         match self {
             TTest::Student => student_t(a, b),
             TTest::Welch => welch_t(a, b),
+        }
+    }
+}
+
+impl TTest {
+    /// (t, df) of a weighted sum of means above 0; see [`UnitTests`].
+    fn of_weighted(self, terms: &[(f64, Moments)]) -> (f64, f64) {
+        let mut sum: f64 = terms.iter().map(|(w, m)| w * m.mean).sum();
+        // Flat levels whose means cancel have no t; what rounding leaves of their sum must not make it infinite.
+        let size: f64 = terms.iter().map(|(w, m)| (w * m.mean).abs()).sum();
+        if terms.iter().all(|(_, m)| m.m2 == 0.0) && sum.abs() <= terms.len() as f64 * f64::EPSILON * size {
+            sum = 0.0;
+        }
+        match self {
+            TTest::Student => {
+                let df: f64 = terms.iter().map(|(_, m)| m.n as f64 - 1.0).sum();
+                let variance = terms.iter().map(|(_, m)| m.m2).sum::<f64>() / df;
+                let se = (variance * terms.iter().map(|(w, m)| w * w / m.n as f64).sum::<f64>()).sqrt();
+                (sum / se, df)
+            }
+            TTest::Welch => {
+                let part = |(w, m): &(f64, Moments)| w * w * m.variance() / m.n as f64;
+                let se2: f64 = terms.iter().map(part).sum();
+                let spread: f64 = terms.iter().map(|term| part(term).powi(2) / (term.1.n as f64 - 1.0)).sum();
+                (sum / se2.sqrt(), if se2 == 0.0 { 1.0 } else { se2 * se2 / spread })
+            }
         }
     }
 }
@@ -107,7 +135,17 @@ pub fn selectivity_index(preferred: f64, rest: f64) -> f64 {
     (preferred - rest) / (preferred.abs() + rest.abs())
 }
 
-/// One side has fewer than the two rows a variance needs.
+/// Ratio of two mean responses; `NaN` where one of them is negative (the ratio of -4 to -2 is no preference) or both are 0.
+///
+/// ```
+/// assert_eq!(localizer::mean_ratio(3.0, 1.5), 2.0);
+/// assert!(localizer::mean_ratio(-1.0, -2.0).is_nan());
+/// ```
+pub fn mean_ratio(preferred: f64, rest: f64) -> f64 {
+    if preferred < 0.0 || rest < 0.0 { f64::NAN } else { preferred / rest.abs() }
+}
+
+/// One side has fewer than the two observations a variance needs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{n_preferred} preferred rows against {n_rest} others; a t test needs at least 2 on each side")]
 pub struct GroupTooSmall {
@@ -122,13 +160,13 @@ pub struct GroupTooSmall {
 /// Of a unit with a `reason` the test and the effect sizes are `NaN`, and the means too when it met NaN.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UnitStatistics {
-    /// Rows of the preferred group.
+    /// Observations of the preferred sample.
     pub n_preferred: usize,
-    /// Rows of the other group.
+    /// Observations of the other sample.
     pub n_rest: usize,
-    /// Mean response to the preferred group.
+    /// Mean response to the preferred pictures.
     pub mean_preferred: f64,
-    /// Mean response to the other group.
+    /// Mean response to the others.
     pub mean_rest: f64,
     /// The t statistic.
     pub t: f64,
@@ -144,39 +182,48 @@ pub struct UnitStatistics {
     pub dprime: f64,
     /// [`selectivity_index`] of the two means.
     pub selectivity_index: f64,
-    /// The other group these numbers are against (1 when pooled; the weakest comparison when each).
-    pub rest_group: usize,
-    /// Why there are no numbers. A unit that varies, but is flat and equal in the two groups of a comparison, is
+    /// [`mean_ratio`]
+    pub ratio: f64,
+    /// The comparison of the numbers above (1 when there is one; that with the smallest t when each).
+    pub comparison: usize,
+    /// Why there are no numbers. A unit that varies, but is flat and equal in the two samples of a comparison, is
     /// `constant` there.
     pub reason: Option<Reason>,
 }
 
-/// The test of every unit of one layer (or voxel of one map).
+/// The test of every unit of one layer (or voxel of one map) for one contrast.
 ///
-/// Group 0 of the moments is preferred; every further group is one comparison. With several (`versus each`) a unit
-/// must win them all, so what is reported is the conjunction's minimum statistic (Nichols et al. 2005): the
-/// comparison with the smallest t gives `t`, `df`, `dprime`, `selectivity_index`, `n_rest` and `mean_rest`, while
-/// `p` and `q` are the largest over the comparisons (q corrected within each comparison over the units of the
-/// layer, as Prince et al. 2024). Hence `t > T` and `q <= alpha` on the reported row are exactly "in every comparison".
+/// With several comparisons (`versus each`) a unit must win them all, so what is reported is the conjunction's minimum
+/// statistic (Nichols et al. 2005): the comparison with the smallest t gives `t`, `df`, `n_rest` and `mean_rest`;
+/// `dprime`, `selectivity_index` and `ratio` are the smallest and `p` and `q` the largest over the comparisons (q
+/// corrected within each comparison over the units of the layer, as Prince et al. 2024). Hence a threshold on any
+/// reported number is exactly "in every comparison".
+///
+/// Weights give one comparison, the contrast of means `L = sum w m` whose positive and negative weights sum to 1 and -1:
+/// `t = L / se`. Student: `se^2 = s^2 sum w^2/n` with `s^2` pooled over the levels and `df = sum (n - 1)`; Welch:
+/// `se^2 = sum w^2 s^2/n` with Satterthwaite's df. d' divides L by the root of the mean of the two sides' variances, each
+/// the weighted mean of its levels' variances.
 ///
 /// ```
-/// use localizer::{CategoryMoments, TTest, UnitTests};
+/// use localizer::{CategoryMoments, Contrast, Question, TTest, UnitTests, Versus};
 /// use ndarray::array;
-/// let mut moments = CategoryMoments::new(2, 1);
 /// let rows = array![[5.0], [6.0], [7.0], [8.0], [1.0], [2.0], [2.0], [3.0], [4.0]];
-/// let groups: Vec<_> = (0..9).map(|row| Some(usize::from(row >= 4))).collect();
-/// moments.add_rows(rows.view(), &groups).unwrap();
-/// let unit = UnitTests::compute(moments, TTest::Student, None).unwrap().row(0);
+/// let column = ["a", "a", "a", "a", "b", "b", "b", "b", "b"];
+/// let groups = "a > b".parse::<Contrast>().unwrap().resolve(&column, Versus::Pooled).unwrap();
+/// let mut moments = CategoryMoments::new(2, 1);
+/// moments.add_rows(rows.view(), &groups.group_of_row).unwrap();
+/// let tests = UnitTests::compute(moments.into(), Question::of_groups(&groups), TTest::Student, None).unwrap();
+/// let unit = tests.row(0);
 /// assert_eq!((unit.n_preferred, unit.n_rest, unit.df), (4, 5, 7.0));
 /// assert!((2.0 * unit.p - 0.00145810).abs() < 5e-9);
 /// ```
 #[derive(Debug, Clone)]
 pub struct UnitTests {
-    moments: CategoryMoments,
+    moments: Arc<CategoryMoments>,
+    question: Question,
     test: TTest,
     weakest: Vec<u16>,
     t: Vec<f64>,
-    ln_p: Vec<f64>,
     ln_q: Option<Vec<f64>>,
 }
 
@@ -184,72 +231,70 @@ impl UnitTests {
     /// Tests every unit; `correction` says how p is adjusted over the units (units with a `reason` do not count).
     ///
     /// # Panics
-    /// When the moments have fewer than two groups, or more than 65535.
+    /// When the question has fewer than two samples, or more than 65535.
     pub fn compute(
-        moments: CategoryMoments,
+        moments: Arc<CategoryMoments>,
+        question: Question,
         test: TTest,
         correction: Option<Correction>,
     ) -> Result<UnitTests, GroupTooSmall> {
-        let n_groups = moments.n_groups();
-        assert!(n_groups >= 2, "{n_groups} groups; a contrast has at least 2");
-        assert!(n_groups <= usize::from(u16::MAX), "{n_groups} groups; at most 65535 are told apart");
-        let n_preferred = moments.count(0);
-        for rest in 1..n_groups {
-            let n_rest = moments.count(rest);
-            if n_preferred < 2 || n_rest < 2 {
-                return Err(GroupTooSmall { n_preferred, n_rest });
-            }
-        }
+        let n_samples = question.samples.len();
+        assert!(n_samples >= 2, "{n_samples} samples; a contrast has at least 2");
+        assert!(n_samples <= usize::from(u16::MAX), "{n_samples} samples; at most 65535 are told apart");
+        question.check(&moments)?;
         let n_units = moments.n_units();
-        let mut tests = UnitTests {
-            weakest: vec![1; n_units],
-            t: vec![f64::NAN; n_units],
-            ln_p: vec![f64::NAN; n_units],
-            ln_q: correction.map(|_| vec![f64::NAN; n_units]),
-            moments,
-            test,
-        };
-        for rest in 1..n_groups {
-            tests.add_comparison(rest as u16, correction);
+        let mut tests =
+            UnitTests { weakest: vec![1; n_units], t: vec![f64::NAN; n_units], ln_q: None, moments, question, test };
+        for comparison in 1..=tests.question.n_comparisons() {
+            tests.add_comparison(comparison, correction);
         }
         Ok(tests)
     }
 
-    fn add_comparison(&mut self, rest: u16, correction: Option<Correction>) {
-        let moments = &self.moments;
-        let test = self.test;
+    fn add_comparison(&mut self, comparison: usize, correction: Option<Correction>) {
         let (mut t, mut ln_p) = (Vec::new(), Vec::new());
-        (0..moments.n_units())
-            .into_par_iter()
-            .with_min_len(1024)
-            .map(|unit| {
-                if moments.reason(unit).is_some() {
-                    return (f64::NAN, f64::NAN);
-                }
-                let (t, df) = test.of(moments.moments(0, unit), moments.moments(rest.into(), unit));
-                (t, student_t_ln_sf(t, df))
-            })
-            .unzip_into_vecs(&mut t, &mut ln_p);
-        if let (Some(correction), Some(ln_q)) = (correction, &mut self.ln_q) {
+        let tested = (0..self.n_units()).into_par_iter().with_min_len(1024).map(|unit| {
+            if self.reason(unit).is_some() {
+                return (f64::NAN, f64::NAN);
+            }
+            let (t, df) = self.t_and_df(unit, comparison);
+            // Tails are costly: where nothing is corrected over the units, only reported ones get theirs.
+            (t, if correction.is_some() { student_t_ln_sf(t, df) } else { f64::NAN })
+        });
+        tested.unzip_into_vecs(&mut t, &mut ln_p);
+        if let Some(correction) = correction {
             let adjusted = correction.adjust_ln(&ln_p);
-            if rest == 1 {
-                *ln_q = adjusted;
-            } else {
-                keep_larger(ln_q, &adjusted);
+            match &mut self.ln_q {
+                None => self.ln_q = Some(adjusted),
+                Some(ln_q) => keep_larger(ln_q, &adjusted),
             }
         }
-        if rest == 1 {
-            (self.t, self.ln_p) = (t, ln_p);
+        if comparison == 1 {
+            self.t = t;
             return;
         }
-        keep_larger(&mut self.ln_p, &ln_p);
         for (unit, &t) in t.iter().enumerate() {
             // A comparison that has no t (both sides flat and equal) is one the unit did not win.
             if t < self.t[unit] || (t.is_nan() && !self.t[unit].is_nan()) {
                 self.t[unit] = t;
-                self.weakest[unit] = rest;
+                self.weakest[unit] = comparison as u16;
             }
         }
+    }
+
+    fn t_and_df(&self, unit: usize, comparison: usize) -> (f64, f64) {
+        let of = |sample: usize| self.question.samples[sample].moments(&self.moments, unit);
+        match &self.question.weights {
+            None => self.test.of(of(0), of(comparison)),
+            Some(weights) => {
+                let terms: Vec<(f64, Moments)> = weights.iter().enumerate().map(|(i, w)| (*w, of(i))).collect();
+                self.test.of_weighted(&terms)
+            }
+        }
+    }
+
+    fn reason(&self, unit: usize) -> Option<Reason> {
+        self.moments.reason_in(unit, self.question.groups())
     }
 
     /// How many units.
@@ -257,18 +302,20 @@ impl UnitTests {
         self.t.len()
     }
 
-    /// How many are constant.
-    pub fn n_constant(&self) -> usize {
-        self.count(Reason::Constant)
-    }
-
-    /// How many met NaN or infinity.
-    pub fn n_nan_input(&self) -> usize {
-        self.count(Reason::NanInput)
-    }
-
-    fn count(&self, reason: Reason) -> usize {
-        (0..self.n_units()).filter(|&unit| self.moments.reason(unit) == Some(reason)).count()
+    /// How many are constant, or met NaN or infinity.
+    pub fn n_unusable(&self) -> Unusable {
+        (0..self.n_units())
+            .into_par_iter()
+            .with_min_len(1024)
+            .map(|unit| match self.reason(unit) {
+                Some(Reason::NanInput) => Unusable { constant: 0, nan_input: 1 },
+                Some(_) => Unusable { constant: 1, nan_input: 0 },
+                None => Unusable::default(),
+            })
+            .reduce(Unusable::default, |a, b| Unusable {
+                constant: a.constant + b.constant,
+                nan_input: a.nan_input + b.nan_input,
+            })
     }
 
     /// The t of every unit (the smallest over the comparisons).
@@ -286,24 +333,38 @@ impl UnitTests {
         &self.moments
     }
 
+    /// What was asked of them.
+    pub fn question(&self) -> &Question {
+        &self.question
+    }
+
     /// What a table says about this unit.
     pub fn row(&self, unit: usize) -> UnitStatistics {
-        let mut row = self.numbers(unit, self.weakest[unit].into(), |_, _| self.ln_p[unit]);
+        let mut row = self.comparison(unit, self.weakest[unit].into());
+        let decides = row.comparison;
+        for other in (1..=self.question.n_comparisons()).filter(|other| *other != decides) {
+            let other = self.comparison(unit, other);
+            // A measure that a comparison does not have is one the unit did not win.
+            let least = |a: f64, b: f64| if b < a || b.is_nan() { b } else { a };
+            row.dprime = least(row.dprime, other.dprime);
+            row.selectivity_index = least(row.selectivity_index, other.selectivity_index);
+            row.ratio = least(row.ratio, other.ratio);
+            if other.p > row.p || other.p.is_nan() {
+                row.p = other.p;
+            }
+            row.neg_log10_p = least(row.neg_log10_p, other.neg_log10_p);
+        }
         row.q = self.ln_q.as_ref().map_or(f64::NAN, |ln_q| ln_q[unit].exp());
         row
     }
 
-    /// One unit against one other group, uncorrected (`q` is `NaN`): for tables of every comparison.
-    pub fn comparison(&self, unit: usize, rest_group: usize) -> UnitStatistics {
-        self.numbers(unit, rest_group, student_t_ln_sf)
-    }
-
-    fn numbers(&self, unit: usize, rest_group: usize, ln_p: impl Fn(f64, f64) -> f64) -> UnitStatistics {
-        let (a, b) = (self.moments.moments(0, unit), self.moments.moments(rest_group, unit));
-        let reason = self.moments.reason(unit);
+    /// One unit in one comparison (from 1), uncorrected (`q` is `NaN`): for tables of every comparison.
+    pub fn comparison(&self, unit: usize, comparison: usize) -> UnitStatistics {
+        let sides = self.sides(unit, comparison);
+        let reason = self.reason(unit);
         let mut row = UnitStatistics {
-            n_preferred: a.n,
-            n_rest: b.n,
+            n_preferred: sides.preferred.n,
+            n_rest: sides.rest.n,
             mean_preferred: f64::NAN,
             mean_rest: f64::NAN,
             t: f64::NAN,
@@ -313,24 +374,72 @@ impl UnitTests {
             q: f64::NAN,
             dprime: f64::NAN,
             selectivity_index: f64::NAN,
-            rest_group,
+            ratio: f64::NAN,
+            comparison,
             reason,
         };
         if reason != Some(Reason::NanInput) {
-            (row.mean_preferred, row.mean_rest) = (a.mean, b.mean);
+            (row.mean_preferred, row.mean_rest) = (sides.preferred.mean, sides.rest.mean);
         }
         if reason.is_none() {
-            (row.t, row.df) = self.test.of(a, b);
-            let ln_p = ln_p(row.t, row.df);
+            (row.t, row.df) = self.t_and_df(unit, comparison);
+            let ln_p = student_t_ln_sf(row.t, row.df);
             (row.p, row.neg_log10_p) = (ln_p.exp(), ln_to_neg_log10(ln_p));
-            row.dprime = dprime(a, b);
+            let (a, b) = (sides.preferred, sides.rest);
+            row.dprime = (a.mean - b.mean) / ((a.variance + b.variance) / 2.0).sqrt();
             row.selectivity_index = selectivity_index(a.mean, b.mean);
+            row.ratio = mean_ratio(a.mean, b.mean);
             if row.t.is_nan() {
                 row.reason = Some(Reason::Constant);
             }
         }
         row
     }
+
+    fn sides(&self, unit: usize, comparison: usize) -> Sides {
+        let of = |sample: usize| self.question.samples[sample].moments(&self.moments, unit);
+        match &self.question.weights {
+            None => {
+                let side = |m: Moments| Side { n: m.n, mean: m.mean, variance: m.variance() };
+                Sides { preferred: side(of(0)), rest: side(of(comparison)) }
+            }
+            Some(weights) => {
+                let side = |sign: f64| {
+                    let mut side = Side { n: 0, mean: 0.0, variance: 0.0 };
+                    for (sample, weight) in weights.iter().enumerate().filter(|(_, w)| **w * sign > 0.0) {
+                        let moments = of(sample);
+                        side.n += moments.n;
+                        side.mean += weight.abs() * moments.mean;
+                        side.variance += weight.abs() * moments.variance();
+                    }
+                    side
+                };
+                Sides { preferred: side(1.0), rest: side(-1.0) }
+            }
+        }
+    }
+}
+
+/// Units without numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Unusable {
+    /// With one value in every row.
+    pub constant: usize,
+    /// That met NaN or infinity.
+    pub nan_input: usize,
+}
+
+/// What effect sizes are made of.
+#[derive(Clone, Copy)]
+struct Side {
+    n: usize,
+    mean: f64,
+    variance: f64,
+}
+
+struct Sides {
+    preferred: Side,
+    rest: Side,
 }
 
 /// Elementwise maximum in which NaN wins.
@@ -345,15 +454,28 @@ fn keep_larger(kept: &mut [f64], other: &[f64]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contrast::Groups;
     use ndarray::{Array2, array};
     use statistics::Draws;
 
     fn tests_of(data: &Array2<f64>, groups: &[usize], test: TTest, correction: Option<Correction>) -> UnitTests {
+        asked(data, groups, None, test, correction).unwrap()
+    }
+
+    fn asked(
+        data: &Array2<f64>,
+        groups: &[usize],
+        weights: Option<Vec<f64>>,
+        test: TTest,
+        correction: Option<Correction>,
+    ) -> Result<UnitTests, GroupTooSmall> {
         let n_groups = groups.iter().max().unwrap() + 1;
         let mut moments = CategoryMoments::new(n_groups, data.ncols());
-        let groups: Vec<Option<usize>> = groups.iter().map(|g| Some(*g)).collect();
-        moments.add_rows(data.view(), &groups).unwrap();
-        UnitTests::compute(moments, test, correction).unwrap()
+        let group_of_row: Vec<Option<usize>> = groups.iter().map(|g| Some(*g)).collect();
+        moments.add_rows(data.view(), &group_of_row).unwrap();
+        let names = (0..n_groups).map(|g| g.to_string()).collect();
+        let groups = Groups { names, weights, counts: Vec::new(), group_of_row };
+        UnitTests::compute(moments.into(), Question::of_groups(&groups), test, correction)
     }
 
     #[test]
@@ -465,11 +587,46 @@ mod tests {
             assert_eq!(row.p, first.p.max(second.p));
             assert_eq!(row.q, first.q.max(second.q));
             let weakest = if first.t <= second.t { first } else { second };
-            assert_eq!((row.df, row.mean_rest, row.dprime), (weakest.df, weakest.mean_rest, weakest.dprime));
-            assert_eq!(row.n_rest, [9, 15][row.rest_group - 1]);
-            weakest_seen[row.rest_group - 1] += 1;
+            assert_eq!((row.df, row.mean_rest), (weakest.df, weakest.mean_rest));
+            assert_eq!(row.dprime, first.dprime.min(second.dprime));
+            assert_eq!(row.selectivity_index, first.selectivity_index.min(second.selectivity_index));
+            assert_eq!(row.neg_log10_p, first.neg_log10_p.min(second.neg_log10_p));
+            assert_eq!(row.n_rest, [9, 15][row.comparison - 1]);
+            weakest_seen[row.comparison - 1] += 1;
         }
         assert!(weakest_seen.iter().all(|n| *n > 0));
+    }
+
+    #[test]
+    fn weights_of_two_levels_are_the_two_sample_test() {
+        let (data, groups) = three_groups();
+        let two: Vec<usize> = groups.iter().map(|g| (*g).min(1)).collect();
+        for test in [TTest::Student, TTest::Welch] {
+            let weighted = asked(&data, &two, Some(vec![1.0, -1.0]), test, None).unwrap();
+            let sides = tests_of(&data, &two, test, None);
+            for unit in 0..40 {
+                let (a, b) = (weighted.row(unit), sides.row(unit));
+                for (a, b) in [(a.t, b.t), (a.df, b.df), (a.dprime, b.dprime), (a.ratio, b.ratio)] {
+                    assert!((a / b - 1.0).abs() < 1e-12, "{unit}: {a} {b}");
+                }
+                assert_eq!((a.n_preferred, a.n_rest), (b.n_preferred, b.n_rest));
+            }
+        }
+    }
+
+    #[test]
+    fn weights_are_a_planned_comparison_of_a_one_way_layout() {
+        // Three levels by hand: means 5, 2, 1; variances 1, 4, 1 with n 3: s^2 = 2, se^2 = 2 (1 + 1/4 + 1/4) / 3 = 1.
+        let data = array![[4.0], [5.0], [6.0], [0.0], [2.0], [4.0], [0.0], [1.0], [2.0]];
+        let groups = [0, 0, 0, 1, 1, 1, 2, 2, 2];
+        let weights = Some(vec![1.0, -0.5, -0.5]);
+        let row = asked(&data, &groups, weights.clone(), TTest::Student, None).unwrap().row(0);
+        assert!((row.t - 3.5).abs() < 1e-14, "{row:?}");
+        assert_eq!((row.df, row.mean_preferred, row.mean_rest), (6.0, 5.0, 1.5));
+        assert!((row.dprime - 3.5 / 1.75_f64.sqrt()).abs() < 1e-15);
+        // Welch: parts 1/3, 1/3, 1/12; se^2 = 3/4, df = (9/16) / ((1/9 + 1/9 + 1/144) / 2) = 162/33.
+        let row = asked(&data, &groups, weights, TTest::Welch, None).unwrap().row(0);
+        assert!((row.t - 3.5 / 0.75_f64.sqrt()).abs() < 1e-14 && (row.df - 162.0 / 33.0).abs() < 1e-13, "{row:?}");
     }
 
     #[test]
@@ -478,7 +635,7 @@ mod tests {
         data.column_mut(3).fill(2.5);
         data[[20, 7]] = f64::NAN;
         let tests = tests_of(&data, &groups, TTest::Student, Some(Correction::BenjaminiHochberg));
-        assert_eq!((tests.n_constant(), tests.n_nan_input()), (1, 1));
+        assert_eq!(tests.n_unusable(), Unusable { constant: 1, nan_input: 1 });
         let (constant, nan) = (tests.row(3), tests.row(7));
         assert_eq!((constant.reason, constant.mean_preferred), (Some(Reason::Constant), 2.5));
         assert_eq!(nan.reason, Some(Reason::NanInput));
@@ -515,11 +672,23 @@ mod tests {
     }
 
     #[test]
+    fn flat_levels_that_cancel_have_no_t() {
+        // 1 - (1 + 0 + 2) / 3 is 1.1e-16 in f64, which over a standard error of 0 would be an infinite t.
+        let data =
+            array![[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [0.0, 0.0], [0.0, 0.0], [2.0, 1.0], [2.0, 1.0]];
+        let thirds = Some(vec![1.0, -1.0 / 3.0, -1.0 / 3.0, -1.0 / 3.0]);
+        for test in [TTest::Student, TTest::Welch] {
+            let tests = asked(&data, &[0, 0, 1, 1, 2, 2, 3, 3], thirds.clone(), test, None).unwrap();
+            let (cancel, differ) = (tests.row(0), tests.row(1));
+            assert!(cancel.t.is_nan() && cancel.reason == Some(Reason::Constant), "{cancel:?}");
+            assert_eq!((differ.t, differ.reason), (f64::INFINITY, None));
+        }
+    }
+
+    #[test]
     fn one_row_on_a_side_is_refused() {
-        let mut moments = CategoryMoments::new(2, 1);
         let data = array![[1.0], [2.0], [3.0]];
-        moments.add_rows(data.view(), &[Some(0), Some(0), Some(1)]).unwrap();
-        let error = UnitTests::compute(moments, TTest::Student, None).unwrap_err();
+        let error = asked(&data, &[0, 0, 1], None, TTest::Student, None).unwrap_err();
         assert_eq!(error.to_string(), "2 preferred rows against 1 others; a t test needs at least 2 on each side");
     }
 }

@@ -19,13 +19,13 @@
 mod array;
 mod error;
 mod header;
-mod in_place;
+mod parts;
 mod reader;
 mod writer;
 
 pub use array::{Array, Block, Matrix, Values};
 pub use error::NpyError;
 pub use header::{Kind, MAX_HEADER_BYTES};
-pub use in_place::InPlace;
+pub use parts::{PartBuffer, Parts};
 pub use reader::{Incoming, NpyReader};
 pub use writer::{Dtype, Float, RowWriter, write_array, write_labels, write_matrix, write_vector};

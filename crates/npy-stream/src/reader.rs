@@ -1,7 +1,7 @@
 //! Reading arrays one after the other from a file or a pipe, whole or in blocks of rows.
 
 use crate::header::{Header, MAX_HEADER_BYTES};
-use crate::{Array, Block, InPlace, Kind, NpyError, Values};
+use crate::{Array, Block, Kind, NpyError, Parts, Values};
 use half::f16;
 use memmap2::Mmap;
 use ndarray::ArrayView2;
@@ -310,20 +310,6 @@ impl Incoming<'_> {
         }
     }
 
-    /// This matrix as something to read pieces of, without holding it: `None` for a pipe, for Fortran order (whose
-    /// rows do not lie together), for what is no matrix, and once rows were taken.
-    pub fn in_place(&self) -> Option<InPlace> {
-        let (Source::Map { at, file, .. }, &[rows, columns]) = (&self.reader.source, self.header.shape.as_slice())
-        else {
-            return None;
-        };
-        if self.header.fortran || self.rows_read > 0 || self.whole {
-            return None;
-        }
-        let (file, header) = (Arc::clone(file), self.header.clone());
-        Some(InPlace { file, header, body_at: *at as u64, rows, columns, array: self.index })
-    }
-
     /// The labels behind this array, read before its rows: `None` when the source is a pipe and they cannot be known
     /// yet, `Some(None)` when it is a file and the array has none.
     pub fn labels_ahead(&mut self) -> Result<Option<Option<Vec<String>>>, NpyError> {
@@ -351,6 +337,17 @@ impl Incoming<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Any rectangle of a matrix that lies in a file; `None` for a pipe, and once rows have been taken.
+    pub fn parts(&self) -> Option<Parts> {
+        let Source::Map { at, file, .. } = &self.reader.source else { return None };
+        let &[rows, columns] = self.header.shape.as_slice() else { return None };
+        if self.whole || self.rows_read > 0 {
+            return None;
+        }
+        let (file, header) = (file.clone(), self.header.clone());
+        Some(Parts { file, at: *at as u64, header, shape: (rows, columns), index: self.index })
     }
 
     /// The next rows of a matrix, at most `max_rows` of them; `None` after the last.

@@ -3,13 +3,13 @@
 use crate::args::{Columns, Label, Rows};
 use anyhow::{Context, Result, bail};
 use cli::{Input, Job, Output};
-use labelled_inputs::{open_npy, read_stimuli, read_table};
+use labelled_inputs::{open_npy, read_stimuli, read_table, units_of};
 use ndarray::{ArrayView2, Axis};
 use npy_stream::{Block, Dtype, Float, Incoming, Matrix, NpyError, RowWriter, write_matrix};
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::ops::Range;
-use stimulus_table::{StimulusTable, Table};
+use stimulus_table::StimulusTable;
 
 const ROWS_PER_BLOCK: usize = 64;
 
@@ -96,9 +96,10 @@ pub(crate) fn columns(args: &Columns) -> Result<()> {
         let (n_rows, n_columns) = incoming.matrix_shape()?;
         let mut columns = match (&table, &list, &args.units) {
             (Some(table), _, Some(source)) => {
-                let (units, note) =
+                let of_array =
                     units_of(table, &name, here, args.array.as_deref()).with_context(|| source.to_string())?;
-                note.into_iter().for_each(|note| job.note(note));
+                of_array.note.into_iter().for_each(|note| job.note(note));
+                let units = of_array.units;
                 let mut seen = HashSet::new();
                 if let Some(twice) = units.iter().find(|unit| !seen.insert(**unit)) {
                     bail!(
@@ -310,47 +311,6 @@ fn read_ids(job: &Job, input: &Input) -> Result<Vec<String>> {
     }
 }
 
-/// The `unit` (or `voxel`) column, of the rows that speak of this array, and a line for stderr where that is not
-/// plain from the names.
-///
-/// A unit number means nothing without its layer, so the table's `array` must be the array's name, or `wanted` by the
-/// user. Only a name that is a mere position in a pipe, on either side, is let pass, for the first array of an input
-/// and a table about one array.
-fn units_of(table: &Table, array: &str, position: usize, wanted: Option<&str>) -> Result<(Vec<usize>, Option<String>)> {
-    let column = ["unit", "voxel"].into_iter().find(|c| table.has(c));
-    let column =
-        column.with_context(|| format!("no column unit or voxel; the columns are {}", table.names().join(", ")))?;
-    let units = table.indices(column)?;
-    if table.has("roi") {
-        let regions: std::collections::BTreeSet<&String> = table.column("roi")?.iter().collect();
-        if regions.len() > 1 {
-            let regions: Vec<&str> = regions.into_iter().map(String::as_str).collect();
-            bail!("{} regions ({}); `fmri-roi extract` gives one matrix per region", regions.len(), regions.join(", "));
-        }
-    }
-    if !table.has("array") || table.n_rows() == 0 {
-        return Ok((units, None));
-    }
-    let arrays = table.column("array")?;
-    let known: std::collections::BTreeSet<&str> = arrays.iter().map(String::as_str).collect();
-    let nameless = |name: &str| name.parse::<usize>().is_ok();
-    let (name, note) = match wanted {
-        Some(name) => (name, None),
-        None if known.contains(array) => (array, None),
-        None => match known.first() {
-            Some(&only) if known.len() == 1 && position == 0 && (nameless(array) || nameless(only)) => {
-                (only, Some(format!("the units of array {only:?} are taken from array {array:?}")))
-            }
-            _ => (array, None),
-        },
-    };
-    if !known.contains(name) {
-        let known: Vec<&str> = known.into_iter().collect();
-        bail!("no rows about array {name:?}; the table speaks of {} (--array says which to take)", known.join(", "));
-    }
-    Ok((units.into_iter().zip(arrays).filter(|(_, a)| *a == name).map(|(u, _)| u).collect(), note))
-}
-
 /// `0,5,10:20` as half-open ranges; an open end is the end of the matrix.
 fn parse_list(list: &str) -> Result<Vec<Range<usize>>> {
     let number = |text: &str, empty: usize| -> Result<usize> {
@@ -391,26 +351,5 @@ mod tests {
         assert_eq!(rows("4:").unwrap(), [4, 5]);
         assert_eq!(rows(":2,2,2").unwrap(), [0, 1, 2, 2]);
         assert!(rows("3:1").is_err() && rows("a").is_err() && rows("1,,2").is_err() && rows("-1").is_err());
-    }
-
-    #[test]
-    fn units_are_those_of_the_array() {
-        let units = |text: &str, array: &str, position, wanted| {
-            let table = Table::read(text.as_bytes()).unwrap();
-            units_of(&table, array, position, wanted).map(|(units, _)| units)
-        };
-        let two = "array,unit\na,3\nb,4\na,1\n";
-        assert_eq!(units(two, "a", 0, None).unwrap(), [3, 1]);
-        assert_eq!(units(two, "c", 0, Some("b")).unwrap(), [4]);
-        assert!(units(two, "c", 0, None).unwrap_err().to_string().contains("a, b"));
-        assert!(units(two, "0", 0, None).is_err());
-        // Another layer's units must not be cut from this one, even when the table knows no other.
-        assert!(units("array,unit\nlayer4,3\n", "layer3", 0, None).is_err());
-        // A position in a pipe is no name.
-        assert_eq!(units("array,unit\n0,3\n", "acts", 0, None).unwrap(), [3]);
-        assert_eq!(units("array,unit\nlayer4,3\n", "0", 0, None).unwrap(), [3]);
-        assert!(units("array,unit\nlayer4,3\n", "1", 1, None).is_err());
-        assert_eq!(units("roi,voxel\nFFA,7\n", "betas", 0, None).unwrap(), [7]);
-        assert!(units("array,unit\n", "acts", 0, None).unwrap().is_empty());
     }
 }

@@ -13,10 +13,14 @@ mod compare;
 mod crossvalidated;
 mod distance;
 mod error;
+mod isotonic;
+mod linkage;
 mod matrix;
+mod mds;
 mod merge;
 mod noise;
 mod pool;
+mod searchlight;
 mod transform;
 
 pub use ceiling::{NoiseCeiling, noise_ceiling};
@@ -26,10 +30,15 @@ pub use distance::{
     Averaged, Distance, Distances, InMemory, Patterns, Selected, UnusableRow, distances, distances_of, gather,
 };
 pub use error::RdmError;
+pub use linkage::{Linkage, Merge, MissingPairs, leaf_order, linkage};
 pub use matrix::Rdm;
+pub use mds::{
+    ClassicalMds, Embedding, MdsError, Scaling, Stopping, classical_mds, smacof, smacof_of_starts, stress_1,
+};
 pub use merge::{Merged, across_groups, merge};
 pub use noise::{NoiseError, NoiseModel, Shrinkage};
 pub use pool::pool;
+pub use searchlight::{Models, searchlight};
 /// How two RDMs are compared: the coefficient over their pairs of stimuli.
 pub use statistics::Correlation as Comparison;
 /// Why a pattern has no distances.

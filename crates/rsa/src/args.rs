@@ -1,13 +1,19 @@
 //! What can be asked on the command line; each verb's arguments stand in a file of their own.
 
 mod compare;
+mod mds;
+mod order;
 mod rdm;
+mod searchlight;
 
 use clap::{Parser, Subcommand};
 
 pub use compare::CompareArgs;
+pub use mds::{MdsArgs, Method, PairArgs};
+pub use order::{ClusterDistance, OrderArgs};
 pub(crate) use rdm::Kind;
 pub use rdm::{CvWeights, Metric, NoiseSource, RdmArgs, Shrink};
+pub use searchlight::{SearchlightArgs, SphereMetric};
 
 /// Compare the geometry of representations: RDMs from activations or voxels, scores of models against brains
 ///
@@ -35,4 +41,10 @@ pub enum Verb {
     Rdm(RdmArgs),
     /// Model RDMs against brain RDMs: a table of scores, with the noise ceiling
     Compare(CompareArgs),
+    /// Points in two or more dimensions whose distances are those of an RDM, as nearly as they can be
+    Mds(MdsArgs),
+    /// The stimuli (or systems) in the order of a dendrogram, or the dendrogram itself
+    Order(OrderArgs),
+    /// Model RDMs against the RDM of the voxels around every voxel: one map per model
+    Searchlight(Box<SearchlightArgs>),
 }

@@ -2,15 +2,26 @@
 #![warn(missing_docs)]
 
 mod args;
+mod betas;
 mod compare;
+mod dissimilarities;
+mod mds_verb;
+mod order_verb;
 mod rdm_verb;
+mod searchlight_verb;
 
-pub use args::{Args, CompareArgs, CvWeights, Metric, NoiseSource, RdmArgs, Shrink, Verb};
+pub use args::{
+    Args, ClusterDistance, CompareArgs, CvWeights, MdsArgs, Method, Metric, NoiseSource, OrderArgs, PairArgs, RdmArgs,
+    SearchlightArgs, Shrink, SphereMetric, Verb,
+};
 
 /// Runs the verb that was asked for.
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.verb {
         Verb::Rdm(args) => rdm_verb::run(&args),
         Verb::Compare(args) => compare::run(&args),
+        Verb::Mds(args) => mds_verb::run(&args),
+        Verb::Order(args) => order_verb::run(&args),
+        Verb::Searchlight(args) => searchlight_verb::run(&args),
     }
 }

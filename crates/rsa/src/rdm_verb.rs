@@ -10,7 +10,7 @@ use cli::{Input, Job, Output};
 use labelled_inputs::{NamedArray, Names, open_npy, read_matrices, read_table, require_unique};
 use labelled_rdms::{check_nan, from_array, is_rdm};
 use measure::{InFile, Measured, Noise, describe, measure};
-use npy_stream::{Array, Dtype, InPlace, Incoming, Matrix, NpyError, RowWriter, Values, write_vector};
+use npy_stream::{Array, Dtype, Incoming, Matrix, NpyError, Parts, RowWriter, Values, write_vector};
 use plan::Plan;
 use rdm::{InMemory, NoiseModel, Rdm, merge};
 use rows::{Annotations, Rows};
@@ -83,14 +83,14 @@ enum Given {
 
 /// Where the rows of a matrix are while its distances are taken.
 enum Held {
-    InFile(InPlace),
+    InFile(Parts),
     InMemory(Matrix),
 }
 
 impl Held {
     fn n_rows(&self) -> usize {
         match self {
-            Held::InFile(place) => place.n_rows(),
+            Held::InFile(place) => place.shape().0,
             Held::InMemory(matrix) => matrix.n_rows(),
         }
     }
@@ -107,7 +107,7 @@ impl Given {
     /// A matrix stays in its file where that can be read in pieces. A square one is read: it may be an RDM.
     fn take(next: Incoming, input: &Input, source: &str, plan: &Plan) -> Result<Given> {
         let square = matches!(next.shape(), &[n, m] if n == m && n > 1);
-        if let (false, Some(place)) = (square, next.in_place()) {
+        if let (false, Some(place)) = (square, next.parts().filter(|parts| !parts.is_fortran())) {
             let labels = next.finish().with_context(|| input.to_string())?;
             return Ok(Given::Patterns { held: Held::InFile(place), labels });
         }

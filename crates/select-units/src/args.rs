@@ -1,50 +1,37 @@
 //! Options.
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use cli::{Common, Format, Input};
-use labelled_inputs::JoinArgs;
-use localizer::{Contrast, Correction, Selection, TTest, Top, Versus};
+use labelled_units::{CrossValidation, LocalizerArgs, RuleArgs};
 
 /// Find the units that respond more to one category of pictures than to others, as a localizer finds voxels
 ///
 /// Every unit gets a two-sample t of its responses to the preferred pictures above its responses to the others; units
 /// that pass all rules given become one row each. Rows are read once and never held, so memory does not grow with the
-/// number of pictures.
+/// number of pictures (ROC areas excepted).
 #[derive(Debug, Parser)]
 #[command(name = "select-units", version, after_help = HELP, max_term_width = 120)]
 pub struct Args {
     /// Activations: .npy streams, rows = pictures, columns = units; - is stdin
     #[arg(default_value = "-", value_name = "ACTS")]
     pub inputs: Vec<Input>,
-    /// Stimulus table (CSV or TSV) with the category of every picture
-    #[arg(long, value_name = "TABLE")]
-    pub stimuli: Input,
-    /// The column of that table with the categories
-    #[arg(long, value_name = "COLUMN")]
-    pub by: String,
-    /// Preferred categories > the others: 'faces > bodies,places', 'adult,child > rest'
-    #[arg(long, value_name = "CONTRAST")]
-    pub contrast: Contrast,
-    /// pooled: against all others together; each: must beat every one of them, the weakest comparison is reported
-    #[arg(long, value_name = "pooled|each", default_value = "pooled")]
-    pub versus: Versus,
-    /// t test with equal variances (student) or without that assumption (welch)
-    #[arg(long, value_name = "student|welch", default_value = "student")]
-    pub test: TTest,
-    /// Keep units with t above T [default: 7 when no other rule is given]
-    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = localizer::parse_threshold)]
-    pub t: Option<f64>,
-    /// Fill q, the p adjusted over the units of the array, and keep units with q at most --alpha
-    #[arg(long, value_enum)]
-    pub fdr: Option<Fdr>,
-    /// The false discovery rate of --fdr [default: .05]
-    #[arg(long, value_name = "ALPHA", requires = "fdr", value_parser = localizer::parse_rate)]
-    pub alpha: Option<f64>,
-    /// Keep the N units (or P% of all units) with the highest t among those that pass the other rules
-    #[arg(long, value_name = "N|P%")]
-    pub top: Option<Top>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub localizer: LocalizerArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub rules: RuleArgs,
+    /// Fill the column auc without a rule on it
+    #[arg(long)]
+    pub with_auc: bool,
+    /// Choose units on all parts of the pictures but one and measure them on that one: odd-even, k=5, or a column
+    #[arg(long, value_name = "odd-even|k=N|COLUMN")]
+    pub cv: Option<CrossValidation>,
+    /// The same layers of an untrained twin, in the same order: t_null and p_null, and its own count; repeat for seeds
+    #[arg(long, value_name = "ACTS")]
+    pub null: Vec<Input>,
     /// Write every unit; one that cannot be tested keeps its row, with NaN and the reason
-    #[arg(long, conflicts_with_all = ["t", "alpha", "top"])]
+    #[arg(long, conflicts_with_all = ["t", "alpha", "dprime", "si", "ratio", "auc", "top", "min_units"])]
     pub all: bool,
     /// Names of the arrays in the order they come [default: file stem; position in a pipe]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
@@ -54,24 +41,23 @@ pub struct Args {
     pub format: Format,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub join: JoinArgs,
-    #[command(flatten)]
-    #[allow(missing_docs)]
     pub common: Common,
 }
 
-/// How p is adjusted for the number of units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Fdr {
-    /// Benjamini-Hochberg: independent or positively dependent units
-    Bh,
-    /// Benjamini-Yekutieli: any dependence
-    By,
-}
+impl Args {
+    /// Whether ROC areas are computed.
+    pub(crate) fn auc(&self) -> bool {
+        self.with_auc || self.rules.needs_auc()
+    }
 
-/// The field's threshold for voxels and units alike.
-const DEFAULT_T: f64 = 7.0;
-const DEFAULT_ALPHA: f64 = 0.05;
+    /// The rules in words, for the table and the sidecar.
+    pub(crate) fn criterion(&self) -> String {
+        match self.all {
+            true => "all units".into(),
+            false => self.rules.criterion(self.localizer.test, self.localizer.versus),
+        }
+    }
+}
 
 const HELP: &str = "\
 Input:
@@ -80,64 +66,38 @@ Input:
   that is checked before anything is written. Every presentation counts: a picture shown twice is two rows. Pictures
   whose category is not in the contrast, is empty or n/a are not used.
 
-Output, one row per selected unit in the order of the units (columns, from 0):
-  array                         name of the matrix
-  unit                          column of the unit
-  n                             rows that the test rests on
+Contrasts:
+  'faces > bodies,places'    one sample against the others together, or against each (--versus each)
+  'faces > rest'             every other category of the column
+  '2*adult - house - car'    weights of category means (signs between blanks); positive and negative ones sum to 1 and -1
+  Without --contrast, every category of the column against the rest, in one pass.
+
+Output, one row per selected unit in the order of arrays, contrasts, folds and units (columns, from 0):
+  array, contrast, unit         name of the matrix; the contrast; column of the unit
+  fold                          (--cv) the part held out
+  n_units                       units of the array
+  n                             rows that the test rests on (categories, with --by-category)
   mean_preferred, mean_rest     mean response to the preferred pictures and to the others
   t, df, p, neg_log10_p         one-sided test of preferred > others; -log10(p) does not saturate
-  q                             p adjusted over the units of the array (--fdr), else empty
+  q                             p adjusted over the units of the array (--correct), else empty
   dprime                        difference of means / root of the mean of both variances (n - 1)
-  selectivity_index             (preferred - rest) / (|preferred| + |rest|)
+  selectivity_index             (preferred - rest) / (|preferred| + |rest|); always 1 or -1 when the signs differ
+  ratio                         preferred / rest; NaN where one of them is negative
+  auc                           ROC area of preferred against others (--auc, --with-auc), else empty
+  criterion                     test and rules
   reason                        why there are no numbers: constant, nan_input (only with --all)
-With --versus each, t, df, mean_rest, dprime and selectivity_index are those of the comparison with the smallest t, and p
-and q are the largest over the comparisons.
+  n_test ... reason_test        (--cv) the same measures on the part held out, which had no say in the choice
+  t_null, p_null                (--null) mean t of this unit in the untrained twins; share of their units with a t of at
+                                least this unit's, (1 + count) / (1 + units)
+With --versus each, t, df and mean_rest are those of the comparison with the smallest t; dprime, selectivity_index, ratio
+and auc are the smallest and p and q the largest over the comparisons: a rule holds against every other category.
 
-Rules given together must all hold, --top last; equal t at its edge go to the lower unit. Units that are constant or hold
+Rules given together must all hold, --top last; equals at its edge go to the lower unit. Units that are constant or hold
 NaN are counted on stderr and never selected. To select no unit is no error.
 
 Examples:
   select-units --stimuli floc.csv --by domain --contrast 'faces > rest' layer4.npy > units.csv
   cat layer3.npy layer4.npy | select-units --top 5% --names layer3,layer4 \\
     --stimuli floc.csv --by domain --contrast 'faces > bodies,places,objects'
-  select-units --versus each --fdr by --alpha .05 --stimuli floc.csv --by domain \\
-    --contrast 'places > rest' layer4.npy -o place_units.csv";
-
-impl Args {
-    /// How q is computed, when it is.
-    pub(crate) fn correction(&self) -> Option<Correction> {
-        self.fdr.map(|fdr| match fdr {
-            Fdr::Bh => Correction::BenjaminiHochberg,
-            Fdr::By => Correction::BenjaminiYekutieli,
-        })
-    }
-
-    /// The rules that were given; without any, the field's `t > 7`. `None` when every unit is written.
-    pub(crate) fn selection(&self) -> Option<Selection> {
-        if self.all {
-            return None;
-        }
-        let alpha = self.fdr.map(|_| self.alpha.unwrap_or(DEFAULT_ALPHA));
-        let no_rule = self.t.is_none() && alpha.is_none() && self.top.is_none();
-        Some(Selection { t_above: self.t.or(no_rule.then_some(DEFAULT_T)), alpha, top: self.top })
-    }
-
-    /// The rules in words, for the sidecar.
-    pub(crate) fn rules(&self) -> String {
-        let Some(rules) = self.selection() else { return "all units".into() };
-        let mut words = Vec::new();
-        if let Some(t) = rules.t_above {
-            words.push(format!("t > {t}"));
-        }
-        if let (Some(alpha), Some(fdr)) = (rules.alpha, self.fdr) {
-            let name = if fdr == Fdr::Bh { "Benjamini-Hochberg" } else { "Benjamini-Yekutieli" };
-            words.push(format!("q <= {alpha} ({name})"));
-        }
-        match rules.top {
-            Some(Top::Count(count)) => words.push(format!("top {count}")),
-            Some(Top::Percent(percent)) => words.push(format!("top {percent}%")),
-            None => {}
-        }
-        words.join(", ")
-    }
-}
+  select-units --versus each --correct by --alpha .05 --stimuli floc.csv --by domain \\
+    --contrast 'places > rest' --cv odd-even layer4.npy -o place_units.csv";

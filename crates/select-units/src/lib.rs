@@ -1,9 +1,9 @@
-//! `select-units`: activations and a contrast to the table of selective units, in one pass over the rows.
+//! `select-units`: activations and contrasts to the table of selective units, in one pass over the rows.
 #![warn(missing_docs)]
 
 mod args;
-mod localize;
 mod run;
+mod unit_table;
 
-pub use args::{Args, Fdr};
+pub use args::Args;
 pub use run::run;

@@ -1,155 +1,81 @@
 //! Open, read, check, compute, write.
 
 use crate::Args;
-use crate::localize::Localizer;
-use anyhow::{Context, Result};
-use cli::{Cell, Job, Output, TableWriter};
-use labelled_inputs::{Names, open_npy, read_stimuli};
-use localizer::{UnitStatistics, UnitTests};
-use npy_stream::NpyError;
-use rayon::prelude::*;
-use std::ops::Range;
-
-const COLUMNS: [&str; 13] = [
-    "array",
-    "unit",
-    "n",
-    "mean_preferred",
-    "mean_rest",
-    "t",
-    "df",
-    "p",
-    "neg_log10_p",
-    "q",
-    "dprime",
-    "selectivity_index",
-    "reason",
-];
-
-/// Units whose rows are computed together before they are written.
-const UNITS_AT_A_TIME: usize = 1 << 14;
+use crate::unit_table::{Layer, UnitTable};
+use anyhow::{Context, Result, bail};
+use cli::{Input, Job};
+use labelled_inputs::{Names, open_npy};
+use labelled_units::Plan;
+use npy_stream::{NpyError, NpyReader};
 
 /// Runs the tool.
 pub fn run(args: Args) -> Result<()> {
     let job = Job::start("select-units", &args.common)?;
-    let stimuli = read_stimuli(&job, &args.stimuli)?;
-    let categories = stimuli.column(&args.by).with_context(|| args.stimuli.to_string())?;
-    let groups = args
-        .contrast
-        .resolve(categories, args.versus)
-        .with_context(|| format!("{}: column {:?}", args.stimuli, args.by))?;
-    job.record("contrast", args.contrast.to_string());
-    job.record("versus", args.versus.to_string());
-    job.record("test", args.test.as_str());
-    job.record("rules", args.rules());
+    let plan = args.localizer.plan(&job, args.cv.as_ref(), args.rules.correct, args.auc())?;
+    job.record("rules", args.criterion());
+    let mut twins = args.null.iter().map(|input| Twin::open(&job, input)).collect::<Result<Vec<_>>>()?;
 
-    let localizer = Localizer {
-        stimuli: &stimuli,
-        table: &args.stimuli,
-        groups: &groups,
-        test: args.test,
-        correction: args.correction(),
-        options: args.join.options(),
-    };
-    let mut table = UnitTable::new(&args)?;
+    let mut table = UnitTable::new(&args, &plan)?;
     let mut names = Names::distinct(&args.names);
     // An array is written when the next one has proved sound, so that what fails early writes nothing.
-    let mut waiting: Option<(String, UnitTests)> = None;
+    let mut waiting: Option<Layer> = None;
+    let mut n_arrays = 0;
     for input in &args.inputs {
         let mut reader = open_npy(&job, input)?;
         let mut position = 0;
         while let Some(acts) = reader.next_array().with_context(|| input.to_string())? {
             let name = names.next(input, position)?;
             let source = if position == 0 { input.to_string() } else { format!("{input} (array {position})") };
-            let tests = localizer.tests(&job, &source, acts)?;
-            if let Some((name, tests)) = waiting.replace((name, tests)) {
-                table.write(&job, &name, &tests)?;
+            let measured = plan.measure(&job, &source, acts)?;
+            let n_units = measured.n_units();
+            let twins = twins.iter_mut().map(|twin| twin.next(&job, &plan, &source, n_units));
+            let layer = Layer { name, twins: twins.collect::<Result<_>>()?, measured };
+            if let Some(layer) = waiting.replace(layer) {
+                table.write(&job, &layer)?;
             }
-            position += 1;
+            (position, n_arrays) = (position + 1, n_arrays + 1);
         }
         if position == 0 {
             return Err(NpyError::Empty).with_context(|| input.to_string());
         }
     }
     names.finish()?;
-    if let Some((name, tests)) = waiting {
-        table.write(&job, &name, &tests)?;
+    twins.iter_mut().try_for_each(|twin| twin.finish(n_arrays))?;
+    if let Some(layer) = waiting {
+        table.write(&job, &layer)?;
     }
     table.commit(&job)
 }
 
-/// The output, and the table in it once there is something to write: an error before leaves stdout empty.
-struct UnitTable<'a> {
-    args: &'a Args,
-    output: Option<Output>,
-    table: Option<TableWriter<Output>>,
+/// An untrained twin, read array by array beside the network.
+struct Twin<'a> {
+    input: &'a Input,
+    reader: NpyReader,
+    position: usize,
 }
 
-impl UnitTable<'_> {
-    fn new(args: &Args) -> Result<UnitTable<'_>> {
-        Ok(UnitTable { args, output: Some(Output::text(args.common.output.as_deref())?), table: None })
+impl<'a> Twin<'a> {
+    fn open(job: &Job, input: &'a Input) -> Result<Self> {
+        Ok(Twin { input, reader: open_npy(job, input)?, position: 0 })
     }
 
-    /// The rows of one array, and the line on stderr that sums it up.
-    fn write(&mut self, job: &Job, array: &str, tests: &UnitTests) -> Result<()> {
-        if let Some(output) = self.output.take() {
-            self.table = Some(TableWriter::new(output, self.args.format, &COLUMNS)?);
+    fn next(&mut self, job: &Job, plan: &Plan, trained: &str, n_units: usize) -> Result<labelled_units::Measured> {
+        let source = format!("{} (array {})", self.input, self.position);
+        let Some(acts) = self.reader.next_array().with_context(|| self.input.to_string())? else {
+            bail!("{}: {} arrays, but {trained} is one more; --null needs the same layers", self.input, self.position);
+        };
+        self.position += 1;
+        let measured = plan.measure(job, &source, acts)?;
+        if measured.n_units() != n_units {
+            bail!("{source}: {} units, but {trained} has {n_units}; --null needs the same layers", measured.n_units());
         }
-        let table = self.table.as_mut().context("the table could not be started")?;
-        let n_units = tests.n_units();
-        let has_q = self.args.fdr.is_some();
-        let selected = self.args.selection().map(|rules| rules.select(tests));
-        let n_written = selected.as_ref().map_or(n_units, Vec::len);
-        for range in parts(n_written) {
-            let rows: Vec<(usize, UnitStatistics)> = range
-                .into_par_iter()
-                .map(|i| selected.as_ref().map_or(i, |units| units[i]))
-                .map(|unit| (unit, tests.row(unit)))
-                .collect();
-            for (unit, row) in &rows {
-                table.row(&cells(array, *unit, row, has_q))?;
-            }
-        }
+        Ok(measured)
+    }
 
-        let (n_constant, n_nan) = (tests.n_constant(), tests.n_nan_input());
-        let percent = if n_units == 0 { 0.0 } else { 100.0 * n_written as f64 / n_units as f64 };
-        let verb = if selected.is_some() { "selected" } else { "written" };
-        let line = format!(
-            "{array}: {n_written} of {n_units} units {verb} ({percent:.1} %), {n_constant} constant, {n_nan} NaN"
-        );
-        // Numbers that could not be used are worth a line also under --quiet.
-        if n_nan > 0 {
-            job.warn(line)
-        } else {
-            job.note(line)
+    fn finish(&mut self, n_arrays: usize) -> Result<()> {
+        if self.reader.next_array().with_context(|| self.input.to_string())?.is_some() {
+            bail!("{}: more than {n_arrays} arrays, but ACTS has {n_arrays}; --null needs the same layers", self.input);
         }
         Ok(())
     }
-
-    fn commit(self, job: &Job) -> Result<()> {
-        self.table.context("0 arrays")?.into_inner().commit(job)
-    }
-}
-
-/// `0..n` in parts of [`UNITS_AT_A_TIME`].
-fn parts(n: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..n).step_by(UNITS_AT_A_TIME).map(move |start| start..(start + UNITS_AT_A_TIME).min(n))
-}
-
-fn cells<'a>(array: &'a str, unit: usize, row: &UnitStatistics, has_q: bool) -> [Cell<'a>; 13] {
-    [
-        array.into(),
-        unit.into(),
-        (row.n_preferred + row.n_rest).into(),
-        row.mean_preferred.into(),
-        row.mean_rest.into(),
-        row.t.into(),
-        row.df.into(),
-        row.p.into(),
-        row.neg_log10_p.into(),
-        has_q.then_some(row.q).into(),
-        row.dprime.into(),
-        row.selectivity_index.into(),
-        row.reason.map(|reason| reason.as_str()).into(),
-    ]
 }

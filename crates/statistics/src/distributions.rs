@@ -80,7 +80,9 @@ pub fn student_t_sf(t: f64, df: f64) -> f64 {
 /// assert!((statistics::student_t_two_sided_p(5.063217, 7.0) - 0.00145810).abs() < 5e-9);
 /// ```
 pub fn student_t_two_sided_p(t: f64, df: f64) -> f64 {
-    (student_t_ln_sf(t.abs(), df) + LN_2).exp().min(1.0)
+    let p = (student_t_ln_sf(t.abs(), df) + LN_2).exp();
+    // f64::min would turn NaN into 1.
+    if p > 1.0 { 1.0 } else { p }
 }
 
 /// Natural logarithm of [`student_t_sf`]: finite for every finite t.
@@ -172,6 +174,7 @@ mod tests {
         assert_eq!(student_t_ln_sf(f64::INFINITY, 5.0), f64::NEG_INFINITY);
         assert_eq!(student_t_sf(f64::NEG_INFINITY, 5.0), 1.0);
         assert!(student_t_ln_sf(f64::NAN, 5.0).is_nan() && student_t_ln_sf(1.0, 0.0).is_nan());
+        assert!(student_t_two_sided_p(f64::NAN, 5.0).is_nan() && student_t_two_sided_p(0.0, 5.0) == 1.0);
         assert_eq!(student_t_ln_sf(3.0, f64::INFINITY), normal_ln_sf(3.0));
         assert_eq!(normal_ln_sf(f64::INFINITY), f64::NEG_INFINITY);
         assert_eq!(ln_to_neg_log10(0.0).to_bits(), 0.0_f64.to_bits());

@@ -14,6 +14,8 @@ pub enum Correction {
     BenjaminiYekutieli,
     /// Family-wise error rate: p times the number of tests.
     Bonferroni,
+    /// Not at all: each p stands for itself.
+    Uncorrected,
 }
 
 impl FromStr for Correction {
@@ -24,7 +26,8 @@ impl FromStr for Correction {
             "bh" => Ok(Correction::BenjaminiHochberg),
             "by" => Ok(Correction::BenjaminiYekutieli),
             "bonferroni" => Ok(Correction::Bonferroni),
-            _ => Err(format!("\"{name}\" is neither bh, by nor bonferroni")),
+            "none" => Ok(Correction::Uncorrected),
+            _ => Err(format!("\"{name}\" is none of bh, by, bonferroni, none")),
         }
     }
 }
@@ -36,6 +39,7 @@ impl Correction {
             Correction::BenjaminiHochberg => "bh",
             Correction::BenjaminiYekutieli => "by",
             Correction::Bonferroni => "bonferroni",
+            Correction::Uncorrected => "none",
         }
     }
 
@@ -49,6 +53,7 @@ impl Correction {
     /// ```
     pub fn adjust(self, p: &[f64]) -> Vec<f64> {
         match self {
+            Correction::Uncorrected => p.to_vec(),
             Correction::Bonferroni => {
                 let m = tests(p) as f64;
                 p.iter().map(|p| if p.is_nan() { *p } else { (p * m).min(1.0) }).collect()
@@ -60,6 +65,7 @@ impl Correction {
     /// The same on natural logarithms of p, which never underflow: returns ln q.
     pub fn adjust_ln(self, ln_p: &[f64]) -> Vec<f64> {
         match self {
+            Correction::Uncorrected => ln_p.to_vec(),
             Correction::Bonferroni => {
                 let ln_m = (tests(ln_p) as f64).ln();
                 ln_p.iter().map(|p| if p.is_nan() { *p } else { (p + ln_m).min(0.0) }).collect()

@@ -1,29 +1,36 @@
-//! Correlations, ranks, moments, quantiles, survival functions, multiple comparisons, folds and seeded draws.
+//! Correlations, ranks, ROC areas, moments, quantiles, concentration, survival functions, multiple comparisons, folds
+//! and seeded draws.
 //!
 //! Everything here takes slices of `f64` and returns `f64`. Nothing reads a file and nothing prints.
 //! `NaN` in gives `NaN` out: no function drops, zeroes or clips a value. Two slices that belong together must
 //! have the same length; that is the caller's check, and a function that finds them unequal panics with both numbers.
 #![warn(missing_docs)]
 
+pub mod concentration;
 pub mod correlation;
 pub mod distributions;
 pub mod fdr;
 pub mod folds;
+pub mod hypergeometric;
 pub mod moments;
 pub mod quantile;
 pub mod random;
 pub mod ranks;
 mod reason;
+pub mod roc;
 mod special;
 
+pub use concentration::{gini, normalized_entropy, share_nonempty};
 pub use correlation::{Correlation, cosine, kendall_tau_a, kendall_tau_b, pearson, rho_a, spearman};
 pub use distributions::{
     ln_to_neg_log10, normal_ln_sf, normal_sf, student_t_ln_sf, student_t_sf, student_t_two_sided_p,
 };
 pub use fdr::Correction;
 pub use folds::{FoldError, FoldOrder, Folds, k_folds};
+pub use hypergeometric::Hypergeometric;
 pub use moments::{Moments, mean, sum, variance};
-pub use quantile::{median, quantile};
+pub use quantile::{BoxPlot, median, quantile};
 pub use random::Draws;
 pub use ranks::average_ranks;
 pub use reason::Reason;
+pub use roc::{roc_area, roc_area_of_ranks};

@@ -17,6 +17,8 @@ pub enum Reason {
     NegativeReliability,
     /// Nothing it could be compared with is usable.
     NoUsablePair,
+    /// Both sides are of one person, so that they share the noise of every trial.
+    SameSubject,
 }
 
 impl Reason {
@@ -32,6 +34,7 @@ impl Reason {
             Reason::TooFewRepeats => "too_few_repeats",
             Reason::NegativeReliability => "negative_reliability",
             Reason::NoUsablePair => "no_usable_pair",
+            Reason::SameSubject => "same_subject",
         }
     }
 

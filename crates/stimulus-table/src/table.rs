@@ -52,6 +52,17 @@ pub enum TableError {
         /// Row of its second.
         second: usize,
     },
+    /// Rows of several sets where one is meant.
+    #[error(
+        "rows of {} {column}s ({}); a set of units has one: keep the rows of one, as with grep -e '^array' -e '{}'",
+        .values.len(), .values.join("; "), .values.first().map_or("", String::as_str)
+    )]
+    Mixed {
+        /// Column that tells them apart.
+        column: &'static str,
+        /// What stands in it, in order of appearance.
+        values: Vec<String>,
+    },
     /// A cell that is no number where one is needed.
     #[error("row {row} of column {column:?} is {value:?}; expected {expected}")]
     Value {
@@ -72,6 +83,8 @@ pub struct Table {
     names: Vec<String>,
     /// One vector per column, all of the same length.
     columns: Vec<Vec<String>>,
+    /// All names of the header line, also those whose columns were not kept, for messages.
+    header: String,
 }
 
 impl Table {
@@ -81,7 +94,13 @@ impl Table {
     /// let t = stimulus_table::Table::read("path,category\na.png,face\n".as_bytes()).unwrap();
     /// assert_eq!(t.column("category").unwrap(), ["face"]);
     /// ```
-    pub fn read(mut reader: impl Read) -> Result<Table, TableError> {
+    pub fn read(reader: impl Read) -> Result<Table, TableError> {
+        Table::read_columns(reader, |_| true)
+    }
+
+    /// Reads a table and keeps the columns that are wanted: those of a table of a million units take a fraction of the
+    /// memory that all of it would. The table then has no other columns.
+    pub fn read_columns(mut reader: impl Read, wanted: impl Fn(&str) -> bool) -> Result<Table, TableError> {
         let mut bytes = Vec::new();
         reader.read_to_end(&mut bytes)?;
         if bytes.starts_with(b"\x93NUMPY") {
@@ -95,19 +114,43 @@ impl Table {
         }
         let delimiter = if head.contains('\t') && !head.contains(',') { b'\t' } else { b',' };
         let mut csv = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
-        let names: Vec<String> = csv.headers()?.iter().map(|s| s.trim().to_string()).collect();
+        let mut names: Vec<String> = csv.headers()?.iter().map(|s| s.trim().to_string()).collect();
         for (i, name) in names.iter().enumerate() {
             if names[..i].contains(name) {
                 return Err(TableError::RepeatedColumn(name.clone()));
             }
         }
-        let mut columns = vec![Vec::new(); names.len()];
-        for record in csv.records() {
-            for (column, cell) in columns.iter_mut().zip(record?.iter()) {
-                column.push(cell.to_string());
+        let kept: Vec<usize> = (0..names.len()).filter(|&i| wanted(&names[i])).collect();
+        let mut columns = vec![Vec::new(); kept.len()];
+        let mut record = csv::StringRecord::new();
+        while csv.read_record(&mut record)? {
+            for (column, &i) in columns.iter_mut().zip(&kept) {
+                column.push(record[i].to_string());
             }
         }
-        Ok(Table { names, columns })
+        let header = names.join(", ");
+        names.retain(|name| wanted(name));
+        Ok(Table { names, columns, header })
+    }
+
+    /// An error when a table of units holds the rows of several contrasts or folds, whose union is no set that anybody
+    /// selected.
+    pub fn require_one_set(&self) -> Result<(), TableError> {
+        for column in ["contrast", "fold"] {
+            if !self.has(column) {
+                continue;
+            }
+            let mut values: Vec<String> = Vec::new();
+            for value in self.column(column)? {
+                if !values.contains(value) {
+                    values.push(value.clone());
+                }
+            }
+            if values.len() > 1 {
+                return Err(TableError::Mixed { column, values });
+            }
+        }
+        Ok(())
     }
 
     /// Number of rows, the header not counted.
@@ -129,7 +172,7 @@ impl Table {
     pub fn column(&self, name: &str) -> Result<&[String], TableError> {
         match self.names.iter().position(|n| n == name) {
             Some(i) => Ok(&self.columns[i]),
-            None => Err(TableError::NoColumn { wanted: format!("{name:?}"), have: self.names.join(", ") }),
+            None => Err(TableError::NoColumn { wanted: format!("{name:?}"), have: self.header.clone() }),
         }
     }
 
@@ -137,10 +180,7 @@ impl Table {
     /// possibly repeated, as in a table of trials.
     pub fn ids(&self) -> Result<(&'static str, &[String]), TableError> {
         let column = ["stimulus", "stimulus_id", "path"].into_iter().find(|c| self.has(c)).ok_or_else(|| {
-            TableError::NoColumn {
-                wanted: "stimulus, stimulus_id or path (the ids)".into(),
-                have: self.names().join(", "),
-            }
+            TableError::NoColumn { wanted: "stimulus, stimulus_id or path (the ids)".into(), have: self.header.clone() }
         })?;
         let ids = self.column(column)?;
         if ids.is_empty() {
@@ -257,6 +297,16 @@ mod tests {
     fn paths_are_relative_to_the_table() {
         let t = StimulusTable::read("path\na/1.png\n/abs.png\n".as_bytes()).unwrap();
         assert_eq!(t.paths(Path::new("d")).unwrap(), [Path::new("d/a/1.png"), Path::new("/abs.png")]);
+    }
+
+    #[test]
+    fn only_wanted_columns_are_kept() {
+        let t = Table::read_columns("a,b,c\n1,2,3\n4,5,6\n".as_bytes(), |name| name != "b").unwrap();
+        assert_eq!((t.names(), t.column("c").unwrap()), (&["a".into(), "c".into()][..], &["3".into(), "6".into()][..]));
+        assert!(t.column("d").unwrap_err().to_string().ends_with("the columns are a, b, c"));
+        // A column that is not wanted may still not be there twice, and rows must be whole.
+        assert!(Table::read_columns("a,b,b\n1,2,3\n".as_bytes(), |name| name == "a").is_err());
+        assert!(Table::read_columns("a,b\n1\n".as_bytes(), |name| name == "a").is_err());
     }
 
     #[test]

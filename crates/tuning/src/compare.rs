@@ -1,40 +1,21 @@
 //! `tuning compare`: the univariate similarity of systems.
 
-use crate::args::Compare;
-use crate::profile::{differ_by_rounding, mean_over_units};
-use anyhow::{Context, Result, bail};
-use cli::{Cell, Input, Job, Output, TableWriter};
-use labelled_inputs::{Names, read_arrays, refuse_position_of_trials, tell_apart};
-use ndarray::ArrayView2;
-use npy_stream::Block;
-use reliability::{Reason, Repeats, noise_corrected, presentations_to_split, reliability_of_averages};
-use statistics::{Correlation, mean};
-use stimulus_table::Side;
+use crate::args::{Compare, SameSubject, Summary};
+use crate::systems::{Averaged, Measure, System, disjoint, read_sides};
+use anyhow::{Result, bail};
+use cli::{Cell, Job, Output, TableWriter};
+use reliability::noise_corrected;
+use statistics::{Correlation, Reason, mean, median};
 
-/// What stands in column `subject` for the mean over subjects.
-const MEAN: &str = "mean";
-
-/// The profile of one system, trial by trial.
-struct System {
-    name: String,
-    source: String,
-    responses: Vec<f64>,
-    repeats: Repeats,
-    /// One id per stimulus, in the order of `repeats`.
-    ids: Option<Vec<String>>,
-}
-
-/// The profile over the joined stimuli, and how reliable it is.
-struct Profile {
-    responses: Vec<f64>,
-    /// `None` without repeated trials.
-    reliability: Option<f64>,
-}
-
+/// One row of the table.
+#[derive(Debug, Clone, Default)]
 struct Score {
+    n_stimuli: usize,
     r: f64,
     reliability: Option<f64>,
+    model_reliability: Option<f64>,
     r_norm: Option<f64>,
+    trials: Option<&'static str>,
     reason: Option<Reason>,
 }
 
@@ -42,126 +23,87 @@ pub(crate) fn run(args: &Compare) -> Result<()> {
     let job = Job::start("tuning", &args.common)?;
     let out = Output::text(args.common.output.as_deref())?;
     job.record("seed", args.seed);
-    let models = systems(&job, &args.models, &args.names)?;
-    let brains = systems(&job, &args.brain, &args.brain_names)?;
-    if let Some(brain) = brains.iter().find(|b| b.name == MEAN) {
-        bail!(
-            "{}: a subject named {MEAN:?} could not be told from the rows of the mean over subjects; name the {} \
-             subjects with --brain-names",
-            brain.source,
-            brains.len()
-        );
+    let joined = read_sides(&job, &args.sides, args.join)?;
+    joined.refuse_name(args.summary.as_str(), false)?;
+    let measure = Measure { how: args.compare, max_splits: args.sides.splits as usize, seed: args.seed };
+    let average = |systems: &[System], stimuli: &[Vec<usize>]| -> Vec<Averaged> {
+        systems.iter().zip(stimuli).map(|(system, stimuli)| system.averaged(stimuli, measure)).collect()
+    };
+    let of_models = average(&joined.models, &joined.of_models);
+    let of_brains = average(&joined.brains, &joined.of_brains);
+
+    let mut scores: Vec<Vec<Score>> = Vec::new();
+    for (m, (model, of_model)) in joined.models.iter().zip(&of_models).enumerate() {
+        let mut row = Vec::new();
+        for (b, (brain, of_brain)) in joined.brains.iter().zip(&of_brains).enumerate() {
+            let plain = score(of_model, of_brain, args.compare);
+            let one_person = model.person.is_some() && model.person == brain.person;
+            row.push(match (one_person, args.same_subject) {
+                (false, _) | (true, SameSubject::Independent) => plain,
+                (true, SameSubject::Flag) => {
+                    Score { r_norm: Some(f64::NAN), reason: plain.reason.or(Some(Reason::SameSubject)), ..plain }
+                }
+                (true, SameSubject::Refuse) => bail!(
+                    "{} and {}: both are of sub-{}, so they share the noise of every trial; leave one out, or say \
+                     --same-subject flag or disjoint",
+                    model.source,
+                    brain.source,
+                    brain.person.as_deref().unwrap_or_default()
+                ),
+                (true, SameSubject::Disjoint) => {
+                    let (model, brain) = ((model, &*joined.of_models[m]), (brain, &*joined.of_brains[b]));
+                    over_disjoint_trials(plain, disjoint(model, brain, measure)?)
+                }
+            });
+        }
+        scores.push(row);
     }
-    let all: Vec<&System> = brains.iter().chain(&models).collect();
-    let sides: Vec<Side> =
-        all.iter().map(|s| Side { name: &s.source, labels: s.ids.as_deref(), n_rows: s.repeats.n_stimuli() }).collect();
-    refuse_position_of_trials(&sides, &all.iter().map(|s| s.responses.len()).collect::<Vec<_>>())?;
-    let stimuli = args.join.join_all(&job, &sides)?;
-    let n_stimuli = stimuli.first().map_or(0, Vec::len);
-    if n_stimuli < 3 {
-        bail!(
-            "{} and {}: {n_stimuli} stimuli in common; a correlation needs at least 3",
-            models[0].source,
-            brains[0].source
-        );
-    }
-    let mut profiles = Vec::new();
-    for (system, stimuli) in all.iter().zip(&stimuli) {
-        profiles.push(profile(system, stimuli, args).with_context(|| system.source.clone())?);
-    }
-    let (of_brains, of_models) = profiles.split_at(brains.len());
+    note_unknown_persons(&job, &joined.models, &joined.brains);
+
     let statistic = if args.compare == Correlation::Spearman { "rho" } else { "r" };
-    let columns = ["model", "subject", "compare", "n_stimuli", statistic, "reliability", "r_norm", "reason"];
+    let columns = [
+        "model",
+        "subject",
+        "compare",
+        "n_stimuli",
+        statistic,
+        "reliability",
+        "model_reliability",
+        "r_norm",
+        "trials",
+        "n_subjects",
+        "reason",
+    ];
     let mut table = TableWriter::new(out, args.format, &columns)?;
-    for (model, model_profile) in models.iter().zip(of_models) {
-        let scores: Vec<Score> = of_brains.iter().map(|brain| score(model_profile, brain, args.compare)).collect();
-        let mut write = |subject: &str, score: &Score| {
+    for (model, scores) in joined.models.iter().zip(&scores) {
+        let mut write = |subject: &str, score: &Score, n_subjects: Option<usize>| {
             table.row(&[
                 (&model.name).into(),
                 subject.into(),
                 args.compare.as_str().into(),
-                n_stimuli.into(),
+                score.n_stimuli.into(),
                 score.r.into(),
                 score.reliability.into(),
+                score.model_reliability.into(),
                 score.r_norm.into(),
+                score.trials.into(),
+                n_subjects.into(),
                 score.reason.map_or(Cell::Empty, |r| r.as_str().into()),
             ])
         };
-        for (brain, score) in brains.iter().zip(&scores) {
+        for (brain, score) in joined.brains.iter().zip(scores) {
             if let Some(reason) = score.reason {
                 job.warn(format!("{} and {}: {}", model.name, brain.name, reason.as_str()));
             }
-            write(&brain.name, score)?;
+            write(&brain.name, score, None)?;
         }
-        write(MEAN, &over_subjects(&scores))?;
+        let counted: Vec<&Score> = scores.iter().filter(|s| s.reason != Some(Reason::SameSubject)).collect();
+        write(args.summary.as_str(), &over_subjects(&counted, args.summary), Some(counted.len()))?;
     }
     table.into_inner().commit(&job)
 }
 
-fn systems(job: &Job, inputs: &[Input], names: &[String]) -> Result<Vec<System>> {
-    let mut arrays = read_arrays(job, inputs, &mut Names::new(names))?;
-    tell_apart(&mut arrays)?;
-    let mut systems = Vec::new();
-    for array in arrays {
-        let named = array.into_matrix()?;
-        if named.matrix.n_columns() == 0 {
-            bail!(
-                "{}: {} rows of 0 units; a profile needs at least 1 unit or voxel",
-                named.source,
-                named.matrix.n_rows()
-            );
-        }
-        let (mut responses, flat) = match named.matrix.view() {
-            Block::F4(rows) => {
-                let means = mean_over_units(rows);
-                let flat = differ_by_rounding(rows, &means, f32::EPSILON.into());
-                (means, flat)
-            }
-            Block::F8(rows) => {
-                let means = mean_over_units(rows);
-                let flat = differ_by_rounding(rows, &means, f64::EPSILON);
-                (means, flat)
-            }
-        };
-        if let (true, Some(&first)) = (flat, responses.first()) {
-            // Made exactly constant, so that every statistic below says so.
-            responses.fill(first);
-        }
-        let repeats = match &named.labels {
-            Some(labels) => Repeats::by_id(labels),
-            None => Repeats::by_id(&(0..responses.len()).collect::<Vec<_>>()),
-        };
-        let first = |labels: &Vec<String>| {
-            (0..repeats.n_stimuli()).map(|s| labels[repeats.rows_of(s)[0]].clone()).collect::<Vec<_>>()
-        };
-        let ids = named.labels.as_ref().map(first);
-        systems.push(System { name: named.name, source: named.source, responses, repeats, ids });
-    }
-    Ok(systems)
-}
-
-/// Trials of each joined stimulus averaged; reliability of those averages where at least three stimuli are repeated.
-fn profile(system: &System, stimuli: &[usize], args: &Compare) -> Result<Profile> {
-    let trials: Vec<f64> =
-        stimuli.iter().flat_map(|&s| system.repeats.rows_of(s)).map(|&row| system.responses[row]).collect();
-    let stimulus_of_trial: Vec<usize> =
-        stimuli.iter().flat_map(|&s| std::iter::repeat_n(s, system.repeats.rows_of(s).len())).collect();
-    let repeats = Repeats::by_id(&stimulus_of_trial);
-    let average = |s: usize| mean(&repeats.rows_of(s).iter().map(|&row| trials[row]).collect::<Vec<_>>());
-    let responses = (0..repeats.n_stimuli()).map(average).collect();
-    let reliability = match presentations_to_split(&repeats) {
-        None => None,
-        Some(_) => {
-            let column = ArrayView2::from_shape((trials.len(), 1), &trials)?;
-            let n_trials = 1.0 / repeats.mean_inverse_count();
-            let halves = reliability_of_averages(column, &repeats, n_trials, args.splits as usize, args.seed)?;
-            halves.first().map(|h| h.reliability)
-        }
-    };
-    Ok(Profile { responses, reliability })
-}
-
-fn score(model: &Profile, brain: &Profile, how: Correlation) -> Score {
+fn score(model: &Averaged, brain: &Averaged, how: Correlation) -> Score {
     let r = how.of(&model.responses, &brain.responses);
     let r_norm = match (model.reliability, brain.reliability) {
         (None, None) => None,
@@ -170,18 +112,80 @@ fn score(model: &Profile, brain: &Profile, how: Correlation) -> Score {
     let reason = Reason::of(&model.responses)
         .or_else(|| Reason::of(&brain.responses))
         .or_else(|| r_norm.filter(|v| v.is_nan()).map(|_| Reason::NegativeReliability));
-    Score { r, reliability: brain.reliability, r_norm, reason }
+    Score {
+        n_stimuli: brain.responses.len(),
+        r,
+        reliability: brain.reliability,
+        model_reliability: model.reliability,
+        r_norm,
+        trials: Some("all"),
+        reason,
+    }
 }
 
-/// Means over subjects; a NaN subject makes them NaN, with its reason.
-fn over_subjects(scores: &[Score]) -> Score {
-    let over = |value: fn(&Score) -> Option<f64>| -> Option<f64> {
-        scores.iter().map(value).collect::<Option<Vec<f64>>>().map(|v| mean(&v))
+/// The score of two regions of one person: noise of one trial is in one side only.
+fn over_disjoint_trials(plain: Score, halves: Option<crate::systems::Disjoint>) -> Score {
+    let trials = Some("disjoint");
+    let Some(halves) = halves else {
+        let reason = plain.reason.or(Some(Reason::TooFewRepeats));
+        return Score { r: f64::NAN, r_norm: Some(f64::NAN), trials, reason, ..plain };
+    };
+    let (of_model, of_brain) = halves.reliabilities;
+    let r_norm = noise_corrected(halves.r, of_model, of_brain);
+    let reason = match plain.reason {
+        Some(Reason::Constant | Reason::NanInput) => plain.reason,
+        // Every presentation is needed here, and a half may be constant where the average is not.
+        _ if halves.r.is_nan() => Some(Reason::Constant),
+        _ => r_norm.is_nan().then_some(Reason::NegativeReliability),
     };
     Score {
-        r: mean(&scores.iter().map(|s| s.r).collect::<Vec<_>>()),
+        n_stimuli: halves.n_stimuli,
+        r: halves.r,
+        reliability: Some(of_brain),
+        model_reliability: Some(of_model),
+        r_norm: Some(r_norm),
+        trials,
+        reason,
+    }
+}
+
+/// Over the subjects that count; a NaN subject makes it NaN, with its reason. Nobody: NaN, for they are the same person.
+fn over_subjects(scores: &[&Score], how: Summary) -> Score {
+    let of = |values: &[f64]| match how {
+        Summary::Mean => mean(values),
+        Summary::Median => median(values),
+    };
+    let over = |value: fn(&Score) -> Option<f64>| -> Option<f64> {
+        scores.iter().map(|s| value(s)).collect::<Option<Vec<f64>>>().filter(|v| !v.is_empty()).map(|v| of(&v))
+    };
+    let first = scores.first();
+    Score {
+        n_stimuli: scores.iter().map(|s| s.n_stimuli).min().unwrap_or(0),
+        r: of(&scores.iter().map(|s| s.r).collect::<Vec<_>>()),
         reliability: over(|s| s.reliability),
+        model_reliability: over(|s| s.model_reliability),
         r_norm: over(|s| s.r_norm),
-        reason: scores.iter().find_map(|s| s.reason),
+        trials: first.and_then(|f| f.trials).filter(|t| scores.iter().all(|s| s.trials == Some(t))),
+        reason: match first {
+            Some(_) => scores.iter().find_map(|s| s.reason),
+            None => Some(Reason::SameSubject),
+        },
+    }
+}
+
+/// Two sides with noise of their own are taken for two people unless names say otherwise: said once, since it decides
+/// whether the correction holds.
+fn note_unknown_persons(job: &Job, models: &[System], brains: &[System]) {
+    let noisy = |s: &&System| s.repeats.n_rows() > s.repeats.n_stimuli();
+    let model = models.iter().find(|m| noisy(m) && m.person.is_none());
+    let brain = brains.iter().find(|b| noisy(b) && b.person.is_none());
+    if let (Some(model), Some(brain)) = (
+        model.or_else(|| models.iter().find(noisy).filter(|_| brain.is_some())),
+        brain.or_else(|| brains.iter().find(noisy).filter(|_| model.is_some())),
+    ) {
+        job.note(format!(
+            "{} and {} both have repeated trials, and not both names have sub-LABEL; taken for different people",
+            model.source, brain.source
+        ));
     }
 }

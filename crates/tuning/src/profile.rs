@@ -1,95 +1,177 @@
 //! From responses of many units to one number per presentation.
 
-use ndarray::{ArrayView1, ArrayView2};
-use statistics::{Moments, median};
+use ndarray::ArrayView2;
+use rayon::prelude::*;
+use statistics::{Moments, Reason, mean, median, variance};
 
-/// Mean over the columns of each row, in f64.
-///
-/// NaN in a row makes its mean NaN; a matrix without columns has no mean (NaN).
-pub(crate) fn mean_over_units<T: Copy + Into<f64>>(rows: ArrayView2<T>) -> Vec<f64> {
-    rows.rows().into_iter().map(|row| row.iter().map(|&v| v.into()).sum::<f64>() / row.len() as f64).collect()
+/// One unit's part in a profile: `weight * (response - centre) * per_sd`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Unit {
+    /// Its column.
+    pub column: usize,
+    /// Its weight in the mean, above 0.
+    pub weight: f64,
+    /// What is taken off first; 0 for responses as they are.
+    pub centre: f64,
+    /// What that is multiplied with; 1 for responses as they are.
+    pub per_sd: f64,
 }
 
-/// Whether the means of the rows differ by no more than rounding, as those of centred rows do (a LayerNorm, z-scored
-/// patterns): such a profile is constant, and its correlation with anything would be that of rounding errors.
-///
-/// `epsilon` is the spacing of numbers next to 1 in the input's own precision. A centred row keeps a mean of about that
-/// times the size of its values; 8 leaves room for a mean taken off values larger than what remained. One column has no
-/// mean to round.
-pub(crate) fn differ_by_rounding<T: Copy + Into<f64>>(rows: ArrayView2<T>, means: &[f64], epsilon: f64) -> bool {
-    if rows.ncols() < 2 || means.iter().any(|m| !m.is_finite()) {
-        return false;
+impl Unit {
+    /// A column as it is, with weight 1.
+    pub(crate) fn plain(column: usize) -> Unit {
+        Unit { column, weight: 1.0, centre: 0.0, per_sd: 1.0 }
     }
-    let sizes = rows.rows().into_iter().map(|row| row.iter().map(|&v| v.into().abs()).sum::<f64>() / row.len() as f64);
-    let (low, high) = means.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &m| (l.min(m), h.max(m)));
-    high - low <= 8.0 * epsilon * sizes.fold(0.0, f64::max)
+
+    fn of<T: Copy + Into<f64>>(&self, response: T) -> f64 {
+        (response.into() - self.centre) * self.per_sd
+    }
 }
 
-/// Median over the columns of each row.
-pub(crate) fn median_over_units<T: Copy + Into<f64>>(rows: ArrayView2<T>) -> Vec<f64> {
-    rows.rows().into_iter().map(|row| median(&row.iter().map(|&v| v.into()).collect::<Vec<f64>>())).collect()
+/// One number per row of a matrix.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Profile {
+    /// Response to each presentation.
+    pub responses: Vec<f64>,
+    /// The responses differed by rounding only; they are all set to the first.
+    pub flat: bool,
 }
 
-/// What z-scoring takes from each unit: its mean, and one over its standard deviation (n - 1) over all rows; `None` for
-/// a constant unit, which has no z.
-pub(crate) fn scales<T: Copy + Into<f64>>(rows: ArrayView2<T>) -> Vec<Option<(f64, f64)>> {
-    let scale = |column: ArrayView1<T>| {
-        let moments: Moments = column.iter().map(|&v| v.into()).collect();
-        let first: Option<f64> = column.first().map(|&v| v.into());
-        // Exactly constant: a rounding error in the variance must not turn into a z.
-        let constant = column.iter().all(|&v| Some(v.into()) == first);
-        (!constant).then(|| (moments.mean, 1.0 / moments.sd()))
-    };
-    rows.columns().into_iter().map(scale).collect()
-}
-
-/// z-scored responses of the units that have a z.
-pub(crate) fn z_scored<T: Copy + Into<f64>>(
+/// Weighted mean over `units` of each row, `sum(w x) / sum(w)`, in f64; NaN where one of them is, and without units.
+///
+/// Responses that differ by no more than rounding, as those of centred rows do (a LayerNorm, z-scored patterns), are
+/// made exactly constant: their correlation with anything would be that of rounding errors. A centred row keeps a mean of
+/// about the spacing of numbers in its own precision times the size of its values; 8 leaves room for a mean taken off
+/// values larger than what remained. `epsilon` is that spacing next to 1 ([`precision`]). One unit has no mean to round.
+pub(crate) fn mean_over_units<T: Copy + Into<f64> + Sync>(
     rows: ArrayView2<T>,
-    scales: &[Option<(f64, f64)>],
-) -> ndarray::Array2<f64> {
-    let kept: Vec<usize> = (0..scales.len()).filter(|&u| scales[u].is_some()).collect();
-    ndarray::Array2::from_shape_fn((rows.nrows(), kept.len()), |(row, k)| {
-        let (mean, per_sd) = scales[kept[k]].unwrap_or((f64::NAN, f64::NAN));
-        (rows[[row, kept[k]]].into() - mean) * per_sd
-    })
+    units: &[Unit],
+    epsilon: f64,
+) -> Profile {
+    let total: f64 = units.iter().map(|unit| unit.weight).sum();
+    let of_row = |row: usize| -> (f64, f64) {
+        let row = rows.row(row);
+        let terms = units.iter().map(|unit| unit.weight * unit.of(row[unit.column]));
+        let (sum, size) = terms.fold((0.0, 0.0), |(sum, size), term| (sum + term, size + term.abs()));
+        (sum / total, size / total)
+    };
+    let (responses, sizes): (Vec<f64>, Vec<f64>) = (0..rows.nrows()).into_par_iter().map(of_row).unzip();
+    let (low, high) = responses.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &m| (l.min(m), h.max(m)));
+    let rounding = 8.0 * epsilon * sizes.into_iter().fold(0.0, f64::max);
+    let usable = units.len() > 1 && responses.iter().all(|m| m.is_finite());
+    let flat = usable && high > low && high - low <= rounding;
+    let responses = if flat { vec![responses[0]; responses.len()] } else { responses };
+    Profile { responses, flat }
+}
+
+/// Median over `units` of each row; weights are not looked at.
+pub(crate) fn median_over_units<T: Copy + Into<f64> + Sync>(rows: ArrayView2<T>, units: &[Unit]) -> Profile {
+    let of_row = |row: usize| -> f64 {
+        let row = rows.row(row);
+        median(&units.iter().map(|unit| unit.of(row[unit.column])).collect::<Vec<f64>>())
+    };
+    Profile { responses: (0..rows.nrows()).into_par_iter().map(of_row).collect(), flat: false }
+}
+
+/// The spacing of numbers next to 1 in the precision that f8 values were computed in: values that f4 holds exactly come
+/// from f4, whatever they were saved as.
+pub(crate) fn precision(rows: ArrayView2<f64>) -> f64 {
+    let single = |v: &f64| v.is_nan() || f64::from(*v as f32) == *v;
+    if rows.iter().all(single) { f32::EPSILON.into() } else { f64::EPSILON }
+}
+
+/// What keeps a unit from telling rows apart: `NanInput` for a NaN or an infinity in any row, `Constant` for one value in
+/// all rows, one entry per column.
+pub(crate) fn conditions<T: Copy + Into<f64>>(rows: ArrayView2<T>) -> Vec<Option<Reason>> {
+    let first: Vec<f64> = rows.rows().into_iter().next().map_or(Vec::new(), |r| r.iter().map(|&v| v.into()).collect());
+    let mut conditions = vec![Some(Reason::Constant); rows.ncols()];
+    // Row by row: a column of a wide matrix is one cache miss per value.
+    for row in rows.rows() {
+        for ((condition, &value), &first) in conditions.iter_mut().zip(row).zip(&first) {
+            let value: f64 = value.into();
+            if !value.is_finite() {
+                *condition = Some(Reason::NanInput);
+            } else if *condition == Some(Reason::Constant) && value != first {
+                *condition = None;
+            }
+        }
+    }
+    conditions
+}
+
+/// What z-scoring takes from a unit: its mean, and one over its standard deviation (n - 1) over all rows.
+pub(crate) fn z_scale<T: Copy + Into<f64>>(rows: ArrayView2<T>, column: usize) -> (f64, f64) {
+    let moments: Moments = rows.column(column).iter().map(|&v| v.into()).collect();
+    (moments.mean, 1.0 / moments.sd())
+}
+
+/// z of each value over all of them (n - 1), or why there is none.
+///
+/// ```text
+/// 1, 2, 6: mean 3, standard deviation sqrt(7): -2, -1, 3 over sqrt(7)
+/// ```
+pub(crate) fn z_scores(values: &[f64]) -> Result<Vec<f64>, Reason> {
+    if let Some(reason) = Reason::of(values) {
+        return Err(reason);
+    }
+    let (centre, sd) = (mean(values), variance(values).sqrt());
+    Ok(values.iter().map(|v| (v - centre) / sd).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::array;
+    use ndarray::{Array2, array};
+
+    fn plain(n: usize) -> Vec<Unit> {
+        (0..n).map(Unit::plain).collect()
+    }
 
     #[test]
     fn means_and_medians_over_units() {
         let x = array![[1.0f32, 2.0, 6.0], [0.0, f32::NAN, 1.0]];
-        let (m, d) = (mean_over_units(x.view()), median_over_units(x.view()));
+        let m = mean_over_units(x.view(), &plain(3), 1e-7).responses;
+        let d = median_over_units(x.view(), &plain(3)).responses;
         assert_eq!((m[0], d[0]), (3.0, 2.0));
         assert!(m[1].is_nan() && d[1].is_nan());
-        assert!(mean_over_units(ndarray::Array2::<f64>::zeros((1, 0)).view())[0].is_nan());
+        assert!(mean_over_units(Array2::<f64>::zeros((1, 0)).view(), &[], 0.0).responses[0].is_nan());
+        // Weights 3 and 1 of columns 2 and 0: (3 * 6 + 1) / 4.
+        let weighted = [Unit { weight: 3.0, ..Unit::plain(2) }, Unit::plain(0)];
+        assert_eq!(mean_over_units(x.view(), &weighted, 1e-7).responses, [4.75, 0.75]);
     }
 
     #[test]
     fn centred_rows_have_no_profile_and_small_differences_do() {
-        let flat = |x: ndarray::Array2<f64>| differ_by_rounding(x.view(), &mean_over_units(x.view()), f64::EPSILON);
+        let flat = |x: Array2<f64>| mean_over_units(x.view(), &plain(x.ncols()), f64::EPSILON);
         // Both means are 0 in exact arithmetic; in f64 they are 5.6e-17 / 3 and 0.
-        let centred = array![[0.1, 0.2, -0.3], [0.1, -0.2, 0.1]];
-        assert_ne!(mean_over_units(centred.view())[0], mean_over_units(centred.view())[1]);
-        assert!(flat(centred));
-        assert!(!flat(array![[0.1, 0.2, -0.3], [0.1, -0.2, 0.1 + 1e-13]]));
+        let centred = flat(array![[0.1, 0.2, -0.3], [0.1, -0.2, 0.1]]);
+        assert!(centred.flat && centred.responses[0] == centred.responses[1] && centred.responses[0] != 0.0);
+        assert!(!flat(array![[0.1, 0.2, -0.3], [0.1, -0.2, 0.1 + 1e-13]]).flat);
         // A single unit is taken at its word; NaN has its own reason.
-        assert!(!flat(array![[1e-17], [2e-17]]));
-        assert!(!flat(array![[f64::NAN, 1.0], [1.0, 1.0]]));
+        assert!(!flat(array![[1e-17], [2e-17]]).flat);
+        assert!(!flat(array![[f64::NAN, 1.0], [1.0, 1.0]]).flat);
     }
 
     #[test]
-    fn z_scores_have_mean_0_and_sd_1_and_constant_units_none() {
+    fn f8_made_from_f4_has_the_precision_of_f4() {
+        assert_eq!(precision(array![[0.5, f64::from(0.1f32)], [f64::NAN, 3.0]].view()), f64::from(f32::EPSILON));
+        assert_eq!(precision(array![[0.5, 0.1]].view()), f64::EPSILON);
+    }
+
+    #[test]
+    fn constant_and_nan_units_are_told_apart() {
+        let x = array![[1.0, 5.0, f64::NAN, 2.0], [3.0, 5.0, 1.0, f64::INFINITY], [3.0, 5.0, 1.0, 2.0]];
+        let found = conditions(x.view());
+        assert_eq!(found, [None, Some(Reason::Constant), Some(Reason::NanInput), Some(Reason::NanInput)]);
+    }
+
+    #[test]
+    fn z_scores_have_mean_0_and_sd_1() {
         // 1, 3 have mean 2 and standard deviation sqrt(2).
-        let x = array![[1.0, 5.0], [3.0, 5.0]];
-        let scales = scales(x.view());
-        assert!(scales[1].is_none());
-        let z = z_scored(x.view(), &scales);
-        assert_eq!(z.ncols(), 1);
-        assert!((z[[0, 0]] + 0.5f64.sqrt()).abs() < 1e-15 && (z[[1, 0]] - 0.5f64.sqrt()).abs() < 1e-15);
+        assert_eq!(z_scale(array![[1.0], [3.0]].view(), 0), (2.0, 1.0 / 2f64.sqrt()));
+        let z = z_scores(&[1.0, 3.0]).unwrap();
+        assert!((z[0] + 0.5f64.sqrt()).abs() < 1e-15 && (z[1] - 0.5f64.sqrt()).abs() < 1e-15);
+        assert_eq!(z_scores(&[0.1; 3]), Err(Reason::Constant));
+        assert_eq!(z_scores(&[0.1, f64::NAN]), Err(Reason::NanInput));
     }
 }

@@ -140,7 +140,9 @@ wide! {
         };
         let (chunks, rest) = row.as_chunks::<LANES>();
         for chunk in chunks {
-            chunk.iter().enumerate().for_each(|(k, x)| one(k, x.to_f64()));
+            for (k, x) in chunk.iter().enumerate() {
+                one(k, x.to_f64());
+            }
         }
         rest.iter().enumerate().for_each(|(k, x)| one(k, x.to_f64()));
         (zero.into_iter().sum(), largest.into_iter().fold(0.0, f64::max), sum.into_iter().sum())
@@ -173,7 +175,9 @@ wide! {
         };
         let (chunks, rest) = row.as_chunks::<LANES>();
         for chunk in chunks {
-            chunk.iter().enumerate().for_each(|(k, x)| one(k, x.to_f64()));
+            for (k, x) in chunk.iter().enumerate() {
+                one(k, x.to_f64());
+            }
         }
         rest.iter().enumerate().for_each(|(k, x)| one(k, x.to_f64()));
         (sum.into_iter().sum(), squares.into_iter().sum(), largest.into_iter().fold(0.0, f64::max))

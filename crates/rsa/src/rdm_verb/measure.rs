@@ -6,7 +6,7 @@ use crate::args::Kind;
 use anyhow::{Result, anyhow};
 use cli::Job;
 use ndarray::Array2;
-use npy_stream::{Float, InPlace};
+use npy_stream::{Float, Parts};
 use rdm::{
     Averaged, Design, Distances, FoldWeights, InMemory, NoiseError, NoiseModel, Patterns, Rdm, RdmError, Selected,
     UnusableRow, WithPrior, across_groups, crossnobis, distances_of, gather, poisson_cv,
@@ -15,12 +15,12 @@ use serde_json::json;
 
 /// A matrix in its file as patterns.
 pub(super) struct InFile<T> {
-    place: InPlace,
+    place: Parts,
     value: std::marker::PhantomData<T>,
 }
 
 impl<T> InFile<T> {
-    pub fn new(place: InPlace) -> InFile<T> {
+    pub fn new(place: Parts) -> InFile<T> {
         InFile { place, value: std::marker::PhantomData }
     }
 }
@@ -29,15 +29,15 @@ impl<T: Float + linear_algebra::Real> Patterns for InFile<T> {
     type Value = T;
 
     fn n_stimuli(&self) -> usize {
-        self.place.n_rows()
+        self.place.shape().0
     }
 
     fn n_units(&self) -> usize {
-        self.place.n_columns()
+        self.place.shape().1
     }
 
     fn read(&self, row: usize, from: usize, out: &mut [T]) -> Result<(), RdmError> {
-        self.place.read(row, from, out).map_err(|error| RdmError::Unreadable(error.to_string()))
+        self.place.read_row(row, from, out).map_err(|error| RdmError::Unreadable(error.to_string()))
     }
 }
 

@@ -1,4 +1,5 @@
 //! Opening what is either a `.npy` stream or a NIfTI image, told apart by the first bytes and not by the name.
+#![warn(missing_docs)]
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
@@ -8,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use cli::{Input, Job, Opened};
 use npy_stream::NpyReader;
 
-use crate::geometry::Geometry;
-use crate::volume::{Precision, VolumeReader, looks_like_nifti};
+use nifti_volume::geometry::Geometry;
+use nifti_volume::volume::{Precision, VolumeReader, looks_like_nifti};
 
 /// An input that has been opened.
 pub enum Source {

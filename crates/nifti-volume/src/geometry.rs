@@ -1,4 +1,4 @@
-//! Where the voxels of an image are: its shape, its affine, and the one voxel order of this tool.
+//! Where the voxels of an image are: its shape, its affine, and the one voxel order of these tools.
 //!
 //! A voxel has a place in the grid, (i, j, k) counted from 0, and a flat number
 //! `voxel = (i * ny + j) * nz + k`: C order of the (i, j, k) array, the order of
@@ -54,7 +54,7 @@ impl Geometry {
     /// Flat number of a voxel.
     ///
     /// ```
-    /// # use fmri_roi::geometry::Geometry;
+    /// # use nifti_volume::geometry::Geometry;
     /// let grid = Geometry::from_sizes([2, 3, 4], [1.0, 1.0, 1.0]);
     /// assert_eq!(grid.voxel([1, 2, 3]), (1 * 3 + 2) * 4 + 3);
     /// assert_eq!(grid.place(23), [1, 2, 3]);
@@ -84,7 +84,7 @@ impl Geometry {
     /// as nibabel reads such files.
     ///
     /// ```
-    /// # use fmri_roi::geometry::Geometry;
+    /// # use nifti_volume::geometry::Geometry;
     /// let grid = Geometry::from_sizes([3, 5, 7], [3.0, 2.0, 1.0]);
     /// assert_eq!(grid.millimetres([0, 0, 0]), [3.0, -4.0, -3.0]);
     /// ```

@@ -1,0 +1,80 @@
+//! Parts of the pictures: units are chosen on all but one of them and measured on that one.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use anyhow::{Result, bail};
+use stimulus_table::StimulusTable;
+
+/// How pictures are divided for cross-validated selection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CrossValidation {
+    /// Every other picture of each category.
+    OddEven,
+    /// The i-th picture of each category is in part i modulo k.
+    K(usize),
+    /// The levels of an annotation column.
+    Column(String),
+}
+
+impl FromStr for CrossValidation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("k=") {
+            None if text == "odd-even" => Ok(CrossValidation::OddEven),
+            None if text.is_empty() => Err("is empty; write odd-even, k=5, or a column of the table".into()),
+            None => Ok(CrossValidation::Column(text.into())),
+            Some(k) => match k.parse() {
+                Ok(k) if k >= 2 => Ok(CrossValidation::K(k)),
+                _ => Err(format!("\"{text}\" has no number of parts of 2 or more")),
+            },
+        }
+    }
+}
+
+impl CrossValidation {
+    /// The part of every row of the table, and the names of the parts. A row has one part, so every presentation of a
+    /// picture has the same. `used` says which rows a contrast looks at; the others get part 0.
+    pub fn parts(&self, table: &StimulusTable, by: &[String], used: &[bool]) -> Result<(Vec<usize>, Vec<String>)> {
+        let (k, names) = match self {
+            CrossValidation::OddEven => (2, vec!["odd".to_owned(), "even".to_owned()]),
+            CrossValidation::K(k) => (*k, (1..=*k).map(|i| i.to_string()).collect()),
+            CrossValidation::Column(column) => return by_column(table, column, used),
+        };
+        let mut seen: HashMap<&str, usize> = HashMap::new();
+        let parts = by.iter().map(|level| {
+            let count = seen.entry(level.trim()).or_default();
+            *count += 1;
+            (*count - 1) % k
+        });
+        Ok((parts.collect(), names))
+    }
+}
+
+fn by_column(table: &StimulusTable, column: &str, used: &[bool]) -> Result<(Vec<usize>, Vec<String>)> {
+    let mut names: Vec<String> = Vec::new();
+    let mut parts = Vec::with_capacity(used.len());
+    for (row, level) in table.column(column)?.iter().enumerate() {
+        let level = level.trim();
+        if !used[row] {
+            parts.push(0);
+            continue;
+        }
+        if level.is_empty() || level == "n/a" {
+            bail!(
+                "column {column:?} is empty in row {} ({}), which the contrast uses; every picture needs a part",
+                row + 1,
+                table.ids()[row]
+            );
+        }
+        parts.push(names.iter().position(|name| name == level).unwrap_or_else(|| {
+            names.push(level.to_owned());
+            names.len() - 1
+        }));
+    }
+    if names.len() < 2 {
+        bail!("column {column:?} has {} level in the rows of the contrast; cross-validation needs 2", names.len());
+    }
+    Ok((parts, names))
+}

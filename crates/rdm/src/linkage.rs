@@ -1,0 +1,203 @@
+//! Hierarchical clustering of an RDM, and the order in which its dendrogram shows the stimuli.
+
+use crate::Rdm;
+
+/// The distance between two clusters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Linkage {
+    /// Mean over all pairs (UPGMA).
+    Average,
+    /// Largest of all pairs.
+    Complete,
+    /// Ward (1963): rise of the within-cluster sum of squares; for Euclidean distances.
+    Ward,
+}
+
+/// One merge of two clusters: stimuli are 0 .. n-1, the cluster of merge k is n + k.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Merge {
+    /// The cluster with the smaller number.
+    pub left: usize,
+    /// The other.
+    pub right: usize,
+    /// Their distance.
+    pub height: f64,
+    /// Stimuli in both.
+    pub n_stimuli: usize,
+}
+
+/// A pair without a value, so that clusters have no distance.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{n_nan} of {n_pairs} pairs have no value (NaN); clusters need all")]
+pub struct MissingPairs {
+    /// Pairs without a value.
+    pub n_nan: usize,
+    /// Pairs in all.
+    pub n_pairs: usize,
+}
+
+/// The n - 1 merges, from the lowest up: SciPy's `linkage`, ties included.
+///
+/// ```
+/// use rdm::{Linkage, Rdm, leaf_order, linkage};
+/// // 0 and 2 are close, 1 is far from both
+/// let merges = linkage(&Rdm::from_condensed(vec![5.0, 1.0, 4.0], None)?, Linkage::Average)?;
+/// assert_eq!((merges[0].left, merges[0].right, merges[1].height), (0, 2, 4.5));
+/// assert_eq!(leaf_order(&merges), [1, 0, 2]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Nearest-neighbour chains (Murtagh 1983; Muellner 2011), O(n^2).
+pub fn linkage(rdm: &Rdm, how: Linkage) -> Result<Vec<Merge>, MissingPairs> {
+    let n_nan = rdm.n_nan();
+    if n_nan > 0 {
+        return Err(MissingPairs { n_nan, n_pairs: rdm.values().len() });
+    }
+    let n = rdm.n_stimuli();
+    let mut distances = rdm.to_square();
+    // 0: the cluster is gone, its stimuli are in the other one of its merge.
+    let mut sizes = vec![1usize; n];
+    let mut chain: Vec<usize> = Vec::with_capacity(n);
+    let mut merges: Vec<Merge> = Vec::with_capacity(n - 1);
+    while merges.len() < n - 1 {
+        if chain.is_empty() {
+            chain.extend(sizes.iter().position(|&size| size > 0));
+        }
+        let (mut x, mut y, height) = loop {
+            let x = chain[chain.len() - 1];
+            // The one before in the chain wins ties, or the chain could go round in circles.
+            let before = chain.len().checked_sub(2).map(|place| chain[place]);
+            let (mut y, mut least) = before.map_or((x, f64::INFINITY), |b| (b, distances[(x, b)]));
+            for other in (0..n).filter(|&other| sizes[other] > 0 && other != x) {
+                if distances[(x, other)] < least {
+                    least = distances[(x, other)];
+                    y = other;
+                }
+            }
+            if before == Some(y) {
+                break (x, y, least);
+            }
+            chain.push(y);
+        };
+        chain.truncate(chain.len() - 2);
+        if x > y {
+            std::mem::swap(&mut x, &mut y);
+        }
+        let (n_x, n_y) = (sizes[x] as f64, sizes[y] as f64);
+        merges.push(Merge { left: x, right: y, height, n_stimuli: sizes[x] + sizes[y] });
+        sizes[y] += sizes[x];
+        sizes[x] = 0;
+        for other in (0..n).filter(|&other| sizes[other] > 0 && other != y) {
+            let (to_x, to_y) = (distances[(other, x)], distances[(other, y)]);
+            let merged = match how {
+                Linkage::Average => (n_x * to_x + n_y * to_y) / (n_x + n_y),
+                Linkage::Complete => to_x.max(to_y),
+                Linkage::Ward => {
+                    let n_i = sizes[other] as f64;
+                    let t = 1.0 / (n_x + n_y + n_i);
+                    ((n_i + n_x) * t * to_x * to_x + (n_i + n_y) * t * to_y * to_y - n_i * t * height * height).sqrt()
+                }
+            };
+            distances[(other, y)] = merged;
+            distances[(y, other)] = merged;
+        }
+    }
+    // Chains find merges out of order; a stable sort keeps those of equal height as they were found.
+    merges.sort_by(|a, b| a.height.total_cmp(&b.height));
+    Ok(numbered(n, merges))
+}
+
+/// Merges that name any stimulus of a cluster, made to name clusters by their number.
+fn numbered(n: usize, mut merges: Vec<Merge>) -> Vec<Merge> {
+    let mut parent: Vec<usize> = (0..2 * n - 1).collect();
+    let root = |parent: &[usize], mut of: usize| {
+        while parent[of] != of {
+            of = parent[of];
+        }
+        of
+    };
+    let mut sizes = vec![1usize; 2 * n - 1];
+    for (k, merge) in merges.iter_mut().enumerate() {
+        let (x, y) = (root(&parent, merge.left), root(&parent, merge.right));
+        (merge.left, merge.right) = (x.min(y), x.max(y));
+        sizes[n + k] = sizes[x] + sizes[y];
+        merge.n_stimuli = sizes[n + k];
+        parent[x] = n + k;
+        parent[y] = n + k;
+    }
+    merges
+}
+
+/// The stimuli from left to right under the dendrogram: SciPy's `leaves_list`.
+pub fn leaf_order(merges: &[Merge]) -> Vec<usize> {
+    let n = merges.len() + 1;
+    let mut order = Vec::with_capacity(n);
+    let mut waiting = vec![2 * n - 2];
+    while let Some(cluster) = waiting.pop() {
+        match cluster.checked_sub(n) {
+            None => order.push(cluster),
+            Some(k) => waiting.extend([merges[k].right, merges[k].left]),
+        }
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use statistics::Draws;
+
+    /// Every step the two nearest clusters, distances from their members: O(n^4), obviously right.
+    fn slow(rdm: &Rdm, how: Linkage) -> Vec<(f64, usize)> {
+        let mut clusters: Vec<Vec<usize>> = (0..rdm.n_stimuli()).map(|i| vec![i]).collect();
+        let between = |a: &[usize], b: &[usize]| -> f64 {
+            let pairs: Vec<f64> = a.iter().flat_map(|&i| b.iter().map(move |&j| rdm.get(i, j))).collect();
+            match how {
+                Linkage::Complete => pairs.iter().copied().fold(0.0, f64::max),
+                _ => pairs.iter().sum::<f64>() / pairs.len() as f64,
+            }
+        };
+        let mut merges = Vec::new();
+        while clusters.len() > 1 {
+            let pairs = (0..clusters.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
+            let near = |&(i, j): &(usize, usize)| between(&clusters[i], &clusters[j]);
+            let (i, j) = pairs.min_by(|a, b| near(a).total_cmp(&near(b))).unwrap();
+            let height = between(&clusters[i], &clusters[j]);
+            let joined = clusters.remove(i);
+            clusters[j].extend(joined);
+            merges.push((height, clusters[j].len()));
+        }
+        merges
+    }
+
+    #[test]
+    fn heights_and_sizes_are_those_of_the_slow_twin() {
+        let mut draws = Draws::new(4);
+        for n in [2usize, 3, 10, 25] {
+            let values: Vec<f64> = (0..n * (n - 1) / 2).map(|_| draws.uniform()).collect();
+            let rdm = Rdm::from_condensed(values, None).unwrap();
+            for how in [Linkage::Average, Linkage::Complete] {
+                let merges = linkage(&rdm, how).unwrap();
+                for (merge, (height, size)) in merges.iter().zip(slow(&rdm, how)) {
+                    assert!((merge.height - height).abs() < 1e-13 && merge.n_stimuli == size, "{how:?} {n}");
+                }
+                let mut leaves = leaf_order(&merges);
+                leaves.sort_unstable();
+                assert_eq!(leaves, (0..n).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn ward_by_hand() {
+        // 0, 1, 5 on a line: 0 and 1 at 1; their mean .5 to 5: sqrt(2 * 2 * 1 / 3) * 4.5 = sqrt(27).
+        let merges = linkage(&Rdm::from_condensed(vec![1.0, 5.0, 4.0], None).unwrap(), Linkage::Ward).unwrap();
+        assert!((merges[1].height - 27f64.sqrt()).abs() < 1e-14, "{merges:?}");
+    }
+
+    #[test]
+    fn a_missing_pair_is_refused() {
+        let rdm = Rdm::from_condensed(vec![1.0, f64::NAN, 4.0], None).unwrap();
+        assert_eq!(linkage(&rdm, Linkage::Ward).unwrap_err(), MissingPairs { n_nan: 1, n_pairs: 3 });
+    }
+}

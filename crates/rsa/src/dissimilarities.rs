@@ -1,0 +1,175 @@
+//! Anything that says how far things are apart, as RDMs: RDMs themselves, similarities, tables of pairs.
+
+use crate::PairArgs;
+use anyhow::{Context, Result, anyhow, bail};
+use cli::{Input, Job};
+use labelled_inputs::{NamedArray, Names, read_arrays, read_table, tell_apart};
+use labelled_rdms::{NamedRdm, from_array};
+use npy_stream::Values;
+use rdm::Rdm;
+use std::collections::{HashMap, HashSet};
+use stimulus_table::Table;
+
+/// What a subject column holds for the row over subjects.
+const SUMMARIES: [&str; 2] = ["mean", "median"];
+
+/// Reads every input as [`PairArgs`] says it is to be understood; nothing is below 0 afterwards with --clip.
+pub(crate) fn read(job: &Job, inputs: &[Input], names: &[String], args: &PairArgs) -> Result<Vec<NamedRdm>> {
+    let mut rdms = match (&args.pairs[..], &args.value) {
+        ([], _) => {
+            let mut arrays = read_arrays(job, inputs, &mut Names::new(names))?;
+            tell_apart(&mut arrays)?;
+            let one = |array: NamedArray| from_array(if args.similarity { distances(array)? } else { array });
+            arrays.into_iter().map(one).collect::<Result<Vec<_>>>()?
+        }
+        ([a, b], Some(value)) => read_pairs(job, inputs, names, (a, b), value, args.similarity)?,
+        (columns, _) => bail!("--pairs {}: {} columns; a pair has two", columns.join(","), columns.len()),
+    };
+    for named in &mut rdms {
+        let below: Vec<f64> = named.rdm.values().iter().copied().filter(|v| *v < 0.0).collect();
+        if args.clip && !below.is_empty() {
+            let least = below.iter().copied().fold(f64::INFINITY, f64::min);
+            let n_pairs = named.rdm.values().len();
+            job.warn(format!(
+                "{}: {} of {n_pairs} dissimilarities are below 0 (the least is {least}) and taken for 0",
+                named.source,
+                below.len()
+            ));
+            let labels = named.rdm.labels().map(<[String]>::to_vec);
+            let clipped = named.rdm.values().iter().map(|v| if *v < 0.0 { 0.0 } else { *v }).collect();
+            named.rdm = Rdm::from_condensed(clipped, labels)?;
+        }
+    }
+    Ok(rdms)
+}
+
+/// 1 minus every similarity; of a square the diagonal, which may hold 1 or a reliability, becomes 0.
+fn distances(mut named: NamedArray) -> Result<NamedArray> {
+    let square = match *named.array.shape.as_slice() {
+        [rows, columns] if rows == columns => Some(rows),
+        [_] => None,
+        _ => bail!(
+            "{}: shape {:?} where similarities are a square or its upper triangle",
+            named.source,
+            named.array.shape
+        ),
+    };
+    let values: Vec<f64> = named.array.values.into_f64();
+    let on_diagonal = |place: usize| square.is_some_and(|n| place.is_multiple_of(n + 1));
+    let one = |(place, v): (usize, f64)| if on_diagonal(place) { 0.0 } else { 1.0 - v };
+    named.array.values = Values::F8(values.into_iter().enumerate().map(one).collect());
+    Ok(named)
+}
+
+fn read_pairs(
+    job: &Job,
+    inputs: &[Input],
+    names: &[String],
+    columns: (&str, &str),
+    value: &str,
+    similarity: bool,
+) -> Result<Vec<NamedRdm>> {
+    let mut names = Names::distinct(names);
+    let mut rdms = Vec::new();
+    for input in inputs {
+        let table = read_table(job, input)?;
+        let rdm = of_pairs(job, input, &table, columns, value, similarity).with_context(|| input.to_string())?;
+        rdms.push(NamedRdm { name: names.next(input, 0)?, source: input.to_string(), rdm });
+    }
+    names.finish()?;
+    Ok(rdms)
+}
+
+/// The RDM of a table with one row per pair: things in order of appearance, the first column's before the second's. A pair
+/// may stand there twice (both ways round) if both say the same.
+fn of_pairs(
+    job: &Job,
+    input: &Input,
+    table: &Table,
+    (a, b): (&str, &str),
+    value: &str,
+    similarity: bool,
+) -> Result<Rdm> {
+    let (first, second, values) = (table.column(a)?, table.column(b)?, table.numbers(value)?);
+    let known: HashSet<&String> = first.iter().collect();
+    let summary = |name: &String| SUMMARIES.contains(&name.as_str()) && !known.contains(name);
+    let rows: Vec<usize> = (0..values.len()).filter(|&row| !summary(&second[row])).collect();
+    if rows.len() < values.len() {
+        let left_out = values.len() - rows.len();
+        job.note(format!("{input}: {left_out} rows whose {b} is mean or median are no pairs and are left out"));
+    }
+    let mut labels: Vec<String> = Vec::new();
+    let mut place: HashMap<&String, usize> = HashMap::new();
+    for column in [first, second] {
+        for &row in &rows {
+            let name = &column[row];
+            if !place.contains_key(name) {
+                place.insert(name, labels.len());
+                labels.push(name.clone());
+            }
+        }
+    }
+    let n = labels.len();
+    if n < 2 {
+        bail!("{} rows of pairs name {n} things; a map needs 2 or more", rows.len());
+    }
+    let mut found: HashMap<(usize, usize), (f64, usize)> = HashMap::new();
+    for &row in &rows {
+        let (i, j) = (place[&first[row]], place[&second[row]]);
+        if i == j {
+            continue;
+        }
+        let here = if similarity { 1.0 - values[row] } else { values[row] };
+        if let Some((there, other)) = found.insert((i.min(j), i.max(j)), (here, row)) {
+            let same = here == there
+                || (here.is_nan() && there.is_nan())
+                || (here - there).abs() <= 1e-9 * here.abs().max(1.0);
+            if !same {
+                bail!(
+                    "rows {other} and {row} both have {:?} and {:?}, with {} and {}; one number per pair (filter the table)",
+                    first[row],
+                    second[row],
+                    values[other],
+                    values[row]
+                );
+            }
+        }
+    }
+    let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
+    let condensed: Vec<f64> = pairs.map(|pair| found.get(&pair).map_or(f64::NAN, |(v, _)| *v)).collect();
+    let n_absent = condensed.len() - found.len();
+    if n_absent > 0 {
+        bail!("{} of {} pairs of {n} things are in no row; every pair needs one", n_absent, condensed.len());
+    }
+    Rdm::from_condensed(condensed, Some(labels)).map_err(|e| anyhow!("{e}"))
+}
+
+/// An RDM without the stimuli that have no pair at all.
+pub(crate) struct Usable {
+    pub rdm: Rdm,
+    /// Their rows in the whole RDM.
+    pub kept: Vec<usize>,
+    /// Rows of those that are left out.
+    pub without: Vec<usize>,
+}
+
+/// Takes out stimuli all of whose pairs are NaN (a constant pattern, say), with a line on stderr.
+pub(crate) fn usable(job: &Job, named: &NamedRdm) -> Result<Usable> {
+    let rdm = &named.rdm;
+    let n = rdm.n_stimuli();
+    let has_pair = |i: &usize| (0..n).any(|j| j != *i && rdm.get(*i, j).is_finite());
+    let (kept, without): (Vec<usize>, Vec<usize>) = (0..n).partition(has_pair);
+    if without.is_empty() {
+        return Ok(Usable { rdm: rdm.clone(), kept, without });
+    }
+    if kept.len() < 2 {
+        bail!("{}: all {} pairs of {n} stimuli have no value (NaN)", named.source, rdm.values().len());
+    }
+    job.warn(format!("{}: {} of {n} stimuli have no pair with a value and no place", named.source, without.len()));
+    Ok(Usable { rdm: rdm.select(&kept)?, kept, without })
+}
+
+/// What row `row` of an RDM is called in a table: its id, else its number.
+pub(crate) fn id(rdm: &Rdm, row: usize) -> String {
+    rdm.labels().map_or_else(|| row.to_string(), |labels| labels[row].clone())
+}

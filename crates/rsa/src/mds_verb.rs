@@ -1,0 +1,130 @@
+//! `rsa mds`: a map of the stimuli of an RDM, or of systems.
+
+use crate::dissimilarities::{id, read, usable};
+use crate::{MdsArgs, Method};
+use anyhow::{Result, anyhow, bail};
+use cli::{Cell, Job, Output, TableWriter};
+use labelled_rdms::NamedRdm;
+use ndarray::Array2;
+use rdm::{MdsError, Rdm, Scaling, Stopping, classical_mds, smacof_of_starts, stress_1};
+use statistics::Reason;
+
+/// A map, and how it came about.
+struct Map {
+    points: Array2<f64>,
+    stress: f64,
+    start_and_iterations: Option<(usize, usize)>,
+}
+
+pub(crate) fn run(args: &MdsArgs) -> Result<()> {
+    let job = Job::start("rsa", &args.common)?;
+    if !(args.eps >= 0.0 && args.eps.is_finite()) {
+        bail!("--eps {}: a number of 0 or more", args.eps);
+    }
+    let out = Output::text(args.common.output.as_deref())?;
+    job.record("method", method(args.method));
+    job.record("seed", args.seed);
+    let rdms = read(&job, &args.inputs, &args.names, &args.pairs)?;
+    let mut maps = Vec::new();
+    for named in &rdms {
+        let usable = usable(&job, named)?;
+        let map = map(&job, args, named, &usable.rdm)?;
+        // Row of the map for each stimulus; none for those without a pair.
+        let mut place = vec![None; named.rdm.n_stimuli()];
+        usable.kept.iter().enumerate().for_each(|(k, &row)| place[row] = Some(k));
+        maps.push((map, place));
+    }
+
+    let n_dims = args.dims as usize;
+    let coordinates: Vec<String> = (1..=n_dims).map(axis).collect();
+    let mut columns = vec!["array", "stimulus"];
+    columns.extend(coordinates.iter().map(String::as_str));
+    columns.extend(["method", "stress", "start", "n_iter", "reason"]);
+    let mut table = TableWriter::new(out, args.format, &columns)?;
+    for (named, (map, place)) in rdms.iter().zip(&maps) {
+        for (row, place) in place.iter().enumerate() {
+            let mut cells: Vec<Cell> = vec![(&named.name).into(), id(&named.rdm, row).into()];
+            cells.extend((0..n_dims).map(|d| Cell::from(place.map_or(f64::NAN, |p| map.points[(p, d)]))));
+            cells.push(method(args.method).into());
+            cells.push(map.stress.into());
+            cells.push(map.start_and_iterations.map(|s| s.0).into());
+            cells.push(map.start_and_iterations.map(|s| s.1).into());
+            cells.push(place.map_or(Reason::NoUsablePair.as_str().into(), |_| Cell::Empty));
+            table.row(&cells)?;
+        }
+    }
+    table.into_inner().commit(&job)
+}
+
+fn map(job: &Job, args: &MdsArgs, named: &NamedRdm, rdm: &Rdm) -> Result<Map> {
+    let refused = |error: MdsError| {
+        let advice = match &error {
+            MdsError::Missing { first, second, .. } => {
+                format!(
+                    " (\"{}\" and \"{}\"); leave stimuli out before the RDM is made (`npy rows`)",
+                    id(rdm, *first),
+                    id(rdm, *second)
+                )
+            }
+            MdsError::Negative { .. } => "; --clip takes them for 0".into(),
+            _ => String::new(),
+        };
+        anyhow!("{}: {error}{advice}", named.source)
+    };
+    let n_dims = args.dims as usize;
+    let how = match args.method {
+        Method::Metric => Scaling::Metric,
+        Method::Nonmetric => Scaling::NonMetric,
+        Method::Classical => {
+            let classical = classical_mds(rdm, n_dims).map_err(refused)?;
+            say_what_is_shown(job, named, &classical.eigenvalues, n_dims);
+            let stress = stress_1(rdm, classical.points.view());
+            return Ok(Map { points: classical.points, stress, start_and_iterations: None });
+        }
+    };
+    let stopping = Stopping { max_iter: args.max_iter as usize, eps: args.eps };
+    let best = smacof_of_starts(rdm, n_dims, how, args.n_init as usize, args.seed, stopping).map_err(refused)?;
+    if !best.converged {
+        job.warn(format!(
+            "{}: the stress was still falling after {} iterations; give more with --max-iter",
+            named.source, best.n_iter
+        ));
+    }
+    Ok(Map { points: best.points, stress: best.stress, start_and_iterations: Some((best.start, best.n_iter)) })
+}
+
+/// The share of the positive eigenvalues that the dimensions hold, and how much no Euclidean map can show.
+fn say_what_is_shown(job: &Job, named: &NamedRdm, eigenvalues: &[f64], n_dims: usize) {
+    let positive: f64 = eigenvalues.iter().filter(|v| **v > 0.0).sum();
+    let negative: f64 = eigenvalues.iter().filter(|v| **v < 0.0).map(|v| -v).sum();
+    let shown: f64 = eigenvalues.iter().take(n_dims).filter(|v| **v > 0.0).sum();
+    job.note(format!(
+        "{}: {n_dims} dimensions hold {:.1} % of the positive eigenvalues; the negative ones are {:.1} % of all",
+        named.source,
+        100.0 * shown / positive,
+        100.0 * negative / (positive + negative)
+    ));
+    // 1e-9: points in fewer dimensions have eigenvalues of rounding size, on either side of 0.
+    let n_real = eigenvalues.iter().take(n_dims).filter(|v| **v > 1e-9 * eigenvalues[0]).count();
+    if n_real < n_dims {
+        job.warn(format!("{}: {n_dims} dimensions, but only {n_real} have an extent; the others are 0", named.source));
+    }
+}
+
+/// x, y, z, d4, ...
+fn axis(number: usize) -> String {
+    match number {
+        1 => "x".into(),
+        2 => "y".into(),
+        3 => "z".into(),
+        _ => format!("d{number}"),
+    }
+}
+
+fn method(method: Method) -> &'static str {
+    match method {
+        Method::Classical => "classical",
+        Method::Metric => "metric",
+        Method::Nonmetric => "nonmetric",
+    }
+}

@@ -1,0 +1,216 @@
+//! The table of units, and what is said of it on stderr.
+
+use crate::Args;
+use anyhow::{Context, Result};
+use cli::{Cell, Job, Output, TableWriter};
+use labelled_units::{Measured, Plan};
+use localizer::{Reason, UnitStatistics, UnitTests};
+
+const MEASURES: [&str; 10] =
+    ["n", "mean_preferred", "mean_rest", "t", "df", "p", "neg_log10_p", "dprime", "selectivity_index", "ratio"];
+
+/// One array after reading, and the same array of the untrained twins.
+pub(crate) struct Layer {
+    pub name: String,
+    pub measured: Measured,
+    pub twins: Vec<Measured>,
+}
+
+/// The output, and the table in it once there is something to write: an error before leaves stdout empty.
+pub(crate) struct UnitTable<'a> {
+    args: &'a Args,
+    plan: &'a Plan,
+    criterion: String,
+    output: Option<Output>,
+    table: Option<TableWriter<Output>>,
+}
+
+/// The tests that rows are written from.
+struct Tested<'a> {
+    chosen: UnitTests,
+    auc: Option<&'a [f64]>,
+    held_out: Option<UnitTests>,
+    auc_held_out: Option<&'a [f64]>,
+    /// Of the untrained twins, and all their t together, rising.
+    twins: Vec<UnitTests>,
+    null: Vec<f64>,
+}
+
+impl<'a> UnitTable<'a> {
+    pub fn new(args: &'a Args, plan: &'a Plan) -> Result<UnitTable<'a>> {
+        let output = Some(Output::text(args.common.output.as_deref())?);
+        Ok(UnitTable { args, plan, criterion: args.criterion(), output, table: None })
+    }
+
+    /// The rows of one array, and the lines on stderr that sum them up.
+    pub fn write(&mut self, job: &Job, layer: &Layer) -> Result<()> {
+        for question in 0..self.plan.questions().len() {
+            self.write_question(job, layer, question)?;
+        }
+        Ok(())
+    }
+
+    fn write_question(&mut self, job: &Job, layer: &Layer, question: usize) -> Result<()> {
+        let (chosen, held_out) = layer.measured.tests(self.plan, question)?;
+        let (auc, auc_held_out) = layer.measured.auc(question);
+        let twins = layer.twins.iter().map(|twin| Ok(twin.tests(self.plan, question)?.0));
+        let twins = twins.collect::<Result<Vec<UnitTests>>>()?;
+        let mut null: Vec<f64> = twins.iter().flat_map(|t| t.t().iter().copied()).filter(|t| !t.is_nan()).collect();
+        null.sort_unstable_by(f64::total_cmp);
+        let tested = Tested { chosen, auc, held_out, auc_held_out, twins, null };
+
+        let units = self.select(&tested.chosen, auc);
+        let n_units = tested.chosen.n_units();
+        let n_written = units.as_ref().map_or(n_units, Vec::len);
+        let contrast = self.plan.contrasts[question / self.plan.folds.len().max(1)].to_string();
+        let fold = self.plan.fold(question);
+        let table = match self.output.take() {
+            Some(output) => {
+                self.table.insert(TableWriter::new(output, self.args.format, &columns(self.args, self.plan))?)
+            }
+            None => self.table.as_mut().context("the table could not be started")?,
+        };
+        let criterion = self.criterion.as_str();
+        table.rows(n_written, |row| {
+            let unit = units.as_ref().map_or(row, |units| units[row]);
+            let mut cells: Vec<Cell> = vec![layer.name.as_str().into(), contrast.as_str().into()];
+            cells.extend(fold.map(Cell::from));
+            cells.extend([unit.into(), n_units.into()]);
+            tested.append(unit, self.args.rules.correct.is_some(), criterion, &mut cells);
+            cells
+        })?;
+        self.sum_up(job, layer, question, &tested, units.as_deref());
+        Ok(())
+    }
+
+    /// The units that pass the rules; `None` when all are written.
+    fn select(&self, tests: &UnitTests, auc: Option<&[f64]>) -> Option<Vec<usize>> {
+        if self.args.all {
+            return None;
+        }
+        let units = self.args.rules.selection().select(tests, auc);
+        Some(if units.len() < self.args.rules.min_units { Vec::new() } else { units })
+    }
+
+    fn sum_up(&self, job: &Job, layer: &Layer, question: usize, tested: &Tested, units: Option<&[usize]>) {
+        let n_units = tested.chosen.n_units();
+        let share = |n: usize| format!("{:.1} %", if n_units == 0 { 0.0 } else { 100.0 * n as f64 / n_units as f64 });
+        let n = units.map_or(n_units, <[usize]>::len);
+        let verb = if units.is_some() { "selected" } else { "written" };
+        let unusable = tested.chosen.n_unusable();
+        let mut line = format!("{}: ", layer.name);
+        if self.plan.questions().len() > 1 {
+            line += &format!("{}: ", self.plan.title(question));
+        }
+        line += &format!(
+            "{n} of {n_units} units {verb} ({}), {} constant, {} NaN",
+            share(n),
+            unusable.constant,
+            unusable.nan_input
+        );
+        if let (Some(held_out), Some(units)) = (&tested.held_out, units)
+            && !units.is_empty()
+        {
+            let mean = |value: &dyn Fn(usize) -> f64| {
+                let values: Vec<f64> = units.iter().map(|u| value(*u)).filter(|v| v.is_finite()).collect();
+                values.iter().sum::<f64>() / values.len() as f64
+            };
+            line += &format!(
+                "; their mean d' {:.2} where they were chosen, {:.2} on the pictures held out (t {:.2} and {:.2})",
+                mean(&|u| tested.chosen.row(u).dprime),
+                mean(&|u| held_out.row(u).dprime),
+                mean(&|u| tested.chosen.t()[u]),
+                mean(&|u| held_out.t()[u])
+            );
+        }
+        if units.is_some() {
+            let counts = layer.twins.iter().zip(&tested.twins).map(|(twin, tests)| {
+                let n = self.select(tests, twin.auc(question).0).map_or(n_units, |units| units.len());
+                format!("{n} ({})", share(n))
+            });
+            let counts: Vec<String> = counts.collect();
+            if !counts.is_empty() {
+                line += &format!("; untrained {}", counts.join(", "));
+                job.record(&format!("untrained {} {}", layer.name, self.plan.title(question)), counts);
+            }
+        }
+        if let (Some(_), true) = (units, n == 0 && self.args.rules.min_units > 0) {
+            line += &format!("; --min-units {} keeps none of fewer", self.args.rules.min_units);
+        }
+        // Numbers that could not be used are worth a line also under --quiet.
+        if unusable.nan_input > 0 { job.warn(line) } else { job.note(line) }
+    }
+
+    pub fn commit(self, job: &Job) -> Result<()> {
+        self.table.context("0 arrays")?.into_inner().commit(job)
+    }
+}
+
+impl Tested<'_> {
+    /// The cells of a unit behind its names.
+    fn append<'c>(&self, unit: usize, has_q: bool, criterion: &'c str, cells: &mut Vec<Cell<'c>>) {
+        let row = self.chosen.row(unit);
+        append_measures(&row, cells, |cells| cells.push(has_q.then_some(row.q).into()));
+        cells.push(area(self.auc, unit, row.reason).into());
+        cells.push(criterion.into());
+        cells.push(row.reason.map(|reason| reason.as_str()).into());
+        if let Some(held_out) = &self.held_out {
+            let row = held_out.row(unit);
+            append_measures(&row, cells, |_| {});
+            cells.push(area(self.auc_held_out, unit, row.reason).into());
+            cells.push(row.reason.map(|reason| reason.as_str()).into());
+        }
+        if !self.twins.is_empty() {
+            let sum: f64 = self.twins.iter().map(|twin| twin.t()[unit]).sum();
+            cells.push((sum / self.twins.len() as f64).into());
+            let at_least = self.null.len() - self.null.partition_point(|t| *t < row.t);
+            let p = (1 + at_least) as f64 / (1 + self.null.len()) as f64;
+            cells.push(if row.t.is_nan() { f64::NAN } else { p }.into());
+        }
+    }
+}
+
+fn append_measures<'c>(row: &UnitStatistics, cells: &mut Vec<Cell<'c>>, q: impl Fn(&mut Vec<Cell<'c>>)) {
+    cells.push((row.n_preferred + row.n_rest).into());
+    cells.extend([row.mean_preferred, row.mean_rest, row.t, row.df, row.p, row.neg_log10_p].map(Cell::from));
+    q(cells);
+    cells.extend([row.dprime, row.selectivity_index, row.ratio].map(Cell::from));
+}
+
+/// The ROC area of a unit; like its other measures it is NaN where there is a reason.
+fn area(auc: Option<&[f64]>, unit: usize, reason: Option<Reason>) -> Option<f64> {
+    auc.map(|auc| if reason.is_some() { f64::NAN } else { auc[unit] })
+}
+
+fn columns(args: &Args, plan: &Plan) -> Vec<&'static str> {
+    let mut columns = vec!["array", "contrast"];
+    if !plan.folds.is_empty() {
+        columns.push("fold");
+    }
+    columns.extend(["unit", "n_units"]);
+    columns.extend(&MEASURES[..7]);
+    columns.push("q");
+    columns.extend(&MEASURES[7..]);
+    columns.extend(["auc", "criterion", "reason"]);
+    if !plan.folds.is_empty() {
+        columns.extend(MEASURES_TEST);
+        columns.extend(["auc_test", "reason_test"]);
+    }
+    if !args.null.is_empty() {
+        columns.extend(["t_null", "p_null"]);
+    }
+    columns
+}
+
+const MEASURES_TEST: [&str; 10] = [
+    "n_test",
+    "mean_preferred_test",
+    "mean_rest_test",
+    "t_test",
+    "df_test",
+    "p_test",
+    "neg_log10_p_test",
+    "dprime_test",
+    "selectivity_index_test",
+    "ratio_test",
+];
