@@ -113,6 +113,34 @@ np.save('peer.npy', rsatoolbox.rdm.calc_rdm(rsatoolbox.data.Dataset(x), method='
     return peer, ours, lambda: f"largest difference {np.abs(np.load(folder / 'peer.npy') - np.load(folder / 'ours.npy')).max():.1e}"
 
 
+def rdm_large(folder):
+    n, p = 5000, 10000
+    write_labelled(folder / "patterns5000.npy", np.random.default_rng(4).standard_normal((n, p), dtype=np.float32), [f"s{i}" for i in range(n)])
+    peer = python("""
+import numpy as np
+x = np.load('patterns5000.npy'); z = x - x.mean(1, keepdims=True); z /= np.linalg.norm(z, axis=1, keepdims=True)
+np.save('peer.npy', (1 - z @ z.T)[np.triu_indices(len(x), 1)])""")
+    ours = [BIN / "rsa", "rdm", "--quiet", "patterns5000.npy", "-o", "ours.npy"]
+    return peer, ours, lambda: f"largest difference {np.abs(np.load(folder / 'peer.npy') - np.load(folder / 'ours.npy')).max():.1e}"
+
+
+def crossnobis(folder):
+    conditions, runs, channels = 515, 3, 5000
+    rng = np.random.default_rng(5)
+    x = np.tile(rng.standard_normal((conditions, channels)), (runs, 1)) + rng.standard_normal((conditions * runs, channels))
+    # names that sort as they come, since rsatoolbox sorts
+    ids = [f"s{i:03}" for i in range(conditions)] * runs
+    write_labelled(folder / "betas.npy", x, ids)
+    (folder / "trials.csv").write_text("stimulus,run\n" + "".join(f"{s},{i // conditions}\n" for i, s in enumerate(ids)))
+    peer = python(f"""
+import numpy as np, rsatoolbox
+x = np.load('betas.npy')
+data = rsatoolbox.data.Dataset(x, obs_descriptors=dict(cond=np.tile(np.arange({conditions}), {runs}), run=np.repeat(np.arange({runs}), {conditions})))
+np.save('peer.npy', rsatoolbox.rdm.calc_rdm_crossnobis(data, 'cond', cv_descriptor='run').dissimilarities[0])""")
+    ours = [BIN / "rsa", "rdm", "--quiet", "--metric", "crossnobis", "--per-channel", "--cv", "run", "--stimuli", "trials.csv", "betas.npy", "-o", "ours.npy"]
+    return peer, ours, lambda: f"largest difference {np.abs(np.load(folder / 'peer.npy') - np.load(folder / 'ours.npy')).max():.1e}"
+
+
 def compare(folder, method, ours_method):
     n, rng = 515, np.random.default_rng(2)
     pairs, ids = n * (n - 1) // 2, np.array([f"s{i}" for i in range(n)])
@@ -164,6 +192,8 @@ TASKS = {
     "select-units 1440 x 100k (numpy in blocks)": lambda f: select(f, 100_000, NUMPY_BLOCKS),
     "select-units 1440 x 1M (numpy in blocks)": lambda f: select(f, 1_000_000, NUMPY_BLOCKS),
     "rsa rdm 1000 x 10k (rsatoolbox)": rdm,
+    "rsa rdm 5000 x 10k (numpy f4)": rdm_large,
+    "rsa rdm crossnobis 515 x 3 x 5000 (rsatoolbox)": crossnobis,
     "rsa compare pearson 10 x 8, 515 (rsatoolbox)": lambda f: compare(f, "corr", "pearson"),
     "rsa compare spearman 10 x 8, 515 (rsatoolbox)": lambda f: compare(f, "spearman", "spearman"),
     "encode fit 600 x 1000 -> 500 (scikit-learn)": encode,

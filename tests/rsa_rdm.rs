@@ -244,7 +244,7 @@ fn noise_is_described_and_its_faults_are_named() {
         assert!(out.stderr.contains(part), "{}", out.stderr);
     }
     let side = json(path, "m.json");
-    assert_eq!((&side["metric"], &side["noise"]["dof"]), (&"sqmahalanobis".into(), &79.0.into()));
+    assert_eq!((&side["metric"], &side["noise of wide-residuals.npy"]["dof"]), (&"sqmahalanobis".into(), &79.0.into()));
     assert_eq!(side["inputs"].as_array().unwrap().len(), 2);
     let out =
         run(path, "rsa rdm --metric crossnobis --cv run --stimuli once.csv --noise repeats --shrink eye once.npy");
@@ -528,7 +528,7 @@ fn options_that_would_do_nothing_are_refused() {
     }
     run(path, "rsa rdm --metric nonsense once.npy").fails(2, &["nonsense", "poisson_cv"]);
     run(path, "rsa rdm patterns.npy -o made.npy").ok();
-    run(path, "rsa rdm made.npy --transform rank --metric cosine").fails(1, &["made.npy", "is an RDM", "--metric"]);
+    run(path, "rsa rdm made.npy --transform rank --metric cosine").fails(1, &["rsa: made.npy: is an RDM", "--metric"]);
     run(path, "rsa rdm made.npy --metric cosine").fails(1, &["made.npy", "[66]", "matrix"]);
     run(path, "rsa rdm once.npy").fails(1, &["once.npy", "occurs 4 times"]);
 }
@@ -567,7 +567,9 @@ fn broken_input_closed_pipes_and_full_disks_are_met_with_manners() {
     let line = format!("rsa rdm {cv} --square once.npy -o square.npy");
     run(path, &line).ok();
     let side = json(path, "square.json");
-    assert_eq!((&side["cv"], &side["n_folds"], &side["cv_weights"]), (&"run".into(), &4.into(), &"folds".into()));
+    let folds = &side["folds of once.npy"];
+    assert_eq!((&side["cv"], &folds["n_folds"], &folds["cv_weights"]), (&"run".into(), &4.into(), &"folds".into()));
+    assert_eq!(folds["balanced"], true);
     let (square, labels) = matrix(&fs::read(path.join("square.npy")).unwrap());
     assert_eq!((square.dim(), labels.unwrap().len()), ((6, 6), 6));
     assert_eq!(square, square.t());

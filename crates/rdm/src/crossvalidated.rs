@@ -5,105 +5,13 @@ use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 use statistics::Reason;
 
-use crate::distance::{
-    Distances, Patterns, UnusableRow, add_contrasts, blocks, by_row, centre_columns, check_shape, read_block,
-};
+use crate::distance::{Distances, Patterns, UnusableRow, add_contrasts, blocks, by_row, centre_columns, check_shape};
 use crate::matrix::n_pairs;
 use crate::{Rdm, RdmError};
 
-/// Which condition and which fold (run, session) every row is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Design {
-    condition: Vec<usize>,
-    fold: Vec<usize>,
-    n_conditions: usize,
-    n_folds: usize,
-    /// Rows of condition `c` in fold `f` at `f * n_conditions + c`.
-    counts: Vec<usize>,
-}
+mod design;
 
-impl Design {
-    /// One condition and one fold per row, both counted from 0 without gaps.
-    ///
-    /// # Panics
-    /// When the two lists are not of the same length.
-    pub fn new(condition: &[usize], fold: &[usize]) -> Result<Design, RdmError> {
-        assert_eq!(condition.len(), fold.len(), "one condition and one fold per row");
-        let most = |of: &[usize]| of.iter().max().map_or(0, |largest| largest + 1);
-        let (n_conditions, n_folds) = (most(condition), most(fold));
-        if n_folds < 2 {
-            return Err(RdmError::TooFewFolds { n_folds });
-        }
-        let mut counts = vec![0; n_conditions * n_folds];
-        condition.iter().zip(fold).for_each(|(c, f)| counts[f * n_conditions + c] += 1);
-        Ok(Design { condition: condition.to_vec(), fold: fold.to_vec(), n_conditions, n_folds, counts })
-    }
-
-    /// Number of conditions: the stimuli of the RDM.
-    pub fn n_conditions(&self) -> usize {
-        self.n_conditions
-    }
-
-    /// Number of folds.
-    pub fn n_folds(&self) -> usize {
-        self.n_folds
-    }
-
-    /// Rows of a condition in a fold.
-    pub fn count(&self, condition: usize, fold: usize) -> usize {
-        self.counts[fold * self.n_conditions + condition]
-    }
-
-    /// Whether every condition is in every fold, however often.
-    pub fn is_complete(&self) -> bool {
-        self.counts.iter().all(|n| *n > 0)
-    }
-
-    /// Whether every condition is in every fold equally often.
-    pub fn is_balanced(&self) -> bool {
-        (0..self.n_conditions).all(|c| {
-            let first = self.count(c, 0);
-            first > 0 && (1..self.n_folds).all(|f| self.count(c, f) == first)
-        })
-    }
-
-    /// Pairs of conditions that are each in two folds or more, but in fewer than two of the same: they have no distance
-    /// by [`FoldWeights::Folds`].
-    pub fn n_pairs_apart(&self) -> usize {
-        let enough = |c: usize| self.n_folds_of(c) > 1;
-        let common =
-            |i: usize, j: usize| (0..self.n_folds).filter(|f| self.count(i, *f) * self.count(j, *f) > 0).count();
-        let pairs = (0..self.n_conditions).flat_map(|i| (0..i).map(move |j| (i, j)));
-        pairs.filter(|(i, j)| enough(*i) && enough(*j) && common(*i, *j) < 2).count()
-    }
-
-    /// The folds in which a condition occurs.
-    fn n_folds_of(&self, condition: usize) -> usize {
-        (0..self.n_folds).filter(|f| self.count(condition, *f) > 0).count()
-    }
-}
-
-/// How folds of different size are put together. Where every condition is in every fold equally often, both are the
-/// same number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FoldWeights {
-    /// Patterns are averaged within folds, and the differences of two conditions within one fold are multiplied with
-    /// those within another; the mean over pairs of folds that have both conditions. What is common to a fold cancels.
-    Folds,
-    /// All pairs of rows of different folds weigh the same, in each of the three products that make a distance: what
-    /// rsatoolbox's `calc_rdm_unbalanced` does. What is common to all patterns cancels only in a balanced design.
-    Pairs,
-}
-
-impl FoldWeights {
-    /// Its name on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            FoldWeights::Folds => "folds",
-            FoldWeights::Pairs => "pairs",
-        }
-    }
-}
+pub use design::{Design, FoldWeights};
 
 /// What rates are before their logarithm is taken: `(x + rate * weight) / (1 + weight)`, the mean of a gamma prior and
 /// the count. rsatoolbox's `prior_lambda` and `prior_weight`.
@@ -233,63 +141,97 @@ fn finish(mut values: Vec<f64>, unusable: Vec<Option<Reason>>) -> Result<Distanc
     Ok(Distances { rdm: Rdm::from_condensed(values, None)?, unusable })
 }
 
-/// For every fold the sums over rows of its conditions in a block of columns: `n_conditions x width` each. Values
-/// that are not finite count as 0; their condition is unusable.
-fn sums<P: Patterns>(
-    patterns: &P,
-    design: &Design,
-    (from, width): (usize, usize),
-    value: impl Fn(f64) -> f64 + Sync,
-) -> Result<Vec<Array2<f64>>, RdmError> {
-    let block = read_block(patterns, from, width)?;
-    let mut rows: Vec<Vec<usize>> = vec![Vec::new(); design.counts.len()];
-    for (row, (c, f)) in design.condition.iter().zip(&design.fold).enumerate() {
-        rows[f * design.n_conditions + c].push(row);
-    }
-    let mut folds = vec![Array2::zeros((design.n_conditions, width)); design.n_folds];
-    folds.par_iter_mut().enumerate().for_each(|(f, fold)| {
-        fold.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(c, mut sum)| {
-            for row in &rows[f * design.n_conditions + c] {
-                sum.zip_mut_with(&block.row(*row), |sum, v| {
-                    let v = v.to_f64();
-                    *sum += if v.is_finite() { value(v) } else { 0.0 };
-                });
-            }
-        });
-    });
-    Ok(folds)
+/// The sums over presentations, fold by fold, in a block of columns; the memory is used again for the next block.
+struct Sums<'a, P> {
+    patterns: &'a P,
+    design: &'a Design,
+    /// The rows of condition `c` in fold `f` at `f * n_conditions + c`.
+    rows: Vec<Vec<usize>>,
+    /// `n_conditions x width` for every fold.
+    folds: Vec<Array2<f64>>,
 }
 
-/// The same as means; a condition that is not in a fold has 0 there.
-fn means<P: Patterns>(patterns: &P, design: &Design, block: (usize, usize)) -> Result<Vec<Array2<f64>>, RdmError> {
-    let mut folds = sums(patterns, design, block, |v| v)?;
-    for (f, fold) in folds.iter_mut().enumerate() {
-        for (c, mut row) in fold.rows_mut().into_iter().enumerate() {
-            row /= design.count(c, f).max(1) as f64;
+impl<'a, P: Patterns> Sums<'a, P> {
+    fn new(patterns: &'a P, design: &'a Design) -> Sums<'a, P> {
+        let mut rows: Vec<Vec<usize>> = vec![Vec::new(); design.counts.len()];
+        for (row, (c, f)) in design.condition.iter().zip(&design.fold).enumerate() {
+            rows[f * design.n_conditions + c].push(row);
         }
+        Sums { patterns, design, rows, folds: Vec::new() }
     }
-    Ok(folds)
+
+    /// Columns that are held of all sums.
+    fn pieces(&self) -> impl Iterator<Item = (usize, usize)> + use<'a, P> {
+        blocks(self.design.counts.len(), 8, self.patterns.n_units())
+    }
+
+    /// Sums of `value` over the rows of a condition in a fold. Values that are not finite count as 0; their condition
+    /// is unusable.
+    fn of(
+        &mut self,
+        (from, width): (usize, usize),
+        value: impl Fn(f64) -> f64 + Sync,
+    ) -> Result<&mut Vec<Array2<f64>>, RdmError> {
+        let n = self.design.n_conditions;
+        if self.folds.first().is_none_or(|fold| fold.ncols() != width) {
+            self.folds = vec![Array2::zeros((n, width)); self.design.n_folds];
+        }
+        let cells = self.folds.iter_mut().flat_map(|fold| fold.axis_iter_mut(Axis(0))).zip(&self.rows);
+        let cells: Vec<_> = cells.collect();
+        let patterns = self.patterns;
+        cells.into_par_iter().try_for_each_init(
+            || vec![P::Value::default(); width],
+            |values, (mut sum, rows)| {
+                sum.fill(0.0);
+                for row in rows {
+                    patterns.read(*row, from, values)?;
+                    sum.iter_mut().zip(&*values).for_each(|(sum, v)| {
+                        let v = v.to_f64();
+                        *sum += if v.is_finite() { value(v) } else { 0.0 };
+                    });
+                }
+                Ok::<(), RdmError>(())
+            },
+        )?;
+        Ok(&mut self.folds)
+    }
+
+    /// The same as means; a condition that is not in a fold has 0 there.
+    fn means(&mut self, piece: (usize, usize)) -> Result<&mut Vec<Array2<f64>>, RdmError> {
+        let design = self.design;
+        let folds = self.of(piece, |v| v)?;
+        for (f, fold) in folds.iter_mut().enumerate() {
+            for (c, mut row) in fold.rows_mut().into_iter().enumerate() {
+                if design.count(c, f) > 1 {
+                    row /= design.count(c, f) as f64;
+                }
+            }
+        }
+        Ok(folds)
+    }
 }
 
-/// Columns that are held of all rows and of their means.
-fn pieces<P: Patterns>(patterns: &P, design: &Design) -> impl Iterator<Item = (usize, usize)> {
-    blocks(patterns.n_stimuli() + design.counts.len(), 8, patterns.n_units())
+/// Pushes numbers in the width in which they are multiplied, copied only where that is not theirs.
+fn push<T: Real>(gram: &mut GramAccumulator<T>, x: &Array2<f64>) {
+    match (x as &dyn std::any::Any).downcast_ref::<Array2<T>>() {
+        Some(same) => gram.push(same.view()),
+        None => gram.push(x.mapv(T::from_f64).view()),
+    }
 }
 
 /// With every condition in every fold, the products of all pairs of different folds are those of the sums over folds
 /// minus those within folds.
 fn by_complete_folds<P: Patterns>(patterns: &P, design: &Design) -> Result<Vec<f64>, RdmError> {
     let n = design.n_conditions;
-    let (mut together, mut within) = (GramAccumulator::new(n), GramAccumulator::new(n));
-    for piece in pieces(patterns, design) {
-        let mut folds = means(patterns, design, piece)?;
+    let (mut together, mut within) = (GramAccumulator::<P::Value>::new(n), GramAccumulator::<P::Value>::new(n));
+    let mut sums = Sums::new(patterns, design);
+    for piece in sums.pieces() {
+        let folds = sums.means(piece)?;
         folds.par_iter_mut().for_each(centre_columns);
-        let mut total: Array2<f64> = Array2::zeros(folds[0].dim());
-        for fold in &folds {
-            total += fold;
-            within.push(fold.mapv(P::Value::from_f64).view());
+        for fold in &*folds {
+            push(&mut within, fold);
         }
-        together.push(total.mapv(P::Value::from_f64).view());
+        push(&mut together, total(folds));
     }
     let (together, within) = (together.finish(), within.finish());
     let n_ordered = (design.n_folds * (design.n_folds - 1)) as f64;
@@ -313,8 +255,9 @@ fn by_common_folds<P: Patterns>(
     let (n, n_folds) = (design.n_conditions, design.n_folds);
     let mut values = vec![0.0; n_pairs(n)];
     let present = |f: usize, c: usize| design.count(c, f) > 0;
-    for piece in pieces(patterns, design) {
-        let mut folds = means(patterns, design, piece)?;
+    let mut sums = Sums::new(patterns, design);
+    for piece in sums.pieces() {
+        let folds = sums.means(piece)?;
         let mut others = None;
         if let Some(prior) = prior {
             let mut logs = Vec::with_capacity(n_folds);
@@ -408,15 +351,14 @@ fn centre_present(fold: &mut Array2<f64>, present: impl Fn(usize) -> bool) {
 /// The sum over pairs of rows of different folds is that over all pairs minus that within folds.
 fn by_pairs<P: Patterns>(patterns: &P, design: &Design) -> Result<Vec<f64>, RdmError> {
     let n = design.n_conditions;
-    let (mut together, mut within) = (GramAccumulator::new(n), GramAccumulator::new(n));
-    for piece in pieces(patterns, design) {
-        let folds = sums(patterns, design, piece, |v| v)?;
-        let mut total: Array2<f64> = Array2::zeros(folds[0].dim());
-        for fold in &folds {
-            total += fold;
-            within.push(fold.view());
+    let (mut together, mut within) = (GramAccumulator::<f64>::new(n), GramAccumulator::<f64>::new(n));
+    let mut sums = Sums::new(patterns, design);
+    for piece in sums.pieces() {
+        let folds = sums.of(piece, |v| v)?;
+        for fold in &*folds {
+            push(&mut within, fold);
         }
-        together.push(total.view());
+        push(&mut together, total(folds));
     }
     let (together, within) = (together.finish(), within.finish());
     Ok(from_similarities(design, |i, j| together.get(i, j) - within.get(i, j)))
@@ -433,27 +375,19 @@ fn rates_by_pairs<P: Patterns>(
     let mut cross: Array2<f64> = Array2::zeros((n, n));
     // Sums of a ln a over units and rows, fold by condition.
     let mut own: Array2<f64> = Array2::zeros((n_folds, n));
-    for piece in pieces(patterns, design) {
-        let block = read_block(patterns, piece.0, piece.1)?;
-        for (c, row) in design.condition.iter().zip(block.rows()) {
-            let smallest = row.iter().map(|v| v.to_f64()).fold(f64::INFINITY, f64::min);
-            if unusable[*c].is_none() && prior.apply(smallest) <= 0.0 {
-                return Err(RdmError::NotARate { row: *c, value: smallest });
-            }
-        }
-        drop(block);
-        let rates = sums(patterns, design, piece, |v| prior.apply(v))?;
-        let logs = sums(patterns, design, piece, |v| prior.apply(v).max(f64::MIN_POSITIVE).ln())?;
-        let products = sums(patterns, design, piece, |v| {
-            let rate = prior.apply(v).max(f64::MIN_POSITIVE);
-            rate * rate.ln()
-        })?;
-        let total = |of: &[Array2<f64>]| of.iter().fold(Array2::<f64>::zeros((n, piece.1)), |sum, fold| sum + fold);
-        cross += &product(total(&rates).view(), total(&logs).t());
+    let mut sums = Sums::new(patterns, design);
+    for piece in sums.pieces() {
+        check_rates(patterns, design, unusable, prior, piece)?;
+        // Rows of unusable conditions may hold anything.
+        let rate = |v: f64| prior.apply(v).max(f64::MIN_POSITIVE);
+        let mut rates = sums.of(piece, rate)?.clone();
+        let mut logs = sums.of(piece, |v| rate(v).ln())?.clone();
+        let products = sums.of(piece, |v| rate(v) * rate(v).ln())?;
         for f in 0..n_folds {
             cross -= &product(rates[f].view(), logs[f].t());
             own.row_mut(f).zip_mut_with(&products[f].sum_axis(Axis(1)), |sum, v| *sum += v);
         }
+        cross += &product(total(&mut rates).view(), total(&mut logs).t());
     }
     let rows_of = |c: usize| (0..n_folds).map(|f| design.count(c, f)).sum::<usize>();
     let all: Vec<usize> = (0..n).map(rows_of).collect();
@@ -465,6 +399,33 @@ fn rates_by_pairs<P: Patterns>(
             .sum();
         (cross[(i, j)] + cross[(j, i)] - own_terms) / 2.0
     }))
+}
+
+/// The sum over folds, in the memory of the first of them.
+fn total(folds: &mut [Array2<f64>]) -> &Array2<f64> {
+    let (first, others) = folds.split_at_mut(1);
+    for other in others {
+        first[0] += &*other;
+    }
+    &first[0]
+}
+
+fn check_rates<P: Patterns>(
+    patterns: &P,
+    design: &Design,
+    unusable: &[Option<Reason>],
+    prior: Prior,
+    (from, width): (usize, usize),
+) -> Result<(), RdmError> {
+    let mut values = vec![P::Value::default(); width];
+    for (row, c) in design.condition.iter().enumerate().filter(|(_, c)| unusable[**c].is_none()) {
+        patterns.read(row, from, &mut values)?;
+        let smallest = values.iter().map(|v| v.to_f64()).fold(f64::INFINITY, f64::min);
+        if prior.apply(smallest) <= 0.0 {
+            return Err(RdmError::NotARate { row: *c, value: smallest });
+        }
+    }
+    Ok(())
 }
 
 /// `s_ii + s_jj - 2 s_ij` with `s` the mean over pairs of rows of different folds, given the sums over them.

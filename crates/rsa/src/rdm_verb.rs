@@ -36,7 +36,7 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
                 0 => input.to_string(),
                 n => format!("{input} (array {n})"),
             };
-            made.push(match Given::take(next, &source, &plan).with_context(|| input.to_string())? {
+            made.push(match Given::take(next, input, &source, &plan)? {
                 Given::Rdm(made) => made,
                 Given::Patterns { held, labels } => {
                     let side = Side { name: &source, labels: labels.as_deref(), n_rows: held.n_rows() };
@@ -105,13 +105,13 @@ impl Held {
 
 impl Given {
     /// A matrix stays in its file where that can be read in pieces. A square one is read: it may be an RDM.
-    fn take(next: Incoming, source: &str, plan: &Plan) -> Result<Given> {
+    fn take(next: Incoming, input: &Input, source: &str, plan: &Plan) -> Result<Given> {
         let square = matches!(next.shape(), &[n, m] if n == m && n > 1);
         if let (false, Some(place)) = (square, next.parts().filter(|parts| !parts.is_fortran())) {
-            let labels = next.finish()?;
+            let labels = next.finish().with_context(|| input.to_string())?;
             return Ok(Given::Patterns { held: Held::InFile(place), labels });
         }
-        let array = next.into_array()?;
+        let array = next.into_array().with_context(|| input.to_string())?;
         if is_rdm(&array) {
             match (array.shape.len(), plan.takes_rdms, plan.needs_patterns) {
                 (_, true, None) => return Made::given(array, source).map(Given::Rdm),

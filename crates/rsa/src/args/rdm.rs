@@ -229,7 +229,7 @@ crossnobis, fold by fold: the mean over pairs of folds f, g of (a_f - b_f)' S^-1
 
 A matrix in a file (C order) stays there and is read in blocks of columns, so its width is free:
 held are the RDM and a block. spearman and --noise hold all rows (as ranks, whitened in f8), and
-so does a pipe.
+so does a pipe; --exclude-same holds the distances of all presentations, and poisson n x n numbers.
 
 Examples:
   rsa rdm acts.npy -o ann.npy

@@ -121,7 +121,8 @@ pub(super) fn describe(job: &Job, source: &str, from: &str, model: &NoiseModel, 
     job.note(format!(
         "{source}: noise of {n_channels} units from {from}, {dof} degrees of freedom, --shrink {shrink} {intensity:.3}"
     ));
-    job.record("noise", json!({ "from": from, "dof": dof, "shrink": shrink, "intensity": intensity }));
+    let facts = json!({ "from": from, "dof": dof, "shrink": shrink, "intensity": intensity });
+    job.record(&format!("noise of {source}"), facts);
 }
 
 fn of_prepared<P: Patterns>(
@@ -189,8 +190,8 @@ fn with_id(error: RdmError, rows: &Rows) -> String {
 
 fn describe_design(job: &Job, source: &str, design: &Design, plan: &Plan) {
     let (n, folds) = (design.n_conditions(), design.n_folds());
-    job.record("n_folds", folds);
-    job.record("cv_weights", plan.weights.as_str());
+    let facts = json!({ "n_folds": folds, "cv_weights": plan.weights.as_str(), "balanced": design.is_balanced() });
+    job.record(&format!("folds of {source}"), facts);
     if design.is_balanced() {
         return;
     }
