@@ -331,7 +331,7 @@ fn betas_find_their_ids_and_their_grid() {
     fails("run0.nii --models ann.npy", &["run0.nii", "4 rows without ids", "--stimuli"]);
     fails("run0.nii --stimuli t.csv --assume-order --models ann.npy", &["4 rows", "t.csv has 8"]);
     fails("betas.npy --stimuli t.csv --assume-order --models ann.npy", &["carry ids already"]);
-    fails("betas.npy --models three.npy", &["3", "8", "--inner"]);
+    fails("betas.npy --models three.npy", &["3", "8", "0 are in common"]);
     save(&dir.path().join("wide.npy"), &noise(8, 61, 1), Some(&ids(8)));
     fails("wide.npy --models ann.npy", &["61 columns", "60 voxels, 47 of them inside"]);
     let turned = Geometry::from_sizes([4, 5, 3], [2.0, 2.0, 5.0]);

@@ -129,6 +129,8 @@ fn means_of_categories_are_the_observations() {
         close(number(row, "t"), student(&a, &b));
         assert_eq!((number(row, "n"), number(row, "df")), (8.0, 6.0));
     }
+    let some = rows(&run(dir.path(), &line.replace("--all", "--t -9")).text());
+    assert_eq!(some[0]["criterion"], "student t > -9, means of categories");
     // The categories may stand in a finer column than that of the contrast.
     let finer =
         "select-units --stimuli t.csv --by domain --contrast 'faces > rest' --by-category=category --all acts.npy";
@@ -314,6 +316,9 @@ fn ratios_indices_and_dprimes_are_rules_of_their_own() {
         close(number(row, "dprime"), alone.into_iter().fold(f64::INFINITY, f64::min));
     }
     assert_eq!(units("--t 0 --min-units 6"), [""; 0]);
+    let out = run(dir.path(), &format!("{line} --t 900 acts.npy"));
+    let largest = all.iter().map(|r| number(r, "t")).fold(f64::NEG_INFINITY, f64::max);
+    assert!(out.stderr.contains(&format!("the largest t is {largest:.2}")), "{}", out.stderr);
     let out = run(dir.path(), &format!("{line} --t 2 --min-units 5 acts.npy"));
     assert!(out.stderr.contains("--min-units 5 keeps none of fewer"), "{}", out.stderr);
     run(dir.path(), &format!("{line} --all --ratio 2 acts.npy")).fails(2, &["--all", "--ratio"]);

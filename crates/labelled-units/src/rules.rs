@@ -1,8 +1,7 @@
 //! Options that say which units are selected.
 
-use localizer::{
-    Correction, Measure, Selection, TTest, Top, Versus, parse_area, parse_index, parse_rate, parse_threshold,
-};
+use crate::LocalizerArgs;
+use localizer::{Correction, Measure, Selection, Top, Versus, parse_area, parse_index, parse_rate, parse_threshold};
 
 /// The field's threshold for voxels and units alike.
 const DEFAULT_T: f64 = 7.0;
@@ -67,7 +66,7 @@ impl RuleArgs {
     }
 
     /// The rules in words, for tables and sidecars: `student t > 7`.
-    pub fn criterion(&self, test: TTest, versus: Versus) -> String {
+    pub fn criterion(&self, localizer: &LocalizerArgs) -> String {
         let rules = self.selection();
         let mut words = Vec::new();
         if let Some(t) = rules.t_above {
@@ -94,9 +93,12 @@ impl RuleArgs {
         if self.min_units > 0 {
             words.push(format!("at least {} units", self.min_units));
         }
-        if versus == Versus::Each {
+        if localizer.by_category.is_some() {
+            words.push("means of categories".into());
+        }
+        if localizer.versus == Versus::Each {
             words.push("versus each".into());
         }
-        format!("{} {}", test.as_str(), words.join(", "))
+        format!("{} {}", localizer.test.as_str(), words.join(", "))
     }
 }

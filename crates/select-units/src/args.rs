@@ -54,7 +54,7 @@ impl Args {
     pub(crate) fn criterion(&self) -> String {
         match self.all {
             true => "all units".into(),
-            false => self.rules.criterion(self.localizer.test, self.localizer.versus),
+            false => self.rules.criterion(&self.localizer),
         }
     }
 }

@@ -108,6 +108,10 @@ impl<'a> UnitTable<'a> {
             unusable.constant,
             unusable.nan_input
         );
+        if units.is_some() && n == 0 {
+            let largest = tested.chosen.t().iter().copied().fold(f64::NAN, f64::max);
+            line += &format!("; the largest t is {largest:.2}");
+        }
         if let (Some(held_out), Some(units)) = (&tested.held_out, units)
             && !units.is_empty()
         {

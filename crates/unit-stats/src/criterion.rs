@@ -21,6 +21,7 @@ impl Criterion {
         }
         // The smallest t over the comparisons can be held against a higher threshold as well as any other.
         let rule = text.trim().strip_suffix(", versus each").unwrap_or(text.trim());
+        let rule = rule.strip_suffix(", means of categories").unwrap_or(rule);
         match rule.split_once(" t > ") {
             Some(("student" | "welch", threshold)) => {
                 threshold.trim().parse().map_or(Criterion::Other, Criterion::TAbove)

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Layers) -> Result<()> {
     }
     let plan = args.localizer.plan(&job, None, args.rules.correct, args.rules.needs_auc())?;
     let maps = args.unit_table.as_ref().map(|input| FeatureMaps::read(&job, input)).transpose()?;
-    let criterion = args.rules.criterion(args.localizer.test, args.localizer.versus);
+    let criterion = args.rules.criterion(&args.localizer);
     job.record("rules", criterion.as_str());
     let out = Output::text(args.common.output.as_deref())?;
     let consistency = args.consistency.as_deref().map(|path| Output::text(Some(path))).transpose()?;
