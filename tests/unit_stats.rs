@@ -55,6 +55,22 @@ fn validation_counts_what_it_leaves_out() {
 }
 
 #[test]
+fn units_measured_on_the_pictures_that_chose_them_are_said_to_be_so() {
+    let (dir, acts, labels) = pictures();
+    let path = dir.path();
+    run(path, "select-units --stimuli t.csv --by category --contrast 'face > rest' --t -9 acts.npy -o own.csv").ok();
+    let line = "unit-stats validate acts.npy --units own.csv --stimuli t.csv --by category";
+    let circular = run(path, line);
+    assert!(circular.stderr.contains("acts.npy: chose these units itself"), "{}", circular.stderr);
+    // Other responses to the same table's pictures, as a held-out half has them, are another file.
+    save(&path.join("other.npy"), &acts.mapv(|v| v + 1.0), Some(&labels));
+    let other = run(path, &line.replace("acts.npy", "other.npy --names acts"));
+    assert!(!other.stderr.contains("chose these units"), "{}", other.stderr);
+    let unknown = run(path, VALIDATE);
+    assert!(!unknown.stderr.contains("chose these units"), "{}", unknown.stderr);
+}
+
+#[test]
 fn the_order_of_rows_the_pipe_and_the_threads_change_no_byte() {
     let (dir, acts, labels) = pictures();
     let path = dir.path();

@@ -48,6 +48,22 @@ struct Record {
     known: OnceLock<String>,
 }
 
+impl Record {
+    fn sha256(&self) -> Result<String> {
+        let Some(path) = &self.path else {
+            let digest = self.digest.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            return Ok(hex(&digest.clone().finalize()));
+        };
+        if let Some(known) = self.known.get() {
+            return Ok(known.clone());
+        }
+        let mut file = File::open(path).with_context(|| path.display().to_string())?;
+        let mut digest = Sha256::new();
+        io::copy(&mut file, &mut digest).with_context(|| path.display().to_string())?;
+        Ok(self.known.get_or_init(|| hex(&digest.finalize())).clone())
+    }
+}
+
 impl Job {
     /// Starts a run and sets the number of threads.
     pub fn start(tool: &'static str, common: &Common) -> Result<Job> {
@@ -135,26 +151,19 @@ impl Job {
         Ok(Value::Object(sidecar))
     }
 
+    /// The SHA-256 of a file that was opened, as sidecars have it; `None` for stdin, and where no such input was opened.
+    pub fn sha256(&self, input: &Input) -> Result<Option<String>> {
+        let (state, path) = (self.state(), input.path());
+        let record = state.inputs.iter().find(|record| path.is_some() && record.path.as_deref() == path);
+        record.map(Record::sha256).transpose()
+    }
+
     /// What decides the numbers: tool, version, inputs with their SHA-256, and the facts recorded so far.
     pub fn identity(&self) -> Result<Map<String, Value>> {
         let state = self.state();
         let mut inputs: Vec<Value> = Vec::new();
         for record in &state.inputs {
-            let sha256 = match &record.path {
-                Some(path) => match record.known.get() {
-                    Some(known) => known.clone(),
-                    None => {
-                        let mut file = File::open(path).with_context(|| path.display().to_string())?;
-                        let mut digest = Sha256::new();
-                        io::copy(&mut file, &mut digest).with_context(|| path.display().to_string())?;
-                        record.known.get_or_init(|| hex(&digest.finalize())).clone()
-                    }
-                },
-                None => {
-                    let digest = record.digest.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                    hex(&digest.clone().finalize())
-                }
-            };
+            let sha256 = record.sha256()?;
             let entry = json!({ "name": record.name, "sha256": sha256 });
             if !inputs.contains(&entry) {
                 inputs.push(entry);

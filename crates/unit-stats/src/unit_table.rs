@@ -52,6 +52,8 @@ pub(crate) struct UnitTable {
     pub has_t: bool,
     /// Contrasts that the sidecar says were asked for, and what they prefer; `None` where there is no sidecar.
     asked: Option<Vec<(String, String)>>,
+    /// SHA-256 of the files that chose the units, as the sidecar has them.
+    chosen_from: Vec<String>,
 }
 
 impl UnitTable {
@@ -61,8 +63,17 @@ impl UnitTable {
         let table = Table::read_columns(reader, |name| COLUMNS.contains(&name)).with_context(|| input.to_string())?;
         let mut units = Self::from_table(&table, fold).with_context(|| input.to_string())?;
         units.source = input.to_string();
-        units.asked = input.path().and_then(sidecar_of).and_then(|sidecar| asked(&sidecar));
+        if let Some(sidecar) = input.path().and_then(sidecar_of) {
+            units.asked = asked(&sidecar);
+            let inputs = sidecar["inputs"].as_array().map_or(&[][..], Vec::as_slice);
+            units.chosen_from = inputs.iter().filter_map(|input| input["sha256"].as_str().map(str::to_owned)).collect();
+        }
         Ok(units)
+    }
+
+    /// Whether this very file is among those that chose the units, as far as the table's sidecar tells.
+    pub fn chosen_from(&self, job: &Job, input: &Input) -> Result<bool> {
+        Ok(!self.chosen_from.is_empty() && job.sha256(input)?.is_some_and(|digest| self.chosen_from.contains(&digest)))
     }
 
     fn from_table(table: &Table, fold: Option<&str>) -> Result<UnitTable> {
@@ -91,6 +102,7 @@ impl UnitTable {
             has_contrasts: contrasts.is_some(),
             has_t: table.has("t"),
             asked: None,
+            chosen_from: Vec::new(),
         };
         let cell = |column: Option<&[String]>, row: usize| column.map_or("", |c| c[row].trim()).to_owned();
         for row in 0..n_rows {

@@ -55,6 +55,18 @@ pub(crate) fn run(args: &Validate) -> Result<()> {
     for block in &blocks {
         report(&job, block);
     }
+    // The small file first: activations may take a while to hash, and other pictures have another table.
+    if args.acts.fold.is_none() && units.chosen_from(&job, &args.acts.stimuli)? {
+        for input in &args.acts.inputs {
+            if units.chosen_from(&job, input)? {
+                job.warn(format!(
+                    "{input}: chose these units itself (so the sidecar of {} says), which makes their responses too \
+                     good; validate on other pictures, or select with --cv",
+                    args.units
+                ));
+            }
+        }
+    }
     let out = Output::text(args.common.output.as_deref())?;
     let mut table = TableWriter::new(out, args.format, &COLUMNS)?;
     for block in &blocks {
