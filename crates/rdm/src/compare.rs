@@ -66,7 +66,7 @@ pub fn compare_all(models: &[Rdm], brains: &[Rdm], how: Comparison) -> Result<Ar
 }
 
 /// RDMs that miss the same pairs, with those pairs marked; almost always one group that misses none.
-fn by_missing_pairs(rdms: &[Rdm]) -> Vec<(Vec<bool>, Vec<usize>)> {
+pub(crate) fn by_missing_pairs(rdms: &[Rdm]) -> Vec<(Vec<bool>, Vec<usize>)> {
     let mut groups: Vec<(Vec<bool>, Vec<usize>)> = Vec::new();
     for (index, rdm) in rdms.iter().enumerate() {
         let missing: Vec<bool> = rdm.values().iter().map(|v| !v.is_finite()).collect();

@@ -105,6 +105,14 @@ pub enum RdmError {
         /// Number of pairs that are finite in all RDMs.
         n_pairs: usize,
     },
+    /// Too few rows for a comparison of matrices.
+    #[error("{n_stimuli} stimuli in common, but this comparison needs at least {needed}")]
+    TooFewRows {
+        /// Number of stimuli given.
+        n_stimuli: usize,
+        /// Number of stimuli needed.
+        needed: usize,
+    },
     /// A name that is no distance.
     #[error("\"{0}\" is not a distance ({known})", known = crate::Distance::ALL.map(crate::Distance::as_str).join(", "))]
     UnknownDistance(String),

@@ -8,6 +8,7 @@
 //! return how many ([`Compared::n_nan`]).
 #![warn(missing_docs)]
 
+mod bures;
 mod ceiling;
 mod compare;
 mod crossvalidated;
@@ -19,10 +20,13 @@ mod matrix;
 mod mds;
 mod merge;
 mod noise;
+mod partial;
 mod pool;
+mod representation;
 mod searchlight;
 mod transform;
 
+pub use bures::{NoSecondMoment, SecondMoment, bures_similarity, bures_squared_distance};
 pub use ceiling::{NoiseCeiling, noise_ceiling};
 pub use compare::{Compared, compare, compare_all};
 pub use crossvalidated::{Design, FoldWeights, Prior, WithPrior, crossnobis, poisson_cv};
@@ -37,7 +41,9 @@ pub use mds::{
 };
 pub use merge::{Merged, across_groups, merge};
 pub use noise::{NoiseError, NoiseModel, Shrinkage};
+pub use partial::{ControlledSide, Partial, Scale, compare_partial};
 pub use pool::pool;
+pub use representation::{MatrixComparison, Representation, Sweep, sweep};
 pub use searchlight::{Models, searchlight};
 /// How two RDMs are compared: the coefficient over their pairs of stimuli.
 pub use statistics::Correlation as Comparison;
