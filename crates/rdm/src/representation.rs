@@ -39,8 +39,8 @@ impl MatrixComparison {
 /// What patterns hold, found in one pass over them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sweep {
-    /// Per row whether all its values are finite.
-    pub finite: Vec<bool>,
+    /// Per row the first unit whose value is NaN or infinite, if there is one.
+    pub first_bad: Vec<Option<usize>>,
     /// The largest magnitude of the finite values.
     pub largest: f64,
 }
@@ -51,24 +51,25 @@ const SWEPT_AT_ONCE: usize = 1 << 16;
 /// Looks at every value once.
 pub fn sweep<P: Patterns>(patterns: &P) -> Result<Sweep, RdmError> {
     let n_units = patterns.n_units();
-    let one = |row: usize| -> Result<(bool, f64), RdmError> {
+    let one = |row: usize| -> Result<(Option<usize>, f64), RdmError> {
         let mut values = vec![P::Value::default(); n_units.min(SWEPT_AT_ONCE)];
-        let (mut finite, mut largest) = (true, 0.0f64);
+        let (mut first_bad, mut largest) = (None, 0.0f64);
         for from in (0..n_units).step_by(SWEPT_AT_ONCE) {
             let piece = &mut values[..SWEPT_AT_ONCE.min(n_units - from)];
             patterns.read(row, from, piece)?;
-            for value in piece.iter().map(|v| v.to_f64().abs()) {
+            for (unit, value) in piece.iter().map(|v| v.to_f64().abs()).enumerate() {
                 match value.is_finite() {
                     true => largest = largest.max(value),
-                    false => finite = false,
+                    false => first_bad = first_bad.or(Some(from + unit)),
                 }
             }
         }
-        Ok((finite, largest))
+        Ok((first_bad, largest))
     };
-    let rows: Vec<(bool, f64)> = (0..patterns.n_stimuli()).into_par_iter().map(one).collect::<Result<_, _>>()?;
+    let rows: Vec<(Option<usize>, f64)> =
+        (0..patterns.n_stimuli()).into_par_iter().map(one).collect::<Result<_, _>>()?;
     Ok(Sweep {
-        finite: rows.iter().map(|(finite, _)| *finite).collect(),
+        first_bad: rows.iter().map(|(first_bad, _)| *first_bad).collect(),
         largest: rows.iter().map(|(_, largest)| *largest).fold(0.0, f64::max),
     })
 }

@@ -189,7 +189,7 @@ fn sweep_finds_rows_with_nan_and_the_largest_value() {
     x[(3, 0)] = f64::NEG_INFINITY;
     x[(4, 65_536)] = -7.0;
     let found = sweep(&InMemory::new(x.view())).unwrap();
-    assert_eq!(found, Sweep { finite: vec![true, false, true, false, true], largest: 7.0 });
+    assert_eq!(found, Sweep { first_bad: vec![None, Some(69_999), None, Some(0), None], largest: 7.0 });
 }
 
 #[test]

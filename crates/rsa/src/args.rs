@@ -2,18 +2,22 @@
 
 mod compare;
 mod mds;
+mod measure;
 mod order;
 mod rdm;
 mod searchlight;
+mod systems;
 
 use clap::{Parser, Subcommand};
 
 pub use compare::CompareArgs;
 pub use mds::{MdsArgs, Method, PairArgs};
+pub use measure::{Bures, Measure};
 pub use order::{ClusterDistance, OrderArgs};
 pub(crate) use rdm::Kind;
 pub use rdm::{CvWeights, Metric, NoiseSource, RdmArgs, Shrink};
 pub use searchlight::{SearchlightArgs, SphereMetric};
+pub use systems::SystemArgs;
 
 /// Compare the geometry of representations: RDMs from activations or voxels, scores of models against brains
 ///

@@ -1,6 +1,6 @@
 //! `rsa compare`: model RDMs against brain RDMs.
 
-use crate::CompareArgs;
+use crate::{CompareArgs, Measure};
 use anyhow::{Result, anyhow, bail};
 use cli::{Cell, Job, Output, TableWriter};
 use labelled_rdms::{NamedRdm, check_nan, column, into_one_order, read_rdms};
@@ -9,9 +9,10 @@ use statistics::{Reason, mean};
 
 /// Open, read, join by id, compare, write.
 pub(crate) fn run(args: &CompareArgs) -> Result<()> {
+    let Measure::Rdms(how) = args.compare else { return crate::systems::run(args) };
     let job = Job::start("rsa", &args.common)?;
     let out = Output::text(args.common.output.as_deref())?;
-    job.record("compare", args.compare.as_str());
+    job.record("compare", how.as_str());
     let brains = read_rdms(&job, &args.brain, &args.brain_names)?;
     let models = read_rdms(&job, &args.models, &args.names)?;
     let n_brains = brains.len();
@@ -36,11 +37,10 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let brain_rdms: Vec<Rdm> = brains.iter().map(|b| b.rdm.clone()).collect();
     let model_rdms: Vec<Rdm> = models.iter().map(|m| m.rdm.clone()).collect();
 
-    let scores = compare_all(&model_rdms, &brain_rdms, args.compare)?;
-    let ceiling = args.ceiling.then(|| ceiling(brains, &brain_rdms, args.compare)).transpose()?;
+    let scores = compare_all(&model_rdms, &brain_rdms, how)?;
+    let ceiling = args.ceiling.then(|| ceiling(brains, &brain_rdms, how)).transpose()?;
 
-    let columns =
-        ["model", "subject", "compare", "n_stimuli", "n_pairs", column(args.compare), "lower", "upper", "reason"];
+    let columns = ["model", "subject", "compare", "n_stimuli", "n_pairs", column(how), "lower", "upper", "reason"];
     let mut table = TableWriter::new(out, args.format, &columns)?;
     let bound = |of: fn(&NoiseCeiling) -> f64| Cell::from(ceiling.as_ref().map(of));
     for (model, scores) in models.iter().zip(scores.rows()) {
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
             table.row(&[
                 (&model.name).into(),
                 subject.into(),
-                args.compare.as_str().into(),
+                how.as_str().into(),
                 n_stimuli.into(),
                 n_pairs.into(),
                 score.into(),
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     table.into_inner().commit(&job)
 }
 
-fn reason(score: &Compared) -> Option<Reason> {
+pub(crate) fn reason(score: &Compared) -> Option<Reason> {
     match (score.value.is_nan(), score.n_pairs) {
         (false, _) => None,
         (true, 0) => Some(Reason::NanInput),

@@ -2,21 +2,22 @@
 
 use cli::{Common, Format, Input};
 use labelled_inputs::JoinArgs;
-use rdm::Comparison;
+
+use super::{Measure, SystemArgs};
 
 /// Arguments of `rsa compare`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = COMPARE_NOTES)]
 pub struct CompareArgs {
-    /// Model RDMs, each file possibly a stream of several; - is stdin
-    #[arg(value_name = "MODEL", required = true)]
+    /// Model RDMs (or matrices), each file possibly a stream of several; - is stdin
+    #[arg(value_name = "MODEL", required_unless_present = "all_pairs")]
     pub models: Vec<Input>,
     /// Brain RDMs, one per subject: several files, or one file that holds them back to back
-    #[arg(long, value_name = "BRAIN", num_args = 1.., required = true)]
+    #[arg(long, value_name = "BRAIN", num_args = 1.., required_unless_present = "all_pairs")]
     pub brain: Vec<Input>,
-    /// Similarity of two RDMs over their pairs of stimuli (kendall is tau-b)
-    #[arg(long, value_parser = labelled_rdms::comparison_parser(), default_value = "pearson")]
-    pub compare: Comparison,
+    /// Similarity of two RDMs over their pairs of stimuli (kendall is tau-b), or of two matrices
+    #[arg(long, value_parser = Measure::parser(), default_value = "pearson")]
+    pub compare: Measure,
     /// Add the noise ceiling over subjects: columns lower and upper
     #[arg(long)]
     pub ceiling: bool,
@@ -29,6 +30,9 @@ pub struct CompareArgs {
     /// Compare RDMs of which more than 10 % of the pairs are NaN
     #[arg(long)]
     pub allow_nan: bool,
+    /// All pairs and controls.
+    #[command(flatten)]
+    pub systems: SystemArgs,
     /// How the inputs are joined.
     #[command(flatten)]
     pub join: JoinArgs,
