@@ -10,6 +10,7 @@
 
 mod ceiling;
 mod compare;
+mod comparison;
 mod crossvalidated;
 mod distance;
 mod error;
@@ -22,9 +23,11 @@ mod noise;
 mod pool;
 mod searchlight;
 mod transform;
+mod whitening;
 
-pub use ceiling::{NoiseCeiling, noise_ceiling};
-pub use compare::{Compared, compare, compare_all};
+pub use ceiling::{NoiseCeiling, noise_ceiling, noise_ceiling_under};
+pub use compare::{Compared, compare, compare_all, compare_all_under};
+pub use comparison::Comparison;
 pub use crossvalidated::{Design, FoldWeights, Prior, WithPrior, crossnobis, poisson_cv};
 pub use distance::{
     Averaged, Distance, Distances, InMemory, Patterns, Selected, UnusableRow, distances, distances_of, gather,
@@ -39,11 +42,10 @@ pub use merge::{Merged, across_groups, merge};
 pub use noise::{NoiseError, NoiseModel, Shrinkage};
 pub use pool::pool;
 pub use searchlight::{Models, searchlight};
-/// How two RDMs are compared: the coefficient over their pairs of stimuli.
-pub use statistics::Correlation as Comparison;
 /// Why a pattern has no distances.
 pub use statistics::Reason;
 pub use transform::Transform;
+pub use whitening::StimulusCovariance;
 
 #[cfg(test)]
 mod testing {

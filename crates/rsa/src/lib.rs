@@ -9,6 +9,7 @@ mod mds_verb;
 mod order_verb;
 mod rdm_verb;
 mod searchlight_verb;
+mod sigma_k;
 
 pub use args::{
     Args, ClusterDistance, CompareArgs, CvWeights, MdsArgs, Method, Metric, NoiseSource, OrderArgs, PairArgs, RdmArgs,
