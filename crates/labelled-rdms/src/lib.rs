@@ -140,13 +140,13 @@ pub fn comparison_named(name: &str) -> Result<Comparison, String> {
     }
 }
 
-/// The column that holds the values of a comparison: `r`, `rho`, `tau` or `cosine`.
+/// The column that holds the values of a comparison: `r`, `rho`, `tau` or `cosine` (whitened or not).
 pub fn column(how: Comparison) -> &'static str {
     match how {
-        Comparison::Pearson => "r",
+        Comparison::Pearson | Comparison::CorrCov => "r",
         Comparison::Spearman | Comparison::RhoA => "rho",
         Comparison::Kendall | Comparison::TauA => "tau",
-        Comparison::Cosine => "cosine",
+        Comparison::Cosine | Comparison::CosineCov => "cosine",
     }
 }
 

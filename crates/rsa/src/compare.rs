@@ -4,7 +4,9 @@ use crate::{CompareArgs, Measure};
 use anyhow::{Result, anyhow, bail};
 use cli::{Cell, Job, Output, TableWriter};
 use labelled_rdms::{NamedRdm, check_nan, column, into_one_order, read_rdms};
-use rdm::{Compared, Comparison, NoiseCeiling, Rdm, RdmError, compare_all, noise_ceiling};
+use rdm::{
+    Compared, Comparison, NoiseCeiling, Rdm, RdmError, StimulusCovariance, compare_all_under, noise_ceiling_under,
+};
 use statistics::{Reason, mean};
 
 /// Open, read, join by id, compare, write.
@@ -30,6 +32,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     // One list, brains first: every RDM comes into the order of the first brain.
     let mut all: Vec<NamedRdm> = brains.into_iter().chain(models).collect();
     into_one_order(&job, args.join, &mut all)?;
+    let sigma = crate::sigma_k::read(&job, args, &mut all)?;
     for named in &all {
         check_nan(&job, &named.source, &named.rdm, "; left out and counted in n_pairs", args.allow_nan)?;
     }
@@ -37,8 +40,8 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let brain_rdms: Vec<Rdm> = brains.iter().map(|b| b.rdm.clone()).collect();
     let model_rdms: Vec<Rdm> = models.iter().map(|m| m.rdm.clone()).collect();
 
-    let scores = compare_all(&model_rdms, &brain_rdms, how)?;
-    let ceiling = args.ceiling.then(|| ceiling(brains, &brain_rdms, how)).transpose()?;
+    let scores = compare_all_under(&model_rdms, &brain_rdms, how, sigma.as_ref())?;
+    let ceiling = args.ceiling.then(|| ceiling(brains, &brain_rdms, how, sigma.as_ref())).transpose()?;
 
     let columns = ["model", "subject", "compare", "n_stimuli", "n_pairs", column(how), "lower", "upper", "reason"];
     let mut table = TableWriter::new(out, args.format, &columns)?;
@@ -80,8 +83,13 @@ pub(crate) fn reason(score: &Compared) -> Option<Reason> {
     }
 }
 
-fn ceiling(brains: &[NamedRdm], rdms: &[Rdm], how: Comparison) -> Result<NoiseCeiling> {
-    noise_ceiling(rdms, how).map_err(|error| match error {
+fn ceiling(
+    brains: &[NamedRdm],
+    rdms: &[Rdm],
+    how: Comparison,
+    sigma: Option<&StimulusCovariance>,
+) -> Result<NoiseCeiling> {
+    noise_ceiling_under(rdms, how, sigma).map_err(|error| match error {
         RdmError::Constant { index, n_pairs } => anyhow!(
             "{}: is constant over the {n_pairs} pairs that all {} subjects have, so no ceiling can be pooled; leave it out",
             brains[index].source,

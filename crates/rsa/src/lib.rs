@@ -10,6 +10,7 @@ mod mds_verb;
 mod order_verb;
 mod rdm_verb;
 mod searchlight_verb;
+mod sigma_k;
 mod systems;
 
 pub use args::{

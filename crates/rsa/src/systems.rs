@@ -75,6 +75,9 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
 /// What can be refused before anything is read.
 fn check(args: &CompareArgs) -> Result<()> {
     let name = args.compare.as_str();
+    if args.sigma_k.is_some() && !args.compare.is_whitened() {
+        bail!("--sigma-k is for --compare corr_cov and cosine_cov; {name} does not look at it");
+    }
     if let Some((option, _)) = args.systems.controls() {
         if !matches!(args.compare, Measure::Rdms(Comparison::Pearson | Comparison::Spearman)) {
             bail!("--{option} is for --compare pearson and spearman; {name} has no residuals to compare");

@@ -18,6 +18,9 @@ pub struct CompareArgs {
     /// Similarity of two RDMs over their pairs of stimuli (kendall is tau-b), or of two matrices
     #[arg(long, value_parser = Measure::parser(), default_value = "pearson")]
     pub compare: Measure,
+    /// With corr_cov or cosine_cov: covariance of the patterns over stimuli, n x n, joined by id [default: identity]
+    #[arg(long, value_name = "FILE")]
+    pub sigma_k: Option<Input>,
     /// Add the noise ceiling over subjects: columns lower and upper
     #[arg(long)]
     pub ceiling: bool,
@@ -52,12 +55,16 @@ Columns:
   n_pairs     their pairs that are not NaN on either side
   r | rho | tau | cosine
               the score, named for --compare: r for pearson, rho for spearman and rho-a,
-              tau for kendall (tau-b) and tau-a
+              tau for kendall (tau-b) and tau-a; corr_cov gives r, cosine_cov cosine
   lower       with --ceiling (Nili et al. 2014): a subject against the pool of the others
   upper       with --ceiling: a subject against the pool of all
   reason      why a score is NaN: constant, nan_input
 The bounds are on the scale of the score (they bound r, not r2). RDMs are pooled as the comparison
-needs: z-scored for pearson, divided by their root mean square for cosine, ranked for the others.
+needs: z-scored for pearson and corr_cov, divided by their root mean square for cosine and cosine_cov,
+ranked for the others.
+corr_cov and cosine_cov weigh pairs by the covariance that noise gives them (pairs that share a stimulus
+vary together): whitened unbiased RDM similarity, Diedrichsen et al. (2020). Pairs that are NaN are left
+out exactly; with --sigma-k they are an error.
 The row `mean` has the two bounds that a plot shows. Scores above a bound are printed as they are.
 
 Examples:

@@ -37,6 +37,12 @@ const OTHERS: [(&str, Measure, &str, &str); 7] = [
     ("procrustes-angle", Measure::Matrices(MatrixComparison::ProcrustesAngle), "angle", "matrices: its arc cosine"),
 ];
 
+impl std::fmt::Display for Measure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl Measure {
     fn other(self) -> Option<&'static (&'static str, Measure, &'static str, &'static str)> {
         OTHERS.iter().find(|(_, measure, _, _)| *measure == self)
@@ -48,6 +54,11 @@ impl Measure {
             Measure::Rdms(how) => how.as_str(),
             _ => self.other().map_or("", |(name, _, _, _)| name),
         }
+    }
+
+    /// Whether it weighs pairs by the covariance that noise gives them.
+    pub fn is_whitened(self) -> bool {
+        matches!(self, Measure::Rdms(how) if how.is_whitened())
     }
 
     /// The column that holds its values.

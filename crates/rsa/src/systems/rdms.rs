@@ -9,8 +9,8 @@ use labelled_rdms::{NamedRdm, check_nan, into_one_order, read_rdms};
 use ndarray::Array2;
 use rayon::prelude::*;
 use rdm::{
-    Compared, Comparison, ControlledSide, NoSecondMoment, Rdm, Scale, SecondMoment, bures_similarity,
-    bures_squared_distance, compare_all, compare_partial,
+    Compared, Comparison, ControlledSide, NoSecondMoment, Rdm, Scale, SecondMoment, StimulusCovariance,
+    bures_similarity, bures_squared_distance, compare_all_under, compare_partial,
 };
 use statistics::Reason;
 
@@ -37,6 +37,7 @@ pub(super) fn read(job: &Job, args: &CompareArgs) -> Result<Systems> {
         all.extend(controls);
     }
     into_one_order(job, args.join, &mut all)?;
+    let sigma = crate::sigma_k::read(job, args, &mut all)?;
     for named in &all {
         check_nan(job, &named.source, &named.rdm, why(args.compare), args.allow_nan)?;
     }
@@ -55,7 +56,7 @@ pub(super) fn read(job: &Job, args: &CompareArgs) -> Result<Systems> {
         (Measure::Rdms(how), None) => {
             // Rank correlations by pairs are no matrix product: half of the square is half of the work.
             let together = !matches!(how, Comparison::Kendall | Comparison::TauA);
-            (how.to_string(), together, plain(all, how))
+            (how.to_string(), together, plain(all, how, sigma))
         }
         (Measure::Bures(scale), _) => (args.compare.as_str().into(), false, bures(job, all, scale)?),
         (Measure::Matrices(_), _) => bail!("matrices are not read as RDMs"),
@@ -80,9 +81,9 @@ fn chosen(all: &[NamedRdm], some: &[usize]) -> Vec<Rdm> {
     some.iter().map(|&k| all[k].rdm.clone()).collect()
 }
 
-fn plain(all: Vec<NamedRdm>, how: Comparison) -> super::Scorer {
+fn plain(all: Vec<NamedRdm>, how: Comparison, sigma: Option<StimulusCovariance>) -> super::Scorer {
     Box::new(move |rows, columns| {
-        let scores = compare_all(&chosen(&all, rows), &chosen(&all, columns), how)?;
+        let scores = compare_all_under(&chosen(&all, rows), &chosen(&all, columns), how, sigma.as_ref())?;
         let one = |found: Compared| Score {
             value: found.value,
             n_pairs: Some(found.n_pairs),
