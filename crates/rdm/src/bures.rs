@@ -1,6 +1,6 @@
 //! Bures similarity and distance of RDMs: how alike the second moments are from which their distances come.
 
-use linear_algebra::{cross_product, singular_values, symmetric_eigen};
+use linear_algebra::{SymmetricEigen, cross_product, singular_values, symmetric_eigen};
 use ndarray::{Array2, Axis, s};
 
 use crate::Rdm;
@@ -69,10 +69,8 @@ impl SecondMoment {
         if smallest < -ROUNDING * largest.abs() {
             return Err(NoSecondMoment::NotEuclidean { smallest, largest });
         }
-        let first = eigen.values.iter().position(|v| *v > 0.0).unwrap_or(n_stimuli);
-        let kept = eigen.values.slice(s![first..]);
-        let root = &eigen.vectors.slice(s![.., first..]) * &kept.mapv(f64::sqrt);
-        Ok(SecondMoment { root, trace: kept.sum() })
+        let root = root_of(&eigen);
+        Ok(SecondMoment { trace: root.iter().map(|v| v * v).sum(), root })
     }
 
     /// Whether all distances are 0, so that nothing can be said of their proportions.
@@ -85,6 +83,18 @@ impl SecondMoment {
         // Finite roots have finite products; the backend has no other reason to fail but convergence.
         singular_values(cross_product(self.root.view(), other.root.view()).view()).map_or(f64::NAN, |v| v.sum())
     }
+}
+
+/// `R` with `R R'` the positive semidefinite matrix that was decomposed, `n x` its rank.
+///
+/// Rounding makes eigenvalues that are 0 positive as often as negative, and their roots are not small: 1e-16 would become
+/// 1e-8. What is no larger than twice the most negative one therefore counts as 0.
+pub(crate) fn root_of(eigen: &SymmetricEigen) -> Array2<f64> {
+    let n = eigen.values.len();
+    let (smallest, largest) = (eigen.values[0], eigen.values[n - 1]);
+    let rounding = (-2.0 * smallest).max(n as f64 * f64::EPSILON * largest);
+    let first = eigen.values.iter().position(|v| *v > rounding).unwrap_or(n);
+    &eigen.vectors.slice(s![.., first..]) * &eigen.values.slice(s![first..]).mapv(f64::sqrt)
 }
 
 /// Bures similarity: `tr sqrt(sqrt(A) B sqrt(A)) / sqrt(tr A tr B)` of the centred second moments, between 0 and 1.
@@ -154,6 +164,22 @@ mod tests {
                 assert!(bures_squared_distance(&left, &left) < 1e-12);
             }
         }
+    }
+
+    #[test]
+    fn rounding_of_what_is_zero_is_not_blown_up_by_its_root() {
+        // rank 3 of 20 against full rank: 16 directions in which one side has nothing
+        let low = distances(noise(20, 3, 1).view(), Distance::Sqeuclidean).unwrap().rdm;
+        let full = distances(noise(20, 60, 2).view(), Distance::Sqeuclidean).unwrap().rdm;
+        let between = |a: &Rdm, b: &Rdm| bures_similarity(&SecondMoment::of(a).unwrap(), &SecondMoment::of(b).unwrap());
+        let order: Vec<usize> = (0..20).map(|k| k * 7 % 20).collect();
+        let moved = between(&low.select(&order).unwrap(), &full.select(&order).unwrap());
+        let found = between(&low, &full);
+        assert!((found - moved).abs() < 1e-14, "{found} {moved}");
+        let single =
+            |rdm: &Rdm| Rdm::from_condensed(rdm.values().iter().map(|v| f64::from(*v as f32)).collect(), None).unwrap();
+        let of_f4 = between(&single(&low), &single(&full));
+        assert!((found - of_f4).abs() < 1e-5, "{found} {of_f4}");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Comparisons of two matrices of responses to the same stimuli, whatever their units: CKA and Procrustes.
 
 use linear_algebra::{GramAccumulator, Real, cross_product, product, singular_values, symmetric_eigen};
-use ndarray::{Array1, Array2, Axis, s};
+use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;
 use statistics::Reason;
 
+use crate::bures::root_of;
 use crate::distance::{blocks, read_block};
 use crate::{Patterns, RdmError};
 
@@ -242,9 +243,7 @@ fn products<P: Patterns>(patterns: &P, unit: f64, how: MatrixComparison) -> Resu
         }
         MatrixComparison::Procrustes | MatrixComparison::ProcrustesAngle => {
             let eigen = symmetric_eigen(gram.view()).map_err(|e| RdmError::Unreadable(e.to_string()))?;
-            // The columns are centred: one eigenvalue is 0, and it and others may be below 0 by rounding.
-            let first = eigen.values.iter().position(|v| *v > 0.0).unwrap_or(n);
-            Ok(units(&eigen.vectors.slice(s![.., first..]) * &eigen.values.slice(s![first..]).mapv(f64::sqrt)))
+            Ok(units(root_of(&eigen)))
         }
     }
 }
