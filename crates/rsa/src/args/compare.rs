@@ -67,7 +67,38 @@ vary together): whitened unbiased RDM similarity, Diedrichsen et al. (2020). Pai
 out exactly; with --sigma-k they are an error.
 The row `mean` has the two bounds that a plot shows. Scores above a bound are printed as they are.
 
+--all-pairs: one row per pair of systems (models before brains, each pair once, none with itself):
+  a, block_a, b, block_b, compare, n_stimuli, n_pairs, the score, reason
+--matrix FILE.npy has the same numbers as a labelled square with its diagonal, for `rsa mds` and
+`rsa order` (--similarity unless the score is a distance: bures_metric, bures-distance,
+procrustes-angle). Kept in memory: every RDM, or for matrices min(units, stimuli) x stimuli each.
+
+--partial: every control RDM and a constant are regressed out of model and brain by least squares, and
+what is left is correlated; --semipartial: out of the model only. With --compare spearman all RDMs are
+ranked first. Column compare says partial-pearson and so on. Pairs that are NaN in a control leave too.
+A model that the controls explain (to a millionth) is NaN, reason explained_by_controls.
+
+--compare bures: with A and B the centred second moments -HDH/2 of the RDMs D, tr sqrt(sqrt(A) B sqrt(A)) /
+sqrt(tr A tr B), 0 to 1. bures_metric is tr A + tr B - 2 tr sqrt(sqrt(A) B sqrt(A)), in rsatoolbox's
+words; it is the square of the metric, which is bures-distance. RDMs have to be squared distances of
+some points (correlation, sqeuclidean, cosine, euclidean are; crossnobis and ranks need not be): others
+are NaN, reason not_euclidean.
+
+--compare cka | cka-debiased | procrustes | procrustes-angle take matrices (rows = stimuli joined by id,
+columns = units) instead of RDMs, of any widths; columns are centred first. With X and Y centred:
+  cka               |X'Y|^2 / (|X'X| |Y'Y|), Frobenius norms (linear CKA, Kornblith et al. 2019); above 0
+                    for noise, the more so the more units there are
+  cka-debiased      the same with unbiased HSIC (Song et al. 2012, eq. 5): about 0 for noise
+  procrustes        sum of the singular values of X'Y / (|X| |Y|): the best any rotation of the units
+                    can do, the narrower side padded with zeros; 1 - its square is SciPy's disparity
+  procrustes-angle  its arc cosine in radians, a metric (Williams et al. 2021), in column angle
+Stimuli with a NaN in any matrix leave all of them, with a count. Files are read in blocks of columns.
+These tables have no lower and upper, those of matrices no n_pairs.
+
 Examples:
   rsa compare ann.npy --brain ffa.npy --ceiling > scores.csv
   rsa compare m1.npy m2.npy --brain sub-*.npy --compare spearman
-  rsa rdm acts.npy | rsa compare - --brain ffa.npy --names resnet50";
+  rsa rdm acts.npy | rsa compare - --brain ffa.npy --names resnet50
+  rsa compare ann.npy --brain ffa.npy --partial pixels.npy
+  rsa compare acts.npy --brain voxels.npy --compare cka-debiased
+  rsa compare m1.npy m2.npy --brain sub-*.npy --all-pairs | rsa mds --pairs a,b --value r --similarity";
