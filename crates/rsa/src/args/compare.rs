@@ -101,4 +101,4 @@ Examples:
   rsa rdm acts.npy | rsa compare - --brain ffa.npy --names resnet50
   rsa compare ann.npy --brain ffa.npy --partial pixels.npy
   rsa compare acts.npy --brain voxels.npy --compare cka-debiased
-  rsa compare m1.npy m2.npy --brain sub-*.npy --all-pairs | rsa mds --pairs a,b --value r --similarity";
+  rsa compare ann.npy --brain sub-*.npy --all-pairs | rsa mds --pairs a,b --value r --similarity";
