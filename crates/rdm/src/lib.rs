@@ -14,6 +14,7 @@ mod comparison;
 mod crossvalidated;
 mod distance;
 mod error;
+pub mod inference;
 mod isotonic;
 mod linkage;
 mod matrix;
