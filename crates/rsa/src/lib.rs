@@ -5,6 +5,7 @@ mod args;
 mod betas;
 mod compare;
 mod dissimilarities;
+mod inference;
 mod mds_verb;
 mod order_verb;
 mod rdm_verb;
@@ -12,8 +13,8 @@ mod searchlight_verb;
 mod sigma_k;
 
 pub use args::{
-    Args, ClusterDistance, CompareArgs, CvWeights, MdsArgs, Method, Metric, NoiseSource, OrderArgs, PairArgs, RdmArgs,
-    SearchlightArgs, Shrink, SphereMetric, Verb,
+    Args, Boot, ClusterDistance, CompareArgs, CvWeights, InferenceArgs, MdsArgs, Method, Metric, NoiseSource,
+    OrderArgs, PairArgs, RdmArgs, SearchlightArgs, Shrink, SphereMetric, Test, Verb,
 };
 
 /// Runs the verb that was asked for.
