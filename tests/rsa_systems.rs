@@ -264,6 +264,12 @@ fn controls_are_for_least_squares_and_ceilings_for_whole_rdms() {
     for rest in ["--partial r-net.npy", "--compare bures", "--compare cka"] {
         run(path, &format!("rsa compare {SYSTEMS} --sigma-k net.npy {rest}")).fails(1, &["--sigma-k", "corr_cov"]);
     }
+    for rest in ["--all-pairs", "--partial r-net.npy", "--compare bures", "--compare cka"] {
+        for option in ["--boot both", "--test wilcoxon", "--perm 10", "--pairwise p.csv"] {
+            run(path, &format!("rsa compare {SYSTEMS} {option} {rest}"))
+                .fails(1, &[option.split(' ').next().unwrap(), "no tests"]);
+        }
+    }
     let small: Vec<f64> = (0..10).map(f64::from).collect();
     save_rdm(&path.join("small.npy"), &small, 5);
     run(path, "rsa compare r-net.npy --brain r-one.npy --partial small.npy").fails(1, &["small.npy", "12", "5"]);

@@ -1,6 +1,7 @@
 use linear_algebra::product;
 use ndarray::{Array1, Array2, Axis, s};
 use rayon::prelude::*;
+use statistics::concordance::{Order, Scratch, concordance};
 use statistics::{average_ranks, mean};
 
 use crate::pool::{same_sizes, scaled};
@@ -114,16 +115,25 @@ fn similarities(
     if a.first().is_none_or(Vec::is_empty) {
         return Ok(Array2::from_elem((a.len(), b.len()), f64::NAN));
     }
-    if let (Comparison::Kendall | Comparison::TauA, Some(plain)) = (how, how.correlation()) {
-        let pairs: Vec<f64> =
-            (0..a.len() * b.len()).into_par_iter().map(|k| plain.of(&a[k / b.len()], &b[k % b.len()])).collect();
+    if matches!(how, Comparison::Kendall | Comparison::TauA) {
+        // Each RDM is sorted once.
+        let order = |vectors: &[Vec<f64>]| -> Vec<Order> { vectors.par_iter().map(|v| Order::of(v)).collect() };
+        let (x, y, once) = (order(a), order(b), vec![1; kept.len()]);
+        let pairs: Vec<f64> = (0..a.len() * b.len())
+            .into_par_iter()
+            .map_init(Scratch::default, |scratch, k| {
+                let (x, y) = (&x[k / b.len()], &y[k % b.len()]);
+                let counts = concordance(x, y, &once[..x.len()], scratch);
+                if how == Comparison::TauA { counts.tau_a() } else { counts.tau_b() }
+            })
+            .collect();
         return Ok(Array2::from_shape_vec((a.len(), b.len()), pairs).unwrap_or_default());
     }
     Ok(product(prepared(a, how, kept, sigma)?.view(), prepared(b, how, kept, sigma)?.t()))
 }
 
 /// One row per RDM such that the product of two rows is their similarity.
-fn prepared(
+pub(crate) fn prepared(
     vectors: &[Vec<f64>],
     how: Comparison,
     kept: &[bool],

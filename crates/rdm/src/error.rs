@@ -180,6 +180,12 @@ pub enum RdmError {
         /// Its number of stimuli.
         n: usize,
     },
+    /// A covariance of stimuli that are resampled.
+    #[error(
+        "with a covariance of stimuli, stimuli cannot be resampled: a stimulus drawn twice has its noise twice, and no \
+         covariance says what is then independent (resample subjects)"
+    )]
+    CovarianceResampled,
     /// A covariance of other stimuli.
     #[error("the covariance is of {n} stimuli, the RDMs are of {n_stimuli}")]
     CovarianceSize {

@@ -15,6 +15,7 @@ mod comparison;
 mod crossvalidated;
 mod distance;
 mod error;
+pub mod inference;
 mod isotonic;
 mod linkage;
 mod matrix;

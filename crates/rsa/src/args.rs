@@ -1,6 +1,7 @@
 //! What can be asked on the command line; each verb's arguments stand in a file of their own.
 
 mod compare;
+mod inference;
 mod mds;
 mod measure;
 mod order;
@@ -11,6 +12,7 @@ mod systems;
 use clap::{Parser, Subcommand};
 
 pub use compare::CompareArgs;
+pub use inference::{Boot, InferenceArgs, Test};
 pub use mds::{MdsArgs, Method, PairArgs};
 pub use measure::{Bures, Measure};
 pub use order::{ClusterDistance, OrderArgs};
@@ -44,7 +46,7 @@ pub enum Verb {
     /// Matrices (rows = stimuli, columns = units or voxels) to RDMs, one per matrix
     Rdm(RdmArgs),
     /// Model RDMs against brain RDMs: a table of scores, with the noise ceiling
-    Compare(CompareArgs),
+    Compare(Box<CompareArgs>),
     /// Points in two or more dimensions whose distances are those of an RDM, as nearly as they can be
     Mds(MdsArgs),
     /// The stimuli (or systems) in the order of a dendrogram, or the dendrogram itself

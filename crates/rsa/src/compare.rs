@@ -1,5 +1,6 @@
 //! `rsa compare`: model RDMs against brain RDMs.
 
+use crate::inference::{self, Inference, Scores};
 use crate::{CompareArgs, Measure};
 use anyhow::{Result, anyhow, bail};
 use cli::{Cell, Job, Output, TableWriter};
@@ -14,7 +15,8 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let Measure::Rdms(how) = args.compare else { return crate::systems::run(args) };
     let job = Job::start("rsa", &args.common)?;
     let out = Output::text(args.common.output.as_deref())?;
-    job.record("compare", how.as_str());
+    let pairwise = args.inference.pairwise.as_deref().map(|file| Output::text(Some(file))).transpose()?;
+    job.record("compare", args.compare.as_str());
     let brains = read_rdms(&job, &args.brain, &args.brain_names)?;
     let models = read_rdms(&job, &args.models, &args.names)?;
     let n_brains = brains.len();
@@ -37,41 +39,50 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
         check_nan(&job, &named.source, &named.rdm, "; left out and counted in n_pairs", args.allow_nan)?;
     }
     let (brains, models) = all.split_at(n_brains);
+    inference::check(args, brains)?;
     let brain_rdms: Vec<Rdm> = brains.iter().map(|b| b.rdm.clone()).collect();
     let model_rdms: Vec<Rdm> = models.iter().map(|m| m.rdm.clone()).collect();
 
     let scores = compare_all_under(&model_rdms, &brain_rdms, how, sigma.as_ref())?;
     let ceiling = args.ceiling.then(|| ceiling(brains, &brain_rdms, how, sigma.as_ref())).transpose()?;
 
-    let columns = ["model", "subject", "compare", "n_stimuli", "n_pairs", column(how), "lower", "upper", "reason"];
+    let by_subject: Vec<Vec<f64>> = scores.rows().into_iter().map(|r| r.iter().map(|s| s.value).collect()).collect();
+    let means: Vec<f64> = by_subject.iter().map(|values| mean(values)).collect();
+    let known = Scores { how, by_subject, means, ceiling: ceiling.as_ref() };
+    let inference = Inference::of(&job, args, &model_rdms, &brain_rdms, &known, sigma.as_ref())?;
+
+    let mut columns = vec!["model", "subject", "compare", "n_stimuli", "n_pairs", column(how), "lower", "upper"];
+    columns.extend(inference.columns());
+    columns.push("reason");
     let mut table = TableWriter::new(out, args.format, &columns)?;
     let bound = |of: fn(&NoiseCeiling) -> f64| Cell::from(ceiling.as_ref().map(of));
-    for (model, scores) in models.iter().zip(scores.rows()) {
+    for (place, (model, scores)) in models.iter().zip(scores.rows()).enumerate() {
         let n_stimuli = model.rdm.n_stimuli();
-        let mut row = |subject: &str, n_pairs: usize, score: f64, lower: Cell, upper: Cell, reason: Option<Reason>| {
-            table.row(&[
+        let mut row = |subject: &str, n_pairs: usize, score: f64, bounds: [Cell; 2], reason: Option<Reason>| {
+            let mut cells = vec![
                 (&model.name).into(),
                 subject.into(),
                 how.as_str().into(),
                 n_stimuli.into(),
                 n_pairs.into(),
                 score.into(),
-                lower,
-                upper,
-                reason.map(Reason::as_str).into(),
-            ])
+            ];
+            cells.extend(bounds);
+            cells.extend(if subject == "mean" { inference.cells(place) } else { inference.empty() });
+            cells.push(reason.map(Reason::as_str).into());
+            table.row(&cells)
         };
         for (i, (brain, score)) in brains.iter().zip(scores).enumerate() {
             let lower = Cell::from(ceiling.as_ref().map(|c| c.lower_by_subject[i]));
             let upper = Cell::from(ceiling.as_ref().map(|c| c.upper_by_subject[i]));
-            row(&brain.name, score.n_pairs, score.value, lower, upper, reason(score))?;
+            row(&brain.name, score.n_pairs, score.value, [lower, upper], reason(score))?;
         }
-        let values: Vec<f64> = scores.iter().map(|s| s.value).collect();
         // The pairs that every term of the mean rests on; equal for all unless some are NaN.
         let n_pairs = scores.iter().map(|s| s.n_pairs).min().unwrap_or(0);
         let first_reason = scores.iter().find_map(reason);
-        row("mean", n_pairs, mean(&values), bound(|c| c.lower), bound(|c| c.upper), first_reason)?;
+        row("mean", n_pairs, known.means[place], [bound(|c| c.lower), bound(|c| c.upper)], first_reason)?;
     }
+    inference::write_pairwise(&job, args, pairwise, &inference, models, &known.means)?;
     table.into_inner().commit(&job)
 }
 

@@ -6,6 +6,7 @@ mod betas;
 mod compare;
 mod dissimilarities;
 mod held;
+mod inference;
 mod mds_verb;
 mod order_verb;
 mod rdm_verb;
@@ -14,8 +15,8 @@ mod sigma_k;
 mod systems;
 
 pub use args::{
-    Args, Bures, ClusterDistance, CompareArgs, CvWeights, MdsArgs, Measure, Method, Metric, NoiseSource, OrderArgs,
-    PairArgs, RdmArgs, SearchlightArgs, Shrink, SphereMetric, SystemArgs, Verb,
+    Args, Boot, Bures, ClusterDistance, CompareArgs, CvWeights, InferenceArgs, MdsArgs, Measure, Method, Metric,
+    NoiseSource, OrderArgs, PairArgs, RdmArgs, SearchlightArgs, Shrink, SphereMetric, SystemArgs, Test, Verb,
 };
 
 /// Runs the verb that was asked for.

@@ -78,6 +78,19 @@ fn check(args: &CompareArgs) -> Result<()> {
     if args.sigma_k.is_some() && !args.compare.is_whitened() {
         bail!("--sigma-k is for --compare corr_cov and cosine_cov; {name} does not look at it");
     }
+    let asked = &args.inference;
+    let inference = [
+        ("--boot", asked.boot.is_some()),
+        ("--test", asked.test.is_some()),
+        ("--perm", asked.perm.is_some()),
+        ("--pairwise", asked.pairwise.is_some()),
+    ];
+    if let Some((option, _)) = inference.iter().find(|(_, given)| *given) {
+        bail!(
+            "{option} is for the scores of model RDMs against brain RDMs; --all-pairs, controls, bures and matrices have no \
+             tests (write the table of scores and test over subjects)"
+        );
+    }
     if let Some((option, _)) = args.systems.controls() {
         if !matches!(args.compare, Measure::Rdms(Comparison::Pearson | Comparison::Spearman)) {
             bail!("--{option} is for --compare pearson and spearman; {name} has no residuals to compare");

@@ -3,7 +3,7 @@
 use cli::{Common, Format, Input};
 use labelled_inputs::JoinArgs;
 
-use super::{Measure, SystemArgs};
+use super::{InferenceArgs, Measure, SystemArgs};
 
 /// Arguments of `rsa compare`.
 #[derive(Debug, clap::Args)]
@@ -24,6 +24,9 @@ pub struct CompareArgs {
     /// Add the noise ceiling over subjects: columns lower and upper
     #[arg(long)]
     pub ceiling: bool,
+    /// How sure the means are.
+    #[command(flatten)]
+    pub inference: InferenceArgs,
     /// Names of the models, in order [default: file stems, positions in a pipe]
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     pub names: Vec<String>,
@@ -59,6 +62,26 @@ Columns:
   lower       with --ceiling (Nili et al. 2014): a subject against the pool of the others
   upper       with --ceiling: a subject against the pool of all
   reason      why a score is NaN: constant, nan_input
+On the rows `mean`, with --boot, --test or --pairwise:
+  se, ci_lo, ci_hi   standard error and 95 % interval of the mean
+  t, df, p, q        is the score above 0 (one-sided); q: p adjusted over the models by --correct
+  p_ceiling, q_ceiling            with --ceiling: is it other than `lower` (two-sided)
+  lower_ci_lo .. upper_p          with --ceiling: intervals of the bounds, and is each above 0 (one-sided)
+  test            t (over subjects), signed-rank (over subjects; its interval is that of t),
+                  bootstrap-t (variance over draws), bootstrap (percentiles of draws)
+  generalize_to   subjects, stimuli or both: new ones of what the p speaks to
+  n, n_boot       how many of these (the smaller number for both; df is n - 1); draws that were used
+With --perm N (shuffles the stimulus labels of all models alike):
+  p_perm          (1 + b) / (1 + N), b the shuffles whose mean score reaches the own one
+  p_perm_fwer     the same against the largest score of any model: family-wise over models
+  n_perm          N
+--pairwise FILE: model_a, model_b, compare, difference (a - b), se, ci_lo, ci_hi, t, df, p (two-sided), q,
+test, generalize_to, n, n_boot.
+
+Inference (Schuett et al. 2023): --boot subjects|stimuli draws N times with replacement; the variance over
+draws times n/(n-1) gives se. --boot both corrects the variance of drawing both, which counts measurement
+noise three times, by those of drawing one (never below either, never above both). A stimulus has no
+distance to its own copy. A draw without a number (fewer than 3 different stimuli) is left out and counted.
 The bounds are on the scale of the score (they bound r, not r2). RDMs are pooled as the comparison
 needs: z-scored for pearson and corr_cov, divided by their root mean square for cosine and cosine_cov,
 ranked for the others.
@@ -99,6 +122,8 @@ Examples:
   rsa compare ann.npy --brain ffa.npy --ceiling > scores.csv
   rsa compare m1.npy m2.npy --brain sub-*.npy --compare spearman
   rsa rdm acts.npy | rsa compare - --brain ffa.npy --names resnet50
+  rsa compare m*.npy --brain sub-*.npy --ceiling --boot both --pairwise pairs.csv > scores.csv
+  rsa compare m1.npy m2.npy --brain sub-*.npy --compare rho-a --test wilcoxon --perm 1000
   rsa compare ann.npy --brain ffa.npy --partial pixels.npy
   rsa compare acts.npy --brain voxels.npy --compare cka-debiased
   rsa compare ann.npy --brain sub-*.npy --all-pairs | rsa mds --pairs a,b --value r --similarity";
