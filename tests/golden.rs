@@ -27,6 +27,8 @@ mod rdms;
 mod ridge;
 #[path = "golden/scaling.rs"]
 mod scaling;
+#[path = "golden/systems.rs"]
+mod systems;
 #[path = "golden/units.rs"]
 mod units;
 #[path = "golden/worked_examples.rs"]

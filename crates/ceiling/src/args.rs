@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use cli::{Common, Format, Input};
 use labelled_inputs::JoinArgs;
 use rdm::Comparison;
+use statistics::Correlation;
 
 /// Noise ceilings: how well any model could do on these data, and whether that bounds r or r2
 ///
@@ -141,10 +142,10 @@ pub enum BetweenCompare {
 
 impl BetweenCompare {
     /// As the shared type.
-    pub fn comparison(self) -> Comparison {
+    pub fn correlation(self) -> Correlation {
         match self {
-            BetweenCompare::Pearson => Comparison::Pearson,
-            BetweenCompare::Spearman => Comparison::Spearman,
+            BetweenCompare::Pearson => Correlation::Pearson,
+            BetweenCompare::Spearman => Correlation::Spearman,
         }
     }
 }

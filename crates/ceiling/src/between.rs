@@ -10,12 +10,12 @@ use labelled_inputs::{NamedArray, Names, read_arrays, refuse_position_of_trials,
 use labelled_rdms::{NamedRdm, check_nan, from_array, into_one_order, is_rdm};
 use ndarray::{Array2, ArrayView2, Axis};
 use npy_stream::{Block, Matrix};
-use rdm::{Comparison, Distance, Rdm, distances, noise_ceiling};
+use rdm::{Distance, Rdm, distances, noise_ceiling};
 use reliability::{
     Agreement, Reason, average_occurrences, between_subjects, between_subjects_by_voxel, presentations_to_split, r_max,
     reliability_of_averages,
 };
-use statistics::{average_ranks, mean, median, pearson, variance};
+use statistics::{Correlation, average_ranks, mean, median, pearson, variance};
 use stimulus_table::Side;
 
 pub(crate) fn run(args: &BetweenArgs) -> Result<()> {
@@ -119,7 +119,7 @@ fn of_patterns(job: &Job, args: &BetweenArgs, subjects: Vec<Subject>) -> Result<
             false
         }
     };
-    let how = args.compare.comparison();
+    let how = args.compare.correlation();
     match args.stat {
         Stat::Voxel => of_voxels(job, args, &subjects, corrected),
         Stat::Profile => {
@@ -173,7 +173,7 @@ fn trial_means(trials: &Trials) -> Vec<f64> {
 fn of_vectors(
     subjects: &[Subject],
     vectors: Vec<Vec<f64>>,
-    how: Comparison,
+    how: Correlation,
     corrected: bool,
     reliability: impl Fn(&Subject) -> Result<Option<f64>>,
 ) -> Result<Vec<Row>> {
@@ -211,7 +211,7 @@ fn of_vectors(
 
 /// The pairs that are finite in all RDMs, normalised so that their plain mean is the pool that the comparison needs:
 /// z-scores or ranks. The leave-one-out values are then the terms of the lower bound of `ceiling rdm`.
-fn pooled_alike(job: &Job, args: &BetweenArgs, rdms: &[NamedRdm], how: Comparison) -> Result<Vec<Vec<f64>>> {
+fn pooled_alike(job: &Job, args: &BetweenArgs, rdms: &[NamedRdm], how: Correlation) -> Result<Vec<Vec<f64>>> {
     for named in rdms {
         check_nan(job, &named.source, &named.rdm, "; left out for all subjects", args.allow_nan)?;
     }
@@ -220,7 +220,7 @@ fn pooled_alike(job: &Job, args: &BetweenArgs, rdms: &[NamedRdm], how: Compariso
     let normalised = |rdm: &Rdm| -> Vec<f64> {
         let values: Vec<f64> = kept.iter().map(|&k| rdm.values()[k]).collect();
         match how {
-            Comparison::Pearson => {
+            Correlation::Pearson => {
                 let (centre, sd) = (mean(&values), variance(&values).sqrt());
                 // Constant RDMs stay as they are, and are reported as constant.
                 let sd = if sd > 0.0 { sd } else { 1.0 };
@@ -252,13 +252,13 @@ fn rdm_reliability(subject: &Subject, args: &BetweenArgs) -> Result<Option<f64>>
 fn of_rdms(job: &Job, args: &BetweenArgs, arrays: Vec<NamedArray>) -> Result<Vec<Row>> {
     let mut rdms = arrays.into_iter().map(from_array).collect::<Result<Vec<NamedRdm>>>()?;
     into_one_order(job, args.join, &mut rdms)?;
-    let how = args.compare.comparison();
+    let how = args.compare.correlation();
     let vectors = pooled_alike(job, args, &rdms, how)?;
     let views: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
     let found = between_subjects(&views, how, None)?;
     let plain: Vec<Rdm> = rdms.iter().map(|r| r.rdm.clone()).collect();
     // Says which RDM is constant, if one is: its row would be NaN and the others' pools would hold it.
-    noise_ceiling(&plain, how).map_err(|error| name_subject(error, &rdms))?;
+    noise_ceiling(&plain, how.into()).map_err(|error| name_subject(error, &rdms))?;
     let row = |(named, found): (&NamedRdm, &Agreement)| Row {
         subject: named.name.clone(),
         n_stimuli: named.rdm.n_stimuli(),
@@ -283,7 +283,7 @@ fn of_voxels(job: &Job, args: &BetweenArgs, subjects: &[Subject], corrected: boo
             subjects[0].source
         );
     }
-    let how = args.compare.comparison();
+    let how = args.compare.correlation();
     let averages: Vec<Matrix> = subjects.iter().map(|s| Matrix::F8(s.trials.averages())).collect();
     let views: Vec<ArrayView2<f64>> = averages
         .iter()
@@ -362,7 +362,7 @@ const COLUMNS: [&str; 13] = [
 
 fn write(args: &BetweenArgs, out: Output, rows: &[Row]) -> Result<Output> {
     let mut table = TableWriter::new(out, args.format, &COLUMNS)?;
-    let (stat, compare) = (args.stat.as_str(), args.compare.comparison().as_str());
+    let (stat, compare) = (args.stat.as_str(), args.compare.correlation().as_str());
     let numbers = |row: &Row| -> [Option<f64>; 6] {
         let c = row.corrected;
         [

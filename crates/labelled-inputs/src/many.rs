@@ -92,31 +92,32 @@ pub fn refuse_position_of_trials(sides: &[Side], n_rows: &[usize]) -> Result<()>
 /// Makes names differ: where several files have the same stem, their folder goes in front (`sub-01/ffa`, `sub-02/ffa`).
 /// Two names that are still equal are an error, since no table could tell them apart.
 pub fn tell_apart(arrays: &mut [NamedArray]) -> Result<()> {
-    let count = |arrays: &[NamedArray]| -> HashMap<String, usize> {
+    let mut names: Vec<String> = arrays.iter().map(|a| a.name.clone()).collect();
+    let sources: Vec<&str> = arrays.iter().map(|a| a.source.as_str()).collect();
+    tell_names_apart(&mut names, &sources)?;
+    arrays.iter_mut().zip(names).for_each(|(array, name)| array.name = name);
+    Ok(())
+}
+
+/// [`tell_apart`] for things that are not in memory: one name and one source each.
+pub fn tell_names_apart(names: &mut [String], sources: &[&str]) -> Result<()> {
+    let count = |names: &[String]| -> HashMap<String, usize> {
         let mut counts = HashMap::new();
-        for array in arrays {
-            *counts.entry(array.name.clone()).or_default() += 1;
+        for name in names {
+            *counts.entry(name.clone()).or_default() += 1;
         }
         counts
     };
-    let counts = count(arrays);
-    for array in arrays.iter_mut().filter(|a| counts[&a.name] > 1) {
-        if let Some(folder) = Path::new(&array.source).parent().and_then(Path::file_name) {
-            array.name = format!("{}/{}", folder.to_string_lossy(), array.name);
+    let counts = count(names);
+    for (name, source) in names.iter_mut().zip(sources).filter(|(name, _)| counts[*name] > 1) {
+        if let Some(folder) = Path::new(source).parent().and_then(Path::file_name) {
+            *name = format!("{}/{name}", folder.to_string_lossy());
         }
     }
-    let counts = count(arrays);
-    let mut alike = arrays.iter().filter(|a| counts[&a.name] > 1);
-    if let (Some(one), Some(other)) = (alike.next(), alike.next()) {
-        bail!(
-            "{} and {} are both named {:?}; give {} names with --names",
-            one.source,
-            other.source,
-            one.name,
-            arrays.len()
-        );
-    }
-    Ok(())
+    let counts = count(names);
+    let Some(alike) = names.iter().find(|name| counts[*name] > 1) else { return Ok(()) };
+    let of_it: Vec<&str> = names.iter().zip(sources).filter(|(name, _)| *name == alike).map(|(_, s)| *s).collect();
+    bail!("{} and {} are both named {alike:?}; give {} names with --names", of_it[0], of_it[1], names.len())
 }
 
 #[cfg(test)]

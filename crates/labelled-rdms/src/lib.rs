@@ -115,28 +115,38 @@ pub fn check_nan(job: &Job, source: &str, rdm: &Rdm, why: &str, allowed: bool) -
 
 /// The names of `--compare`, with the aliases of rsatoolbox.
 pub fn comparison_parser() -> impl TypedValueParser<Value = Comparison> {
-    let values = Comparison::ALL.map(|how| {
+    PossibleValuesParser::new(comparison_names()).try_map(|name| comparison_named(&name))
+}
+
+/// What [`comparison_parser`] takes, for verbs that compare more than RDMs.
+pub fn comparison_names() -> Vec<PossibleValue> {
+    let one = |how: Comparison| {
         let value = PossibleValue::new(how.as_str());
         match how {
             Comparison::Pearson => value.alias("corr"),
             Comparison::Kendall => value.alias("tau-b"),
             _ => value,
         }
-    });
-    PossibleValuesParser::new(values).try_map(|name| match name.as_str() {
+    };
+    Comparison::ALL.into_iter().map(one).collect()
+}
+
+/// The comparison of one of the [`comparison_names`].
+pub fn comparison_named(name: &str) -> Result<Comparison, String> {
+    match name {
         "corr" => Ok(Comparison::Pearson),
         "tau-b" => Ok(Comparison::Kendall),
         other => other.parse(),
-    })
+    }
 }
 
-/// The column that holds the values of a comparison: `r`, `rho`, `tau` or `cosine`.
+/// The column that holds the values of a comparison: `r`, `rho`, `tau` or `cosine` (whitened or not).
 pub fn column(how: Comparison) -> &'static str {
     match how {
-        Comparison::Pearson => "r",
+        Comparison::Pearson | Comparison::CorrCov => "r",
         Comparison::Spearman | Comparison::RhoA => "rho",
         Comparison::Kendall | Comparison::TauA => "tau",
-        Comparison::Cosine => "cosine",
+        Comparison::Cosine | Comparison::CosineCov => "cosine",
     }
 }
 

@@ -1,5 +1,5 @@
-//! Dense linear algebra on ndarray views: products, Gram matrices, symmetric eigenvectors, Cholesky, principal
-//! components, random projection.
+//! Dense linear algebra on ndarray views: products, Gram matrices, symmetric eigenvectors, singular values, Cholesky,
+//! principal components, random projection.
 //!
 //! Rows are stimuli, columns are units or voxels; views go in, `ndarray` arrays come out. The backend
 //! (faer) is named in this crate only and none of its types leave it.
@@ -24,6 +24,7 @@ mod pca;
 mod product;
 mod projection;
 mod real;
+mod singular;
 
 pub use cholesky::Cholesky;
 pub use eigen::{SymmetricEigen, symmetric_eigen};
@@ -33,6 +34,7 @@ pub use pca::Pca;
 pub use product::{PANEL, cross_product, product};
 pub use projection::{SparseProjection, johnson_lindenstrauss_dim};
 pub use real::Real;
+pub use singular::singular_values;
 
 #[cfg(test)]
 mod testing {

@@ -1,8 +1,9 @@
 use rayon::prelude::*;
 use statistics::mean;
 
+use crate::compare::similarity;
 use crate::pool::{Common, mean_of, normalised};
-use crate::{Comparison, Rdm, RdmError};
+use crate::{Comparison, Rdm, RdmError, StimulusCovariance};
 
 /// How well the best possible model RDM could do against these subjects. Both bounds are on the comparison's
 /// own scale (r, rho, tau, cosine), not on its square.
@@ -30,6 +31,15 @@ pub struct NoiseCeiling {
 ///
 /// Nili et al. (2014).
 pub fn noise_ceiling(subjects: &[Rdm], how: Comparison) -> Result<NoiseCeiling, RdmError> {
+    noise_ceiling_under(subjects, how, None)
+}
+
+/// [`noise_ceiling`] with a covariance of stimuli for the whitened comparisons; the others do not look at it.
+pub fn noise_ceiling_under(
+    subjects: &[Rdm],
+    how: Comparison,
+    sigma: Option<&StimulusCovariance>,
+) -> Result<NoiseCeiling, RdmError> {
     let n = subjects.len();
     if n < 2 {
         return Err(RdmError::TooFewRdms { given: n, needed: 2 });
@@ -37,14 +47,15 @@ pub fn noise_ceiling(subjects: &[Rdm], how: Comparison) -> Result<NoiseCeiling, 
     let common = Common::of(subjects, how)?;
     let vectors: Vec<Vec<f64>> = common.values.iter().map(|v| normalised(v, how)).collect();
     let pool_of_all = mean_of(&vectors, |_| true);
-    let bounds: Vec<(f64, f64)> = (0..n)
+    let bounds = (0..n)
         .into_par_iter()
         .map(|subject| {
             let own = &common.values[subject];
             let pool_of_others = mean_of(&vectors, |other| other != subject);
-            (how.of(&pool_of_others, own), how.of(&pool_of_all, own))
+            let with = |pool: &[f64]| similarity(pool, own, how, &common.kept, sigma);
+            Ok((with(&pool_of_others)?, with(&pool_of_all)?))
         })
-        .collect();
+        .collect::<Result<Vec<(f64, f64)>, RdmError>>()?;
     let (lower_by_subject, upper_by_subject): (Vec<f64>, Vec<f64>) = bounds.into_iter().unzip();
     let n_pairs = common.n_pairs();
     Ok(NoiseCeiling {
@@ -107,7 +118,8 @@ mod tests {
         let subjects = rdms(&UNTIED);
         for how in [Comparison::Pearson, Comparison::Cosine] {
             let best = pool(&subjects, how).unwrap();
-            let score = |values: &[f64]| subjects.iter().map(|s| how.of(values, s.values())).sum::<f64>() / 3.0;
+            let plain = how.correlation().unwrap();
+            let score = |values: &[f64]| subjects.iter().map(|s| plain.of(values, s.values())).sum::<f64>() / 3.0;
             let upper = noise_ceiling(&subjects, how).unwrap().upper;
             assert!((score(best.values()) - upper).abs() < 1e-15);
             for k in 0..6 {

@@ -19,7 +19,7 @@ use scale::Standing;
 use squared::Coordinates;
 
 pub(crate) use direct::{add_contrasts, centre_columns};
-pub(crate) use patterns::blocks;
+pub(crate) use patterns::{blocks, read_block};
 pub(crate) use squared::by_row;
 
 /// How dissimilar two patterns are.

@@ -105,6 +105,14 @@ pub enum RdmError {
         /// Number of pairs that are finite in all RDMs.
         n_pairs: usize,
     },
+    /// Too few rows for a comparison of matrices.
+    #[error("{n_stimuli} stimuli in common, but this comparison needs at least {needed}")]
+    TooFewRows {
+        /// Number of stimuli given.
+        n_stimuli: usize,
+        /// Number of stimuli needed.
+        needed: usize,
+    },
     /// A name that is no distance.
     #[error("\"{0}\" is not a distance ({known})", known = crate::Distance::ALL.map(crate::Distance::as_str).join(", "))]
     UnknownDistance(String),
@@ -139,6 +147,62 @@ pub enum RdmError {
         /// The one value.
         value: f64,
         /// Number of pairs with a value.
+        n_pairs: usize,
+    },
+    /// A covariance of stimuli with an entry that is no number.
+    #[error("row {row}, column {column} of the covariance of stimuli is not finite")]
+    CovarianceNotFinite {
+        /// Its row, from 0.
+        row: usize,
+        /// Its column, from 0.
+        column: usize,
+    },
+    /// The two triangles of a covariance differ.
+    #[error(
+        "row {row}, column {column} is {upper}, but row {column}, column {row} is {lower}; a covariance is symmetric"
+    )]
+    CovarianceNotSymmetric {
+        /// Row of the first such entry above the diagonal, from 0.
+        row: usize,
+        /// Its column, from 0.
+        column: usize,
+        /// The entry above the diagonal.
+        upper: f64,
+        /// The entry below it.
+        lower: f64,
+    },
+    /// A covariance under which some contrast of stimuli has no variance.
+    #[error(
+        "the covariance of {n} stimuli is not positive definite: some contrast of stimuli has no variance and would weigh \
+         infinitely (it needs more repeats than stimuli, or shrinkage)"
+    )]
+    CovarianceNotPositive {
+        /// Its number of stimuli.
+        n: usize,
+    },
+    /// A covariance of stimuli that are resampled.
+    #[error(
+        "with a covariance of stimuli, stimuli cannot be resampled: a stimulus drawn twice has its noise twice, and no \
+         covariance says what is then independent (resample subjects)"
+    )]
+    CovarianceResampled,
+    /// A covariance of other stimuli.
+    #[error("the covariance is of {n} stimuli, the RDMs are of {n_stimuli}")]
+    CovarianceSize {
+        /// Stimuli of the covariance.
+        n: usize,
+        /// Stimuli of the RDMs.
+        n_stimuli: usize,
+    },
+    /// A covariance of stimuli with RDMs that miss pairs.
+    #[error(
+        "{n_nan} of {n_pairs} pairs have no value (NaN); with a covariance of stimuli all pairs are needed (leave those \
+         stimuli out, or leave the covariance out)"
+    )]
+    CovarianceWithMissingPairs {
+        /// Pairs without a value.
+        n_nan: usize,
+        /// All pairs.
         n_pairs: usize,
     },
     /// An RDM that has to be joined by its labels and has none.

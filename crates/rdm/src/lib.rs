@@ -8,23 +8,31 @@
 //! return how many ([`Compared::n_nan`]).
 #![warn(missing_docs)]
 
+mod bures;
 mod ceiling;
 mod compare;
+mod comparison;
 mod crossvalidated;
 mod distance;
 mod error;
+pub mod inference;
 mod isotonic;
 mod linkage;
 mod matrix;
 mod mds;
 mod merge;
 mod noise;
+mod partial;
 mod pool;
+mod representation;
 mod searchlight;
 mod transform;
+mod whitening;
 
-pub use ceiling::{NoiseCeiling, noise_ceiling};
-pub use compare::{Compared, compare, compare_all};
+pub use bures::{NoSecondMoment, SecondMoment, bures_similarity, bures_squared_distance};
+pub use ceiling::{NoiseCeiling, noise_ceiling, noise_ceiling_under};
+pub use compare::{Compared, compare, compare_all, compare_all_under};
+pub use comparison::Comparison;
 pub use crossvalidated::{Design, FoldWeights, Prior, WithPrior, crossnobis, poisson_cv};
 pub use distance::{
     Averaged, Distance, Distances, InMemory, Patterns, Selected, UnusableRow, distances, distances_of, gather,
@@ -37,13 +45,14 @@ pub use mds::{
 };
 pub use merge::{Merged, across_groups, merge};
 pub use noise::{NoiseError, NoiseModel, Shrinkage};
+pub use partial::{ControlledSide, Partial, Scale, compare_partial};
 pub use pool::pool;
+pub use representation::{MatrixComparison, Representation, Sweep, sweep};
 pub use searchlight::{Models, searchlight};
-/// How two RDMs are compared: the coefficient over their pairs of stimuli.
-pub use statistics::Correlation as Comparison;
 /// Why a pattern has no distances.
 pub use statistics::Reason;
 pub use transform::Transform;
+pub use whitening::StimulusCovariance;
 
 #[cfg(test)]
 mod testing {

@@ -28,6 +28,11 @@ pub(crate) fn n_pairs(n: usize) -> usize {
     n * n.saturating_sub(1) / 2
 }
 
+/// The n of which these are all pairs; the length is that of an RDM.
+pub(crate) fn n_stimuli_of(n_all_pairs: usize) -> usize {
+    ((1.0 + (1.0 + 8.0 * n_all_pairs as f64).sqrt()) / 2.0).round() as usize
+}
+
 impl Rdm {
     /// From the strict upper triangle, row by row (SciPy's `pdist` order); the length tells the number of stimuli.
     pub fn from_condensed(values: Vec<f64>, labels: Option<Vec<String>>) -> Result<Rdm, RdmError> {

@@ -11,8 +11,8 @@ pub(crate) fn scaled(values: &[f64]) -> Vec<f64> {
     values.iter().map(|v| v / scale).collect()
 }
 
-/// The values of one RDM as they are averaged for this comparison: z-scores (pearson), divided by their root
-/// mean square (cosine), or ranks.
+/// The values of one RDM as they are averaged for this comparison: z-scores (pearson, corr_cov), divided by their root
+/// mean square (cosine, cosine_cov), or ranks.
 pub(crate) fn normalised(values: &[f64], how: Comparison) -> Vec<f64> {
     let root_mean_square = |values: &[f64]| {
         let squares: Vec<f64> = values.iter().map(|v| v * v).collect();
@@ -20,13 +20,13 @@ pub(crate) fn normalised(values: &[f64], how: Comparison) -> Vec<f64> {
     };
     let values = &scaled(values)[..];
     match how {
-        Comparison::Pearson => {
+        Comparison::Pearson | Comparison::CorrCov => {
             let centre = mean(values);
             let centred: Vec<f64> = values.iter().map(|v| v - centre).collect();
             let sd = root_mean_square(&centred);
             centred.iter().map(|v| v / sd).collect()
         }
-        Comparison::Cosine => {
+        Comparison::Cosine | Comparison::CosineCov => {
             let size = root_mean_square(values);
             values.iter().map(|v| v / size).collect()
         }
@@ -60,7 +60,7 @@ impl Common {
         let n_pairs = values.first().map_or(0, Vec::len);
         for (index, values) in values.iter().enumerate() {
             let degenerate = match how {
-                Comparison::Cosine => values.iter().all(|v| *v == 0.0),
+                Comparison::Cosine | Comparison::CosineCov => values.iter().all(|v| *v == 0.0),
                 _ => values.iter().all(|v| *v == values[0]),
             };
             if degenerate {
@@ -94,8 +94,9 @@ pub(crate) fn mean_of(vectors: &[Vec<f64>], chosen: impl Fn(usize) -> bool) -> V
 /// One RDM for a group: the mean of the RDMs after each was normalised as the comparison needs, which makes it
 /// the RDM (for pearson and cosine) with the highest mean score under that comparison.
 ///
-/// z-scores (n in the denominator) for pearson, division by the root mean square for cosine, ranks for spearman,
-/// kendall, tau-a and rho-a. For the rank correlations the mean of ranks is only near the best RDM. A pair that
+/// z-scores (n in the denominator) for pearson and corr_cov, division by the root mean square for cosine and
+/// cosine_cov, ranks for spearman, kendall, tau-a and rho-a. As in rsatoolbox, the whitened ones divide by the plain, not
+/// the whitened length, so that their mean too is only near the best RDM. For the rank correlations the mean of ranks is only near the best RDM. A pair that
 /// is `NaN` in any RDM is `NaN` in the pool. The values of a pearson pool are z-scores and may be negative;
 /// rsatoolbox adds a constant so that the smallest is 0, which changes no correlation.
 ///

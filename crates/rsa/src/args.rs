@@ -1,19 +1,25 @@
 //! What can be asked on the command line; each verb's arguments stand in a file of their own.
 
 mod compare;
+mod inference;
 mod mds;
+mod measure;
 mod order;
 mod rdm;
 mod searchlight;
+mod systems;
 
 use clap::{Parser, Subcommand};
 
 pub use compare::CompareArgs;
+pub use inference::{Boot, InferenceArgs, Test};
 pub use mds::{MdsArgs, Method, PairArgs};
+pub use measure::{Bures, Measure};
 pub use order::{ClusterDistance, OrderArgs};
 pub(crate) use rdm::Kind;
 pub use rdm::{CvWeights, Metric, NoiseSource, RdmArgs, Shrink};
 pub use searchlight::{SearchlightArgs, SphereMetric};
+pub use systems::SystemArgs;
 
 /// Compare the geometry of representations: RDMs from activations or voxels, scores of models against brains
 ///
@@ -40,7 +46,7 @@ pub enum Verb {
     /// Matrices (rows = stimuli, columns = units or voxels) to RDMs, one per matrix
     Rdm(RdmArgs),
     /// Model RDMs against brain RDMs: a table of scores, with the noise ceiling
-    Compare(CompareArgs),
+    Compare(Box<CompareArgs>),
     /// Points in two or more dimensions whose distances are those of an RDM, as nearly as they can be
     Mds(MdsArgs),
     /// The stimuli (or systems) in the order of a dendrogram, or the dendrogram itself

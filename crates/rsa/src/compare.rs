@@ -1,16 +1,21 @@
 //! `rsa compare`: model RDMs against brain RDMs.
 
-use crate::CompareArgs;
+use crate::inference::{self, Inference, Scores};
+use crate::{CompareArgs, Measure};
 use anyhow::{Result, anyhow, bail};
 use cli::{Cell, Job, Output, TableWriter};
 use labelled_rdms::{NamedRdm, check_nan, column, into_one_order, read_rdms};
-use rdm::{Compared, Comparison, NoiseCeiling, Rdm, RdmError, compare_all, noise_ceiling};
+use rdm::{
+    Compared, Comparison, NoiseCeiling, Rdm, RdmError, StimulusCovariance, compare_all_under, noise_ceiling_under,
+};
 use statistics::{Reason, mean};
 
 /// Open, read, join by id, compare, write.
 pub(crate) fn run(args: &CompareArgs) -> Result<()> {
+    let Measure::Rdms(how) = args.compare else { return crate::systems::run(args) };
     let job = Job::start("rsa", &args.common)?;
     let out = Output::text(args.common.output.as_deref())?;
+    let pairwise = args.inference.pairwise.as_deref().map(|file| Output::text(Some(file))).transpose()?;
     job.record("compare", args.compare.as_str());
     let brains = read_rdms(&job, &args.brain, &args.brain_names)?;
     let models = read_rdms(&job, &args.models, &args.names)?;
@@ -29,50 +34,59 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     // One list, brains first: every RDM comes into the order of the first brain.
     let mut all: Vec<NamedRdm> = brains.into_iter().chain(models).collect();
     into_one_order(&job, args.join, &mut all)?;
+    let sigma = crate::sigma_k::read(&job, args, &mut all)?;
     for named in &all {
         check_nan(&job, &named.source, &named.rdm, "; left out and counted in n_pairs", args.allow_nan)?;
     }
     let (brains, models) = all.split_at(n_brains);
+    inference::check(args, brains)?;
     let brain_rdms: Vec<Rdm> = brains.iter().map(|b| b.rdm.clone()).collect();
     let model_rdms: Vec<Rdm> = models.iter().map(|m| m.rdm.clone()).collect();
 
-    let scores = compare_all(&model_rdms, &brain_rdms, args.compare)?;
-    let ceiling = args.ceiling.then(|| ceiling(brains, &brain_rdms, args.compare)).transpose()?;
+    let scores = compare_all_under(&model_rdms, &brain_rdms, how, sigma.as_ref())?;
+    let ceiling = args.ceiling.then(|| ceiling(brains, &brain_rdms, how, sigma.as_ref())).transpose()?;
 
-    let columns =
-        ["model", "subject", "compare", "n_stimuli", "n_pairs", column(args.compare), "lower", "upper", "reason"];
+    let by_subject: Vec<Vec<f64>> = scores.rows().into_iter().map(|r| r.iter().map(|s| s.value).collect()).collect();
+    let means: Vec<f64> = by_subject.iter().map(|values| mean(values)).collect();
+    let known = Scores { how, by_subject, means, ceiling: ceiling.as_ref() };
+    let inference = Inference::of(&job, args, &model_rdms, &brain_rdms, &known, sigma.as_ref())?;
+
+    let mut columns = vec!["model", "subject", "compare", "n_stimuli", "n_pairs", column(how), "lower", "upper"];
+    columns.extend(inference.columns());
+    columns.push("reason");
     let mut table = TableWriter::new(out, args.format, &columns)?;
     let bound = |of: fn(&NoiseCeiling) -> f64| Cell::from(ceiling.as_ref().map(of));
-    for (model, scores) in models.iter().zip(scores.rows()) {
+    for (place, (model, scores)) in models.iter().zip(scores.rows()).enumerate() {
         let n_stimuli = model.rdm.n_stimuli();
-        let mut row = |subject: &str, n_pairs: usize, score: f64, lower: Cell, upper: Cell, reason: Option<Reason>| {
-            table.row(&[
+        let mut row = |subject: &str, n_pairs: usize, score: f64, bounds: [Cell; 2], reason: Option<Reason>| {
+            let mut cells = vec![
                 (&model.name).into(),
                 subject.into(),
-                args.compare.as_str().into(),
+                how.as_str().into(),
                 n_stimuli.into(),
                 n_pairs.into(),
                 score.into(),
-                lower,
-                upper,
-                reason.map(Reason::as_str).into(),
-            ])
+            ];
+            cells.extend(bounds);
+            cells.extend(if subject == "mean" { inference.cells(place) } else { inference.empty() });
+            cells.push(reason.map(Reason::as_str).into());
+            table.row(&cells)
         };
         for (i, (brain, score)) in brains.iter().zip(scores).enumerate() {
             let lower = Cell::from(ceiling.as_ref().map(|c| c.lower_by_subject[i]));
             let upper = Cell::from(ceiling.as_ref().map(|c| c.upper_by_subject[i]));
-            row(&brain.name, score.n_pairs, score.value, lower, upper, reason(score))?;
+            row(&brain.name, score.n_pairs, score.value, [lower, upper], reason(score))?;
         }
-        let values: Vec<f64> = scores.iter().map(|s| s.value).collect();
         // The pairs that every term of the mean rests on; equal for all unless some are NaN.
         let n_pairs = scores.iter().map(|s| s.n_pairs).min().unwrap_or(0);
         let first_reason = scores.iter().find_map(reason);
-        row("mean", n_pairs, mean(&values), bound(|c| c.lower), bound(|c| c.upper), first_reason)?;
+        row("mean", n_pairs, known.means[place], [bound(|c| c.lower), bound(|c| c.upper)], first_reason)?;
     }
+    inference::write_pairwise(&job, args, pairwise, &inference, models, &known.means)?;
     table.into_inner().commit(&job)
 }
 
-fn reason(score: &Compared) -> Option<Reason> {
+pub(crate) fn reason(score: &Compared) -> Option<Reason> {
     match (score.value.is_nan(), score.n_pairs) {
         (false, _) => None,
         (true, 0) => Some(Reason::NanInput),
@@ -80,8 +94,13 @@ fn reason(score: &Compared) -> Option<Reason> {
     }
 }
 
-fn ceiling(brains: &[NamedRdm], rdms: &[Rdm], how: Comparison) -> Result<NoiseCeiling> {
-    noise_ceiling(rdms, how).map_err(|error| match error {
+fn ceiling(
+    brains: &[NamedRdm],
+    rdms: &[Rdm],
+    how: Comparison,
+    sigma: Option<&StimulusCovariance>,
+) -> Result<NoiseCeiling> {
+    noise_ceiling_under(rdms, how, sigma).map_err(|error| match error {
         RdmError::Constant { index, n_pairs } => anyhow!(
             "{}: is constant over the {n_pairs} pairs that all {} subjects have, so no ceiling can be pooled; leave it out",
             brains[index].source,

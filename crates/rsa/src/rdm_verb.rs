@@ -5,12 +5,13 @@ mod plan;
 mod rows;
 
 use crate::args::{NoiseSource, RdmArgs};
+use crate::held::{Held, InFile};
 use anyhow::{Context, Result, anyhow, bail};
 use cli::{Input, Job, Output};
 use labelled_inputs::{NamedArray, Names, open_npy, read_matrices, read_table, require_unique};
 use labelled_rdms::{check_nan, from_array, is_rdm};
-use measure::{InFile, Measured, Noise, describe, measure};
-use npy_stream::{Array, Dtype, Incoming, Matrix, NpyError, Parts, RowWriter, Values, write_vector};
+use measure::{Measured, Noise, describe, measure};
+use npy_stream::{Array, Dtype, Incoming, Matrix, NpyError, RowWriter, Values, write_vector};
 use plan::Plan;
 use rdm::{InMemory, NoiseModel, Rdm, merge};
 use rows::{Annotations, Rows};
@@ -79,28 +80,6 @@ struct Made {
 enum Given {
     Patterns { held: Held, labels: Option<Vec<String>> },
     Rdm(Made),
-}
-
-/// Where the rows of a matrix are while its distances are taken.
-enum Held {
-    InFile(Parts),
-    InMemory(Matrix),
-}
-
-impl Held {
-    fn n_rows(&self) -> usize {
-        match self {
-            Held::InFile(place) => place.shape().0,
-            Held::InMemory(matrix) => matrix.n_rows(),
-        }
-    }
-
-    fn is_double(&self) -> bool {
-        match self {
-            Held::InFile(place) => place.is_double(),
-            Held::InMemory(matrix) => matches!(matrix, Matrix::F8(_)),
-        }
-    }
 }
 
 impl Given {

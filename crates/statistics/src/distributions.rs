@@ -140,6 +140,37 @@ pub fn student_t_ln_sf(t: f64, df: f64) -> f64 {
     }
 }
 
+/// The t with `P(T > t) = upper`, for `upper` in (0, 1/2]: half the width of a confidence interval in standard errors.
+/// By bisection on [`student_t_ln_sf`] down to neighbouring numbers. `NaN` outside that range and for df not above 0.
+///
+/// ```
+/// // the 2.5 % point of 9 degrees of freedom, scipy.stats.t.isf(0.025, 9)
+/// assert!((statistics::student_t_quantile(0.025, 9.0) - 2.2621571627982053).abs() < 1e-12);
+/// ```
+pub fn student_t_quantile(upper: f64, df: f64) -> f64 {
+    if !(upper > 0.0 && upper <= 0.5) || df.is_nan() || df <= 0.0 {
+        return f64::NAN;
+    }
+    let target = upper.ln();
+    let (mut low, mut high) = (0.0, 1.0);
+    while student_t_ln_sf(high, df) > target {
+        low = high;
+        high *= 2.0;
+    }
+    for _ in 0..200 {
+        let middle = 0.5 * (low + high);
+        if middle <= low || middle >= high {
+            break;
+        }
+        if student_t_ln_sf(middle, df) > target {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    0.5 * (low + high)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 pub mod concentration;
+pub mod concordance;
 pub mod correlation;
 pub mod distributions;
 pub mod fdr;
@@ -18,12 +19,13 @@ pub mod random;
 pub mod ranks;
 mod reason;
 pub mod roc;
+pub mod signed_rank;
 mod special;
 
 pub use concentration::{gini, normalized_entropy, share_nonempty};
 pub use correlation::{Correlation, cosine, kendall_tau_a, kendall_tau_b, pearson, rho_a, spearman};
 pub use distributions::{
-    ln_to_neg_log10, normal_ln_sf, normal_sf, student_t_ln_sf, student_t_sf, student_t_two_sided_p,
+    ln_to_neg_log10, normal_ln_sf, normal_sf, student_t_ln_sf, student_t_quantile, student_t_sf, student_t_two_sided_p,
 };
 pub use fdr::Correction;
 pub use folds::{FoldError, FoldOrder, Folds, k_folds};

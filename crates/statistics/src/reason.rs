@@ -19,6 +19,10 @@ pub enum Reason {
     NoUsablePair,
     /// Both sides are of one person, so that they share the noise of every trial.
     SameSubject,
+    /// What was to be held constant explains all of it, and what is left is rounding.
+    ExplainedByControls,
+    /// Its dissimilarities are no squared distances between any points.
+    NotEuclidean,
 }
 
 impl Reason {
@@ -35,6 +39,8 @@ impl Reason {
             Reason::NegativeReliability => "negative_reliability",
             Reason::NoUsablePair => "no_usable_pair",
             Reason::SameSubject => "same_subject",
+            Reason::ExplainedByControls => "explained_by_controls",
+            Reason::NotEuclidean => "not_euclidean",
         }
     }
 

@@ -149,7 +149,7 @@ pub fn gather<P: Patterns>(patterns: &P) -> Result<Array2<f64>, RdmError> {
 }
 
 /// Columns `from..from + width` of all rows.
-pub(super) fn read_block<P: Patterns>(patterns: &P, from: usize, width: usize) -> Result<Array2<P::Value>, RdmError> {
+pub(crate) fn read_block<P: Patterns>(patterns: &P, from: usize, width: usize) -> Result<Array2<P::Value>, RdmError> {
     let mut block = Array2::from_elem((patterns.n_stimuli(), width), P::Value::default());
     let rows = block.axis_iter_mut(Axis(0)).into_par_iter().enumerate();
     rows.try_for_each(|(row, mut out)| match out.as_slice_mut() {

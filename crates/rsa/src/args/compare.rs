@@ -2,24 +2,31 @@
 
 use cli::{Common, Format, Input};
 use labelled_inputs::JoinArgs;
-use rdm::Comparison;
+
+use super::{InferenceArgs, Measure, SystemArgs};
 
 /// Arguments of `rsa compare`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = COMPARE_NOTES)]
 pub struct CompareArgs {
-    /// Model RDMs, each file possibly a stream of several; - is stdin
-    #[arg(value_name = "MODEL", required = true)]
+    /// Model RDMs (or matrices), each file possibly a stream of several; - is stdin
+    #[arg(value_name = "MODEL", required_unless_present = "all_pairs")]
     pub models: Vec<Input>,
     /// Brain RDMs, one per subject: several files, or one file that holds them back to back
-    #[arg(long, value_name = "BRAIN", num_args = 1.., required = true)]
+    #[arg(long, value_name = "BRAIN", num_args = 1.., required_unless_present = "all_pairs")]
     pub brain: Vec<Input>,
-    /// Similarity of two RDMs over their pairs of stimuli (kendall is tau-b)
-    #[arg(long, value_parser = labelled_rdms::comparison_parser(), default_value = "pearson")]
-    pub compare: Comparison,
+    /// Similarity of two RDMs over their pairs of stimuli (kendall is tau-b), or of two matrices
+    #[arg(long, value_parser = Measure::parser(), default_value = "pearson")]
+    pub compare: Measure,
+    /// With corr_cov or cosine_cov: covariance of the patterns over stimuli, n x n, joined by id [default: identity]
+    #[arg(long, value_name = "FILE")]
+    pub sigma_k: Option<Input>,
     /// Add the noise ceiling over subjects: columns lower and upper
     #[arg(long)]
     pub ceiling: bool,
+    /// How sure the means are.
+    #[command(flatten)]
+    pub inference: InferenceArgs,
     /// Names of the models, in order [default: file stems, positions in a pipe]
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     pub names: Vec<String>,
@@ -29,6 +36,9 @@ pub struct CompareArgs {
     /// Compare RDMs of which more than 10 % of the pairs are NaN
     #[arg(long)]
     pub allow_nan: bool,
+    /// All pairs and controls.
+    #[command(flatten)]
+    pub systems: SystemArgs,
     /// How the inputs are joined.
     #[command(flatten)]
     pub join: JoinArgs,
@@ -48,15 +58,72 @@ Columns:
   n_pairs     their pairs that are not NaN on either side
   r | rho | tau | cosine
               the score, named for --compare: r for pearson, rho for spearman and rho-a,
-              tau for kendall (tau-b) and tau-a
+              tau for kendall (tau-b) and tau-a; corr_cov gives r, cosine_cov cosine
   lower       with --ceiling (Nili et al. 2014): a subject against the pool of the others
   upper       with --ceiling: a subject against the pool of all
   reason      why a score is NaN: constant, nan_input
+On the rows `mean`, with --boot, --test or --pairwise:
+  se, ci_lo, ci_hi   standard error and 95 % interval of the mean
+  t, df, p, q        is the score above 0 (one-sided); q: p adjusted over the models by --correct
+  p_ceiling, q_ceiling            with --ceiling: is it other than `lower` (two-sided)
+  lower_ci_lo .. upper_p          with --ceiling: intervals of the bounds, and is each above 0 (one-sided)
+  test            t (over subjects), signed-rank (over subjects; its interval is that of t),
+                  bootstrap-t (variance over draws), bootstrap (percentiles of draws)
+  generalize_to   subjects, stimuli or both: new ones of what the p speaks to
+  n, n_boot       how many of these (the smaller number for both; df is n - 1); draws that were used
+With --perm N (shuffles the stimulus labels of all models alike):
+  p_perm          (1 + b) / (1 + N), b the shuffles whose mean score reaches the own one
+  p_perm_fwer     the same against the largest score of any model: family-wise over models
+  n_perm          N
+--pairwise FILE: model_a, model_b, compare, difference (a - b), se, ci_lo, ci_hi, t, df, p (two-sided), q,
+test, generalize_to, n, n_boot.
+
+Inference (Schuett et al. 2023): --boot subjects|stimuli draws N times with replacement; the variance over
+draws times n/(n-1) gives se. --boot both corrects the variance of drawing both, which counts measurement
+noise three times, by those of drawing one (never below either, never above both). A stimulus has no
+distance to its own copy. A draw without a number (fewer than 3 different stimuli) is left out and counted.
 The bounds are on the scale of the score (they bound r, not r2). RDMs are pooled as the comparison
-needs: z-scored for pearson, divided by their root mean square for cosine, ranked for the others.
+needs: z-scored for pearson and corr_cov, divided by their root mean square for cosine and cosine_cov,
+ranked for the others.
+corr_cov and cosine_cov weigh pairs by the covariance that noise gives them (pairs that share a stimulus
+vary together): whitened unbiased RDM similarity, Diedrichsen et al. (2020). Pairs that are NaN are left
+out exactly; with --sigma-k they are an error.
 The row `mean` has the two bounds that a plot shows. Scores above a bound are printed as they are.
+
+--all-pairs: one row per pair of systems (models before brains, each pair once, none with itself):
+  a, block_a, b, block_b, compare, n_stimuli, n_pairs, the score, reason
+--matrix FILE.npy has the same numbers as a labelled square with its diagonal, for `rsa mds` and
+`rsa order` (--similarity unless the score is a distance: bures_metric, bures-distance,
+procrustes-angle). Kept in memory: every RDM, or for matrices min(units, stimuli) x stimuli each.
+
+--partial: every control RDM and a constant are regressed out of model and brain by least squares, and
+what is left is correlated; --semipartial: out of the model only. With --compare spearman all RDMs are
+ranked first. Column compare says partial-pearson and so on. Pairs that are NaN in a control leave too.
+A model that the controls explain (to a millionth) is NaN, reason explained_by_controls.
+
+--compare bures: with A and B the centred second moments -HDH/2 of the RDMs D, tr sqrt(sqrt(A) B sqrt(A)) /
+sqrt(tr A tr B), 0 to 1. bures_metric is tr A + tr B - 2 tr sqrt(sqrt(A) B sqrt(A)), in rsatoolbox's
+words; it is the square of the metric, which is bures-distance. RDMs have to be squared distances of
+some points (correlation, sqeuclidean, cosine, euclidean are; crossnobis and ranks need not be): others
+are NaN, reason not_euclidean.
+
+--compare cka | cka-debiased | procrustes | procrustes-angle take matrices (rows = stimuli joined by id,
+columns = units) instead of RDMs, of any widths; columns are centred first. With X and Y centred:
+  cka               |X'Y|^2 / (|X'X| |Y'Y|), Frobenius norms (linear CKA, Kornblith et al. 2019); above 0
+                    for noise, the more so the more units there are
+  cka-debiased      the same with unbiased HSIC (Song et al. 2012, eq. 5): about 0 for noise
+  procrustes        sum of the singular values of X'Y / (|X| |Y|): the best any rotation of the units
+                    can do, the narrower side padded with zeros; 1 - its square is SciPy's disparity
+  procrustes-angle  its arc cosine in radians, a metric (Williams et al. 2021), in column angle
+Stimuli with a NaN in any matrix leave all of them, with a count. Files are read in blocks of columns.
+These tables have no lower and upper, those of matrices no n_pairs.
 
 Examples:
   rsa compare ann.npy --brain ffa.npy --ceiling > scores.csv
   rsa compare m1.npy m2.npy --brain sub-*.npy --compare spearman
-  rsa rdm acts.npy | rsa compare - --brain ffa.npy --names resnet50";
+  rsa rdm acts.npy | rsa compare - --brain ffa.npy --names resnet50
+  rsa compare m*.npy --brain sub-*.npy --ceiling --boot both --pairwise pairs.csv > scores.csv
+  rsa compare m1.npy m2.npy --brain sub-*.npy --compare rho-a --test wilcoxon --perm 1000
+  rsa compare ann.npy --brain ffa.npy --partial pixels.npy
+  rsa compare acts.npy --brain voxels.npy --compare cka-debiased
+  rsa compare ann.npy --brain sub-*.npy --all-pairs | rsa mds --pairs a,b --value r --similarity";

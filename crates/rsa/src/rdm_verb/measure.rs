@@ -6,40 +6,11 @@ use crate::args::Kind;
 use anyhow::{Result, anyhow};
 use cli::Job;
 use ndarray::Array2;
-use npy_stream::{Float, Parts};
 use rdm::{
     Averaged, Design, Distances, FoldWeights, InMemory, NoiseError, NoiseModel, Patterns, Rdm, RdmError, Selected,
     UnusableRow, WithPrior, across_groups, crossnobis, distances_of, gather, poisson_cv,
 };
 use serde_json::json;
-
-/// A matrix in its file as patterns.
-pub(super) struct InFile<T> {
-    place: Parts,
-    value: std::marker::PhantomData<T>,
-}
-
-impl<T> InFile<T> {
-    pub fn new(place: Parts) -> InFile<T> {
-        InFile { place, value: std::marker::PhantomData }
-    }
-}
-
-impl<T: Float + linear_algebra::Real> Patterns for InFile<T> {
-    type Value = T;
-
-    fn n_stimuli(&self) -> usize {
-        self.place.shape().0
-    }
-
-    fn n_units(&self) -> usize {
-        self.place.shape().1
-    }
-
-    fn read(&self, row: usize, from: usize, out: &mut [T]) -> Result<(), RdmError> {
-        self.place.read_row(row, from, out).map_err(|error| RdmError::Unreadable(error.to_string()))
-    }
-}
 
 /// Where the noise of one matrix comes from.
 pub(super) enum Noise<'a> {

@@ -1,0 +1,308 @@
+//! How sure a score is: bootstrap over subjects, stimuli or both, and permutation of stimulus labels.
+//!
+//! A resampled RDM is never gathered. Stimulus i drawn `c_i` times gives the pair (i, j) the weight `c_i c_j`; a stimulus
+//! has no distance to itself, so that the pairs of its copies are left out (as rsatoolbox does). Sums of products, ranks
+//! and counts of pairs in order all follow from these weights.
+//!
+//! Schuett, Kipnis, Diedrichsen, Kriegeskorte (2023), Statistical inference on representational geometries, eLife 12.
+//! The formulas are those of rsatoolbox 0.3.2 (`eval_bootstrap*`, `eval_dual_bootstrap`, `extract_variances`). Where it
+//! does something that its text does not say, or that would mislead:
+//!
+//! * its point estimate under a bootstrap is the mean over draws; ours is the score of the data, which is what the row
+//!   shows;
+//! * a draw of one subject several times has a ceiling of 1 there (the subject against itself); here it has none, and is
+//!   left out of what concerns the ceiling;
+//! * it asks whether the first model has a value in a draw, and lets other models' NaN spoil all variances; here a draw
+//!   in which any model is NaN is left out for all, and counted;
+//! * its ceiling in a draw averages over the different subjects, each once, while the models' mean counts a subject as
+//!   often as it was drawn (kept, for equal numbers).
+
+mod permutation;
+mod ranked;
+mod sums;
+#[cfg(test)]
+mod tests;
+mod variance;
+
+use ndarray::Array2;
+use rayon::prelude::*;
+use statistics::Draws;
+
+pub use permutation::{Permuted, permute_stimuli};
+pub use variance::{Generalize, Spread, corrected_variance};
+
+use crate::compare::by_missing_pairs;
+use crate::{Comparison, Rdm, RdmError, StimulusCovariance};
+use ranked::Ranked;
+use sums::Sums;
+
+/// Draws that one thread evaluates at a time. Fixed, as the place where sums are cut decides their last bits.
+const DRAWS_AT_ONCE: usize = 8;
+
+/// The fewest different stimuli a draw needs (rsatoolbox's limit too).
+pub const FEWEST_STIMULI: usize = 3;
+
+/// Scores of resampled data. One table for subjects and for stimuli; for both three: both resampled, subjects alone,
+/// stimuli alone, from the same draws.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replicates {
+    /// Per table draws x (models, then lower and upper bound of the ceiling). `NaN` where a draw gives no number.
+    pub tables: Vec<Array2<f64>>,
+}
+
+/// What is resampled and how often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bootstrap {
+    /// What is drawn with replacement.
+    pub over: Generalize,
+    /// How many draws.
+    pub n_boot: usize,
+    /// Draw i uses stream i of this seed.
+    pub seed: u64,
+    /// Whether the ceiling's bounds are wanted; they are `NaN` otherwise.
+    pub ceiling: bool,
+}
+
+/// Scores of the data under a weighting of stimuli, before subjects are averaged.
+pub(crate) struct Evaluated {
+    /// `models x subjects`
+    pub scores: Array2<f64>,
+    pub subjects: SubjectPart,
+}
+
+/// What the ceiling of any weighting of subjects needs.
+pub(crate) enum SubjectPart {
+    /// Inner products under the comparison of the subjects as they are pooled.
+    Products(Array2<f64>),
+    Ranked(ranked::SubjectRanks),
+}
+
+impl Evaluated {
+    /// Lower and upper bound with these multiplicities of subjects.
+    pub fn ceiling(&self, subjects: &[u32]) -> Result<[f64; 2], RdmError> {
+        let distinct: Vec<usize> = (0..subjects.len()).filter(|&s| subjects[s] > 0).collect();
+        if distinct.len() < 2 {
+            return Ok([f64::NAN; 2]);
+        }
+        match &self.subjects {
+            SubjectPart::Products(q) => Ok(ceiling_of_products(q, subjects, &distinct)),
+            SubjectPart::Ranked(ranked) => Ok(ranked.ceiling(subjects, &distinct)),
+        }
+    }
+
+    fn means(&self, subjects: &[u32]) -> Vec<f64> {
+        let total: f64 = subjects.iter().map(|s| f64::from(*s)).sum();
+        let drawn = |row: ndarray::ArrayView1<f64>| -> f64 {
+            let terms = row.into_iter().zip(subjects).filter(|(_, s)| **s > 0).map(|(v, s)| f64::from(*s) * v);
+            terms.sum::<f64>() / total
+        };
+        self.scores.rows().into_iter().map(drawn).collect()
+    }
+}
+
+/// With `q_jk` the products of pooled-as-needed subjects and `s` their multiplicities, a subject i against the pool of
+/// others is `sum_j s_j q_ji / sqrt(q_ii sum_jk s_j s_k q_jk)`, sums without i; with i for the upper bound.
+fn ceiling_of_products(q: &Array2<f64>, subjects: &[u32], distinct: &[usize]) -> [f64; 2] {
+    let s = |j: usize| f64::from(subjects[j]);
+    let bound = |left_out: Option<usize>, i: usize| {
+        let pool: Vec<usize> = distinct.iter().copied().filter(|j| Some(*j) != left_out).collect();
+        let with: f64 = pool.iter().map(|&j| s(j) * q[(j, i)]).sum();
+        let own: f64 = pool.iter().map(|&j| s(j) * pool.iter().map(|&k| s(k) * q[(j, k)]).sum::<f64>()).sum();
+        with / (own * q[(i, i)]).sqrt()
+    };
+    let n = distinct.len() as f64;
+    let lower = distinct.iter().map(|&i| bound(Some(i), i)).sum::<f64>() / n;
+    let upper = distinct.iter().map(|&i| bound(None, i)).sum::<f64>() / n;
+    [lower, upper]
+}
+
+/// RDMs over the pairs that all of them have.
+enum Engine {
+    Sums(Sums),
+    Ranked(Ranked),
+}
+
+impl Engine {
+    fn new(models: Vec<&[f64]>, subjects: Vec<&[f64]>, kept: Vec<bool>, how: Comparison) -> Engine {
+        match how {
+            Comparison::Spearman | Comparison::RhoA | Comparison::Kendall | Comparison::TauA => {
+                Engine::Ranked(Ranked::new(&models, &subjects, &kept, how))
+            }
+            _ => Engine::Sums(Sums::new(&models, &subjects, kept, how)),
+        }
+    }
+
+    fn evaluate(&self, draws: &[&[u32]]) -> Result<Vec<Evaluated>, RdmError> {
+        match self {
+            Engine::Sums(sums) => sums.evaluate(draws),
+            Engine::Ranked(ranked) => Ok(draws.iter().map(|c| ranked.evaluate(c)).collect()),
+        }
+    }
+}
+
+/// Engines for groups of RDMs that miss the same pairs (almost always one), and for the ceiling.
+pub(crate) struct Engines {
+    groups: Vec<(Vec<usize>, Vec<usize>, Engine)>,
+    /// In place of the only group, where there are several.
+    ceiling: Option<Engine>,
+    n_models: usize,
+    n_subjects: usize,
+}
+
+impl Engines {
+    pub fn new(models: &[Rdm], subjects: &[Rdm], how: Comparison) -> Engines {
+        let of = |rdms: &'_ [Rdm], chosen: &[usize]| -> Vec<Vec<f64>> {
+            chosen.iter().map(|&r| rdms[r].values().to_vec()).collect()
+        };
+        let mut groups = Vec::new();
+        let subject_groups = by_missing_pairs(subjects);
+        for (missing_in_models, here) in by_missing_pairs(models) {
+            for (missing_in_subjects, there) in &subject_groups {
+                let kept: Vec<bool> =
+                    missing_in_models.iter().zip(missing_in_subjects).map(|(m, s)| !m && !s).collect();
+                let (m, s) = (of(models, &here), of(subjects, there));
+                let engine = Engine::new(slices(&m), slices(&s), kept, how);
+                groups.push((here.clone(), there.clone(), engine));
+            }
+        }
+        let ceiling =
+            (groups.len() != 1 || subject_groups.len() != 1 || models.iter().any(|m| m.n_nan() > 0)).then(|| {
+                let n_pairs = subjects.first().map_or(0, |s| s.values().len());
+                let kept = (0..n_pairs).map(|k| subjects.iter().all(|s| s.values()[k].is_finite())).collect();
+                Engine::new(Vec::new(), subjects.iter().map(Rdm::values).collect(), kept, how)
+            });
+        Engines { groups, ceiling, n_models: models.len(), n_subjects: subjects.len() }
+    }
+
+    /// Scores under every weighting, and what its ceilings need (`ceiling` says whether they are wanted).
+    pub fn evaluate(&self, draws: &[&[u32]], ceiling: bool) -> Result<Vec<Evaluated>, RdmError> {
+        let mut parts: Vec<Vec<Evaluated>> = Vec::new();
+        for (_, _, engine) in &self.groups {
+            parts.push(engine.evaluate(draws)?);
+        }
+        let mut pools = match &self.ceiling {
+            Some(engine) if ceiling => Some(engine.evaluate(draws)?),
+            _ => None,
+        };
+        let mut all = Vec::with_capacity(draws.len());
+        for draw in (0..draws.len()).rev() {
+            let mut scores = Array2::from_elem((self.n_models, self.n_subjects), f64::NAN);
+            let mut subjects = None;
+            for ((models, brains, _), part) in self.groups.iter().zip(&mut parts) {
+                let Some(part) = part.pop() else { continue };
+                for (i, &model) in models.iter().enumerate() {
+                    for (j, &brain) in brains.iter().enumerate() {
+                        scores[(model, brain)] = part.scores[(i, j)];
+                    }
+                }
+                subjects = Some(part.subjects);
+            }
+            if let Some(pool) = pools.as_mut().and_then(Vec::pop) {
+                subjects = Some(pool.subjects);
+            }
+            let nothing = || SubjectPart::Products(Array2::from_elem((self.n_subjects, self.n_subjects), f64::NAN));
+            debug_assert!(draw < draws.len());
+            all.push(Evaluated { scores, subjects: subjects.unwrap_or_else(nothing) });
+        }
+        all.reverse();
+        Ok(all)
+    }
+}
+
+fn slices(vectors: &[Vec<f64>]) -> Vec<&[f64]> {
+    vectors.iter().map(Vec::as_slice).collect()
+}
+
+/// How often each of `n` things is drawn in `n` draws with replacement.
+fn multiplicities(n: usize, draws: &mut Draws) -> Vec<u32> {
+    let mut counts = vec![0; n];
+    for _ in 0..n {
+        counts[draws.below(n)] += 1;
+    }
+    counts
+}
+
+/// Mean scores of the models, and the ceiling, in resampled data: see [`crate::inference`].
+///
+/// `sigma` is for the whitened comparisons and needs stimuli that are not resampled: copies of a stimulus would have
+/// the same noise, and no covariance says what is then independent. Pairs without a value are left out of the one
+/// comparison, as in [`crate::compare_all`].
+pub fn bootstrap(
+    models: &[Rdm],
+    subjects: &[Rdm],
+    how: Comparison,
+    sigma: Option<&StimulusCovariance>,
+    plan: Bootstrap,
+) -> Result<Replicates, RdmError> {
+    let expected = subjects.first().map_or(0, Rdm::n_stimuli);
+    crate::pool::same_sizes(models, expected)?;
+    crate::pool::same_sizes(subjects, expected)?;
+    if sigma.is_some() && plan.over != Generalize::Subjects {
+        return Err(RdmError::CovarianceResampled);
+    }
+    let (n_models, n_subjects) = (models.len(), subjects.len());
+    let once = vec![1; expected];
+    let engines = Engines::new(models, subjects, how);
+    let whole = match sigma {
+        None => engines.evaluate(&[&once], plan.ceiling)?.pop(),
+        Some(sigma) => Some(sums::under_covariance(models, subjects, how, sigma)?),
+    };
+    let Some(whole) = whole else {
+        return Err(RdmError::TooFewRdms { given: 0, needed: 1 });
+    };
+    let row = |evaluated: &Evaluated, s: &[u32]| -> Result<Vec<f64>, RdmError> {
+        let mut row = evaluated.means(s);
+        row.extend(if plan.ceiling { evaluated.ceiling(s)? } else { [f64::NAN; 2] });
+        Ok(row)
+    };
+    let each_once = vec![1; n_subjects];
+    let blocks: Vec<usize> = (0..plan.n_boot).step_by(DRAWS_AT_ONCE).collect();
+    let made: Vec<Vec<Vec<Vec<f64>>>> = blocks
+        .into_par_iter()
+        .map(|start| {
+            let drawn: Vec<(Vec<u32>, Vec<u32>)> = (start..(start + DRAWS_AT_ONCE).min(plan.n_boot))
+                .map(|draw| {
+                    let mut draws = Draws::stream(plan.seed, draw as u64);
+                    let s = if plan.over == Generalize::Stimuli {
+                        each_once.clone()
+                    } else {
+                        multiplicities(n_subjects, &mut draws)
+                    };
+                    let c = if plan.over == Generalize::Subjects {
+                        once.clone()
+                    } else {
+                        multiplicities(expected, &mut draws)
+                    };
+                    (s, c)
+                })
+                .collect();
+            if plan.over == Generalize::Subjects {
+                return drawn.iter().map(|(s, _)| Ok(vec![row(&whole, s)?])).collect();
+            }
+            let usable: Vec<bool> =
+                drawn.iter().map(|(_, c)| c.iter().filter(|c| **c > 0).count() >= FEWEST_STIMULI).collect();
+            let stimuli: Vec<&[u32]> =
+                drawn.iter().zip(&usable).filter(|(_, u)| **u).map(|((_, c), _)| c.as_slice()).collect();
+            let mut evaluated = engines.evaluate(&stimuli, plan.ceiling)?.into_iter();
+            drawn
+                .iter()
+                .zip(usable)
+                .map(|((s, _), usable)| {
+                    let here = if usable { evaluated.next() } else { None };
+                    let Some(here) = here else {
+                        let nothing = vec![f64::NAN; n_models + 2];
+                        return Ok(if plan.over == Generalize::Both { vec![nothing; 3] } else { vec![nothing] });
+                    };
+                    Ok(match plan.over {
+                        Generalize::Both => vec![row(&here, s)?, row(&whole, s)?, row(&here, &each_once)?],
+                        _ => vec![row(&here, s)?],
+                    })
+                })
+                .collect()
+        })
+        .collect::<Result<_, RdmError>>()?;
+    let n_tables = if plan.over == Generalize::Both { 3 } else { 1 };
+    let draws: Vec<Vec<Vec<f64>>> = made.into_iter().flatten().collect();
+    let table = |t: usize| Array2::from_shape_fn((plan.n_boot, n_models + 2), |(draw, column)| draws[draw][t][column]);
+    Ok(Replicates { tables: (0..n_tables).map(table).collect() })
+}

@@ -1,0 +1,151 @@
+//! Rank comparisons under weights: the order of every RDM is known before the first draw.
+
+use linear_algebra::product;
+use ndarray::Array2;
+use statistics::concordance::{Order, Scratch, concordance};
+
+use super::{Evaluated, SubjectPart};
+use crate::Comparison;
+
+/// Orders of the values over the pairs in use, models before subjects.
+pub(crate) struct Ranked {
+    how: Comparison,
+    n_models: usize,
+    pairs: Vec<(u32, u32)>,
+    orders: Vec<Order>,
+}
+
+/// The subjects of one draw.
+pub(crate) struct SubjectRanks {
+    how: Comparison,
+    weights: Vec<u32>,
+    orders: Vec<Order>,
+    /// Average ranks.
+    ranks: Vec<Vec<f64>>,
+}
+
+impl Ranked {
+    pub fn new(models: &[&[f64]], subjects: &[&[f64]], kept: &[bool], how: Comparison) -> Ranked {
+        let n = crate::matrix::n_stimuli_of(kept.len()) as u32;
+        let all_pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
+        let pairs = all_pairs.zip(kept).filter(|(_, kept)| **kept).map(|(pair, _)| pair).collect();
+        let cut = |values: &[f64]| -> Vec<f64> {
+            values.iter().zip(kept).filter(|(_, kept)| **kept).map(|(v, _)| *v).collect()
+        };
+        let orders = models.iter().chain(subjects).map(|values| Order::of(&cut(values))).collect();
+        Ranked { how, n_models: models.len(), pairs, orders }
+    }
+
+    /// Scores when stimulus i was drawn `c[i]` times.
+    pub fn evaluate(&self, c: &[u32]) -> Evaluated {
+        let mut place = vec![u32::MAX; self.pairs.len()];
+        let mut weights = Vec::new();
+        for (place, &(i, j)) in place.iter_mut().zip(&self.pairs) {
+            let weight = c[i as usize] * c[j as usize];
+            if weight > 0 {
+                *place = weights.len() as u32;
+                weights.push(weight);
+            }
+        }
+        let mut orders: Vec<Order> = self.orders.iter().map(|order| order.select(&place, weights.len())).collect();
+        let brains = orders.split_off(self.n_models);
+        let ranks: Vec<Vec<f64>> = brains.iter().map(|order| order.average_ranks(&weights)).collect();
+        let scores = match self.how {
+            Comparison::Spearman | Comparison::RhoA => {
+                let models: Vec<Vec<f64>> = orders.iter().map(|order| order.average_ranks(&weights)).collect();
+                similarities(&models, &ranks, &weights, self.how)
+            }
+            _ => {
+                let mut scratch = Scratch::default();
+                Array2::from_shape_fn((orders.len(), brains.len()), |(m, s)| {
+                    tau(&orders[m], &brains[s], &weights, self.how, &mut scratch)
+                })
+            }
+        };
+        let subjects = SubjectPart::Ranked(SubjectRanks { how: self.how, weights, orders: brains, ranks });
+        Evaluated { scores, subjects }
+    }
+}
+
+fn tau(x: &Order, y: &Order, weights: &[u32], how: Comparison, scratch: &mut Scratch) -> f64 {
+    let counts = concordance(x, y, weights, scratch);
+    if how == Comparison::TauA { counts.tau_a() } else { counts.tau_b() }
+}
+
+/// Spearman or rho-a of average ranks: `sum w x y` of centred ranks over the root of the products of their squares, or
+/// over `(W^3 - W) / 12` with `W = sum w`.
+fn similarities(models: &[Vec<f64>], subjects: &[Vec<f64>], weights: &[u32], how: Comparison) -> Array2<f64> {
+    let total: f64 = weights.iter().map(|w| f64::from(*w)).sum();
+    let middle = (total + 1.0) / 2.0;
+    let n = weights.len();
+    let centred = |ranks: &[Vec<f64>], weigh: bool| {
+        let mut all = Vec::with_capacity(ranks.len() * n);
+        for ranks in ranks {
+            match weigh {
+                true => all.extend(ranks.iter().zip(weights).map(|(r, w)| f64::from(*w) * (r - middle))),
+                false => all.extend(ranks.iter().map(|r| r - middle)),
+            }
+        }
+        Array2::from_shape_vec((ranks.len(), n), all).unwrap_or_default()
+    };
+    let mut scores = product(centred(models, false).view(), centred(subjects, true).t());
+    if how == Comparison::RhoA {
+        scores *= 12.0 / (total * total * total - total);
+        return scores;
+    }
+    let length = |ranks: &Vec<f64>| -> f64 {
+        let squares = ranks.iter().zip(weights).map(|(r, w)| f64::from(*w) * (r - middle) * (r - middle));
+        squares.sum::<f64>().sqrt()
+    };
+    let (of_models, of_subjects): (Vec<f64>, Vec<f64>) =
+        (models.iter().map(length).collect(), subjects.iter().map(length).collect());
+    for ((m, s), score) in scores.indexed_iter_mut() {
+        // 0 / 0, the NaN that a constant has.
+        *score /= of_models[m] * of_subjects[s];
+    }
+    scores
+}
+
+impl SubjectRanks {
+    /// The pool of ranks is ranked again in every draw, the one thing here that needs sorting.
+    pub fn ceiling(&self, subjects: &[u32], distinct: &[usize]) -> [f64; 2] {
+        let n = self.weights.len();
+        let mut all = vec![0.0; n];
+        for &s in distinct {
+            let often = f64::from(subjects[s]);
+            all.iter_mut().zip(&self.ranks[s]).for_each(|(sum, rank)| *sum += often * rank);
+        }
+        let pool_of_all = order_of(&all);
+        let mut scratch = Scratch::default();
+        let (mut lower, mut upper) = (0.0, 0.0);
+        for &s in distinct {
+            let often = f64::from(subjects[s]);
+            // Ranks are multiples of 1/2: their sums and differences are exact, and so are ties.
+            let others: Vec<f64> = all.iter().zip(&self.ranks[s]).map(|(sum, rank)| sum - often * rank).collect();
+            lower += self.against(&order_of(&others), s, &mut scratch);
+            upper += self.against(&pool_of_all, s, &mut scratch);
+        }
+        let n = distinct.len() as f64;
+        [lower / n, upper / n]
+    }
+
+    fn against(&self, pool: &Order, subject: usize, scratch: &mut Scratch) -> f64 {
+        match self.how {
+            Comparison::Spearman | Comparison::RhoA => {
+                let pool = pool.average_ranks(&self.weights);
+                similarities(&[pool], &self.ranks[subject..=subject], &self.weights, self.how)[(0, 0)]
+            }
+            _ => tau(pool, &self.orders[subject], &self.weights, self.how, scratch),
+        }
+    }
+}
+
+/// Sums of ranks sort as integers.
+fn order_of(sums: &[f64]) -> Order {
+    let largest = sums.iter().fold(0.0, |largest: f64, v| largest.max(*v));
+    if 2.0 * largest < f64::from(u32::MAX) {
+        let doubled: Vec<u32> = sums.iter().map(|v| (2.0 * v) as u32).collect();
+        return Order::of_integers(&doubled);
+    }
+    Order::of(sums)
+}

@@ -1,0 +1,262 @@
+//! The tests of `rsa compare`: which were asked for, their numbers, and the columns that hold them.
+
+mod evidence;
+mod pairwise;
+
+use crate::args::{Boot, CompareArgs, Test};
+use anyhow::{Result, anyhow, bail};
+use cli::{Cell, Job};
+use evidence::{Evidence, Tested};
+use labelled_rdms::NamedRdm;
+use rdm::inference::{Bootstrap, FEWEST_STIMULI, Generalize, Permuted, Replicates, Spread, bootstrap, permute_stimuli};
+use rdm::{Comparison, NoiseCeiling, Rdm, StimulusCovariance};
+use statistics::signed_rank::Tail;
+
+pub(crate) use pairwise::write as write_pairwise;
+
+/// The numbers of a table of scores that tests start from.
+pub(crate) struct Scores<'a> {
+    pub how: Comparison,
+    /// Per model one score per subject.
+    pub by_subject: Vec<Vec<f64>>,
+    /// Per model its mean over subjects.
+    pub means: Vec<f64>,
+    pub ceiling: Option<&'a NoiseCeiling>,
+}
+
+/// All that was asked for.
+pub(crate) struct Inference {
+    means: Option<Means>,
+    permuted: Option<(Permuted, u32)>,
+    with_ceiling: bool,
+}
+
+struct Means {
+    evidence: Evidence,
+    models: Vec<Tested>,
+    q: Vec<f64>,
+    against_ceiling: Option<(Vec<f64>, Vec<f64>)>,
+    bounds: Option<[Tested; 2]>,
+    words: Words,
+}
+
+/// What every p says of itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Words {
+    test: &'static str,
+    generalize_to: &'static str,
+    n: usize,
+    n_boot: Option<usize>,
+}
+
+/// Refuses what cannot be done, before any work.
+pub(crate) fn check(args: &CompareArgs, brains: &[NamedRdm]) -> Result<()> {
+    let options = &args.inference;
+    let source = brains.first().map_or("brain", |b| b.source.as_str());
+    let n_subjects = brains.len();
+    let n_stimuli = brains.first().map_or(0, |b| b.rdm.n_stimuli());
+    match (options.test, options.boot) {
+        (Some(Test::Wilcoxon), Some(boot)) => {
+            bail!("--test wilcoxon ranks subjects and --boot {} resamples; take one of them", boot.over().as_str())
+        }
+        (Some(Test::Bootstrap), None) => bail!("--test bootstrap needs draws: --boot subjects, stimuli or both"),
+        _ => {}
+    }
+    let subjects_matter = !matches!(options.boot, Some(Boot::Stimuli));
+    if options.test_of_means().is_some() && subjects_matter && n_subjects < 2 {
+        let what = match options.boot {
+            Some(boot) => format!("--boot {}", boot.over().as_str()),
+            None => "a test over subjects".to_string(),
+        };
+        bail!("{source}: {n_subjects} brain RDM; {what} needs at least 2 (--boot stimuli needs 1)");
+    }
+    if matches!(options.boot, Some(Boot::Stimuli | Boot::Both)) {
+        if n_stimuli < 2 * FEWEST_STIMULI {
+            bail!(
+                "{source}: {n_stimuli} stimuli; --boot {} needs at least {}, or too many draws have fewer than \
+                 {FEWEST_STIMULI} different ones",
+                options.boot.map_or("", |b| b.over().as_str()),
+                2 * FEWEST_STIMULI
+            );
+        }
+        if args.sigma_k.is_some() {
+            bail!(
+                "--sigma-k with resampled stimuli: a stimulus drawn twice has its noise twice, and no covariance says what \
+                 is then independent; take --boot subjects, or leave --sigma-k out"
+            );
+        }
+    }
+    if let Some(n_perm) = options.perm {
+        let orders: f64 = (1..=n_stimuli).map(|k| k as f64).product();
+        if orders <= f64::from(n_perm) {
+            bail!(
+                "{source}: {n_stimuli} stimuli have {orders} orders, fewer than the {n_perm} of --perm plus the own one"
+            );
+        }
+    }
+    Ok(())
+}
+
+impl Inference {
+    pub fn of(
+        job: &Job,
+        args: &CompareArgs,
+        models: &[Rdm],
+        brains: &[Rdm],
+        scores: &Scores,
+        sigma: Option<&StimulusCovariance>,
+    ) -> Result<Inference> {
+        let options = &args.inference;
+        let means = match options.test_of_means() {
+            None => None,
+            Some(test) => {
+                let evidence = match options.boot {
+                    None => Evidence::of_subjects(scores, test == Test::Wilcoxon),
+                    Some(boot) => {
+                        let plan = Bootstrap {
+                            over: boot.over(),
+                            n_boot: options.n_boot as usize,
+                            seed: options.seed,
+                            ceiling: scores.ceiling.is_some(),
+                        };
+                        let replicates = bootstrap(models, brains, scores.how, sigma, plan)
+                            .map_err(|error| anyhow!("--boot {}: {error}", boot.over().as_str()))?;
+                        of_draws(job, args, boot.over(), replicates, scores, test == Test::Bootstrap, models, brains)?
+                    }
+                };
+                Some(Means::of(evidence, args, scores, brains))
+            }
+        };
+        if options.boot.is_some() || options.perm.is_some() {
+            job.record("seed", options.seed);
+        }
+        let permuted = match options.perm {
+            None => None,
+            Some(n) => {
+                let found = permute_stimuli(models, brains, scores.how, sigma, n as usize, options.seed)
+                    .map_err(|error| anyhow!("--perm: {error}"))?;
+                Some((found, n))
+            }
+        };
+        Ok(Inference { means, permuted, with_ceiling: scores.ceiling.is_some() })
+    }
+
+    /// The columns, in order.
+    pub fn columns(&self) -> Vec<&'static str> {
+        let mut columns = Vec::new();
+        if self.means.is_some() {
+            columns.extend(["se", "ci_lo", "ci_hi", "t", "df", "p", "q"]);
+            if self.with_ceiling {
+                columns.extend(["p_ceiling", "q_ceiling", "lower_ci_lo", "lower_ci_hi", "lower_p"]);
+                columns.extend(["upper_ci_lo", "upper_ci_hi", "upper_p"]);
+            }
+            columns.extend(["test", "generalize_to", "n", "n_boot"]);
+        }
+        if self.permuted.is_some() {
+            columns.extend(["p_perm", "p_perm_fwer", "n_perm"]);
+        }
+        columns
+    }
+
+    /// The cells of a model's row `mean`.
+    pub fn cells(&self, model: usize) -> Vec<Cell<'static>> {
+        let mut cells: Vec<Cell> = Vec::new();
+        if let Some(means) = &self.means {
+            let Tested { se, ci, t, df, p } = means.models[model];
+            cells.extend([se.into(), ci[0].into(), ci[1].into(), t.into(), df.into(), p.into(), means.q[model].into()]);
+            if self.with_ceiling {
+                let (p, q) = means.against_ceiling.as_ref().map_or((f64::NAN, f64::NAN), |(p, q)| (p[model], q[model]));
+                cells.extend([p.into(), q.into()]);
+                for bound in means.bounds.iter().flatten() {
+                    cells.extend([bound.ci[0].into(), bound.ci[1].into(), bound.p.into()]);
+                }
+            }
+            cells.extend(means.words.cells());
+        }
+        if let Some((permuted, n)) = &self.permuted {
+            cells.extend([permuted.p[model].into(), permuted.p_max[model].into(), (*n as usize).into()]);
+        }
+        cells
+    }
+
+    /// As many empty cells, for the rows of subjects.
+    pub fn empty(&self) -> Vec<Cell<'static>> {
+        self.columns().iter().map(|_| Cell::from(None::<f64>)).collect()
+    }
+}
+
+impl Words {
+    fn cells(self) -> [Cell<'static>; 4] {
+        [self.test.into(), self.generalize_to.into(), self.n.into(), self.n_boot.into()]
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // the parts of one call, each used once
+fn of_draws(
+    job: &Job,
+    args: &CompareArgs,
+    over: Generalize,
+    replicates: Replicates,
+    scores: &Scores,
+    percentile: bool,
+    models: &[Rdm],
+    brains: &[Rdm],
+) -> Result<Evidence> {
+    let n_boot = args.inference.n_boot as usize;
+    let (n_subjects, n_stimuli) = (brains.len(), brains[0].n_stimuli());
+    // A model without a score has no draws either; it takes none from the others.
+    let usable: Vec<usize> = (0..models.len()).filter(|&m| scores.means[m].is_finite()).collect();
+    let alone = Spread::new(&replicates, &usable, over, n_subjects, n_stimuli);
+    let with_bounds: Vec<usize> = usable.iter().copied().chain([models.len(), models.len() + 1]).collect();
+    let with_ceiling = scores.ceiling.map(|_| Spread::new(&replicates, &with_bounds, over, n_subjects, n_stimuli));
+    for (what, spread) in [("a score", Some(&alone)), ("a ceiling", with_ceiling.as_ref())] {
+        let Some(used) = spread.map(|s| s.draws.len()) else { continue };
+        if used < n_boot {
+            let text = format!(
+                "--boot {}: {} of {n_boot} draws give no {what} (fewer than {FEWEST_STIMULI} different stimuli, one \
+                 subject only, or a constant RDM)",
+                over.as_str(),
+                n_boot - used,
+            );
+            if used * 2 < n_boot {
+                bail!(
+                    "{text}; more than half are too many to go on: take more {}",
+                    match over {
+                        Generalize::Subjects => "subjects",
+                        _ => "stimuli (or subjects)",
+                    }
+                );
+            }
+            job.warn(format!("{text}; left out"));
+        }
+    }
+    Ok(Evidence::of_draws(replicates, alone, with_ceiling, over, n_subjects, n_stimuli, percentile))
+}
+
+impl Means {
+    fn of(evidence: Evidence, args: &CompareArgs, scores: &Scores, brains: &[Rdm]) -> Means {
+        let n_models = scores.means.len();
+        let over = args.inference.boot.map_or(Generalize::Subjects, Boot::over);
+        let correct = |p: &[f64]| args.inference.correct.adjust(p);
+        let models: Vec<Tested> =
+            (0..n_models).map(|m| evidence.test(&[(m, 1.0)], scores.means[m], 0.0, Tail::Greater)).collect();
+        let q = correct(&models.iter().map(|m| m.p).collect::<Vec<f64>>());
+        let against_ceiling = scores.ceiling.map(|ceiling| {
+            let p: Vec<f64> =
+                (0..n_models).map(|m| evidence.against_lower(m, n_models, scores.means[m], ceiling.lower).p).collect();
+            let q = correct(&p);
+            (p, q)
+        });
+        let bounds = scores.ceiling.map(|ceiling| {
+            [(n_models, ceiling.lower), (n_models + 1, ceiling.upper)]
+                .map(|(column, value)| evidence.test(&[(column, 1.0)], value, 0.0, Tail::Greater))
+        });
+        let words = Words {
+            test: evidence.name(),
+            generalize_to: over.as_str(),
+            n: over.n(brains.len(), brains[0].n_stimuli()),
+            n_boot: evidence.n_boot(),
+        };
+        Means { evidence, models, q, against_ceiling, bounds, words }
+    }
+}

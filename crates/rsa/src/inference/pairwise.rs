@@ -1,0 +1,65 @@
+//! `--pairwise`: every model against every other.
+
+use super::{Inference, Tested};
+use crate::CompareArgs;
+use anyhow::Result;
+use cli::{Job, Output, TableWriter};
+use labelled_rdms::NamedRdm;
+use statistics::signed_rank::Tail;
+
+/// Writes the table, if it was asked for. `means` are the models' scores.
+pub(crate) fn write(
+    job: &Job,
+    args: &CompareArgs,
+    out: Option<Output>,
+    inference: &Inference,
+    models: &[NamedRdm],
+    means: &[f64],
+) -> Result<()> {
+    let (Some(out), Some(tests)) = (out, &inference.means) else {
+        return Ok(());
+    };
+    let pairs: Vec<(usize, usize)> =
+        (0..models.len()).flat_map(|a| (a + 1..models.len()).map(move |b| (a, b))).collect();
+    let found: Vec<Tested> = pairs
+        .iter()
+        .map(|&(a, b)| tests.evidence.test(&[(a, 1.0), (b, -1.0)], means[a] - means[b], 0.0, Tail::TwoSided))
+        .collect();
+    let q = args.inference.correct.adjust(&found.iter().map(|f| f.p).collect::<Vec<f64>>());
+    let columns = [
+        "model_a",
+        "model_b",
+        "compare",
+        "difference",
+        "se",
+        "ci_lo",
+        "ci_hi",
+        "t",
+        "df",
+        "p",
+        "q",
+        "test",
+        "generalize_to",
+        "n",
+        "n_boot",
+    ];
+    let mut table = TableWriter::new(out, args.format, &columns)?;
+    for ((&(a, b), found), q) in pairs.iter().zip(&found).zip(q) {
+        let mut row = vec![
+            (&models[a].name).into(),
+            (&models[b].name).into(),
+            args.compare.as_str().into(),
+            (means[a] - means[b]).into(),
+            found.se.into(),
+            found.ci[0].into(),
+            found.ci[1].into(),
+            found.t.into(),
+            found.df.into(),
+            found.p.into(),
+            q.into(),
+        ];
+        row.extend(tests.words.cells());
+        table.row(&row)?;
+    }
+    table.into_inner().commit(job)
+}

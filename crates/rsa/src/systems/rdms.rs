@@ -1,0 +1,141 @@
+//! Systems that are RDMs: compared pair by pair, with controls, or by their second moments.
+
+use super::{Score, Systems};
+use crate::{Bures, CompareArgs, Measure};
+use anyhow::{Result, anyhow, bail};
+use cli::{Input, Job};
+use labelled_inputs::tell_names_apart;
+use labelled_rdms::{NamedRdm, check_nan, into_one_order, read_rdms};
+use ndarray::Array2;
+use rayon::prelude::*;
+use rdm::{
+    Compared, Comparison, ControlledSide, NoSecondMoment, Rdm, Scale, SecondMoment, StimulusCovariance,
+    bures_similarity, bures_squared_distance, compare_all_under, compare_partial,
+};
+use statistics::Reason;
+
+/// Reads models, brains and controls, brains first, in the order of the first brain.
+pub(super) fn read(job: &Job, args: &CompareArgs) -> Result<Systems> {
+    // No input would mean stdin.
+    let some = |inputs: &[Input], names: &[String]| match inputs {
+        [] => Ok(Vec::new()),
+        inputs => read_rdms(job, inputs, names),
+    };
+    let mut all = some(&args.brain, &args.brain_names)?;
+    let n_brains = all.len();
+    all.extend(some(args.model_inputs(), &args.names)?);
+    let n_systems = all.len();
+    if args.systems.all_pairs {
+        let mut names: Vec<String> = all.iter().map(|s| s.name.clone()).collect();
+        let sources: Vec<&str> = all.iter().map(|s| s.source.as_str()).collect();
+        tell_names_apart(&mut names, &sources)?;
+        all.iter_mut().zip(names).for_each(|(system, name)| system.name = name);
+    }
+    if let Some((option, controls)) = args.systems.controls() {
+        let controls = some(controls, &[])?;
+        job.record(option, controls.iter().map(|c| c.name.clone()).collect::<Vec<_>>());
+        all.extend(controls);
+    }
+    into_one_order(job, args.join, &mut all)?;
+    let sigma = crate::sigma_k::read(job, args, &mut all)?;
+    for named in &all {
+        check_nan(job, &named.source, &named.rdm, why(args.compare), args.allow_nan)?;
+    }
+    let controls = all.split_off(n_systems);
+    if let Some(flat) = controls.iter().find(|c| is_constant(&c.rdm)) {
+        bail!("{}: this control is constant, so it explains nothing; leave it out", flat.source);
+    }
+    let n_stimuli = all[0].rdm.n_stimuli();
+    let names = all.iter().map(|s| s.name.clone()).collect();
+    let (compare, together, score): (String, bool, super::Scorer) = match (args.compare, args.systems.controls()) {
+        (Measure::Rdms(how), Some((option, _))) => {
+            let side = if option == "partial" { ControlledSide::Both } else { ControlledSide::Model };
+            let scale = if how == Comparison::Spearman { Scale::Ranks } else { Scale::Values };
+            (format!("{option}-{how}"), true, partial(all, controls, side, scale))
+        }
+        (Measure::Rdms(how), None) => {
+            // Rank correlations by pairs are no matrix product: half of the square is half of the work.
+            let together = !matches!(how, Comparison::Kendall | Comparison::TauA);
+            (how.to_string(), together, plain(all, how, sigma))
+        }
+        (Measure::Bures(scale), _) => (args.compare.as_str().into(), false, bures(job, all, scale)?),
+        (Measure::Matrices(_), _) => bail!("matrices are not read as RDMs"),
+    };
+    Ok(Systems { names, n_brains, n_stimuli, compare, score, together })
+}
+
+fn why(measure: Measure) -> &'static str {
+    match measure {
+        Measure::Bures(_) => "; --compare bures needs all pairs and gives NaN",
+        _ => "; left out and counted in n_pairs",
+    }
+}
+
+fn is_constant(rdm: &Rdm) -> bool {
+    let mut values = rdm.values().iter().filter(|v| v.is_finite());
+    let first = values.next();
+    values.all(|v| Some(v) == first)
+}
+
+fn chosen(all: &[NamedRdm], some: &[usize]) -> Vec<Rdm> {
+    some.iter().map(|&k| all[k].rdm.clone()).collect()
+}
+
+fn plain(all: Vec<NamedRdm>, how: Comparison, sigma: Option<StimulusCovariance>) -> super::Scorer {
+    Box::new(move |rows, columns| {
+        let scores = compare_all_under(&chosen(&all, rows), &chosen(&all, columns), how, sigma.as_ref())?;
+        let one = |found: Compared| Score {
+            value: found.value,
+            n_pairs: Some(found.n_pairs),
+            reason: crate::compare::reason(&found),
+        };
+        Ok(scores.mapv(one))
+    })
+}
+
+fn partial(all: Vec<NamedRdm>, controls: Vec<NamedRdm>, side: ControlledSide, scale: Scale) -> super::Scorer {
+    let controls: Vec<Rdm> = controls.into_iter().map(|c| c.rdm).collect();
+    Box::new(move |rows, columns| {
+        let scores = compare_partial(&chosen(&all, rows), &chosen(&all, columns), &controls, side, scale)?;
+        Ok(scores.mapv(|s| Score { value: s.value, n_pairs: Some(s.n_pairs), reason: s.reason }))
+    })
+}
+
+fn bures(job: &Job, all: Vec<NamedRdm>, scale: Bures) -> Result<super::Scorer> {
+    let moments: Vec<Result<SecondMoment, NoSecondMoment>> =
+        all.par_iter().map(|named| SecondMoment::of(&named.rdm)).collect();
+    for (named, moment) in all.iter().zip(&moments) {
+        match moment {
+            Err(error @ NoSecondMoment::NotEuclidean { .. }) => {
+                job.warn(format!("{}: {error}; its --compare bures is NaN", named.source));
+            }
+            Err(error @ NoSecondMoment::NoConvergence { .. }) => return Err(anyhow!("{}: {error}", named.source)),
+            // Counted when the RDMs were checked.
+            Err(NoSecondMoment::Missing { .. }) | Ok(_) => {}
+        }
+    }
+    let n_pairs = all[0].rdm.values().len();
+    let one = move |a: &Result<SecondMoment, NoSecondMoment>, b: &Result<SecondMoment, NoSecondMoment>| {
+        let (value, reason) = match (a, b) {
+            (Err(error), _) | (_, Err(error)) => (
+                f64::NAN,
+                Some(match error {
+                    NoSecondMoment::Missing { .. } => Reason::NanInput,
+                    _ => Reason::NotEuclidean,
+                }),
+            ),
+            (Ok(a), Ok(b)) => match scale {
+                Bures::Similarity if a.is_zero() || b.is_zero() => (f64::NAN, Some(Reason::Constant)),
+                Bures::Similarity => (bures_similarity(a, b), None),
+                Bures::Squared => (bures_squared_distance(a, b), None),
+                Bures::Distance => (bures_squared_distance(a, b).sqrt(), None),
+            },
+        };
+        Score { value, n_pairs: Some(n_pairs), reason }
+    };
+    Ok(Box::new(move |rows, columns| {
+        let pairs = (0..rows.len() * columns.len()).into_par_iter();
+        let at = |k: usize| one(&moments[rows[k / columns.len()]], &moments[columns[k % columns.len()]]);
+        Ok(Array2::from_shape_vec((rows.len(), columns.len()), pairs.map(at).collect())?)
+    }))
+}
