@@ -11,7 +11,7 @@ testdata/golden/inference/values.json    whitened: comparison -> identity, sigma
                                          what extract_variances makes of them
                                          tests: p of t_test_0, t_tests, t_test_nc from means, variances, dof; wilcoxon p
                                          fits: comparison -> weighted (fit_regress_nn), select, interpolate: weights of the three models
-                                         monte_carlo: model variances of eval_dual_bootstrap, 1000 draws
+                                         monte_carlo: variances from the draws of eval_dual_bootstrap, 1000 without the constant ones
 """
 
 import numpy as np
@@ -138,7 +138,13 @@ def monte_carlo(models, subjects):
     np.random.seed(0)  # rsatoolbox draws from the global generator
     fixed = [ModelFixed(f"m{i}", m) for i, m in enumerate(models)]
     result = eval_dual_bootstrap(fixed, RDMs(subjects), method="corr", N=1000)
-    return {"variances": result.model_var, "lower": result.noise_ceil_var[:, 0]}
+    # A model of two categories is constant when all stimuli drawn are of one. rsatoolbox gives it 0 there, an outlier that
+    # adds half to its variance; such draws are left out, as we do.
+    table = np.concatenate([result.evaluations[:, :, 0, 0], result.noise_ceiling[:, :, 0].transpose(1, 0, 2)], 1)
+    used = np.isfinite(table).all((1, 2)) & (table != 0).all((1, 2))
+    covariances = np.stack([np.cov(table[used, :, factor].T) for factor in range(3)])
+    model, _, ceiling = inference_util.extract_variances(covariances, True, subjects.shape[0], 10)
+    return {"variances": model, "lower": ceiling[:, 0], "constant": np.sum(~used)}
 
 
 def make(testdata):

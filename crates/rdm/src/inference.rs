@@ -14,6 +14,9 @@
 //!   left out of what concerns the ceiling;
 //! * it asks whether the first model has a value in a draw, and lets other models' NaN spoil all variances; here a draw
 //!   in which any model is NaN is left out for all, and counted;
+//! * a model that is constant over the pairs of a draw (two categories, all stimuli drawn from one) has a similarity of 0
+//!   there instead of none: an outlier, which in 10 stimuli adds half to the variance; such draws are left out here;
+//! * its p of a bootstrap without t is `(1 + b) / N`, which can exceed 1; ours is `(1 + b) / (1 + N)`;
 //! * its ceiling in a draw averages over the different subjects, each once, while the models' mean counts a subject as
 //!   often as it was drawn (kept, for equal numbers).
 
