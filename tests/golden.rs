@@ -11,6 +11,8 @@ mod ceilings;
 mod distances;
 #[path = "golden/fmri.rs"]
 mod fmri;
+#[path = "golden/inference.rs"]
+mod inference;
 #[path = "golden/interop.rs"]
 mod interop;
 #[path = "golden/load.rs"]

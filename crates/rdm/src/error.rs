@@ -133,6 +133,25 @@ pub enum RdmError {
         /// Number of folds given.
         n_folds: usize,
     },
+    /// More groups than there are things to group.
+    #[error("{folds} folds need at least {needed}, but {given} are given")]
+    TooManyFolds {
+        /// Number of groups.
+        folds: usize,
+        /// Subjects or stimuli that so many groups need.
+        needed: usize,
+        /// How many there are.
+        given: usize,
+    },
+    /// A weighted model under a comparison of ranks.
+    #[error(
+        "weights are fitted by least squares, which {comparison} has not; take pearson, cosine, corr_cov or cosine_cov (or \
+         the kinds select and interpolate)"
+    )]
+    NoLeastSquares {
+        /// Name of the comparison.
+        comparison: &'static str,
+    },
     /// A name that is no transform.
     #[error(
         "\"{0}\" is not a transform (rank, sqrt, square, positive, minmax, geotopological(LOW,HIGH) with \

@@ -15,6 +15,7 @@ mod comparison;
 mod crossvalidated;
 mod distance;
 mod error;
+mod fitted;
 pub mod inference;
 mod isotonic;
 mod linkage;
@@ -38,6 +39,7 @@ pub use distance::{
     Averaged, Distance, Distances, InMemory, Patterns, Selected, UnusableRow, distances, distances_of, gather,
 };
 pub use error::RdmError;
+pub use fitted::{CrossValidated, Folding, ModelKind, cross_validate, default_folding, fit, predict};
 pub use linkage::{Linkage, Merge, MissingPairs, leaf_order, linkage};
 pub use matrix::Rdm;
 pub use mds::{

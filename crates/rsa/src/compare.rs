@@ -1,12 +1,14 @@
 //! `rsa compare`: model RDMs against brain RDMs.
 
+use crate::fitted;
 use crate::inference::{self, Inference, Scores};
 use crate::{CompareArgs, Measure};
 use anyhow::{Result, anyhow, bail};
 use cli::{Cell, Job, Output, TableWriter};
 use labelled_rdms::{NamedRdm, check_nan, column, into_one_order, read_rdms};
 use rdm::{
-    Compared, Comparison, NoiseCeiling, Rdm, RdmError, StimulusCovariance, compare_all_under, noise_ceiling_under,
+    Compared, Comparison, ModelKind, NoiseCeiling, Rdm, RdmError, StimulusCovariance, compare_all_under,
+    noise_ceiling_under,
 };
 use statistics::{Reason, mean};
 
@@ -18,7 +20,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let pairwise = args.inference.pairwise.as_deref().map(|file| Output::text(Some(file))).transpose()?;
     job.record("compare", args.compare.as_str());
     let brains = read_rdms(&job, &args.brain, &args.brain_names)?;
-    let models = read_rdms(&job, &args.models, &args.names)?;
+    let (models, counts) = fitted::read(&job, args)?.split();
     let n_brains = brains.len();
     if let Some(brain) = brains.iter().find(|b| b.name == "mean") {
         bail!(
@@ -41,10 +43,22 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let (brains, models) = all.split_at(n_brains);
     inference::check(args, brains)?;
     let brain_rdms: Vec<Rdm> = brains.iter().map(|b| b.rdm.clone()).collect();
-    let model_rdms: Vec<Rdm> = models.iter().map(|m| m.rdm.clone()).collect();
+    let models = fitted::group(models, &counts);
+    let model_rdms: Vec<Rdm> = models.shown.iter().map(|m| m.rdm.clone()).collect();
 
-    let scores = compare_all_under(&model_rdms, &brain_rdms, how, sigma.as_ref())?;
-    let ceiling = args.ceiling.then(|| ceiling(brains, &brain_rdms, how, sigma.as_ref())).transpose()?;
+    let folding = (args.model != ModelKind::Fixed).then(|| fitted::folding(args, brains)).transpose()?;
+    let (scores, ceiling) = match folding {
+        None => {
+            let scores = compare_all_under(&model_rdms, &brain_rdms, how, sigma.as_ref())?;
+            let bounds = args.ceiling.then(|| ceiling(brains, &brain_rdms, how, sigma.as_ref()));
+            (scores, bounds.transpose()?)
+        }
+        Some(folding) => {
+            job.record("seed", folding.seed);
+            let held_out = fitted::score(args, how, &models, &brain_rdms, folding)?;
+            (held_out.scores, held_out.ceiling)
+        }
+    };
 
     let by_subject: Vec<Vec<f64>> = scores.rows().into_iter().map(|r| r.iter().map(|s| s.value).collect()).collect();
     let means: Vec<f64> = by_subject.iter().map(|values| mean(values)).collect();
@@ -52,11 +66,12 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let inference = Inference::of(&job, args, &model_rdms, &brain_rdms, &known, sigma.as_ref())?;
 
     let mut columns = vec!["model", "subject", "compare", "n_stimuli", "n_pairs", column(how), "lower", "upper"];
+    columns.extend(folding.iter().flat_map(|_| fitted::COLUMNS));
     columns.extend(inference.columns());
     columns.push("reason");
     let mut table = TableWriter::new(out, args.format, &columns)?;
     let bound = |of: fn(&NoiseCeiling) -> f64| Cell::from(ceiling.as_ref().map(of));
-    for (place, (model, scores)) in models.iter().zip(scores.rows()).enumerate() {
+    for (place, (model, scores)) in models.shown.iter().zip(scores.rows()).enumerate() {
         let n_stimuli = model.rdm.n_stimuli();
         let mut row = |subject: &str, n_pairs: usize, score: f64, bounds: [Cell; 2], reason: Option<Reason>| {
             let mut cells = vec![
@@ -68,6 +83,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
                 score.into(),
             ];
             cells.extend(bounds);
+            cells.extend(folding.iter().flat_map(|f| fitted::cells(args, models.groups[place].len(), *f)));
             cells.extend(if subject == "mean" { inference.cells(place) } else { inference.empty() });
             cells.push(reason.map(Reason::as_str).into());
             table.row(&cells)
@@ -82,7 +98,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
         let first_reason = scores.iter().find_map(reason);
         row("mean", n_pairs, known.means[place], [bound(|c| c.lower), bound(|c| c.upper)], first_reason)?;
     }
-    inference::write_pairwise(&job, args, pairwise, &inference, models, &known.means)?;
+    inference::write_pairwise(&job, args, pairwise, &inference, &models.shown, &known.means)?;
     table.into_inner().commit(&job)
 }
 

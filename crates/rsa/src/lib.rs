@@ -5,6 +5,7 @@ mod args;
 mod betas;
 mod compare;
 mod dissimilarities;
+mod fitted;
 mod held;
 mod inference;
 mod mds_verb;

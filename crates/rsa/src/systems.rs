@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use cli::{Cell, Input, Job, Output, TableWriter};
 use ndarray::Array2;
 use rayon::prelude::*;
-use rdm::Comparison;
+use rdm::{Comparison, ModelKind};
 use statistics::{Reason, mean};
 
 /// What one pair of systems gave.
@@ -84,11 +84,12 @@ fn check(args: &CompareArgs) -> Result<()> {
         ("--test", asked.test.is_some()),
         ("--perm", asked.perm.is_some()),
         ("--pairwise", asked.pairwise.is_some()),
+        ("--model", args.model != ModelKind::Fixed || args.cv_k.is_some()),
     ];
     if let Some((option, _)) = inference.iter().find(|(_, given)| *given) {
         bail!(
             "{option} is for the scores of model RDMs against brain RDMs; --all-pairs, controls, bures and matrices have no \
-             tests (write the table of scores and test over subjects)"
+             fitted models and no tests (write the table of scores and test over subjects)"
         );
     }
     if let Some((option, _)) = args.systems.controls() {

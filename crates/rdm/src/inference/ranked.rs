@@ -47,7 +47,7 @@ impl Ranked {
                 weights.push(weight);
             }
         }
-        let mut orders: Vec<Order> = self.orders.iter().map(|order| order.select(&place, weights.len())).collect();
+        let mut orders: Vec<Order> = self.orders.iter().map(|order| order.select(&place, &weights)).collect();
         let brains = orders.split_off(self.n_models);
         let ranks: Vec<Vec<f64>> = brains.iter().map(|order| order.average_ranks(&weights)).collect();
         let scores = match self.how {
@@ -115,14 +115,14 @@ impl SubjectRanks {
             let often = f64::from(subjects[s]);
             all.iter_mut().zip(&self.ranks[s]).for_each(|(sum, rank)| *sum += often * rank);
         }
-        let pool_of_all = order_of(&all);
+        let pool_of_all = order_of(&all, &self.weights);
         let mut scratch = Scratch::default();
         let (mut lower, mut upper) = (0.0, 0.0);
         for &s in distinct {
             let often = f64::from(subjects[s]);
             // Ranks are multiples of 1/2: their sums and differences are exact, and so are ties.
             let others: Vec<f64> = all.iter().zip(&self.ranks[s]).map(|(sum, rank)| sum - often * rank).collect();
-            lower += self.against(&order_of(&others), s, &mut scratch);
+            lower += self.against(&order_of(&others, &self.weights), s, &mut scratch);
             upper += self.against(&pool_of_all, s, &mut scratch);
         }
         let n = distinct.len() as f64;
@@ -141,7 +141,12 @@ impl SubjectRanks {
 }
 
 /// Sums of ranks sort as integers.
-fn order_of(sums: &[f64]) -> Order {
+fn order_of(sums: &[f64], weights: &[u32]) -> Order {
+    let as_they_are: Vec<u32> = (0..weights.len() as u32).collect();
+    sorted(sums).select(&as_they_are, weights)
+}
+
+fn sorted(sums: &[f64]) -> Order {
     let largest = sums.iter().fold(0.0, |largest: f64, v| largest.max(*v));
     if 2.0 * largest < f64::from(u32::MAX) {
         let doubled: Vec<u32> = sums.iter().map(|v| (2.0 * v) as u32).collect();

@@ -2,6 +2,7 @@
 
 use cli::{Common, Format, Input};
 use labelled_inputs::JoinArgs;
+use rdm::ModelKind;
 
 use super::{InferenceArgs, Measure, SystemArgs};
 
@@ -24,6 +25,12 @@ pub struct CompareArgs {
     /// Add the noise ceiling over subjects: columns lower and upper
     #[arg(long)]
     pub ceiling: bool,
+    /// What the RDMs of one MODEL file are: models (fixed), or components of one: weighted, select, interpolate
+    #[arg(long, value_name = "KIND", default_value = "fixed")]
+    pub model: ModelKind,
+    /// With a fitted --model: groups of subjects and of stimuli of its folds [default: by their numbers, 2 to 5]
+    #[arg(long, value_name = "SUBJECTS,STIMULI", value_parser = folds)]
+    pub cv_k: Option<[usize; 2]>,
     /// How sure the means are.
     #[command(flatten)]
     pub inference: InferenceArgs,
@@ -48,6 +55,14 @@ pub struct CompareArgs {
     /// Shared options.
     #[command(flatten)]
     pub common: Common,
+}
+
+fn folds(text: &str) -> Result<[usize; 2], String> {
+    let parsed: Option<Vec<usize>> = text.split(',').map(|k| k.trim().parse().ok().filter(|k| *k > 0)).collect();
+    match parsed.as_deref() {
+        Some(&[subjects, stimuli]) => Ok([subjects, stimuli]),
+        _ => Err(format!("\"{text}\" is not two numbers from 1, as in 3,5 (groups of subjects, groups of stimuli)")),
+    }
 }
 
 const COMPARE_NOTES: &str = "\
@@ -77,6 +92,12 @@ With --perm N (shuffles the stimulus labels of all models alike):
   n_perm          N
 --pairwise FILE: model_a, model_b, compare, difference (a - b), se, ci_lo, ci_hi, t, df, p (two-sided), q,
 test, generalize_to, n, n_boot.
+
+With --model weighted, select or interpolate the RDMs of one file are one model, fitted for --compare to
+some subjects and stimuli and scored on others (never on the same): weighted is a sum with weights not below
+0 by least squares (not for ranks), select the best one, interpolate a point between neighbours. A score is
+the mean over the folds of stimuli that a subject was held out of, n_pairs their sum; the ceiling is over the
+same pairs. Further columns: model_kind, n_components, folds (groups of subjects x stimuli).
 
 Inference (Schuett et al. 2023): --boot subjects|stimuli draws N times with replacement; the variance over
 draws times n/(n-1) gives se. --boot both corrects the variance of drawing both, which counts measurement
@@ -124,6 +145,7 @@ Examples:
   rsa rdm acts.npy | rsa compare - --brain ffa.npy --names resnet50
   rsa compare m*.npy --brain sub-*.npy --ceiling --boot both --pairwise pairs.csv > scores.csv
   rsa compare m1.npy m2.npy --brain sub-*.npy --compare rho-a --test wilcoxon --perm 1000
+  cat layer*.npy | rsa compare - --brain sub-*.npy --model weighted --names resnet50 --test t
   rsa compare ann.npy --brain ffa.npy --partial pixels.npy
   rsa compare acts.npy --brain voxels.npy --compare cka-debiased
   rsa compare ann.npy --brain sub-*.npy --all-pairs | rsa mds --pairs a,b --value r --similarity";

@@ -1,0 +1,199 @@
+//! Folds over subjects and stimuli: a model is never scored on what it was fitted to.
+
+use ndarray::Array2;
+use rayon::prelude::*;
+use statistics::{Draws, mean};
+
+use super::{ModelKind, fit, predict};
+use crate::{Compared, Comparison, NoiseCeiling, Rdm, RdmError, compare_all, noise_ceiling};
+
+/// The fewest stimuli of a fold: 3 pairs (rsatoolbox's limit).
+const FEWEST: usize = 3;
+
+/// How many folds; 1 does not split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Folding {
+    /// Groups of subjects.
+    pub subjects: usize,
+    /// Groups of stimuli.
+    pub stimuli: usize,
+    /// Of the random groups.
+    pub seed: u64,
+}
+
+/// rsatoolbox's defaults: 2 groups of subjects, from 6 on 3, from 12 on 4, from 20 on 5 (one subject is not split); 2
+/// groups of stimuli, from 12 on 3, from 24 on 4, from 40 on 5.
+pub fn default_folding(n_subjects: usize, n_stimuli: usize, seed: u64) -> Folding {
+    let groups = |n: usize, limits: [usize; 3]| 2 + limits.iter().filter(|limit| n >= **limit).count();
+    let subjects = if n_subjects < 2 { 1 } else { groups(n_subjects, [6, 12, 20]) };
+    Folding { subjects, stimuli: groups(n_stimuli, [12, 24, 40]), seed }
+}
+
+/// Scores on held-out data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CrossValidated {
+    /// `models x subjects`: the mean over the folds of stimuli of what the model fitted without the subject's group and
+    /// without those stimuli scores; `n_pairs` and `n_nan` are summed over folds.
+    pub scores: Array2<Compared>,
+    /// The ceiling over the same held-out stimuli, if asked for.
+    pub ceiling: Option<NoiseCeiling>,
+}
+
+/// Cross-validated scores of models of several components each.
+pub fn cross_validate(
+    models: &[Vec<Rdm>],
+    subjects: &[Rdm],
+    kind: ModelKind,
+    how: Comparison,
+    folding: Folding,
+    ceiling: bool,
+) -> Result<CrossValidated, RdmError> {
+    let n_subjects = subjects.len();
+    let n_stimuli = subjects.first().map_or(0, Rdm::n_stimuli);
+    for components in models {
+        crate::pool::same_sizes(components, n_stimuli)?;
+    }
+    if folding.subjects > n_subjects || folding.subjects == 0 {
+        return Err(RdmError::TooManyFolds { folds: folding.subjects, needed: folding.subjects, given: n_subjects });
+    }
+    if folding.stimuli * FEWEST > n_stimuli || folding.stimuli == 0 {
+        return Err(RdmError::TooManyFolds {
+            folds: folding.stimuli,
+            needed: folding.stimuli * FEWEST,
+            given: n_stimuli,
+        });
+    }
+    if folding.subjects == 1 && folding.stimuli == 1 {
+        return Err(RdmError::TooFewFolds { n_folds: 1 });
+    }
+    let mut draws = Draws::new(folding.seed);
+    // Stimuli are grouped anew for every group of subjects, as rsatoolbox does.
+    let mut folds = Vec::new();
+    for people in groups(n_subjects, folding.subjects, &mut draws) {
+        for stimuli in groups(n_stimuli, folding.stimuli, &mut draws) {
+            folds.push((people.clone(), stimuli));
+        }
+    }
+    let scored: Vec<(Array2<Compared>, Option<NoiseCeiling>)> = folds
+        .par_iter()
+        .map(|(people, stimuli)| {
+            let others = |chosen: &[usize], n: usize| -> Vec<usize> {
+                let rest: Vec<usize> = (0..n).filter(|i| !chosen.contains(i)).collect();
+                // Not split: fitted to all.
+                if rest.is_empty() { chosen.to_vec() } else { rest }
+            };
+            let (training_people, training_stimuli) = (others(people, n_subjects), others(stimuli, n_stimuli));
+            let cut = |rdms: &[Rdm], stimuli: &[usize]| -> Result<Vec<Rdm>, RdmError> {
+                rdms.iter().map(|rdm| rdm.select(stimuli)).collect()
+            };
+            let held_out = cut(subjects, stimuli)?;
+            let test: Vec<Rdm> = people.iter().map(|&s| held_out[s].clone()).collect();
+            let training =
+                cut(&training_people.iter().map(|&s| subjects[s].clone()).collect::<Vec<_>>(), &training_stimuli)?;
+            let mut predictions = Vec::new();
+            for components in models {
+                let weights = fit(&cut(components, &training_stimuli)?, &training, kind, how)?;
+                predictions.push(predict(&cut(components, stimuli)?, &weights)?);
+            }
+            let bounds = ceiling.then(|| noise_ceiling(&held_out, how)).transpose()?;
+            Ok((compare_all(&predictions, &test, how)?, bounds))
+        })
+        .collect::<Result<_, RdmError>>()?;
+
+    let share = 1.0 / folding.stimuli as f64;
+    let mut scores = Array2::from_elem((models.len(), n_subjects), Compared { value: 0.0, n_pairs: 0, n_nan: 0 });
+    let (mut lower, mut upper) = (vec![0.0; n_subjects], vec![0.0; n_subjects]);
+    let (mut n_pairs, mut n_nan) = (0, 0);
+    for ((people, _), (found, bounds)) in folds.iter().zip(&scored) {
+        for (place, &subject) in people.iter().enumerate() {
+            for m in 0..models.len() {
+                let (sum, one) = (&mut scores[(m, subject)], found[(m, place)]);
+                sum.value += share * one.value;
+                sum.n_pairs += one.n_pairs;
+                sum.n_nan += one.n_nan;
+            }
+            if let Some(bounds) = bounds {
+                lower[subject] += share * bounds.lower_by_subject[subject];
+                upper[subject] += share * bounds.upper_by_subject[subject];
+                n_pairs += bounds.n_pairs;
+                n_nan += bounds.n_nan;
+            }
+        }
+    }
+    let ceiling = ceiling.then(|| NoiseCeiling {
+        lower: mean(&lower),
+        upper: mean(&upper),
+        lower_by_subject: lower,
+        upper_by_subject: upper,
+        n_pairs: n_pairs / n_subjects,
+        n_nan: n_nan / n_subjects,
+    });
+    Ok(CrossValidated { scores, ceiling })
+}
+
+/// `0..n` in k random groups whose sizes differ by at most 1.
+fn groups(n: usize, k: usize, draws: &mut Draws) -> Vec<Vec<usize>> {
+    let order = draws.permutation(n);
+    (0..k)
+        .map(|group| {
+            let mut members: Vec<usize> = order.iter().copied().skip(group).step_by(k).collect();
+            members.sort_unstable();
+            members
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Folding, cross_validate, default_folding, groups};
+    use crate::testing::noise;
+    use crate::{Comparison, ModelKind, Rdm, RdmError};
+    use statistics::Draws;
+
+    fn rdm(seed: u64) -> Rdm {
+        Rdm::from_condensed(noise(1, 66, seed).iter().map(|v| v + 1.0).collect(), None).unwrap()
+    }
+
+    #[test]
+    fn many_useless_components_gain_nothing_on_held_out_data() {
+        let subjects: Vec<Rdm> = (0..6).map(rdm).collect();
+        let useless: Vec<Rdm> = (100..130).map(rdm).collect();
+        let folding = Folding { subjects: 3, stimuli: 3, seed: 1 };
+        let kind = ModelKind::Weighted;
+        let found = cross_validate(&[useless], &subjects, kind, Comparison::Pearson, folding, true).unwrap();
+        let mean = found.scores.iter().map(|s| s.value).sum::<f64>() / 6.0;
+        // 6 subjects x 3 folds of 6 pairs: sd of the mean about 0.1
+        assert!(mean.abs() < 0.3, "{mean}");
+        assert_eq!(found.scores[(0, 0)].n_pairs, 18);
+        assert_eq!(found.ceiling.unwrap().lower_by_subject.len(), 6);
+    }
+
+    #[test]
+    fn a_component_that_is_the_truth_scores_1_and_folds_are_checked() {
+        let subjects: Vec<Rdm> = (0..4).map(|_| rdm(1)).collect();
+        let folding = default_folding(4, 12, 0);
+        assert_eq!((folding.subjects, folding.stimuli), (2, 3));
+        for kind in [ModelKind::Weighted, ModelKind::Select, ModelKind::Interpolate] {
+            let models = [vec![rdm(2), rdm(1), rdm(3)]];
+            let found = cross_validate(&models, &subjects, kind, Comparison::CosineCov, folding, false).unwrap();
+            assert!(found.scores.iter().all(|s| (s.value - 1.0).abs() < 1e-6), "{kind:?} {:?}", found.scores);
+        }
+        let of = |subjects_k: usize, stimuli_k: usize| {
+            let folding = Folding { subjects: subjects_k, stimuli: stimuli_k, seed: 0 };
+            cross_validate(&[vec![rdm(2)]], &subjects, ModelKind::Select, Comparison::Pearson, folding, false)
+                .unwrap_err()
+        };
+        assert_eq!(of(1, 1), RdmError::TooFewFolds { n_folds: 1 });
+        assert_eq!(of(5, 2), RdmError::TooManyFolds { folds: 5, needed: 5, given: 4 });
+        assert_eq!(of(2, 5), RdmError::TooManyFolds { folds: 5, needed: 15, given: 12 });
+    }
+
+    #[test]
+    fn groups_hold_everything_once() {
+        let made = groups(11, 3, &mut Draws::new(1));
+        let mut all: Vec<usize> = made.iter().flatten().copied().collect();
+        all.sort_unstable();
+        assert_eq!(all, (0..11).collect::<Vec<_>>());
+        assert!(made.iter().all(|g| g.len() == 3 || g.len() == 4));
+    }
+}
