@@ -470,7 +470,7 @@ fn the_examples_of_the_help_run() {
     save(&path.join("betas.npy"), &noise(20, 6, 9), Some(&trials));
     save(&path.join("res.npy"), &noise(50, 6, 10), None);
     save(&path.join("voxels.npy"), &noise(10, 6, 11), Some(&ids(10)));
-    sh(path, "rsa rdm voxels.npy > pixels.npy").ok();
+    sh(path, "rsa rdm voxels.npy > pixels.npy; cp m1.npy layer1.npy; cp ann.npy layer2.npy").ok();
     let runs: String = trials.iter().enumerate().map(|(row, id)| format!("{id},{}\n", row / 10)).collect();
     fs::write(path.join("trials.csv"), format!("stimulus,run\n{runs}")).unwrap();
     for help in ["rsa --help", "rsa rdm --help", "rsa compare --help"] {

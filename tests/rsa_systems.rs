@@ -265,9 +265,9 @@ fn controls_are_for_least_squares_and_ceilings_for_whole_rdms() {
         run(path, &format!("rsa compare {SYSTEMS} --sigma-k net.npy {rest}")).fails(1, &["--sigma-k", "corr_cov"]);
     }
     for rest in ["--all-pairs", "--partial r-net.npy", "--compare bures", "--compare cka"] {
-        for option in ["--boot both", "--test wilcoxon", "--perm 10", "--pairwise p.csv"] {
+        for option in ["--boot both", "--test wilcoxon", "--perm 10", "--pairwise p.csv", "--model weighted"] {
             run(path, &format!("rsa compare {SYSTEMS} {option} {rest}"))
-                .fails(1, &[option.split(' ').next().unwrap(), "no tests"]);
+                .fails(1, &[option.split(' ').next().unwrap(), "no fitted models and no tests"]);
         }
     }
     let small: Vec<f64> = (0..10).map(f64::from).collect();

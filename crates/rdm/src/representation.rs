@@ -1,7 +1,7 @@
 //! Comparisons of two matrices of responses to the same stimuli, whatever their units: CKA and Procrustes.
 
 use linear_algebra::{GramAccumulator, Real, cross_product, product, singular_values, symmetric_eigen};
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, Axis, s};
 use rayon::prelude::*;
 use statistics::Reason;
 
@@ -207,10 +207,7 @@ fn without_diagonals(whole: f64, a: &Array1<f64>, b: &Array1<f64>) -> f64 {
 
 fn columns<P: Patterns>(patterns: &P, unit: f64) -> Result<Form, RdmError> {
     let mut x = crate::gather(patterns)?;
-    x.axis_iter_mut(Axis(1)).into_par_iter().for_each(|mut column| {
-        let centre = Centre::of(column.iter().copied(), unit);
-        column.mapv_inplace(|v| centre.apply(v));
-    });
+    centre(&mut x, unit);
     Ok(units(x))
 }
 
@@ -224,10 +221,7 @@ fn products<P: Patterns>(patterns: &P, unit: f64, how: MatrixComparison) -> Resu
     let mut sum = GramAccumulator::<P::Value>::new(n);
     for (from, width) in blocks(n, size_of::<P::Value>(), p) {
         let mut block = read_block(patterns, from, width)?;
-        block.axis_iter_mut(Axis(1)).into_par_iter().for_each(|mut column| {
-            let centre = Centre::of(column.iter().map(|v| v.to_f64()), unit);
-            column.mapv_inplace(|v| P::Value::from_f64(centre.apply(v.to_f64())));
-        });
+        centre(&mut block, unit);
         sum.push(block.view());
     }
     let mut gram = sum.finish().to_array();
@@ -260,29 +254,31 @@ fn u_centre(gram: &mut Array2<f64>) {
     gram.diag_mut().fill(0.0);
 }
 
-/// How one column is centred.
-struct Centre {
-    first: f64,
-    unit: f64,
-    mean: f64,
-}
+/// Columns whose means are summed by one thread; fixed, and each column is summed in the order of its rows.
+const COLUMNS_AT_ONCE: usize = 256;
 
-impl Centre {
-    /// Subtracting a value of the column itself first keeps the digits of small differences on a large offset, and
-    /// makes a constant column exactly 0.
-    fn of(column: impl Iterator<Item = f64> + Clone, unit: f64) -> Centre {
-        let first = column.clone().next().unwrap_or(0.0) * unit;
-        let (mut sum, mut n) = (0.0, 0.0);
-        for value in column {
-            sum += value * unit - first;
-            n += 1.0;
+/// Multiplies by `unit` and takes the mean off each column, in `f64`.
+///
+/// Subtracting a value of the column itself first keeps the digits of small differences on a large offset, and makes a
+/// constant column exactly 0.
+fn centre<T: Real>(x: &mut Array2<T>, unit: f64) {
+    let n = x.nrows() as f64;
+    let first: Vec<f64> = x.row(0).iter().map(|v| v.to_f64() * unit).collect();
+    let mut means = vec![0.0; first.len()];
+    means.par_chunks_mut(COLUMNS_AT_ONCE).enumerate().for_each(|(chunk, sums)| {
+        let from = chunk * COLUMNS_AT_ONCE;
+        let first = &first[from..from + sums.len()];
+        for row in x.outer_iter() {
+            let row = row.slice_move(s![from..from + sums.len()]);
+            let values = row.iter().zip(first);
+            sums.iter_mut().zip(values).for_each(|(sum, (v, first))| *sum += v.to_f64() * unit - first);
         }
-        Centre { first, unit, mean: sum / n }
-    }
-
-    fn apply(&self, value: f64) -> f64 {
-        (value * self.unit - self.first) - self.mean
-    }
+        sums.iter_mut().for_each(|sum| *sum /= n);
+    });
+    x.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut row| {
+        let columns = row.iter_mut().zip(first.iter().zip(&means));
+        columns.for_each(|(v, (first, mean))| *v = T::from_f64((v.to_f64() * unit - first) - mean));
+    });
 }
 
 #[cfg(test)]

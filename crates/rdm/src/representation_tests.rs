@@ -1,7 +1,7 @@
 use super::*;
 use crate::testing::noise;
 use crate::{Distance, InMemory, Rdm, SecondMoment, bures_similarity, distances};
-use ndarray::{concatenate, s};
+use ndarray::concatenate;
 
 const ALL: [MatrixComparison; 4] = [
     MatrixComparison::Cka,
