@@ -460,10 +460,14 @@ fn examples(help: &str) -> Vec<String> {
 fn the_examples_of_the_help_run() {
     let dir = study();
     let path = dir.path();
-    for k in 1..3 {
+    for k in 1..4 {
         fs::create_dir(path.join(format!("sub-{k}"))).unwrap();
         save(&path.join(format!("sub-{k}/ffa.npy")), &noise(10, 6, k), Some(&ids(10)));
-        sh(path, &format!("rsa rdm sub-{k}/ffa.npy > sub-{k}.npy; cp sub-{k}.npy m{k}.npy")).ok();
+        sh(
+            path,
+            &format!("rsa rdm sub-{k}/ffa.npy > sub-{k}.npy; cp sub-{k}.npy m{k}.npy; cp sub-{k}.npy layer{k}.npy"),
+        )
+        .ok();
     }
     let trials = [ids(10), ids(10)].concat();
     save(&path.join("trials.npy"), &noise(20, 6, 9), Some(&trials));

@@ -273,6 +273,9 @@ fn what_cannot_be_inferred_is_refused_with_both_numbers() {
     run(path, &format!("{one} --boot both")).fails(1, &["1 brain RDM", "--boot both"]);
     run(path, &format!("{one} --test t")).fails(1, &["1 brain RDM", "at least 2"]);
     assert_eq!(means(path, &format!("{one} --boot stimuli --n-boot 50")).len(), 2);
+    sh(path, "cat one.npy one.npy > two.npy").ok();
+    let two = "rsa compare models.npy --brain two.npy --brain-names a,b";
+    run(path, &format!("{two} --ceiling --boot both")).fails(1, &["2 brain RDMs", "--boot both", "at least 3"]);
     run(path, &format!("{COMPARE} --test bootstrap")).fails(1, &["--test bootstrap", "--boot"]);
     run(path, &format!("{COMPARE} --test wilcoxon --boot both")).fails(1, &["wilcoxon", "--boot both"]);
     run(path, &format!("{COMPARE} --boot voxels")).fails(2, &["voxels", "subjects"]);

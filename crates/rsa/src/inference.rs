@@ -70,6 +70,13 @@ pub(crate) fn check(args: &CompareArgs, brains: &[NamedRdm]) -> Result<()> {
         };
         bail!("{source}: {n_subjects} brain RDM; {what} needs at least 2 (--boot stimuli needs 1)");
     }
+    if let (true, Some(boot), 2) = (args.ceiling && subjects_matter, options.boot, n_subjects) {
+        bail!(
+            "{source}: 2 brain RDMs; --ceiling under --boot {} needs at least 3 subjects: of 2, half the draws hold one of \
+             them only and have no ceiling (--boot stimuli has one)",
+            boot.over().as_str()
+        );
+    }
     if matches!(options.boot, Some(Boot::Stimuli | Boot::Both)) {
         if n_stimuli < 2 * FEWEST_STIMULI {
             bail!(

@@ -90,7 +90,7 @@ fn check(args: &CompareArgs) -> Result<()> {
     if let Some((option, _)) = inference.iter().find(|(_, given)| *given) {
         bail!(
             "{option} is for the scores of model RDMs against brain RDMs; --all-pairs, controls, bures and matrices have no \
-             tests and no fits (write the table of scores and test over subjects)"
+             fitted models and no tests (write the table of scores and test over subjects)"
         );
     }
     if let Some((option, _)) = args.systems.controls() {

@@ -178,8 +178,12 @@ pub fn concordance(x: &Order, y: &Order, weights: &[u32], scratch: &mut Scratch)
         let (values, spare) = &mut scratch.plain;
         values.resize(n, 0);
         spare.resize(n, 0);
-        for &place in &y.sorted {
-            values[place_of(place)] = y.level[place as usize];
+        for (level, run) in (0u32..).zip(y.starts.windows(2)) {
+            for &place in &y.sorted[run[0] as usize..run[1] as usize] {
+                // Without ties a level of x is a place of its own.
+                let at = if untied { x.level[place as usize] as usize } else { place_of(place) };
+                values[at] = level;
+            }
         }
         let both = if untied { 0 } else { tied_runs(x, |k| (values[k], 1)) };
         (inversions(&mut values[..n], &mut spare[..n], top), both)
@@ -187,9 +191,11 @@ pub fn concordance(x: &Order, y: &Order, weights: &[u32], scratch: &mut Scratch)
         let (values, spare) = &mut scratch.weighted;
         values.resize(n, 0);
         spare.resize(n, 0);
-        for &place in &y.sorted {
-            let weight = u64::from(weights[place as usize]);
-            values[place_of(place)] = u64::from(y.level[place as usize]) << 32 | weight;
+        for (level, run) in (0u64..).zip(y.starts.windows(2)) {
+            for &place in &y.sorted[run[0] as usize..run[1] as usize] {
+                let at = if untied { x.level[place as usize] as usize } else { place_of(place) };
+                values[at] = level << 32 | u64::from(weights[place as usize]);
+            }
         }
         let both = tied_runs(x, |k| (values[k].level(), values[k].weight() as i64));
         (inversions(&mut values[..n], &mut spare[..n], top), both)

@@ -90,26 +90,29 @@ With --perm N (shuffles the stimulus labels of all models alike):
   p_perm          (1 + b) / (1 + N), b the shuffles whose mean score reaches the own one
   p_perm_fwer     the same against the largest score of any model: family-wise over models
   n_perm          N
---pairwise FILE: model_a, model_b, compare, difference (a - b), se, ci_lo, ci_hi, t, df, p (two-sided), q,
-test, generalize_to, n, n_boot.
+--pairwise FILE: model_a, model_b, compare, difference (a - b), se, ci_lo, ci_hi, t, df,
+p (two-sided), q, test, generalize_to, n, n_boot.
 
-With --model weighted, select or interpolate the RDMs of one file are one model, fitted for --compare to
-some subjects and stimuli and scored on others (never on the same): weighted is a sum with weights not below
-0 by least squares (not for ranks), select the best one, interpolate a point between neighbours. A score is
-the mean over the folds of stimuli that a subject was held out of, n_pairs their sum; the ceiling is over the
-same pairs. Further columns: model_kind, n_components, folds (groups of subjects x stimuli).
+With --model weighted, select or interpolate the RDMs of one file are one model, fitted for
+--compare to some subjects and stimuli and scored on others (never on the same): weighted is a sum
+with weights not below 0 by least squares (not for ranks), select the best one, interpolate a point
+between neighbours. A score is the mean over the folds of stimuli that a subject was held out of,
+n_pairs their sum; the ceiling is over the same pairs. Further columns: model_kind, n_components,
+folds (groups of subjects x stimuli).
 
-Inference (Schuett et al. 2023): --boot subjects|stimuli draws N times with replacement; the variance over
-draws times n/(n-1) gives se. --boot both corrects the variance of drawing both, which counts measurement
-noise three times, by those of drawing one (never below either, never above both). A stimulus has no
-distance to its own copy. A draw without a number (fewer than 3 different stimuli) is left out and counted.
+Inference (Schuett et al. 2023): --boot subjects|stimuli draws N times with replacement; the
+variance over draws times n/(n-1) gives se. --boot both corrects the variance of drawing both,
+which counts measurement noise three times, by those of drawing one (never below either, never
+above both). A stimulus has no distance to its own copy. A draw without a number (fewer than 3
+different stimuli, a constant RDM) is left out and counted.
+
 The bounds are on the scale of the score (they bound r, not r2). RDMs are pooled as the comparison
 needs: z-scored for pearson and corr_cov, divided by their root mean square for cosine and cosine_cov,
-ranked for the others.
+ranked for the others. The row `mean` has the two bounds that a plot shows. Scores above a bound are
+printed as they are.
 corr_cov and cosine_cov weigh pairs by the covariance that noise gives them (pairs that share a stimulus
 vary together): whitened unbiased RDM similarity, Diedrichsen et al. (2020). Pairs that are NaN are left
 out exactly; with --sigma-k they are an error.
-The row `mean` has the two bounds that a plot shows. Scores above a bound are printed as they are.
 
 --all-pairs: one row per pair of systems (models before brains, each pair once, none with itself):
   a, block_a, b, block_b, compare, n_stimuli, n_pairs, the score, reason
@@ -143,7 +146,7 @@ Examples:
   rsa compare ann.npy --brain ffa.npy --ceiling > scores.csv
   rsa compare m1.npy m2.npy --brain sub-*.npy --compare spearman
   rsa rdm acts.npy | rsa compare - --brain ffa.npy --names resnet50
-  rsa compare m*.npy --brain sub-*.npy --ceiling --boot both --pairwise pairs.csv > scores.csv
+  rsa compare m*.npy --brain sub-*.npy --boot both --pairwise pairs.csv > scores.csv
   rsa compare m1.npy m2.npy --brain sub-*.npy --compare rho-a --test wilcoxon --perm 1000
   cat layer*.npy | rsa compare - --brain sub-*.npy --model weighted --names resnet50 --test t
   rsa compare ann.npy --brain ffa.npy --partial pixels.npy
