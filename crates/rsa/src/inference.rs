@@ -216,7 +216,7 @@ fn of_draws(
     let alone = Spread::new(&replicates, &usable, over, n_subjects, n_stimuli);
     let with_bounds: Vec<usize> = usable.iter().copied().chain([models.len(), models.len() + 1]).collect();
     let with_ceiling = scores.ceiling.map(|_| Spread::new(&replicates, &with_bounds, over, n_subjects, n_stimuli));
-    for (what, spread) in [("a score", Some(&alone)), ("a ceiling", with_ceiling.as_ref())] {
+    for (what, spread) in [("score", Some(&alone)), ("ceiling", with_ceiling.as_ref())] {
         let Some(used) = spread.map(|s| s.draws.len()) else { continue };
         if used < n_boot {
             let text = format!(
