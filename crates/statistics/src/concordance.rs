@@ -3,6 +3,9 @@
 //! A weight says how often a value stands in the sample (a bootstrap's multiplicity). Sorting is done once per vector;
 //! a resampled vector, a rank and a comparison of two vectors then take one pass over the sorted values.
 
+#[cfg(target_arch = "x86_64")]
+mod wide;
+
 /// The order of a vector's values.
 ///
 /// ```
@@ -177,7 +180,6 @@ pub fn concordance(x: &Order, y: &Order, weights: &[u32], scratch: &mut Scratch)
     let (discordant, tied_both) = if plain {
         let (values, spare) = &mut scratch.plain;
         values.resize(n, 0);
-        spare.resize(n, 0);
         for (level, run) in (0u32..).zip(y.starts.windows(2)) {
             for &place in &y.sorted[run[0] as usize..run[1] as usize] {
                 // Without ties a level of x is a place of its own.
@@ -186,7 +188,7 @@ pub fn concordance(x: &Order, y: &Order, weights: &[u32], scratch: &mut Scratch)
             }
         }
         let both = if untied { 0 } else { tied_runs(x, |k| (values[k], 1)) };
-        (inversions(&mut values[..n], &mut spare[..n], top), both)
+        (inversions_of_levels(&mut values[..n], spare, top), both)
     } else {
         let (values, spare) = &mut scratch.weighted;
         values.resize(n, 0);
@@ -254,6 +256,18 @@ impl Item for u64 {
     fn weight(self) -> u64 {
         self & 0xffff_ffff
     }
+}
+
+/// [`inversions`] of values without weights, where the processor can in vectors.
+fn inversions_of_levels(values: &mut [u32], spare: &mut Vec<u32>, bits: u32) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("popcnt") {
+        spare.resize(values.len() + wide::SLACK, 0);
+        // SAFETY: the processor has what the function was compiled for.
+        return unsafe { wide::inversions(values, spare, bits) };
+    }
+    spare.resize(values.len(), 0);
+    inversions(values, spare, bits)
 }
 
 /// So few are compared with each other one by one.
@@ -328,6 +342,21 @@ mod tests {
                         assert_eq!(all, found);
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn vectors_find_the_inversions_that_single_values_do() {
+        let mut draws = Draws::new(5);
+        for n in (0..70).chain([127, 128, 129, 1000, 5003]) {
+            for levels in [1, 2, 30, 4096] {
+                let values: Vec<u32> = (0..n).map(|_| draws.below(levels) as u32).collect();
+                let slow = (0..n).map(|k| values[..k].iter().filter(|v| **v > values[k]).count() as u64).sum::<u64>();
+                let bits = 32 - (levels as u32 - 1).leading_zeros();
+                let mut spare = vec![0; n];
+                assert_eq!(inversions(&mut values.clone(), &mut spare, bits), slow, "{n} {levels}");
+                assert_eq!(inversions_of_levels(&mut values.clone(), &mut spare, bits), slow, "{n} {levels}");
             }
         }
     }
