@@ -9,6 +9,7 @@ Ratios within one run travel between machines; seconds do not.
 """
 
 import argparse
+import csv
 import json
 import pathlib
 import subprocess
@@ -141,26 +142,38 @@ np.save('peer.npy', rsatoolbox.rdm.calc_rdm_crossnobis(data, 'cond', cv_descript
     return peer, ours, lambda: f"largest difference {np.abs(np.load(folder / 'peer.npy') - np.load(folder / 'ours.npy')).max():.1e}"
 
 
-def compare(folder, method, ours_method):
-    n, rng = 515, np.random.default_rng(2)
-    pairs, ids = n * (n - 1) // 2, np.array([f"s{i}" for i in range(n)])
-    for name, count in (("models", 10), ("brains", 8)):
+def compare(folder, method, ours_method, models=10, subjects=8, stimuli=515, draws=None):
+    """Scores and their ceiling; with `draws` the bootstrap over stimuli, whose standard errors are compared."""
+    rng = np.random.default_rng(2)
+    pairs = stimuli * (stimuli - 1) // 2
+    ids = np.array([f"s{i}" for i in range(stimuli)])
+    shared = rng.standard_normal(pairs)
+    for name, count in (("models", models), ("brains", subjects)):
         with open(folder / f"{name}.npy", "wb") as file:
             for _ in range(count):
-                np.save(file, rng.random(pairs))
+                np.save(file, np.abs(0.3 * shared + rng.standard_normal(pairs)))
                 np.save(file, ids)
     load = "def load(f, k):\n f = open(f, 'rb'); out = []\n for _ in range(k):\n  out.append(np.load(f)); np.load(f)\n return rsatoolbox.rdm.RDMs(np.array(out))"
+    scores = f"""np.save('peer.npy', rsatoolbox.rdm.compare(m, b, '{method}').mean(1)); rsatoolbox.inference.boot_noise_ceiling(b, method='{method}')"""
+    errors = f"""np.random.seed(0)
+fixed = [rsatoolbox.model.ModelFixed(str(k), v) for k, v in enumerate(m.dissimilarities)]
+np.save('peer.npy', rsatoolbox.inference.eval_bootstrap_pattern(fixed, b, method='{method}', N={draws}).get_sem())"""
     peer = python(f"""
 import numpy as np, rsatoolbox
 {load}
-m, b = load('models.npy', 10), load('brains.npy', 8)
-np.save('peer.npy', rsatoolbox.rdm.compare(m, b, '{method}').mean(1)); rsatoolbox.inference.boot_noise_ceiling(b, method='{method}')""")
+m, b = load('models.npy', {models}), load('brains.npy', {subjects})
+{scores if draws is None else errors}""")
     ours = [BIN / "rsa", "compare", "models.npy", "--quiet", "--brain", "brains.npy", "--compare", ours_method, "--ceiling", "-o", "ours.csv"]
+    ours += [] if draws is None else ["--boot", "stimuli", "--n-boot", draws]
 
     def agree():
-        rows = [line.split(",") for line in (folder / "ours.csv").read_text().splitlines()]
-        means = [float(r[5]) for r in rows if r[1] == "mean"]
-        return f"largest difference {np.abs(np.load(folder / 'peer.npy') - means).max():.1e}"
+        with open(folder / "ours.csv") as file:
+            means = [row for row in csv.DictReader(file) if row["subject"] == "mean"]
+        peer = np.load(folder / "peer.npy")
+        if draws is None:
+            column = next(c for c in ("r", "rho", "tau", "cosine") if c in means[0])
+            return f"largest difference {np.abs(peer - [float(row[column]) for row in means]).max():.1e}"
+        return f"mean standard error {np.mean([float(row['se']) for row in means]):.5f} and {peer.mean():.5f}"
 
     return peer, ours, agree
 
@@ -196,6 +209,10 @@ TASKS = {
     "rsa rdm crossnobis 515 x 3 x 5000 (rsatoolbox)": crossnobis,
     "rsa compare pearson 10 x 8, 515 (rsatoolbox)": lambda f: compare(f, "corr", "pearson"),
     "rsa compare spearman 10 x 8, 515 (rsatoolbox)": lambda f: compare(f, "spearman", "spearman"),
+    "rsa compare tau-a 50 x 8, 515 (rsatoolbox)": lambda f: compare(f, "tau-a", "tau-a", models=50),
+    "rsa compare pearson, 10 x 8, 92, 1000 draws (rsatoolbox)": lambda f: compare(f, "corr", "pearson", stimuli=92, draws=1000),
+    "rsa compare rho-a, 10 x 8, 92, 200 draws (rsatoolbox)": lambda f: compare(f, "rho-a", "rho-a", stimuli=92, draws=200),
+    "rsa compare corr_cov, 10 x 8, 92, 20 draws (rsatoolbox)": lambda f: compare(f, "corr_cov", "corr_cov", stimuli=92, draws=20),
     "encode fit 600 x 1000 -> 500 (scikit-learn)": encode,
 }
 
@@ -208,7 +225,7 @@ def main():
     parser.add_argument("--wide", action="store_true", help="also a layer of a million units (5.8 GB on disk)")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
-    print(f"{'task (peer)':48} {'peer s':>8} {'ours s':>8} {'ratio':>7} {'peer MB':>8} {'ours MB':>8}  agreement")
+    print(f"{'task (peer)':56} {'peer s':>8} {'ours s':>8} {'ratio':>7} {'peer MB':>8} {'ours MB':>8}  agreement")
     for name, make in TASKS.items():
         if args.only not in name or ("1M" in name and not args.wide):
             continue
@@ -216,7 +233,7 @@ def main():
         runs = [(timed(peer, args.folder), timed(ours, args.folder)) for _ in range(args.rounds)]
         peer_s, ours_s = (min(r[i][0] for r in runs) for i in (0, 1))
         peer_mb, ours_mb = (max(r[i][1] for r in runs) for i in (0, 1))
-        print(f"{name:48} {peer_s:8.2f} {ours_s:8.2f} {peer_s / ours_s:6.1f}x {peer_mb:8.0f} {ours_mb:8.0f}  {agree()}", flush=True)
+        print(f"{name:56} {peer_s:8.2f} {ours_s:8.2f} {peer_s / ours_s:6.1f}x {peer_mb:8.0f} {ours_mb:8.0f}  {agree()}", flush=True)
 
 
 if __name__ == "__main__":
