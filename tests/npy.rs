@@ -216,6 +216,23 @@ fn label_names_rows_and_replaces_only_by_force() {
     assert_eq!(matrix(&run(dir.path(), "npy label --ids trials.csv bare.npy").ok()).1.unwrap(), trials);
     write(dir.path(), "two.txt", "x\ny\n");
     run(dir.path(), "npy label --ids two.txt bare.npy").fails(1, &["3 rows", "2 ids"]);
+    // An RDM has one id per stimulus, not per value.
+    let rdm = |labels: Option<&[&str]>| npy_stream::Array {
+        shape: vec![3],
+        values: npy_stream::Values::F8(vec![1.0, 2.0, 3.0]),
+        labels: labels.map(|l| l.iter().map(|id| id.to_string()).collect()),
+        index: 0,
+    };
+    let mut bytes = Vec::new();
+    npy_stream::write_array(&mut bytes, &rdm(None)).unwrap();
+    std::fs::write(dir.path().join("rdm.npy"), &bytes).unwrap();
+    write(dir.path(), "three.txt", "x\ny\nz\n");
+    run(dir.path(), "npy label --ids three.txt rdm.npy -o named.npy").ok();
+    assert_eq!(arrays(&std::fs::read(dir.path().join("named.npy")).unwrap()), [rdm(Some(&["x", "y", "z"]))]);
+    run(dir.path(), "npy label --ids two.txt rdm.npy").fails(1, &["rdm.npy", "3 values", "2 ids", "1 pairs"]);
+    write(dir.path(), "twice.txt", "x\ny\nx\n");
+    run(dir.path(), "npy label --ids twice.txt rdm.npy").fails(1, &["\"x\" occurs 2 times"]);
+    run(dir.path(), "npy label --ids twice.txt named.npy").fails(1, &["twice.txt"]);
 }
 
 #[test]

@@ -366,7 +366,7 @@ fn broken_input_is_an_error_that_names_it() {
     let two = [&whole[..], &whole[..900]].concat();
     pipe(path, "rsa rdm", &two).fails(1, &["stdin"]);
     save_rdm(&path.join("v.npy"), &[1.0, 2.0, 3.0], None);
-    run(path, "rsa rdm v.npy").fails(1, &["v.npy", "[3]", "matrix"]);
+    run(path, "rsa rdm v.npy").fails(1, &["v.npy", "3 values on 1 axis", "2 axes"]);
 }
 
 #[test]

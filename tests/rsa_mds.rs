@@ -165,6 +165,10 @@ fn every_pair_of_systems_becomes_a_map() {
     // Two regions of one person are compared and flagged, a system with itself is left out of the map.
     assert!(pairs.stderr.contains("sub-01_ffa and sub-01_ofa: same_subject"), "{}", pairs.stderr);
     pairs.ok();
+    for verb in ["mds", "order"] {
+        run(dir.path(), &format!("rsa {verb} --pairs model,subject --value r pairs.csv"))
+            .fails(1, &["\"r\" holds similarities", "--similarity"]);
+    }
     let line = "rsa mds --pairs model,subject --value r --similarity --method metric pairs.csv";
     let table = rows(&run(dir.path(), line).text());
     assert_eq!(table.iter().map(|r| r["stimulus"].as_str()).collect::<Vec<_>>(), names);

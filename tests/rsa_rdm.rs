@@ -529,7 +529,7 @@ fn options_that_would_do_nothing_are_refused() {
     run(path, "rsa rdm --metric nonsense once.npy").fails(2, &["nonsense", "poisson_cv"]);
     run(path, "rsa rdm patterns.npy -o made.npy").ok();
     run(path, "rsa rdm made.npy --transform rank --metric cosine").fails(1, &["rsa: made.npy: is an RDM", "--metric"]);
-    run(path, "rsa rdm made.npy --metric cosine").fails(1, &["made.npy", "[66]", "matrix"]);
+    run(path, "rsa rdm made.npy --metric cosine").fails(1, &["made.npy", "66 values on 1 axis", "rsa compare"]);
     run(path, "rsa rdm once.npy").fails(1, &["once.npy", "occurs 4 times"]);
 }
 

@@ -308,6 +308,15 @@ fn betas_find_their_ids_and_their_grid() {
         |line: &str| matrix(&run(dir.path(), &format!("rsa searchlight {line} --mask mask.nii --radius 2")).ok()).0;
     let npy = scores("betas.npy --models ann.npy");
     let images = scores("run0.nii run1.nii --stimuli t.csv --assume-order --models ann.npy");
+    // The rows of images are in the order of the table; the stimuli of a model without ids are in no known one.
+    let ann = &arrays(&fs::read(dir.path().join("ann.npy")).unwrap())[0];
+    let bare = npy_stream::Array { labels: None, ..ann.clone() };
+    npy_stream::write_array(fs::File::create(dir.path().join("bare.npy")).unwrap(), &bare).unwrap();
+    run(
+        dir.path(),
+        "rsa searchlight run0.nii run1.nii --stimuli t.csv --assume-order --models bare.npy --mask mask.nii --radius 2",
+    )
+    .fails(1, &["bare.npy", "without ids", "npy label"]);
     // The images are f4: 1e-6 of distances, a rank or two of 28.
     assert!(npy.iter().zip(&images).all(|(a, b)| (a.is_nan() && b.is_nan()) || (a - b).abs() < 5e-3));
     let piped = sh(

@@ -305,6 +305,11 @@ fn noise_shrinks_a_difference_and_the_correction_undoes_it() {
     assert!(gap.abs() < 0.15, "{gap}");
     let given = effects(&format!("{line} --noise-corrected --brain-reliability 0.25"));
     near(given[1], 2.0 * plain[1]);
+    run(dir.path(), &format!("{line} --brain-reliability 0.25"))
+        .fails(1, &["--brain-reliability", "--noise-corrected"]);
+    sh(dir.path(), "npy average b.npy > once.npy").ok();
+    run(dir.path(), &format!("{} --noise-corrected", line.replace("b.npy", "once.npy")))
+        .fails(1, &["once.npy", "no stimulus is there twice", "--brain-reliability"]);
     // Trials that disagree: no root, so no number, and the reason.
     let against = concatenate(Axis(0), &[trial(4).view(), (0.1 * noise(n, 1, 6) - trial(4)).view()]).unwrap();
     save(&dir.path().join("b.npy"), &against, Some(&twice));

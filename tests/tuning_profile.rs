@@ -30,6 +30,10 @@ fn weights_are_of_units_and_others_are_left_out() {
     fs::write(dir.path().join("units.csv"), "unit,t,dprime\n2,3,1\n0,1,1\n").unwrap();
     let weighted = |line: &str| matrix(&run(dir.path(), &format!("tuning profile {line}")).ok()).0;
     assert_eq!(weighted("--weights units.csv acts.npy"), array![[4.75], [-0.75], [0.75]]);
+    // Units of a localizer's array, for responses to other pictures.
+    fs::write(dir.path().join("layers.csv"), "array,unit,t\nfloc,2,3\nfloc,0,1\nother,1,9\n").unwrap();
+    assert_eq!(weighted("--weights layers.csv --array floc acts.npy"), array![[4.75], [-0.75], [0.75]]);
+    run(dir.path(), "tuning profile --weights layers.csv acts.npy").fails(1, &["\"acts\"", "floc, other", "--array"]);
     // Equal weights are the plain mean of the listed units.
     let plain = run(dir.path(), "npy cols --quiet --units units.csv acts.npy").ok();
     fs::write(dir.path().join("cut.npy"), &plain).unwrap();

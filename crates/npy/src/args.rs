@@ -32,7 +32,7 @@ pub(crate) enum Verb {
     Rows(Rows),
     /// Keep columns: by index or range, or the `unit` or `voxel` column of a table
     Cols(Columns),
-    /// Put ids behind a matrix that has none
+    /// Put ids behind a matrix or an RDM that has none
     Label(Label),
     /// Average the rows of the same id (trials of one picture), in order of first appearance
     Average(Average),
@@ -148,13 +148,14 @@ pub(crate) struct Columns {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "EXAMPLE  npy label --stimuli stimuli.csv betas.npy > labelled.npy")]
+#[command(after_help = "EXAMPLES  npy label --stimuli stimuli.csv betas.npy > labelled.npy
+          npy label --stimuli stimuli.csv rdm.npy > labelled_rdm.npy")]
 #[command(group = clap::ArgGroup::new("which").required(true).args(["ids", "stimuli"]))]
 pub(crate) struct Label {
     /// .npy streams; - is stdin
     #[arg(default_value = "-")]
     pub inputs: Vec<Input>,
-    /// A text file, one id per row
+    /// A text file, one id per row (of an RDM: one per stimulus)
     #[arg(long, value_name = "FILE")]
     pub ids: Option<Input>,
     /// A table of stimuli or trials (ids may repeat) whose row i is row i of the matrix

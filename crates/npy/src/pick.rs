@@ -3,13 +3,13 @@
 use crate::args::{Columns, Label, Rows};
 use anyhow::{Context, Result, bail};
 use cli::{Input, Job, Output};
-use labelled_inputs::{open_npy, read_stimuli, read_table, units_of};
+use labelled_inputs::{open_npy, read_stimuli, read_table, require_unique, units_of};
 use ndarray::{ArrayView2, Axis};
-use npy_stream::{Block, Dtype, Float, Incoming, Matrix, NpyError, RowWriter, write_matrix};
+use npy_stream::{Array, Block, Dtype, Float, Incoming, Matrix, NpyError, RowWriter, write_array, write_matrix};
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::ops::Range;
-use stimulus_table::StimulusTable;
+use stimulus_table::{Side, StimulusTable};
 
 const ROWS_PER_BLOCK: usize = 64;
 
@@ -148,6 +148,10 @@ pub(crate) fn label(args: &Label) -> Result<()> {
     };
     let mut out = Output::binary(args.common.output.as_deref())?;
     each_array(&job, &args.inputs, |_, mut incoming| {
+        if let &[n_values] = incoming.shape() {
+            let array = label_rdm(incoming.into_array()?, n_values, &ids, source, args.force)?;
+            return Ok(write_array(&mut out, &array)?);
+        }
         let (n_rows, n_columns) = incoming.matrix_shape()?;
         if n_rows != ids.len() {
             bail!("{n_rows} rows, but {source} has {} ids; there must be one per row", ids.len());
@@ -156,17 +160,38 @@ pub(crate) fn label(args: &Label) -> Result<()> {
         while let Some(block) = incoming.next_rows(ROWS_PER_BLOCK)? {
             write(&mut writer, block)?;
         }
-        if let Some(old) = incoming.finish()?
-            && !args.force
-            && old != ids
-        {
-            let row = old.iter().zip(&ids).position(|(a, b)| a != b).unwrap_or(0);
-            bail!("row {row} is labelled {:?} already and would become {:?}; --force replaces ids", old[row], ids[row]);
-        }
+        require_unlabelled(incoming.finish()?, &ids, args.force)?;
         writer.finish(Some(&ids))?;
         Ok(())
     })?;
     out.commit(&job)
+}
+
+/// An RDM is one value per pair of the stimuli, in the order of SciPy's `pdist`.
+fn label_rdm(mut rdm: Array, n_values: usize, ids: &[String], source: &Input, force: bool) -> Result<Array> {
+    let n_pairs = ids.len() * ids.len().saturating_sub(1) / 2;
+    if n_values != n_pairs {
+        bail!(
+            "{n_values} values, but the {} ids of {source} have {n_pairs} pairs; an RDM has one value per pair",
+            ids.len()
+        );
+    }
+    require_unique(Side { name: &source.to_string(), labels: Some(ids), n_rows: ids.len() })?;
+    require_unlabelled(rdm.labels.take(), ids, force)?;
+    rdm.labels = Some(ids.to_vec());
+    Ok(rdm)
+}
+
+/// Ids that are there stay, unless --force says otherwise.
+fn require_unlabelled(old: Option<Vec<String>>, ids: &[String], force: bool) -> Result<()> {
+    if let Some(old) = old
+        && !force
+        && old != ids
+    {
+        let row = old.iter().zip(ids).position(|(a, b)| a != b).unwrap_or(0);
+        bail!("row {row} is labelled {:?} already and would become {:?}; --force replaces ids", old[row], ids[row]);
+    }
+    Ok(())
 }
 
 /// Calls `work` for every array of every input and names the input in errors.

@@ -10,6 +10,9 @@ use rdm::Rdm;
 use std::collections::{HashMap, HashSet};
 use stimulus_table::Table;
 
+/// Columns of tables of scores in which more is more alike.
+const SIMILARITIES: [&str; 9] = ["r", "r_norm", "r_corrected", "rho", "tau", "cosine", "cka", "procrustes", "bures"];
+
 /// What a subject column holds for the row over subjects.
 const SUMMARIES: [&str; 2] = ["mean", "median"];
 
@@ -91,6 +94,12 @@ fn of_pairs(
     similarity: bool,
 ) -> Result<Rdm> {
     let (first, second, values) = (table.column(a)?, table.column(b)?, table.numbers(value)?);
+    if SIMILARITIES.contains(&value) && !similarity {
+        bail!(
+            "column {value:?} holds similarities, of which the largest would stand farthest apart; say --similarity for \
+             1 - {value} (distances need another name)"
+        );
+    }
     let known: HashSet<&String> = first.iter().collect();
     let summary = |name: &String| SUMMARIES.contains(&name.as_str()) && !known.contains(name);
     let rows: Vec<usize> = (0..values.len()).filter(|&row| !summary(&second[row])).collect();
@@ -139,7 +148,11 @@ fn of_pairs(
     let condensed: Vec<f64> = pairs.map(|pair| found.get(&pair).map_or(f64::NAN, |(v, _)| *v)).collect();
     let n_absent = condensed.len() - found.len();
     if n_absent > 0 {
-        bail!("{} of {} pairs of {n} things are in no row; every pair needs one", n_absent, condensed.len());
+        bail!(
+            "{} of {} pairs of {n} things are in no row; every pair needs one (`rsa compare --all-pairs` makes them)",
+            n_absent,
+            condensed.len()
+        );
     }
     Rdm::from_condensed(condensed, Some(labels)).map_err(|e| anyhow!("{e}"))
 }

@@ -108,6 +108,12 @@ impl Given {
                 (_, false, _) => {}
             }
         }
+        if let &[n_values] = array.shape.as_slice() {
+            bail!(
+                "{source}: {n_values} values on 1 axis, as RDMs have; `rsa compare` takes an RDM as it is, and --transform, \
+                 --merge or --subset change it; patterns have 2 axes (stimuli x units)"
+            );
+        }
         let (matrix, labels) = array.into_matrix().map_err(|e| anyhow!("{source}: {e}"))?;
         Ok(Given::Patterns { held: Held::InMemory(matrix), labels })
     }

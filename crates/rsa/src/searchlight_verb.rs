@@ -106,6 +106,16 @@ fn joined(job: &Job, args: &SearchlightArgs, betas: Betas) -> Result<(Betas, Vec
     let mut models = read_rdms(job, &args.models, &args.names)?;
     let first = Side { name: &betas.source, labels: Some(&betas.ids), n_rows: betas.ids.len() };
     let sides: Vec<Side> = std::iter::once(first).chain(models.iter().map(NamedRdm::side)).collect();
+    // --assume-order is needed for images; it must not join the models by position as well.
+    if let (Some(table), Some(model)) = (&args.stimuli, models.iter().find(|model| model.rdm.labels().is_none())) {
+        bail!(
+            "{}: {} stimuli without ids; --assume-order says that the rows of {} are those of {table}, whose patterns \
+             stand in the order in which ids appear; give the model its ids (`npy label`)",
+            model.source,
+            model.rdm.n_stimuli(),
+            betas.source
+        );
+    }
     let rows = args.join.join_all(job, &sides)?;
     if rows[0].len() < 3 {
         bail!("{}: {} stimuli in common with the models; comparing RDMs needs at least 3", betas.source, rows[0].len());

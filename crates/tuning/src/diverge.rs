@@ -35,6 +35,7 @@ pub(crate) fn run(args: &Diverge) -> Result<()> {
     };
     let parts = parts(args, &joined, annotations.as_ref())?;
     let measure = Measure { how: Correlation::Pearson, max_splits: args.sides.splits as usize, seed: args.seed };
+    check_correction(args, &joined, measure)?;
     match (&args.group, &annotations) {
         (Some(column), Some(annotations)) => {
             let (contrast, groups) = annotations.groups(column, args.contrast.as_ref())?;
@@ -66,6 +67,27 @@ pub(crate) fn run(args: &Diverge) -> Result<()> {
             list_stimuli(&job, args, &joined, discovery, measure, out)
         }
     }
+}
+
+/// A correction needs the reliability of every subject, and a given reliability is there for a correction. Models need
+/// none: a network answers a picture the same every time.
+fn check_correction(args: &Diverge, joined: &Joined, measure: Measure) -> Result<()> {
+    if !args.noise_corrected {
+        return match args.sides.brain_reliability.len() {
+            0 => Ok(()),
+            n => bail!("--brain-reliability gives {n} numbers, which only --noise-corrected (with --group) divides by"),
+        };
+    }
+    for (brain, of) in joined.brains.iter().zip(&joined.of_brains) {
+        if brain.averaged(of, measure).reliability.is_none() {
+            bail!(
+                "{}: no stimulus is there twice, so --noise-corrected has no reliability to divide by; give the trials, \
+                 or --brain-reliability",
+                brain.source
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The stimulus table beside the common stimuli.

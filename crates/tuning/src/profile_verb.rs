@@ -76,6 +76,7 @@ struct Weights {
     table: Table,
     source: String,
     weights: Vec<f64>,
+    array: Option<String>,
     in_order: bool,
 }
 
@@ -92,14 +93,15 @@ impl Weights {
                 weights[row]
             );
         }
-        Ok(Weights { table, source: input.to_string(), weights, in_order: args.weights_in_order })
+        let (array, in_order) = (args.array.clone(), args.weights_in_order);
+        Ok(Weights { table, source: input.to_string(), weights, array, in_order })
     }
 
     /// The columns of this matrix that have a weight above 0, and their weights.
     fn units(&self, job: &Job, matrix: &NamedMatrix, position: usize) -> Result<Vec<Unit>> {
         let n_units = matrix.matrix.n_columns();
-        let TableUnits { rows, units, note } =
-            units_of(&self.table, &matrix.name, position, None).with_context(|| self.source.clone())?;
+        let TableUnits { rows, units, note } = units_of(&self.table, &matrix.name, position, self.array.as_deref())
+            .with_context(|| self.source.clone())?;
         note.into_iter().for_each(|note| job.note(note));
         let mut seen = HashSet::new();
         if let Some(twice) = units.iter().find(|unit| !seen.insert(**unit)) {

@@ -12,6 +12,7 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Metric {
     /// 1 - Pearson correlation across units
+    #[value(aliases = ["pearson", "corr"])]
     Correlation,
     /// Root of the sum of squared differences, as SciPy's (rsatoolbox's `euclidean` is sqeuclidean --per-channel)
     Euclidean,

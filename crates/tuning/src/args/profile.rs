@@ -64,6 +64,9 @@ pub(crate) struct Profile {
     /// Column of the weights
     #[arg(long, value_name = "COLUMN", default_value = "t", requires = "weights")]
     pub weight_column: String,
+    /// Take the table's rows about this array [default: the matrix's name]
+    #[arg(long, value_name = "NAME", requires = "weights")]
+    pub array: Option<String>,
     /// Column k of the matrix is row k of the table, whatever unit that is
     #[arg(long, requires = "weights")]
     pub weights_in_order: bool,
