@@ -327,3 +327,36 @@ fn fitted_models_are_scored_on_what_they_were_not_fitted_to() {
     run(path, &format!("{COMPARE} --model forest")).fails(2, &["forest", "weighted"]);
     run(path, "rsa compare models.npy models.npy --brain subjects.npy --model select").fails(1, &["models", "--names"]);
 }
+
+#[test]
+fn without_spread_there_is_no_test_and_stderr_says_so() {
+    let dir = study();
+    // near, and 3 near + 0.2: one model but for its scale, so that only rounding tells their scores apart
+    let near: Vec<f64> = noise(1, 66, 21).iter().map(|v| v + 4.0).collect();
+    let scaled: Vec<f64> = near.iter().map(|v| 3.0 * v + 0.2).collect();
+    for (name, values) in [("near8", &near), ("scaled8", &scaled)] {
+        let mut bytes = Vec::new();
+        write_vector(&mut bytes, values, Dtype::F8, Some(&ids(12))).unwrap();
+        fs::write(dir.path().join(format!("{name}.npy")), bytes).unwrap();
+    }
+    for options in ["--test t", "--test wilcoxon", "--boot subjects", "--boot stimuli", "--boot both"] {
+        let draws = if options.starts_with("--boot") { "--n-boot 60" } else { "" };
+        let line =
+            format!("rsa compare near8.npy scaled8.npy --brain subjects.npy --pairwise pairs.csv {options} {draws}");
+        let output = sh(dir.path(), &line);
+        let pairs = rows(&fs::read_to_string(dir.path().join("pairs.csv")).unwrap());
+        assert!(number(&pairs[0], "difference").abs() < 1e-14 && number(&pairs[0], "se") == 0.0, "{options} {pairs:?}");
+        assert!(number(&pairs[0], "p").is_nan(), "{options} {pairs:?}");
+        assert!(output.stderr.contains("1 of 1 tests have no t and no p (NaN)"), "{}", output.stderr);
+    }
+    // one subject's RDM given three times
+    fs::write(dir.path().join("thrice.npy"), fs::read(dir.path().join("one.npy")).unwrap().repeat(3)).unwrap();
+    for options in ["--test t", "--boot subjects"] {
+        let line = format!("rsa compare models.npy --brain thrice.npy --names near,far {options}");
+        let mean = &means(dir.path(), &line)[0];
+        assert!(
+            number(mean, "r") > 0.1 && number(mean, "se") == 0.0 && number(mean, "p").is_nan(),
+            "{options} {mean:?}"
+        );
+    }
+}

@@ -33,6 +33,7 @@ pub(crate) struct Inference {
 
 struct Means {
     evidence: Evidence,
+    over: Generalize,
     models: Vec<Tested>,
     q: Vec<f64>,
     against_ceiling: Option<(Vec<f64>, Vec<f64>)>,
@@ -131,7 +132,7 @@ impl Inference {
                         of_draws(job, args, boot.over(), replicates, scores, test == Test::Bootstrap, models, brains)?
                     }
                 };
-                Some(Means::of(evidence, args, scores, brains))
+                Some(Means::of(job, evidence, args, scores, brains))
             }
         };
         if options.boot.is_some() || options.perm.is_some() {
@@ -240,13 +241,29 @@ fn of_draws(
     Ok(Evidence::of_draws(replicates, alone, with_ceiling, over, n_subjects, n_stimuli, percentile))
 }
 
+/// A NaN p of a score that is there needs its reason said.
+fn warn_of_no_spread(job: &Job, tested: &[Tested], estimates: &[f64], over: Generalize) {
+    let none = tested.iter().zip(estimates).filter(|(t, e)| t.p.is_nan() && e.is_finite() && t.se == 0.0).count();
+    if none > 0 {
+        job.warn(format!(
+            "{none} of {} tests have no t and no p (NaN): their numbers are equal over {}, to rounding",
+            tested.len(),
+            match over {
+                Generalize::Subjects => "subjects",
+                _ => "draws",
+            }
+        ));
+    }
+}
+
 impl Means {
-    fn of(evidence: Evidence, args: &CompareArgs, scores: &Scores, brains: &[Rdm]) -> Means {
+    fn of(job: &Job, evidence: Evidence, args: &CompareArgs, scores: &Scores, brains: &[Rdm]) -> Means {
         let n_models = scores.means.len();
         let over = args.inference.boot.map_or(Generalize::Subjects, Boot::over);
         let correct = |p: &[f64]| args.inference.correct.adjust(p);
         let models: Vec<Tested> =
             (0..n_models).map(|m| evidence.test(&[(m, 1.0)], scores.means[m], 0.0, Tail::Greater)).collect();
+        warn_of_no_spread(job, &models, &scores.means, over);
         let q = correct(&models.iter().map(|m| m.p).collect::<Vec<f64>>());
         let against_ceiling = scores.ceiling.map(|ceiling| {
             let p: Vec<f64> =
@@ -264,6 +281,6 @@ impl Means {
             n: over.n(brains.len(), brains[0].n_stimuli()),
             n_boot: evidence.n_boot(),
         };
-        Means { evidence, models, q, against_ceiling, bounds, words }
+        Means { evidence, over, models, q, against_ceiling, bounds, words }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{average_ranks, normal_sf};
 
-/// Values up to which the distribution is counted out, when no two magnitudes are equal.
+/// Values up to which the distribution is counted out.
 const EXACT_UP_TO: usize = 50;
 
 /// Which differences count as evidence.
@@ -16,15 +16,16 @@ pub enum Tail {
 
 /// p of Wilcoxon's signed-rank test of values against 0 (Wilcoxon 1945).
 ///
-/// Zeros are left out. Up to 50 values without ties and zeros the distribution is exact; otherwise it is the normal
-/// approximation with the variance corrected for ties and without continuity correction, as SciPy's `wilcoxon` has it
-/// (`zero_method="wilcox"`, and since 1.13 also for ties in small samples exact by permutation there, which we do not
-/// do). `NaN` for a `NaN` or when nothing is left.
+/// Zeros are left out. Up to 50 values the distribution over all signs is counted out, ties and all (SciPy 1.13 and later
+/// does so up to 13; the normal approximation would give three tied values that are above 0 a p of 0.04, which three
+/// signs cannot have: 1/8). Beyond, it is the normal approximation with the variance corrected for ties and without
+/// continuity correction, as SciPy's `wilcoxon` has it. `NaN` for a `NaN` or when nothing is left.
 ///
 /// ```
 /// use statistics::signed_rank::{Tail, wilcoxon_p};
 /// // all five positive: one of 2^5 signs
 /// assert_eq!(wilcoxon_p(&[1.0, 2.0, 3.0, 4.0, 5.0], Tail::Greater), 1.0 / 32.0);
+/// assert_eq!(wilcoxon_p(&[1.0, 1.0, 1.0, 0.0], Tail::TwoSided), 0.25);
 /// ```
 pub fn wilcoxon_p(values: &[f64], tail: Tail) -> f64 {
     if values.iter().any(|v| !v.is_finite()) {
@@ -41,10 +42,9 @@ pub fn wilcoxon_p(values: &[f64], tail: Tail) -> f64 {
     let all = (n * (n + 1) / 2) as f64;
     let mut sorted = ranks.clone();
     sorted.sort_by(f64::total_cmp);
-    let tied = sorted.windows(2).any(|w| w[0] == w[1]);
     let at_least = |sum: f64| -> f64 {
-        if n <= EXACT_UP_TO && !tied && n == values.len() {
-            return exact_at_least(n, sum.ceil() as usize);
+        if n <= EXACT_UP_TO {
+            return exact_at_least(&ranks, sum);
         }
         let n = n as f64;
         let groups = sorted.chunk_by(|a, b| a == b).map(|g| g.len() as f64);
@@ -58,24 +58,43 @@ pub fn wilcoxon_p(values: &[f64], tail: Tail) -> f64 {
     }
 }
 
-/// P(sum of the ranks with random signs that are positive >= `sum`).
-fn exact_at_least(n: usize, sum: usize) -> f64 {
-    let total = n * (n + 1) / 2;
+/// P(sum of the ranks with random signs that are positive >= `sum`). Average ranks are multiples of 1/2: twice the ranks
+/// are counted.
+fn exact_at_least(ranks: &[f64], sum: f64) -> f64 {
+    let doubled: Vec<usize> = ranks.iter().map(|r| (2.0 * r).round() as usize).collect();
+    let total: usize = doubled.iter().sum();
     // Share of the sign patterns with each sum; halves are exact until they underflow, which 50 do not.
     let mut shares = vec![0.0; total + 1];
     shares[0] = 1.0;
-    for rank in 1..=n {
+    for rank in doubled {
         for k in (0..=total).rev() {
             let with = if k >= rank { shares[k - rank] } else { 0.0 };
             shares[k] = 0.5 * (shares[k] + with);
         }
     }
-    shares.get(sum..).map_or(0.0, |rest| rest.iter().sum())
+    shares.get((2.0 * sum).round() as usize..).map_or(0.0, |rest| rest.iter().sum())
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Tail, wilcoxon_p};
+
+    #[test]
+    fn ties_and_zeros_by_counting_signs_too() {
+        for values in [&[1.0, 1.0, 1.0][..], &[0.5, -0.5, 2.0, 2.0, 0.0, 3.0, -0.1], &[1.0, -1.0, 1.0, 2.0]] {
+            let used: Vec<f64> = values.iter().copied().filter(|v| *v != 0.0).collect();
+            let ranks = crate::average_ranks(&used.iter().map(|v| v.abs()).collect::<Vec<f64>>());
+            let own: f64 = ranks.iter().zip(&used).filter(|(_, v)| **v > 0.0).map(|(r, _)| r).sum();
+            let all = 1u32 << used.len();
+            let sum = |signs: u32| -> f64 {
+                ranks.iter().enumerate().filter(|(i, _)| signs >> i & 1 == 1).map(|(_, r)| r).sum()
+            };
+            let share = (0..all).filter(|&signs| sum(signs) >= own).count() as f64 / f64::from(all);
+            assert!((wilcoxon_p(values, Tail::Greater) - share).abs() < 1e-15, "{values:?}");
+        }
+        // scipy.stats.wilcoxon([0.5, -0.5, 2, 2, 3, -0.1], method=PermutationMethod()): 0.1875
+        assert!((wilcoxon_p(&[0.5, -0.5, 2.0, 2.0, 3.0, -0.1], Tail::TwoSided) - 0.1875).abs() < 1e-15);
+    }
 
     #[test]
     fn small_samples_by_counting_signs() {

@@ -1,6 +1,6 @@
 //! From replicates to the variance of anything linear in the scores.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1};
 
 use super::Replicates;
 
@@ -67,19 +67,20 @@ pub fn corrected_variance(over_draws: &[f64], over: Generalize, n_subjects: usiz
     }
 }
 
-/// Covariances of the columns of replicates over the draws that count.
+/// The replicates that count, for variances of anything linear in their columns.
 #[derive(Debug, Clone)]
 pub struct Spread {
     over: Generalize,
     n_subjects: usize,
     n_stimuli: usize,
-    covariances: Vec<Array2<f64>>,
+    /// Per table one row per draw that counts; columns of no interest are `NaN`.
+    tables: Vec<Array2<f64>>,
     /// Draws in which every column of interest has a value in every table.
     pub draws: Vec<usize>,
 }
 
 impl Spread {
-    /// Over the draws in which these columns are finite in all tables; entries of other columns are `NaN`.
+    /// Over the draws in which these columns are finite in all tables; the variance of other columns is `NaN`.
     pub fn new(
         replicates: &Replicates,
         columns: &[usize],
@@ -91,36 +92,28 @@ impl Spread {
         let draws: Vec<usize> = (0..n_draws)
             .filter(|&d| replicates.tables.iter().all(|table| columns.iter().all(|&c| table[(d, c)].is_finite())))
             .collect();
-        let covariances = replicates.tables.iter().map(|table| covariance(table, columns, &draws)).collect();
-        Spread { over, n_subjects, n_stimuli, covariances, draws }
+        let kept = |table: &Array2<f64>| {
+            let mut kept = Array2::from_elem((draws.len(), table.ncols()), f64::NAN);
+            for &c in columns {
+                draws.iter().enumerate().for_each(|(row, &d)| kept[(row, c)] = table[(d, c)]);
+            }
+            kept
+        };
+        let tables = replicates.tables.iter().map(kept).collect();
+        Spread { over, n_subjects, n_stimuli, tables, draws }
     }
 
-    /// The variance of `sum weight * column`.
+    /// The variance of `sum weight * column`. The sums are taken draw by draw: from covariances, the variance of a small
+    /// difference of two large columns would be what rounding left of them.
     pub fn variance(&self, terms: &[(usize, f64)]) -> f64 {
         let over_draws: Vec<f64> = self
-            .covariances
+            .tables
             .iter()
-            .map(|cov| {
-                let rows = terms.iter().map(|(i, a)| a * terms.iter().map(|(j, b)| b * cov[(*i, *j)]).sum::<f64>());
-                rows.sum()
+            .map(|table| {
+                let sum = |row: ArrayView1<f64>| terms.iter().map(|(c, weight)| weight * row[*c]).sum::<f64>();
+                statistics::variance(&table.rows().into_iter().map(sum).collect::<Vec<f64>>())
             })
             .collect();
         corrected_variance(&over_draws, self.over, self.n_subjects, self.n_stimuli)
     }
-}
-
-fn covariance(table: &Array2<f64>, columns: &[usize], draws: &[usize]) -> Array2<f64> {
-    let n = draws.len() as f64;
-    let mut covariance = Array2::from_elem((table.ncols(), table.ncols()), f64::NAN);
-    let centred = |c: usize| -> Vec<f64> {
-        let mean = draws.iter().map(|&d| table[(d, c)]).sum::<f64>() / n;
-        draws.iter().map(|&d| table[(d, c)] - mean).collect()
-    };
-    let all: Vec<Vec<f64>> = columns.iter().map(|&c| centred(c)).collect();
-    for (x, &i) in columns.iter().enumerate() {
-        for (y, &j) in columns.iter().enumerate() {
-            covariance[(i, j)] = all[x].iter().zip(&all[y]).map(|(a, b)| a * b).sum::<f64>() / (n - 1.0);
-        }
-    }
-    covariance
 }

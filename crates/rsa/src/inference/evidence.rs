@@ -8,6 +8,10 @@ use statistics::{mean, quantile, student_t_quantile, student_t_sf, student_t_two
 /// The share of each tail that a 95 % interval leaves out.
 const TAIL: f64 = 0.025;
 
+/// Scores lie between -1 and 1; what differs by less than this, differs by rounding. Two models that are one but for
+/// their scale would otherwise be tested on the last digit.
+const ROUNDING: f64 = 1e-12;
+
 /// One estimate and its test.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tested {
@@ -90,7 +94,7 @@ impl Evidence {
                 if !ranked {
                     return tested;
                 }
-                let differences: Vec<f64> = values.iter().map(|v| v - fixed).collect();
+                let differences: Vec<f64> = values.iter().map(|v| beyond_rounding(v - fixed)).collect();
                 Tested { t: None, df: None, p: wilcoxon_p(&differences, tail), ..tested }
             }
             Evidence::Draws(draws) => draws.test(terms, estimate, fixed, tail),
@@ -107,9 +111,15 @@ impl Evidence {
     }
 }
 
+fn beyond_rounding(difference: f64) -> f64 {
+    if difference.abs() <= ROUNDING { 0.0 } else { difference }
+}
+
+/// Without spread (one RDM given as several subjects, one model given twice) there is no t and no p.
 fn by_t(estimate: f64, fixed: f64, se: f64, df: f64, tail: Tail) -> Tested {
+    let se = beyond_rounding(se);
     let half = student_t_quantile(TAIL, df) * se;
-    let t = (estimate - fixed) / se;
+    let t = if se == 0.0 { f64::NAN } else { beyond_rounding(estimate - fixed) / se };
     let p = match tail {
         Tail::Greater => student_t_sf(t, df),
         Tail::TwoSided => student_t_two_sided_p(t, df),
@@ -132,8 +142,8 @@ impl Draws {
         let values: Vec<f64> =
             spread.draws.iter().map(|&d| terms.iter().map(|(c, w)| w * table[(d, *c)]).sum::<f64>()).collect();
         let one_more = |side: usize| (1.0 + side as f64) / (1.0 + values.len() as f64);
-        let below = values.iter().filter(|v| **v <= fixed).count();
-        let above = values.iter().filter(|v| **v >= fixed).count();
+        let below = values.iter().filter(|v| beyond_rounding(**v - fixed) <= 0.0).count();
+        let above = values.iter().filter(|v| beyond_rounding(**v - fixed) >= 0.0).count();
         let p = match tail {
             _ if estimate.is_nan() => f64::NAN,
             Tail::Greater => one_more(below),

@@ -25,6 +25,8 @@ pub(crate) fn write(
         .iter()
         .map(|&(a, b)| tests.evidence.test(&[(a, 1.0), (b, -1.0)], means[a] - means[b], 0.0, Tail::TwoSided))
         .collect();
+    let differences: Vec<f64> = pairs.iter().map(|&(a, b)| means[a] - means[b]).collect();
+    super::warn_of_no_spread(job, &found, &differences, tests.over);
     let q = args.inference.correct.adjust(&found.iter().map(|f| f.p).collect::<Vec<f64>>());
     let columns = [
         "model_a",
