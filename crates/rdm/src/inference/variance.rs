@@ -91,7 +91,15 @@ impl Spread {
         let draws: Vec<usize> = (0..n_draws)
             .filter(|&d| replicates.tables.iter().all(|table| columns.iter().all(|&c| table[(d, c)].is_finite())))
             .collect();
-        let covariances = replicates.tables.iter().map(|table| covariance(table, columns, &draws)).collect();
+        let covariances = (0..replicates.tables.len())
+            .map(|t| {
+                let of_means = covariance(&replicates.tables[t], columns, &draws);
+                match replicates.repeats.get(t) {
+                    Some(repeats) if repeats.len() > 1 => without_folds(of_means, repeats, columns, &draws),
+                    _ => of_means,
+                }
+            })
+            .collect();
         Spread { over, n_subjects, n_stimuli, covariances, draws }
     }
 
@@ -107,6 +115,18 @@ impl Spread {
             .collect();
         corrected_variance(&over_draws, self.over, self.n_subjects, self.n_stimuli)
     }
+}
+
+/// What the covariance would be if every draw were scored with infinitely many random folds: with `v_r` of the means of r
+/// repetitions and `v_1` of single ones, `(r v_r - v_1) / (r - 1)`. Schuett et al. (2023), rsatoolbox's `use_correction`.
+/// It can be below 0 where the draws are few and the folds matter more than the data.
+fn without_folds(of_means: Array2<f64>, repeats: &[Array2<f64>], columns: &[usize], draws: &[usize]) -> Array2<f64> {
+    let r = repeats.len() as f64;
+    let mut of_one = Array2::<f64>::zeros(of_means.raw_dim());
+    for repeat in repeats {
+        of_one += &covariance(repeat, columns, draws);
+    }
+    (of_means * r - of_one / r) / (r - 1.0)
 }
 
 fn covariance(table: &Array2<f64>, columns: &[usize], draws: &[usize]) -> Array2<f64> {
