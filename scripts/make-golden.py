@@ -13,6 +13,7 @@ from golden import (  # noqa: E402
     ceilings,
     distances,
     distributions,
+    fitted,
     fmri,
     hypergeometric,
     inference,
@@ -35,7 +36,7 @@ def main():
     warnings.simplefilter("ignore")  # the hard inputs are there to be warned about
     testdata = Testdata()
     made = (distributions, hypergeometric, npy_files, pictures, input_tensors, units, unit_stats, rdms, distances, ridge, ceilings)
-    for part in (*made, fmri, projection, scaling, searchlights, systems, inference):
+    for part in (*made, fmri, projection, scaling, searchlights, systems, inference, fitted):
         part.make(testdata)
     testdata.save(pathlib.Path(__file__).resolve().parent.parent / "testdata")
     total = sum(len(data) for data in testdata.files.values())

@@ -9,9 +9,17 @@
 
 mod cross_validation;
 mod fit;
+mod folds;
+mod products;
+mod resampled;
+#[cfg(test)]
+mod tests;
 
+use cross_validation::check_folding;
 pub use cross_validation::{CrossValidated, Folding, cross_validate, default_folding};
 pub use fit::{fit, predict};
+pub use folds::{Fold, FoldScores, score_fold};
+pub use resampled::{bootstrap_fitted, default_folding_of_draws};
 
 use std::str::FromStr;
 

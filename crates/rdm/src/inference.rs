@@ -51,6 +51,8 @@ pub const FEWEST_STIMULI: usize = 3;
 pub struct Replicates {
     /// Per table draws x (models, then lower and upper bound of the ceiling). `NaN` where a draw gives no number.
     pub tables: Vec<Array2<f64>>,
+    /// Of fitted models per table one such array per repetition of the folds; `tables` holds their means. Empty otherwise.
+    pub repeats: Vec<Vec<Array2<f64>>>,
 }
 
 /// What is resampled and how often.
@@ -81,15 +83,20 @@ pub(crate) enum SubjectPart {
 }
 
 impl Evaluated {
-    /// Lower and upper bound with these multiplicities of subjects.
+    /// Lower and upper bound with these multiplicities of subjects: means over the different ones.
     pub fn ceiling(&self, subjects: &[u32]) -> Result<[f64; 2], RdmError> {
+        Ok(self.bounds(subjects).map(|terms| terms.iter().sum::<f64>() / terms.len() as f64))
+    }
+
+    /// The terms of [`Evaluated::ceiling`], one per subject with a multiplicity; `NaN` where there is one such subject only.
+    pub fn bounds(&self, subjects: &[u32]) -> [Vec<f64>; 2] {
         let distinct: Vec<usize> = (0..subjects.len()).filter(|&s| subjects[s] > 0).collect();
         if distinct.len() < 2 {
-            return Ok([f64::NAN; 2]);
+            return [vec![f64::NAN; distinct.len()], vec![f64::NAN; distinct.len()]];
         }
         match &self.subjects {
-            SubjectPart::Products(q) => Ok(ceiling_of_products(q, subjects, &distinct)),
-            SubjectPart::Ranked(ranked) => Ok(ranked.ceiling(subjects, &distinct)),
+            SubjectPart::Products(q) => bounds_of_products(q, subjects, &distinct),
+            SubjectPart::Ranked(ranked) => ranked.bounds(subjects, &distinct),
         }
     }
 
@@ -105,7 +112,7 @@ impl Evaluated {
 
 /// With `q_jk` the products of pooled-as-needed subjects and `s` their multiplicities, a subject i against the pool of
 /// others is `sum_j s_j q_ji / sqrt(q_ii sum_jk s_j s_k q_jk)`, sums without i; with i for the upper bound.
-fn ceiling_of_products(q: &Array2<f64>, subjects: &[u32], distinct: &[usize]) -> [f64; 2] {
+fn bounds_of_products(q: &Array2<f64>, subjects: &[u32], distinct: &[usize]) -> [Vec<f64>; 2] {
     let s = |j: usize| f64::from(subjects[j]);
     let bound = |left_out: Option<usize>, i: usize| {
         let pool: Vec<usize> = distinct.iter().copied().filter(|j| Some(*j) != left_out).collect();
@@ -113,9 +120,8 @@ fn ceiling_of_products(q: &Array2<f64>, subjects: &[u32], distinct: &[usize]) ->
         let own: f64 = pool.iter().map(|&j| s(j) * pool.iter().map(|&k| s(k) * q[(j, k)]).sum::<f64>()).sum();
         with / (own * q[(i, i)]).sqrt()
     };
-    let n = distinct.len() as f64;
-    let lower = distinct.iter().map(|&i| bound(Some(i), i)).sum::<f64>() / n;
-    let upper = distinct.iter().map(|&i| bound(None, i)).sum::<f64>() / n;
+    let lower = distinct.iter().map(|&i| bound(Some(i), i)).collect();
+    let upper = distinct.iter().map(|&i| bound(None, i)).collect();
     [lower, upper]
 }
 
@@ -233,7 +239,7 @@ fn slices(vectors: &[Vec<f64>]) -> Vec<&[f64]> {
 }
 
 /// How often each of `n` things is drawn in `n` draws with replacement.
-fn multiplicities(n: usize, draws: &mut Draws) -> Vec<u32> {
+pub(crate) fn multiplicities(n: usize, draws: &mut Draws) -> Vec<u32> {
     let mut counts = vec![0; n];
     for _ in 0..n {
         counts[draws.below(n)] += 1;
@@ -323,5 +329,5 @@ pub fn bootstrap(
     let n_tables = if plan.over == Generalize::Both { 3 } else { 1 };
     let draws: Vec<Vec<Vec<f64>>> = made.into_iter().flatten().collect();
     let table = |t: usize| Array2::from_shape_fn((plan.n_boot, n_models + 2), |(draw, column)| draws[draw][t][column]);
-    Ok(Replicates { tables: (0..n_tables).map(table).collect() })
+    Ok(Replicates { tables: (0..n_tables).map(table).collect(), repeats: Vec::new() })
 }

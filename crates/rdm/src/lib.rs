@@ -39,7 +39,10 @@ pub use distance::{
     Averaged, Distance, Distances, InMemory, Patterns, Selected, UnusableRow, distances, distances_of, gather,
 };
 pub use error::RdmError;
-pub use fitted::{CrossValidated, Folding, ModelKind, cross_validate, default_folding, fit, predict};
+pub use fitted::{
+    CrossValidated, Fold, FoldScores, Folding, ModelKind, bootstrap_fitted, cross_validate, default_folding,
+    default_folding_of_draws, fit, predict, score_fold,
+};
 pub use linkage::{Linkage, Merge, MissingPairs, leaf_order, linkage};
 pub use matrix::Rdm;
 pub use mds::{

@@ -168,6 +168,22 @@ impl Rdm {
         let labels = self.labels.as_ref().map(|labels| stimuli.iter().map(|&i| labels[i].clone()).collect());
         Ok(Rdm { values, n_stimuli: stimuli.len(), labels })
     }
+
+    /// The RDM of stimuli that may stand there more than once, without labels. A stimulus has no distance to its own copy:
+    /// `NaN`, as the 0 would be trivial to predict.
+    pub(crate) fn drawn(&self, stimuli: &[usize]) -> Result<Rdm, RdmError> {
+        if stimuli.len() < 2 {
+            return Err(RdmError::TooFewStimuli { n_stimuli: stimuli.len() });
+        }
+        if let Some(&index) = stimuli.iter().find(|i| **i >= self.n_stimuli) {
+            return Err(RdmError::NoSuchStimulus { index, n_stimuli: self.n_stimuli });
+        }
+        let mut values = Vec::with_capacity(n_pairs(stimuli.len()));
+        for (place, &i) in stimuli.iter().enumerate() {
+            values.extend(stimuli[place + 1..].iter().map(|&j| if i == j { f64::NAN } else { self.get(i, j) }));
+        }
+        Ok(Rdm { values, n_stimuli: stimuli.len(), labels: None })
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `rsa compare`: model RDMs against brain RDMs.
 
 use crate::fitted;
-use crate::inference::{self, Inference, Scores};
+use crate::inference::{self, Inference, Scores, Scoring};
 use crate::{CompareArgs, Measure};
 use anyhow::{Result, anyhow, bail};
 use cli::{Cell, Job, Output, TableWriter};
@@ -47,6 +47,10 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let model_rdms: Vec<Rdm> = models.shown.iter().map(|m| m.rdm.clone()).collect();
 
     let folding = (args.model != ModelKind::Fixed).then(|| fitted::folding(args, brains)).transpose()?;
+    let resampling = match folding {
+        Some(_) => fitted::resampling(args, brains, &models)?,
+        None => None,
+    };
     let (scores, ceiling) = match folding {
         None => {
             let scores = compare_all_under(&model_rdms, &brain_rdms, how, sigma.as_ref())?;
@@ -62,11 +66,12 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
 
     let by_subject: Vec<Vec<f64>> = scores.rows().into_iter().map(|r| r.iter().map(|s| s.value).collect()).collect();
     let means: Vec<f64> = by_subject.iter().map(|values| mean(values)).collect();
-    let known = Scores { how, by_subject, means, ceiling: ceiling.as_ref() };
-    let inference = Inference::of(&job, args, &model_rdms, &brain_rdms, &known, sigma.as_ref())?;
+    let known = Scores { by_subject, means, ceiling: ceiling.as_ref() };
+    let scoring = Scoring { how, sigma: sigma.as_ref(), fitted: resampling.as_ref() };
+    let inference = Inference::of(&job, args, &model_rdms, &brain_rdms, scoring, &known)?;
 
     let mut columns = vec!["model", "subject", "compare", "n_stimuli", "n_pairs", column(how), "lower", "upper"];
-    columns.extend(folding.iter().flat_map(|_| fitted::COLUMNS));
+    columns.extend(folding.iter().flat_map(|_| fitted::columns(resampling.as_ref())));
     columns.extend(inference.columns());
     columns.push("reason");
     let mut table = TableWriter::new(out, args.format, &columns)?;
@@ -83,7 +88,8 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
                 score.into(),
             ];
             cells.extend(bounds);
-            cells.extend(folding.iter().flat_map(|f| fitted::cells(args, models.groups[place].len(), *f)));
+            let n_components = models.groups[place].len();
+            cells.extend(folding.iter().flat_map(|f| fitted::cells(args, n_components, *f, resampling.as_ref())));
             cells.extend(if subject == "mean" { inference.cells(place) } else { inference.empty() });
             cells.push(reason.map(Reason::as_str).into());
             table.row(&cells)
@@ -98,7 +104,8 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
         let first_reason = scores.iter().find_map(reason);
         row("mean", n_pairs, known.means[place], [bound(|c| c.lower), bound(|c| c.upper)], first_reason)?;
     }
-    inference::write_pairwise(&job, args, pairwise, &inference, &models.shown, &known.means)?;
+    let names: Vec<&str> = models.shown.iter().map(|m| m.name.as_str()).collect();
+    inference::write_pairwise(&job, args, pairwise, &inference, how.as_str(), &names, &known.means)?;
     table.into_inner().commit(&job)
 }
 

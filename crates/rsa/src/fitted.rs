@@ -5,7 +5,10 @@ use crate::args::Boot;
 use anyhow::{Result, anyhow, bail};
 use cli::{Cell, Job};
 use labelled_rdms::{NamedRdm, read_rdms};
-use rdm::{Comparison, CrossValidated, Folding, ModelKind, Rdm, cross_validate, default_folding};
+use rdm::inference::FEWEST_STIMULI;
+use rdm::{
+    Comparison, CrossValidated, Folding, ModelKind, Rdm, cross_validate, default_folding, default_folding_of_draws,
+};
 use std::collections::HashMap;
 
 /// Models as they were read: all components in a row, and how many each model has.
@@ -16,6 +19,11 @@ pub(crate) struct Components {
 
 /// Every RDM a model of its own, or every file a model of its RDMs.
 pub(crate) fn read(job: &Job, args: &CompareArgs) -> Result<Components> {
+    if let (Some(n), true) = (args.n_cv, args.model == ModelKind::Fixed || args.inference.boot.is_none()) {
+        bail!(
+            "--n-cv {n} is for draws of --boot with --model weighted, select or interpolate; the score of the data has one set of folds"
+        );
+    }
     if args.model == ModelKind::Fixed {
         if let Some(folds) = &args.cv_k {
             bail!(
@@ -29,15 +37,9 @@ pub(crate) fn read(job: &Job, args: &CompareArgs) -> Result<Components> {
         return Ok(Components { rdms, counts });
     }
     let kind = args.model.as_str();
-    if let Some(boot) = args.inference.boot {
-        bail!(
-            "--model {kind} with --boot {}: fitted models are cross-validated, not resampled; take --test t or wilcoxon over subjects",
-            Boot::over(boot).as_str()
-        );
-    }
     if let Some(n) = args.inference.perm {
         bail!(
-            "--model {kind} with --perm {n}: fitted models are not permuted; take --test t or wilcoxon over subjects"
+            "--model {kind} with --perm {n}: fitted models are not permuted; take --boot, or --test t or wilcoxon over subjects"
         );
     }
     if args.sigma_k.is_some() {
@@ -141,11 +143,64 @@ pub(crate) fn score(
         .map_err(|error| anyhow!("--model {}: {error}", args.model.as_str()))
 }
 
-/// The columns of fitted models.
-pub(crate) const COLUMNS: [&str; 3] = ["model_kind", "n_components", "folds"];
+/// How fitted models are scored in the draws of a bootstrap.
+pub(crate) struct Resampling {
+    pub groups: Vec<Vec<Rdm>>,
+    /// Of a draw.
+    pub folding: Folding,
+    /// How often the folds of a draw are drawn anew.
+    pub n_cv: usize,
+}
 
-/// Their cells: kind, components, and folds over subjects x stimuli.
-pub(crate) fn cells(args: &CompareArgs, n_components: usize, folding: Folding) -> [Cell<'static>; 3] {
-    let folds = format!("{}x{}", folding.subjects, folding.stimuli);
-    [args.model.as_str().into(), n_components.into(), folds.into()]
+/// Repetitions of the folds of a draw unless told otherwise: rsatoolbox's, and the fewest that let their noise be told.
+const N_CV: u32 = 2;
+
+/// The folds of draws, if there are draws: as asked for, or rsatoolbox's defaults for the smaller number of different
+/// subjects and stimuli that a draw holds. Refuses those that most draws would not have.
+pub(crate) fn resampling(args: &CompareArgs, brains: &[NamedRdm], models: &Models) -> Result<Option<Resampling>> {
+    let Some(boot) = args.inference.boot else { return Ok(None) };
+    let (n_subjects, n_stimuli) = (brains.len(), brains[0].rdm.n_stimuli());
+    let mut folding = default_folding_of_draws(n_subjects, n_stimuli);
+    if let Some(given) = &args.cv_k {
+        (folding.subjects, folding.stimuli) = (given[0], given[1]);
+    }
+    let checks = [
+        (boot != Boot::Stimuli, "subjects", n_subjects, folding.subjects, 1),
+        (boot != Boot::Subjects, "stimuli", n_stimuli, folding.stimuli, FEWEST_STIMULI),
+    ];
+    for (_, what, n, groups, each) in checks.into_iter().filter(|check| check.0) {
+        // n draws with replacement hold about 63 % of n things.
+        let expected = n as f64 * (1.0 - (1.0 - 1.0 / n as f64).powi(n as i32));
+        if (groups * each) as f64 > expected + 0.5 {
+            bail!(
+                "{}: a draw of {n} {what} holds about {expected:.1} different ones, and {groups} groups need {}; take fewer \
+                 groups (--cv-k SUBJECTS,STIMULI) or another --boot than {}",
+                brains[0].source,
+                groups * each,
+                boot.over().as_str()
+            );
+        }
+    }
+    let n_cv = args.n_cv.unwrap_or(N_CV) as usize;
+    Ok(Some(Resampling { groups: models.groups.clone(), folding, n_cv }))
+}
+
+/// The columns of fitted models.
+pub(crate) fn columns(resampling: Option<&Resampling>) -> Vec<&'static str> {
+    let mut columns = vec!["model_kind", "n_components", "folds"];
+    columns.extend(resampling.iter().flat_map(|_| ["boot_folds", "n_cv"]));
+    columns
+}
+
+/// Their cells: kind, components, folds over subjects x stimuli, those of draws and how often.
+pub(crate) fn cells(
+    args: &CompareArgs,
+    n_components: usize,
+    folding: Folding,
+    resampling: Option<&Resampling>,
+) -> Vec<Cell<'static>> {
+    let folds = |folding: Folding| format!("{}x{}", folding.subjects, folding.stimuli);
+    let mut cells: Vec<Cell> = vec![args.model.as_str().into(), n_components.into(), folds(folding).into()];
+    cells.extend(resampling.iter().flat_map(|r| [folds(r.folding).into(), r.n_cv.into()]));
+    cells
 }

@@ -4,19 +4,19 @@ mod evidence;
 mod pairwise;
 
 use crate::args::{Boot, CompareArgs, Test};
+use crate::fitted::Resampling;
 use anyhow::{Result, anyhow, bail};
 use cli::{Cell, Job};
 use evidence::{Evidence, Tested};
 use labelled_rdms::NamedRdm;
 use rdm::inference::{Bootstrap, FEWEST_STIMULI, Generalize, Permuted, Replicates, Spread, bootstrap, permute_stimuli};
-use rdm::{Comparison, NoiseCeiling, Rdm, StimulusCovariance};
+use rdm::{Comparison, NoiseCeiling, Rdm, StimulusCovariance, bootstrap_fitted};
 use statistics::signed_rank::Tail;
 
 pub(crate) use pairwise::write as write_pairwise;
 
 /// The numbers of a table of scores that tests start from.
 pub(crate) struct Scores<'a> {
-    pub how: Comparison,
     /// Per model one score per subject.
     pub by_subject: Vec<Vec<f64>>,
     /// Per model its mean over subjects.
@@ -24,9 +24,19 @@ pub(crate) struct Scores<'a> {
     pub ceiling: Option<&'a NoiseCeiling>,
 }
 
+/// How the scores came about, for those of resampled data.
+#[derive(Clone, Copy)]
+pub(crate) struct Scoring<'a> {
+    pub how: Comparison,
+    pub sigma: Option<&'a StimulusCovariance>,
+    pub fitted: Option<&'a Resampling>,
+}
+
 /// All that was asked for.
 pub(crate) struct Inference {
     means: Option<Means>,
+    /// Whether the tests of the means stand in the table of scores; else they are for `--pairwise` alone.
+    shown: bool,
     permuted: Option<(Permuted, u32)>,
     with_ceiling: bool,
 }
@@ -111,10 +121,12 @@ impl Inference {
         args: &CompareArgs,
         models: &[Rdm],
         brains: &[Rdm],
+        scoring: Scoring,
         scores: &Scores,
-        sigma: Option<&StimulusCovariance>,
     ) -> Result<Inference> {
+        let Scoring { how, sigma, fitted } = scoring;
         let options = &args.inference;
+        let n_stimuli = brains.first().map_or(0, Rdm::n_stimuli);
         let means = match options.test_of_means() {
             None => None,
             Some(test) => {
@@ -127,12 +139,18 @@ impl Inference {
                             seed: options.seed,
                             ceiling: scores.ceiling.is_some(),
                         };
-                        let replicates = bootstrap(models, brains, scores.how, sigma, plan)
-                            .map_err(|error| anyhow!("--boot {}: {error}", boot.over().as_str()))?;
-                        of_draws(job, args, boot.over(), replicates, scores, test == Test::Bootstrap, models, brains)?
+                        let replicates = match fitted {
+                            None => bootstrap(models, brains, how, sigma, plan),
+                            Some(Resampling { groups, folding, n_cv }) => {
+                                bootstrap_fitted(groups, brains, args.model, how, plan, *folding, *n_cv)
+                            }
+                        }
+                        .map_err(|error| anyhow!("--boot {}: {error}", boot.over().as_str()))?;
+                        let sizes = (brains.len(), n_stimuli);
+                        of_draws(job, args, boot.over(), replicates, scores, test == Test::Bootstrap, sizes, fitted)?
                     }
                 };
-                Some(Means::of(job, evidence, args, scores, brains))
+                Some(Means::of(job, evidence, args, scores, brains.len(), n_stimuli))
             }
         };
         if options.boot.is_some() || options.perm.is_some() {
@@ -141,18 +159,32 @@ impl Inference {
         let permuted = match options.perm {
             None => None,
             Some(n) => {
-                let found = permute_stimuli(models, brains, scores.how, sigma, n as usize, options.seed)
+                let found = permute_stimuli(models, brains, how, sigma, n as usize, options.seed)
                     .map_err(|error| anyhow!("--perm: {error}"))?;
                 Some((found, n))
             }
         };
-        Ok(Inference { means, permuted, with_ceiling: scores.ceiling.is_some() })
+        Ok(Inference { means, shown: true, permuted, with_ceiling: scores.ceiling.is_some() })
+    }
+
+    /// Tests over subjects alone, of scores of any kind; `shown` says whether those against 0 mean anything.
+    pub fn over_subjects(job: &Job, args: &CompareArgs, scores: &Scores, n_stimuli: usize, shown: bool) -> Inference {
+        let n_subjects = scores.by_subject.first().map_or(0, Vec::len);
+        let means = args.inference.test_of_means().map(|test| {
+            let evidence = Evidence::of_subjects(scores, test == Test::Wilcoxon);
+            Means::of(job, evidence, args, scores, n_subjects, n_stimuli)
+        });
+        Inference { means, shown, permuted: None, with_ceiling: false }
+    }
+
+    fn in_table(&self) -> Option<&Means> {
+        self.means.as_ref().filter(|_| self.shown)
     }
 
     /// The columns, in order.
     pub fn columns(&self) -> Vec<&'static str> {
         let mut columns = Vec::new();
-        if self.means.is_some() {
+        if self.in_table().is_some() {
             columns.extend(["se", "ci_lo", "ci_hi", "t", "df", "p", "q"]);
             if self.with_ceiling {
                 columns.extend(["p_ceiling", "q_ceiling", "lower_ci_lo", "lower_ci_hi", "lower_p"]);
@@ -169,7 +201,7 @@ impl Inference {
     /// The cells of a model's row `mean`.
     pub fn cells(&self, model: usize) -> Vec<Cell<'static>> {
         let mut cells: Vec<Cell> = Vec::new();
-        if let Some(means) = &self.means {
+        if let Some(means) = self.in_table() {
             let Tested { se, ci, t, df, p } = means.models[model];
             cells.extend([se.into(), ci[0].into(), ci[1].into(), t.into(), df.into(), p.into(), means.q[model].into()]);
             if self.with_ceiling {
@@ -207,25 +239,31 @@ fn of_draws(
     replicates: Replicates,
     scores: &Scores,
     percentile: bool,
-    models: &[Rdm],
-    brains: &[Rdm],
+    (n_subjects, n_stimuli): (usize, usize),
+    fitted: Option<&Resampling>,
 ) -> Result<Evidence> {
     let n_boot = args.inference.n_boot as usize;
-    let (n_subjects, n_stimuli) = (brains.len(), brains[0].n_stimuli());
+    let n_models = scores.means.len();
     // A model without a score has no draws either; it takes none from the others.
-    let usable: Vec<usize> = (0..models.len()).filter(|&m| scores.means[m].is_finite()).collect();
+    let usable: Vec<usize> = (0..n_models).filter(|&m| scores.means[m].is_finite()).collect();
     let alone = Spread::new(&replicates, &usable, over, n_subjects, n_stimuli);
-    let with_bounds: Vec<usize> = usable.iter().copied().chain([models.len(), models.len() + 1]).collect();
+    let with_bounds: Vec<usize> = usable.iter().copied().chain([n_models, n_models + 1]).collect();
     let with_ceiling = scores.ceiling.map(|_| Spread::new(&replicates, &with_bounds, over, n_subjects, n_stimuli));
     for (what, spread) in [("score", Some(&alone)), ("ceiling", with_ceiling.as_ref())] {
         let Some(used) = spread.map(|s| s.draws.len()) else { continue };
         if used < n_boot {
-            let text = format!(
-                "--boot {}: {} of {n_boot} draws give no {what} (fewer than {FEWEST_STIMULI} different stimuli, one \
-                 subject only, or a constant RDM)",
-                over.as_str(),
-                n_boot - used,
-            );
+            let why = match fitted {
+                None => format!("fewer than {FEWEST_STIMULI} different stimuli, one subject only, or a constant RDM"),
+                Some(Resampling { folding, .. }) => format!(
+                    "fewer than {} different subjects or {} different stimuli for {} x {} folds, or a constant \
+                     prediction or RDM in a fold",
+                    folding.subjects,
+                    FEWEST_STIMULI * folding.stimuli,
+                    folding.subjects,
+                    folding.stimuli,
+                ),
+            };
+            let text = format!("--boot {}: {} of {n_boot} draws give no {what} ({why})", over.as_str(), n_boot - used);
             if used * 2 < n_boot {
                 bail!(
                     "{text}; more than half are too many to go on: take more {}",
@@ -237,6 +275,14 @@ fn of_draws(
             }
             job.warn(format!("{text}; left out"));
         }
+    }
+    let below_0 = usable.iter().filter(|&&m| alone.variance(&[(m, 1.0)]) < 0.0).count();
+    if below_0 > 0 {
+        job.warn(format!(
+            "--boot {}: without the part of the random folds the variance of {below_0} of {n_models} models is below 0, and \
+             they have no se and no p; take more draws (--n-boot) or repetitions (--n-cv)",
+            over.as_str()
+        ));
     }
     Ok(Evidence::of_draws(replicates, alone, with_ceiling, over, n_subjects, n_stimuli, percentile))
 }
@@ -257,7 +303,14 @@ fn warn_of_no_spread(job: &Job, tested: &[Tested], estimates: &[f64], over: Gene
 }
 
 impl Means {
-    fn of(job: &Job, evidence: Evidence, args: &CompareArgs, scores: &Scores, brains: &[Rdm]) -> Means {
+    fn of(
+        job: &Job,
+        evidence: Evidence,
+        args: &CompareArgs,
+        scores: &Scores,
+        n_subjects: usize,
+        n_stimuli: usize,
+    ) -> Means {
         let n_models = scores.means.len();
         let over = args.inference.boot.map_or(Generalize::Subjects, Boot::over);
         let correct = |p: &[f64]| args.inference.correct.adjust(p);
@@ -278,7 +331,7 @@ impl Means {
         let words = Words {
             test: evidence.name(),
             generalize_to: over.as_str(),
-            n: over.n(brains.len(), brains[0].n_stimuli()),
+            n: over.n(n_subjects, n_stimuli),
             n_boot: evidence.n_boot(),
         };
         Means { evidence, over, models, q, against_ceiling, bounds, words }

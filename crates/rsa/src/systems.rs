@@ -4,12 +4,13 @@ mod all_pairs;
 mod matrices;
 mod rdms;
 
-use crate::{CompareArgs, Measure};
+use crate::inference::{Inference, Scores, write_pairwise};
+use crate::{Bures, CompareArgs, Measure, Test};
 use anyhow::{Result, bail};
 use cli::{Cell, Input, Job, Output, TableWriter};
 use ndarray::Array2;
 use rayon::prelude::*;
-use rdm::{Comparison, ModelKind};
+use rdm::{Comparison, MatrixComparison, ModelKind};
 use statistics::{Reason, mean};
 
 /// What one pair of systems gave.
@@ -60,6 +61,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
         job = job.with_provenance();
     }
     let out = Output::text(args.common.output.as_deref())?;
+    let pairwise = args.inference.pairwise.as_deref().map(|file| Output::text(Some(file))).transpose()?;
     let outputs = all_pairs::Outputs::open(&job, args)?;
     let systems = match args.compare {
         Measure::Matrices(how) => matrices::read(&job, args, how)?,
@@ -68,7 +70,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     job.record("compare", systems.compare.as_str());
     match args.systems.all_pairs {
         true => outputs.write(&job, args, &systems, out),
-        false => write(&job, args, &systems, out),
+        false => write(&job, args, &systems, out, pairwise),
     }
 }
 
@@ -78,21 +80,7 @@ fn check(args: &CompareArgs) -> Result<()> {
     if args.sigma_k.is_some() && !args.compare.is_whitened() {
         bail!("--sigma-k is for --compare corr_cov and cosine_cov; {name} does not look at it");
     }
-    let asked = &args.inference;
-    let inference = [
-        ("--boot", asked.boot.is_some()),
-        ("--test", asked.test.is_some()),
-        ("--perm", asked.perm.is_some()),
-        ("--pairwise", asked.pairwise.is_some()),
-        ("--model", args.model != ModelKind::Fixed),
-        ("--cv-k", args.cv_k.is_some()),
-    ];
-    if let Some((option, _)) = inference.iter().find(|(_, given)| *given) {
-        bail!(
-            "{option} is for the scores of model RDMs against brain RDMs; --all-pairs, controls, bures and matrices have no \
-             fitted models and no tests (write the table of scores and test over subjects)"
-        );
-    }
+    check_inference(args)?;
     if let Some((option, _)) = args.systems.controls() {
         if !matches!(args.compare, Measure::Rdms(Comparison::Pearson | Comparison::Spearman)) {
             bail!("--{option} is for --compare pearson and spearman; {name} has no residuals to compare");
@@ -113,8 +101,52 @@ fn check(args: &CompareArgs) -> Result<()> {
     Ok(())
 }
 
+fn check_inference(args: &CompareArgs) -> Result<()> {
+    let asked = &args.inference;
+    let refused = [
+        ("--boot", asked.boot.is_some()),
+        ("--perm", asked.perm.is_some()),
+        ("--model", args.model != ModelKind::Fixed),
+        ("--cv-k", args.cv_k.is_some()),
+        ("--n-cv", args.n_cv.is_some()),
+    ];
+    if let Some((option, _)) = refused.iter().find(|(_, given)| *given) {
+        bail!(
+            "{option} is for the scores of model RDMs against brain RDMs; --all-pairs, controls, bures and matrices are \
+             neither fitted nor resampled (--test and --pairwise are over their subjects)"
+        );
+    }
+    let over_subjects = [("--test", asked.test.is_some()), ("--pairwise", asked.pairwise.is_some())];
+    if let (true, Some((option, _))) = (args.systems.all_pairs, over_subjects.iter().find(|(_, given)| *given)) {
+        bail!("{option} is over subjects, and --all-pairs has pairs of systems and no subjects; leave one of them out");
+    }
+    if asked.test == Some(Test::Bootstrap) {
+        bail!("--test bootstrap needs draws, and here is no --boot; take --test t or wilcoxon over subjects");
+    }
+    if let (Some(why), Some(_), None) = (never_below_0(args.compare), asked.test, &asked.pairwise) {
+        bail!(
+            "--test is against 0, and {} {why}; compare models with each other: --pairwise FILE",
+            args.compare.as_str()
+        );
+    }
+    Ok(())
+}
+
+/// Why a test of this against 0 would say nothing.
+fn never_below_0(measure: Measure) -> Option<&'static str> {
+    match measure {
+        Measure::Rdms(_) | Measure::Matrices(MatrixComparison::CkaDebiased) => None,
+        Measure::Matrices(MatrixComparison::Cka) => Some("is above 0 for noise too (cka-debiased is not)"),
+        Measure::Matrices(MatrixComparison::Procrustes) => Some("is above 0 for noise too"),
+        Measure::Bures(Bures::Similarity) => Some("is above 0 for any two RDMs"),
+        Measure::Matrices(MatrixComparison::ProcrustesAngle) | Measure::Bures(_) => {
+            Some("is a distance, which is never below 0")
+        }
+    }
+}
+
 /// One row per model and brain, and one with the mean over brains.
-fn write(job: &Job, args: &CompareArgs, systems: &Systems, out: Output) -> Result<()> {
+fn write(job: &Job, args: &CompareArgs, systems: &Systems, out: Output, pairwise: Option<Output>) -> Result<()> {
     let (brains, models): (Vec<usize>, Vec<usize>) = (0..systems.names.len()).partition(|k| *k < systems.n_brains);
     if let Some(brain) = brains.iter().map(|k| &systems.names[*k]).find(|name| *name == "mean") {
         bail!(
@@ -123,41 +155,60 @@ fn write(job: &Job, args: &CompareArgs, systems: &Systems, out: Output) -> Resul
             brains.len()
         );
     }
+    if args.inference.test_of_means().is_some() && brains.len() < 2 {
+        bail!("{}: {} subject; a test over subjects needs at least 2", systems.names[brains[0]], brains.len());
+    }
     let scores = (systems.score)(&models, &brains)?;
-    let columns = columns(&["model", "subject"], args, &scores);
+    let by_subject: Vec<Vec<f64>> = scores.rows().into_iter().map(|r| r.iter().map(|s| s.value).collect()).collect();
+    let means: Vec<f64> = by_subject.iter().map(|values| mean(values)).collect();
+    let known = Scores { by_subject, means, ceiling: None };
+    let shown = never_below_0(args.compare).is_none();
+    let inference = Inference::over_subjects(job, args, &known, systems.n_stimuli, shown);
+    let columns = columns(&["model", "subject"], args, &scores, inference.columns());
     let mut table = TableWriter::new(out, args.format, &columns)?;
-    for (model, scores) in models.iter().zip(scores.rows()) {
-        let mut row = |subject: &str, score: Score| {
+    for (place, (model, scores)) in models.iter().zip(scores.rows()).enumerate() {
+        let mut row = |subject: &str, score: Score, tests: Vec<Cell<'static>>| {
             let mut cells: Vec<Cell> = vec![(&systems.names[*model]).into(), subject.into()];
-            cells.extend(cells_of(systems, score));
+            cells.extend(cells_of(systems, score, tests));
             table.row(&cells)
         };
         for (brain, score) in brains.iter().zip(scores) {
-            row(&systems.names[*brain], *score)?;
+            row(&systems.names[*brain], *score, inference.empty())?;
         }
-        let values: Vec<f64> = scores.iter().map(|s| s.value).collect();
         // The pairs that every term of the mean rests on; equal for all unless some are NaN.
         let n_pairs = scores.iter().filter_map(|s| s.n_pairs).min();
-        row("mean", Score { value: mean(&values), n_pairs, reason: scores.iter().find_map(|s| s.reason) })?;
+        let reason = scores.iter().find_map(|s| s.reason);
+        row("mean", Score { value: known.means[place], n_pairs, reason }, inference.cells(place))?;
     }
+    let names: Vec<&str> = models.iter().map(|m| systems.names[*m].as_str()).collect();
+    write_pairwise(job, args, pairwise, &inference, &systems.compare, &names, &known.means)?;
     table.into_inner().commit(job)
 }
 
 /// The columns of a table whose rows begin with `first` and end with [`cells_of`].
-fn columns(first: &[&'static str], args: &CompareArgs, scores: &Array2<Score>) -> Vec<&'static str> {
+fn columns(
+    first: &[&'static str],
+    args: &CompareArgs,
+    scores: &Array2<Score>,
+    tests: Vec<&'static str>,
+) -> Vec<&'static str> {
     let mut columns = first.to_vec();
     columns.extend(["compare", "n_stimuli"]);
     if scores.iter().any(|s| s.n_pairs.is_some()) {
         columns.push("n_pairs");
     }
-    columns.extend([args.compare.column(), "reason"]);
+    columns.push(args.compare.column());
+    columns.extend(tests);
+    columns.push("reason");
     columns
 }
 
-fn cells_of(systems: &Systems, score: Score) -> Vec<Cell<'_>> {
+fn cells_of<'a>(systems: &'a Systems, score: Score, tests: Vec<Cell<'static>>) -> Vec<Cell<'a>> {
     let mut cells: Vec<Cell> = vec![(&systems.compare).into(), systems.n_stimuli.into()];
     cells.extend(score.n_pairs.map(Cell::from));
-    cells.extend([score.value.into(), score.reason.map(Reason::as_str).into()]);
+    cells.push(score.value.into());
+    cells.extend(tests);
+    cells.push(score.reason.map(Reason::as_str).into());
     cells
 }
 

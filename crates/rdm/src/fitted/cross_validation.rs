@@ -4,11 +4,9 @@ use ndarray::Array2;
 use rayon::prelude::*;
 use statistics::{Draws, mean};
 
+use super::folds::{FEWEST, Fold, folds};
 use super::{ModelKind, fit, predict};
 use crate::{Compared, Comparison, NoiseCeiling, Rdm, RdmError, compare_all, noise_ceiling};
-
-/// The fewest stimuli of a fold: 3 pairs (rsatoolbox's limit).
-const FEWEST: usize = 3;
 
 /// How many folds; 1 does not split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,30 +51,13 @@ pub fn cross_validate(
     for components in models {
         crate::pool::same_sizes(components, n_stimuli)?;
     }
-    if folding.subjects > n_subjects || folding.subjects == 0 {
-        return Err(RdmError::TooManyFolds { folds: folding.subjects, needed: folding.subjects, given: n_subjects });
-    }
-    if folding.stimuli * FEWEST > n_stimuli || folding.stimuli == 0 {
-        return Err(RdmError::TooManyFolds {
-            folds: folding.stimuli,
-            needed: folding.stimuli * FEWEST,
-            given: n_stimuli,
-        });
-    }
-    if folding.subjects == 1 && folding.stimuli == 1 {
-        return Err(RdmError::TooFewFolds { n_folds: 1 });
-    }
+    check_folding(folding, n_subjects, n_stimuli)?;
     let mut draws = Draws::new(folding.seed);
-    // Stimuli are grouped anew for every group of subjects, as rsatoolbox does.
-    let mut folds = Vec::new();
-    for people in groups(n_subjects, folding.subjects, &mut draws) {
-        for stimuli in groups(n_stimuli, folding.stimuli, &mut draws) {
-            folds.push((people.clone(), stimuli));
-        }
-    }
+    let everything = |n: usize| (0..n).collect::<Vec<usize>>();
+    let folds = folds(&everything(n_subjects), &everything(n_stimuli), folding, &mut draws);
     let scored: Vec<(Array2<Compared>, Option<NoiseCeiling>)> = folds
         .par_iter()
-        .map(|(people, stimuli)| {
+        .map(|Fold { subjects: people, stimuli }| {
             let others = |chosen: &[usize], n: usize| -> Vec<usize> {
                 let rest: Vec<usize> = (0..n).filter(|i| !chosen.contains(i)).collect();
                 // Not split: fitted to all.
@@ -104,7 +85,7 @@ pub fn cross_validate(
     let mut scores = Array2::from_elem((models.len(), n_subjects), Compared { value: 0.0, n_pairs: 0, n_nan: 0 });
     let (mut lower, mut upper) = (vec![0.0; n_subjects], vec![0.0; n_subjects]);
     let (mut n_pairs, mut n_nan) = (0, 0);
-    for ((people, _), (found, bounds)) in folds.iter().zip(&scored) {
+    for (Fold { subjects: people, .. }, (found, bounds)) in folds.iter().zip(&scored) {
         for (place, &subject) in people.iter().enumerate() {
             for m in 0..models.len() {
                 let (sum, one) = (&mut scores[(m, subject)], found[(m, place)]);
@@ -131,24 +112,29 @@ pub fn cross_validate(
     Ok(CrossValidated { scores, ceiling })
 }
 
-/// `0..n` in k random groups whose sizes differ by at most 1.
-fn groups(n: usize, k: usize, draws: &mut Draws) -> Vec<Vec<usize>> {
-    let order = draws.permutation(n);
-    (0..k)
-        .map(|group| {
-            let mut members: Vec<usize> = order.iter().copied().skip(group).step_by(k).collect();
-            members.sort_unstable();
-            members
-        })
-        .collect()
+/// Refuses folds that these numbers do not allow.
+pub(super) fn check_folding(folding: Folding, n_subjects: usize, n_stimuli: usize) -> Result<(), RdmError> {
+    if folding.subjects > n_subjects || folding.subjects == 0 {
+        return Err(RdmError::TooManyFolds { folds: folding.subjects, needed: folding.subjects, given: n_subjects });
+    }
+    if folding.stimuli * FEWEST > n_stimuli || folding.stimuli == 0 {
+        return Err(RdmError::TooManyFolds {
+            folds: folding.stimuli,
+            needed: folding.stimuli * FEWEST,
+            given: n_stimuli,
+        });
+    }
+    if folding.subjects == 1 && folding.stimuli == 1 {
+        return Err(RdmError::TooFewFolds { n_folds: 1 });
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Folding, cross_validate, default_folding, groups};
+    use super::{Folding, cross_validate, default_folding};
     use crate::testing::noise;
     use crate::{Comparison, ModelKind, Rdm, RdmError};
-    use statistics::Draws;
 
     fn rdm(seed: u64) -> Rdm {
         Rdm::from_condensed(noise(1, 66, seed).iter().map(|v| v + 1.0).collect(), None).unwrap()
@@ -186,14 +172,5 @@ mod tests {
         assert_eq!(of(1, 1), RdmError::TooFewFolds { n_folds: 1 });
         assert_eq!(of(5, 2), RdmError::TooManyFolds { folds: 5, needed: 5, given: 4 });
         assert_eq!(of(2, 5), RdmError::TooManyFolds { folds: 5, needed: 15, given: 12 });
-    }
-
-    #[test]
-    fn groups_hold_everything_once() {
-        let made = groups(11, 3, &mut Draws::new(1));
-        let mut all: Vec<usize> = made.iter().flatten().copied().collect();
-        all.sort_unstable();
-        assert_eq!(all, (0..11).collect::<Vec<_>>());
-        assert!(made.iter().all(|g| g.len() == 3 || g.len() == 4));
     }
 }

@@ -1,13 +1,10 @@
 //! Weights of components from training data.
 
-use linear_algebra::{Cholesky, product};
-use ndarray::{Array1, Array2, s};
 use statistics::mean;
 
 use super::ModelKind;
+use super::products::Products;
 use crate::compare::compare_all;
-use crate::pool::scaled;
-use crate::whitening::whitened;
 use crate::{Comparison, Rdm, RdmError};
 
 /// Points between two neighbours that are tried before the best stretch is narrowed.
@@ -23,48 +20,99 @@ const SECTIONS: usize = 40;
 ///   are refused. Weights have length 1 (all 0 where nothing helps).
 /// * `interpolate`: the pair of neighbours and the `w` with the highest mean score, to 1e-9.
 pub fn fit(components: &[Rdm], subjects: &[Rdm], kind: ModelKind, how: Comparison) -> Result<Vec<f64>, RdmError> {
-    let score = |weights: &[f64]| -> Result<f64, RdmError> {
-        let prediction = predict(components, weights)?;
-        let found = compare_all(&[prediction], subjects, how)?;
-        Ok(mean(&found.iter().map(|f| f.value).collect::<Vec<f64>>()))
-    };
-    let only = |component: usize| {
-        let mut weights = vec![0.0; components.len()];
-        weights[component] = 1.0;
-        weights
-    };
+    let n_stimuli = subjects.first().or(components.first()).map_or(0, Rdm::n_stimuli);
+    fit_drawn(components, subjects, &vec![1; n_stimuli], &vec![1; subjects.len()], kind, how)
+}
+
+/// [`fit`] to data in which every stimulus and every subject stands as often as these multiplicities say (0: not at all).
+/// A stimulus has no distance to its own copy.
+pub(super) fn fit_drawn(
+    components: &[Rdm],
+    subjects: &[Rdm],
+    often_stimulus: &[u32],
+    often_subject: &[u32],
+    kind: ModelKind,
+    how: Comparison,
+) -> Result<Vec<f64>, RdmError> {
+    crate::pool::same_sizes(components, often_stimulus.len())?;
+    crate::pool::same_sizes(subjects, often_stimulus.len())?;
+    if kind == ModelKind::Fixed {
+        return Ok(vec![1.0; components.len()]);
+    }
+    let no_products = matches!(how, Comparison::Spearman | Comparison::Kendall | Comparison::TauA | Comparison::RhoA);
+    if no_products && kind == ModelKind::Weighted {
+        return Err(RdmError::NoLeastSquares { comparison: how.as_str() });
+    }
+    // Least squares rest on the pairs that all have; means of scores on those of every single comparison.
+    if !no_products && (kind == ModelKind::Weighted || miss_the_same(components, subjects)) {
+        return Products::of(components, subjects, often_stimulus, often_subject, how)?.fit(kind);
+    }
+    let drawn: Vec<usize> = repeated(often_stimulus);
+    let components: Vec<Rdm> = components.iter().map(|c| c.drawn(&drawn)).collect::<Result<_, _>>()?;
+    let subjects: Vec<Rdm> =
+        repeated(often_subject).into_iter().map(|s| subjects[s].drawn(&drawn)).collect::<Result<_, _>>()?;
     match kind {
-        ModelKind::Fixed => Ok(vec![1.0; components.len()]),
-        ModelKind::Weighted => weighted(components, subjects, how),
         ModelKind::Select => {
-            let found = compare_all(components, subjects, how)?;
+            let found = compare_all(&components, &subjects, how)?;
             let means = found.rows().into_iter().map(|row| row.iter().map(|f| f.value).sum::<f64>());
-            let mut best = (0, f64::NEG_INFINITY);
-            for (component, mean) in means.enumerate() {
-                if mean > best.1 {
-                    best = (component, mean);
-                }
-            }
-            Ok(only(best.0))
+            Ok(only(best_of(means), components.len()))
         }
-        ModelKind::Interpolate => {
-            let mut best = (only(0), score(&only(0))?);
-            for pair in 0..components.len() - 1 {
-                let at = |w: f64| {
-                    let mut weights = vec![0.0; components.len()];
-                    weights[pair] = w;
-                    weights[pair + 1] = 1.0 - w;
-                    weights
-                };
-                let w = highest(|w| score(&at(w)))?;
-                let found = score(&at(w))?;
-                if found > best.1 || best.1.is_nan() {
-                    best = (at(w), found);
-                }
-            }
-            Ok(best.0)
+        _ => interpolate(components.len(), |weights| {
+            let prediction = predict(&components, weights)?;
+            let found = compare_all(&[prediction], &subjects, how)?;
+            Ok(mean(&found.iter().map(|f| f.value).collect::<Vec<f64>>()))
+        }),
+    }
+}
+
+/// Every index as often as it stands in the data.
+pub(super) fn repeated(often: &[u32]) -> Vec<usize> {
+    often.iter().enumerate().flat_map(|(i, times)| std::iter::repeat_n(i, *times as usize)).collect()
+}
+
+fn miss_the_same(components: &[Rdm], subjects: &[Rdm]) -> bool {
+    let mut all = components.iter().chain(subjects);
+    let Some(first) = all.next() else { return true };
+    all.all(|rdm| rdm.values().iter().zip(first.values()).all(|(a, b)| a.is_finite() == b.is_finite()))
+}
+
+/// The first of the highest; one without a number is none.
+pub(super) fn best_of(scores: impl Iterator<Item = f64>) -> usize {
+    let mut best = (0, f64::NEG_INFINITY);
+    for (component, score) in scores.enumerate() {
+        if score > best.1 {
+            best = (component, score);
         }
     }
+    best.0
+}
+
+pub(super) fn only(component: usize, n_components: usize) -> Vec<f64> {
+    let mut weights = vec![0.0; n_components];
+    weights[component] = 1.0;
+    weights
+}
+
+/// The best point between any two neighbours.
+pub(super) fn interpolate(
+    n_components: usize,
+    score: impl Fn(&[f64]) -> Result<f64, RdmError>,
+) -> Result<Vec<f64>, RdmError> {
+    let mut best = (only(0, n_components), score(&only(0, n_components))?);
+    for pair in 0..n_components - 1 {
+        let at = |w: f64| {
+            let mut weights = vec![0.0; n_components];
+            weights[pair] = w;
+            weights[pair + 1] = 1.0 - w;
+            weights
+        };
+        let w = highest(|w| score(&at(w)))?;
+        let found = score(&at(w))?;
+        if found > best.1 || best.1.is_nan() {
+            best = (at(w), found);
+        }
+    }
+    Ok(best.0)
 }
 
 /// The weighted sum of components. A pair that any component with a weight misses is missing.
@@ -102,99 +150,6 @@ fn highest(of: impl Fn(f64) -> Result<f64, RdmError>) -> Result<f64, RdmError> {
     }
     let middle = 0.5 * (low + high);
     Ok(if of(middle)? > best.1 { middle } else { best.0 })
-}
-
-fn weighted(components: &[Rdm], subjects: &[Rdm], how: Comparison) -> Result<Vec<f64>, RdmError> {
-    if !matches!(how, Comparison::Pearson | Comparison::Cosine | Comparison::CorrCov | Comparison::CosineCov) {
-        return Err(RdmError::NoLeastSquares { comparison: how.as_str() });
-    }
-    let all: Vec<&Rdm> = components.iter().chain(subjects).collect();
-    crate::pool::same_sizes(components, all[0].n_stimuli())?;
-    crate::pool::same_sizes(subjects, all[0].n_stimuli())?;
-    let n_pairs = all[0].values().len();
-    let kept: Vec<bool> = (0..n_pairs).map(|k| all.iter().all(|rdm| rdm.values()[k].is_finite())).collect();
-    let vectors: Vec<Vec<f64>> = all
-        .iter()
-        .enumerate()
-        .map(|(index, rdm)| {
-            let used: Vec<f64> = rdm.values().iter().zip(&kept).filter(|(_, k)| **k).map(|(v, _)| *v).collect();
-            // A subject's scale goes with its length below; components keep theirs, on which their weights depend.
-            let used = if index < components.len() { used } else { scaled(&used) };
-            let centre = if how.centres() { mean(&used) } else { 0.0 };
-            used.iter().map(|v| v - centre).collect()
-        })
-        .collect();
-    let vectors = if how.is_whitened() { whitened(&vectors, &kept, None)? } else { vectors };
-    let length = vectors.first().map_or(0, Vec::len);
-    let rows = Array2::from_shape_fn((vectors.len(), length), |(r, k)| vectors[r][k]);
-    let (a, y) = rows.view().split_at(ndarray::Axis(0), components.len());
-    let mut pooled = Array1::<f64>::zeros(length);
-    for subject in y.rows() {
-        let own = subject.dot(&subject).sqrt();
-        // A subject without spread has nothing to say.
-        if own > 0.0 {
-            pooled.scaled_add(1.0 / own, &subject);
-        }
-    }
-    let gram = product(a, a.t());
-    let right: Vec<f64> = a.rows().into_iter().map(|row| row.dot(&pooled)).collect();
-    let mut weights = non_negative(&gram, &right)?;
-    let norm = weights.iter().map(|w| w * w).sum::<f64>().sqrt();
-    if norm > 0.0 {
-        weights.iter_mut().for_each(|w| *w /= norm);
-    }
-    Ok(weights)
-}
-
-/// The x >= 0 with the smallest `x' gram x - 2 x' right`: active set (Lawson & Hanson 1974; Bro & de Jong 1997).
-fn non_negative(gram: &Array2<f64>, right: &[f64]) -> Result<Vec<f64>, RdmError> {
-    let n = right.len();
-    let mut x = vec![0.0; n];
-    let mut free = vec![false; n];
-    let largest = right.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
-    let solve = |free: &[bool]| -> Option<Vec<f64>> {
-        let chosen: Vec<usize> = (0..n).filter(|&i| free[i]).collect();
-        let part = Array2::from_shape_fn((chosen.len(), chosen.len()), |(i, j)| gram[(chosen[i], chosen[j])]);
-        let b = Array2::from_shape_fn((chosen.len(), 1), |(i, _)| right[chosen[i]]);
-        let found = Cholesky::new(part.view()).ok()?.solve(b.view()).ok()?;
-        let mut all = vec![0.0; n];
-        chosen.iter().zip(found.slice(s![.., 0])).for_each(|(&i, v)| all[i] = *v);
-        Some(all)
-    };
-    // A component that is a sum of those in use cannot come in as well.
-    let mut barred = vec![false; n];
-    for _ in 0..10 * n + 10 {
-        let slope = |i: usize| right[i] - (0..n).map(|j| gram[(i, j)] * x[j]).sum::<f64>();
-        let candidates = (0..n).filter(|&i| !free[i] && !barred[i]).map(|i| (i, slope(i)));
-        let Some((enter, steepest)) = candidates.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))) else { break };
-        if steepest <= 1e-13 * largest {
-            break;
-        }
-        free[enter] = true;
-        let Some(mut found) = solve(&free) else {
-            free[enter] = false;
-            barred[enter] = true;
-            continue;
-        };
-        while let Some(step) =
-            (0..n).filter(|&i| free[i] && found[i] < 0.0).map(|i| x[i] / (x[i] - found[i])).min_by(f64::total_cmp)
-        {
-            for i in 0..n {
-                x[i] += step * (found[i] - x[i]);
-            }
-            for i in 0..n {
-                if free[i] && found[i] < 0.0 && x[i] <= 1e-15 * found[i].abs().max(f64::MIN_POSITIVE) {
-                    (free[i], x[i]) = (false, 0.0);
-                }
-            }
-            match solve(&free) {
-                Some(next) => found = next,
-                None => return Err(RdmError::TooFewRdms { given: 0, needed: 1 }),
-            }
-        }
-        x = found;
-    }
-    Ok(x)
 }
 
 #[cfg(test)]

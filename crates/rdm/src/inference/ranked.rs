@@ -108,7 +108,7 @@ fn similarities(models: &[Vec<f64>], subjects: &[Vec<f64>], weights: &[u32], how
 
 impl SubjectRanks {
     /// The pool of ranks is ranked again in every draw, the one thing here that needs sorting.
-    pub fn ceiling(&self, subjects: &[u32], distinct: &[usize]) -> [f64; 2] {
+    pub fn bounds(&self, subjects: &[u32], distinct: &[usize]) -> [Vec<f64>; 2] {
         let n = self.weights.len();
         let mut all = vec![0.0; n];
         for &s in distinct {
@@ -117,16 +117,15 @@ impl SubjectRanks {
         }
         let pool_of_all = order_of(&all, &self.weights);
         let mut scratch = Scratch::default();
-        let (mut lower, mut upper) = (0.0, 0.0);
+        let (mut lower, mut upper) = (Vec::new(), Vec::new());
         for &s in distinct {
             let often = f64::from(subjects[s]);
             // Ranks are multiples of 1/2: their sums and differences are exact, and so are ties.
             let others: Vec<f64> = all.iter().zip(&self.ranks[s]).map(|(sum, rank)| sum - often * rank).collect();
-            lower += self.against(&order_of(&others, &self.weights), s, &mut scratch);
-            upper += self.against(&pool_of_all, s, &mut scratch);
+            lower.push(self.against(&order_of(&others, &self.weights), s, &mut scratch));
+            upper.push(self.against(&pool_of_all, s, &mut scratch));
         }
-        let n = distinct.len() as f64;
-        [lower / n, upper / n]
+        [lower, upper]
     }
 
     fn against(&self, pool: &Order, subject: usize, scratch: &mut Scratch) -> f64 {

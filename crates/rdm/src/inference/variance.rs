@@ -75,6 +75,8 @@ pub struct Spread {
     n_stimuli: usize,
     /// Per table one row per draw that counts; columns of no interest are `NaN`.
     tables: Vec<Array2<f64>>,
+    /// The same per table and repetition of the folds, where models are fitted.
+    repeats: Vec<Vec<Array2<f64>>>,
     /// Draws in which every column of interest has a value in every table.
     pub draws: Vec<usize>,
 }
@@ -100,20 +102,30 @@ impl Spread {
             kept
         };
         let tables = replicates.tables.iter().map(kept).collect();
-        Spread { over, n_subjects, n_stimuli, tables, draws }
+        let repeats = replicates.repeats.iter().map(|of_table| of_table.iter().map(kept).collect()).collect();
+        Spread { over, n_subjects, n_stimuli, tables, repeats, draws }
     }
 
     /// The variance of `sum weight * column`. The sums are taken draw by draw: from covariances, the variance of a small
     /// difference of two large columns would be what rounding left of them.
+    ///
+    /// Of fitted models it is what it would be if every draw were scored with infinitely many random folds: with `v_r` of
+    /// the means of r repetitions and `v_1` of single ones, `(r v_r - v_1) / (r - 1)`. Schuett et al. (2023), rsatoolbox's
+    /// `use_correction`. It can be below 0 where the draws are few and the folds matter more than the data.
     pub fn variance(&self, terms: &[(usize, f64)]) -> f64 {
-        let over_draws: Vec<f64> = self
-            .tables
-            .iter()
-            .map(|table| {
-                let sum = |row: ArrayView1<f64>| terms.iter().map(|(c, weight)| weight * row[*c]).sum::<f64>();
-                statistics::variance(&table.rows().into_iter().map(sum).collect::<Vec<f64>>())
-            })
-            .collect();
+        let variance = |table: &Array2<f64>| {
+            let sum = |row: ArrayView1<f64>| terms.iter().map(|(c, weight)| weight * row[*c]).sum::<f64>();
+            statistics::variance(&table.rows().into_iter().map(sum).collect::<Vec<f64>>())
+        };
+        let without_folds = |(t, table): (usize, &Array2<f64>)| match self.repeats.get(t) {
+            Some(repeats) if repeats.len() > 1 => {
+                let r = repeats.len() as f64;
+                let of_one = repeats.iter().map(variance).sum::<f64>() / r;
+                (r * variance(table) - of_one) / (r - 1.0)
+            }
+            _ => variance(table),
+        };
+        let over_draws: Vec<f64> = self.tables.iter().enumerate().map(without_folds).collect();
         corrected_variance(&over_draws, self.over, self.n_subjects, self.n_stimuli)
     }
 }

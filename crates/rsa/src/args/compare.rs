@@ -31,6 +31,9 @@ pub struct CompareArgs {
     /// With a fitted --model: groups of subjects and of stimuli of its folds [default: by their numbers, 2 to 5]
     #[arg(long, value_name = "SUBJECTS,STIMULI", value_parser = folds)]
     pub cv_k: Option<[usize; 2]>,
+    /// With a fitted --model and --boot: how often each draw is cross-validated, with other folds [default: 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub n_cv: Option<u32>,
     /// How sure the means are.
     #[command(flatten)]
     pub inference: InferenceArgs,

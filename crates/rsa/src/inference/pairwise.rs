@@ -4,23 +4,22 @@ use super::{Inference, Tested};
 use crate::CompareArgs;
 use anyhow::Result;
 use cli::{Job, Output, TableWriter};
-use labelled_rdms::NamedRdm;
 use statistics::signed_rank::Tail;
 
-/// Writes the table, if it was asked for. `means` are the models' scores.
+/// Writes the table, if it was asked for. `compare` and `names` are what the table of scores says, `means` its scores.
 pub(crate) fn write(
     job: &Job,
     args: &CompareArgs,
     out: Option<Output>,
     inference: &Inference,
-    models: &[NamedRdm],
+    compare: &str,
+    names: &[&str],
     means: &[f64],
 ) -> Result<()> {
     let (Some(out), Some(tests)) = (out, &inference.means) else {
         return Ok(());
     };
-    let pairs: Vec<(usize, usize)> =
-        (0..models.len()).flat_map(|a| (a + 1..models.len()).map(move |b| (a, b))).collect();
+    let pairs: Vec<(usize, usize)> = (0..names.len()).flat_map(|a| (a + 1..names.len()).map(move |b| (a, b))).collect();
     let found: Vec<Tested> = pairs
         .iter()
         .map(|&(a, b)| tests.evidence.test(&[(a, 1.0), (b, -1.0)], means[a] - means[b], 0.0, Tail::TwoSided))
@@ -48,9 +47,9 @@ pub(crate) fn write(
     let mut table = TableWriter::new(out, args.format, &columns)?;
     for ((&(a, b), found), q) in pairs.iter().zip(&found).zip(q) {
         let mut row = vec![
-            (&models[a].name).into(),
-            (&models[b].name).into(),
-            args.compare.as_str().into(),
+            names[a].into(),
+            names[b].into(),
+            compare.into(),
             (means[a] - means[b]).into(),
             found.se.into(),
             found.ci[0].into(),

@@ -79,7 +79,7 @@ impl Outputs {
         }
         let blocks: Vec<String> = (0..order.len()).map(block).collect::<Result<_>>()?;
         let square = systems.square()?;
-        let columns = columns(&["a", "block_a", "b", "block_b"], args, &square);
+        let columns = columns(&["a", "block_a", "b", "block_b"], args, &square, Vec::new());
         let mut table = TableWriter::new(out, args.format, &columns)?;
         for (place, &a) in order.iter().enumerate() {
             for &b in &order[place + 1..] {
@@ -87,7 +87,7 @@ impl Outputs {
                 for k in [a, b] {
                     cells.extend([Cell::from(&systems.names[k]), Cell::from(&blocks[k])]);
                 }
-                cells.extend(cells_of(systems, square[(a, b)]));
+                cells.extend(cells_of(systems, square[(a, b)], Vec::new()));
                 table.row(&cells)?;
             }
         }
