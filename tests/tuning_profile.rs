@@ -226,6 +226,9 @@ fn two_regions_of_one_person_share_noise_unless_their_trials_are_disjoint() {
     assert_eq!((cells[1]["r"].as_str(), cells[1]["reason"].as_str()), ("NaN", "same_subject"));
     // Presentation k must be one trial in both.
     save(&dir.path().join("sub-01/v1.npy"), &stacked(&ofa[..3]), Some(&four[..3 * n]));
+    // a reliability of all trials is not that of the halves which are correlated here
+    run(dir.path(), "tuning compare sub-01/ffa.npy --brain sub-01/ffa.npy --names x --same-subject disjoint --brain-reliability 0.5")
+        .fails(1, &["--brain-reliability 0.5", "halves", "leave one of the options out"]);
     let unequal = run(dir.path(), "tuning compare sub-01/v1.npy --brain sub-01/ffa.npy --same-subject disjoint");
     unequal.fails(1, &["3 trials of stimulus \"s0\"", "ffa.npy has 4"]);
     save(&dir.path().join("sub-01/once.npy"), &ofa[0], Some(&ids(n)));

@@ -23,9 +23,19 @@ const SECTIONS: usize = 40;
 ///   are refused. Weights have length 1 (all 0 where nothing helps).
 /// * `interpolate`: the pair of neighbours and the `w` with the highest mean score, to 1e-9.
 pub fn fit(components: &[Rdm], subjects: &[Rdm], kind: ModelKind, how: Comparison) -> Result<Vec<f64>, RdmError> {
+    // A subject without a score for any component (constant here) has nothing to say; its NaN would make all choices
+    // equal and leave the first one. `weighted` leaves it out as well.
+    let heard = match kind {
+        ModelKind::Select | ModelKind::Interpolate => {
+            let found = compare_all(components, subjects, how)?;
+            let heard = |s: &usize| found.column(*s).iter().any(|f| !f.value.is_nan());
+            (0..subjects.len()).filter(heard).map(|s| subjects[s].clone()).collect()
+        }
+        ModelKind::Fixed | ModelKind::Weighted => Vec::new(),
+    };
     let score = |weights: &[f64]| -> Result<f64, RdmError> {
         let prediction = predict(components, weights)?;
-        let found = compare_all(&[prediction], subjects, how)?;
+        let found = compare_all(&[prediction], &heard, how)?;
         Ok(mean(&found.iter().map(|f| f.value).collect::<Vec<f64>>()))
     };
     let only = |component: usize| {
@@ -37,7 +47,7 @@ pub fn fit(components: &[Rdm], subjects: &[Rdm], kind: ModelKind, how: Compariso
         ModelKind::Fixed => Ok(vec![1.0; components.len()]),
         ModelKind::Weighted => weighted(components, subjects, how),
         ModelKind::Select => {
-            let found = compare_all(components, subjects, how)?;
+            let found = compare_all(components, &heard, how)?;
             let means = found.rows().into_iter().map(|row| row.iter().map(|f| f.value).sum::<f64>());
             let mut best = (0, f64::NEG_INFINITY);
             for (component, mean) in means.enumerate() {
@@ -226,6 +236,19 @@ mod tests {
         }
         let refused = fit(&components, &[truth], ModelKind::Weighted, Comparison::Spearman);
         assert_eq!(refused, Err(RdmError::NoLeastSquares { comparison: "spearman" }));
+    }
+
+    #[test]
+    fn a_constant_subject_decides_nothing() {
+        let components = [rdm(1), rdm(2), rdm(3)];
+        let constant = Rdm::from_condensed(vec![0.5; 45], None).unwrap();
+        for how in [Comparison::Pearson, Comparison::Spearman, Comparison::Kendall, Comparison::CorrCov] {
+            for kind in [ModelKind::Select, ModelKind::Interpolate] {
+                let alone = fit(&components, &[rdm(2)], kind, how).unwrap();
+                let beside = fit(&components, &[constant.clone(), rdm(2)], kind, how).unwrap();
+                assert_eq!(alone, beside, "{how}");
+            }
+        }
     }
 
     #[test]
