@@ -269,3 +269,21 @@ fn reliabilities_can_be_given_and_follow_the_measure() {
     near(reliability("spearman"), 1.0);
     assert!(reliability("pearson") < 0.95);
 }
+
+#[test]
+fn values_near_the_ends_of_the_range_have_the_z_of_any_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let x = noise(7, 4, 3);
+    for (name, size) in [("x", 1.0), ("huge", 2f64.powi(1000)), ("tiny", 2f64.powi(-1000))] {
+        save(&dir.path().join(format!("{name}.npy")), &(&x * size), Some(&ids(7)));
+    }
+    for (options, column) in [("", "z"), ("--zscore=profile", "response"), ("--zscore", "response")] {
+        let of =
+            |name: &str| rows(&run(dir.path(), &format!("tuning profile --format csv {options} {name}.npy")).text());
+        let z = |name: &str| of(name).iter().map(|row| row[column].parse().unwrap()).collect::<Vec<f64>>();
+        let plain = z("x");
+        for name in ["huge", "tiny"] {
+            assert!(z(name).iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-12), "{options} {name} {:?}", z(name));
+        }
+    }
+}
