@@ -360,3 +360,48 @@ fn without_spread_there_is_no_test_and_stderr_says_so() {
         );
     }
 }
+
+#[test]
+fn a_subject_that_is_constant_over_a_fold_does_not_choose_the_component_of_the_others() {
+    let dir = study();
+    let write = |name: &str, rdms: &[Vec<f64>]| {
+        let mut bytes = Vec::new();
+        rdms.iter().for_each(|v| write_vector(&mut bytes, v, Dtype::F8, Some(&ids(12))).unwrap());
+        fs::write(dir.path().join(name), bytes).unwrap();
+    };
+    let random = |seed: u64| -> Vec<f64> { noise(1, 66, seed).iter().map(|v| v + 4.0).collect() };
+    let signal = random(31);
+    let near = |seed: u64| -> Vec<f64> { signal.iter().zip(random(seed)).map(|(s, n)| s + 0.05 * n).collect() };
+    write("components.npy", &[random(30), signal.clone(), random(32)]);
+    let mut flat = vec![0.5; 66];
+    (flat[0], flat[1]) = (0.9, 0.7);
+    write("people.npy", &[near(33), near(34), near(35), near(36), flat]);
+    for kind in ["select", "interpolate"] {
+        let line = format!("rsa compare components.npy --brain people.npy --model {kind}");
+        let found = table(dir.path(), &line);
+        assert!(found[..4].iter().all(|row| number(row, "r") > 0.9), "{kind} {found:?}");
+        assert_eq!((found[4]["r"].as_str(), found[4]["reason"].as_str()), ("NaN", "constant"));
+    }
+}
+
+#[test]
+fn shuffles_without_a_score_are_left_out_and_counted() {
+    let dir = study();
+    // One pair of the model stands out; where a shuffle brings it onto the brain's missing pair, the rest is constant.
+    let (mut one, mut brain) = (vec![0.0; 66], noise(1, 66, 41).into_raw_vec_and_offset().0);
+    (one[20], brain[20], brain[3]) = (1.0, 9.0, f64::NAN);
+    for (name, values) in [("pair.npy", &one), ("hole.npy", &brain)] {
+        let mut bytes = Vec::new();
+        write_vector(&mut bytes, values, Dtype::F8, Some(&ids(12))).unwrap();
+        fs::write(dir.path().join(name), bytes).unwrap();
+    }
+    let outcome = run(dir.path(), "rsa compare pair.npy --brain hole.npy --perm 500");
+    assert!(outcome.stderr.contains("of 500 shuffles give a model no score"), "{}", outcome.stderr);
+    let row = rows(&outcome.text()).pop().unwrap();
+    let n = number(&row, "n_perm");
+    // 1 of 66 pairs is missing: 7.6 of 500, sd 2.7
+    assert!((480.0..500.0).contains(&n), "{n}");
+    let reached = number(&row, "p_perm") * (1.0 + n);
+    assert!((reached - reached.round()).abs() < 1e-9 && (1.0..30.0).contains(&reached), "{reached}");
+    assert!(number(&row, "p_perm_fwer") >= number(&row, "p_perm"));
+}

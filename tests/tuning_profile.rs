@@ -230,6 +230,9 @@ fn two_regions_of_one_person_share_noise_unless_their_trials_are_disjoint() {
     assert_eq!((cells[1]["r"].as_str(), cells[1]["reason"].as_str()), ("NaN", "same_subject"));
     // Presentation k must be one trial in both.
     save(&dir.path().join("sub-01/v1.npy"), &stacked(&ofa[..3]), Some(&four[..3 * n]));
+    // a reliability of all trials is not that of the halves which are correlated here
+    run(dir.path(), "tuning compare sub-01/ffa.npy --brain sub-01/ffa.npy --names x --same-subject disjoint --brain-reliability 0.5")
+        .fails(1, &["--brain-reliability 0.5", "halves", "leave one of the options out"]);
     let unequal = run(dir.path(), "tuning compare sub-01/v1.npy --brain sub-01/ffa.npy --same-subject disjoint");
     unequal.fails(1, &["3 trials of stimulus \"s0\"", "ffa.npy has 4"]);
     save(&dir.path().join("sub-01/once.npy"), &ofa[0], Some(&ids(n)));
@@ -269,4 +272,22 @@ fn reliabilities_can_be_given_and_follow_the_measure() {
     };
     near(reliability("spearman"), 1.0);
     assert!(reliability("pearson") < 0.95);
+}
+
+#[test]
+fn values_near_the_ends_of_the_range_have_the_z_of_any_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let x = noise(7, 4, 3);
+    for (name, size) in [("x", 1.0), ("huge", 2f64.powi(1000)), ("tiny", 2f64.powi(-1000))] {
+        save(&dir.path().join(format!("{name}.npy")), &(&x * size), Some(&ids(7)));
+    }
+    for (options, column) in [("", "z"), ("--zscore=profile", "response"), ("--zscore", "response")] {
+        let of =
+            |name: &str| rows(&run(dir.path(), &format!("tuning profile --format csv {options} {name}.npy")).text());
+        let z = |name: &str| of(name).iter().map(|row| row[column].parse().unwrap()).collect::<Vec<f64>>();
+        let plain = z("x");
+        for name in ["huge", "tiny"] {
+            assert!(z(name).iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-12), "{options} {name} {:?}", z(name));
+        }
+    }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Inference {
     means: Option<Means>,
     /// Whether the tests of the means stand in the table of scores; else they are for `--pairwise` alone.
     shown: bool,
-    permuted: Option<(Permuted, u32)>,
+    permuted: Option<Permuted>,
     with_ceiling: bool,
 }
 
@@ -161,7 +161,16 @@ impl Inference {
             Some(n) => {
                 let found = permute_stimuli(models, brains, how, sigma, n as usize, options.seed)
                     .map_err(|error| anyhow!("--perm: {error}"))?;
-                Some((found, n))
+                let fewest =
+                    found.n.iter().zip(&scores.means).filter(|(_, mean)| mean.is_finite()).map(|(n, _)| *n).min();
+                if let Some(fewest) = fewest.filter(|fewest| *fewest < n as usize) {
+                    job.warn(format!(
+                        "--perm: up to {} of {n} shuffles give a model no score (its pairs lie on pairs without a value); \
+                         left out, n_perm counts the others",
+                        n as usize - fewest
+                    ));
+                }
+                Some(found)
             }
         };
         Ok(Inference { means, shown: true, permuted, with_ceiling: scores.ceiling.is_some() })
@@ -213,8 +222,8 @@ impl Inference {
             }
             cells.extend(means.words.cells());
         }
-        if let Some((permuted, n)) = &self.permuted {
-            cells.extend([permuted.p[model].into(), permuted.p_max[model].into(), (*n as usize).into()]);
+        if let Some(permuted) = &self.permuted {
+            cells.extend([permuted.p[model].into(), permuted.p_max[model].into(), permuted.n[model].into()]);
         }
         cells
     }

@@ -51,6 +51,14 @@ pub(crate) fn run(args: &Compare) -> Result<()> {
                     brain.person.as_deref().unwrap_or_default()
                 ),
                 (true, SameSubject::Disjoint) => {
+                    if let Some(given) = brain.given_reliability {
+                        bail!(
+                            "{} and {}: --brain-reliability {given} is that of all trials, and --same-subject disjoint \
+                             corrects by that of halves of them; leave one of the options out",
+                            model.source,
+                            brain.source
+                        );
+                    }
                     let (model, brain) = ((model, &*joined.of_models[m]), (brain, &*joined.of_brains[b]));
                     over_disjoint_trials(plain, disjoint(model, brain, measure)?)
                 }

@@ -101,8 +101,17 @@ pub(crate) fn conditions<T: Copy + Into<f64>>(rows: ArrayView2<T>) -> Vec<Option
 
 /// What z-scoring takes from a unit: its mean, and one over its standard deviation (n - 1) over all rows.
 pub(crate) fn z_scale<T: Copy + Into<f64>>(rows: ArrayView2<T>, column: usize) -> (f64, f64) {
-    let moments: Moments = rows.column(column).iter().map(|&v| v.into()).collect();
-    (moments.mean, 1.0 / moments.sd())
+    let values = || rows.column(column).into_iter().map(|&v| -> f64 { v.into() });
+    let scale = power_of_two(values());
+    let moments: Moments = values().map(|v| v / scale).collect();
+    (moments.mean * scale, 1.0 / moments.sd() / scale)
+}
+
+/// The size of the largest value. Squares of values near the ends of the f64 range over- or underflow, so that every z
+/// would be 0 or infinite; divided by a power of two no value loses a digit.
+fn power_of_two(values: impl Iterator<Item = f64>) -> f64 {
+    let largest = values.fold(0.0, |largest: f64, v| largest.max(v.abs()));
+    if largest.is_normal() { largest.log2().floor().exp2() } else { 1.0 }
 }
 
 /// z of each value over all of them (n - 1), or why there is none.
@@ -114,7 +123,9 @@ pub(crate) fn z_scores(values: &[f64]) -> Result<Vec<f64>, Reason> {
     if let Some(reason) = Reason::of(values) {
         return Err(reason);
     }
-    let (centre, sd) = (mean(values), variance(values).sqrt());
+    let scale = power_of_two(values.iter().copied());
+    let values: Vec<f64> = values.iter().map(|v| v / scale).collect();
+    let (centre, sd) = (mean(&values), variance(&values).sqrt());
     Ok(values.iter().map(|v| (v - centre) / sd).collect())
 }
 
@@ -171,6 +182,12 @@ mod tests {
         assert_eq!(z_scale(array![[1.0], [3.0]].view(), 0), (2.0, 1.0 / 2f64.sqrt()));
         let z = z_scores(&[1.0, 3.0]).unwrap();
         assert!((z[0] + 0.5f64.sqrt()).abs() < 1e-15 && (z[1] - 0.5f64.sqrt()).abs() < 1e-15);
+        for size in [2f64.powi(1000), 2f64.powi(-1000)] {
+            assert_eq!(z_scores(&[size, 3.0 * size]).unwrap(), z);
+            let (centre, per_sd) = z_scale(array![[size], [3.0 * size]].view(), 0);
+            assert_eq!(centre, 2.0 * size);
+            assert!((per_sd * size - 0.5f64.sqrt()).abs() < 1e-15);
+        }
         assert_eq!(z_scores(&[0.1; 3]), Err(Reason::Constant));
         assert_eq!(z_scores(&[0.1, f64::NAN]), Err(Reason::NanInput));
     }

@@ -51,6 +51,11 @@ pub(super) fn fit_drawn(
     let components: Vec<Rdm> = components.iter().map(|c| c.drawn(&drawn)).collect::<Result<_, _>>()?;
     let subjects: Vec<Rdm> =
         repeated(often_subject).into_iter().map(|s| subjects[s].drawn(&drawn)).collect::<Result<_, _>>()?;
+    // A subject without a score for any component (constant here) has nothing to say; its NaN would make all choices
+    // equal and leave the first one. `weighted` leaves it out as well.
+    let found = compare_all(&components, &subjects, how)?;
+    let heard = |s: &usize| found.column(*s).iter().any(|f| !f.value.is_nan());
+    let subjects: Vec<Rdm> = (0..subjects.len()).filter(heard).map(|s| subjects[s].clone()).collect();
     match kind {
         ModelKind::Select => {
             let found = compare_all(&components, &subjects, how)?;

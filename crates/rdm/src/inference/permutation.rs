@@ -16,6 +16,9 @@ const AT_ONCE: usize = 16;
 pub struct Permuted {
     /// `(1 + b) / (1 + N)`, b the permutations whose mean score over subjects reaches the model's own.
     pub p: Vec<f64>,
+    /// N of each model: a permutation that gives no score (a model of few values whose pairs come to lie on missing ones)
+    /// is left out; as one that falls short it would make p too small.
+    pub n: Vec<usize>,
     /// The same against the largest score of any model in each permutation: controls the family-wise error over models.
     pub p_max: Vec<f64>,
 }
@@ -88,23 +91,24 @@ pub fn permute_stimuli(
             scores(&orders)
         })
         .collect::<Result<_, RdmError>>()?;
+    let with_score: Vec<usize> = (0..models.len()).filter(|&m| !own[m].is_nan()).collect();
     let (mut reached, mut reached_by_any) = (vec![1.0; models.len()], vec![1.0; models.len()]);
+    let (mut n, mut n_of_all) = (vec![0; models.len()], 0);
     for drawn in all.iter().flatten() {
-        let largest =
-            drawn.iter().zip(&own).filter(|(_, own)| !own.is_nan()).fold(f64::NEG_INFINITY, |m, (d, _)| m.max(*d));
+        let complete = with_score.iter().all(|&m| !drawn[m].is_nan());
+        let largest = with_score.iter().fold(f64::NEG_INFINITY, |largest, &m| largest.max(drawn[m]));
+        n_of_all += usize::from(complete);
         for m in 0..models.len() {
             // An equal score is reached too, whatever rounding made of it.
             let slack = 1e-12 * own[m].abs();
+            n[m] += usize::from(!drawn[m].is_nan());
             reached[m] += f64::from(u8::from(drawn[m] >= own[m] - slack));
-            reached_by_any[m] += f64::from(u8::from(largest >= own[m] - slack));
+            reached_by_any[m] += f64::from(u8::from(complete && largest >= own[m] - slack));
         }
     }
-    let share = |counts: Vec<f64>| -> Vec<f64> {
-        counts
-            .iter()
-            .zip(&own)
-            .map(|(b, own)| if own.is_nan() { f64::NAN } else { b / (1.0 + n_perm as f64) })
-            .collect()
-    };
-    Ok(Permuted { p: share(reached), p_max: share(reached_by_any) })
+    let share = |b: f64, n: usize, m: usize| if own[m].is_nan() { f64::NAN } else { b / (1.0 + n as f64) };
+    let p: Vec<f64> = (0..models.len()).map(|m| share(reached[m], n[m], m)).collect();
+    // Never surer than the model alone, though other models may leave out permutations.
+    let p_max = (0..models.len()).map(|m| share(reached_by_any[m], n_of_all, m).max(p[m])).collect();
+    Ok(Permuted { p, n, p_max })
 }

@@ -92,7 +92,7 @@ On the rows `mean`, with --boot, --test or --pairwise:
 With --perm N (shuffles the stimulus labels of all models alike):
   p_perm          (1 + b) / (1 + N), b the shuffles whose mean score reaches the own one
   p_perm_fwer     the same against the largest score of any model: family-wise over models
-  n_perm          N
+  n_perm          N, less the shuffles that give the model no score
 --pairwise FILE: model_a, model_b, compare, difference (a - b), se, ci_lo, ci_hi, t, df,
 p (two-sided), q, test, generalize_to, n, n_boot.
 
