@@ -9,6 +9,8 @@
 mod ceilings;
 #[path = "golden/distances.rs"]
 mod distances;
+#[path = "golden/fitted.rs"]
+mod fitted;
 #[path = "golden/fmri.rs"]
 mod fmri;
 #[path = "golden/inference.rs"]

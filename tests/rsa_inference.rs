@@ -320,12 +320,123 @@ fn fitted_models_are_scored_on_what_they_were_not_fitted_to() {
     run(path, &format!("{line} --cv-k 2,5")).fails(1, &["5 groups of 12 stimuli", "4 at most"]);
     run(path, &format!("{line} --cv-k 2")).fails(2, &["\"2\"", "two numbers"]);
     run(path, &format!("{line} --compare spearman")).fails(1, &["least squares", "spearman", "select"]);
-    run(path, &format!("{line} --boot both")).fails(1, &["--model weighted", "--boot both", "cross-validated"]);
     run(path, &format!("{line} --perm 10")).fails(1, &["--model weighted", "--perm 10"]);
     run(path, "rsa compare one.npy --brain subjects.npy --model select").fails(1, &["one.npy", "1 RDM", "at least 2"]);
     run(path, &format!("{COMPARE} --cv-k 2,2")).fails(1, &["--cv-k 2,2", "fixed"]);
     run(path, &format!("{COMPARE} --model forest")).fails(2, &["forest", "weighted"]);
     run(path, "rsa compare models.npy models.npy --brain subjects.npy --model select").fails(1, &["models", "--names"]);
+}
+
+/// Six subjects of eighteen stimuli, and two models of two components each.
+fn fitted_study() -> TempDir {
+    let dir = tempdir().unwrap();
+    let (one, other) = (noise(18, 6, 41), noise(18, 6, 42));
+    let write = |name: &str, matrices: &[Array2<f64>]| {
+        let bytes: Vec<u8> = matrices.iter().flat_map(|m| bytes_of(m, Some(&ids(18)))).collect();
+        fs::write(dir.path().join(format!("{name}.acts")), bytes).unwrap();
+        sh(dir.path(), &format!("rsa rdm {name}.acts > {name}.npy")).ok();
+    };
+    let both = &one + &(0.7 * &other);
+    let subjects: Vec<Array2<f64>> = (50..56).map(|seed| &both + &(0.6 * noise(18, 6, seed))).collect();
+    write("near", &[&one + &(0.2 * noise(18, 6, 60)), &other + &(0.2 * noise(18, 6, 61))]);
+    write("far", &[&both + &(1.6 * noise(18, 6, 62)), &both + &(1.6 * noise(18, 6, 63))]);
+    write("subjects", &subjects);
+    dir
+}
+
+const FITTED: &str = "rsa compare near.npy far.npy --brain subjects.npy --names near,far";
+
+#[test]
+fn fitted_models_are_bootstrapped_around_their_cross_validation() {
+    let dir = fitted_study();
+    let path = dir.path();
+    for kind in ["weighted", "select", "interpolate"] {
+        let line = format!("{FITTED} --model {kind} --ceiling");
+        let plain = table(path, &line);
+        for (over, n) in [("subjects", "6"), ("stimuli", "18"), ("both", "6")] {
+            let boot = format!("{line} --boot {over} --n-boot 80 --seed 0 --pairwise pairs.csv");
+            let out = run(path, &boot);
+            let stderr = out.stderr.clone();
+            let found = rows(&out.text());
+            // the score is that of the data
+            for (a, b) in found.iter().zip(&plain) {
+                assert_eq!(
+                    (&a["r"], &a["lower"], &a["upper"], &a["folds"]),
+                    (&b["r"], &b["lower"], &b["upper"], &b["folds"])
+                );
+                // 0.63 of 6 and 18: 3 and 11
+                assert_eq!((a["folds"].as_str(), a["boot_folds"].as_str(), a["n_cv"].as_str()), ("3x3", "2x2", "2"));
+            }
+            for mean in found.iter().filter(|row| row["subject"] == "mean") {
+                assert_eq!(
+                    (mean["test"].as_str(), mean["generalize_to"].as_str(), mean["n"].as_str()),
+                    ("bootstrap-t", over, n)
+                );
+                assert_eq!(number(mean, "df"), number(mean, "n") - 1.0);
+                let (r, se) = (number(mean, "r"), number(mean, "se"));
+                if se.is_nan() {
+                    // few draws, of which the folds' part is larger than the data's
+                    assert!(stderr.contains("below 0") && stderr.contains("--n-cv") && mean["p"] == "NaN", "{stderr}");
+                    continue;
+                }
+                assert!(
+                    se > 0.0 && se < 0.4 && number(mean, "ci_lo") < r && r < number(mean, "ci_hi"),
+                    "{kind} {over} {mean:?}"
+                );
+                assert!((number(mean, "t") - r / se).abs() < 1e-9);
+                assert!(number(mean, "lower_ci_lo") < number(mean, "lower_ci_hi") && number(mean, "upper_p") < 0.05);
+                assert!((0.0..=1.0).contains(&number(mean, "p_ceiling")));
+                let used = number(mean, "n_boot");
+                assert!(used <= 80.0 && used > 50.0);
+                assert_eq!(used < 80.0, stderr.contains("draws give no score"), "{stderr}");
+            }
+            let pairs = rows(&fs::read_to_string(path.join("pairs.csv")).unwrap());
+            assert_eq!((pairs.len(), pairs[0]["generalize_to"].as_str()), (1, over));
+            let means: Vec<f64> = plain.iter().filter(|r| r["subject"] == "mean").map(|r| number(r, "r")).collect();
+            assert!(
+                (number(&pairs[0], "difference") - (means[0] - means[1])).abs() < 1e-12
+                    && number(&pairs[0], "se") > 0.0
+            );
+        }
+    }
+}
+
+#[test]
+fn folds_of_draws_are_counted_repeated_and_seeded() {
+    let dir = fitted_study();
+    let path = dir.path();
+    let line = format!("{FITTED} --model weighted --boot both --n-boot 60");
+    let one = run(path, &format!("{line} --threads 1")).text();
+    assert_eq!(one, run(path, &format!("{line} --threads 2")).text());
+    assert_ne!(one, run(path, &format!("{line} --seed 5")).text());
+    let mean = |line: &str| means(path, line).remove(0);
+    for n_cv in ["1", "3"] {
+        let found = mean(&format!("{line} --n-cv {n_cv}"));
+        assert_eq!(found["n_cv"], n_cv);
+        assert_ne!(found["se"], rows(&one)[6]["se"]);
+    }
+    let folds = mean(&format!("{line} --cv-k 1,3"));
+    assert_eq!((folds["folds"].as_str(), folds["boot_folds"].as_str()), ("1x3", "1x3"));
+    let shares = mean(&format!("{line} --test bootstrap"));
+    assert!(
+        shares["t"].is_empty() && shares["test"] == "bootstrap" && number(&shares, "ci_lo") < number(&shares, "ci_hi")
+    );
+    let out =
+        run(path, "rsa compare near.npy --brain subjects.npy --model select --boot stimuli --n-boot 60 --cv-k 2,3");
+    assert!(out.stderr.contains("9 different stimuli for 2 x 3 folds"), "{}", out.stderr);
+    assert!(number(&means_of(&out.text()), "n_boot") < 60.0);
+
+    run(path, &format!("{line} --cv-k 2,5"))
+        .fails(1, &["draw of 18 stimuli", "11.6 different", "5 groups need 15", "--cv-k"]);
+    run(path, &format!("{line} --cv-k 6,2")).fails(1, &["draw of 6 subjects", "4.0 different", "6 groups need 6"]);
+    run(path, &format!("{FITTED} --n-cv 3")).fails(1, &["--n-cv 3", "--boot", "--model"]);
+    run(path, &format!("{FITTED} --model weighted --n-cv 3")).fails(1, &["--n-cv 3", "--boot"]);
+    run(path, &format!("{line} --n-cv 0")).fails(2, &["--n-cv", "0"]);
+    run(path, &format!("{line} --compare spearman")).fails(1, &["least squares", "spearman"]);
+}
+
+fn means_of(text: &str) -> Row {
+    rows(text).into_iter().find(|row| row["subject"] == "mean").unwrap()
 }
 
 #[test]

@@ -265,10 +265,11 @@ fn controls_are_for_least_squares_and_ceilings_for_whole_rdms() {
         run(path, &format!("rsa compare {SYSTEMS} --sigma-k net.npy {rest}")).fails(1, &["--sigma-k", "corr_cov"]);
     }
     for rest in ["--all-pairs", "--partial r-net.npy", "--compare bures", "--compare cka"] {
-        for option in ["--boot both", "--test wilcoxon", "--perm 10", "--pairwise p.csv", "--model weighted"] {
+        for option in ["--boot both", "--perm 10", "--model weighted", "--cv-k 2,2", "--n-cv 2"] {
             run(path, &format!("rsa compare {SYSTEMS} {option} {rest}"))
-                .fails(1, &[option.split(' ').next().unwrap(), "no fitted models and no tests"]);
+                .fails(1, &[option.split(' ').next().unwrap(), "neither fitted nor resampled"]);
         }
+        run(path, &format!("rsa compare {SYSTEMS} --test bootstrap {rest}")).fails(1, &["--test"]);
     }
     let small: Vec<f64> = (0..10).map(f64::from).collect();
     save_rdm(&path.join("small.npy"), &small, 5);
@@ -448,4 +449,83 @@ fn people_and_their_models_on_one_map() {
     assert!(square.iter().all(|v| *v > 0.1));
     let bures = rows(&run(dir.path(), "rsa compare --all-pairs --brain brains.npy --compare bures").text());
     assert!(bures.iter().all(|r| number(r, "bures") > 0.7 && r["reason"].is_empty()), "{bures:?}");
+}
+
+#[test]
+fn controls_and_debiased_cka_are_tested_over_subjects() {
+    let dir = study();
+    let path = dir.path();
+    for (line, column) in [
+        ("r-net.npy r-deep.npy --brain r-one.npy r-two.npy r-three.npy --partial r-extra.npy", "r"),
+        (
+            "r-net.npy r-deep.npy --brain r-one.npy r-two.npy r-three.npy --semipartial r-extra.npy --compare spearman",
+            "rho",
+        ),
+        ("net.npy deep.npy --brain one.npy two.npy three.npy --compare cka-debiased", "cka"),
+    ] {
+        let signal = noise(12, 5, 1);
+        save(&path.join("three.npy"), &(signal.dot(&noise(5, 8, 9)) + noise(12, 8, 10)), Some(&ids(12)));
+        save(&path.join("extra.npy"), &noise(12, 8, 30), Some(&ids(12)));
+        sh(path, "for x in three extra; do rsa rdm $x.npy > r-$x.npy || exit 1; done").ok();
+        let plain = rows(&run(path, &format!("rsa compare {line} -q")).text());
+        let text = run(path, &format!("rsa compare {line} -q --test t --correct bonferroni --pairwise p.csv")).text();
+        let header = format!("{column},se,ci_lo,ci_hi,t,df,p,q,test,generalize_to,n,n_boot,reason");
+        assert!(text.lines().next().unwrap().ends_with(&header), "{text}");
+        let found = rows(&text);
+        for (place, model) in found.chunks(4).enumerate() {
+            let values: Vec<f64> = model[..3].iter().map(|row| number(row, column)).collect();
+            assert!(model[..3].iter().all(|row| row["p"].is_empty()));
+            let mean = &model[3];
+            assert_eq!(mean[column], plain[4 * place + 3][column]);
+            let center = values.iter().sum::<f64>() / 3.0;
+            let se = (values.iter().map(|v| (v - center).powi(2)).sum::<f64>() / 2.0 / 3.0).sqrt();
+            assert!((number(mean, "se") - se).abs() < 1e-12 && (number(mean, "t") - center / se).abs() < 1e-9);
+            // t of two degrees of freedom has a closed form
+            let t = center / se;
+            let p = 0.5 - t / (2.0 * (2.0 + t * t).sqrt());
+            assert!((number(mean, "p") - p).abs() < 1e-9 && (number(mean, "q") - (2.0 * p).min(1.0)).abs() < 1e-9);
+            assert_eq!(
+                (mean["test"].as_str(), mean["generalize_to"].as_str(), mean["n"].as_str()),
+                ("t", "subjects", "3")
+            );
+        }
+        let pairs = rows(&fs::read_to_string(path.join("p.csv")).unwrap());
+        let difference = number(&found[3], column) - number(&found[7], column);
+        assert!(pairs.len() == 1 && (number(&pairs[0], "difference") - difference).abs() < 1e-12);
+        assert_eq!(pairs[0]["compare"], found[0]["compare"]);
+        let ranked = rows(&run(path, &format!("rsa compare {line} -q --test wilcoxon")).text());
+        // of three values above 0 the exact one-sided p is 1/8
+        let above = (0..3).all(|k| number(&ranked[k], column) > 0.0);
+        assert!(ranked[3]["t"].is_empty() && ranked[3]["test"] == "signed-rank");
+        assert_eq!(above, number(&ranked[3], "p") == 0.125);
+    }
+}
+
+#[test]
+fn what_is_never_below_0_has_pairs_of_models_only() {
+    let dir = study();
+    let path = dir.path();
+    for (how, why) in [
+        ("cka", "cka-debiased"),
+        ("procrustes", "noise"),
+        ("procrustes-angle", "distance"),
+        ("bures", "any two RDMs"),
+        ("bures_metric", "distance"),
+        ("bures-distance", "distance"),
+    ] {
+        let inputs = if how.starts_with("bures") { SYSTEMS } else { "net.npy deep.npy --brain one.npy two.npy" };
+        let line = format!("rsa compare {inputs} --compare {how} -q");
+        run(path, &format!("{line} --test t")).fails(1, &["against 0", how, why, "--pairwise"]);
+        let plain = run(path, &line).text();
+        for (test, name) in [("", "t"), ("--test wilcoxon", "signed-rank")] {
+            assert_eq!(run(path, &format!("{line} --pairwise p.csv {test}")).text(), plain);
+            let pairs = rows(&fs::read_to_string(path.join("p.csv")).unwrap());
+            assert_eq!((pairs.len(), pairs[0]["test"].as_str(), pairs[0]["compare"].as_str()), (1, name, how));
+            assert!((0.0..=1.0).contains(&number(&pairs[0], "p")), "{pairs:?}");
+        }
+        run(path, &format!("{line} --all-pairs --pairwise p.csv")).fails(1, &["--pairwise", "no subjects"]);
+    }
+    let one = "rsa compare r-net.npy --brain r-one.npy --partial r-deep.npy";
+    run(path, &format!("{one} --test t")).fails(1, &["one", "1 subject", "at least 2"]);
+    run(path, &format!("rsa compare {SYSTEMS} --all-pairs --test t")).fails(1, &["--test", "no subjects"]);
 }

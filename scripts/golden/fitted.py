@@ -120,8 +120,8 @@ def make(testdata):
     basis = np.stack([pdist(rng.normal(size=(n, 6)), "correlation") for _ in range(4)])
     truth = 0.8 * basis[0] + 0.5 * basis[1] + 0.3 * basis[3]
     noisy = lambda rdm, sd: rdm + rng.normal(0, sd, rdm.size)  # noqa: E731
-    components = np.stack([noisy(basis[0], 0.1), noisy(basis[1], 0.1), noisy(basis[2], 0.1), noisy(basis[0] + basis[2], 0.2), noisy(basis[3], 0.2)])
-    subjects = np.stack([0.3 + (1 + 0.2 * s) * noisy(truth, 0.25) for s in range(6)])
+    components = np.stack([noisy(basis[0], 0.1), noisy(basis[1], 0.1), noisy(basis[2], 0.1), noisy(basis[0], 0.3), noisy(basis[3], 0.2)])
+    subjects = np.stack([0.3 + (1 + 0.2 * s) * noisy(truth, 0.5) for s in range(6)])
     testdata.array("golden/fitted/components.npy", components)
     testdata.array("golden/fitted/subjects.npy", subjects)
     testdata.json("golden/fitted/values.json", {"draws": draws(components, subjects, rng), "monte_carlo": monte_carlo(components, subjects)})

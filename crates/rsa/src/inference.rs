@@ -264,8 +264,8 @@ fn of_draws(
             let why = match fitted {
                 None => format!("fewer than {FEWEST_STIMULI} different stimuli, one subject only, or a constant RDM"),
                 Some(Resampling { folding, .. }) => format!(
-                    "fewer than {} different subjects or {} different stimuli for {} x {} folds, or a constant \
-                     prediction or RDM in a fold",
+                    "fewer than {} different subjects or {} different stimuli for {} x {} folds, or a fold \
+                     with a constant RDM or prediction, as of weights that are all 0",
                     folding.subjects,
                     FEWEST_STIMULI * folding.stimuli,
                     folding.subjects,

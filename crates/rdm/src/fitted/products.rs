@@ -40,8 +40,8 @@ impl Products {
         let mut pooled = Array1::<f64>::zeros(length);
         for (subject, &s) in y.rows().into_iter().zip(&people) {
             let own = subject.dot(&subject).sqrt();
-            // A subject without spread has nothing to say.
-            if own > 0.0 {
+            // A subject without spread has nothing to say; rounding leaves it some 1e-16 of its values, which are near 1.
+            if own > 1e-12 {
                 pooled.scaled_add(f64::from(often_subject[s]) / own, &subject);
             }
         }

@@ -101,7 +101,13 @@ With --model weighted, select or interpolate the RDMs of one file are one model,
 with weights not below 0 by least squares (not for ranks), select the best one, interpolate a point
 between neighbours. A score is the mean over the folds of stimuli that a subject was held out of,
 n_pairs their sum; the ceiling is over the same pairs. Further columns: model_kind, n_components,
-folds (groups of subjects x stimuli).
+folds (groups of subjects x stimuli). With --boot every draw is cross-validated with folds of its own,
+--n-cv times; all copies of a subject or stimulus are in one group. Columns boot_folds (by the 63 %
+of subjects and stimuli that a draw holds, or --cv-k) and n_cv. Score and bounds stay those of the
+data. The variance that random folds add is taken out of se: with v_r of means of r repetitions and
+v_1 of single ones (r v_r - v_1) / (r - 1), NaN where that is below 0 (take more draws); percentiles
+(--test bootstrap) and --n-cv 1 keep it. Draws without folds, or with a fold in which a prediction
+is constant (weights all 0), are left out and counted.
 
 Inference (Schuett et al. 2023): --boot subjects|stimuli draws N times with replacement; the
 variance over draws times n/(n-1) gives se. --boot both corrects the variance of drawing both,
@@ -145,6 +151,10 @@ columns = units) instead of RDMs, of any widths; columns are centred first. With
 Stimuli with a NaN in any matrix leave all of them, with a count. Files are read in blocks of columns.
 These tables have no lower and upper, those of matrices no n_pairs.
 
+--test t|wilcoxon and --pairwise over subjects are there for controls, bures and matrices too, with
+the columns above. Against 0 only where 0 is what noise gives (controls, cka-debiased); the others
+are above 0 for noise, or distances, and have --pairwise alone (--test then says which test).
+
 Examples:
   rsa compare ann.npy --brain ffa.npy --ceiling > scores.csv
   rsa compare m1.npy m2.npy --brain sub-*.npy --compare spearman
@@ -152,6 +162,7 @@ Examples:
   rsa compare m*.npy --brain sub-*.npy --boot both --pairwise pairs.csv > scores.csv
   rsa compare m1.npy m2.npy --brain sub-*.npy --compare rho-a --test wilcoxon --perm 1000
   cat layer*.npy | rsa compare - --brain sub-*.npy --model weighted --names resnet50 --test t
+  cat layer*.npy | rsa compare - --brain sub-*.npy --model weighted --names resnet50 --boot both
   rsa compare ann.npy --brain ffa.npy --partial pixels.npy
   rsa compare acts.npy --brain voxels.npy --compare cka-debiased
   rsa compare ann.npy --brain sub-*.npy --all-pairs | rsa mds --pairs a,b --value r --similarity";
