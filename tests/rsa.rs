@@ -462,7 +462,9 @@ fn the_examples_of_the_help_run() {
     let path = dir.path();
     for k in 1..4 {
         fs::create_dir(path.join(format!("sub-{k}"))).unwrap();
-        save(&path.join(format!("sub-{k}/ffa.npy")), &noise(10, 6, k), Some(&ids(10)));
+        // People who share something, as fitted models need.
+        let ffa = noise(10, 6, 20) + 0.4 * noise(10, 6, k);
+        save(&path.join(format!("sub-{k}/ffa.npy")), &ffa, Some(&ids(10)));
         sh(
             path,
             &format!("rsa rdm sub-{k}/ffa.npy > sub-{k}.npy; cp sub-{k}.npy m{k}.npy; cp sub-{k}.npy layer{k}.npy"),

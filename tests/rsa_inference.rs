@@ -440,6 +440,51 @@ fn means_of(text: &str) -> Row {
 }
 
 #[test]
+fn options_without_effect_and_tables_that_would_be_lost_are_refused() {
+    let dir = study();
+    let path = dir.path();
+    let line = "rsa compare models.npy --names near,far --brain subjects.npy";
+    run(path, &format!("{line} --n-boot 50")).fails(2, &["--boot"]);
+    run(path, &format!("{line} --correct bonferroni")).fails(1, &["--correct bonferroni", "--test"]);
+    run(path, &format!("{line} --perm 20 --correct by")).fails(1, &["--correct by", "p_perm_fwer"]);
+    run(path, &format!("{line} --test t --pairwise x.csv -o x.csv")).fails(1, &["x.csv", "two tables"]);
+    assert!(!path.join("x.csv").exists());
+    run(path, &format!("{line} --test t --pairwise -")).fails(1, &["--pairwise -", "name a file"]);
+    run(path, &format!("{line} --partial near.npy --correct bonferroni")).fails(1, &["--correct bonferroni"]);
+}
+
+#[test]
+fn what_the_numbers_do_not_show_is_said() {
+    let dir = study();
+    let path = dir.path();
+    let says = |line: &str, part: &str| {
+        let outcome = sh(path, &format!("rsa compare {line}"));
+        assert!(outcome.stderr.contains(part), "{line}: {}", outcome.stderr);
+        rows(&outcome.text())
+    };
+    let plain = "models.npy --names near,far --brain subjects.npy";
+    let mean = |rows: &[HashMap<String, String>]| rows.iter().find(|r| r["subject"] == "mean").unwrap().clone();
+    says(&format!("{plain} --boot both --n-boot 60"), "--n-boot 60");
+    let quiet = sh(path, &format!("rsa compare {plain} --boot both --n-boot 300 --correct by"));
+    assert!(!quiet.stderr.contains("so few draws"), "{}", quiet.stderr);
+    let row = mean(&rows(&quiet.text()));
+    assert_eq!((row["alternative"].as_str(), row["correct"].as_str()), ("greater", "by"));
+    says(&format!("{plain} --compare cosine --test t"), "p against 0 tells nothing");
+    fs::write(path.join("twice.npy"), fs::read(path.join("one.npy")).unwrap().repeat(2)).unwrap();
+    says("models.npy --names near,far --brain subjects.npy twice.npy --test t", "are the same RDM");
+    says("models.npy --brain twice.npy subjects.npy --names near,far --test wilcoxon", "are the same RDM");
+    let held = "models.npy --brain subjects.npy --model select --test t";
+    says(&format!("{held} --cv-k 1,3"), "fitted to the subjects they are scored on");
+    says(&format!("{held} --cv-k 2,1"), "fitted to the stimuli they are scored on");
+    // A model of one RDM beside a fitted one, on the same folds; alone there is nothing to fit.
+    let beside = "models.npy one.npy --names both,alone --brain subjects.npy --model select";
+    let both = rows(&run(path, &format!("rsa compare {beside}")).text());
+    assert_eq!(both[0]["n_pairs"], both[both.len() / 2]["n_pairs"]);
+    assert_eq!(both[both.len() / 2]["n_components"], "1");
+    run(path, "rsa compare one.npy --brain subjects.npy --model select").fails(1, &["one.npy", "1 RDM", "at least 2"]);
+}
+
+#[test]
 fn without_spread_there_is_no_test_and_stderr_says_so() {
     let dir = study();
     // near, and 3 near + 0.2: one model but for its scale, so that only rounding tells their scores apart

@@ -469,7 +469,7 @@ fn controls_and_debiased_cka_are_tested_over_subjects() {
         sh(path, "for x in three extra; do rsa rdm $x.npy > r-$x.npy || exit 1; done").ok();
         let plain = rows(&run(path, &format!("rsa compare {line} -q")).text());
         let text = run(path, &format!("rsa compare {line} -q --test t --correct bonferroni --pairwise p.csv")).text();
-        let header = format!("{column},se,ci_lo,ci_hi,t,df,p,q,test,generalize_to,n,n_boot,reason");
+        let header = format!("{column},se,ci_lo,ci_hi,t,df,p,q,test,alternative,correct,generalize_to,n,n_boot,reason");
         assert!(text.lines().next().unwrap().ends_with(&header), "{text}");
         let found = rows(&text);
         for (place, model) in found.chunks(4).enumerate() {

@@ -17,6 +17,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let Measure::Rdms(how) = args.compare else { return crate::systems::run(args) };
     let job = Job::start("rsa", &args.common)?;
     let out = Output::text(args.common.output.as_deref())?;
+    args.inference.check(args.common.output.as_deref())?;
     let pairwise = args.inference.pairwise.as_deref().map(|file| Output::text(Some(file))).transpose()?;
     job.record("compare", args.compare.as_str());
     let brains = read_rdms(&job, &args.brain, &args.brain_names)?;
@@ -47,6 +48,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let model_rdms: Vec<Rdm> = models.shown.iter().map(|m| m.rdm.clone()).collect();
 
     let folding = (args.model != ModelKind::Fixed).then(|| fitted::folding(args, brains)).transpose()?;
+    inference::cautions::say(&job, args, how, brains, &models.shown, folding);
     let resampling = match folding {
         Some(_) => fitted::resampling(args, brains, &models)?,
         None => None,

@@ -60,17 +60,18 @@ pub(crate) fn read(job: &Job, args: &CompareArgs) -> Result<Components> {
         if let Some(other) = seen.insert(name.clone(), input.to_string()) {
             bail!("{input} and {other} are both named \"{name}\"; tell the models apart with --names");
         }
-        if components.len() < 2 {
-            bail!(
-                "{input}: {} RDM; --model {kind} needs at least 2 components in a file (`cat a.npy b.npy > both.npy`)",
-                components.len()
-            );
-        }
         counts.push(components.len());
         if let Some(first) = components.first_mut() {
             first.name = name;
         }
         rdms.extend(components);
+    }
+    // One with a single component is fitted to nothing, but can be scored on the same folds beside others.
+    if counts.iter().all(|count| *count < 2) {
+        bail!(
+            "{}: 1 RDM; --model {kind} needs at least 2 components in a file (`cat a.npy b.npy > both.npy`)",
+            args.models[0]
+        );
     }
     Ok(Components { rdms, counts })
 }

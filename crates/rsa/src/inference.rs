@@ -1,5 +1,6 @@
 //! The tests of `rsa compare`: which were asked for, their numbers, and the columns that hold them.
 
+pub(crate) mod cautions;
 mod evidence;
 mod pairwise;
 
@@ -11,6 +12,7 @@ use evidence::{Evidence, Tested};
 use labelled_rdms::NamedRdm;
 use rdm::inference::{Bootstrap, FEWEST_STIMULI, Generalize, Permuted, Replicates, Spread, bootstrap, permute_stimuli};
 use rdm::{Comparison, NoiseCeiling, Rdm, StimulusCovariance, bootstrap_fitted};
+use statistics::Correction;
 use statistics::signed_rank::Tail;
 
 pub(crate) use pairwise::write as write_pairwise;
@@ -58,6 +60,7 @@ pub(crate) struct Words {
     generalize_to: &'static str,
     n: usize,
     n_boot: Option<usize>,
+    correct: Correction,
 }
 
 /// Refuses what cannot be done, before any work.
@@ -199,7 +202,7 @@ impl Inference {
                 columns.extend(["p_ceiling", "q_ceiling", "lower_ci_lo", "lower_ci_hi", "lower_p"]);
                 columns.extend(["upper_ci_lo", "upper_ci_hi", "upper_p"]);
             }
-            columns.extend(["test", "generalize_to", "n", "n_boot"]);
+            columns.extend(["test", "alternative", "correct", "generalize_to", "n", "n_boot"]);
         }
         if self.permuted.is_some() {
             columns.extend(["p_perm", "p_perm_fwer", "n_perm"]);
@@ -220,7 +223,7 @@ impl Inference {
                     cells.extend([bound.ci[0].into(), bound.ci[1].into(), bound.p.into()]);
                 }
             }
-            cells.extend(means.words.cells());
+            cells.extend(means.words.cells("greater"));
         }
         if let Some(permuted) = &self.permuted {
             cells.extend([permuted.p[model].into(), permuted.p_max[model].into(), permuted.n[model].into()]);
@@ -235,8 +238,17 @@ impl Inference {
 }
 
 impl Words {
-    fn cells(self) -> [Cell<'static>; 4] {
-        [self.test.into(), self.generalize_to.into(), self.n.into(), self.n_boot.into()]
+    /// `alternative` is that of the column p, in SciPy's words.
+    fn cells(self, alternative: &'static str) -> [Cell<'static>; 6] {
+        let correct = self.correct.as_str();
+        [
+            self.test.into(),
+            alternative.into(),
+            correct.into(),
+            self.generalize_to.into(),
+            self.n.into(),
+            self.n_boot.into(),
+        ]
     }
 }
 
@@ -322,7 +334,7 @@ impl Means {
     ) -> Means {
         let n_models = scores.means.len();
         let over = args.inference.boot.map_or(Generalize::Subjects, Boot::over);
-        let correct = |p: &[f64]| args.inference.correct.adjust(p);
+        let correct = |p: &[f64]| args.inference.correction().adjust(p);
         let models: Vec<Tested> =
             (0..n_models).map(|m| evidence.test(&[(m, 1.0)], scores.means[m], 0.0, Tail::Greater)).collect();
         warn_of_no_spread(job, &models, &scores.means, over);
@@ -342,6 +354,7 @@ impl Means {
             generalize_to: over.as_str(),
             n: over.n(n_subjects, n_stimuli),
             n_boot: evidence.n_boot(),
+            correct: args.inference.correction(),
         };
         Means { evidence, over, models, q, against_ceiling, bounds, words }
     }

@@ -55,6 +55,7 @@ impl CompareArgs {
 
 /// Reads, joins by id, compares, writes.
 pub(crate) fn run(args: &CompareArgs) -> Result<()> {
+    args.inference.check(args.common.output.as_deref())?;
     check(args)?;
     let mut job = Job::start("rsa", &args.common)?;
     if args.systems.matrix.is_some() {

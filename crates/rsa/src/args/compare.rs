@@ -87,14 +87,20 @@ On the rows `mean`, with --boot, --test or --pairwise:
   lower_ci_lo .. upper_p          with --ceiling: intervals of the bounds, and is each above 0 (one-sided)
   test            t (over subjects), signed-rank (over subjects; its interval is that of t),
                   bootstrap-t (variance over draws), bootstrap (percentiles of draws)
+  alternative     of the column p: greater (above 0) here, two-sided in --pairwise; p_ceiling is two-sided.
+                  An interval is two-sided: it may hold 0 where the one-sided p is below .05
+  correct         how q was made of p, over the models of this table (the pairs of the other)
   generalize_to   subjects, stimuli or both: new ones of what the p speaks to
   n, n_boot       how many of these (the smaller number for both; df is n - 1); draws that were used
+No difference from `lower` does not show that a model explains all there is: with few subjects little
+is different from it. The bounds of a draw with a subject twice are too high, so that their intervals
+lie above their values. p_perm speaks of these subjects and stimuli only, whatever generalize_to says.
 With --perm N (shuffles the stimulus labels of all models alike):
   p_perm          (1 + b) / (1 + N), b the shuffles whose mean score reaches the own one
   p_perm_fwer     the same against the largest score of any model: family-wise over models
   n_perm          N, less the shuffles that give the model no score
 --pairwise FILE: model_a, model_b, compare, difference (a - b), se, ci_lo, ci_hi, t, df,
-p (two-sided), q, test, generalize_to, n, n_boot.
+p (two-sided), q, test, alternative, correct, generalize_to, n, n_boot.
 
 With --model weighted, select or interpolate the RDMs of one file are one model, fitted for
 --compare to some subjects and stimuli and scored on others (never on the same): weighted is a sum

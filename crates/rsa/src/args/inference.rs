@@ -1,9 +1,10 @@
 //! How sure the scores of `rsa compare` are: options of its inference.
 
+use anyhow::{Result, bail};
 use clap::ValueEnum;
 use rdm::inference::Generalize;
 use statistics::Correction;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What a bootstrap draws with replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -45,7 +46,7 @@ pub struct InferenceArgs {
     #[arg(long, value_enum, value_name = "UNIT")]
     pub boot: Option<Boot>,
     /// Draws of --boot
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(long, value_name = "N", default_value_t = 1000, requires = "boot", value_parser = clap::value_parser!(u32).range(2..))]
     pub n_boot: u32,
     /// Tests of the means: t (default with --boot), wilcoxon, or bootstrap
     #[arg(long, value_enum)]
@@ -53,9 +54,9 @@ pub struct InferenceArgs {
     /// Permute the stimulus labels N times: columns p_perm and p_perm_fwer
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub perm: Option<u32>,
-    /// Adjust p over models (q): bh, by (false discovery rate), bonferroni (family-wise error), none
-    #[arg(long, value_name = "METHOD", default_value = "bh")]
-    pub correct: Correction,
+    /// Adjust p over models (q): bh, by (false discovery rate), bonferroni (family-wise error), none [default: bh]
+    #[arg(long, value_name = "METHOD")]
+    pub correct: Option<Correction>,
     /// Write the tests of every model against every other to this table
     #[arg(long, value_name = "FILE")]
     pub pairwise: Option<PathBuf>,
@@ -65,6 +66,31 @@ pub struct InferenceArgs {
 }
 
 impl InferenceArgs {
+    /// How p is adjusted over models.
+    pub fn correction(&self) -> Correction {
+        self.correct.unwrap_or(Correction::BenjaminiHochberg)
+    }
+
+    /// What can be refused before anything is read: an option without effect, a table that would be lost.
+    pub(crate) fn check(&self, output: Option<&Path>) -> Result<()> {
+        if let (Some(correct), None) = (self.correct, self.test_of_means()) {
+            bail!(
+                "--correct {} is for the q of --boot, --test and --pairwise, none of which was asked for (p_perm_fwer of \
+                 --perm is family-wise already)",
+                correct.as_str()
+            );
+        }
+        match &self.pairwise {
+            Some(file) if file.as_os_str() == "-" => {
+                bail!("--pairwise -: stdout has the table of scores; name a file")
+            }
+            Some(file) if Some(file.as_path()) == output => {
+                bail!("--pairwise {0} and -o {0}: two tables cannot have one file; name another", file.display())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The test of the means, if any is asked for.
     pub fn test_of_means(&self) -> Option<Test> {
         let implied = self.boot.is_some() || self.pairwise.is_some();

@@ -26,7 +26,7 @@ pub(crate) fn write(
         .collect();
     let differences: Vec<f64> = pairs.iter().map(|&(a, b)| means[a] - means[b]).collect();
     super::warn_of_no_spread(job, &found, &differences, tests.over);
-    let q = args.inference.correct.adjust(&found.iter().map(|f| f.p).collect::<Vec<f64>>());
+    let q = args.inference.correction().adjust(&found.iter().map(|f| f.p).collect::<Vec<f64>>());
     let columns = [
         "model_a",
         "model_b",
@@ -40,6 +40,8 @@ pub(crate) fn write(
         "p",
         "q",
         "test",
+        "alternative",
+        "correct",
         "generalize_to",
         "n",
         "n_boot",
@@ -59,7 +61,7 @@ pub(crate) fn write(
             found.p.into(),
             q.into(),
         ];
-        row.extend(tests.words.cells());
+        row.extend(tests.words.cells("two-sided"));
         table.row(&row)?;
     }
     table.into_inner().commit(job)
