@@ -39,8 +39,8 @@ awk -F, 'NR == 1 { print "stimulus,category,face_species"; next }
     "$data/kriegeskorte92/stimuli.csv" > "$out/pictures.csv"
 
 echo "FFA of one person, 92 pictures, reliability $reliability; face units: $(($(wc -l < "$out/face_units.csv") - 1)) of 1280"
-brain=(--brain "$out/ffa.npy" --brain-names FFA --brain-reliability "$reliability")
-tuning compare --quiet "$out/face-units.npy" "$out/t-weighted.npy" "${brain[@]}" -o "$out/scores.csv"
+brain=(--brain "$out/ffa.npy" --brain-names FFA)
+tuning compare --quiet "$out/face-units.npy" "$out/t-weighted.npy" "${brain[@]}" --brain-reliability "$reliability" -o "$out/scores.csv"
 grep -v ',mean,' "$out/scores.csv" | cut -d, -f1-6,8
 echo
 echo "The ten pictures where they part most (z over the 92; difference = face units - FFA), with their category:"
@@ -50,7 +50,7 @@ awk -F, 'NR == FNR { kind[$1] = $2; next } FNR == 1 { print "rank,picture,catego
 echo
 echo "Human against animal faces (12 and 12), differences of z divided by the root of each reliability, 10000 draws of pictures:"
 tuning diverge --quiet "$out/face-units.npy" "${brain[@]}" --stimuli "$out/pictures.csv" --group face_species \
-    --contrast 'human > animal' --noise-corrected --n-boot 10000 -o "$out/human-animal.csv"
+    --contrast 'human > animal' --noise-corrected --brain-reliability "$reliability" --n-boot 10000 -o "$out/human-animal.csv"
 awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; print "effect,estimate,se,ci_lo,ci_hi,p,test over n_stimuli"; next }
     { printf "%s,%.3f,%.3f,%.3f,%.3f,%.4f,%s over %s %s\n", $at["effect"], $at["estimate"], $at["se"], $at["ci_lo"], $at["ci_hi"],
       $at["p"], $at["test"], $at["over"], $at["n_stimuli"] }' "$out/human-animal.csv"

@@ -450,6 +450,15 @@ fn options_without_effect_and_tables_that_would_be_lost_are_refused() {
     run(path, &format!("{line} --test t --pairwise x.csv -o x.csv")).fails(1, &["x.csv", "two tables"]);
     assert!(!path.join("x.csv").exists());
     run(path, &format!("{line} --test t --pairwise -")).fails(1, &["--pairwise -", "name a file"]);
+    // A table beside stdout says what its stdin was, as one with -o does.
+    let piped = "cat models.npy | rsa compare - --brain subjects.npy --test t --pairwise";
+    sh(path, &format!("{piped} alone.csv")).ok();
+    sh(path, &format!("{piped} p.csv -o scores.csv")).ok();
+    let inputs = |file: &str| -> serde_json::Value {
+        let side: serde_json::Value = serde_json::from_slice(&fs::read(path.join(file)).unwrap()).unwrap();
+        side["inputs"].clone()
+    };
+    assert_eq!(inputs("alone.json"), inputs("scores.json"));
     run(path, &format!("{line} --partial near.npy --correct bonferroni")).fails(1, &["--correct bonferroni"]);
 }
 

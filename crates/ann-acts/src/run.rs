@@ -41,7 +41,8 @@ const AUTO_BATCH_BYTES: usize = 256 << 20;
 /// Runs the tool.
 pub fn run(args: Args) -> Result<()> {
     let job = Job::start("ann-acts", &args.common)?;
-    let job = if args.out_dir.is_some() || args.dump_input.is_some() { job.with_provenance() } else { job };
+    let further = args.out_dir.is_some() || args.dump_input.is_some() || args.units.unit_table.is_some();
+    let job = if further { job.with_provenance() } else { job };
     let model_name = args.model.display().to_string();
     if args.list_layers {
         let output = Output::text(args.common.output.as_deref())?;

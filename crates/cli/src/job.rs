@@ -41,7 +41,8 @@ struct State {
 
 struct Record {
     name: String,
-    digest: Arc<Mutex<Sha256>>,
+    /// Of stdin; `None` where nobody asked for provenance, so that what was not hashed has no digest instead of a false one.
+    digest: Option<Arc<Mutex<Sha256>>>,
     /// Files are hashed when the sidecar is written; stdin as it streams past.
     path: Option<PathBuf>,
     /// A file's digest once it is known: a tool that writes many sidecars reads its inputs once.
@@ -49,18 +50,20 @@ struct Record {
 }
 
 impl Record {
-    fn sha256(&self) -> Result<String> {
+    fn sha256(&self) -> Result<Option<String>> {
         let Some(path) = &self.path else {
-            let digest = self.digest.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            return Ok(hex(&digest.clone().finalize()));
+            return Ok(self.digest.as_ref().map(|digest| {
+                let digest = digest.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                hex(&digest.clone().finalize())
+            }));
         };
         if let Some(known) = self.known.get() {
-            return Ok(known.clone());
+            return Ok(Some(known.clone()));
         }
         let mut file = File::open(path).with_context(|| path.display().to_string())?;
         let mut digest = Sha256::new();
         io::copy(&mut file, &mut digest).with_context(|| path.display().to_string())?;
-        Ok(self.known.get_or_init(|| hex(&digest.finalize())).clone())
+        Ok(Some(self.known.get_or_init(|| hex(&digest.finalize())).clone()))
     }
 }
 
@@ -113,7 +116,7 @@ impl Job {
 
     /// Opens an input. Stdin is refused when it is a terminal and when it has been taken already.
     pub fn open(&self, input: &Input) -> Result<Opened> {
-        let digest = Arc::new(Mutex::new(Sha256::new()));
+        let mut digest = None;
         let opened = match input {
             Input::Stdin => {
                 if std::mem::replace(&mut self.state().stdin_taken, true) {
@@ -124,7 +127,10 @@ impl Job {
                 }
                 let stdin = io::stdin();
                 Opened::Pipe(match self.provenance {
-                    true => Box::new(Hashing { inner: stdin, digest: digest.clone() }),
+                    true => {
+                        let hashed = digest.insert(Arc::new(Mutex::new(Sha256::new()))).clone();
+                        Box::new(Hashing { inner: stdin, digest: hashed })
+                    }
                     false => Box::new(stdin),
                 })
             }
@@ -155,7 +161,7 @@ impl Job {
     pub fn sha256(&self, input: &Input) -> Result<Option<String>> {
         let (state, path) = (self.state(), input.path());
         let record = state.inputs.iter().find(|record| path.is_some() && record.path.as_deref() == path);
-        record.map(Record::sha256).transpose()
+        Ok(record.map(Record::sha256).transpose()?.flatten())
     }
 
     /// What decides the numbers: tool, version, inputs with their SHA-256, and the facts recorded so far.

@@ -160,17 +160,16 @@ pub(crate) struct Engines {
 
 impl Engines {
     pub fn new(models: &[Rdm], subjects: &[Rdm], how: Comparison) -> Engines {
-        let of = |rdms: &'_ [Rdm], chosen: &[usize]| -> Vec<Vec<f64>> {
-            chosen.iter().map(|&r| rdms[r].values().to_vec()).collect()
-        };
+        fn of<'a>(rdms: &'a [Rdm], chosen: &[usize]) -> Vec<&'a [f64]> {
+            chosen.iter().map(|&r| rdms[r].values()).collect()
+        }
         let mut groups = Vec::new();
         let subject_groups = by_missing_pairs(subjects);
         for (missing_in_models, here) in by_missing_pairs(models) {
             for (missing_in_subjects, there) in &subject_groups {
                 let kept: Vec<bool> =
                     missing_in_models.iter().zip(missing_in_subjects).map(|(m, s)| !m && !s).collect();
-                let (m, s) = (of(models, &here), of(subjects, there));
-                let engine = Engine::new(slices(&m), slices(&s), kept, how);
+                let engine = Engine::new(of(models, &here), of(subjects, there), kept, how);
                 groups.push((here.clone(), there.clone(), engine));
             }
         }
@@ -232,10 +231,6 @@ pub fn resampled(
     let mut row = found.means(often_subject);
     row.extend(found.ceiling(often_subject)?);
     Ok(row)
-}
-
-fn slices(vectors: &[Vec<f64>]) -> Vec<&[f64]> {
-    vectors.iter().map(Vec::as_slice).collect()
 }
 
 /// How often each of `n` things is drawn in `n` draws with replacement.

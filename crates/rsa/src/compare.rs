@@ -15,7 +15,10 @@ use statistics::{Reason, mean};
 /// Open, read, join by id, compare, write.
 pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let Measure::Rdms(how) = args.compare else { return crate::systems::run(args) };
-    let job = Job::start("rsa", &args.common)?;
+    let mut job = Job::start("rsa", &args.common)?;
+    if args.inference.pairwise.is_some() {
+        job = job.with_provenance();
+    }
     let out = Output::text(args.common.output.as_deref())?;
     args.inference.check(args.common.output.as_deref())?;
     let pairwise = args.inference.pairwise.as_deref().map(|file| Output::text(Some(file))).transpose()?;

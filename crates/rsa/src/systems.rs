@@ -58,7 +58,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     args.inference.check(args.common.output.as_deref())?;
     check(args)?;
     let mut job = Job::start("rsa", &args.common)?;
-    if args.systems.matrix.is_some() {
+    if args.systems.matrix.is_some() || args.inference.pairwise.is_some() {
         job = job.with_provenance();
     }
     let out = Output::text(args.common.output.as_deref())?;

@@ -34,7 +34,7 @@ pub(crate) fn say(
     }
     if options.boot.is_some() && options.n_boot < FEW_DRAWS {
         job.warn(format!(
-            "--n-boot {}: se, intervals and p of so few draws move with the seed; 1000 do not",
+            "--n-boot {}: se, intervals and p of so few draws move with the seed; take 1000",
             options.n_boot
         ));
     }
