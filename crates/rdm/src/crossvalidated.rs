@@ -1,11 +1,14 @@
 //! Cross-validated distances: differences of patterns in one fold times the same differences in another.
 
-use linear_algebra::{Gram, GramAccumulator, Real, product};
+use linear_algebra::{Gram, GramAccumulator, PANEL, Real, product};
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 use statistics::Reason;
 
-use crate::distance::{Distances, Patterns, UnusableRow, add_contrasts, blocks, by_row, centre_columns, check_shape};
+use crate::distance::{
+    CHEAP, Distances, Element, Erased, F32_ROUNDING, Patterns, UnusableRow, add_contrasts, blocks, by_row,
+    centre_columns, check_shape, many_agree, settle,
+};
 use crate::matrix::n_pairs;
 use crate::{Rdm, RdmError};
 
@@ -79,9 +82,20 @@ impl<P: Patterns> Patterns for WithPrior<'_, P> {
 ///
 /// Walther et al. (2016), NeuroImage 137; Schuett et al. (2023), eLife 12.
 pub fn crossnobis<P: Patterns>(patterns: &P, design: &Design, weights: FoldWeights) -> Result<Distances, RdmError> {
+    match P::Value::erase(patterns) {
+        Erased::Single(patterns) => crossnobis_of(patterns, design, weights),
+        Erased::Double(patterns) => crossnobis_of(patterns, design, weights),
+    }
+}
+
+fn crossnobis_of<P: Patterns + ?Sized>(
+    patterns: &P,
+    design: &Design,
+    weights: FoldWeights,
+) -> Result<Distances, RdmError> {
     let unusable = check(patterns, design)?;
     let values = match weights {
-        FoldWeights::Folds if design.is_complete() => by_complete_folds(patterns, design)?,
+        FoldWeights::Folds if design.is_complete() => complete_folds(patterns, design)?,
         FoldWeights::Folds => by_common_folds(patterns, design, &unusable, None)?,
         FoldWeights::Pairs => by_pairs(patterns, design)?,
     };
@@ -99,6 +113,18 @@ pub fn poisson_cv<P: Patterns>(
     weights: FoldWeights,
     prior: Prior,
 ) -> Result<Distances, RdmError> {
+    match P::Value::erase(patterns) {
+        Erased::Single(patterns) => poisson_cv_of(patterns, design, weights, prior),
+        Erased::Double(patterns) => poisson_cv_of(patterns, design, weights, prior),
+    }
+}
+
+fn poisson_cv_of<P: Patterns + ?Sized>(
+    patterns: &P,
+    design: &Design,
+    weights: FoldWeights,
+    prior: Prior,
+) -> Result<Distances, RdmError> {
     let unusable = check(patterns, design)?;
     let values = match weights {
         FoldWeights::Folds => by_common_folds(patterns, design, &unusable, Some(prior))?,
@@ -108,7 +134,7 @@ pub fn poisson_cv<P: Patterns>(
 }
 
 /// The conditions that cannot be used. Nothing is multiplied before this.
-fn check<P: Patterns>(patterns: &P, design: &Design) -> Result<Vec<Option<Reason>>, RdmError> {
+fn check<P: Patterns + ?Sized>(patterns: &P, design: &Design) -> Result<Vec<Option<Reason>>, RdmError> {
     let n_rows = patterns.n_stimuli();
     assert_eq!(n_rows, design.condition.len(), "the design has a condition and a fold for every row");
     check_shape(design.n_conditions, patterns.n_units())?;
@@ -142,7 +168,7 @@ fn finish(mut values: Vec<f64>, unusable: Vec<Option<Reason>>) -> Result<Distanc
 }
 
 /// The sums over presentations, fold by fold, in a block of columns; the memory is used again for the next block.
-struct Sums<'a, P> {
+struct Sums<'a, P: ?Sized> {
     patterns: &'a P,
     design: &'a Design,
     /// The rows of condition `c` in fold `f` at `f * n_conditions + c`.
@@ -151,7 +177,7 @@ struct Sums<'a, P> {
     folds: Vec<Array2<f64>>,
 }
 
-impl<'a, P: Patterns> Sums<'a, P> {
+impl<'a, P: Patterns + ?Sized> Sums<'a, P> {
     fn new(patterns: &'a P, design: &'a Design) -> Sums<'a, P> {
         let mut rows: Vec<Vec<usize>> = vec![Vec::new(); design.counts.len()];
         for (row, (c, f)) in design.condition.iter().zip(&design.fold).enumerate() {
@@ -219,11 +245,39 @@ fn push<T: Real>(gram: &mut GramAccumulator<T>, x: &Array2<f64>) {
     }
 }
 
-/// With every condition in every fold, the products of all pairs of different folds are those of the sums over folds
-/// minus those within folds.
-fn by_complete_folds<P: Patterns>(patterns: &P, design: &Design) -> Result<Vec<f64>, RdmError> {
+/// `f32` is multiplied in `f32` only where that saves time and where not many distances look equal.
+fn complete_folds<P: Patterns + ?Sized>(patterns: &P, design: &Design) -> Result<Vec<f64>, RdmError> {
     let n = design.n_conditions;
-    let (mut together, mut within) = (GramAccumulator::<P::Value>::new(n), GramAccumulator::<P::Value>::new(n));
+    let n_products = n * n * patterns.n_units() * (design.n_folds + 1);
+    if size_of::<P::Value>() == 4 && n_products > CHEAP {
+        let (values, sizes) = by_complete_folds::<P, f32>(patterns, design)?;
+        if !many_agree(&values, n, |i, j, _| F32_ROUNDING * (sizes[i] + sizes[j])) {
+            return Ok(values);
+        }
+    }
+    let (mut values, sizes) = by_complete_folds::<P, f64>(patterns, design)?;
+    let rounding = contrast_rounding(patterns, design);
+    settle(&mut values, n, None, |i, j, _| rounding * (sizes[i] + sizes[j]));
+    Ok(values)
+}
+
+/// What summing products over units and presentations costs, relative to the sums of squares that went in (Higham 2002,
+/// section 3.1), and what values that are results of computations are off themselves.
+fn contrast_rounding<P: Patterns + ?Sized>(patterns: &P, design: &Design) -> f64 {
+    let d = patterns.n_units();
+    let n_terms = d.min(PANEL) + d / PANEL + design.condition.len() + 16;
+    2.0 * n_terms as f64 * f64::EPSILON / 2.0 + 4.0 * patterns.rounding()
+}
+
+/// With every condition in every fold, the products of all pairs of different folds are those of the sums over folds
+/// minus those within folds. Products are made in `T`. Also the sum of squares that each condition brought in, on the
+/// scale of the values.
+fn by_complete_folds<P: Patterns + ?Sized, T: Real>(
+    patterns: &P,
+    design: &Design,
+) -> Result<(Vec<f64>, Vec<f64>), RdmError> {
+    let n = design.n_conditions;
+    let (mut together, mut within) = (GramAccumulator::<T>::new(n), GramAccumulator::<T>::new(n));
     let mut sums = Sums::new(patterns, design);
     for piece in sums.pieces() {
         let folds = sums.means(piece)?;
@@ -242,11 +296,12 @@ fn by_complete_folds<P: Patterns>(patterns: &P, design: &Design) -> Result<Vec<f
             *value = (squared(&together, i, j) - squared(&within, i, j)) / n_ordered;
         }
     });
-    Ok(values)
+    let sizes = (0..n).map(|i| 2.0 * (together.get(i, i) + within.get(i, i)) / n_ordered).collect();
+    Ok((values, sizes))
 }
 
 /// Fold by fold, for conditions that are missing somewhere and for rates, which are multiplied with logarithms.
-fn by_common_folds<P: Patterns>(
+fn by_common_folds<P: Patterns + ?Sized>(
     patterns: &P,
     design: &Design,
     unusable: &[Option<Reason>],
@@ -254,6 +309,8 @@ fn by_common_folds<P: Patterns>(
 ) -> Result<Vec<f64>, RdmError> {
     let (n, n_folds) = (design.n_conditions, design.n_folds);
     let mut values = vec![0.0; n_pairs(n)];
+    // Sums of squares of all factors of each condition, for the bound on rounding.
+    let mut sizes = vec![0.0; n];
     let present = |f: usize, c: usize| design.count(c, f) > 0;
     let mut sums = Sums::new(patterns, design);
     for piece in sums.pieces() {
@@ -266,6 +323,9 @@ fn by_common_folds<P: Patterns>(
                 logs.push(fold.mapv(f64::ln));
             }
             others = Some(logs);
+        }
+        for fold in folds.iter().chain(others.iter().flatten()) {
+            sizes.iter_mut().zip(fold.rows()).for_each(|(sum, row)| *sum += row.dot(&row));
         }
         for (f, fold) in folds.iter_mut().enumerate() {
             centre_present(fold, |c| present(f, c));
@@ -299,6 +359,9 @@ fn by_common_folds<P: Patterns>(
             };
         }
     });
+    // A product is at most half the sum of two squares, and each factor is in fewer than n_folds products.
+    let rounding = contrast_rounding(patterns, design) * n_folds as f64;
+    settle(&mut values, n, None, |i, j, _| rounding * (sizes[i] + sizes[j]));
     Ok(values)
 }
 
@@ -349,7 +412,7 @@ fn centre_present(fold: &mut Array2<f64>, present: impl Fn(usize) -> bool) {
 }
 
 /// The sum over pairs of rows of different folds is that over all pairs minus that within folds.
-fn by_pairs<P: Patterns>(patterns: &P, design: &Design) -> Result<Vec<f64>, RdmError> {
+fn by_pairs<P: Patterns + ?Sized>(patterns: &P, design: &Design) -> Result<Vec<f64>, RdmError> {
     let n = design.n_conditions;
     let (mut together, mut within) = (GramAccumulator::<f64>::new(n), GramAccumulator::<f64>::new(n));
     let mut sums = Sums::new(patterns, design);
@@ -361,11 +424,13 @@ fn by_pairs<P: Patterns>(patterns: &P, design: &Design) -> Result<Vec<f64>, RdmE
         push(&mut together, total(folds));
     }
     let (together, within) = (together.finish(), within.finish());
-    Ok(from_similarities(design, |i, j| together.get(i, j) - within.get(i, j)))
+    let sizes: Vec<f64> = (0..n).map(|i| together.get(i, i) + within.get(i, i)).collect();
+    let rounding = contrast_rounding(patterns, design);
+    Ok(from_similarities(design, &sizes, rounding, |i, j| together.get(i, j) - within.get(i, j)))
 }
 
 /// As rsatoolbox sums them: the similarity of two rows is `-1/2` times the sum of `(a - b) (ln a - ln b)`.
-fn rates_by_pairs<P: Patterns>(
+fn rates_by_pairs<P: Patterns + ?Sized>(
     patterns: &P,
     design: &Design,
     unusable: &[Option<Reason>],
@@ -375,6 +440,7 @@ fn rates_by_pairs<P: Patterns>(
     let mut cross: Array2<f64> = Array2::zeros((n, n));
     // Sums of a ln a over units and rows, fold by condition.
     let mut own: Array2<f64> = Array2::zeros((n_folds, n));
+    let mut sizes = vec![0.0; n];
     let mut sums = Sums::new(patterns, design);
     for piece in sums.pieces() {
         check_rates(patterns, design, unusable, prior, piece)?;
@@ -387,11 +453,16 @@ fn rates_by_pairs<P: Patterns>(
             cross -= &product(rates[f].view(), logs[f].t());
             own.row_mut(f).zip_mut_with(&products[f].sum_axis(Axis(1)), |sum, v| *sum += v);
         }
-        cross += &product(total(&mut rates).view(), total(&mut logs).t());
+        let (rates, logs) = (total(&mut rates), total(&mut logs));
+        for all in [rates, logs] {
+            sizes.iter_mut().zip(all.rows()).for_each(|(sum, row)| *sum += row.dot(&row));
+        }
+        cross += &product(rates.view(), logs.t());
     }
     let rows_of = |c: usize| (0..n_folds).map(|f| design.count(c, f)).sum::<usize>();
     let all: Vec<usize> = (0..n).map(rows_of).collect();
-    Ok(from_similarities(design, |i, j| {
+    let rounding = contrast_rounding(patterns, design);
+    Ok(from_similarities(design, &sizes, rounding, |i, j| {
         let own_terms: f64 = (0..n_folds)
             .map(|f| {
                 own[(f, i)] * (all[j] - design.count(j, f)) as f64 + own[(f, j)] * (all[i] - design.count(i, f)) as f64
@@ -410,7 +481,7 @@ fn total(folds: &mut [Array2<f64>]) -> &Array2<f64> {
     &first[0]
 }
 
-fn check_rates<P: Patterns>(
+fn check_rates<P: Patterns + ?Sized>(
     patterns: &P,
     design: &Design,
     unusable: &[Option<Reason>],
@@ -428,8 +499,14 @@ fn check_rates<P: Patterns>(
     Ok(())
 }
 
-/// `s_ii + s_jj - 2 s_ij` with `s` the mean over pairs of rows of different folds, given the sums over them.
-fn from_similarities(design: &Design, sum: impl Fn(usize, usize) -> f64 + Sync) -> Vec<f64> {
+/// `s_ii + s_jj - 2 s_ij` with `s` the mean over pairs of rows of different folds, given the sums over them, and what
+/// rounding is of the sums of squares `sizes` that went into those of each condition.
+fn from_similarities(
+    design: &Design,
+    sizes: &[f64],
+    rounding: f64,
+    sum: impl Fn(usize, usize) -> f64 + Sync,
+) -> Vec<f64> {
     let n = design.n_conditions;
     let n_pairs_of = |i: usize, j: usize| {
         let all = |c: usize| (0..design.n_folds).map(|f| design.count(c, f)).sum::<usize>();
@@ -445,6 +522,8 @@ fn from_similarities(design: &Design, sum: impl Fn(usize, usize) -> f64 + Sync) 
             *value = own[i] + own[j] - 2.0 * mean(i, j);
         }
     });
+    let sizes: Vec<f64> = sizes.iter().enumerate().map(|(i, size)| size / n_pairs_of(i, i).max(1.0)).collect();
+    settle(&mut values, n, None, |i, j, _| 2.0 * rounding * (sizes[i] + sizes[j]));
     values
 }
 

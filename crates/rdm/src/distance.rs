@@ -1,7 +1,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use linear_algebra::Real;
 use ndarray::ArrayView2;
 use statistics::Reason;
 
@@ -12,15 +11,19 @@ mod patterns;
 mod ranked;
 mod scale;
 mod squared;
+mod survey;
+mod ties;
+mod whole;
 
-pub use patterns::{Averaged, InMemory, Patterns, Selected, gather};
+pub use patterns::{Averaged, Element, Erased, InMemory, Patterns, Selected, Widened, gather};
 
 use scale::Standing;
-use squared::Coordinates;
+use survey::{Distinct, Survey};
 
 pub(crate) use direct::{add_contrasts, centre_columns};
 pub(crate) use patterns::{blocks, read_block};
-pub(crate) use squared::by_row;
+pub(crate) use squared::{CHEAP, F32_ROUNDING, by_row};
+pub(crate) use ties::{many_agree, settle};
 
 /// How dissimilar two patterns are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -131,13 +134,20 @@ pub struct Distances {
 /// assert_eq!(found.unusable[0].row, 2);
 /// # Ok::<(), rdm::RdmError>(())
 /// ```
-pub fn distances<T: Real>(patterns: ArrayView2<T>, distance: Distance) -> Result<Distances, RdmError> {
+pub fn distances<T: Element>(patterns: ArrayView2<T>, distance: Distance) -> Result<Distances, RdmError> {
     distances_of(&InMemory::new(patterns), distance)
 }
 
 /// [`distances`] of patterns that need not be in memory: what is held is the triangle and a block of columns of all
 /// rows, for [`Distance::Spearman`] also the ranks and for [`Distance::Poisson`] a square of the size of the RDM.
 pub fn distances_of<P: Patterns>(patterns: &P, distance: Distance) -> Result<Distances, RdmError> {
+    match P::Value::erase(patterns) {
+        Erased::Single(patterns) => all_pairs(patterns, distance),
+        Erased::Double(patterns) => all_pairs(patterns, distance),
+    }
+}
+
+fn all_pairs<T: Element>(patterns: &dyn Patterns<Value = T>, distance: Distance) -> Result<Distances, RdmError> {
     let (n_stimuli, n_units) = (patterns.n_stimuli(), patterns.n_units());
     check_shape(n_stimuli, n_units)?;
     let halved = |(values, unusable): Found| (values.into_iter().map(|d2| d2 / 2.0).collect(), unusable);
@@ -154,8 +164,10 @@ pub fn distances_of<P: Patterns>(patterns: &P, distance: Distance) -> Result<Dis
         Distance::Cosine => halved(squared(patterns, Standing::Direction)?),
         Distance::Correlation => halved(squared(patterns, Standing::Profile)?),
         Distance::Spearman => halved(ranked::squared_distances_of_ranks(patterns)?),
-        Distance::Cityblock => direct::cityblock(patterns)?,
-        Distance::Poisson => direct::poisson(patterns)?,
+        Distance::Cityblock => {
+            among_distinct(patterns, Standing::AsItIs, |rows, survey| direct::cityblock(rows, survey))?
+        }
+        Distance::Poisson => among_distinct(patterns, Standing::AsItIs, |rows, survey| direct::poisson(rows, survey))?,
     };
     let unusable = unusable.into_iter().enumerate();
     let unusable = unusable.filter_map(|(row, reason)| reason.map(|reason| UnusableRow { row, reason })).collect();
@@ -173,10 +185,20 @@ pub(crate) fn check_shape(n_stimuli: usize, n_units: usize) -> Result<(), RdmErr
 /// The upper triangle, and why a row has no part in it.
 type Found = (Vec<f64>, Vec<Option<Reason>>);
 
-fn squared<P: Patterns>(patterns: &P, standing: Standing) -> Result<Found, RdmError> {
-    let rows = Coordinates::new(patterns, standing)?;
-    let values = rows.squared_distances()?;
-    Ok((values, rows.scales.iter().map(|scale| scale.err()).collect()))
+fn squared<P: Patterns + ?Sized>(patterns: &P, standing: Standing) -> Result<Found, RdmError> {
+    among_distinct(patterns, standing, |rows, survey| squared::squared_distances(rows, survey, standing))
+}
+
+/// Takes distances between rows that differ, and gives equal rows what their first one has.
+fn among_distinct<P: Patterns + ?Sized>(
+    patterns: &P,
+    standing: Standing,
+    between: impl FnOnce(&Selected<P>, &Survey) -> Result<Vec<f64>, RdmError>,
+) -> Result<Found, RdmError> {
+    let survey = Survey::of(patterns, standing)?;
+    let distinct = Distinct::of(patterns, &survey)?;
+    let values = between(&distinct.select(patterns), &survey.of_rows(&distinct.rows))?;
+    Ok((distinct.expand(values), survey.scales.iter().map(|scale| scale.err()).collect()))
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
 //! Many small regions against the same models: the RDM of each region is made, compared, and forgotten.
 
-use linear_algebra::Real;
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 use statistics::moments::dot;
 use statistics::{average_ranks, mean};
 
-use crate::{Compared, Comparison, Distance, Rdm, RdmError, compare, distances};
+use crate::{Compared, Comparison, Distance, Element, Rdm, RdmError, compare, distances};
 
 /// Model RDMs, prepared once for any number of comparisons.
 pub struct Models {
@@ -92,7 +91,7 @@ fn prepare(rdm: &Rdm, how: Comparison) -> Option<Vec<f64>> {
 /// `patterns` is stimuli x voxels, and a region lists columns of it. Regions run side by side, each by itself, so that the
 /// result does not depend on threads; memory is one RDM per thread. A pattern without distances (constant over the
 /// region) misses its pairs, which the score leaves out and counts ([`Compared::n_nan`]).
-pub fn searchlight<T: Real>(
+pub fn searchlight<T: Element>(
     patterns: ArrayView2<T>,
     regions: &[Vec<usize>],
     distance: Distance,

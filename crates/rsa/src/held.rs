@@ -37,7 +37,7 @@ impl<T> InFile<T> {
     }
 }
 
-impl<T: Float + linear_algebra::Real> Patterns for InFile<T> {
+impl<T: Float + rdm::Element> Patterns for InFile<T> {
     type Value = T;
 
     fn n_stimuli(&self) -> usize {

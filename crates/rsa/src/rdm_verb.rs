@@ -13,7 +13,7 @@ use labelled_rdms::{check_nan, from_array, is_rdm};
 use measure::{Measured, Noise, describe, measure};
 use npy_stream::{Array, Dtype, Incoming, Matrix, NpyError, RowWriter, Values, write_vector};
 use plan::Plan;
-use rdm::{InMemory, NoiseModel, Rdm, merge};
+use rdm::{InMemory, NoiseModel, Rdm, Widened, merge};
 use rows::{Annotations, Rows};
 use std::io::Write;
 use stimulus_table::Side;
@@ -154,15 +154,25 @@ fn one(
         places = Some(found);
     }
     let per_channel = args.per_channel;
+    // What is to be written in f8 is computed in f8.
+    let wide = args.dtype == Some(Dtype::F8);
     let found = match held {
         Held::InFile(place) if place.is_double() => {
             measure(job, &source, &InFile::<f64>::new(place.clone()), &rows, plan, noise, per_channel)
         }
         Held::InFile(place) => {
-            measure(job, &source, &InFile::<f32>::new(place.clone()), &rows, plan, noise, per_channel)
+            let patterns = InFile::<f32>::new(place.clone());
+            match wide {
+                true => measure(job, &source, &Widened(&patterns), &rows, plan, noise, per_channel),
+                false => measure(job, &source, &patterns, &rows, plan, noise, per_channel),
+            }
         }
         Held::InMemory(Matrix::F4(x)) => {
-            measure(job, &source, &InMemory::new(x.view()), &rows, plan, noise, per_channel)
+            let patterns = InMemory::new(x.view());
+            match wide {
+                true => measure(job, &source, &Widened(&patterns), &rows, plan, noise, per_channel),
+                false => measure(job, &source, &patterns, &rows, plan, noise, per_channel),
+            }
         }
         Held::InMemory(Matrix::F8(x)) => {
             measure(job, &source, &InMemory::new(x.view()), &rows, plan, noise, per_channel)

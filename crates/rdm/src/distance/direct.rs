@@ -1,13 +1,14 @@
 //! Distances that are no squared distance: sums of absolute differences, and differences of Poisson rates.
 
-use linear_algebra::product;
+use linear_algebra::{PANEL, product};
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
-use statistics::Reason;
 
 use super::patterns::{Patterns, blocks, read_block};
-use super::scale::{Scale, Standing, absolute_distance};
-use super::squared::{Coordinates, by_row, sum_directly};
+use super::scale::{LANES, absolute_distance};
+use super::squared::{by_row, sum_directly};
+use super::survey::Survey;
+use super::ties::settle;
 use crate::RdmError;
 use crate::matrix::n_pairs;
 
@@ -16,10 +17,9 @@ const ROWS: usize = 32;
 /// Columns of them.
 const COLUMNS: usize = 1024;
 
-/// Sums of absolute differences: the upper triangle, and which rows are unusable.
-pub(super) fn cityblock<P: Patterns>(patterns: &P) -> Result<(Vec<f64>, Vec<Option<Reason>>), RdmError> {
+/// Sums of absolute differences: the upper triangle; `NaN` where a row is unusable.
+pub(super) fn cityblock<P: Patterns + ?Sized>(patterns: &P, survey: &Survey) -> Result<Vec<f64>, RdmError> {
     let (n, n_units) = (patterns.n_stimuli(), patterns.n_units());
-    let unusable = unusable_rows(patterns)?;
     let mut values = vec![0.0; n_pairs(n)];
     for (from, width) in blocks(n, size_of::<P::Value>(), n_units) {
         let block = read_block(patterns, from, width)?;
@@ -40,22 +40,31 @@ pub(super) fn cityblock<P: Patterns>(patterns: &P) -> Result<(Vec<f64>, Vec<Opti
             }
         });
     }
-    mark_unusable(&mut values, &unusable);
-    Ok((values, unusable))
+    mark_unusable(&mut values, survey);
+    if !survey.sums_are_exact(n_units) {
+        // Each difference rounds once, and sums of `d / LANES + LANES + d / COLUMNS` terms so many times; values that
+        // are results of computations are off themselves.
+        let u = f64::EPSILON / 2.0;
+        let sum = u * (n_units / LANES + LANES + n_units / COLUMNS + 2) as f64;
+        let own = survey.each(|scale| patterns.rounding() * n_units as f64 * scale.spread);
+        settle(&mut values, n, None, |i, j, value| sum * value + own[i] + own[j]);
+    }
+    Ok(values)
 }
 
 /// `sum((a - b) (ln a - ln b))` over units, the symmetrized Kullback-Leibler divergence of Poisson rates.
-pub(super) fn poisson<P: Patterns>(patterns: &P) -> Result<(Vec<f64>, Vec<Option<Reason>>), RdmError> {
+pub(super) fn poisson<P: Patterns + ?Sized>(patterns: &P, survey: &Survey) -> Result<Vec<f64>, RdmError> {
     let (n, n_units) = (patterns.n_stimuli(), patterns.n_units());
-    let unusable = unusable_rows(patterns)?;
     let mut values = vec![0.0; n_pairs(n)];
     let mut lengths = vec![0.0; n];
+    // Sums of squares of rates and of their logarithms, for the bound on rounding.
+    let (mut of_rates, mut of_logs) = (vec![0.0; n], vec![0.0; n]);
     for (from, width) in blocks(n, 16, n_units) {
         let block = read_block(patterns, from, width)?;
         let mut rates = Array2::zeros(block.dim());
         for ((row, mut out), block) in rates.axis_iter_mut(Axis(0)).enumerate().zip(block.rows()) {
             // An unusable row stays where it can spoil no other.
-            if unusable[row].is_some() {
+            if survey.scales[row].is_err() {
                 out.fill(1.0);
                 continue;
             }
@@ -67,6 +76,9 @@ pub(super) fn poisson<P: Patterns>(patterns: &P) -> Result<(Vec<f64>, Vec<Option
             }
         }
         let mut logs = rates.mapv(f64::ln);
+        for (sums, of) in [(&mut of_rates, &rates), (&mut of_logs, &logs)] {
+            sums.iter_mut().zip(of.rows()).for_each(|(sum, row)| *sum += row.dot(&row));
+        }
         centre_columns(&mut rates);
         centre_columns(&mut logs);
         let kernel = product(rates.view(), logs.t());
@@ -77,7 +89,7 @@ pub(super) fn poisson<P: Patterns>(patterns: &P) -> Result<(Vec<f64>, Vec<Option
     let mut close = vec![Vec::new(); n];
     for ((i, values), close) in by_row(&mut values, n).into_iter().enumerate().zip(&mut close) {
         for (value, j) in values.iter_mut().zip(i + 1..) {
-            if *value <= 1e-6 * (lengths[i] + lengths[j]) {
+            if *value <= CLOSE * (lengths[i] + lengths[j]) {
                 *value = 0.0;
                 close.push(j as u32);
             }
@@ -88,9 +100,25 @@ pub(super) fn poisson<P: Patterns>(patterns: &P) -> Result<(Vec<f64>, Vec<Option
             a.iter().zip(b).map(|(a, b)| (linear_algebra::Real::to_f64(*a), linear_algebra::Real::to_f64(*b)));
         numbers.map(|(a, b)| (a - b) * (a.ln() - b.ln())).sum()
     })?;
-    mark_unusable(&mut values, &unusable);
-    Ok((values, unusable))
+    mark_unusable(&mut values, survey);
+    // As for squared distances, with the lengths of the two factors in place of one.
+    let u = f64::EPSILON / 2.0;
+    let summed = 2.0 * u * (n_units.min(PANEL) + n_units / PANEL + 8) as f64;
+    let directly = u * (n_units + 8) as f64;
+    let roots = |squares: Vec<f64>| squares.into_iter().map(f64::sqrt).collect::<Vec<f64>>();
+    let (of_rates, of_logs) = (roots(of_rates), roots(of_logs));
+    settle(&mut values, n, None, |i, j, value| {
+        let own = 4.0 * u * (of_rates[i] + of_rates[j]) * (of_logs[i] + of_logs[j]);
+        match value <= CLOSE * (lengths[i] + lengths[j]) {
+            true => directly * value + 2.0 * (own * value).sqrt().min(own),
+            false => summed * (of_rates[i] + of_rates[j]) * (of_logs[i] + of_logs[j]),
+        }
+    });
+    Ok(values)
 }
+
+/// Part of the sum of two lengths below which a value is summed again directly.
+const CLOSE: f64 = 1e-6;
 
 /// Adds `weight * (k_ii + k_jj - k_ij - k_ji)` to the value of every pair: with `k = x y'` that is the sum over
 /// columns of `(x_i - x_j) (y_i - y_j)`.
@@ -109,15 +137,11 @@ pub(crate) fn centre_columns(x: &mut Array2<f64>) {
     }
 }
 
-fn unusable_rows<P: Patterns>(patterns: &P) -> Result<Vec<Option<Reason>>, RdmError> {
-    let scales: Vec<Result<Scale, Reason>> = Coordinates::new(patterns, Standing::AsItIs)?.scales;
-    Ok(scales.into_iter().map(Result::err).collect())
-}
-
-fn mark_unusable(values: &mut [f64], unusable: &[Option<Reason>]) {
+fn mark_unusable(values: &mut [f64], survey: &Survey) {
+    let unusable: Vec<bool> = survey.scales.iter().map(Result::is_err).collect();
     for (i, row) in by_row(values, unusable.len()).into_iter().enumerate() {
         for (value, j) in row.iter_mut().zip(i + 1..) {
-            if unusable[i].is_some() || unusable[j].is_some() {
+            if unusable[i] || unusable[j] {
                 *value = f64::NAN;
             }
         }

@@ -12,7 +12,7 @@ use crate::RdmError;
 /// threads, so that what is held is a block however wide the rows are.
 pub trait Patterns: Sync {
     /// `f32` or `f64`; products are made in this type.
-    type Value: Real;
+    type Value: Element;
 
     /// Number of rows.
     fn n_stimuli(&self) -> usize;
@@ -23,48 +23,120 @@ pub trait Patterns: Sync {
     /// The values of row `row` from column `from` on, as many as `out` takes. A file that fails is
     /// [`RdmError::Unreadable`].
     fn read(&self, row: usize, from: usize, out: &mut [Self::Value]) -> Result<(), RdmError>;
+
+    /// How far values may be from what they stand for, relative to the length of their row: half a unit in the last
+    /// place of `f64`, which results of computations are rounded to. Values in `f32` are taken as they are.
+    fn rounding(&self) -> f64 {
+        if size_of::<Self::Value>() == 8 { f64::EPSILON / 2.0 } else { 0.0 }
+    }
+}
+
+/// Patterns of either width behind a pointer, so that what is done to them is compiled once for all kinds of them.
+pub enum Erased<'a> {
+    /// In `f32`.
+    Single(&'a dyn Patterns<Value = f32>),
+    /// In `f64`.
+    Double(&'a dyn Patterns<Value = f64>),
+}
+
+/// The numbers that patterns may hold: `f32` or `f64`.
+pub trait Element: Real {
+    /// The patterns, whatever kind they are.
+    fn erase(patterns: &dyn Patterns<Value = Self>) -> Erased<'_>;
+}
+
+impl Element for f32 {
+    fn erase(patterns: &dyn Patterns<Value = f32>) -> Erased<'_> {
+        Erased::Single(patterns)
+    }
+}
+
+impl Element for f64 {
+    fn erase(patterns: &dyn Patterns<Value = f64>) -> Erased<'_> {
+        Erased::Double(patterns)
+    }
 }
 
 /// Patterns in memory.
-pub struct InMemory<'a, T>(CowArray<'a, T, Ix2>);
+pub struct InMemory<'a, T> {
+    values: CowArray<'a, T, Ix2>,
+    rounding: Option<f64>,
+}
 
-impl<'a, T: Real> InMemory<'a, T> {
+impl<'a, T: Element> InMemory<'a, T> {
     /// A view in C order is used where it lies, any other is copied.
     pub fn new(patterns: ArrayView2<'a, T>) -> InMemory<'a, T> {
-        match patterns.is_standard_layout() {
-            true => InMemory(patterns.into()),
-            false => InMemory(patterns.as_standard_layout().into_owned().into()),
-        }
+        let values = match patterns.is_standard_layout() {
+            true => patterns.into(),
+            false => patterns.as_standard_layout().into_owned().into(),
+        };
+        InMemory { values, rounding: None }
+    }
+
+    /// The same, with the [`Patterns::rounding`] of the computation that made them.
+    pub fn with_rounding(self, rounding: f64) -> InMemory<'a, T> {
+        InMemory { rounding: Some(rounding), ..self }
     }
 }
 
-impl<T: Real> Patterns for InMemory<'_, T> {
+impl<T: Element> Patterns for InMemory<'_, T> {
     type Value = T;
 
     fn n_stimuli(&self) -> usize {
-        self.0.nrows()
+        self.values.nrows()
     }
 
     fn n_units(&self) -> usize {
-        self.0.ncols()
+        self.values.ncols()
     }
 
     fn read(&self, row: usize, from: usize, out: &mut [T]) -> Result<(), RdmError> {
-        let start = row * self.0.ncols() + from;
+        let start = row * self.values.ncols() + from;
         // `new` made sure of the order.
-        let all = self.0.as_slice().unwrap_or_default();
+        let all = self.values.as_slice().unwrap_or_default();
         out.copy_from_slice(&all[start..start + out.len()]);
         Ok(())
+    }
+
+    fn rounding(&self) -> f64 {
+        let stored = if size_of::<T>() == 8 { f64::EPSILON / 2.0 } else { 0.0 };
+        self.rounding.unwrap_or(stored)
+    }
+}
+
+/// Other patterns in `f64`.
+pub struct Widened<'a, P: ?Sized>(pub &'a P);
+
+impl<P: Patterns + ?Sized> Patterns for Widened<'_, P> {
+    type Value = f64;
+
+    fn n_stimuli(&self) -> usize {
+        self.0.n_stimuli()
+    }
+
+    fn n_units(&self) -> usize {
+        self.0.n_units()
+    }
+
+    fn read(&self, row: usize, from: usize, out: &mut [f64]) -> Result<(), RdmError> {
+        let mut values = vec![P::Value::default(); out.len()];
+        self.0.read(row, from, &mut values)?;
+        out.iter_mut().zip(&values).for_each(|(out, v)| *out = v.to_f64());
+        Ok(())
+    }
+
+    fn rounding(&self) -> f64 {
+        self.0.rounding()
     }
 }
 
 /// Some of the rows of other patterns, in any order.
-pub struct Selected<'a, P> {
+pub struct Selected<'a, P: ?Sized> {
     patterns: &'a P,
     rows: &'a [usize],
 }
 
-impl<'a, P: Patterns> Selected<'a, P> {
+impl<'a, P: Patterns + ?Sized> Selected<'a, P> {
     /// Row `k` is row `rows[k]` of `patterns`.
     ///
     /// # Panics
@@ -76,7 +148,7 @@ impl<'a, P: Patterns> Selected<'a, P> {
     }
 }
 
-impl<P: Patterns> Patterns for Selected<'_, P> {
+impl<P: Patterns + ?Sized> Patterns for Selected<'_, P> {
     type Value = P::Value;
 
     fn n_stimuli(&self) -> usize {
@@ -89,6 +161,10 @@ impl<P: Patterns> Patterns for Selected<'_, P> {
 
     fn read(&self, row: usize, from: usize, out: &mut [P::Value]) -> Result<(), RdmError> {
         self.patterns.read(self.rows[row], from, out)
+    }
+
+    fn rounding(&self) -> f64 {
+        self.patterns.rounding()
     }
 }
 
@@ -136,7 +212,7 @@ impl<P: Patterns> Patterns for Averaged<'_, P> {
 }
 
 /// All of the patterns, in memory, in `f64`: for what needs whole rows at once.
-pub fn gather<P: Patterns>(patterns: &P) -> Result<Array2<f64>, RdmError> {
+pub fn gather<P: Patterns + ?Sized>(patterns: &P) -> Result<Array2<f64>, RdmError> {
     let mut all = Array2::zeros((patterns.n_stimuli(), patterns.n_units()));
     let rows = all.axis_iter_mut(Axis(0)).into_par_iter().enumerate();
     rows.try_for_each(|(row, mut out)| {
@@ -149,7 +225,11 @@ pub fn gather<P: Patterns>(patterns: &P) -> Result<Array2<f64>, RdmError> {
 }
 
 /// Columns `from..from + width` of all rows.
-pub(crate) fn read_block<P: Patterns>(patterns: &P, from: usize, width: usize) -> Result<Array2<P::Value>, RdmError> {
+pub(crate) fn read_block<P: Patterns + ?Sized>(
+    patterns: &P,
+    from: usize,
+    width: usize,
+) -> Result<Array2<P::Value>, RdmError> {
     let mut block = Array2::from_elem((patterns.n_stimuli(), width), P::Value::default());
     let rows = block.axis_iter_mut(Axis(0)).into_par_iter().enumerate();
     rows.try_for_each(|(row, mut out)| match out.as_slice_mut() {

@@ -20,12 +20,18 @@ pub(super) enum Standing {
 /// factor `unit`, a power of two, keeps squares of very large or small numbers in range.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scale {
-    first: f64,
+    pub(super) first: f64,
     unit: f64,
     mean: f64,
     gain: f64,
     /// About the largest coordinate of the row.
     pub largest: f64,
+    /// The largest distance of a value from `first`.
+    pub spread: f64,
+    /// The same for equal rows, and hardly ever for others.
+    pub mark: f64,
+    /// How far the vector of coordinates may be from the exact one, as a length.
+    pub error: f64,
 }
 
 impl Scale {
@@ -34,15 +40,24 @@ impl Scale {
         ((x.to_f64() - self.first) * self.unit - self.mean) * self.gain
     }
 
+    /// A bound on the length of all values of a row of `n`, in its coordinates.
+    pub fn raw_length(&self, n: usize) -> f64 {
+        (n as f64).sqrt() * (self.first.abs() + self.spread) * self.unit * self.gain
+    }
+
     pub fn of_row<T: Real>(row: &[T], standing: Standing) -> Result<Scale, Reason> {
         let first = if standing == Standing::Profile { row[0].to_f64() } else { 0.0 };
         let sweep = First::of(row, first);
+        let spread = sweep.largest;
+        // An offset that all rows have would hide the rest of the mark, so it is put in by itself.
+        let mark = sweep.mark + 0.6180339887498949 * first;
         // 0 x is 0 for every number but NaN and infinity.
         if sweep.zero != 0.0 {
             return Err(Reason::NanInput);
         }
         if standing == Standing::AsItIs {
-            return Ok(Scale { first: 0.0, unit: 1.0, mean: 0.0, gain: 1.0, largest: sweep.largest });
+            let error = f64::EPSILON * (row.len() as f64).sqrt() * spread;
+            return Ok(Scale { first: 0.0, unit: 1.0, mean: 0.0, gain: 1.0, largest: spread, spread, mark, error });
         }
         if sweep.largest == 0.0 {
             return Err(Reason::Constant);
@@ -64,7 +79,10 @@ impl Scale {
         let rest = if standing == Standing::Profile { second.sum / n } else { 0.0 };
         let length = (second.squares - n * rest * rest).sqrt();
         let gain = 1.0 / length;
-        Ok(Scale { first, unit, mean: mean + rest, gain, largest: (second.largest + rest.abs()) * gain })
+        let largest = (second.largest + rest.abs()) * gain;
+        // Sums of n / LANES terms round by at most so many units, and so does every coordinate a few times.
+        let error = (n / LANES as f64 + 16.0) * f64::EPSILON / 2.0;
+        Ok(Scale { first, unit, mean: mean + rest, gain, largest, spread, mark, error })
     }
 }
 
@@ -119,33 +137,45 @@ struct First {
     largest: f64,
     /// The sum of the differences from it.
     sum: f64,
+    /// The sum of them with weights that depend on the place.
+    mark: f64,
 }
 
 impl First {
     fn of<T: Real>(row: &[T], first: f64) -> First {
-        let (zero, largest, sum) = first_pass(row, first);
-        First { zero, largest, sum }
+        let (zero, largest, sum, mark) = first_pass(row, first);
+        First { zero, largest, sum, mark }
     }
 }
 
+/// Weights of the places in a mark: of the chunks in turn, and of the values in a chunk.
+const CHUNK_WEIGHTS: [f64; 8] = [1.0, -0.7320508, 1.4142135, 0.5773502, -1.2599210, 0.8414709, 1.7724538, -0.6931471];
+const LANE_WEIGHTS: [f64; LANES] = [
+    1.0, 1.1180339, 0.9128709, -1.3228756, 0.6614378, 1.4790199, -0.8660254, 1.2247448, -1.5811388, 0.7071067,
+    1.6583123, -0.5590169, 1.8708286, 1.0606601, -1.9364916, 0.4330127,
+];
+
 wide! {
-    fn first_pass<T: Real>(row: &[T], first: f64) -> (f64, f64, f64) {
+    fn first_pass<T: Real>(row: &[T], first: f64) -> (f64, f64, f64, f64) {
         let (mut zero, mut largest, mut sum) = ([0.0f64; LANES], [0.0f64; LANES], [0.0f64; LANES]);
-        let mut one = |k: usize, x: f64| {
+        let mut mark = [0.0f64; LANES];
+        let mut one = |k: usize, x: f64, weight: f64| {
             let difference = x - first;
             zero[k] += x * 0.0;
             sum[k] += difference;
+            mark[k] += difference * weight;
             let size = difference.abs();
             largest[k] = if size > largest[k] { size } else { largest[k] };
         };
         let (chunks, rest) = row.as_chunks::<LANES>();
-        for chunk in chunks {
+        for (chunk, weight) in chunks.iter().zip(CHUNK_WEIGHTS.into_iter().cycle()) {
             for (k, x) in chunk.iter().enumerate() {
-                one(k, x.to_f64());
+                one(k, x.to_f64(), weight);
             }
         }
-        rest.iter().enumerate().for_each(|(k, x)| one(k, x.to_f64()));
-        (zero.into_iter().sum(), largest.into_iter().fold(0.0, f64::max), sum.into_iter().sum())
+        rest.iter().enumerate().for_each(|(k, x)| one(k, x.to_f64(), 0.3));
+        let mark = mark.into_iter().zip(LANE_WEIGHTS).map(|(sum, weight)| sum * weight).sum();
+        (zero.into_iter().sum(), largest.into_iter().fold(0.0, f64::max), sum.into_iter().sum(), mark)
     }
 }
 

@@ -1,12 +1,14 @@
 //! Squared distances of all pairs of rows from products of blocks of columns.
 
-use linear_algebra::{Gram, GramAccumulator, Real};
+use linear_algebra::{Gram, GramAccumulator, PANEL, Real};
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
-use statistics::Reason;
 
-use super::patterns::{Patterns, blocks, read_block};
-use super::scale::{Scale, Standing, add_coordinates, power_of_two_below_inverse, squared_distance, to_coordinates};
+use super::patterns::{Patterns, Widened, blocks, read_block};
+use super::scale::{LANES, Standing, add_coordinates, power_of_two_below_inverse, squared_distance, to_coordinates};
+use super::survey::Survey;
+use super::ties::{many_agree, settle};
+use super::whole::{self, Whole};
 use crate::RdmError;
 use crate::matrix::n_pairs;
 
@@ -20,47 +22,83 @@ fn close<T: Real>() -> f64 {
 const MEAN_CHUNK: usize = 512;
 
 /// Rows with what makes coordinates of them; of the rows themselves nothing is held.
-pub(super) struct Coordinates<'a, P> {
+struct Coordinates<'a, P: ?Sized> {
     patterns: &'a P,
-    pub scales: Vec<Result<Scale, Reason>>,
+    survey: &'a Survey,
+    standing: Standing,
     /// A power of two that keeps `f32` squares in range.
     range: f64,
 }
 
-impl<'a, P: Patterns> Coordinates<'a, P> {
-    pub fn new(patterns: &'a P, standing: Standing) -> Result<Coordinates<'a, P>, RdmError> {
-        let n_units = patterns.n_units();
-        let scales: Vec<_> = (0..patterns.n_stimuli())
-            .into_par_iter()
-            .map_init(
-                || vec![P::Value::default(); n_units],
-                |values, row| {
-                    patterns.read(row, 0, values)?;
-                    Ok(Scale::of_row(values, standing))
-                },
-            )
-            .collect::<Result<_, RdmError>>()?;
-        let largest = scales.iter().flatten().map(|s| s.largest).fold(0.0, f64::max);
+/// Squared distances, with what bounds their errors.
+struct Sums {
+    values: Vec<f64>,
+    /// Squared lengths of the rows minus their common mean; `NaN` where a row is unusable.
+    lengths: Vec<f64>,
+}
+
+/// The squared distances between rows: the upper triangle, row by row; `NaN` where a row is unusable. Those that are
+/// equal but for rounding are equal.
+///
+/// `f32` is multiplied in `f32` only where that saves time and where the distances do not look as if many of them were
+/// equal.
+pub(super) fn squared_distances<P: Patterns + ?Sized>(
+    patterns: &P,
+    survey: &Survey,
+    standing: Standing,
+) -> Result<Vec<f64>, RdmError> {
+    if let Some(whole) = Whole::of(survey, standing, patterns.n_units()) {
+        let mut values = whole.squared_distances(patterns)?;
+        if !whole.is_exact() {
+            settle(&mut values, patterns.n_stimuli(), Some(4.0), |_, _, v| whole::ROUNDING * v);
+        }
+        return Ok(values);
+    }
+    let n = patterns.n_stimuli();
+    if size_of::<P::Value>() == 8 {
+        return Coordinates::new(patterns, survey, standing).settled();
+    }
+    let wide = Widened(patterns);
+    let in_f64 = Coordinates::new(&wide, survey, standing);
+    if n * n * patterns.n_units() <= CHEAP {
+        return in_f64.settled();
+    }
+    let Sums { values, lengths } = Coordinates::new(patterns, survey, standing).sums()?;
+    if many_agree(&values, n, |i, j, _| F32_ROUNDING * (lengths[i] + lengths[j])) {
+        return in_f64.settled();
+    }
+    Ok(values)
+}
+
+/// Products that `f64` takes no more than a few milliseconds longer for than `f32`.
+pub(crate) const CHEAP: usize = 1 << 26;
+
+/// What `f32` products leave of the sum of two squared lengths, as a rule: four units in the last place.
+pub(crate) const F32_ROUNDING: f64 = 2.0 * f32::EPSILON as f64;
+
+impl<'a, P: Patterns + ?Sized> Coordinates<'a, P> {
+    fn new(patterns: &'a P, survey: &'a Survey, standing: Standing) -> Coordinates<'a, P> {
+        let largest = survey.scales.iter().flatten().map(|s| s.largest).fold(0.0, f64::max);
         let range = if largest > 0.0 { power_of_two_below_inverse(largest) } else { 1.0 };
-        Ok(Coordinates { patterns, scales, range })
+        Coordinates { patterns, survey, standing, range }
     }
 
     /// Values of a block become coordinates minus their mean over the usable rows; 0 in unusable rows.
     fn centre(&self, block: &mut Array2<P::Value>) {
-        let n_usable = self.scales.iter().filter(|s| s.is_ok()).count().max(1) as f64;
+        let n_usable = self.survey.scales.iter().filter(|s| s.is_ok()).count().max(1) as f64;
         let width = block.ncols();
         let mut means = vec![0.0; width];
         let values = block.as_slice().unwrap_or_default();
         // Column chunks are independent, and each is summed from the first row to the last.
         means.par_chunks_mut(MEAN_CHUNK).enumerate().for_each(|(chunk, means)| {
             let start = chunk * MEAN_CHUNK;
-            for (row, scale) in self.scales.iter().enumerate() {
+            for (row, scale) in self.survey.scales.iter().enumerate() {
                 let Ok(scale) = scale else { continue };
                 add_coordinates(means, &values[row * width + start..row * width + start + means.len()], scale);
             }
             means.iter_mut().for_each(|mean| *mean /= n_usable);
         });
-        block.axis_iter_mut(Axis(0)).into_par_iter().zip(&self.scales).for_each(|(mut row, scale)| {
+        block.axis_iter_mut(Axis(0)).into_par_iter().zip(&self.survey.scales).for_each(|(mut row, scale)| {
             match (scale, row.as_slice_mut()) {
                 (Ok(scale), Some(row)) => to_coordinates(row, scale, &means, self.range),
                 _ => row.fill(P::Value::default()),
@@ -68,8 +106,7 @@ impl<'a, P: Patterns> Coordinates<'a, P> {
         });
     }
 
-    /// The upper triangle, row by row; `NaN` where a row is unusable.
-    pub fn squared_distances(&self) -> Result<Vec<f64>, RdmError> {
+    fn sums(&self) -> Result<Sums, RdmError> {
         let (n, n_units) = (self.patterns.n_stimuli(), self.patterns.n_units());
         let mut gram = GramAccumulator::new(n);
         for (from, width) in blocks(n, size_of::<P::Value>(), n_units) {
@@ -77,13 +114,43 @@ impl<'a, P: Patterns> Coordinates<'a, P> {
             self.centre(&mut block);
             gram.push(block.view());
         }
-        let usable = |row: usize| self.scales[row].is_ok();
+        let gram = gram.finish();
         let factor = 1.0 / (self.range * self.range);
-        let (mut values, close) = squared_of_gram(gram.finish(), close::<P::Value>(), factor, usable);
-        sum_directly(self.patterns, &close, &mut values, |i, a, j, b| match (&self.scales[i], &self.scales[j]) {
-            (Ok(scale_i), Ok(scale_j)) => squared_distance(a, scale_i, b, scale_j),
-            _ => f64::NAN,
+        let usable = |row: usize| self.survey.scales[row].is_ok();
+        let lengths: Vec<f64> =
+            gram.diagonal().iter().enumerate().map(|(row, v)| if usable(row) { *v } else { f64::NAN }).collect();
+        let (mut values, close) = squared_of_gram(gram, &lengths, close::<P::Value>(), factor);
+        sum_directly(self.patterns, &close, &mut values, |i, a, j, b| {
+            match (&self.survey.scales[i], &self.survey.scales[j]) {
+                (Ok(scale_i), Ok(scale_j)) => squared_distance(a, scale_i, b, scale_j),
+                _ => f64::NAN,
+            }
         })?;
+        Ok(Sums { values, lengths: lengths.into_iter().map(|v| v * factor).collect() })
+    }
+
+    /// For patterns in `f64`: with `u = 2^-53`, `d` units, and the coordinates of row `i` off by `e_i` (rounding of its
+    /// values, of its mean and length, and of each coordinate),
+    ///
+    /// `|error of D_ij| <= 2 sqrt(D_ij) (e_i + e_j) + (e_i + e_j)^2 + g`
+    ///
+    /// by the triangle inequality, where `g` is what summing costs (Higham 2002, section 3.1): `2 m u (l_i + l_j)` for
+    /// `l_i + l_j - 2 p_ij`, sums of at most `m = min(d, PANEL) + d / PANEL + 4` terms; `(d / LANES + LANES + 4) u D_ij`
+    /// for pairs that were summed directly.
+    fn settled(&self) -> Result<Vec<f64>, RdmError> {
+        let Sums { mut values, lengths } = self.sums()?;
+        let d = self.patterns.n_units();
+        let u = f64::EPSILON / 2.0;
+        let rounding = self.patterns.rounding();
+        let own = self.survey.each(|scale| scale.error + rounding * scale.raw_length(d));
+        let summed = 2.0 * u * (d.min(PANEL) + d / PANEL + 4) as f64;
+        let directly = u * (d / LANES + LANES + 4) as f64;
+        let largest = (self.standing != Standing::AsItIs).then_some(4.0);
+        settle(&mut values, lengths.len(), largest, |i, j, value| {
+            let (both, own) = (lengths[i] + lengths[j], own[i] + own[j]);
+            let sum = if value > close::<P::Value>() * both { summed * both } else { directly * value };
+            2.0 * value.sqrt() * own + own * own + sum
+        });
         Ok(values)
     }
 }
@@ -109,15 +176,8 @@ const ROWS_TOGETHER: usize = 8;
 /// `factor` times the squared distances of a Gram matrix, and for each row the partners that are too close for this:
 /// their value is 0. The Gram matrix shrinks while the triangle grows, so that both together need little more than
 /// one of them.
-fn squared_of_gram(
-    mut gram: Gram,
-    close: f64,
-    factor: f64,
-    usable: impl Fn(usize) -> bool + Sync,
-) -> (Vec<f64>, Vec<Vec<u32>>) {
+fn squared_of_gram(mut gram: Gram, lengths: &[f64], close: f64, factor: f64) -> (Vec<f64>, Vec<Vec<u32>>) {
     let n = gram.n();
-    let lengths: Vec<f64> =
-        gram.diagonal().iter().enumerate().map(|(row, v)| if usable(row) { *v } else { f64::NAN }).collect();
     let mut values = vec![0.0; n_pairs(n)];
     let mut close_to = vec![Vec::new(); n];
     let mut rows: Vec<(&mut [f64], &mut Vec<u32>)> = by_row(&mut values, n).into_iter().zip(&mut close_to).collect();
@@ -152,7 +212,7 @@ fn squared_of_gram(
 }
 
 /// Adds to the value of every pair `(i, close[i][..])` the sum of `term` over blocks of columns.
-pub(super) fn sum_directly<P: Patterns>(
+pub(super) fn sum_directly<P: Patterns + ?Sized>(
     patterns: &P,
     close: &[Vec<u32>],
     values: &mut [f64],

@@ -62,7 +62,9 @@ fn of_rows<P: Patterns>(
     };
     let held = gather(patterns).map_err(|e| anyhow!("{source}: {e}"))?;
     let white = whitened(job, source, held, rows, plan, noise).map_err(|e| anyhow!("{source}: --noise: {e}"))?;
-    of_prepared(job, source, &InMemory::new(white.view()), rows, plan, per_channel.then_some(n_units))
+    // A whitened value is a sum over all units.
+    let white = InMemory::new(white.view()).with_rounding(4.0 * n_units as f64 * f64::EPSILON);
+    of_prepared(job, source, &white, rows, plan, per_channel.then_some(n_units))
 }
 
 fn whitened(

@@ -1,0 +1,114 @@
+//! Distances that are equal but for rounding become equal.
+//!
+//! Whatever ranks distances takes the last digit for order. Each value here has a bound on its error; values whose
+//! intervals (value plus and minus bound) have a point in common cannot be told apart, so they get one value.
+
+use rayon::prelude::*;
+
+use super::squared::by_row;
+
+/// Pairs up to which all values are looked at; above, a sample tells whether there is anything to look for. Measured
+/// distances have no ties but by chance, and sorting millions of them would cost as much as making them.
+const ALL: usize = 1 << 16;
+/// Values in the sample, and how many of its neighbours have to agree within rounding.
+const SAMPLE: usize = 1 << 13;
+const ENOUGH: usize = 8;
+
+/// Gives one value to each group of values that agree within their errors.
+///
+/// `error(i, j, value)` bounds the error of the value of rows `i` and `j` of `n`. Groups are made from the smallest value
+/// upwards, each as long as there is a point that lies in all its intervals; they do not chain. The value of a group is
+/// the one that most of its members have. Values whose interval holds a limit (0 and, where there is one, `largest`)
+/// become that limit. `NaN` stays.
+pub(crate) fn settle(
+    values: &mut [f64],
+    n: usize,
+    largest: Option<f64>,
+    error: impl Fn(usize, usize, f64) -> f64 + Sync,
+) {
+    if values.len() > ALL {
+        let sample = sampled(values, n, SAMPLE);
+        if agreeing(sample, &error) < ENOUGH {
+            return;
+        }
+    }
+    // With its place, so that the error of each is known again after sorting.
+    let mut sorted: Vec<(f64, u32, u32)> = Vec::with_capacity(values.len());
+    for (i, row) in by_row(values, n).into_iter().enumerate() {
+        sorted.extend(row.iter().zip(i + 1..).filter(|(v, _)| !v.is_nan()).map(|(v, j)| (*v, i as u32, j as u32)));
+    }
+    sorted.par_sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
+    let bound = |&(v, i, j): &(f64, u32, u32)| error(i as usize, j as usize, v);
+    let at = |i: u32, j: u32| {
+        let (i, j) = (i as usize, j as usize);
+        i * (2 * n - i - 1) / 2 + (j - i - 1)
+    };
+    let mut start = 0;
+    while start < sorted.len() {
+        let mut top = f64::INFINITY;
+        let mut bottom = f64::NEG_INFINITY;
+        let mut end = start;
+        while end < sorted.len() {
+            let (v, e) = (sorted[end].0, bound(&sorted[end]));
+            if end > start && v - e > top {
+                break;
+            }
+            top = top.min(v + e);
+            bottom = bottom.max(v - e);
+            end += 1;
+        }
+        let group = &sorted[start..end];
+        let limit = [Some(0.0), largest].into_iter().flatten().find(|limit| bottom <= *limit && *limit <= top);
+        let value = limit.unwrap_or_else(|| commonest(group));
+        for (v, i, j) in group {
+            if *v != value {
+                values[at(*i, *j)] = value;
+            }
+        }
+        start = end;
+    }
+}
+
+/// The value that occurs most often in a sorted group; of several the one in the middle.
+fn commonest(group: &[(f64, u32, u32)]) -> f64 {
+    let runs = || group.chunk_by(|a, b| a.0 == b.0);
+    let most = runs().map(<[_]>::len).max().unwrap_or(0);
+    let best: Vec<f64> = runs().filter(|run| run.len() == most).map(|run| run[0].0).collect();
+    best[best.len() / 2]
+}
+
+/// Every so many-th value with its place.
+fn sampled(values: &[f64], n: usize, size: usize) -> Vec<(f64, usize, usize)> {
+    // A stride without a common factor with the rows' lengths, as far as one number can be.
+    let stride = (values.len() / size).max(1) | 1;
+    let mut sample = Vec::with_capacity(size + 1);
+    let mut row_start = 0;
+    let mut i = 0;
+    for at in (0..values.len()).step_by(stride) {
+        while at >= row_start + (n - 1 - i) {
+            row_start += n - 1 - i;
+            i += 1;
+        }
+        sample.push((values[at], i, i + 1 + at - row_start));
+    }
+    sample.retain(|(v, ..)| !v.is_nan());
+    sample
+}
+
+/// How many values agree with the next larger one within their errors.
+fn agreeing(mut sample: Vec<(f64, usize, usize)>, error: &impl Fn(usize, usize, f64) -> f64) -> usize {
+    sample.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let agree = |pair: &&[(f64, usize, usize)]| {
+        let [(a, ai, aj), (b, bi, bj)] = [pair[0], pair[1]];
+        b - error(bi, bj, b) <= a + error(ai, aj, a)
+    };
+    sample.windows(2).filter(agree).count()
+}
+
+/// Whether many of the values agree within `error`, more than chance would have it for measured ones: a reason to take
+/// the distances again in `f64`.
+pub(crate) fn many_agree(values: &[f64], n: usize, error: impl Fn(usize, usize, f64) -> f64) -> bool {
+    let sample = sampled(values, n, 512);
+    let enough = sample.len().div_ceil(8).max(1);
+    agreeing(sample, &error) >= enough
+}
