@@ -117,12 +117,21 @@ pub struct Distances {
 ///
 /// All but the last two metrics are a squared distance between rows that were first left alone, scaled to length 1,
 /// or centred and scaled (for those two half of it is 1 minus the cosine or the correlation). Squared distances
-/// come from a Gram matrix of the rows minus their common mean, in the precision of the input; where that
-/// difference of large sums would lose digits (close pairs) the pair is summed again directly in `f64`. So
+/// come from a Gram matrix of the rows minus their common mean, in `f64`, or in `f32` for `f32` input that is large; where
+/// that difference of large sums would lose digits (close pairs) the pair is summed again directly in `f64`. So
 /// equal rows have distance 0 exactly, nothing is negative, and a common offset or a common pattern costs no
 /// accuracy.
 ///
-/// Errors against exact arithmetic: about 1e-7 absolute for `f32` correlation distances, 1e-15 for `f64`.
+/// **Ties.** Distances that are equal in exact arithmetic are equal. Rows that are equal have the same distances. Rows of
+/// whole numbers (times a power of two) are summed without rounding. Otherwise distances that differ by less than the
+/// bound on their errors get one value, unless there are more than 65,536 pairs of which a sample shows no such two.
+/// The bound, with `u` half a unit in the last place of `f64`, `d` units, rows `x` and coordinates `y` (the rows, or
+/// scaled, or centred and scaled): `2 sqrt(D) e + e^2 + 2 m u (|y_i|^2 + |y_j|^2)` on a squared distance `D`, with
+/// `m = min(d, 2048) + d / 2048 + 4` for its sums and `e` the sum over both rows of `(d / 16 + 16) u |y|` for their
+/// coordinates and, for values in `f64`, which are results of computations, `u |x|` in the unit of `y`. Cityblock and
+/// poisson distances, crossnobis and means of distances have bounds of the same kind. Values in `f32` are taken as exact.
+///
+/// Errors against exact arithmetic: about 1e-7 absolute for correlation distances in `f32`, 1e-15 in `f64`.
 ///
 /// ```
 /// use ndarray::array;
@@ -150,16 +159,14 @@ pub fn distances_of<P: Patterns>(patterns: &P, distance: Distance) -> Result<Dis
 fn all_pairs<T: Element>(patterns: &dyn Patterns<Value = T>, distance: Distance) -> Result<Distances, RdmError> {
     let (n_stimuli, n_units) = (patterns.n_stimuli(), patterns.n_units());
     check_shape(n_stimuli, n_units)?;
-    let halved = |(values, unusable): Found| (values.into_iter().map(|d2| d2 / 2.0).collect(), unusable);
-    let (values, unusable) = match distance {
-        Distance::Sqeuclidean => squared(patterns, Standing::AsItIs)?,
+    let halved = |found: Found| found.map(|d2| d2 / 2.0);
+    let Found { values, unusable, .. } = match distance {
+        Distance::Sqeuclidean => squared(patterns, Standing::AsItIs)?.in_range(1.0)?,
+        Distance::SqeuclideanPerChannel => squared(patterns, Standing::AsItIs)?.in_range(n_units as f64)?,
         Distance::Euclidean => {
-            let (values, unusable) = squared(patterns, Standing::AsItIs)?;
-            (values.into_iter().map(f64::sqrt).collect(), unusable)
-        }
-        Distance::SqeuclideanPerChannel => {
-            let (values, unusable) = squared(patterns, Standing::AsItIs)?;
-            (values.into_iter().map(|d2| d2 / n_units as f64).collect(), unusable)
+            let found = squared(patterns, Standing::AsItIs)?;
+            let unit = found.unit;
+            found.map(|d2| d2.sqrt() / unit)
         }
         Distance::Cosine => halved(squared(patterns, Standing::Direction)?),
         Distance::Correlation => halved(squared(patterns, Standing::Profile)?),
@@ -183,7 +190,29 @@ pub(crate) fn check_shape(n_stimuli: usize, n_units: usize) -> Result<(), RdmErr
 }
 
 /// The upper triangle, and why a row has no part in it.
-type Found = (Vec<f64>, Vec<Option<Reason>>);
+struct Found {
+    values: Vec<f64>,
+    unusable: Vec<Option<Reason>>,
+    /// What the patterns were multiplied by ([`Survey::unit`]).
+    unit: f64,
+}
+
+impl Found {
+    fn map(mut self, of: impl Fn(f64) -> f64) -> Found {
+        self.values.iter_mut().for_each(|v| *v = of(*v));
+        self
+    }
+
+    /// Squares in the unit of the patterns, divided; an error where one is 0 or infinite and should not be.
+    fn in_range(self, divisor: f64) -> Result<Found, RdmError> {
+        let unit = self.unit;
+        let lost = |d2: &&f64| **d2 > 0.0 && !(**d2 / unit / unit).is_normal();
+        if let Some(d2) = self.values.iter().find(lost) {
+            return Err(RdmError::SquareOutOfRange { distance: d2.sqrt() / unit });
+        }
+        Ok(self.map(|d2| d2 / unit / unit / divisor))
+    }
+}
 
 fn squared<P: Patterns + ?Sized>(patterns: &P, standing: Standing) -> Result<Found, RdmError> {
     among_distinct(patterns, standing, |rows, survey| squared::squared_distances(rows, survey, standing))
@@ -198,7 +227,8 @@ fn among_distinct<P: Patterns + ?Sized>(
     let survey = Survey::of(patterns, standing)?;
     let distinct = Distinct::of(patterns, &survey)?;
     let values = between(&distinct.select(patterns), &survey.of_rows(&distinct.rows))?;
-    Ok((distinct.expand(values), survey.scales.iter().map(|scale| scale.err()).collect()))
+    let unusable = survey.scales.iter().map(|scale| scale.err()).collect();
+    Ok(Found { values: distinct.expand(values), unusable, unit: survey.unit })
 }
 
 #[cfg(test)]

@@ -17,6 +17,15 @@ pub enum RdmError {
         /// Its number of values.
         upper_length: usize,
     },
+    /// The square of a distance is too large or too small for `f64`.
+    #[error(
+        "two rows are {distance:e} apart, and the square of that is no f8 number; take --metric euclidean, or rescale the \
+         patterns"
+    )]
+    SquareOutOfRange {
+        /// The distance itself.
+        distance: f64,
+    },
     /// No pair of stimuli.
     #[error("{n_stimuli} stimuli make no pair; an RDM needs at least 2")]
     TooFewStimuli {

@@ -10,7 +10,7 @@ const ALL: [MatrixComparison; 4] = [
     MatrixComparison::ProcrustesAngle,
 ];
 
-fn made<T: Real>(x: &Array2<T>, how: MatrixComparison) -> Representation {
+fn made<T: crate::Element>(x: &Array2<T>, how: MatrixComparison) -> Representation {
     let patterns = InMemory::new(x.view());
     Representation::of(&patterns, how, sweep(&patterns).unwrap().largest).unwrap()
 }

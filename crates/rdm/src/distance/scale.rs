@@ -40,6 +40,13 @@ impl Scale {
         ((x.to_f64() - self.first) * self.unit - self.mean) * self.gain
     }
 
+    /// Coordinates in another unit, for rows that are left as they are.
+    pub fn rescale(&mut self, unit: f64) {
+        self.unit = unit;
+        self.largest *= unit;
+        self.error *= unit;
+    }
+
     /// A bound on the length of all values of a row of `n`, in its coordinates.
     pub fn raw_length(&self, n: usize) -> f64 {
         (n as f64).sqrt() * (self.first.abs() + self.spread) * self.unit * self.gain

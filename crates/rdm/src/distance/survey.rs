@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use statistics::Reason;
 
 use super::patterns::{Patterns, Selected};
-use super::scale::{Scale, Standing};
+use super::scale::{Scale, Standing, power_of_two_below_inverse};
 use crate::RdmError;
 use crate::matrix::n_pairs;
 
@@ -14,6 +14,9 @@ pub(super) struct Survey {
     pub scales: Vec<Result<Scale, Reason>>,
     /// `Some` where all values of the row are whole multiples of a power of two that is not much smaller than they are.
     pub grids: Vec<Option<Grid>>,
+    /// What values were multiplied by in [`Scale::apply`], a power of two: 1, but for numbers whose squares would leave
+    /// the range of `f64`.
+    pub unit: f64,
 }
 
 /// A row is whole numbers times `2^unit`.
@@ -41,8 +44,14 @@ impl Survey {
                 },
             )
             .collect::<Result<_, RdmError>>()?;
-        let (scales, grids) = rows.into_iter().unzip();
-        Ok(Survey { scales, grids })
+        let (mut scales, grids): (Vec<Result<Scale, Reason>>, _) = rows.into_iter().unzip();
+        let largest = scales.iter().flatten().map(|scale| scale.spread).fold(0.0, f64::max);
+        let mut unit = 1.0;
+        if standing == Standing::AsItIs && largest > 0.0 && !(1e-120..1e120).contains(&largest) {
+            unit = power_of_two_below_inverse(largest);
+            scales.iter_mut().flatten().for_each(|scale| scale.rescale(unit));
+        }
+        Ok(Survey { scales, grids, unit })
     }
 
     /// A number of each row; `NaN` for those that are unusable.
@@ -64,6 +73,7 @@ impl Survey {
         Survey {
             scales: rows.iter().map(|row| self.scales[*row]).collect(),
             grids: rows.iter().map(|row| self.grids[*row]).collect(),
+            unit: self.unit,
         }
     }
 }
