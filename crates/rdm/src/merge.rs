@@ -98,7 +98,8 @@ pub fn merge(rdms: &[Rdm]) -> Result<Merged, RdmError> {
     sums.iter_mut().zip(&counts).for_each(|(sum, n)| *sum = if *n == 0 { f64::NAN } else { *sum / f64::from(*n) });
     // A mean of equal distances is that distance, whatever their number.
     let rounding = (rdms.len() + 1) as f64 * f64::EPSILON / 2.0;
-    settle(&mut sums, n, None, |_, _, value| rounding * value.abs());
+    let bound = |_, _, value: f64| rounding * value.abs();
+    settle(&mut sums, n, None, bound, bound);
     let n_missing = counts.iter().filter(|n| **n == 0).count();
     let n_shared = counts.iter().filter(|n| **n > 1).count();
     Ok(Merged { rdm: Rdm::from_condensed(sums, Some(names))?, n_missing, n_shared })
@@ -134,7 +135,8 @@ pub fn across_groups(presentations: &Rdm, condition: &[usize], group: &[usize]) 
     let mut means: Vec<f64> = sums.into_iter().zip(counts).map(|(sum, n)| sum / n as f64).collect();
     // A mean of equal distances is that distance, whatever their number.
     let rounding = (most + 1) as f64 * f64::EPSILON / 2.0;
-    settle(&mut means, n, None, |_, _, value| rounding * value.abs());
+    let bound = |_, _, value: f64| rounding * value.abs();
+    settle(&mut means, n, None, bound, bound);
     Rdm::from_condensed(means, None)
 }
 

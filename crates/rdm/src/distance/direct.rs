@@ -47,7 +47,7 @@ pub(super) fn cityblock<P: Patterns + ?Sized>(patterns: &P, survey: &Survey) -> 
         let u = f64::EPSILON / 2.0;
         let sum = u * (n_units / LANES + LANES + n_units / COLUMNS + 2) as f64;
         let own = survey.each(|scale| patterns.rounding() * n_units as f64 * scale.spread);
-        settle(&mut values, n, None, |i, j, value| sum * value + own[i] + own[j]);
+        settle(&mut values, n, None, |_, _, value| sum * value, |i, j, value| sum * value + own[i] + own[j]);
     }
     Ok(values)
 }
@@ -107,13 +107,14 @@ pub(super) fn poisson<P: Patterns + ?Sized>(patterns: &P, survey: &Survey) -> Re
     let directly = u * (n_units + 8) as f64;
     let roots = |squares: Vec<f64>| squares.into_iter().map(f64::sqrt).collect::<Vec<f64>>();
     let (of_rates, of_logs) = (roots(of_rates), roots(of_logs));
-    settle(&mut values, n, None, |i, j, value| {
+    let bound = |i: usize, j: usize, value: f64| {
         let own = 4.0 * u * (of_rates[i] + of_rates[j]) * (of_logs[i] + of_logs[j]);
         match value <= CLOSE * (lengths[i] + lengths[j]) {
             true => directly * value + 2.0 * (own * value).sqrt().min(own),
             false => summed * (of_rates[i] + of_rates[j]) * (of_logs[i] + of_logs[j]),
         }
-    });
+    };
+    settle(&mut values, n, None, bound, bound);
     Ok(values)
 }
 

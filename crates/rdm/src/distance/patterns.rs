@@ -25,10 +25,14 @@ pub trait Patterns: Sync {
     fn read(&self, row: usize, from: usize, out: &mut [Self::Value]) -> Result<(), RdmError>;
 
     /// How far values may be from what they stand for, relative to the length of their row: half a unit in the last
-    /// place of `f64`, which results of computations are rounded to. Values in `f32` are taken as they are.
+    /// place of their type, which results of computations are rounded to.
     fn rounding(&self) -> f64 {
-        if size_of::<Self::Value>() == 8 { f64::EPSILON / 2.0 } else { 0.0 }
+        half_unit::<Self::Value>()
     }
+}
+
+fn half_unit<T>() -> f64 {
+    if size_of::<T>() == 8 { f64::EPSILON / 2.0 } else { f64::from(f32::EPSILON) / 2.0 }
 }
 
 /// Patterns of either width behind a pointer, so that what is done to them is compiled once for all kinds of them.
@@ -99,8 +103,7 @@ impl<T: Element> Patterns for InMemory<'_, T> {
     }
 
     fn rounding(&self) -> f64 {
-        let stored = if size_of::<T>() == 8 { f64::EPSILON / 2.0 } else { 0.0 };
-        self.rounding.unwrap_or(stored)
+        self.rounding.unwrap_or(half_unit::<T>())
     }
 }
 

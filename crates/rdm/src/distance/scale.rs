@@ -44,7 +44,6 @@ impl Scale {
     pub fn rescale(&mut self, unit: f64) {
         self.unit = unit;
         self.largest *= unit;
-        self.error *= unit;
     }
 
     /// A bound on the length of all values of a row of `n`, in its coordinates.
@@ -63,7 +62,8 @@ impl Scale {
             return Err(Reason::NanInput);
         }
         if standing == Standing::AsItIs {
-            let error = f64::EPSILON * (row.len() as f64).sqrt() * spread;
+            // Nothing has been done to them.
+            let error = 0.0;
             return Ok(Scale { first: 0.0, unit: 1.0, mean: 0.0, gain: 1.0, largest: spread, spread, mark, error });
         }
         if sweep.largest == 0.0 {

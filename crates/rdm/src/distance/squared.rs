@@ -50,7 +50,8 @@ pub(super) fn squared_distances<P: Patterns + ?Sized>(
     if let Some(whole) = Whole::of(survey, standing, patterns.n_units()) {
         let mut values = whole.squared_distances(patterns)?;
         if !whole.is_exact() {
-            settle(&mut values, patterns.n_stimuli(), Some(4.0), |_, _, v| whole::ROUNDING * v);
+            let bound = |_, _, value: f64| whole::ROUNDING * value;
+            settle(&mut values, patterns.n_stimuli(), Some(4.0), bound, bound);
         }
         return Ok(values);
     }
@@ -130,27 +131,36 @@ impl<'a, P: Patterns + ?Sized> Coordinates<'a, P> {
     }
 
     /// For patterns in `f64`: with `u = 2^-53`, `d` units, and the coordinates of row `i` off by `e_i` (rounding of its
-    /// values, of its mean and length, and of each coordinate),
+    /// mean and length, and of each coordinate),
     ///
     /// `|error of D_ij| <= 2 sqrt(D_ij) (e_i + e_j) + (e_i + e_j)^2 + g`
     ///
     /// by the triangle inequality, where `g` is what summing costs (Higham 2002, section 3.1): `2 m u (l_i + l_j)` for
     /// `l_i + l_j - 2 p_ij`, sums of at most `m = min(d, PANEL) + d / PANEL + 4` terms; `(d / LANES + LANES + 4) u D_ij`
-    /// for pairs that were summed directly.
+    /// for pairs that were summed directly. The rounding of the values themselves adds to `e_i`.
     fn settled(&self) -> Result<Vec<f64>, RdmError> {
         let Sums { mut values, lengths } = self.sums()?;
         let d = self.patterns.n_units();
         let u = f64::EPSILON / 2.0;
         let rounding = self.patterns.rounding();
-        let own = self.survey.each(|scale| scale.error + rounding * scale.raw_length(d));
+        let computed = self.survey.each(|scale| scale.error);
+        let own: Vec<f64> = computed.iter().zip(&lengths).map(|(e, l)| e + 2.0 * u * l.sqrt()).collect();
+        let given = self.survey.each(|scale| rounding * scale.raw_length(d));
         let summed = 2.0 * u * (d.min(PANEL) + d / PANEL + 4) as f64;
         let directly = u * (d / LANES + LANES + 4) as f64;
         let largest = (self.standing != Standing::AsItIs).then_some(4.0);
-        settle(&mut values, lengths.len(), largest, |i, j, value| {
-            let (both, own) = (lengths[i] + lengths[j], own[i] + own[j]);
+        let bound = |i: usize, j: usize, value: f64, own: f64| {
+            let both = lengths[i] + lengths[j];
             let sum = if value > close::<P::Value>() * both { summed * both } else { directly * value };
             2.0 * value.sqrt() * own + own * own + sum
-        });
+        };
+        settle(
+            &mut values,
+            lengths.len(),
+            largest,
+            |i, j, value| bound(i, j, value, own[i] + own[j]),
+            |i, j, value| bound(i, j, value, own[i] + own[j] + given[i] + given[j]),
+        );
         Ok(values)
     }
 }

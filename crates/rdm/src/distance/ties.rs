@@ -3,6 +3,8 @@
 //! Whatever ranks distances takes the last digit for order. Each value here has a bound on its error; values whose
 //! intervals (value plus and minus bound) have a point in common cannot be told apart, so they get one value.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::squared::by_row;
@@ -16,61 +18,93 @@ const ENOUGH: usize = 8;
 
 /// Gives one value to each group of values that agree within their errors.
 ///
-/// `error(i, j, value)` bounds the error of the value of rows `i` and `j` of `n`. Groups are made from the smallest value
-/// upwards, each as long as there is a point that lies in all its intervals; they do not chain. The value of a group is
-/// the one that most of its members have. Values whose interval holds a limit (0 and, where there is one, `largest`)
-/// become that limit. `NaN` stays.
+/// `error(i, j, value)` bounds the error of the value of rows `i` and `j` of `n`, the patterns being taken as exact;
+/// `with_input` also has the rounding of the patterns themselves. The second, wider one decides only where the values so
+/// fall into few groups that lie far apart, as those of a model do whose patterns were rounded: among measured distances
+/// it would make ties of what can be told apart.
+///
+/// Groups are made from the smallest value upwards, each as long as there is a point that lies in all its intervals; they
+/// do not chain. The value of a group is the one that most of its members have. Where all intervals of a group hold a
+/// limit (0 and, where there is one, `largest`) it becomes that limit. `NaN` stays.
 pub(crate) fn settle(
     values: &mut [f64],
     n: usize,
     largest: Option<f64>,
     error: impl Fn(usize, usize, f64) -> f64 + Sync,
+    with_input: impl Fn(usize, usize, f64) -> f64 + Sync,
 ) {
     if values.len() > ALL {
         let sample = sampled(values, n, SAMPLE);
-        if agreeing(sample, &error) < ENOUGH {
+        if agreeing(sample.clone(), &error) < ENOUGH && agreeing(sample, &with_input) < SAMPLE / 2 {
             return;
         }
     }
     // With its place, so that the error of each is known again after sorting.
-    let mut sorted: Vec<(f64, u32, u32)> = Vec::with_capacity(values.len());
+    let mut sorted: Vec<Placed> = Vec::with_capacity(values.len());
     for (i, row) in by_row(values, n).into_iter().enumerate() {
         sorted.extend(row.iter().zip(i + 1..).filter(|(v, _)| !v.is_nan()).map(|(v, j)| (*v, i as u32, j as u32)));
     }
     sorted.par_sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
-    let bound = |&(v, i, j): &(f64, u32, u32)| error(i as usize, j as usize, v);
-    let at = |i: u32, j: u32| {
-        let (i, j) = (i as usize, j as usize);
-        i * (2 * n - i - 1) / 2 + (j - i - 1)
+    let limits = [Some(0.0), largest];
+    let coarse = groups(&sorted, &limits, with_input);
+    let found = match are_apart(&coarse, &sorted) {
+        true => coarse,
+        false => groups(&sorted, &limits, error),
     };
-    let mut start = 0;
-    while start < sorted.len() {
-        let mut top = f64::INFINITY;
-        let mut bottom = f64::NEG_INFINITY;
-        let mut end = start;
-        while end < sorted.len() {
-            let (v, e) = (sorted[end].0, bound(&sorted[end]));
-            if end > start && v - e > top {
-                break;
-            }
-            top = top.min(v + e);
-            bottom = bottom.max(v - e);
-            end += 1;
-        }
-        let group = &sorted[start..end];
-        let limit = [Some(0.0), largest].into_iter().flatten().find(|limit| bottom <= *limit && *limit <= top);
-        let value = limit.unwrap_or_else(|| commonest(group));
-        for (v, i, j) in group {
+    for Group { members, value } in found {
+        for (v, i, j) in &sorted[members] {
             if *v != value {
-                values[at(*i, *j)] = value;
+                let (i, j) = (*i as usize, *j as usize);
+                values[i * (2 * n - i - 1) / 2 + (j - i - 1)] = value;
             }
         }
-        start = end;
     }
 }
 
+/// A value and its two rows.
+type Placed = (f64, u32, u32);
+
+struct Group {
+    /// Places in the sorted values.
+    members: Range<usize>,
+    value: f64,
+}
+
+fn groups(sorted: &[Placed], limits: &[Option<f64>], error: impl Fn(usize, usize, f64) -> f64) -> Vec<Group> {
+    let mut all = Vec::new();
+    let mut start = 0;
+    while start < sorted.len() {
+        let (mut bottom, mut top) = (f64::NEG_INFINITY, f64::INFINITY);
+        let mut end = start;
+        while let Some(&(v, i, j)) = sorted.get(end) {
+            let e = error(i as usize, j as usize, v);
+            if end > start && v - e > top {
+                break;
+            }
+            (bottom, top) = (bottom.max(v - e), top.min(v + e));
+            end += 1;
+        }
+        let limit = limits.iter().flatten().find(|limit| bottom <= **limit && **limit <= top);
+        let value = limit.copied().unwrap_or_else(|| commonest(&sorted[start..end]));
+        all.push(Group { members: start..end, value });
+        start = end;
+    }
+    all
+}
+
+/// Whether the values are few kinds: on average four or more of each, and every kind further from the next than it is
+/// wide, several times.
+fn are_apart(groups: &[Group], sorted: &[Placed]) -> bool {
+    let ends = |group: &Group| (sorted[group.members.start].0, sorted[group.members.end - 1].0);
+    4 * groups.len() <= sorted.len()
+        && groups.windows(2).all(|pair| {
+            let ((a_low, a_high), (b_low, b_high)) = (ends(&pair[0]), ends(&pair[1]));
+            b_low - a_high > 4.0 * (a_high - a_low).max(b_high - b_low)
+        })
+}
+
 /// The value that occurs most often in a sorted group; of several the one in the middle.
-fn commonest(group: &[(f64, u32, u32)]) -> f64 {
+fn commonest(group: &[Placed]) -> f64 {
     let runs = || group.chunk_by(|a, b| a.0 == b.0);
     let most = runs().map(<[_]>::len).max().unwrap_or(0);
     let best: Vec<f64> = runs().filter(|run| run.len() == most).map(|run| run[0].0).collect();
