@@ -270,6 +270,8 @@ pub const BOOL: i32 = 9;
 pub const FLOAT16: i32 = 10;
 /// `TensorProto.DataType` of a 64-bit float.
 pub const DOUBLE: i32 = 11;
+/// `TensorProto.DataType` of a 16-bit float with the exponent of a 32-bit one.
+pub const BFLOAT16: i32 = 16;
 
 /// Whether a `TensorProto.DataType` is a floating-point number that is handled here.
 pub fn is_float(data_type: i32) -> bool {

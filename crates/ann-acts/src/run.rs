@@ -3,6 +3,8 @@
 use crate::altered::Viewing;
 use crate::args::{Args, BatchSize};
 use crate::bad_pictures::{BadImage, BadPictures, with_nan_rows};
+use crate::company::{Kind, Verdict};
+use crate::coupling::{tainted, without_coupled};
 use crate::dedup::{Candidate, repeated};
 use crate::device::{self, Device, DeviceChoice, Execution};
 use crate::doctor::{self, Watched};
@@ -13,9 +15,10 @@ use crate::images::{PicturesDigest, Stimulus, digest_text, list};
 use crate::inputs::PictureInput;
 use crate::layers::{Choice, Chosen, addresses, choose};
 use crate::listing::{COLUMNS, list_layers};
-use crate::network::{Element, Network, TensorInfo, shape_text};
+use crate::network::{Element, Network, Proof, TensorInfo, shape_text};
 use crate::picture::{Grey16, Reading};
 use crate::preprocess::{Preprocessing, Resize, Size};
+use crate::probe::{self, Diagnosis};
 use crate::projection::{FitRows, Projection, Wide};
 use crate::resume::{Done, Journal, check_pictures, is_complete};
 use crate::runtime::Runtime;
@@ -96,6 +99,7 @@ pub fn run(args: Args) -> Result<()> {
     let Chosen { choices, notes } =
         choose(&layer_addresses(&job, &args)?, &graph).with_context(|| model_name.clone())?;
     notes.iter().for_each(|note| job.note(note));
+    let choices = without_coupled(&job, &graph, choices, &args.set).with_context(|| model_name.clone())?;
     let wanted: Vec<String> = choices.iter().map(|choice| choice.tensor.clone()).collect();
 
     let runtime = Runtime::load(args.onnxruntime.as_deref())?;
@@ -122,8 +126,10 @@ pub fn run(args: Args) -> Result<()> {
     let mut network = Network::open(&runtime, graph.bytes(), folder_of(&args.model), &execution, &args.inputs())
         .with_context(|| model_name.clone())?;
     check_input(&network, &steps, size).with_context(|| model_name.clone())?;
-    let unusable = network.settle(size).with_context(|| model_name.clone())?;
+    let unusable = prove(&job, &args, &graph, (&mut network, &runtime, &execution, folder_of(&args.model)), &choices, (&steps, size, stimuli))
+        .with_context(|| model_name.clone())?;
     let mut kept = usable(&job, &choices, unusable).with_context(|| model_name.clone())?;
+    runtime.report(&job);
     if args.dedup {
         kept = without_repeated(&job, &graph, &choices, &mut network, size, kept)?;
     }
@@ -234,6 +240,7 @@ pub fn run(args: Args) -> Result<()> {
         Ok(())
     })?;
     drop(progress);
+    runtime.report(&job);
 
     seen.report(&job, stimuli.len(), reading);
     seen.bad.report(&job, stimuli.len());
@@ -446,6 +453,60 @@ fn check_input(network: &Network, steps: &Preprocessing, size: Size) -> Result<(
     Ok(())
 }
 
+/// Shows that each row of each layer is one picture's, or says why it is not.
+fn prove(
+    job: &Job,
+    args: &Args,
+    graph: &Graph,
+    (network, runtime, execution, folder): (&mut Network, &Runtime, &Execution, &Path),
+    choices: &[Choice],
+    (steps, size, stimuli): (&Preprocessing, Size, &[Stimulus]),
+) -> Result<Vec<Option<String>>> {
+    let input = network.input.clone();
+    let feed = Feed::new(steps, &input, size, false).reading(args.reading(), args.bad_image());
+    let (probe, picture) = probe::probe(&feed, stimuli, size)?;
+    let batch = match args.batch {
+        BatchSize::Pictures(n) => n,
+        BatchSize::Auto => DEFAULT_BATCH,
+    };
+    let precision = probe::precision(graph, execution.tf32)?;
+    let Proof { verdicts, one_at_a_time } = network.prove(&probe, size, batch, precision)?;
+    if let Some(why) = one_at_a_time {
+        job.note(format_args!("the network can only run one picture at a time, whatever its input says ({why})"));
+    }
+    let diagnosis = |layer: &str| {
+        let open = |graph: &Graph| Network::open(runtime, graph.bytes(), folder, execution, &args.inputs());
+        probe::diagnose(graph, layer, open, (&probe, size, batch), precision)
+    };
+    // One picture at a time meets no other.
+    let alone = matches!(args.batch, BatchSize::Pictures(1)) && input.batch.fixed().is_none();
+    let mut unusable = Vec::new();
+    for (choice, verdict) in choices.iter().zip(verdicts) {
+        unusable.push(match verdict {
+            Verdict::Fine => None,
+            Verdict::NoRows { reason, .. } if choice.named => {
+                Some(format!("{reason}{}", probe::nearest_text(&diagnosis(&choice.tensor))))
+            }
+            Verdict::NoRows { reason, .. } => Some(reason),
+            Verdict::Coupled(Kind::Company | Kind::Size, _) if alone => {
+                job.note(format_args!(
+                    "layer \"{}\" depends on the pictures that are run together; each is run alone",
+                    choice.name
+                ));
+                None
+            }
+            Verdict::Coupled(kind, found) => {
+                let diagnosis = match choice.named {
+                    true => diagnosis(&choice.tensor),
+                    false => Diagnosis { culprit: None, nearest: None },
+                };
+                Some(probe::refusal(&choice.name, &picture, kind, found, &diagnosis))
+            }
+        });
+    }
+    Ok(unusable)
+}
+
 /// The layers that give rows. One that was named and cannot is an error; one met by a glob is left out.
 fn usable(job: &Job, choices: &[Choice], unusable: Vec<Option<String>>) -> Result<Vec<usize>> {
     let mut kept = Vec::new();
@@ -488,6 +549,9 @@ fn examine_network(job: &Job, args: &Args) -> Result<()> {
     let asked = !wanted.is_empty();
     wanted.extend(graph.outputs().iter().filter(|output| !wanted.contains(output)).cloned().collect::<Vec<_>>());
     let graph = Graph::read(graph.cut_to(&wanted)?)?;
+    if let Some((name, why)) = wanted.iter().find_map(|name| Some((name, tainted(&graph, &args.set).remove(name.as_str())?))) {
+        bail!("layer \"{name}\" depends on {why}");
+    }
     for file in weight_files(&graph, folder_of(&args.model))? {
         job.open(&Input::File(file))?;
     }

@@ -4,11 +4,13 @@
 //! that name the `ort` crate.
 
 use anyhow::{Context, Result, anyhow, ensure};
+use cli::Job;
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 use std::env;
 use std::ffi::{CStr, c_char, c_void};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 const LIBRARY: &str = "libonnxruntime.so";
 
@@ -41,11 +43,22 @@ impl Runtime {
             .map_err(|error| anyhow!("{}: {error}", path.display()))?
             .with_name("ann-acts")
             .with_telemetry(false)
+            .with_logger(Arc::new(|level, _, _, _, message| {
+                if matches!(level, LogLevel::Error | LogLevel::Fatal) {
+                    keep(message);
+                }
+            }))
             .build()
             .map_err(plain)
             .with_context(|| path.display().to_string())?;
         environment.set_log_level(LogLevel::Error);
         Ok(Self { environment, version, path })
+    }
+
+    /// Says what ONNX Runtime has said of itself since it was last asked, each thing once.
+    pub fn report(&self, job: &Job) {
+        let said = std::mem::take(&mut *messages());
+        said.iter().for_each(|message| job.note(format_args!("ONNX Runtime: {message}")));
     }
 
     pub(crate) fn environment(&self) -> &Environment {
@@ -104,8 +117,26 @@ fn library_version(path: &Path) -> Result<String> {
     }
 }
 
+/// What ONNX Runtime has said of itself: it speaks from threads of its own, and at times that it chooses.
+static MESSAGES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn messages() -> std::sync::MutexGuard<'static, Vec<String>> {
+    MESSAGES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn keep(message: &str) {
+    let message = plain_text(message).to_string();
+    let mut messages = messages();
+    if !messages.contains(&message) {
+        messages.push(message);
+    }
+}
+
 /// An error of the bindings as one line, without the place in ONNX Runtime's source that it comes from.
+///
+/// What the runtime said of it besides is the same once more, and is forgotten.
 pub(crate) fn plain<R>(error: ort::Error<R>) -> anyhow::Error {
+    messages().clear();
     anyhow!("{}", plain_text(error.message()))
 }
 
