@@ -1,7 +1,8 @@
 //! Whether a row is one picture's: the first picture alone, among others, and among different others.
 //!
-//! Nothing in a graph's shapes says that pictures do not meet in it. So the first picture is run alone, and as one of
-//! several among two sets of others, painted so that they are as unlike one another as pictures can be.
+//! Nothing in a graph's shapes says that pictures do not meet in it. So the first picture is run alone, and in two
+//! companies of pictures that are as unlike one another as pictures can be; a third company without it shows whether
+//! it changes the rows of the others.
 //!
 //! - *Among different others* in the same place of a batch of the same size the arithmetic of a row is the same, number by
 //!   number, and so the row has the same bits. A unit may differ by 1e-6 of the layer's largest value (1e-3 in half precision)
@@ -21,19 +22,39 @@ use half::f16;
 pub struct Probe {
     /// The picture that is followed.
     pub picture: Batch,
-    /// What stands beside it: two for the one company, two for the other.
+    /// What stands beside it: noise, white, black, other noise.
     pub others: [Batch; 4],
 }
 
 /// The place of the picture among others.
 pub const PLACE: usize = 1;
 
+const NOISE: usize = 0;
+const WHITE: usize = 1;
+const BLACK: usize = 2;
+const MORE_NOISE: usize = 3;
+const PICTURE: usize = 4;
+
+/// Three companies. The picture stands in two of them, and so do both kinds of noise, each time in the same place.
+///
+/// Whichever of them outweighs the others (in a maximum, say), it is missing from one of the companies, and somebody's row
+/// changes there; and so does a row that goes to another place.
+pub const COMPANIES: [[usize; 3]; 3] =
+    [[NOISE, PICTURE, WHITE], [BLACK, PICTURE, MORE_NOISE], [NOISE, BLACK, MORE_NOISE]];
+
+/// Who stands in one place of two companies: the place and the companies, the picture first.
+pub const SAME: [(usize, usize, usize); 3] = [(PLACE, 0, 1), (0, 0, 2), (2, 1, 2)];
+
 impl Probe {
-    /// A batch of `n` with the picture at `place` and the first or the second pair of others around it.
-    pub fn among(&self, second: bool, place: usize, n: usize) -> Batch {
-        let pair = &self.others[if second { 2..4 } else { 0..2 }];
-        let others = (0..n).map(|i| if i == place { &self.picture } else { &pair[(i - usize::from(i > place)) % 2] });
-        Batch::joined(others)
+    /// One of the three [`COMPANIES`] as a batch of `n`: the first three places, and beyond them the last once more.
+    pub fn company(&self, which: usize, n: usize) -> Batch {
+        let all = [&self.others[0], &self.others[1], &self.others[2], &self.others[3], &self.picture];
+        Batch::joined((0..n).map(|i| all[COMPANIES[which][i.min(2)]]))
+    }
+
+    /// A batch of `n` with the picture first and black ones behind it.
+    pub fn first(&self, n: usize) -> Batch {
+        Batch::joined((0..n).map(|i| if i == 0 { &self.picture } else { &self.others[BLACK] }))
     }
 
     /// The picture with every number a last digit more or less; `None` for whole numbers, which have no last digit.
@@ -152,7 +173,12 @@ impl Difference {
 }
 
 /// The unit in which two rows differ by more than rounding between batches of one size, if any does.
-pub fn differ_in_place(one: &Numbers, other: &Numbers, precision: Precision, nudge: impl FnMut() -> f64) -> Option<Difference> {
+pub fn differ_in_place(
+    one: &Numbers,
+    other: &Numbers,
+    precision: Precision,
+    nudge: impl FnMut() -> f64,
+) -> Option<Difference> {
     differ(one, other, (precision.in_place(), Some(OF_ITSELF)), nudge)
 }
 
@@ -186,10 +212,8 @@ fn differ(
         let unit = one.len().min(other.len());
         return Some(Difference { unit, one: one.len() as f64, other: other.len() as f64 });
     }
-    let largest = (0..one.len())
-        .flat_map(|i| [one.at(i).abs(), other.at(i).abs()])
-        .filter(|v| v.is_finite())
-        .fold(0.0, f64::max);
+    let largest =
+        (0..one.len()).flat_map(|i| [one.at(i).abs(), other.at(i).abs()]).filter(|v| v.is_finite()).fold(0.0, f64::max);
     let mut worst: Option<(f64, Difference)> = None;
     for unit in 0..one.len() {
         let found = Difference { unit, one: one.at(unit), other: other.at(unit) };
@@ -256,12 +280,18 @@ mod tests {
     }
 
     #[test]
-    fn the_picture_stands_among_others() {
-        let of = |second, place, n| probe().among(second, place, n).to_f32().iter().step_by(2).copied().collect::<Vec<_>>();
-        assert_eq!(of(false, 1, 3), [1.0, 9.0, 2.0]);
-        assert_eq!(of(true, 1, 3), [3.0, 9.0, 4.0]);
-        assert_eq!(of(true, 0, 4), [9.0, 3.0, 4.0, 3.0]);
-        assert_eq!(of(false, 0, 1), [9.0]);
+    fn the_same_picture_stands_in_the_same_place_of_two_companies() {
+        let of = |which, n| probe().company(which, n).to_f32().iter().step_by(2).copied().collect::<Vec<_>>();
+        assert_eq!(of(0, 3), [1.0, 9.0, 2.0]);
+        assert_eq!(of(2, 5), [1.0, 3.0, 4.0, 4.0, 4.0]);
+        assert_eq!(of(1, 2), [3.0, 9.0]);
+        for (place, one, other) in SAME {
+            assert_eq!(of(one, 3)[place], of(other, 3)[place]);
+        }
+        // Whoever it is, one company does without.
+        for somebody in 0..5 {
+            assert!(COMPANIES.iter().any(|company| !company.contains(&somebody)));
+        }
     }
 
     #[test]

@@ -80,7 +80,9 @@ impl Known<'_> {
                  training=TrainingMode.EVAL)",
             ),
             "RandomNormal" | "RandomNormalLike" if standard && float(node, "scale", 1.0) != 0.0 => Some(RANDOM),
-            "RandomUniform" | "RandomUniformLike" if standard && float(node, "low", 0.0) != float(node, "high", 1.0) => {
+            "RandomUniform" | "RandomUniformLike"
+                if standard && float(node, "low", 0.0) != float(node, "high", 1.0) =>
+            {
                 Some(RANDOM)
             }
             "Bernoulli" | "Multinomial" if standard => Some(RANDOM),
@@ -139,8 +141,7 @@ impl Known<'_> {
     }
 }
 
-const RANDOM: &str =
-    "which draws random numbers at every run; export the network without it (PyTorch: model.eval(), noise switched off)";
+const RANDOM: &str = "which draws random numbers at every run; export the network without it (PyTorch: model.eval(), noise switched off)";
 
 fn float(node: &Node, name: &str, default: f32) -> f32 {
     node.attribute(name).and_then(|attribute| attribute.f).unwrap_or(default)

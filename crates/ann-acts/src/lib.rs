@@ -34,6 +34,7 @@ pub mod model_config;
 pub mod names;
 pub mod nearest;
 pub mod network;
+mod omitted;
 pub mod onnx;
 pub mod picture;
 pub mod preprocess;

@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail, ensure};
 use half::{bf16, f16};
 use ndarray::ArrayView2;
 use npy_stream::Block;
-use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionOutputs};
 use ort::session::builder::GraphOptimizationLevel;
+use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionOutputs};
 use ort::value::{DynValue, Outlet, TensorElementType, ValueType};
 use std::borrow::Cow;
 use std::path::Path;
@@ -515,7 +515,8 @@ pub fn outputs(runtime: &Runtime, bytes: &[u8], folder: &Path) -> Result<Vec<(Te
 /// Product of the axes that do not count pictures; `None` where one is open or none is known to count them.
 fn units_per_picture(axes: &[Axis], batch: &Axis) -> Option<usize> {
     // A first axis without length or name is the batch that an exporter forgot to name.
-    let forgotten = || (axes.first().is_some_and(|axis| axis.fixed().is_none())).then_some(Pictures::Axis(Counted::axis(0)));
+    let forgotten =
+        || (axes.first().is_some_and(|axis| axis.fixed().is_none())).then_some(Pictures::Axis(Counted::axis(0)));
     let counted = match pictures_axis(axes, batch).or_else(forgotten)? {
         Pictures::Axis(place) => &axes[place.axis + 1..],
         Pictures::Whole => axes,
@@ -593,7 +594,8 @@ mod tests {
         let ordered = in_picture_order(&values, &[2, 3, 2], Some(Counted::axis(1)));
         assert_eq!(*ordered, [0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11]);
         // The same two rows and three pictures along one axis; and three pictures of two rows.
-        let merged = |outer, inner| in_picture_order(&values, &[6, 2], Some(Counted { axis: 0, outer, inner })).to_vec();
+        let merged =
+            |outer, inner| in_picture_order(&values, &[6, 2], Some(Counted { axis: 0, outer, inner })).to_vec();
         assert_eq!(merged(2, 1), *ordered);
         assert_eq!(merged(1, 2), values);
         assert!(matches!(in_picture_order(&values, &[3, 4], Some(Counted::axis(0))), Cow::Borrowed(_)));

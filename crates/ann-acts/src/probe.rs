@@ -51,7 +51,9 @@ pub fn precision(graph: &Graph, tf32: bool) -> Result<Precision, GraphError> {
     for node in graph.nodes() {
         let own = match node.op_type.as_str() {
             "Cast" if half(node.int("to", 0)) => Precision::Half,
-            op if op.contains("Quantize") || op.starts_with("QLinear") || op.ends_with("Integer") => Precision::Quantized,
+            op if op.contains("Quantize") || op.starts_with("QLinear") || op.ends_with("Integer") => {
+                Precision::Quantized
+            }
             _ => continue,
         };
         precision = precision.max(own);
@@ -121,7 +123,7 @@ pub fn refusal(layer: &str, picture: &str, kind: Kind, found: Difference, diagno
     };
     let culprit = diagnosis.culprit.as_ref().map_or(String::new(), |node| format!("; it begins at {node}"));
     format!(
-        "layer \"{layer}\": the row of {picture:?} depends on more than the picture: {between}{culprit}{}; {remedy}",
+        "layer \"{layer}\": a row depends on more than its picture (tried on {picture:?}): {between}{culprit}{}; {remedy}",
         nearest_text(diagnosis)
     )
 }

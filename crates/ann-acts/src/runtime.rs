@@ -125,7 +125,7 @@ fn messages() -> std::sync::MutexGuard<'static, Vec<String>> {
 }
 
 fn keep(message: &str) {
-    let message = plain_text(message).to_string();
+    let message = plain_text(message);
     let mut messages = messages();
     if !messages.contains(&message) {
         messages.push(message);
@@ -141,10 +141,20 @@ pub(crate) fn plain<R>(error: ort::Error<R>) -> anyhow::Error {
 }
 
 /// The first line, from behind `[ONNXRuntimeError] : 1 : FAIL : ` on where that stands in it.
-fn plain_text(message: &str) -> &str {
+fn plain_text(message: &str) -> String {
     let line = message.lines().next().unwrap_or(message);
     let said = line.rsplit_once("[ONNXRuntimeError] : ").and_then(|(_, rest)| rest.splitn(3, " : ").nth(2));
-    said.unwrap_or(line).trim()
+    without_source(said.unwrap_or(line).trim())
+}
+
+/// Without the place in the source and the condition that did not hold, behind which stands what is wrong.
+fn without_source(text: &str) -> String {
+    match (text.find("/onnxruntime_src/"), text.find(" was false. ")) {
+        (Some(start), Some(end)) if start < end => {
+            format!("{}{}", &text[..start], text[end + " was false. ".len()..].trim_end())
+        }
+        _ => text.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -156,5 +166,7 @@ mod tests {
         let long = "/a/b.cc:20 onnxruntime::X() [ONNXRuntimeError] : 1 : FAIL : Failed to load y : z\nmore";
         assert_eq!(plain_text(long), "Failed to load y : z");
         assert_eq!(plain_text(" plain \nmore"), "plain");
+        let source = "Status Message: /onnxruntime_src/a.h:9 X::Y(int) a == b was false. The shapes differ.";
+        assert_eq!(plain_text(source), "Status Message: The shapes differ.");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Counted, Element, Layer, Network, Pictures, TensorInfo, lengths, shape_text};
 use crate::company::{
-    Kind, Numbers, PLACE, Precision, Probe, Verdict, differ_between_sizes, differ_in_place, movement,
+    Difference, Kind, Numbers, PLACE, Precision, Probe, SAME, Verdict, differ_between_sizes, differ_in_place, movement,
 };
 use crate::inputs::Batch;
 use crate::preprocess::Size;
@@ -22,6 +22,26 @@ pub struct Proof {
 struct Values {
     shape: Vec<usize>,
     numbers: Numbers,
+}
+
+impl Values {
+    /// The row of the picture at `at` of `n`.
+    fn row(&self, n: usize, at: usize, place: Counted) -> Numbers {
+        self.numbers.row((n, at), place.after(&self.shape))
+    }
+}
+
+/// Whether somebody's row differs between two companies, in the same place.
+fn in_company(
+    companies: [&Values; 3],
+    n: usize,
+    place: Counted,
+    precision: Precision,
+    mut nudge: impl FnMut() -> f64,
+) -> Option<Difference> {
+    SAME.into_iter().filter(|(at, ..)| *at < n).find_map(|(at, one, other)| {
+        differ_in_place(&companies[one].row(n, at, place), &companies[other].row(n, at, place), precision, &mut nudge)
+    })
 }
 
 /// The first picture changed in its last digit; run only where a difference asks for it.
@@ -82,11 +102,12 @@ impl Network {
     fn prove_repeated(&mut self, probe: &Probe, size: Size, one_at_a_time: Option<String>) -> Result<Proof> {
         let one = self.values(probe.picture.clone(), 1, size)?;
         let again = self.values(probe.picture.clone(), 1, size)?;
-        let verdict = |layer: &Layer, (one, again): (&Option<Values>, &Option<Values>)| match (layer.unusable(), one, again) {
-            (Some(reason), ..) => Verdict::NoRows { reason, mixed: false },
-            (None, Some(one), Some(again)) => chance(&one.numbers, &again.numbers).unwrap_or(Verdict::Fine),
-            _ => Verdict::Fine,
-        };
+        let verdict =
+            |layer: &Layer, (one, again): (&Option<Values>, &Option<Values>)| match (layer.unusable(), one, again) {
+                (Some(reason), ..) => Verdict::NoRows { reason, mixed: false },
+                (None, Some(one), Some(again)) => chance(&one.numbers, &again.numbers).unwrap_or(Verdict::Fine),
+                _ => Verdict::Fine,
+            };
         let verdicts = self.layers.iter().zip(one.iter().zip(&again)).map(|(layer, values)| verdict(layer, values));
         Ok(Proof { verdicts: verdicts.collect(), one_at_a_time })
     }
@@ -98,10 +119,10 @@ impl Network {
         alone: Vec<Option<Values>>,
         precision: Precision,
     ) -> Result<Proof> {
-        // Three, because of two one is first or last; a network that takes pairs runs only two.
-        let (n, among) = match self.values(probe.among(false, PLACE, 3), 3, size) {
+        // A network that takes pairs runs only two.
+        let (n, among) = match self.values(probe.company(0, 3), 3, size) {
             Ok(among) => (3, among),
-            Err(error) => match self.values(probe.among(false, PLACE, 2), 2, size) {
+            Err(error) => match self.values(probe.company(0, 2), 2, size) {
                 Ok(among) => (2, among),
                 Err(_) => {
                     self.take_one_at_a_time();
@@ -109,11 +130,13 @@ impl Network {
                 }
             },
         };
-        let others = self.values(probe.among(true, PLACE, n), n, size)?;
+        let others = [self.values(probe.company(1, n), n, size)?, self.values(probe.company(2, n), n, size)?];
         let mut nudged = Nudged { values: None };
         let mut verdicts = Vec::with_capacity(alone.len());
         for i in 0..self.layers.len() {
-            let (Some(alone), Some(among), Some(others)) = (&alone[i], &among[i], &others[i]) else {
+            let (Some(alone), Some(among), Some(second), Some(third)) =
+                (&alone[i], &among[i], &others[0][i], &others[1][i])
+            else {
                 verdicts.push(Verdict::NoRows { reason: self.layers[i].unusable().unwrap_or_default(), mixed: false });
                 continue;
             };
@@ -122,38 +145,32 @@ impl Network {
                 Err(growth) => {
                     self.layers[i].pictures = None;
                     let mixed = growth != Growth::None
-                        || differ_in_place(&among.numbers, &others.numbers, precision, || 0.0).is_some();
+                        || differ_in_place(&among.numbers, &second.numbers, precision, || 0.0).is_some();
                     let reason = no_rows(&self.layers[i].tensor, growth);
                     verdicts.push(Verdict::NoRows { reason, mixed });
                     continue;
                 }
             };
-            let row = |values: &Values, place: Counted| values.numbers.row((n, PLACE), place.after(&values.shape));
-            if let [place] = places[..] {
-                let (in_one, in_other) = (row(among, place), row(others, place));
-                let mut moved = || nudged.movement(self, probe, size, i, &alone.numbers);
-                let found = differ_in_place(&in_one, &in_other, precision, &mut moved)
-                    .map(|difference| (Kind::Company, difference))
-                    .or_else(|| {
-                        let difference = differ_between_sizes(&alone.numbers, &in_one, precision, &mut moved)?;
-                        Some((Kind::Size, difference))
-                    });
-                self.layers[i].pictures = Some(Pictures::Axis(place));
-                verdicts.push(found.map_or(Verdict::Fine, |(kind, difference)| Verdict::Coupled(kind, difference)));
-                continue;
-            }
-            // Which of the orders is it? The one in which the picture's values are those it has alone.
             let mut moved = || nudged.movement(self, probe, size, i, &alone.numbers);
-            let fits = |place: &&Counted| {
-                let (in_one, in_other) = (row(among, **place), row(others, **place));
-                differ_in_place(&in_one, &in_other, precision, &mut moved).is_none()
-                    && differ_between_sizes(&alone.numbers, &in_one, precision, &mut moved).is_none()
+            let mut found = |place: Counted| {
+                in_company([among, second, third], n, place, precision, &mut moved)
+                    .map(|found| (Kind::Company, found))
+                    .or_else(|| {
+                        let here = among.row(n, PLACE, place);
+                        let found = differ_between_sizes(&alone.numbers, &here, precision, &mut moved)?;
+                        Some((Kind::Size, found))
+                    })
             };
-            let fitting: Vec<Counted> = places.iter().filter(fits).copied().collect();
+            // Where several orders could be, it is the one in which the picture's values are those that it has alone.
+            let fitting: Vec<Counted> = match places[..] {
+                [place] => vec![place],
+                _ => places.iter().copied().filter(|&place| found(place).is_none()).collect(),
+            };
             let verdict = match fitting[..] {
                 [place] => {
+                    let found = if places.len() == 1 { found(place) } else { None };
                     self.layers[i].pictures = Some(Pictures::Axis(place));
-                    Verdict::Fine
+                    found.map_or(Verdict::Fine, |(kind, found)| Verdict::Coupled(kind, found))
                 }
                 _ => {
                     self.layers[i].pictures = None;
@@ -171,24 +188,26 @@ impl Network {
         Ok(Proof { verdicts, one_at_a_time: None })
     }
 
-    /// Of a network that takes a fixed number of pictures, the picture is shown in one place among two companies, and in
-    /// another place.
+    /// Of a network that takes a fixed number of pictures, the picture is shown in another place instead of alone.
     fn prove_fixed(&mut self, probe: &Probe, size: Size, n: usize, precision: Precision) -> Result<Proof> {
-        let among = self.values(probe.among(false, PLACE, n), n, size)?;
-        let others = self.values(probe.among(true, PLACE, n), n, size)?;
-        let first = self.values(probe.among(true, 0, n), n, size)?;
+        let among = self.values(probe.company(0, n), n, size)?;
+        let others = [self.values(probe.company(1, n), n, size)?, self.values(probe.company(2, n), n, size)?];
+        let first = self.values(probe.first(n), n, size)?;
         let mut verdicts = Vec::with_capacity(self.layers.len());
         for (i, layer) in self.layers.iter_mut().enumerate() {
-            let (Some(among), Some(others), Some(first)) = (&among[i], &others[i], &first[i]) else {
+            let (Some(among), Some(second), Some(third), Some(first)) =
+                (&among[i], &others[0][i], &others[1][i], &first[i])
+            else {
                 verdicts.push(Verdict::NoRows { reason: layer.unusable().unwrap_or_default(), mixed: false });
                 continue;
             };
-            let row = |values: &Values, at: usize, place: Counted| values.numbers.row((n, at), place.after(&values.shape));
             let difference = |place: Counted| {
-                let here = row(among, PLACE, place);
-                let company = differ_in_place(&here, &row(others, PLACE, place), precision, || 0.0);
-                let place = || differ_between_sizes(&here, &row(first, 0, place), precision, || 0.0);
-                company.map(|found| (Kind::Company, found)).or_else(|| Some((Kind::Size, place()?)))
+                in_company([among, second, third], n, place, precision, || 0.0)
+                    .map(|found| (Kind::Company, found))
+                    .or_else(|| {
+                        let (here, there) = (among.row(n, PLACE, place), first.row(n, 0, place));
+                        differ_between_sizes(&here, &there, precision, || 0.0).map(|found| (Kind::Size, found))
+                    })
             };
             let own = (among.shape.first() == Some(&n)).then(|| Counted::axis(0));
             let verdict = match own {
@@ -207,8 +226,7 @@ impl Network {
                         }
                         _ => {
                             layer.pictures = None;
-                            let mixed =
-                                differ_in_place(&among.numbers, &others.numbers, precision, || 0.0).is_some();
+                            let mixed = differ_in_place(&among.numbers, &second.numbers, precision, || 0.0).is_some();
                             Verdict::NoRows { reason: no_rows(&layer.tensor, Growth::None), mixed }
                         }
                     }
@@ -217,7 +235,7 @@ impl Network {
             verdicts.push(verdict);
         }
         if verdicts.iter().any(Verdict::is_mixed) {
-            let again = self.values(probe.among(false, PLACE, n), n, size)?;
+            let again = self.values(probe.company(0, n), n, size)?;
             by_chance(&mut verdicts, &among, &again);
         }
         Ok(Proof { verdicts, one_at_a_time: None })
@@ -250,7 +268,6 @@ impl Network {
         };
         floats.iter().map(|float| float.as_ref().map(|(name, element)| numbers(name, *element)).transpose()).collect()
     }
-
 }
 
 /// Where the pictures may be counted, from the lengths for one picture and for `n`.
@@ -287,13 +304,15 @@ fn no_rows(tensor: &TensorInfo, growth: Growth) -> String {
     match growth {
         Growth::None => format!("{named} has no axis that counts pictures"),
         Growth::Several => format!("{named} counts pictures along several axes, so no row of it is one picture's"),
-        Growth::Uneven => format!("{named} does not grow by as much for every picture, so no row of it is one picture's"),
+        Growth::Uneven => {
+            format!("{named} does not grow by as much for every picture, so no row of it is one picture's")
+        }
         Growth::Merged { axis, k, orders: 0 } => format!(
             "{named} has {k} rows per picture along axis {axis}, and no order of them gives a picture the same rows whatever stands beside it"
         ),
-        Growth::Merged { axis, k, .. } => format!(
-            "{named} has {k} rows per picture along axis {axis}, and the values do not tell which are whose"
-        ),
+        Growth::Merged { axis, k, .. } => {
+            format!("{named} has {k} rows per picture along axis {axis}, and the values do not tell which are whose")
+        }
     }
 }
 
@@ -326,6 +345,9 @@ mod tests {
         assert_eq!(of(&[8], &[8]), Err(Growth::None));
         assert_eq!(of(&[2, 8], &[5, 8]), Err(Growth::Uneven));
         let windows = of(&[4, 8], &[12, 8]).unwrap();
-        assert_eq!(windows.iter().map(|place| (place.outer, place.inner)).collect::<Vec<_>>(), [(1, 4), (2, 2), (4, 1)]);
+        assert_eq!(
+            windows.iter().map(|place| (place.outer, place.inner)).collect::<Vec<_>>(),
+            [(1, 4), (2, 2), (4, 1)]
+        );
     }
 }
