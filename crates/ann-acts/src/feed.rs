@@ -84,6 +84,24 @@ impl<'a> Feed<'a> {
         Ok(Prepared { batch, facts })
     }
 
+    /// The batch of one picture that has the feed's size already.
+    pub fn painted(&self, picture: &Picture) -> Batch {
+        let n_values = self.size.height * self.size.width * 3;
+        let put = |tables: &[[f32; 256]; 3]| {
+            let mut values = vec![0.0; n_values];
+            arrange(picture, tables, self.steps.color, self.input.layout, &mut values);
+            values
+        };
+        match self.input.element {
+            Element::F16 => Batch::F16(put(&self.tables).into_iter().map(f16::from_f32).collect()),
+            Element::U8 => {
+                let levels = [std::array::from_fn(|level| level as f32); 3];
+                Batch::U8(put(&levels).into_iter().map(|level| level as u8).collect())
+            }
+            _ => Batch::F32(put(&self.tables)),
+        }
+    }
+
     fn fill<T: Copy + Send + Sync>(
         &self,
         stimuli: &[Stimulus],

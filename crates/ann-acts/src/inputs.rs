@@ -265,6 +265,22 @@ impl Batch {
         }
     }
 
+    /// Batches of one kind, one behind the other.
+    pub(crate) fn joined<'a>(batches: impl Iterator<Item = &'a Self>) -> Self {
+        let mut batches = batches;
+        let mut joined = batches.next().cloned().unwrap_or_else(|| Self::F32(Vec::new()));
+        for batch in batches {
+            match (&mut joined, batch) {
+                (Self::F32(all), Self::F32(more)) => all.extend(more),
+                (Self::F16(all), Self::F16(more)) => all.extend(more),
+                (Self::U8(all), Self::U8(more)) => all.extend(more),
+                // A feed makes batches of one kind only.
+                _ => {}
+            }
+        }
+        joined
+    }
+
     /// Adds zeros up to `n` values.
     pub(crate) fn pad(&mut self, n: usize) {
         match self {
