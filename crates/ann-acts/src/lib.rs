@@ -3,7 +3,7 @@
 //! [`run`] is the tool. What it is made of: [`images`] lists the stimuli, [`headers`] looks
 //! at the files before long work starts, [`picture`] decodes them and [`exif`] turns them, [`bad_pictures`] keeps the rows of damaged ones,
 //! [`resample`] and [`preprocess`] make of them what the network was trained on ([`steps`] chooses how, [`model_config`]
-//! reads what the model's own file says of it), [`feed`] does this
+//! reads what the model's own file says of it, [`beside`] finds that file), [`feed`] does this
 //! ahead of the network in batches, [`graph`] reads the ONNX file and cuts it to the layers that
 //! [`layers`] chose, [`runtime`] loads ONNX Runtime, [`device`] says where it computes, [`network`] runs, [`sinks`]
 //! writes the rows as they come, and [`resume`] goes on with a run that was stopped. [`units`] plans what is read out of a
@@ -14,6 +14,7 @@ pub mod altered;
 mod args;
 pub mod axes;
 pub mod bad_pictures;
+pub mod beside;
 pub mod calibration;
 pub mod chosen_units;
 pub mod dedup;

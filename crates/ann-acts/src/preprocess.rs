@@ -134,6 +134,8 @@ pub enum Origin {
     HuggingFace,
     /// A timm `config.json`.
     Timm,
+    /// An open_clip `preprocess_cfg`.
+    OpenClip,
 }
 
 impl Origin {
@@ -143,6 +145,7 @@ impl Origin {
             Self::Preset(preset) => preset.name(),
             Self::HuggingFace => "huggingface",
             Self::Timm => "timm",
+            Self::OpenClip => "open_clip",
         }
     }
 }
@@ -153,6 +156,7 @@ impl fmt::Display for Origin {
             Self::Preset(preset) => write!(f, "preset {}", preset.name()),
             Self::HuggingFace => f.write_str("the Hugging Face configuration"),
             Self::Timm => f.write_str("the timm configuration"),
+            Self::OpenClip => f.write_str("the open_clip configuration"),
         }
     }
 }
@@ -243,6 +247,7 @@ impl Preset {
             mean: [0.0; 3],
             std: [1.0; 3],
             color: Color::Rgb,
+            grey: false,
         };
         match self {
             Self::Imagenet => Preprocessing {
@@ -356,6 +361,8 @@ pub struct Preprocessing {
     pub std: [f32; 3],
     /// Colour order of the model.
     pub color: Color,
+    /// Meant for networks of one grey channel alone.
+    pub grey: bool,
 }
 
 impl Preprocessing {
@@ -482,7 +489,12 @@ impl Preprocessing {
             Resize::Keep => "no resize".to_string(),
             resize => format!("resize {resize} {}", self.interpolation.name()),
         };
-        let crop = self.crop.map_or("no crop".to_string(), |crop| format!("crop {crop}"));
+        // With an odd number of pixels to spare the rules differ by one.
+        let offset = match self.crop_rule {
+            CropRule::HalfEven => "",
+            CropRule::Floor => " (offset rounded down)",
+        };
+        let crop = self.crop.map_or("no crop".to_string(), |crop| format!("crop {crop}{offset}"));
         let scale = match self.scale {
             Scale::Divide(divisor) => format!("x / {divisor}"),
             Scale::Multiply(factor) => format!("x * {factor}"),
@@ -490,6 +502,19 @@ impl Preprocessing {
         let list = |values: [f32; 3]| values.map(|v| v.to_string()).join(",");
         let color = self.color.name();
         format!("{resize}, {crop}, ({scale} - {}) / {}, {color}", list(self.mean), list(self.std))
+    }
+
+    /// Whether these steps and the others give the same numbers but for the last digits: `x / 255` and `x * (1 / 255)`
+    /// are the same here.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let border = |steps: &Self| matches!(steps.resize, Resize::Within(_)).then_some(steps.border);
+        let scaled = |steps: &Self| (steps.scale.divisor(), steps.mean, steps.std, steps.color, steps.grey);
+        let placed = |steps: &Self| (steps.resize, steps.crop, steps.crop.map(|_| steps.crop_rule));
+        let resized = |steps: &Self| (steps.resize != Resize::Keep).then_some(steps.interpolation);
+        placed(self) == placed(other)
+            && resized(self) == resized(other)
+            && border(self) == border(other)
+            && scaled(self) == scaled(other)
     }
 
     /// Whether the network gets the grey levels themselves.
