@@ -504,6 +504,26 @@ impl Preprocessing {
         format!("{resize}, {crop}, ({scale} - {}) / {}, {color}", list(self.mean), list(self.std))
     }
 
+    /// Why these steps cannot be followed for a network of so many channels.
+    pub fn misfit(&self, channels: usize) -> Option<String> {
+        let equal = |values: [f32; 3]| values[0] == values[1] && values[1] == values[2];
+        match channels {
+            1 if !equal(self.mean) || !equal(self.std) => Some(format!(
+                "the network takes 1 channel (grey), but {} has a mean and std for each of 3 colours; \
+                 give those of grey: --mean M --std S (or --preprocess raw01, tf ...)",
+                self.origin
+            )),
+            1 if self.color == Color::Bgr => {
+                Some("the network takes 1 channel (grey), which has no order of colours; leave out --color bgr".into())
+            }
+            3 if self.grey => Some(format!(
+                "{} is for pictures of 1 channel (grey), the network takes 3; choose another with --preprocess",
+                self.origin
+            )),
+            _ => None,
+        }
+    }
+
     /// Whether these steps and the others give the same numbers but for the last digits: `x / 255` and `x * (1 / 255)`
     /// are the same here.
     pub fn is_same(&self, other: &Self) -> bool {
@@ -525,12 +545,25 @@ impl Preprocessing {
     }
 }
 
-/// Writes a fitted picture into its place in a batch: `out` holds `3 * height * width` values.
+/// Writes a fitted picture into its place in a batch: `out` holds `height * width` values of each channel.
 ///
-/// `tables` are indexed by red, green, blue; `color` and `layout` say where each goes.
-pub fn arrange<T: Copy>(picture: &Picture, tables: &[[T; 256]; 3], color: Color, layout: Layout, out: &mut [T]) {
+/// `tables` are indexed by red, green, blue; `color` and `layout` say where each goes. Where there is one channel
+/// (`channels` is 1) the picture is grey, and the first of its equal colours is written.
+pub fn arrange<T: Copy>(
+    picture: &Picture,
+    tables: &[[T; 256]; 3],
+    color: Color,
+    (layout, channels): (Layout, usize),
+    out: &mut [T],
+) {
     let n_pixels = picture.width * picture.height;
-    debug_assert_eq!(out.len(), n_pixels * 3);
+    debug_assert_eq!(out.len(), n_pixels * channels);
+    if channels == 1 {
+        for (value, pixel) in out.iter_mut().zip(picture.rgb.as_chunks::<3>().0) {
+            *value = tables[0][usize::from(pixel[0])];
+        }
+        return;
+    }
     for (colour, table) in tables.iter().enumerate() {
         let plane = match color {
             Color::Rgb => colour,
@@ -681,12 +714,16 @@ mod tests {
         let tables: [[u8; 256]; 3] = [std::array::from_fn(|level| level as u8); 3];
         let arranged = |color, layout| {
             let mut out = [0u8; 6];
-            arrange(&picture, &tables, color, layout, &mut out);
+            arrange(&picture, &tables, color, (layout, 3), &mut out);
             out
         };
         assert_eq!(arranged(Color::Rgb, Layout::Nchw), [1, 4, 2, 5, 3, 6]);
         assert_eq!(arranged(Color::Bgr, Layout::Nchw), [3, 6, 2, 5, 1, 4]);
         assert_eq!(arranged(Color::Rgb, Layout::Nhwc), [1, 2, 3, 4, 5, 6]);
         assert_eq!(arranged(Color::Bgr, Layout::Nhwc), [3, 2, 1, 6, 5, 4]);
+        let grey = Picture { width: 2, height: 1, rgb: vec![7, 7, 7, 8, 8, 8] };
+        let mut out = [0u8; 2];
+        arrange(&grey, &tables, Color::Rgb, (Layout::Nhwc, 1), &mut out);
+        assert_eq!(out, [7, 8]);
     }
 }

@@ -7,6 +7,7 @@ use crate::dedup::{Candidate, repeated};
 use crate::device::{self, Device, DeviceChoice, Execution};
 use crate::doctor::{self, Watched};
 use crate::feed::{Feed, PictureFacts, prepare_ahead};
+use crate::foreign;
 use crate::graph::Graph;
 use crate::headers;
 use crate::images::{PicturesDigest, Stimulus, digest_text, list};
@@ -14,6 +15,7 @@ use crate::inputs::PictureInput;
 use crate::layers::{Choice, Chosen, addresses, choose};
 use crate::listing::{COLUMNS, list_layers};
 use crate::network::{Element, Network, TensorInfo, shape_text};
+use crate::noted::Noted;
 use crate::picture::{Grey16, Reading};
 use crate::preprocess::{Preprocessing, Resize, Size};
 use crate::projection::{FitRows, Projection, Wide};
@@ -131,7 +133,7 @@ pub fn run(args: Args) -> Result<()> {
         let traced =
             units::traced(&graph, &wanted, (&runtime, &execution, folder_of(&args.model)), &args.inputs(), size);
         let report = |error| {
-            job.note(format_args!(
+            job.warn(format_args!(
                 "the axes cannot be followed through the graph ({error:#}); they are taken by their number"
             ))
         };
@@ -161,7 +163,10 @@ pub fn run(args: Args) -> Result<()> {
     record(&job, &chosen, &input, size, batch, &runtime, &execution);
     job.record(
         "reading",
-        json!({ "exif": reading.exif, "grey16": reading.grey16.name(), "bad_image": args.bad_image().name() }),
+        json!({
+            "exif": reading.exif, "grey16": reading.grey16.name(), "bad_image": args.bad_image().name(),
+            "background": reading.background
+        }),
     );
     job.record("units", args.units.record());
     let labels: Vec<LayerLabel> = kept.iter().map(|&i| label(&choices[i].name, &network.layers[i].tensor)).collect();
@@ -200,7 +205,7 @@ pub fn run(args: Args) -> Result<()> {
         }
         sinks.describe(slot, facts);
     }
-    let mut dump = dump.map(|output| InputDump::new(output, stimuli.len(), size)).transpose()?;
+    let mut dump = dump.map(|output| InputDump::new(output, stimuli.len(), size, input.channels)).transpose()?;
 
     let with_sidecar = args.common.output.is_some() || args.out_dir.is_some() || dump.is_some();
     let feed = Feed::new(&steps, &input, size, with_sidecar).reading(reading, args.bad_image());
@@ -415,6 +420,9 @@ fn read_model(job: &Job, path: &Path) -> Result<Graph> {
     let mut bytes = Vec::new();
     let name = || path.display().to_string();
     job.open(&Input::File(path.to_path_buf()))?.reader().read_to_end(&mut bytes).with_context(name)?;
+    if let Some(refusal) = foreign::refusal(&bytes, foreign::Wanted::Model) {
+        bail!("{}: {refusal}", path.display());
+    }
     Graph::read(bytes).with_context(name)
 }
 
@@ -432,6 +440,9 @@ fn label(name: &str, tensor: &TensorInfo) -> LayerLabel {
 
 fn check_input(network: &Network, steps: &Preprocessing, size: Size) -> Result<()> {
     let input = &network.input;
+    if let Some(misfit) = steps.misfit(input.channels) {
+        bail!("{misfit}");
+    }
     ensure!(
         input.takes(size),
         "the network takes {}x{} pixels, preprocessing makes {size}; set --resize and --crop",
@@ -615,7 +626,7 @@ fn batch_size(
 /// Bytes of one picture as input and in the layers `kept`, as f4.
 fn bytes_per_picture(network: &mut Network, size: Size, kept: &[usize]) -> Result<usize> {
     let n_units = network.n_units(size)?;
-    Ok(4 * (3 * size.height * size.width + kept.iter().map(|&i| n_units[i]).sum::<usize>()))
+    Ok(4 * (network.input.channels * size.height * size.width + kept.iter().map(|&i| n_units[i]).sum::<usize>()))
 }
 
 /// What was met in the pictures.
@@ -624,6 +635,7 @@ struct Seen {
     n: usize,
     deep_grey: usize,
     padded: usize,
+    noted: Noted,
     bad: BadPictures,
     digest: PicturesDigest,
 }
@@ -636,6 +648,7 @@ impl Seen {
             n: done.rows,
             deep_grey: count("deep_grey"),
             padded: count("padded"),
+            noted: Noted::from_json(&done.seen["noted"]),
             bad: BadPictures::from_json(&done.seen["bad"]),
             ..Self::default()
         };
@@ -646,7 +659,10 @@ impl Seen {
     }
 
     fn to_json(&self) -> Value {
-        json!({ "deep_grey": self.deep_grey, "padded": self.padded, "bad": self.bad.to_json() })
+        json!({
+            "deep_grey": self.deep_grey, "padded": self.padded, "noted": self.noted.to_json(),
+            "bad": self.bad.to_json()
+        })
     }
 
     fn add(&mut self, facts: &[PictureFacts], stimuli: &[Stimulus]) {
@@ -654,11 +670,13 @@ impl Seen {
         for (facts, stimulus) in facts.iter().zip(stimuli) {
             self.deep_grey += usize::from(facts.deep_grey);
             self.padded += usize::from(facts.padded);
+            self.noted.add(facts, &stimulus.path);
             self.digest.add(&digest_text(&facts.digest), &stimulus.id);
         }
     }
 
     fn report(&self, job: &Job, n: usize, reading: Reading) {
+        self.noted.report(job, n, &reading);
         if self.deep_grey > 0 {
             let done = match reading.grey16 {
                 Grey16::High => "their high byte was taken (Pillow clips them at 255: --grey16 clip)",
