@@ -9,6 +9,7 @@ use crate::dedup::{Candidate, repeated};
 use crate::device::{self, Device, DeviceChoice, Execution};
 use crate::doctor::{self, Watched};
 use crate::feed::{Feed, PictureFacts, prepare_ahead};
+use crate::foreign;
 use crate::graph::Graph;
 use crate::headers;
 use crate::images::{PicturesDigest, Stimulus, digest_text, list};
@@ -16,6 +17,7 @@ use crate::inputs::PictureInput;
 use crate::layers::{Choice, Chosen, addresses, choose, is_too_long};
 use crate::listing::{COLUMNS, list_layers};
 use crate::network::{Element, Network, Proof, TensorInfo, shape_text};
+use crate::noted::Noted;
 use crate::omitted::{check_inputs, mended};
 use crate::picture::{Grey16, Reading};
 use crate::preprocess::{Preprocessing, Resize, Size};
@@ -141,7 +143,7 @@ pub fn run(args: Args) -> Result<()> {
     let traced = args.units.needs_axes().then(|| {
         let traced = units::traced(&graph, &wanted, (&runtime, &execution, &folder), &args.inputs(), size);
         let report = |error| {
-            job.note(format_args!(
+            job.warn(format_args!(
                 "the axes cannot be followed through the graph ({error:#}); they are taken by their number"
             ))
         };
@@ -171,7 +173,10 @@ pub fn run(args: Args) -> Result<()> {
     record(&job, &chosen, &input, size, batch, &runtime, &execution);
     job.record(
         "reading",
-        json!({ "exif": reading.exif, "grey16": reading.grey16.name(), "bad_image": args.bad_image().name() }),
+        json!({
+            "exif": reading.exif, "grey16": reading.grey16.name(), "bad_image": args.bad_image().name(),
+            "background": reading.background
+        }),
     );
     job.record("units", args.units.record());
     let labels: Vec<LayerLabel> = kept.iter().map(|&i| label(&choices[i].name, &network.layers[i].tensor)).collect();
@@ -222,7 +227,7 @@ pub fn run(args: Args) -> Result<()> {
         }
         sinks.describe(slot, facts);
     }
-    let mut dump = dump.map(|output| InputDump::new(output, stimuli.len(), size)).transpose()?;
+    let mut dump = dump.map(|output| InputDump::new(output, stimuli.len(), size, input.channels)).transpose()?;
 
     let with_sidecar = args.common.output.is_some() || args.out_dir.is_some() || dump.is_some();
     let feed = Feed::new(&steps, &input, size, with_sidecar).reading(reading, args.bad_image());
@@ -438,6 +443,9 @@ fn read_model(job: &Job, path: &Path) -> Result<(Graph, PathBuf)> {
     let mut bytes = Vec::new();
     let name = || path.display().to_string();
     job.open(&Input::File(path.to_path_buf()))?.reader().read_to_end(&mut bytes).with_context(name)?;
+    if let Some(refusal) = foreign::refusal(&bytes, foreign::Wanted::Model) {
+        bail!("{}: {refusal}", path.display());
+    }
     let graph = Graph::read(bytes).with_context(name)?;
     let (graph, folder) = with_links_followed(graph, folder_of(path)).with_context(name)?;
     Ok((mended(job, graph).with_context(name)?, folder))
@@ -457,6 +465,9 @@ fn label(name: &str, tensor: &TensorInfo) -> LayerLabel {
 
 fn check_input(network: &Network, steps: &Preprocessing, size: Size) -> Result<()> {
     let input = &network.input;
+    if let Some(misfit) = steps.misfit(input.channels) {
+        bail!("{misfit}");
+    }
     ensure!(
         input.takes(size),
         "the network takes {}x{} pixels, preprocessing makes {size}; set --resize and --crop",
@@ -700,7 +711,7 @@ fn batch_size(
 /// Bytes of one picture as input and in the layers `kept`, as f4.
 fn bytes_per_picture(network: &mut Network, size: Size, kept: &[usize]) -> Result<usize> {
     let n_units = network.n_units(size)?;
-    Ok(4 * (3 * size.height * size.width + kept.iter().map(|&i| n_units[i]).sum::<usize>()))
+    Ok(4 * (network.input.channels * size.height * size.width + kept.iter().map(|&i| n_units[i]).sum::<usize>()))
 }
 
 /// What was met in the pictures.
@@ -709,6 +720,7 @@ struct Seen {
     n: usize,
     deep_grey: usize,
     padded: usize,
+    noted: Noted,
     bad: BadPictures,
     digest: PicturesDigest,
 }
@@ -721,6 +733,7 @@ impl Seen {
             n: done.rows,
             deep_grey: count("deep_grey"),
             padded: count("padded"),
+            noted: Noted::from_json(&done.seen["noted"]),
             bad: BadPictures::from_json(&done.seen["bad"]),
             ..Self::default()
         };
@@ -731,7 +744,10 @@ impl Seen {
     }
 
     fn to_json(&self) -> Value {
-        json!({ "deep_grey": self.deep_grey, "padded": self.padded, "bad": self.bad.to_json() })
+        json!({
+            "deep_grey": self.deep_grey, "padded": self.padded, "noted": self.noted.to_json(),
+            "bad": self.bad.to_json()
+        })
     }
 
     fn add(&mut self, facts: &[PictureFacts], stimuli: &[Stimulus]) {
@@ -739,11 +755,13 @@ impl Seen {
         for (facts, stimulus) in facts.iter().zip(stimuli) {
             self.deep_grey += usize::from(facts.deep_grey);
             self.padded += usize::from(facts.padded);
+            self.noted.add(facts, &stimulus.path);
             self.digest.add(&digest_text(&facts.digest), &stimulus.id);
         }
     }
 
     fn report(&self, job: &Job, n: usize, reading: Reading) {
+        self.noted.report(job, n, &reading);
         if self.deep_grey > 0 {
             let done = match reading.grey16 {
                 Grey16::High => "their high byte was taken (Pillow clips them at 255: --grey16 clip)",
