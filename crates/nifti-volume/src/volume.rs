@@ -113,7 +113,9 @@ pub enum VolumeError {
         expected: usize,
     },
     /// Data would start inside the header, or at a fraction of a byte.
-    #[error("damaged header: vox_offset is {offset}, but the voxels of a .nii file start at a whole byte from {first} on")]
+    #[error(
+        "damaged header: vox_offset is {offset}, but the voxels of a .nii file start at a whole byte from {first} on"
+    )]
     Offset {
         /// Offset stated.
         offset: f64,
@@ -158,7 +160,9 @@ pub enum VolumeError {
         wanted: u128,
     },
     /// All voxels are there, and the end of the gzip stream is not.
-    #[error("all {wanted} bytes of voxels are there, but the gzip stream ends before its checksum; the file is cut off")]
+    #[error(
+        "all {wanted} bytes of voxels are there, but the gzip stream ends before its checksum; the file is cut off"
+    )]
     NoChecksum {
         /// Bytes of voxels.
         wanted: u128,
@@ -257,6 +261,14 @@ impl VolumeReader {
             _ if scaled => Precision::Double,
             _ => Precision::Single,
         }
+    }
+
+    /// Whether the file is known to end with the volumes met so far.
+    pub fn ends_the_file(&self) -> bool {
+        let end = self.header.voxel_bytes().saturating_add(u128::from(self.header.offset));
+        let done = self.n_given == self.header.n_volumes && self.following.is_none();
+        let fits = self.n_images == 1 && !self.bytes.compressed() && self.length.map(u128::from) == Some(end);
+        done || fits
     }
 
     /// Bytes of memory that reading one volume takes.

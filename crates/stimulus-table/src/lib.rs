@@ -7,10 +7,12 @@
 //! [`TableJoin`] does the same for a matrix that may still be streaming and an annotation table.
 #![warn(missing_docs)]
 
+mod cell;
 mod join;
 mod table;
 mod with_table;
 
+pub use cell::is_missing;
 pub use join::{How, JoinError, JoinOptions, Joined, Side, join};
 pub use table::{StimulusTable, Table, TableError};
 pub use with_table::{StreamOrderError, TableJoin};

@@ -1,5 +1,12 @@
-//! Opening what is either a `.npy` stream or a NIfTI image, told apart by the first bytes and not by the name.
+//! Opening what is either a `.npy` stream or a NIfTI image, told apart by the first bytes and not by the name; several of
+//! them as one sequence; masks, label images and the names of labels.
 #![warn(missing_docs)]
+
+mod labels;
+mod volumes;
+
+pub use labels::{Labels, labels_in, read_label_names, read_labels};
+pub use volumes::{Numbers, Streams, Volumes, open_all};
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
@@ -79,11 +86,14 @@ pub fn read_map(job: &Job, input: &Input) -> Result<Map> {
 pub fn map_of(input: &Input, source: Source) -> Result<Map> {
     match source {
         Source::Nifti(mut image) => {
+            let mut values = Vec::new();
+            if image.n_volumes() == 1 {
+                image.next_volume(&mut values).with_context(|| input.to_string())?;
+            }
+            // Only now is it known whether another image follows.
             if image.n_volumes() != 1 {
                 bail!("{input}: {} volumes where one map is needed; take one of them out", image.n_volumes());
             }
-            let mut values = Vec::new();
-            image.next_volume(&mut values).with_context(|| input.to_string())?;
             Ok(Map { values, geometry: Some(image.geometry().clone()) })
         }
         Source::Npy(mut reader) => {

@@ -312,4 +312,3 @@ fn parse_header(fields: Fields<'_>, n_read: usize) -> Result<Header, VolumeError
     let geometry = geometry.checked()?;
     Ok(Header { geometry, n_volumes, stored, big_endian: fields.big_endian, slope, inter, offset, beyond })
 }
-
