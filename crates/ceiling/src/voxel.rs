@@ -3,7 +3,7 @@
 use crate::VoxelArgs;
 use anyhow::{Context, Result, anyhow, bail};
 use cli::{Cell, Job, Output, TableWriter};
-use labelled_inputs::{NamedArray, NamedMatrix, Names, read_arrays, read_table, tell_apart};
+use labelled_inputs::{NamedArray, NamedMatrix, Names, read_arrays, read_levels, read_table, tell_apart};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Matrix};
 use reliability::reliability_of_averages;
@@ -117,7 +117,10 @@ where
 /// The level of `column` for every trial, as numbers.
 fn sessions(job: &Job, args: &VoxelArgs, table: &Table, column: &str, trials: &NamedMatrix) -> Result<Vec<usize>> {
     let name = args.stimuli.as_ref().map(ToString::to_string).unwrap_or_default();
-    let levels = table.column(column).with_context(|| name.clone())?;
+    let levels = read_levels(job, table, &name, column)?;
+    if let Some(row) = levels.iter().position(String::is_empty) {
+        bail!("{name}: row {row} has no session in column {column:?}; every trial needs one");
+    }
     // Unlike a stimulus table this one has a row per trial, so an id may stand in several.
     let (_, ids) = table.ids().with_context(|| name.clone())?;
     // A session is a trial's, not a picture's: ids alone cannot say which presentation a row of another order is.

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use cli::{Cell, Input, Job, Output, TableWriter};
-use labelled_inputs::read_table;
+use labelled_inputs::{read_levels, read_table};
 use localizer::{CategoryMoments, Contrast, Groups, Question, TTest, UnitTests};
 use ndarray::{ArrayView2, aview1};
 use npy_stream::{Block, Dtype, Incoming, NpyReader, RowWriter};
@@ -127,7 +127,7 @@ fn two_sample(job: &Job, args: &ContrastArgs) -> Result<(Vec<TMap>, Option<Geome
     };
     let table = read_table(job, stimuli)?;
     // Everything the table can be wrong about is found before betas are read.
-    let column = table.column(by).with_context(|| stimuli.to_string())?.to_vec();
+    let column = read_levels(job, &table, &stimuli.to_string(), by)?;
     let groups = contrast.resolve(&column, args.versus).with_context(|| format!("{stimuli}: column {by:?}"))?;
     let design = Design { job, args, contrast, table_name: stimuli.to_string(), groups };
     job.record("contrast", contrast.to_string());
