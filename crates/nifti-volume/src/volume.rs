@@ -61,8 +61,8 @@ pub enum VolumeError {
          -cifti-convert -to-nifti`, or a matrix: numpy.save(\"x.npy\", nibabel.load(\"x.nii\").get_fdata())"
     )]
     Cifti {
-        /// Its kind, as its intent code says.
-        kind: &'static str,
+        /// Its kind, as its intent code or its extension says.
+        kind: String,
     },
     /// Axes beyond the fourth.
     #[error(
@@ -269,12 +269,6 @@ impl VolumeReader {
         let done = self.n_given == self.header.n_volumes && self.following.is_none();
         let fits = self.n_images == 1 && !self.bytes.compressed() && self.length.map(u128::from) == Some(end);
         done || fits
-    }
-
-    /// Bytes of memory that reading one volume takes.
-    pub fn volume_memory(&self) -> u128 {
-        let n_voxels = self.header.volume_bytes() / self.header.stored.n_bytes() as u128;
-        self.header.volume_bytes().saturating_add(n_voxels.saturating_mul(size_of::<f64>() as u128))
     }
 
     /// Puts the next volume into `voxels` (length `n_voxels`, C order of (i, j, k)); `false` when there is none left.

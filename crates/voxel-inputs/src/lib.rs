@@ -2,6 +2,7 @@
 //! them as one sequence; masks, label images and the names of labels.
 #![warn(missing_docs)]
 
+mod foreign;
 mod labels;
 mod volumes;
 
@@ -37,44 +38,64 @@ pub struct Map {
     pub geometry: Option<Geometry>,
 }
 
-/// Opens an input and looks at its first bytes.
+/// Opens an input and looks at its first bytes. What is neither, and no text either, is an error that says what it is.
 pub fn open(job: &Job, input: &Input) -> Result<Source> {
+    opened(job, input).map(|(source, _)| source)
+}
+
+/// The source, and the first bytes of one that is neither.
+fn opened(job: &Job, input: &Input) -> Result<(Source, Vec<u8>)> {
     let named = || input.to_string();
-    let mut first = [0u8; 6];
-    match job.open(input)? {
+    let mut start = vec![0u8; foreign::START_BYTES];
+    let (whole, length): (Box<dyn Read + Send>, Option<u64>) = match job.open(input)? {
         Opened::File(mut file) if is_regular(&file) => {
-            let n = fill(&mut file, &mut first).with_context(named)?;
+            let n = fill(&mut file, &mut start).with_context(named)?;
+            start.truncate(n);
             file.seek(SeekFrom::Start(0)).with_context(named)?;
-            if looks_like_nifti(&first[..n]) {
-                let length = file.metadata().with_context(named)?.len();
-                return nifti(input, file, Some(length));
+            if start.starts_with(NPY) {
+                refuse(input, &start)?;
+                return Ok((Source::Npy(NpyReader::from_file(file).with_context(named)?), Vec::new()));
             }
-            if first.starts_with(b"\x93NUMPY") {
-                return Ok(Source::Npy(NpyReader::from_file(file).with_context(named)?));
-            }
-            Ok(Source::Other(Box::new(file)))
+            let length = file.metadata().with_context(named)?.len();
+            (Box::new(file), Some(length))
         }
         opened => {
             let mut reader = opened.reader();
-            let n = fill(&mut reader, &mut first).with_context(named)?;
-            let whole = Cursor::new(first).take(n as u64).chain(reader);
-            if looks_like_nifti(&first[..n]) {
-                return nifti(input, whole, None);
-            }
-            if first.starts_with(b"\x93NUMPY") {
-                return Ok(Source::Npy(NpyReader::from_pipe(whole)));
-            }
-            Ok(Source::Other(Box::new(whole)))
+            let n = fill(&mut reader, &mut start).with_context(named)?;
+            start.truncate(n);
+            (Box::new(Cursor::new(start.clone()).chain(reader)), None)
         }
+    };
+    refuse(input, &start)?;
+    if looks_like_nifti(&start) {
+        let image = VolumeReader::new(whole, length).with_context(named)?;
+        return Ok((Source::Nifti(Box::new(image)), Vec::new()));
+    }
+    if start.starts_with(NPY) {
+        return Ok((Source::Npy(NpyReader::from_pipe(whole)), Vec::new()));
+    }
+    Ok((Source::Other(whole), start))
+}
+
+/// First bytes of a `.npy` array.
+const NPY: &[u8] = b"\x93NUMPY";
+
+fn refuse(input: &Input, start: &[u8]) -> Result<()> {
+    match foreign::refusal(start, input.path()) {
+        Some(refusal) => bail!("{input}: {refusal}"),
+        None => Ok(()),
     }
 }
 
-/// What an input is that holds numbers: the `.npy` reader says what is wrong with anything else.
+/// What an input is that holds numbers: text is none, and of anything else the `.npy` reader says what is wrong with it.
 pub fn open_numbers(job: &Job, input: &Input) -> Result<Source> {
-    Ok(match open(job, input)? {
-        Source::Other(reader) => Source::Npy(NpyReader::from_pipe(reader)),
-        numbers => numbers,
-    })
+    match opened(job, input)? {
+        (Source::Other(reader), start) => match foreign::refusal_of_text(&start) {
+            Some(refusal) => bail!("{input}: {refusal}"),
+            None => Ok(Source::Npy(NpyReader::from_pipe(reader))),
+        },
+        (numbers, _) => Ok(numbers),
+    }
 }
 
 /// Reads a map: a NIfTI image of one volume, or a `.npy` vector or matrix of one row.
@@ -151,11 +172,6 @@ pub fn nifti_name(path: &Path) -> Option<bool> {
 /// Whether values must be kept in f8.
 pub fn is_double(image: &VolumeReader) -> bool {
     image.precision() == Precision::Double
-}
-
-fn nifti(input: &Input, source: impl Read + Send + 'static, length: Option<u64>) -> Result<Source> {
-    let image = VolumeReader::new(source, length).with_context(|| input.to_string())?;
-    Ok(Source::Nifti(Box::new(image)))
 }
 
 fn is_regular(file: &File) -> bool {

@@ -4,11 +4,11 @@
 const INTENTS: std::ops::RangeInclusive<i32> = 3000..=3099;
 
 /// Header extension that holds the XML of a CIFTI file.
-pub(super) const EXTENSION: i32 = 32;
+const EXTENSION: i32 = 32;
 
 /// What a CIFTI file of this intent is called (CIFTI-2 specification, 2014, "File types").
-fn kind(intent: i32) -> &'static str {
-    match intent {
+pub(super) fn kind(intent: i32) -> String {
+    let named = match intent {
         3001 => "dense connectivity, .dconn.nii",
         3002 => "dense series, .dtseries.nii",
         3003 => "parcellated connectivity, .pconn.nii",
@@ -20,13 +20,14 @@ fn kind(intent: i32) -> &'static str {
         3010 => "dense parcellated connectivity, .dpconn.nii",
         3011 => "parcellated connectivity series, .pconnseries.nii",
         3012 => "parcellated connectivity scalar, .pconnscalar.nii",
-        _ => "of no named kind",
-    }
+        _ => return format!("intent code {intent}"),
+    };
+    named.into()
 }
 
-/// The kind of CIFTI file that an intent code names, if it names one.
-pub(super) fn by_intent(intent: i32) -> Option<&'static str> {
-    INTENTS.contains(&intent).then(|| kind(intent))
+/// Whether an intent code says that a file is CIFTI.
+pub(super) fn by_intent(intent: i32) -> bool {
+    INTENTS.contains(&intent)
 }
 
 /// Whether the extensions between the header and the voxels have the XML of CIFTI among them: nibabel may write any

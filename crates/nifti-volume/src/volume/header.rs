@@ -192,7 +192,7 @@ impl Header {
         let mut extensions = Vec::new();
         let read = source.by_ref().take(gap.min(EXTENSION_BYTES)).read_to_end(&mut extensions);
         if cifti::in_extensions(&extensions, self.big_endian) {
-            return Err(VolumeError::Cifti { kind: "its header extension 32 says so" });
+            return Err(VolumeError::Cifti { kind: "its header extension 32 says so".into() });
         }
         let read = read.map_err(&cut)? as u64;
         let skipped = io::copy(&mut source.by_ref().take(gap - read), &mut io::sink()).map_err(&cut)?;
@@ -263,8 +263,8 @@ fn parse_header(fields: Fields<'_>, n_read: usize) -> Result<Header, VolumeError
     }
     // CIFTI puts its matrix on axes 5 and 6, so its name comes before the complaint about them.
     let intent = if new { fields.i32(504) } else { i32::from(fields.i16(68)) };
-    if let Some(kind) = cifti::by_intent(intent) {
-        return Err(VolumeError::Cifti { kind });
+    if cifti::by_intent(intent) {
+        return Err(VolumeError::Cifti { kind: cifti::kind(intent) });
     }
     let beyond = shape[4..].iter().any(|&n| n > 1);
     let beyond = beyond.then(|| shape[..n_dims].iter().map(usize::to_string).collect::<Vec<_>>().join("x"));
