@@ -32,13 +32,7 @@ const BY_START: &[(&[u8], Foreign)] = &[
     ),
     (b"\x89HDF\r\n\x1a\n", HDF5),
     (b"MATLAB 7.3 MAT-file", HDF5),
-    (
-        b"MATLAB 5.0 MAT-file",
-        Foreign {
-            name: "a MATLAB file (.mat)",
-            remedy: "convert it: numpy.save(\"x.npy\", scipy.io.loadmat(\"x.mat\")[\"NAME\"])",
-        },
-    ),
+    (b"MATLAB 5.0 MAT-file", MATLAB),
     (
         b"PAR1",
         Foreign {
@@ -64,10 +58,7 @@ const BY_START: &[(&[u8], Foreign)] = &[
     (b"BZh", Foreign { name: "compressed with bzip2", remedy: "unpack it with `bzip2 -dc`" }),
     (b"\xfd7zXZ\0", Foreign { name: "compressed with xz", remedy: "unpack it with `xz -dc`" }),
     (b"\x28\xb5\x2f\xfd", Foreign { name: "compressed with zstd", remedy: "unpack it with `zstd -dc`" }),
-    (
-        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-        Foreign { name: "an Excel workbook (.xls)", remedy: "save it as CSV UTF-8" },
-    ),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Foreign { name: "an Excel workbook (.xls)", remedy: "save it as CSV UTF-8" }),
     (b"SQLite format 3\0", Foreign { name: "an SQLite database", remedy: "export the table as CSV" }),
     (
         b"CDF\x01",
@@ -76,6 +67,21 @@ const BY_START: &[(&[u8], Foreign)] = &[
             remedy: "convert it: numpy.save(\"x.npy\", xarray.open_dataset(\"x.nc\")[\"NAME\"].values)",
         },
     ),
+    (
+        b"NRRD000",
+        Foreign { name: "an NRRD image (.nrrd)", remedy: "convert it: `ConvertBetweenFileFormats x.nrrd x.nii.gz`" },
+    ),
+    (
+        b"ObjectType = Image",
+        Foreign {
+            name: "a MetaImage (.mha, .mhd)",
+            remedy: "convert it: SimpleITK.WriteImage(SimpleITK.ReadImage(\"x.mha\"), \"x.nii.gz\")",
+        },
+    ),
+    (b"\ntype  = ", AFNI),
+    (b"type  = ", AFNI),
+    (b"\ntype = ", AFNI),
+    (b"type = ", AFNI),
     (b"RDX2\n", R_DATA),
     (b"RDX3\n", R_DATA),
     (b"X\n\0\0\0", R_DATA),
@@ -86,10 +92,32 @@ const BY_START: &[(&[u8], Foreign)] = &[
     (b"\x7fELF", Foreign { name: "a program", remedy: "give the file that it writes" }),
 ];
 
-const HDF5: Foreign = Foreign {
+/// HDF5, and MATLAB's files from 7.3 on.
+pub const HDF5: Foreign = Foreign {
     name: "an HDF5 file (.h5, .hdf5, MATLAB 7.3)",
     remedy: "convert it: numpy.save(\"x.npy\", h5py.File(\"x.h5\")[\"NAME\"][:])",
 };
+/// MATLAB's files before 7.3.
+pub const MATLAB: Foreign = Foreign {
+    name: "a MATLAB file (.mat)",
+    remedy: "convert it: numpy.save(\"x.npy\", scipy.io.loadmat(\"x.mat\")[\"NAME\"])",
+};
+/// Data of surfaces.
+pub const GIFTI: Foreign = Foreign {
+    name: "a GIFTI surface (.gii)",
+    remedy: "convert it: numpy.save(\"x.npy\", nibabel.load(\"x.gii\").agg_data())",
+};
+/// Images and surface data of FreeSurfer.
+pub const MGH: Foreign = Foreign {
+    name: "a FreeSurfer image (.mgh, .mgz)",
+    remedy: "convert it: numpy.save(\"x.npy\", nibabel.load(\"x.mgh\").get_fdata())",
+};
+const AFNI: Foreign = Foreign {
+    name: "the header of an AFNI image (.HEAD)",
+    remedy: "convert it with its .BRIK: `3dAFNItoNIFTI x+orig.HEAD`",
+};
+const DICOM: Foreign =
+    Foreign { name: "a DICOM file (.dcm)", remedy: "convert the folder of the series: `dcm2niix -z y FOLDER`" };
 const TORCH: Foreign = Foreign {
     name: "a PyTorch file (.pt, .pth)",
     remedy: "convert it: numpy.save(\"x.npy\", torch.load(\"x.pt\", map_location=\"cpu\").numpy())",
@@ -165,10 +193,7 @@ fn markup(start: &[u8]) -> Option<Foreign> {
         })
     } else if lower.starts_with(b"<?xml") || lower.starts_with(b"<gifti") {
         Some(match has(b"gifti") {
-            true => Foreign {
-                name: "a GIFTI surface (.gii)",
-                remedy: "convert it: numpy.save(\"x.npy\", nibabel.load(\"x.gii\").agg_data())",
-            },
+            true => GIFTI,
             false => Foreign { name: "an XML file", remedy: "give the data as an array or a table" },
         })
     } else if lower.starts_with(b"/annex/objects/") || lower.starts_with(b"../") && has(b"/annex/objects/") {
@@ -181,8 +206,11 @@ fn markup(start: &[u8]) -> Option<Foreign> {
     }
 }
 
-/// NIfTI, ANALYZE and MGH say what they are inside their headers.
+/// NIfTI, ANALYZE, MGH and DICOM say what they are inside their headers.
 fn image(start: &[u8]) -> Option<Foreign> {
+    if start.get(128..132) == Some(b"DICM") {
+        return Some(DICOM);
+    }
     let word = |at: usize| start.get(at..at + 4).and_then(|b| b.try_into().ok());
     let size = word(0)?;
     let sized = |n: i32| i32::from_le_bytes(size) == n || i32::from_be_bytes(size) == n;
@@ -198,10 +226,7 @@ fn image(start: &[u8]) -> Option<Foreign> {
     let big = |at: usize| word(at).map(i32::from_be_bytes);
     let sides = [big(4)?, big(8)?, big(12)?, big(16)?];
     let mgh = big(0) == Some(1) && sides.iter().all(|n| (1..=1 << 24).contains(n));
-    (mgh && matches!(big(20), Some(0 | 1 | 3 | 4 | 10))).then_some(Foreign {
-        name: "a FreeSurfer image (.mgh)",
-        remedy: "convert it: numpy.save(\"x.npy\", nibabel.load(\"x.mgh\").get_fdata())",
-    })
+    (mgh && matches!(big(20), Some(0 | 1 | 3 | 4 | 10))).then_some(MGH)
 }
 
 #[cfg(test)]

@@ -51,8 +51,11 @@ impl<'a> Sheet<'a> {
     /// Calls `take` for every record, the header line first. Blank lines are no records. A line may have more fields
     /// than the header when all of these are empty, as spreadsheets write them.
     pub fn each(&self, mut take: impl FnMut(Row) -> Result<(), TableError>) -> Result<(), TableError> {
-        let mut csv =
-            ReaderBuilder::new().has_headers(false).flexible(true).delimiter(self.separator).from_reader(self.text.as_bytes());
+        let mut csv = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(self.separator)
+            .from_reader(self.text.as_bytes());
         let mut record = StringRecord::new();
         let mut expected = None;
         while csv.read_record(&mut record)? {
@@ -69,8 +72,11 @@ impl<'a> Sheet<'a> {
     }
 
     fn header(&self) -> Result<Vec<String>, TableError> {
-        let mut csv =
-            ReaderBuilder::new().has_headers(false).flexible(true).delimiter(self.separator).from_reader(self.text.as_bytes());
+        let mut csv = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(self.separator)
+            .from_reader(self.text.as_bytes());
         let mut record = StringRecord::new();
         csv.read_record(&mut record)?;
         Ok(record.iter().map(|name| name.trim().to_string()).collect())
@@ -155,7 +161,8 @@ fn choose<'a>(sheet: impl Fn(u8) -> Sheet<'a>) -> Result<Sheet<'a>, TableError> 
     }
     let consistent = |sheet: &Sheet| sheet.each(|_| Ok(())).is_ok();
     let fitting: Vec<Sheet> = several.iter().copied().filter(consistent).collect();
-    let known = |sheet: &Sheet| sheet.header().is_ok_and(|names| names.iter().any(|n| KNOWN_COLUMNS.contains(&n.as_str())));
+    let known =
+        |sheet: &Sheet| sheet.header().is_ok_and(|names| names.iter().any(|n| KNOWN_COLUMNS.contains(&n.as_str())));
     match fitting.as_slice() {
         [] => {
             // Whichever is meant, its first line that does not fit is what has to be mended.
