@@ -15,7 +15,7 @@ use crate::preprocess::{Preprocessing, Size};
 use crate::runtime::Runtime;
 use crate::units::{channels, traced};
 use crate::untrained::{Twin, Untrained};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use cli::{Input, Job};
 use npy_stream::Block;
 use serde_json::json;
@@ -163,7 +163,9 @@ impl Viewing<'_> {
         }
         let tensors: Vec<String> = layers.iter().map(|layer| layer.tensor.clone()).collect();
         let mut network = self.network(graph, &tensors)?;
-        network.settle(self.size)?;
+        for reason in network.settle(self.size)?.into_iter().flatten() {
+            bail!("--lesion: {reason}");
+        }
         let shapes = network.measured(self.size)?;
         let channels = match asked.by {
             Some(LesionBy::Channel) => {

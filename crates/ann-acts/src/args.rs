@@ -109,11 +109,16 @@ pub struct Args {
     #[arg(long, help_heading = "Preprocessing")]
     pub exif: bool,
 
+    /// The colour behind transparent pixels [default: none, the colours stored under the transparency are taken]
+    #[arg(long, value_name = "R,G,B", value_parser = levels, conflicts_with = "list_layers", help_heading = "Preprocessing")]
+    pub background: Option<Levels>,
+
     /// What is taken of 16-bit grey: its high byte, or its value clipped at 255 as Pillow does
     #[arg(long, value_name = "KIND", value_enum, default_value_t, help_heading = "Preprocessing")]
     pub grey16: Grey16Name,
 
-    /// A picture that turns out damaged while it is decoded: stop, or keep its row and fill it with NaN
+    /// A picture that turns out damaged while it is decoded: stop, keep its row and fill it with NaN, or (of a JPEG that
+    /// libjpeg calls corrupt, not one that is cut off) keep what can be read, as Pillow does
     #[arg(long, value_name = "KIND", value_enum, default_value_t, help_heading = "Preprocessing")]
     pub bad_image: BadImageName,
 
@@ -199,13 +204,19 @@ pub struct Args {
 const AFTER_HELP: &str = "\
 INPUT
   A stimulus table has a `path` column (relative to the table) and may have a `stimulus` column of
-  ids; its order is kept. A folder is searched with its subfolders, sorted by path;
+  ids; its order is kept. A folder is searched with its subfolders, sorted by path, links followed, each
+  folder once however many links lead to it;
   its ids are the paths below it, those of files and of stdin the paths as given. JPEG, PNG, WebP,
-  BMP, GIF, TIFF and PPM are read as Pillow's convert(\"RGB\") reads them: alpha dropped, EXIF
+  BMP, GIF (the first frame), TIFF and Netpbm (P1 to P6) are read as Pillow's convert(\"RGB\") reads them: alpha
+  dropped (--background lays transparent pixels on a colour), EXIF
   rotation not applied (--exif applies it; of TIFF always, as Pillow does). 16-bit grey keeps its
-  high byte (Pillow would clip it to white: --grey16 clip). The header of every picture is read
-  before anything else is done, and one that is broken stops the run; damage behind the header
-  stops it too, unless --bad-image nan keeps the row and fills it with NaN.
+  high byte (Pillow would clip it to white: --grey16 clip). How many pictures are transparent, turned, 16-bit grey or
+  smaller than the crop is said on stderr. A network of one channel gets grey as Pillow's convert(\"L\") makes it;
+  --mean and --std are one number then. The header of every picture is read
+  before anything else is done, and one that is damaged stops the run; damage behind the header
+  stops it too, unless --bad-image nan keeps the row and fills it with NaN. A JPEG that libjpeg calls corrupt
+  (bad codes, data that end too early or too late) is damaged; Pillow takes it as it is, and so does --bad-image keep,
+  which counts the warnings. A JPEG file that is cut off is an error to Pillow and to --bad-image keep.
 
 OUTPUT
   A .npy matrix, one row per picture, the layer flattened in C order, followed by the ids as labels.
@@ -232,8 +243,11 @@ PREPROCESSING
   tf                 224x224    none  bilinear       x/127.5 - 1
   raw01              none       none  bilinear       x/255
   raw255             none       none  bilinear       x
-  Without --preprocess, a Hugging Face preprocessor_config.json or a timm config.json beside the model
-  (or above its folder, if that is named onnx) is followed and named on stderr; a field that cannot be
+  Without --preprocess, the configuration beside the model (or above its folder, if that is really named onnx) is
+  followed and named on stderr, even under --quiet: processor_config.json (with an image_processor in it) or
+  preprocessor_config.json of Hugging Face, preprocess_cfg.json or open_clip_config.json of open_clip, config.json of
+  timm, in this order. A model that is a link lies where the link is; after that the folder it leads to counts. Other
+  files there that look like preprocessing are named. A field that cannot be
   followed exactly is an error. --resize, --crop, --interpolation, --mean, --std and --color replace
   single steps of either; mean and std stay in the units that the first division leaves.
 
@@ -309,7 +323,12 @@ pub enum BadImageName {
     #[default]
     Stop,
     Nan,
+    Keep,
 }
+
+/// `--background`: red, green and blue from 0 to 255.
+#[derive(Debug, Clone, Copy)]
+pub struct Levels([u8; 3]);
 
 /// `--crop`: a size, or none.
 #[derive(Debug, Clone, Copy)]
@@ -333,7 +352,8 @@ impl Args {
             Grey16Name::High => Grey16::High,
             Grey16Name::Clip => Grey16::Clip,
         };
-        Reading { exif: self.exif, grey16 }
+        let keep_corrupt = matches!(self.bad_image, BadImageName::Keep);
+        Reading { exif: self.exif, grey16, background: self.background.map(|levels| levels.0), keep_corrupt }
     }
 
     /// What is done about damaged pictures.
@@ -341,6 +361,7 @@ impl Args {
         match self.bad_image {
             BadImageName::Stop => BadImage::Stop,
             BadImageName::Nan => BadImage::Nan,
+            BadImageName::Keep => BadImage::Keep,
         }
     }
 
@@ -412,6 +433,15 @@ fn crop(text: &str) -> Result<Crop, String> {
         Some(size) => size.map(|size| Crop(Some(size))),
         None if text == "none" => Ok(Crop(None)),
         None => pixels(text).map(|n| Crop(Some(Size { height: n, width: n }))),
+    }
+}
+
+fn levels(text: &str) -> Result<Levels, String> {
+    let values: Result<Vec<u8>, _> = text.split(',').map(|value| value.trim().parse::<u8>()).collect();
+    match values.as_deref() {
+        Ok(&[all]) => Ok(Levels([all; 3])),
+        Ok(&[red, green, blue]) => Ok(Levels([red, green, blue])),
+        _ => Err("expected red,green,blue from 0 to 255, or one number for all".into()),
     }
 }
 

@@ -16,6 +16,8 @@ pub enum BadImage {
     Stop,
     /// Its row keeps its place and is NaN.
     Nan,
+    /// As [`BadImage::Stop`], but a JPEG that libjpeg calls corrupt is taken as it leaves it.
+    Keep,
 }
 
 impl BadImage {
@@ -24,6 +26,7 @@ impl BadImage {
         match self {
             Self::Stop => "stop",
             Self::Nan => "nan",
+            Self::Keep => "keep",
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::bad_pictures::BadImage;
 use crate::exif::orientation;
 use crate::images::Stimulus;
 use crate::inputs::{Batch, PictureInput};
+use crate::jpeg::Warnings;
 use crate::network::Element;
 use crate::picture::{Picture, Reading, decode_with};
 use crate::preprocess::{Preprocessing, Size, arrange};
@@ -47,6 +48,12 @@ pub struct PictureFacts {
     pub deep_grey: bool,
     /// It was smaller than the crop and got a black border.
     pub padded: bool,
+    /// Some of its pixels were transparent.
+    pub transparent: bool,
+    /// It states an orientation that was not applied.
+    pub not_turned: bool,
+    /// What libjpeg said about it.
+    pub warnings: Option<Warnings>,
     /// Why it could not be decoded; the batch holds zeros in its place.
     pub bad: Option<String>,
 }
@@ -84,13 +91,31 @@ impl<'a> Feed<'a> {
         Ok(Prepared { batch, facts })
     }
 
+    /// The batch of one picture that has the feed's size already.
+    pub fn painted(&self, picture: &Picture) -> Batch {
+        let n_values = self.size.height * self.size.width * 3;
+        let put = |tables: &[[f32; 256]; 3]| {
+            let mut values = vec![0.0; n_values];
+            arrange(picture, tables, self.steps.color, self.input.layout, &mut values);
+            values
+        };
+        match self.input.element {
+            Element::F16 => Batch::F16(put(&self.tables).into_iter().map(f16::from_f32).collect()),
+            Element::U8 => {
+                let levels = [std::array::from_fn(|level| level as f32); 3];
+                Batch::U8(put(&levels).into_iter().map(|level| level as u8).collect())
+            }
+            _ => Batch::F32(put(&self.tables)),
+        }
+    }
+
     fn fill<T: Copy + Send + Sync>(
         &self,
         stimuli: &[Stimulus],
         tables: &[[T; 256]; 3],
         zero: T,
     ) -> Result<(Vec<T>, Vec<PictureFacts>)> {
-        let n_values = self.size.height * self.size.width * 3;
+        let n_values = self.size.height * self.size.width * self.input.channels;
         let mut values = vec![zero; stimuli.len() * n_values];
         // Collected before the first error is looked for: which one stops must not depend on threads.
         let outcomes: Vec<Result<PictureFacts>> = values
@@ -99,7 +124,7 @@ impl<'a> Feed<'a> {
             .map(|(out, stimulus)| {
                 let (picture, mut facts) = self.load(stimulus);
                 match picture {
-                    Ok(picture) => arrange(&picture, tables, self.steps.color, self.input.layout, out),
+                    Ok(picture) => arrange(&picture, tables, self.steps.color, (self.input.layout, self.input.channels), out),
                     Err(error) if self.bad_image == BadImage::Nan => facts.bad = Some(format!("{error:#}")),
                     Err(error) => return Err(error),
                 }
@@ -121,9 +146,17 @@ impl<'a> Feed<'a> {
         if self.hash {
             facts.digest = Sha256::digest(&bytes).into();
         }
-        let decoded = decode_with(&bytes, self.reading.grey16)?;
+        let decoded = decode_with(&bytes, &self.reading)?;
         facts.deep_grey = decoded.deep_grey;
-        let upright = orientation(&bytes, self.reading.exif).turn(decoded.picture);
+        facts.transparent = decoded.transparent;
+        facts.warnings = decoded.warnings;
+        let picture = match self.input.channels {
+            1 => decoded.picture.to_grey(decoded.of_palette),
+            _ => decoded.picture,
+        };
+        let applied = orientation(&bytes, self.reading.exif);
+        facts.not_turned = applied != orientation(&bytes, true);
+        let upright = applied.turn(picture);
         let picture = self.steps.fit(&upright);
         let size = Size { height: picture.height, width: picture.width };
         ensure!(

@@ -4,6 +4,7 @@
 //! wanted tensors do not depend on are left out (nothing after the last wanted layer is
 //! computed), outputs are replaced, and every other byte stays.
 
+use crate::omitted::is_named;
 use crate::onnx::{Attribute, GraphBody, Model, Named, Node, Tensor, TensorHeader, fields, put_message};
 use prost::Message;
 use prost::bytes::Bytes;
@@ -28,6 +29,14 @@ pub enum GraphError {
     /// Not protobuf.
     #[error("not an ONNX model ({0})")]
     NotOnnx(#[from] prost::DecodeError),
+    /// A weight whose sizes cannot be.
+    #[error("weight \"{name}\": {reason}; the file is damaged, export it anew")]
+    Weight {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// Protobuf, but no graph in it.
     #[error("holds no ONNX graph; is it an ONNX model?")]
     NoGraph,
@@ -68,6 +77,12 @@ impl Graph {
         let graph = model.graph.filter(|graph| !graph.node.is_empty()).ok_or(GraphError::NoGraph)?;
         let standard = |domain: &str| domain.is_empty() || domain == "ai.onnx";
         let opset = model.opset_import.iter().find(|set| standard(&set.domain)).map_or(1, |set| set.version);
+        for bytes in &graph.initializer {
+            let header = TensorHeader::decode(bytes.clone())?;
+            if let Err(reason) = header.check(bytes) {
+                return Err(GraphError::Weight { name: header.name, reason });
+            }
+        }
         let names = |list: Vec<Named>| list.into_iter().map(|named| named.name).collect();
         Ok(Self {
             bytes,
@@ -115,7 +130,7 @@ impl Graph {
         self.nodes
             .iter()
             .flat_map(|node| {
-                node.output.iter().filter(|name| !name.is_empty()).map(|name| GraphTensor {
+                node.output.iter().filter(|name| is_named(name)).map(|name| GraphTensor {
                     name: name.clone(),
                     node: node.name.clone(),
                     module: module_of(node),
@@ -222,6 +237,14 @@ impl Graph {
             Ok(edited)
         })?;
         Self::read(bytes)
+    }
+
+    /// The model with its graph's bytes changed.
+    pub fn with_graph_bytes(
+        &self,
+        mut change: impl FnMut(&[u8]) -> Result<Vec<u8>, prost::DecodeError>,
+    ) -> Result<Self, GraphError> {
+        Self::read(self.with_graph(|graph| Ok(change(graph)?))?)
     }
 
     /// The model's bytes with another graph in them.

@@ -5,10 +5,12 @@
 
 use crate::exif::{Orientation, orientation};
 use crate::images::Stimulus;
-use crate::picture::{PictureError, Reading, unknown};
+use crate::foreign::ENOUGH;
+use crate::picture::{PictureError, Reading, check_start, decoder, floating_point, is_gif, is_jpeg};
 use crate::preprocess::{Preprocessing, Size};
 use anyhow::{Context, Result, bail};
-use image::{ColorType, ImageDecoder, ImageReader};
+use crate::{bitmap16, gif_picture, netpbm};
+use image::{ColorType, ImageDecoder};
 use rayon::prelude::*;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -75,14 +77,19 @@ fn stated_orientation(path: &Path, reading: &Reading) -> Result<Orientation> {
 /// The size that a picture file states, its pixels unread.
 fn size_of(path: &Path) -> Result<Size> {
     let mut file = BufReader::with_capacity(2048, File::open(path)?);
-    let mut start = Vec::new();
-    file.by_ref().take(8).read_to_end(&mut start)?;
-    if start.is_empty() {
-        bail!("the file is empty");
-    }
+    let mut start = Vec::with_capacity(ENOUGH);
+    file.by_ref().take(ENOUGH as u64).read_to_end(&mut start)?;
+    check_start(&start)?;
     file.seek(SeekFrom::Start(0))?;
-    let size = if start.starts_with(&[0xFF, 0xD8, 0xFF]) {
+    let size = if is_jpeg(&start) {
         jpeg_size(&mut file).map_err(|error| PictureError::Broken(early_end(error)))?
+    } else if is_gif(&start) {
+        let (width, height) = gif_picture::size(file)?;
+        Size { height, width }
+    } else if netpbm::is(&start) {
+        netpbm_size(file, &start)?
+    } else if let Some(header) = bitmap16::header(&start) {
+        Size { height: header.height, width: header.width }
     } else {
         other_size(file, &start)?
     };
@@ -138,15 +145,23 @@ fn jpeg_size(file: &mut (impl Read + Seek)) -> io::Result<Size> {
     }
 }
 
+/// Comments can make a header long: where the start is not enough, the whole file is read.
+fn netpbm_size(mut file: BufReader<File>, start: &[u8]) -> Result<Size> {
+    let header = match netpbm::header(start) {
+        Err(_) if start.len() == ENOUGH => {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            netpbm::header(&bytes)?
+        }
+        header => header?,
+    };
+    Ok(Size { height: header.height, width: header.width })
+}
+
 fn other_size(file: BufReader<File>, start: &[u8]) -> Result<Size, PictureError> {
-    let broken = |text: String| PictureError::Broken(text.lines().next().unwrap_or("unreadable").to_string());
-    let reader = ImageReader::new(file).with_guessed_format().map_err(|error| broken(error.to_string()))?;
-    if reader.format().is_none() {
-        return Err(unknown(start));
-    }
-    let decoder = reader.into_decoder().map_err(|error| broken(error.to_string()))?;
+    let decoder = decoder(file, start)?;
     if matches!(decoder.color_type(), ColorType::Rgb32F | ColorType::Rgba32F) {
-        return Err(PictureError::Depth("a picture of floating-point numbers"));
+        return Err(floating_point());
     }
     let (width, height) = decoder.dimensions();
     Ok(Size { height: height as usize, width: width as usize })

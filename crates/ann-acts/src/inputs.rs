@@ -198,6 +198,8 @@ pub struct PictureInput {
     pub element: Element,
     /// Where the colours lie.
     pub layout: Layout,
+    /// Number of colours: 3, or 1 for grey.
+    pub channels: usize,
     /// Number of pictures in a batch.
     pub batch: Axis,
     /// Number of rows.
@@ -217,11 +219,16 @@ impl PictureInput {
             );
         };
         // A colour axis of unknown length is taken for PyTorch's, where exporters leave it open.
-        let (layout, height, width) = match (a.fixed(), c.fixed()) {
-            (Some(3), _) => (Layout::Nchw, b, c),
-            (_, Some(3)) => (Layout::Nhwc, a, b),
-            (None, None) => (Layout::Nchw, b, c),
-            _ => bail!("input \"{}\" is {shape}: neither axis 1 nor axis 3 holds 3 colours", input.name),
+        let (layout, channels, height, width) = match (a.fixed(), c.fixed()) {
+            (Some(3), _) => (Layout::Nchw, 3, b, c),
+            (_, Some(3)) => (Layout::Nhwc, 3, a, b),
+            (Some(1), _) => (Layout::Nchw, 1, b, c),
+            (_, Some(1)) => (Layout::Nhwc, 1, a, b),
+            (None, None) => (Layout::Nchw, 3, b, c),
+            _ => bail!(
+                "input \"{}\" is {shape}: neither axis 1 nor axis 3 holds 3 colours or 1 channel of grey",
+                input.name
+            ),
         };
         ensure!(
             matches!(input.element, Element::F32 | Element::F16 | Element::U8),
@@ -229,7 +236,7 @@ impl PictureInput {
             input.name,
             input.element.name()
         );
-        Ok(Self { element: input.element, layout, batch: batch.clone(), height: height.clone(), width: width.clone() })
+        Ok(Self { element: input.element, layout, channels, batch: batch.clone(), height: height.clone(), width: width.clone() })
     }
 
     /// Whether pictures of this size fit; an axis of open length takes any.
@@ -239,8 +246,8 @@ impl PictureInput {
 
     pub(crate) fn shape(&self, n: usize, size: Size) -> [usize; 4] {
         match self.layout {
-            Layout::Nchw => [n, 3, size.height, size.width],
-            Layout::Nhwc => [n, size.height, size.width, 3],
+            Layout::Nchw => [n, self.channels, size.height, size.width],
+            Layout::Nhwc => [n, size.height, size.width, self.channels],
         }
     }
 }
@@ -263,6 +270,22 @@ impl Batch {
             Element::U8 => Self::U8(vec![0; n]),
             _ => Self::F32(vec![0.0; n]),
         }
+    }
+
+    /// Batches of one kind, one behind the other.
+    pub(crate) fn joined<'a>(batches: impl Iterator<Item = &'a Self>) -> Self {
+        let mut batches = batches;
+        let mut joined = batches.next().cloned().unwrap_or_else(|| Self::F32(Vec::new()));
+        for batch in batches {
+            match (&mut joined, batch) {
+                (Self::F32(all), Self::F32(more)) => all.extend(more),
+                (Self::F16(all), Self::F16(more)) => all.extend(more),
+                (Self::U8(all), Self::U8(more)) => all.extend(more),
+                // A feed makes batches of one kind only.
+                _ => {}
+            }
+        }
+        joined
     }
 
     /// Adds zeros up to `n` values.

@@ -1,8 +1,9 @@
 //! The preprocessing that a model's own configuration file asks for.
 //!
-//! Two kinds are read: a Hugging Face `preprocessor_config.json`, as the processors of transformers
-//! that compute with NumPy and Pillow apply it, and timm's `pretrained_cfg` (in `config.json`), as
-//! `create_transform` applies it for evaluation. A field that changes the picture and cannot be
+//! Three kinds are read: a Hugging Face `preprocessor_config.json`, or what `processor_config.json` nests of it, as the
+//! processors of transformers that compute with NumPy and Pillow apply it; timm's `pretrained_cfg` (in `config.json`), as
+//! `create_transform` applies it for evaluation; and open_clip's `preprocess_cfg` (in a file of that name, or in
+//! `open_clip_config.json`), as its `image_transform` does. A field that changes the picture and cannot be
 //! followed exactly is refused with its name; nothing is guessed.
 //!
 //! The processors of transformers that compute with torch ("fast") take the same files. They resize
@@ -12,8 +13,6 @@
 use crate::preprocess::{Color, CropRule, Origin, Preprocessing, Preset, Resize, Scale, Size};
 use crate::resample::Interpolation;
 use serde_json::{Map, Value};
-use std::fs;
-use std::path::{Path, PathBuf};
 
 /// The steps that a configuration file asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +30,10 @@ pub enum ConfigError {
     #[error("not a JSON object ({0})")]
     NotJson(String),
     /// JSON of another kind.
-    #[error("neither a preprocessor_config.json (image_processor_type) nor a timm config.json (pretrained_cfg)")]
+    #[error(
+        "neither a preprocessor_config.json (image_processor_type), a processor_config.json (image_processor), \
+         a config.json of timm (pretrained_cfg) nor a preprocess_cfg.json of open_clip (size, mean, std); {ADVICE}"
+    )]
     NotAConfig,
     /// A processor whose steps are not known here.
     #[error("{field} {name} is not among those that can be followed ({}); {ADVICE}", known())]
@@ -122,42 +124,63 @@ const HARMLESS: [&str; 13] = [
     "device",
 ];
 
-/// The steps in the text of a configuration file.
-pub fn parse(text: &str) -> Result<ModelConfig, ConfigError> {
-    let value: Value = serde_json::from_str(text).map_err(|error| ConfigError::NotJson(error.to_string()))?;
-    let Value::Object(fields) = value else { return Err(ConfigError::NotJson("another kind of JSON value".into())) };
-    if let Some(Value::Object(pretrained)) = fields.get("pretrained_cfg") {
-        let name = ["architecture", "model_name"].iter().find_map(|key| fields.get(*key)?.as_str());
-        let name = name.or_else(|| pretrained.get("architecture")?.as_str()).unwrap_or("unnamed");
-        return Ok(ModelConfig { steps: timm(&Fields::of(pretrained))?, kind: format!("timm {name}") });
-    }
-    let field = ["image_processor_type", "feature_extractor_type"]
-        .into_iter()
-        .find(|field| fields.get(*field).is_some_and(Value::is_string))
-        .ok_or(ConfigError::NotAConfig)?;
-    let name = fields.get(field).and_then(Value::as_str).unwrap_or_default();
-    let family = family_of(name).ok_or_else(|| ConfigError::Processor { field, name: name.to_string() })?;
-    Ok(ModelConfig { steps: hugging_face(family, &Fields::of(&fields))?, kind: name.to_string() })
+/// The kinds of configuration, told by what stands in them, and the object with the steps.
+pub(crate) enum Kind<'a> {
+    /// timm's, and the name of the model.
+    Timm(&'a Map<String, Value>, &'a str),
+    /// open_clip's, and what the model's own part says of the size.
+    OpenClip(&'a Map<String, Value>, Option<&'a Value>),
+    /// A processor of transformers: the field with its class, and the class.
+    HuggingFace(&'a Map<String, Value>, &'static str, &'a str),
 }
 
-/// The configuration file that lies beside a model: in its folder, or above a folder named `onnx`.
-///
-/// A `preprocessor_config.json` comes before a `config.json`, and that counts only when it is timm's.
-pub fn beside(model: &Path) -> Option<PathBuf> {
-    let folder = model.parent().unwrap_or(Path::new(""));
-    let above = || Some(folder.parent()?.to_path_buf());
-    let exported = folder.file_name().is_some_and(|name| name == "onnx");
-    let folders = [Some(folder.to_path_buf()), exported.then(above).flatten()];
-    folders.into_iter().flatten().find_map(|folder| {
-        let processor = folder.join("preprocessor_config.json");
-        if processor.is_file() {
-            return Some(processor);
+/// What kind of configuration this is, if it is one.
+pub(crate) fn kind_of(fields: &Map<String, Value>) -> Option<Kind<'_>> {
+    let object = |name: &str| fields.get(name).and_then(Value::as_object);
+    let text = |name: &str| fields.get(name).and_then(Value::as_str);
+    let says = |names: &[&str]| names.iter().any(|name| fields.get(*name).is_some_and(|value| !value.is_null()));
+    if let Some(pretrained) = object("pretrained_cfg") {
+        let name = text("architecture").or(text("model_name"));
+        let name = name.or_else(|| pretrained.get("architecture")?.as_str()).unwrap_or("unnamed");
+        return Some(Kind::Timm(pretrained, name));
+    }
+    if let Some(steps) = object("preprocess_cfg") {
+        return Some(Kind::OpenClip(steps, object("model_cfg").and_then(|model| model.get("vision_cfg"))));
+    }
+    // transformers nests what it once wrote into a file of its own.
+    let processor = object("image_processor").unwrap_or(fields);
+    let class = ["image_processor_type", "feature_extractor_type"]
+        .into_iter()
+        .find_map(|field| Some((field, processor.get(field)?.as_str()?)));
+    if let Some((field, class)) = class {
+        return Some(Kind::HuggingFace(processor, field, class));
+    }
+    // timm's older files have no part of their own for the steps, and what it prints of them has no name.
+    if says(&["input_size"]) && says(&["mean", "std", "crop_pct"]) {
+        return Some(Kind::Timm(fields, text("architecture").unwrap_or("unnamed")));
+    }
+    let is_open_clip = says(&["mean"]) && says(&["std"]) && says(&["size"]) && says(&["interpolation", "resize_mode"]);
+    is_open_clip.then_some(Kind::OpenClip(fields, None))
+}
+
+/// The steps in the text of a configuration file.
+pub fn parse(text: &str) -> Result<ModelConfig, ConfigError> {
+    let value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
+        .map_err(|error| ConfigError::NotJson(error.to_string()))?;
+    let Value::Object(fields) = value else { return Err(ConfigError::NotJson("another kind of JSON value".into())) };
+    match kind_of(&fields).ok_or(ConfigError::NotAConfig)? {
+        Kind::Timm(steps, name) => {
+            Ok(ModelConfig { steps: timm(&Fields::of(steps))?, kind: format!("timm {name}") })
         }
-        let config = folder.join("config.json");
-        let text = fs::read_to_string(&config).ok()?;
-        let value: Value = serde_json::from_str(&text).ok()?;
-        value["pretrained_cfg"].is_object().then_some(config)
-    })
+        Kind::OpenClip(steps, vision) => {
+            Ok(ModelConfig { steps: open_clip(&Fields::of(steps), vision)?, kind: "open_clip".into() })
+        }
+        Kind::HuggingFace(steps, field, class) => {
+            let family =
+                family_of(class).ok_or_else(|| ConfigError::Processor { field, name: class.to_string() })?;
+            Ok(ModelConfig { steps: hugging_face(family, &Fields::of(steps))?, kind: class.to_string() })
+        }
+    }
 }
 
 fn family_of(class: &str) -> Option<Family> {
@@ -204,7 +227,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// One number for all colours, or three.
+    /// One number for all colours, three, or a list of one, which is meant for a single channel of grey.
     fn colours(&self, field: &'static str) -> Result<Option<[f32; 3]>, ConfigError> {
         let Some(value) = self.get(field) else { return Ok(None) };
         let numbers: Option<Vec<f64>> = match value {
@@ -212,9 +235,15 @@ impl<'a> Fields<'a> {
             other => other.as_f64().map(|number| vec![number; 3]),
         };
         match numbers.as_deref() {
+            Some(&[grey]) => Ok(Some([grey as f32; 3])),
             Some(&[red, green, blue]) => Ok(Some([red as f32, green as f32, blue as f32])),
             _ => Err(self.refuse(field, "not one number or three")),
         }
+    }
+
+    /// Whether any of these fields is a list of one value, as for a picture of one channel.
+    fn is_grey(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| matches!(self.get(name), Some(Value::Array(values)) if values.len() == 1))
     }
 
     fn required<T>(&self, field: &'static str, value: Option<T>) -> Result<T, ConfigError> {
@@ -305,6 +334,7 @@ fn hugging_face((name, sizing, crops): Family, fields: &Fields) -> Result<Prepro
     if normalizes && fields.flag("do_normalize")?.unwrap_or(true) {
         steps.mean = fields.required("image_mean", fields.colours("image_mean")?)?;
         steps.std = fields.required("image_std", fields.colours("image_std")?)?;
+        steps.grey = fields.is_grey(&["image_mean", "image_std"]);
     }
     match name {
         "MobileViT" => {
@@ -393,14 +423,14 @@ fn resample(fields: &Fields) -> Result<Interpolation, ConfigError> {
 
 fn timm(fields: &Fields) -> Result<Preprocessing, ConfigError> {
     let imagenet = Preset::Imagenet.steps();
-    let not_three = || fields.refuse("input_size", "not three colours, a height and a width");
-    let size = match fields.get("input_size") {
-        None => square(224),
+    let not_colours = || fields.refuse("input_size", "not 3 colours or 1, a height and a width");
+    let (size, grey) = match fields.get("input_size") {
+        None => (square(224), false),
         Some(Value::Array(sides)) => match sides.iter().map(pixels).collect::<Option<Vec<_>>>().as_deref() {
-            Some(&[3, height, width]) => Size { height, width },
-            _ => return Err(not_three()),
+            Some(&[n @ (1 | 3), height, width]) => (Size { height, width }, n == 1),
+            _ => return Err(not_colours()),
         },
-        Some(_) => return Err(not_three()),
+        Some(_) => return Err(not_colours()),
     };
     let part = crop_pct(fields)?.unwrap_or(0.875);
     let scale_size = Size {
@@ -434,7 +464,73 @@ fn timm(fields: &Fields) -> Result<Preprocessing, ConfigError> {
         }
         Some(_) => return Err(fields.refuse("crop_mode", "not center, squash or border")),
     };
-    Ok(Preprocessing { origin: Origin::Timm, resize, crop: Some(size), border, interpolation, mean, std, ..imagenet })
+    let origin = Origin::Timm;
+    Ok(Preprocessing { origin, resize, crop: Some(size), border, interpolation, mean, std, grey, ..imagenet })
+}
+
+/// What open_clip does for evaluation with its `preprocess_cfg`.
+///
+/// It resizes a picture before it makes RGB of it, which is another thing for palettes and transparency alone; here
+/// pictures are RGB first, as every loader of datasets makes them.
+fn open_clip(fields: &Fields, vision: Option<&Value>) -> Result<Preprocessing, ConfigError> {
+    const KNOWN: [&str; 7] = ["size", "mode", "mean", "std", "interpolation", "resize_mode", "fill_color"];
+    let named = |field| fields.get(field).map(|value| value.as_str().unwrap_or_default());
+    let unknown = fields.map.iter().find(|(field, value)| !value.is_null() && !KNOWN.contains(&field.as_str()));
+    if let Some((field, _)) = unknown {
+        return Err(fields.refuse(field, "unknown to open_clip"));
+    }
+    if !matches!(named("mode"), None | Some("RGB")) {
+        return Err(fields.refuse("mode", "open_clip knows RGB alone"));
+    }
+    let size = open_clip_size(fields, vision)?;
+    let interpolation = match named("interpolation") {
+        // "random" is for training; it shows bicubic.
+        None | Some("bicubic" | "random") => Interpolation::Bicubic,
+        Some("bilinear") => Interpolation::Bilinear,
+        Some(_) => return Err(fields.refuse("interpolation", "not bicubic, bilinear or random")),
+    };
+    let (resize, crop) = match named("resize_mode") {
+        None | Some("shortest") if size.height == size.width => (Resize::ShortSide(size.height), Some(size)),
+        None | Some("shortest") => (Resize::Cover(size), Some(size)),
+        Some("longest") => (Resize::Within(size), Some(size)),
+        Some("squash") => (Resize::Exact(size), None),
+        Some(_) => return Err(fields.refuse("resize_mode", "not shortest, longest or squash")),
+    };
+    let fill = fields.number("fill_color")?.unwrap_or(0.0);
+    if fill.fract() != 0.0 || !(0.0..=255.0).contains(&fill) {
+        return Err(fields.refuse("fill_color", "not a grey level from 0 to 255"));
+    }
+    let clip = Preset::Clip.steps();
+    Ok(Preprocessing {
+        origin: Origin::OpenClip,
+        resize,
+        crop,
+        border: [fill as u8; 3],
+        interpolation,
+        mean: fields.colours("mean")?.unwrap_or(clip.mean),
+        std: fields.colours("std")?.unwrap_or(clip.std),
+        ..clip
+    })
+}
+
+/// The size that a model of open_clip takes: its own, which comes before that of its preprocessing.
+fn open_clip_size(fields: &Fields, vision: Option<&Value>) -> Result<Size, ConfigError> {
+    let refuse = || fields.refuse("size", "not a number of pixels, nor a height and a width");
+    let size = match vision.and_then(Value::as_object) {
+        Some(vision) => match vision.get("image_size").filter(|size| !size.is_null()) {
+            Some(size) => size,
+            None => return Ok(square(224)),
+        },
+        None => fields.required("size", fields.get("size"))?,
+    };
+    match size {
+        Value::Array(sides) => match sides.iter().map(pixels).collect::<Option<Vec<_>>>().as_deref() {
+            Some(&[n]) => Ok(square(n)),
+            Some(&[height, width]) => Ok(Size { height, width }),
+            _ => Err(refuse()),
+        },
+        number => pixels(number).map(square).ok_or_else(refuse),
+    }
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ fn what_cannot_be_followed_is_refused_by_name() {
         ("\"resample\": 2,", "", "no field resample"),
         ("\"resample\": 2", "\"resample\": 9", "resample is 9"),
         ("\"image_mean\": [0.5, 0.5, 0.5],", "", "no field image_mean"),
-        ("\"image_mean\": [0.5, 0.5, 0.5]", "\"image_mean\": [0.5]", "image_mean is [0.5]"),
+        ("\"image_mean\": [0.5, 0.5, 0.5]", "\"image_mean\": [0.5, 0.5]", "image_mean is [0.5,0.5]"),
         ("ViTFeatureExtractor", "PerceiverFeatureExtractor", "PerceiverFeatureExtractor is not among"),
         ("ViTFeatureExtractor", "DINOv3ViTImageProcessorFast", "DINOv3ViTImageProcessorFast is not among"),
     ] {
@@ -151,7 +151,7 @@ fn timm_has_defaults_of_its_own_and_refuses_what_it_cannot_do() {
     assert_eq!((bare.resize, bare.crop), (Resize::ShortSide(256), Some(square(224))));
     assert_eq!((bare.interpolation, bare.std), (Interpolation::Bicubic, [0.229, 0.224, 0.225]));
     for (from, to, name) in [
-        ("[3, 224, 224]", "[1, 28, 28]", "input_size is [1,28,28]"),
+        ("[3, 224, 224]", "[4, 28, 28]", "input_size is [4,28,28]"),
         ("bicubic", "random", "interpolation is \"random\""),
         ("\"center\"", "\"corner\"", "crop_mode is \"corner\""),
         ("0.95", "0.0", "crop_pct is 0.0"),
@@ -161,21 +161,78 @@ fn timm_has_defaults_of_its_own_and_refuses_what_it_cannot_do() {
     }
 }
 
+const OPEN_CLIP: &str = r#"{"size": [224, 224], "mode": "RGB", "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5],
+    "interpolation": "bicubic", "resize_mode": "squash", "fill_color": 0}"#;
+
 #[test]
-fn a_file_is_found_beside_the_model_or_above_its_onnx_folder() {
-    let dir = tempfile::tempdir().unwrap();
-    let (inner, other) = (dir.path().join("onnx"), dir.path().join("weights"));
-    fs::create_dir(&inner).unwrap();
-    fs::create_dir(&other).unwrap();
-    let model = inner.join("model.onnx");
-    assert_eq!(beside(&model), None);
-    fs::write(dir.path().join("config.json"), r#"{"model_type": "vit"}"#).unwrap();
-    assert_eq!(beside(&model), None);
-    fs::write(dir.path().join("config.json"), TIMM).unwrap();
-    assert_eq!(beside(&model), Some(dir.path().join("config.json")));
-    assert_eq!(beside(&other.join("model.onnx")), None);
-    fs::write(dir.path().join("preprocessor_config.json"), VIT).unwrap();
-    assert_eq!(beside(&model), Some(dir.path().join("preprocessor_config.json")));
-    fs::write(inner.join("preprocessor_config.json"), CLIP).unwrap();
-    assert_eq!(beside(&model), Some(inner.join("preprocessor_config.json")));
+fn open_clip_squashes_covers_or_pads() {
+    let squash = steps(OPEN_CLIP);
+    assert_eq!((squash.resize, squash.crop), (Resize::Exact(square(224)), None));
+    assert_eq!((squash.interpolation, squash.scale), (Interpolation::Bicubic, Scale::Divide(255.0)));
+    assert_eq!((squash.mean, squash.crop_rule, squash.origin), ([0.5; 3], CropRule::HalfEven, Origin::OpenClip));
+    let shortest = steps(&OPEN_CLIP.replace("squash", "shortest").replace("bicubic", "bilinear"));
+    assert_eq!((shortest.resize, shortest.crop), (Resize::ShortSide(224), Some(square(224))));
+    assert_eq!(shortest.interpolation, Interpolation::Bilinear);
+    let wide = steps(&OPEN_CLIP.replace("squash", "shortest").replace("[224, 224]", "[192, 256]"));
+    let size = Size { height: 192, width: 256 };
+    assert_eq!((wide.resize, wide.crop), (Resize::Cover(size), Some(size)));
+    let longest = steps(&OPEN_CLIP.replace("squash", "longest").replace("\"fill_color\": 0", "\"fill_color\": 127"));
+    assert_eq!((longest.resize, longest.crop, longest.border), (Resize::Within(square(224)), Some(square(224)), [127; 3]));
+    // What is null has open_clip's default.
+    let bare = steps(r#"{"size": 8, "mean": 0.5, "std": [0.5, 0.5, 0.5], "resize_mode": null, "interpolation": "bicubic"}"#);
+    assert_eq!((bare.resize, bare.mean), (Resize::ShortSide(8), [0.5; 3]));
+}
+
+/// The model's own size comes before that of its preprocessing, and it is 224 where the model does not say it.
+#[test]
+fn open_clip_takes_the_size_from_the_model() {
+    let whole = |vision: &str, steps: &str| format!(r#"{{"model_cfg": {{"vision_cfg": {{{vision}}}}}, "preprocess_cfg": {{{steps}}}}}"#);
+    let laion = steps(&whole(r#""image_size": 336"#, r#""mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]"#));
+    assert_eq!((laion.resize, laion.crop, laion.std), (Resize::ShortSide(336), Some(square(336)), [0.25; 3]));
+    assert_eq!(steps(&whole(r#""image_size": [64, 64]"#, r#""size": 224"#)).resize, Resize::ShortSide(64));
+    assert_eq!(steps(&whole(r#""layers": 12"#, r#""size": 384"#)).resize, Resize::ShortSide(224));
+    let clip = Preset::Clip.steps();
+    assert_eq!(steps(&whole("", "")).mean, clip.mean);
+    assert_eq!(steps(r#"{"preprocess_cfg": {"size": 32}}"#).resize, Resize::ShortSide(32));
+    assert!(refusal(r#"{"preprocess_cfg": {}}"#).contains("no field size"));
+}
+
+#[test]
+fn open_clip_refuses_what_it_does_not_do() {
+    for (from, to, name) in [
+        ("RGB", "L", "mode is \"L\""),
+        ("bicubic", "lanczos", "interpolation is \"lanczos\""),
+        ("squash", "stretch", "resize_mode is \"stretch\""),
+        ("[224, 224]", "[1, 2, 3]", "size is [1,2,3]"),
+        ("\"fill_color\": 0", "\"fill_color\": 300", "fill_color is 300"),
+        ("\"fill_color\": 0", "\"patches\": 16", "patches is 16"),
+    ] {
+        assert!(refusal(&OPEN_CLIP.replace(from, to)).contains(name), "{}", refusal(&OPEN_CLIP.replace(from, to)));
+    }
+}
+
+#[test]
+fn a_processor_may_nest_its_image_processor() {
+    let nested = format!(r#"{{"image_processor": {CLIP}, "processor_class": "CLIPProcessor", "do_pad": true}}"#);
+    assert_eq!(steps(&nested), steps(CLIP));
+    assert!(parse(r#"{"processor_class": "CLIPProcessor"}"#).is_err());
+}
+
+/// timm's files before 2023 have the fields beside the name; what `resolve_data_config` prints has no name at all.
+#[test]
+fn timm_without_a_part_of_its_own() {
+    let Value::Object(whole) = serde_json::from_str(TIMM).unwrap() else { panic!() };
+    let Value::Object(mut fields) = whole["pretrained_cfg"].clone() else { panic!() };
+    let of = |fields: &Map<String, Value>| parse(&Value::Object(fields.clone()).to_string()).unwrap();
+    assert_eq!(of(&fields).steps, steps(TIMM));
+    fields.insert("architecture".into(), "resnet50".into());
+    assert_eq!((of(&fields).steps, of(&fields).kind), (steps(TIMM), "timm resnet50".into()));
+}
+
+#[test]
+fn lists_of_one_are_for_a_single_channel() {
+    let mnist = steps(&TIMM.replace("[3, 224, 224]", "[1, 28, 28]").replace("[0.485, 0.456, 0.406]", "[0.1307]").replace("[0.229, 0.224, 0.225]", "[0.3081]"));
+    assert_eq!((mnist.grey, mnist.mean, mnist.std), (true, [0.1307; 3], [0.3081; 3]));
+    let vit = steps(&VIT.replace("[0.5, 0.5, 0.5]", "[0.5]"));
+    assert!(vit.grey && vit.mean == [0.5; 3] && !steps(VIT).grey);
 }

@@ -1,6 +1,7 @@
 //! Every name under which a tensor of a graph can be asked for: its own, its node's, its module's.
 
 use crate::graph::{Graph, GraphTensor, read_by};
+use crate::omitted::is_named;
 use crate::onnx::Node;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -130,7 +131,7 @@ impl Wiring {
                 }
             }
             let mut makes = Vec::new();
-            for name in node.output.iter().filter(|name| !name.is_empty()) {
+            for name in node.output.iter().filter(|name| is_named(name)) {
                 position.insert(name, maker.len());
                 makes.push(maker.len());
                 maker.push(i);

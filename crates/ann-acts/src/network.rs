@@ -1,21 +1,24 @@
 //! A network that was cut to the wanted layers: what it takes, what it gives, and running it.
 //!
-//! ONNX Runtime infers the shapes. Which axis counts pictures is read from the names of the axes
-//! and, where they leave it open, from what grows when two pictures are given instead of one.
+//! ONNX Runtime infers the shapes. Which axis counts pictures is told by what grows when more pictures are given, and
+//! [`Network::prove`] shows that each row is one picture's.
 
 use crate::device::{Device, Execution};
 use crate::inputs::{Batch, InputsAsked, PictureInput, SetInput, batch_of, sort_out};
 use crate::preprocess::Size;
 use crate::runtime::{Runtime, plain};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use half::{bf16, f16};
 use ndarray::ArrayView2;
 use npy_stream::Block;
-use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
+use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionOutputs};
 use ort::value::{DynValue, Outlet, TensorElementType, ValueType};
 use std::borrow::Cow;
 use std::path::Path;
+
+mod proof;
+pub use proof::Proof;
 
 /// Kind of number in a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,16 +139,54 @@ impl TensorInfo {
                     axes: shape.iter().zip(dimension_symbols.iter()).map(axis).collect(),
                 }
             }
-            _ => Self { name: name.to_string(), element: Element::Other("other"), axes: Vec::new() },
+            ValueType::Sequence(_) => Self::no_tensor(name, "a sequence"),
+            ValueType::Map { .. } => Self::no_tensor(name, "a map"),
+            ValueType::Optional(_) => Self::no_tensor(name, "an optional value"),
         }
+    }
+
+    fn no_tensor(name: &str, what: &'static str) -> Self {
+        Self { name: name.to_string(), element: Element::Other(what), axes: Vec::new() }
+    }
+
+    /// Whether it is a tensor of numbers, truth values or text.
+    fn is_tensor(&self) -> bool {
+        !matches!(self.element, Element::Other("a sequence" | "a map" | "an optional value"))
     }
 }
 
-/// Which axis of a layer counts pictures.
+/// Where a layer counts pictures: along this axis, of which index (i * n + picture) * inner + j is the picture's, i below
+/// `outer`.
+///
+/// Windows, heads and tokens of a picture that share the axis with the pictures are such i and j; an axis of pictures alone has
+/// 1 for both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Counted {
+    axis: usize,
+    outer: usize,
+    inner: usize,
+}
+
+impl Counted {
+    fn axis(axis: usize) -> Self {
+        Self { axis, outer: 1, inner: 1 }
+    }
+
+    /// Values of one picture that stand together, and how many rows the tensor holds.
+    fn after(self, shape: &[usize]) -> usize {
+        self.inner * shape[self.axis + 1..].iter().product::<usize>()
+    }
+
+    fn n_rows(self, shape: &[usize]) -> usize {
+        shape[self.axis] / (self.outer * self.inner)
+    }
+}
+
+/// Where a layer counts pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pictures {
-    /// This one.
-    Axis(usize),
+    /// Here.
+    Axis(Counted),
     /// None: the network takes one picture at a time, and the layer is that picture's.
     Whole,
 }
@@ -160,6 +201,7 @@ pub struct Layer {
 /// A network cut to the wanted layers, ready to run.
 pub struct Network {
     session: Session,
+    options: RunOptions<HasSelectedOutputs>,
     input_name: String,
     set: Vec<SetInput>,
     /// What it takes.
@@ -183,7 +225,7 @@ impl Network {
         let session = session(runtime, bytes, folder, execution, GraphOptimizationLevel::All)?;
         let inputs: Vec<TensorInfo> = session.inputs().iter().map(TensorInfo::of).collect();
         let (input_name, input, set) = sort_out(&inputs, asked)?;
-        let layers = session
+        let layers: Vec<Layer> = session
             .outputs()
             .iter()
             .map(|outlet| {
@@ -192,7 +234,20 @@ impl Network {
                 Layer { tensor, pictures }
             })
             .collect();
-        Ok(Self { session, input_name, set, input, layers })
+        // What is no tensor has no shape to ask for.
+        let tensors = layers.iter().filter(|layer| layer.tensor.is_tensor());
+        let selector = tensors.fold(OutputSelector::no_default(), |all, layer| all.with(&layer.tensor.name));
+        let options = RunOptions::new().map_err(plain)?.with_outputs(selector);
+        Ok(Self { session, options, input_name, set, input, layers })
+    }
+
+    /// Runs the network on these inputs, and gives every layer that is a tensor.
+    fn outputs(&mut self, pictures: Batch, shape: [usize; 4]) -> Result<SessionOutputs<'_>> {
+        let inputs = self.inputs(pictures, shape)?;
+        if !self.layers.iter().any(|layer| layer.tensor.is_tensor()) {
+            bail!("none of its layers is a tensor");
+        }
+        self.session.run_with_options(inputs, &self.options).map_err(plain)
     }
 
     /// Why a layer gives no row of numbers per picture, for each layer; `None` where it does.
@@ -203,12 +258,22 @@ impl Network {
         let open = |layer: &Layer| layer.tensor.element.is_float() && layer.pictures.is_none();
         if self.input.batch.fixed().is_none() && self.layers.iter().any(open) {
             let one = self.shapes(1, size)?;
-            let two = self.shapes(2, size)?;
-            for (layer, (one, two)) in self.layers.iter_mut().zip(one.iter().zip(&two)) {
-                layer.pictures = layer.pictures.or(growing_axis(one, two));
+            match self.shapes(2, size) {
+                Ok(two) => {
+                    for (layer, (one, two)) in self.layers.iter_mut().zip(one.iter().zip(&two)) {
+                        layer.pictures = layer.pictures.or(growing_axis(one, two));
+                    }
+                }
+                Err(_) => self.take_one_at_a_time(),
             }
         }
         Ok(self.layers.iter().map(Layer::unusable).collect())
+    }
+
+    /// From now on a batch is one picture, and every layer is that picture's.
+    fn take_one_at_a_time(&mut self) {
+        self.input.batch = Axis::Fixed(1);
+        self.layers.iter_mut().for_each(|layer| layer.pictures = Some(Pictures::Whole));
     }
 
     /// Number of units of each layer, measured on black pictures.
@@ -219,27 +284,24 @@ impl Network {
 
     /// Runs `n` pictures and gives all values of each output, which need not have an axis of pictures.
     pub fn fetch(&mut self, batch: Batch, n: usize, size: Size) -> Result<Vec<Vec<f64>>> {
-        let inputs = self.inputs(batch, self.input.shape(n, size))?;
-        let outputs = self.session.run(inputs).map_err(plain)?;
-        let values = |layer: &Layer| -> Result<Vec<f64>> {
-            let value = &outputs[layer.tensor.name.as_str()];
-            Ok(match layer.tensor.element {
+        let infos: Vec<(String, Element)> =
+            self.layers.iter().map(|layer| (layer.tensor.name.clone(), layer.tensor.element)).collect();
+        let outputs = self.outputs(batch, self.input.shape(n, size))?;
+        let values = |(name, element): &(String, Element)| -> Result<Vec<f64>> {
+            let value = &outputs[name.as_str()];
+            Ok(match element {
                 Element::F64 => value.try_extract_tensor::<f64>().map_err(plain)?.1.to_vec(),
                 _ => value.try_extract_tensor::<f32>().map_err(plain)?.1.iter().map(|&v| f64::from(v)).collect(),
             })
         };
-        self.layers.iter().map(values).collect()
+        infos.iter().map(values).collect()
     }
 
     /// Shape of each layer for one batch of `n` black pictures, and which of its axes counts them.
     pub fn measured(&mut self, size: Size) -> Result<Vec<(Vec<usize>, Option<usize>)>> {
         let n_run = self.input.batch.fixed().unwrap_or(1);
         let shapes = self.shapes(n_run, size)?;
-        let axis = |layer: &Layer| match layer.pictures {
-            Some(Pictures::Axis(axis)) => Some(axis),
-            Some(Pictures::Whole) | None => None,
-        };
-        Ok(shapes.into_iter().zip(self.layers.iter().map(axis)).collect())
+        Ok(shapes.into_iter().zip(self.layers.iter().map(Layer::pictures_axis)).collect())
     }
 
     fn inputs(&self, pictures: Batch, shape: [usize; 4]) -> Result<Vec<(String, DynValue)>> {
@@ -264,24 +326,27 @@ impl Network {
     pub fn integers(&mut self, size: Size) -> Result<Vec<(String, Vec<i64>)>> {
         let shape = self.input.shape(self.input.batch.fixed().unwrap_or(1), size);
         let black = Batch::zeros(self.input.element, shape.iter().product());
-        let inputs = self.inputs(black, shape)?;
-        let outputs = self.session.run(inputs).map_err(plain)?;
-        self.layers
-            .iter()
-            .map(|layer| {
-                let name = layer.tensor.name.as_str();
-                let (_, values) = outputs[name].try_extract_tensor::<i64>().map_err(plain)?;
-                Ok((name.to_string(), values.to_vec()))
-            })
-            .collect()
+        let names = self.names();
+        let outputs = self.outputs(black, shape)?;
+        let values = |name: String| {
+            let (_, values) = outputs[name.as_str()].try_extract_tensor::<i64>().map_err(plain)?;
+            let values = values.to_vec();
+            Ok((name, values))
+        };
+        names.into_iter().map(values).collect()
     }
 
     fn shapes(&mut self, n: usize, size: Size) -> Result<Vec<Vec<usize>>> {
         let shape = self.input.shape(n, size);
         let black = Batch::zeros(self.input.element, shape.iter().product());
-        let inputs = self.inputs(black, shape)?;
-        let outputs = self.session.run(inputs).map_err(plain)?;
-        Ok(self.layers.iter().map(|layer| lengths(outputs[layer.tensor.name.as_str()].shape())).collect())
+        let names = self.names();
+        let outputs = self.outputs(black, shape)?;
+        // What is no tensor is not among them, and has no shape.
+        Ok(names.iter().map(|name| outputs.get(name).map_or(Vec::new(), |value| lengths(value.shape()))).collect())
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.layers.iter().map(|layer| layer.tensor.name.clone()).collect()
     }
 
     /// Runs `n` pictures of `size` and hands `take` the rows of each layer of `wanted`, with its place in there.
@@ -299,7 +364,7 @@ impl Network {
         let shape = self.input.shape(n_run, size);
         batch.pad(shape.iter().product());
         let inputs = self.inputs(batch, shape)?;
-        let outputs = self.session.run(inputs).map_err(plain).with_context(|| {
+        let outputs = self.session.run_with_options(inputs, &self.options).map_err(plain).with_context(|| {
             format!("the network cannot run a batch of {n_run}; if it was exported for one picture, use --batch 1")
         })?;
         for (slot, &i) in wanted.iter().enumerate() {
@@ -307,11 +372,8 @@ impl Network {
             let name = layer.tensor.name.as_str();
             let value = &outputs[name];
             let shape = lengths(value.shape());
-            let axis = match layer.pictures {
-                Some(Pictures::Whole) | None => None,
-                Some(Pictures::Axis(axis)) => Some(axis),
-            };
-            let n_rows = axis.map_or(1, |axis| shape[axis]);
+            let place = layer.counted();
+            let n_rows = place.map_or(1, |place| place.n_rows(&shape));
             ensure!(
                 n_rows == n_run,
                 "layer \"{name}\" gives {n_rows} rows for {n_run} pictures; choose one that keeps the batch axis"
@@ -319,21 +381,21 @@ impl Network {
             match layer.tensor.element {
                 Element::F64 => {
                     let (_, values) = value.try_extract_tensor::<f64>().map_err(plain)?;
-                    take(slot, Block::F8(rows(&in_picture_order(values, &shape, axis), n_run, n)?))?;
+                    take(slot, Block::F8(rows(&in_picture_order(values, &shape, place), n_run, n)?))?;
                 }
                 Element::BF16 => {
                     let (_, values) = value.try_extract_tensor::<bf16>().map_err(plain)?;
                     let values: Vec<f32> = values.iter().map(|v| v.to_f32()).collect();
-                    take(slot, Block::F4(rows(&in_picture_order(&values, &shape, axis), n_run, n)?))?;
+                    take(slot, Block::F4(rows(&in_picture_order(&values, &shape, place), n_run, n)?))?;
                 }
                 Element::F16 => {
                     let (_, values) = value.try_extract_tensor::<f16>().map_err(plain)?;
                     let values: Vec<f32> = values.iter().map(|v| v.to_f32()).collect();
-                    take(slot, Block::F4(rows(&in_picture_order(&values, &shape, axis), n_run, n)?))?;
+                    take(slot, Block::F4(rows(&in_picture_order(&values, &shape, place), n_run, n)?))?;
                 }
                 _ => {
                     let (_, values) = value.try_extract_tensor::<f32>().map_err(plain)?;
-                    take(slot, Block::F4(rows(&in_picture_order(values, &shape, axis), n_run, n)?))?;
+                    take(slot, Block::F4(rows(&in_picture_order(values, &shape, place), n_run, n)?))?;
                 }
             }
         }
@@ -344,15 +406,25 @@ impl Network {
 impl Layer {
     /// Whether each picture's values stand together, one picture behind the other.
     pub fn pictures_first(&self) -> bool {
-        matches!(self.pictures, Some(Pictures::Axis(0) | Pictures::Whole))
+        self.counted().is_none_or(|place| place.axis == 0 && place.outer == 1)
     }
 
-    /// Which axis counts pictures; `None` where the layer is one picture's.
+    /// Which axis counts pictures and nothing else; `None` where the layer is one picture's, or counts more along it: the
+    /// axes of a single picture are then all its own.
     pub fn pictures_axis(&self) -> Option<usize> {
+        self.counted().filter(|place| place.outer == 1 && place.inner == 1).map(|place| place.axis)
+    }
+
+    fn counted(&self) -> Option<Counted> {
         match self.pictures {
-            Some(Pictures::Axis(axis)) => Some(axis),
+            Some(Pictures::Axis(place)) => Some(place),
             Some(Pictures::Whole) | None => None,
         }
+    }
+
+    /// Whether other things than pictures are counted along the pictures' axis.
+    pub fn is_merged(&self) -> bool {
+        self.counted().is_some() && self.pictures_axis().is_none()
     }
 
     fn unusable(&self) -> Option<String> {
@@ -382,10 +454,12 @@ fn lengths(shape: &[i64]) -> Vec<usize> {
 fn pictures_axis(axes: &[Axis], batch: &Axis) -> Option<Pictures> {
     match batch {
         Axis::Fixed(1) => Some(Pictures::Whole),
-        Axis::Fixed(n) => (axes.first().and_then(Axis::fixed) == Some(*n)).then_some(Pictures::Axis(0)),
+        Axis::Fixed(n) => (axes.first().and_then(Axis::fixed) == Some(*n)).then_some(Pictures::Axis(Counted::axis(0))),
         Axis::Symbol(_) => {
             let name = batch.named()?;
-            (axes.first().and_then(Axis::named) == Some(name)).then_some(Pictures::Axis(0))
+            // A second axis of that name counts pictures too, and no row is one picture's.
+            let own = axes.iter().filter(|axis| axis.named() == Some(name)).count() == 1;
+            (own && axes[0].named() == Some(name)).then_some(Pictures::Axis(Counted::axis(0)))
         }
     }
 }
@@ -397,18 +471,18 @@ fn growing_axis(one: &[usize], two: &[usize]) -> Option<Pictures> {
     }
     let mut changed = one.iter().zip(two).enumerate().filter(|(_, (a, b))| a != b);
     match (changed.next(), changed.next()) {
-        (Some((axis, (1, 2))), None) => Some(Pictures::Axis(axis)),
+        (Some((axis, (1, 2))), None) => Some(Pictures::Axis(Counted::axis(axis))),
         _ => None,
     }
 }
 
-/// The values with the pictures' axis first, copied only where it is not first already.
-fn in_picture_order<'a, T: Copy>(values: &'a [T], shape: &[usize], axis: Option<usize>) -> Cow<'a, [T]> {
-    let Some(axis) = axis.filter(|&axis| axis > 0) else {
+/// The values picture by picture, each as it comes out for one picture alone, in C order; copied only where they do not
+/// stand so already.
+fn in_picture_order<'a, T: Copy>(values: &'a [T], shape: &[usize], place: Option<Counted>) -> Cow<'a, [T]> {
+    let Some(place) = place.filter(|place| place.axis > 0 || place.outer > 1) else {
         return Cow::Borrowed(values);
     };
-    let n_pictures = shape[axis];
-    let n_after: usize = shape[axis + 1..].iter().product();
+    let (n_pictures, n_after) = (place.n_rows(shape), place.after(shape));
     let mut ordered = Vec::with_capacity(values.len());
     for picture in 0..n_pictures {
         for before in values.chunks_exact(n_pictures * n_after) {
@@ -441,9 +515,10 @@ pub fn outputs(runtime: &Runtime, bytes: &[u8], folder: &Path) -> Result<Vec<(Te
 /// Product of the axes that do not count pictures; `None` where one is open or none is known to count them.
 fn units_per_picture(axes: &[Axis], batch: &Axis) -> Option<usize> {
     // A first axis without length or name is the batch that an exporter forgot to name.
-    let forgotten = || (axes.first().is_some_and(|axis| axis.fixed().is_none())).then_some(Pictures::Axis(0));
+    let forgotten =
+        || (axes.first().is_some_and(|axis| axis.fixed().is_none())).then_some(Pictures::Axis(Counted::axis(0)));
     let counted = match pictures_axis(axes, batch).or_else(forgotten)? {
-        Pictures::Axis(axis) => &axes[axis + 1..],
+        Pictures::Axis(place) => &axes[place.axis + 1..],
         Pictures::Whole => axes,
     };
     counted.iter().map(Axis::fixed).product()
@@ -488,13 +563,15 @@ mod tests {
     #[test]
     fn the_axis_of_pictures_is_told_by_name_or_length_or_by_growing() {
         let axis = |shape, batch| pictures_axis(&axes(shape), &axes(batch)[0]);
-        assert_eq!(axis("Nx64", "N"), Some(Pictures::Axis(0)));
+        let counted = |axis| Some(Pictures::Axis(Counted::axis(axis)));
+        assert_eq!(axis("Nx64", "N"), counted(0));
+        assert_eq!(axis("NxN", "N"), None);
         assert_eq!(axis("64xN", "N"), None);
         assert_eq!(axis("?x64", "?"), None);
-        assert_eq!(axis("4x64", "4"), Some(Pictures::Axis(0)));
+        assert_eq!(axis("4x64", "4"), counted(0));
         assert_eq!(axis("3x64", "4"), None);
         assert_eq!(axis("64", "1"), Some(Pictures::Whole));
-        assert_eq!(growing_axis(&[49, 1, 8], &[49, 2, 8]), Some(Pictures::Axis(1)));
+        assert_eq!(growing_axis(&[49, 1, 8], &[49, 2, 8]), counted(1));
         assert_eq!(growing_axis(&[64, 8], &[128, 8]), None);
         assert_eq!(growing_axis(&[8], &[8]), None);
         assert_eq!(growing_axis(&[1, 1], &[2, 2]), None);
@@ -514,8 +591,13 @@ mod tests {
     #[test]
     fn values_are_gathered_by_picture() {
         let values: Vec<i32> = (0..12).collect();
-        let ordered = in_picture_order(&values, &[2, 3, 2], Some(1));
+        let ordered = in_picture_order(&values, &[2, 3, 2], Some(Counted::axis(1)));
         assert_eq!(*ordered, [0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11]);
-        assert!(matches!(in_picture_order(&values, &[3, 4], Some(0)), Cow::Borrowed(_)));
+        // The same two rows and three pictures along one axis; and three pictures of two rows.
+        let merged =
+            |outer, inner| in_picture_order(&values, &[6, 2], Some(Counted { axis: 0, outer, inner })).to_vec();
+        assert_eq!(merged(2, 1), *ordered);
+        assert_eq!(merged(1, 2), values);
+        assert!(matches!(in_picture_order(&values, &[3, 4], Some(Counted::axis(0))), Cow::Borrowed(_)));
     }
 }

@@ -194,9 +194,9 @@ pub struct TensorHeader {
 }
 
 impl TensorHeader {
-    /// Number of values; a negative length counts as none.
+    /// Number of values; a negative length counts as none, and no number is too large.
     pub fn n_values(&self) -> usize {
-        self.dims.iter().map(|&n| usize::try_from(n).unwrap_or(0)).product()
+        self.dims.iter().map(|&n| usize::try_from(n).unwrap_or(0)).fold(1, usize::saturating_mul)
     }
 
     /// Bytes that the values take outside the file; `None` for text and for kinds that are not known here.
@@ -205,12 +205,54 @@ impl TensorHeader {
         let n = self.n_values() as u64;
         match self.data_type {
             2 | 3 | 9 | 17..=20 | 24 => Some(n),
-            4 | 5 | FLOAT16 | 16 => Some(2 * n),
-            FLOAT | 6 | 12 => Some(4 * n),
-            INT64 | DOUBLE | 13 | 14 => Some(8 * n),
-            15 => Some(16 * n),
+            4 | 5 | FLOAT16 | BFLOAT16 => Some(n.saturating_mul(2)),
+            FLOAT | 6 | 12 => Some(n.saturating_mul(4)),
+            INT64 | DOUBLE | 13 | 14 => Some(n.saturating_mul(8)),
+            15 => Some(n.saturating_mul(16)),
             21..=23 => Some(n.div_ceil(2)),
             _ => None,
+        }
+    }
+
+    /// Whether the shape is one, and the tensor in `bytes` holds as many values as it says; else what is wrong.
+    ///
+    /// Whatever takes memory for a weight may then go by its shape.
+    pub fn check(&self, bytes: &[u8]) -> Result<(), String> {
+        let shape = self.dims.iter().map(i64::to_string).collect::<Vec<_>>().join("x");
+        if self.dims.iter().any(|&n| n < 0) {
+            return Err(format!("its shape {shape} has a negative length"));
+        }
+        let exact = self.dims.iter().try_fold(1i64, |product, &n| product.checked_mul(n));
+        let Some(needed) = self.n_bytes().filter(|_| exact.is_some()) else {
+            return match exact {
+                Some(_) => Ok(()),
+                None => Err(format!("its shape {shape} is more values than can be counted")),
+            };
+        };
+        if self.location().is_some() {
+            return Ok(());
+        }
+        for field in fields(bytes) {
+            match field.map_err(|error| error.to_string())? {
+                (RAW_DATA, _, raw) if !raw.is_empty() && raw.len() as u64 != needed => {
+                    return Err(format!("its shape {shape} needs {needed} bytes, it holds {}", raw.len()));
+                }
+                (RAW_DATA, _, raw) if !raw.is_empty() => return Ok(()),
+                _ => {}
+            }
+        }
+        let tensor = Tensor::decode(bytes).map_err(|error| error.to_string())?;
+        let held = match self.data_type {
+            FLOAT => tensor.float_data.len(),
+            DOUBLE => tensor.double_data.len(),
+            INT64 => tensor.int64_data.len(),
+            // Bits of two small kinds, or values of other fields.
+            FLOAT16 | BFLOAT16 | 2..=6 | BOOL => tensor.int32_data.len(),
+            _ => return Ok(()),
+        };
+        match held == self.n_values() {
+            true => Ok(()),
+            false => Err(format!("its shape {shape} needs {} values, it holds {held}", self.n_values())),
         }
     }
 
@@ -270,6 +312,8 @@ pub const BOOL: i32 = 9;
 pub const FLOAT16: i32 = 10;
 /// `TensorProto.DataType` of a 64-bit float.
 pub const DOUBLE: i32 = 11;
+/// `TensorProto.DataType` of a 16-bit float with the exponent of a 32-bit one.
+pub const BFLOAT16: i32 = 16;
 
 /// Whether a `TensorProto.DataType` is a floating-point number that is handled here.
 pub fn is_float(data_type: i32) -> bool {
@@ -328,6 +372,9 @@ impl Tensor {
         })
     }
 }
+
+/// Field of `TensorProto` that holds values of any kind.
+const RAW_DATA: u32 = 9;
 
 /// Appends a field that holds a message (or bytes, or text).
 pub fn put_message(out: &mut Vec<u8>, tag: u32, message: &[u8]) {

@@ -134,6 +134,8 @@ pub enum Origin {
     HuggingFace,
     /// A timm `config.json`.
     Timm,
+    /// An open_clip `preprocess_cfg`.
+    OpenClip,
 }
 
 impl Origin {
@@ -143,6 +145,7 @@ impl Origin {
             Self::Preset(preset) => preset.name(),
             Self::HuggingFace => "huggingface",
             Self::Timm => "timm",
+            Self::OpenClip => "open_clip",
         }
     }
 }
@@ -153,6 +156,7 @@ impl fmt::Display for Origin {
             Self::Preset(preset) => write!(f, "preset {}", preset.name()),
             Self::HuggingFace => f.write_str("the Hugging Face configuration"),
             Self::Timm => f.write_str("the timm configuration"),
+            Self::OpenClip => f.write_str("the open_clip configuration"),
         }
     }
 }
@@ -243,6 +247,7 @@ impl Preset {
             mean: [0.0; 3],
             std: [1.0; 3],
             color: Color::Rgb,
+            grey: false,
         };
         match self {
             Self::Imagenet => Preprocessing {
@@ -356,6 +361,8 @@ pub struct Preprocessing {
     pub std: [f32; 3],
     /// Colour order of the model.
     pub color: Color,
+    /// Meant for networks of one grey channel alone.
+    pub grey: bool,
 }
 
 impl Preprocessing {
@@ -482,7 +489,12 @@ impl Preprocessing {
             Resize::Keep => "no resize".to_string(),
             resize => format!("resize {resize} {}", self.interpolation.name()),
         };
-        let crop = self.crop.map_or("no crop".to_string(), |crop| format!("crop {crop}"));
+        // With an odd number of pixels to spare the rules differ by one.
+        let offset = match self.crop_rule {
+            CropRule::HalfEven => "",
+            CropRule::Floor => " (offset rounded down)",
+        };
+        let crop = self.crop.map_or("no crop".to_string(), |crop| format!("crop {crop}{offset}"));
         let scale = match self.scale {
             Scale::Divide(divisor) => format!("x / {divisor}"),
             Scale::Multiply(factor) => format!("x * {factor}"),
@@ -490,6 +502,39 @@ impl Preprocessing {
         let list = |values: [f32; 3]| values.map(|v| v.to_string()).join(",");
         let color = self.color.name();
         format!("{resize}, {crop}, ({scale} - {}) / {}, {color}", list(self.mean), list(self.std))
+    }
+
+    /// Why these steps cannot be followed for a network of so many channels.
+    pub fn misfit(&self, channels: usize) -> Option<String> {
+        let equal = |values: [f32; 3]| values[0] == values[1] && values[1] == values[2];
+        match channels {
+            1 if !equal(self.mean) || !equal(self.std) => Some(format!(
+                "the network takes 1 channel (grey), but {} has a mean and std for each of 3 colours; \
+                 give those of grey: --mean M --std S (or --preprocess raw01, tf ...)",
+                self.origin
+            )),
+            1 if self.color == Color::Bgr => {
+                Some("the network takes 1 channel (grey), which has no order of colours; leave out --color bgr".into())
+            }
+            3 if self.grey => Some(format!(
+                "{} is for pictures of 1 channel (grey), the network takes 3; choose another with --preprocess",
+                self.origin
+            )),
+            _ => None,
+        }
+    }
+
+    /// Whether these steps and the others give the same numbers but for the last digits: `x / 255` and `x * (1 / 255)`
+    /// are the same here.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let border = |steps: &Self| matches!(steps.resize, Resize::Within(_)).then_some(steps.border);
+        let scaled = |steps: &Self| (steps.scale.divisor(), steps.mean, steps.std, steps.color, steps.grey);
+        let placed = |steps: &Self| (steps.resize, steps.crop, steps.crop.map(|_| steps.crop_rule));
+        let resized = |steps: &Self| (steps.resize != Resize::Keep).then_some(steps.interpolation);
+        placed(self) == placed(other)
+            && resized(self) == resized(other)
+            && border(self) == border(other)
+            && scaled(self) == scaled(other)
     }
 
     /// Whether the network gets the grey levels themselves.
@@ -500,12 +545,25 @@ impl Preprocessing {
     }
 }
 
-/// Writes a fitted picture into its place in a batch: `out` holds `3 * height * width` values.
+/// Writes a fitted picture into its place in a batch: `out` holds `height * width` values of each channel.
 ///
-/// `tables` are indexed by red, green, blue; `color` and `layout` say where each goes.
-pub fn arrange<T: Copy>(picture: &Picture, tables: &[[T; 256]; 3], color: Color, layout: Layout, out: &mut [T]) {
+/// `tables` are indexed by red, green, blue; `color` and `layout` say where each goes. Where there is one channel
+/// (`channels` is 1) the picture is grey, and the first of its equal colours is written.
+pub fn arrange<T: Copy>(
+    picture: &Picture,
+    tables: &[[T; 256]; 3],
+    color: Color,
+    (layout, channels): (Layout, usize),
+    out: &mut [T],
+) {
     let n_pixels = picture.width * picture.height;
-    debug_assert_eq!(out.len(), n_pixels * 3);
+    debug_assert_eq!(out.len(), n_pixels * channels);
+    if channels == 1 {
+        for (value, pixel) in out.iter_mut().zip(picture.rgb.as_chunks::<3>().0) {
+            *value = tables[0][usize::from(pixel[0])];
+        }
+        return;
+    }
     for (colour, table) in tables.iter().enumerate() {
         let plane = match color {
             Color::Rgb => colour,
@@ -656,12 +714,16 @@ mod tests {
         let tables: [[u8; 256]; 3] = [std::array::from_fn(|level| level as u8); 3];
         let arranged = |color, layout| {
             let mut out = [0u8; 6];
-            arrange(&picture, &tables, color, layout, &mut out);
+            arrange(&picture, &tables, color, (layout, 3), &mut out);
             out
         };
         assert_eq!(arranged(Color::Rgb, Layout::Nchw), [1, 4, 2, 5, 3, 6]);
         assert_eq!(arranged(Color::Bgr, Layout::Nchw), [3, 6, 2, 5, 1, 4]);
         assert_eq!(arranged(Color::Rgb, Layout::Nhwc), [1, 2, 3, 4, 5, 6]);
         assert_eq!(arranged(Color::Bgr, Layout::Nhwc), [3, 2, 1, 6, 5, 4]);
+        let grey = Picture { width: 2, height: 1, rgb: vec![7, 7, 7, 8, 8, 8] };
+        let mut out = [0u8; 2];
+        arrange(&grey, &tables, Color::Rgb, (Layout::Nhwc, 1), &mut out);
+        assert_eq!(out, [7, 8]);
     }
 }

@@ -3,26 +3,32 @@
 use crate::altered::Viewing;
 use crate::args::{Args, BatchSize};
 use crate::bad_pictures::{BadImage, BadPictures, with_nan_rows};
+use crate::company::{Kind, Verdict};
+use crate::coupling::{tainted, without_coupled};
 use crate::dedup::{Candidate, repeated};
 use crate::device::{self, Device, DeviceChoice, Execution};
 use crate::doctor::{self, Watched};
 use crate::feed::{Feed, PictureFacts, prepare_ahead};
+use crate::foreign;
 use crate::graph::Graph;
 use crate::headers;
 use crate::images::{PicturesDigest, Stimulus, digest_text, list};
 use crate::inputs::PictureInput;
-use crate::layers::{Choice, Chosen, addresses, choose};
+use crate::layers::{Choice, Chosen, addresses, choose, is_too_long};
 use crate::listing::{COLUMNS, list_layers};
-use crate::network::{Element, Network, TensorInfo, shape_text};
+use crate::network::{Element, Network, Proof, TensorInfo, shape_text};
+use crate::noted::Noted;
+use crate::omitted::{check_inputs, mended};
 use crate::picture::{Grey16, Reading};
 use crate::preprocess::{Preprocessing, Resize, Size};
+use crate::probe::{self, Diagnosis};
 use crate::projection::{FitRows, Projection, Wide};
 use crate::resume::{Done, Journal, check_pictures, is_complete};
 use crate::runtime::Runtime;
 use crate::sinks::{InputDump, LayerLabel, Sinks, files_in, make_folder};
 use crate::steps::{self, Steps};
 use crate::units;
-use crate::weight_files::weight_files;
+use crate::weight_files::{weight_files, with_links_followed};
 use anyhow::{Context, Result, bail, ensure};
 use cli::{Input, Job, Output, Shard, TableWriter};
 use npy_stream::Block;
@@ -46,10 +52,12 @@ pub fn run(args: Args) -> Result<()> {
     let model_name = args.model.display().to_string();
     if args.list_layers {
         let output = Output::text(args.common.output.as_deref())?;
-        let graph = read_model(&job, &args.model)?;
+        let (graph, folder) = read_model(&job, &args.model)?;
+        check_inputs(&graph).with_context(|| model_name.clone())?;
         let runtime = Runtime::load(args.onnxruntime.as_deref())?;
         let table = TableWriter::new(output, args.format, &COLUMNS)?;
-        return list_layers(&job, &graph, &runtime, folder_of(&args.model), table)
+        return list_layers(&job, &graph, &runtime, &folder, table)
+            .inspect(|_| runtime.report(&job))
             .with_context(|| model_name)?
             .into_inner()
             .commit(&job);
@@ -92,10 +100,11 @@ pub fn run(args: Args) -> Result<()> {
         Some(size) => size,
         None => headers::check(stimuli, &steps, &reading)?,
     };
-    let mut graph = read_model(&job, &args.model)?;
+    let (mut graph, folder) = read_model(&job, &args.model)?;
     let Chosen { choices, notes } =
         choose(&layer_addresses(&job, &args)?, &graph).with_context(|| model_name.clone())?;
     notes.iter().for_each(|note| job.note(note));
+    let choices = without_coupled(&job, &graph, choices, &args.set).with_context(|| model_name.clone())?;
     let wanted: Vec<String> = choices.iter().map(|choice| choice.tensor.clone()).collect();
 
     let runtime = Runtime::load(args.onnxruntime.as_deref())?;
@@ -107,7 +116,7 @@ pub fn run(args: Args) -> Result<()> {
             &args,
             &runtime,
             &execution,
-            graph,
+            (graph, &folder),
             &wanted,
             &Shown { steps: &steps, reading, size, listed: &listed },
         )
@@ -115,23 +124,26 @@ pub fn run(args: Args) -> Result<()> {
     }
     // From here on the part that the layers need is the graph; the file's bytes go.
     let graph = graph.cut_to(&wanted).and_then(Graph::read).with_context(|| model_name.clone())?;
-    for file in weight_files(&graph, folder_of(&args.model)).with_context(|| model_name.clone())? {
+    check_inputs(&graph).with_context(|| model_name.clone())?;
+    for file in weight_files(&graph, &folder).with_context(|| model_name.clone())? {
         // Opened for the record alone: the runtime reads it.
         job.open(&Input::File(file))?;
     }
-    let mut network = Network::open(&runtime, graph.bytes(), folder_of(&args.model), &execution, &args.inputs())
+    let mut network = Network::open(&runtime, graph.bytes(), &folder, &execution, &args.inputs())
         .with_context(|| model_name.clone())?;
     check_input(&network, &steps, size).with_context(|| model_name.clone())?;
-    let unusable = network.settle(size).with_context(|| model_name.clone())?;
+    let unusable =
+        prove(&job, &args, &graph, (&mut network, &runtime, &execution, &folder), &choices, (&steps, size, stimuli))
+            .with_context(|| model_name.clone())?;
     let mut kept = usable(&job, &choices, unusable).with_context(|| model_name.clone())?;
+    runtime.report(&job);
     if args.dedup {
         kept = without_repeated(&job, &graph, &choices, &mut network, size, kept)?;
     }
     let traced = args.units.needs_axes().then(|| {
-        let traced =
-            units::traced(&graph, &wanted, (&runtime, &execution, folder_of(&args.model)), &args.inputs(), size);
+        let traced = units::traced(&graph, &wanted, (&runtime, &execution, &folder), &args.inputs(), size);
         let report = |error| {
-            job.note(format_args!(
+            job.warn(format_args!(
                 "the axes cannot be followed through the graph ({error:#}); they are taken by their number"
             ))
         };
@@ -161,7 +173,10 @@ pub fn run(args: Args) -> Result<()> {
     record(&job, &chosen, &input, size, batch, &runtime, &execution);
     job.record(
         "reading",
-        json!({ "exif": reading.exif, "grey16": reading.grey16.name(), "bad_image": args.bad_image().name() }),
+        json!({
+            "exif": reading.exif, "grey16": reading.grey16.name(), "bad_image": args.bad_image().name(),
+            "background": reading.background
+        }),
     );
     job.record("units", args.units.record());
     let labels: Vec<LayerLabel> = kept.iter().map(|&i| label(&choices[i].name, &network.layers[i].tensor)).collect();
@@ -170,6 +185,18 @@ pub fn run(args: Args) -> Result<()> {
         (None, Some(file)) if args.resume => vec![file.clone()],
         _ => Vec::new(),
     };
+    let long: Vec<&str> = labels
+        .iter()
+        .map(|label| label.name.as_str())
+        .filter(|name| args.out_dir.is_some() && is_too_long(name))
+        .collect();
+    if let Some(first) = long.first() {
+        job.note(format_args!(
+            "{} layer names are too long for a file and shortened there, such as {:?}...; the sidecars have them whole",
+            long.len(),
+            first.chars().take(40).collect::<String>()
+        ));
+    }
     let mut journal = None;
     if args.resume {
         match open_journal(&job, &args, &labels, stimuli, &files)? {
@@ -200,7 +227,7 @@ pub fn run(args: Args) -> Result<()> {
         }
         sinks.describe(slot, facts);
     }
-    let mut dump = dump.map(|output| InputDump::new(output, stimuli.len(), size)).transpose()?;
+    let mut dump = dump.map(|output| InputDump::new(output, stimuli.len(), size, input.channels)).transpose()?;
 
     let with_sidecar = args.common.output.is_some() || args.out_dir.is_some() || dump.is_some();
     let feed = Feed::new(&steps, &input, size, with_sidecar).reading(reading, args.bad_image());
@@ -234,6 +261,7 @@ pub fn run(args: Args) -> Result<()> {
         Ok(())
     })?;
     drop(progress);
+    runtime.report(&job);
 
     seen.report(&job, stimuli.len(), reading);
     seen.bad.report(&job, stimuli.len());
@@ -363,11 +391,10 @@ fn altered(
     args: &Args,
     runtime: &Runtime,
     execution: &Execution,
-    mut graph: Graph,
+    (mut graph, folder): (Graph, &Path),
     wanted: &[String],
     shown: &Shown<'_>,
 ) -> Result<Graph> {
-    let folder = folder_of(&args.model);
     for file in weight_files(&graph, folder)? {
         job.open(&Input::File(file))?;
     }
@@ -411,11 +438,17 @@ fn execution(job: &Job, args: &Args, runtime: &Runtime) -> Result<Execution> {
     Ok(Execution { device, tf32: args.tf32, threads: job.n_threads() })
 }
 
-fn read_model(job: &Job, path: &Path) -> Result<Graph> {
+/// The network, and the folder in which weights outside its file lie.
+fn read_model(job: &Job, path: &Path) -> Result<(Graph, PathBuf)> {
     let mut bytes = Vec::new();
     let name = || path.display().to_string();
     job.open(&Input::File(path.to_path_buf()))?.reader().read_to_end(&mut bytes).with_context(name)?;
-    Graph::read(bytes).with_context(name)
+    if let Some(refusal) = foreign::refusal(&bytes, foreign::Wanted::Model) {
+        bail!("{}: {refusal}", path.display());
+    }
+    let graph = Graph::read(bytes).with_context(name)?;
+    let (graph, folder) = with_links_followed(graph, folder_of(path)).with_context(name)?;
+    Ok((mended(job, graph).with_context(name)?, folder))
 }
 
 /// Where weights that are not in the file itself lie.
@@ -432,6 +465,9 @@ fn label(name: &str, tensor: &TensorInfo) -> LayerLabel {
 
 fn check_input(network: &Network, steps: &Preprocessing, size: Size) -> Result<()> {
     let input = &network.input;
+    if let Some(misfit) = steps.misfit(input.channels) {
+        bail!("{misfit}");
+    }
     ensure!(
         input.takes(size),
         "the network takes {}x{} pixels, preprocessing makes {size}; set --resize and --crop",
@@ -444,6 +480,60 @@ fn check_input(network: &Network, steps: &Preprocessing, size: Size) -> Result<(
         steps.origin
     );
     Ok(())
+}
+
+/// Shows that each row of each layer is one picture's, or says why it is not.
+fn prove(
+    job: &Job,
+    args: &Args,
+    graph: &Graph,
+    (network, runtime, execution, folder): (&mut Network, &Runtime, &Execution, &Path),
+    choices: &[Choice],
+    (steps, size, stimuli): (&Preprocessing, Size, &[Stimulus]),
+) -> Result<Vec<Option<String>>> {
+    let input = network.input.clone();
+    let feed = Feed::new(steps, &input, size, false).reading(args.reading(), args.bad_image());
+    let (probe, picture) = probe::probe(&feed, stimuli, size)?;
+    let batch = match args.batch {
+        BatchSize::Pictures(n) => n,
+        BatchSize::Auto => DEFAULT_BATCH,
+    };
+    let precision = probe::precision(graph, execution.tf32)?;
+    let Proof { verdicts, one_at_a_time } = network.prove(&probe, size, batch, precision)?;
+    if let Some(why) = one_at_a_time {
+        job.note(format_args!("the network can only run one picture at a time, whatever its input says ({why})"));
+    }
+    let diagnosis = |layer: &str| {
+        let open = |graph: &Graph| Network::open(runtime, graph.bytes(), folder, execution, &args.inputs());
+        probe::diagnose(graph, layer, open, (&probe, size, batch), precision)
+    };
+    // One picture at a time meets no other.
+    let alone = matches!(args.batch, BatchSize::Pictures(1)) && input.batch.fixed().is_none();
+    let mut unusable = Vec::new();
+    for (choice, verdict) in choices.iter().zip(verdicts) {
+        unusable.push(match verdict {
+            Verdict::Fine => None,
+            Verdict::NoRows { reason, .. } if choice.named => {
+                Some(format!("{reason}{}", probe::nearest_text(&diagnosis(&choice.tensor))))
+            }
+            Verdict::NoRows { reason, .. } => Some(reason),
+            Verdict::Coupled(Kind::Company | Kind::Size, _) if alone => {
+                job.note(format_args!(
+                    "layer \"{}\" depends on the pictures that are run together; each is run alone",
+                    choice.name
+                ));
+                None
+            }
+            Verdict::Coupled(kind, found) => {
+                let diagnosis = match choice.named {
+                    true => diagnosis(&choice.tensor),
+                    false => Diagnosis { culprit: None, nearest: None },
+                };
+                Some(probe::refusal(&choice.name, &picture, kind, found, &diagnosis))
+            }
+        });
+    }
+    Ok(unusable)
 }
 
 /// The layers that give rows. One that was named and cannot is an error; one met by a glob is left out.
@@ -475,7 +565,7 @@ fn examine_network(job: &Job, args: &Args) -> Result<()> {
         job.open(labels)?.reader().read_to_string(&mut text).with_context(|| labels.to_string())?;
     }
     let labels: Vec<String> = text.lines().map(|line| line.trim().to_string()).collect();
-    let graph = read_model(job, &args.model)?;
+    let (graph, folder) = read_model(job, &args.model)?;
     let mut wanted = match args.layer.as_slice() {
         [] => Vec::new(),
         layers => {
@@ -488,12 +578,18 @@ fn examine_network(job: &Job, args: &Args) -> Result<()> {
     let asked = !wanted.is_empty();
     wanted.extend(graph.outputs().iter().filter(|output| !wanted.contains(output)).cloned().collect::<Vec<_>>());
     let graph = Graph::read(graph.cut_to(&wanted)?)?;
-    for file in weight_files(&graph, folder_of(&args.model))? {
+    check_inputs(&graph)?;
+    if let Some((name, why)) =
+        wanted.iter().find_map(|name| Some((name, tainted(&graph, &args.set).remove(name.as_str())?)))
+    {
+        bail!("layer \"{name}\" depends on {why}");
+    }
+    for file in weight_files(&graph, &folder)? {
         job.open(&Input::File(file))?;
     }
     let runtime = Runtime::load(args.onnxruntime.as_deref())?;
     let execution = execution(job, args, &runtime)?;
-    let mut network = Network::open(&runtime, graph.bytes(), folder_of(&args.model), &execution, &args.inputs())?;
+    let mut network = Network::open(&runtime, graph.bytes(), &folder, &execution, &args.inputs())?;
     let size = match (network.input.height.fixed(), network.input.width.fixed(), own.fixed_size()) {
         (Some(height), Some(width), _) => Size { height, width },
         (_, _, Some(size)) => size,
@@ -615,7 +711,7 @@ fn batch_size(
 /// Bytes of one picture as input and in the layers `kept`, as f4.
 fn bytes_per_picture(network: &mut Network, size: Size, kept: &[usize]) -> Result<usize> {
     let n_units = network.n_units(size)?;
-    Ok(4 * (3 * size.height * size.width + kept.iter().map(|&i| n_units[i]).sum::<usize>()))
+    Ok(4 * (network.input.channels * size.height * size.width + kept.iter().map(|&i| n_units[i]).sum::<usize>()))
 }
 
 /// What was met in the pictures.
@@ -624,6 +720,7 @@ struct Seen {
     n: usize,
     deep_grey: usize,
     padded: usize,
+    noted: Noted,
     bad: BadPictures,
     digest: PicturesDigest,
 }
@@ -636,6 +733,7 @@ impl Seen {
             n: done.rows,
             deep_grey: count("deep_grey"),
             padded: count("padded"),
+            noted: Noted::from_json(&done.seen["noted"]),
             bad: BadPictures::from_json(&done.seen["bad"]),
             ..Self::default()
         };
@@ -646,7 +744,10 @@ impl Seen {
     }
 
     fn to_json(&self) -> Value {
-        json!({ "deep_grey": self.deep_grey, "padded": self.padded, "bad": self.bad.to_json() })
+        json!({
+            "deep_grey": self.deep_grey, "padded": self.padded, "noted": self.noted.to_json(),
+            "bad": self.bad.to_json()
+        })
     }
 
     fn add(&mut self, facts: &[PictureFacts], stimuli: &[Stimulus]) {
@@ -654,11 +755,13 @@ impl Seen {
         for (facts, stimulus) in facts.iter().zip(stimuli) {
             self.deep_grey += usize::from(facts.deep_grey);
             self.padded += usize::from(facts.padded);
+            self.noted.add(facts, &stimulus.path);
             self.digest.add(&digest_text(&facts.digest), &stimulus.id);
         }
     }
 
     fn report(&self, job: &Job, n: usize, reading: Reading) {
+        self.noted.report(job, n, &reading);
         if self.deep_grey > 0 {
             let done = match reading.grey16 {
                 Grey16::High => "their high byte was taken (Pillow clips them at 255: --grey16 clip)",

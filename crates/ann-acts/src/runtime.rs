@@ -4,11 +4,13 @@
 //! that name the `ort` crate.
 
 use anyhow::{Context, Result, anyhow, ensure};
+use cli::Job;
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 use std::env;
 use std::ffi::{CStr, c_char, c_void};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 const LIBRARY: &str = "libonnxruntime.so";
 
@@ -41,11 +43,22 @@ impl Runtime {
             .map_err(|error| anyhow!("{}: {error}", path.display()))?
             .with_name("ann-acts")
             .with_telemetry(false)
+            .with_logger(Arc::new(|level, _, _, _, message| {
+                if matches!(level, LogLevel::Error | LogLevel::Fatal) {
+                    keep(message);
+                }
+            }))
             .build()
             .map_err(plain)
             .with_context(|| path.display().to_string())?;
         environment.set_log_level(LogLevel::Error);
         Ok(Self { environment, version, path })
+    }
+
+    /// Says what ONNX Runtime has said of itself since it was last asked, each thing once.
+    pub fn report(&self, job: &Job) {
+        let said = std::mem::take(&mut *messages());
+        said.iter().for_each(|message| job.note(format_args!("ONNX Runtime: {message}")));
     }
 
     pub(crate) fn environment(&self) -> &Environment {
@@ -104,16 +117,44 @@ fn library_version(path: &Path) -> Result<String> {
     }
 }
 
+/// What ONNX Runtime has said of itself: it speaks from threads of its own, and at times that it chooses.
+static MESSAGES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn messages() -> std::sync::MutexGuard<'static, Vec<String>> {
+    MESSAGES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn keep(message: &str) {
+    let message = plain_text(message);
+    let mut messages = messages();
+    if !messages.contains(&message) {
+        messages.push(message);
+    }
+}
+
 /// An error of the bindings as one line, without the place in ONNX Runtime's source that it comes from.
+///
+/// What the runtime said of it besides is the same once more, and is forgotten.
 pub(crate) fn plain<R>(error: ort::Error<R>) -> anyhow::Error {
+    messages().clear();
     anyhow!("{}", plain_text(error.message()))
 }
 
 /// The first line, from behind `[ONNXRuntimeError] : 1 : FAIL : ` on where that stands in it.
-fn plain_text(message: &str) -> &str {
+fn plain_text(message: &str) -> String {
     let line = message.lines().next().unwrap_or(message);
     let said = line.rsplit_once("[ONNXRuntimeError] : ").and_then(|(_, rest)| rest.splitn(3, " : ").nth(2));
-    said.unwrap_or(line).trim()
+    without_source(said.unwrap_or(line).trim())
+}
+
+/// Without the place in the source and the condition that did not hold, behind which stands what is wrong.
+fn without_source(text: &str) -> String {
+    match (text.find("/onnxruntime_src/"), text.find(" was false. ")) {
+        (Some(start), Some(end)) if start < end => {
+            format!("{}{}", &text[..start], text[end + " was false. ".len()..].trim_end())
+        }
+        _ => text.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -125,5 +166,7 @@ mod tests {
         let long = "/a/b.cc:20 onnxruntime::X() [ONNXRuntimeError] : 1 : FAIL : Failed to load y : z\nmore";
         assert_eq!(plain_text(long), "Failed to load y : z");
         assert_eq!(plain_text(" plain \nmore"), "plain");
+        let source = "Status Message: /onnxruntime_src/a.h:9 X::Y(int) a == b was false. The shapes differ.";
+        assert_eq!(plain_text(source), "Status Message: The shapes differ.");
     }
 }

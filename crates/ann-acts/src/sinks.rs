@@ -302,9 +302,9 @@ pub struct InputDump {
 }
 
 impl InputDump {
-    /// A matrix of `n_rows` pictures of `size`, three colours each.
-    pub fn new(output: Output, n_rows: usize, size: Size) -> Result<Self> {
-        let n_values = size.height * size.width * 3;
+    /// A matrix of `n_rows` pictures of `size`, so many channels each.
+    pub fn new(output: Output, n_rows: usize, size: Size, channels: usize) -> Result<Self> {
+        let n_values = size.height * size.width * channels;
         Ok(Self { rows: RowWriter::new(output, n_rows, n_values, Dtype::F4)?, n_values })
     }
 

@@ -1,12 +1,14 @@
 //! Which steps a run takes: those named, those of the file beside the model, or torchvision's.
 
 use crate::args::{Args, PreprocessName};
+use crate::beside::{Beside, Nearby, beside};
 use crate::inputs::PictureInput;
-use crate::model_config::{beside, parse};
+use crate::model_config::parse;
 use crate::preprocess::{Preprocessing, Preset, Scale, Size};
 use anyhow::{Context, Result};
 use cli::{Input, Job};
 use serde_json::{Value, json};
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -20,18 +22,24 @@ pub struct Steps {
 
 /// The steps that the command line names, else the model's own, else torchvision's; with what it changes.
 ///
-/// What was not named on the command line is said on stderr. A configuration file becomes an input of the job.
+/// What was not named on the command line is said on stderr, even under `--quiet`: it changes every number. A
+/// configuration file becomes an input of the job.
 pub fn choose(args: &Args, job: &Job) -> Result<Steps> {
-    let (base, config) = match &args.preprocess {
-        Some(PreprocessName::Preset(preset)) => (preset.steps(), None),
-        Some(PreprocessName::File(path)) => read(job, path)?,
-        None => match beside(&args.model) {
-            Some(path) => read(job, &path)?,
-            None => {
-                job.note("no --preprocess given; taking imagenet (say --preprocess imagenet to silence this)");
-                (Preset::Imagenet.steps(), None)
-            }
-        },
+    let found = match args.preprocess {
+        None => beside(&args.model),
+        Some(_) => Beside::default(),
+    };
+    let (base, config) = match (&args.preprocess, found.configs.first()) {
+        (Some(PreprocessName::Preset(preset)), _) => (preset.steps(), None),
+        (Some(PreprocessName::File(path)), _) => read(job, path)?,
+        (None, Some(own)) => read(job, &own.path)?,
+        (None, None) => {
+            job.warn(
+                "no --preprocess given; taking imagenet, as no configuration lies beside the model \
+                 (say --preprocess imagenet to silence this)",
+            );
+            (Preset::Imagenet.steps(), None)
+        }
     };
     let name = || config.as_ref().map(|(path, _)| path.display().to_string());
     let preprocessing = base.with(args.overrides());
@@ -40,10 +48,40 @@ pub fn choose(args: &Args, job: &Job) -> Result<Steps> {
         None => preprocessing?,
     };
     if let Some((path, kind)) = &config {
-        let how = if args.preprocess.is_some() { "" } else { "no --preprocess given; taking " };
-        job.note(format_args!("{how}{} ({kind}): {}", path.display(), preprocessing.summary()));
+        let (path, summary) = (path.display(), preprocessing.summary());
+        match found.configs.first() {
+            Some(own) => job.warn(format_args!(
+                "no --preprocess given; taking {path} ({kind}), which lies {}: {summary}",
+                own.place
+            )),
+            None => job.note(format_args!("{path} ({kind}): {summary}")),
+        }
     }
+    not_followed(job, &found, &base);
     Ok(Steps { preprocessing, config })
+}
+
+/// Says which files near the model are not followed although they look like preprocessing, and what could be done.
+fn not_followed(job: &Job, found: &Beside, base: &Preprocessing) {
+    let rivals = found.configs.iter().skip(1).map(|nearby| (nearby, true));
+    for (Nearby { path, place }, is_rival) in rivals.chain(found.others.iter().map(|nearby| (nearby, false))) {
+        let shown = path.display();
+        let steps = match fs::read_to_string(path) {
+            Ok(_) if path.extension().is_none_or(|extension| extension != "json") => Err("it is not JSON".to_string()),
+            Ok(text) => parse(&text).map(|config| config.steps).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match steps {
+            Ok(steps) if is_rival && steps.is_same(base) => {}
+            Ok(steps) => job.warn(format_args!(
+                "{shown}, {place}, is not followed: {}; --preprocess {shown} takes it",
+                steps.summary()
+            )),
+            Err(error) => job.warn(format_args!(
+                "{shown}, {place}, looks like preprocessing and is not followed: {error}"
+            )),
+        }
+    }
 }
 
 fn read(job: &Job, path: &Path) -> Result<(Preprocessing, Option<(PathBuf, String)>)> {

@@ -87,9 +87,9 @@ impl Twin {
             n_weights > 0,
             "--untrained: no kernel and no matrix was found in this network, nothing would be drawn anew"
         );
-        let n_bytes: usize = roles.weights.iter().map(|w| n_values(w) * 4).sum();
+        let n_bytes = roles.weights.iter().fold(0usize, |all, w| all.saturating_add(n_values(w).saturating_mul(4)));
         ensure!(
-            n_bytes + graph.bytes().len() < MOST_BYTES,
+            n_bytes.saturating_add(graph.bytes().len()) < MOST_BYTES,
             "--untrained: {n_bytes} bytes of weights; up to {MOST_BYTES} can be drawn anew"
         );
         let drawn: Vec<Result<Tensor>> = roles
@@ -177,7 +177,7 @@ fn put(edit: &mut Edit, weight: &Weight, tensor: Tensor) {
 }
 
 fn n_values(weight: &Weight) -> usize {
-    weight.dims.iter().map(|&n| usize::try_from(n).unwrap_or(0)).product()
+    weight.dims.iter().map(|&n| usize::try_from(n).unwrap_or(0)).fold(1, usize::saturating_mul)
 }
 
 fn draw(graph: &Graph, folder: &Path, weight: &Weight, untrained: Untrained, stream: u64) -> Result<Tensor> {

@@ -1,10 +1,79 @@
 //! Weights that lie in files beside the model.
 
 use crate::graph::Graph;
+use crate::onnx::{Entry, TensorHeader, fields, put_message};
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use prost::Message;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+
+/// The graph and its folder with links followed: weights that a cache keeps elsewhere and only links to.
+///
+/// ONNX Runtime reads no file outside the model's folder, and takes a link for what it leads to. So the graph names the files
+/// that the links lead to, and the folder is one that holds them all.
+pub fn with_links_followed(graph: Graph, folder: &Path) -> Result<(Graph, PathBuf)> {
+    let mut real: BTreeMap<String, PathBuf> = BTreeMap::new();
+    let mut leaves = false;
+    let home = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
+    for header in graph.initializers()? {
+        let Some(location) = header.location() else { continue };
+        let inside =
+            Path::new(location).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        // What is not there, or named where nothing is read, is told with its own name later.
+        if let (true, Ok(path)) = (inside, fs::canonicalize(folder.join(location))) {
+            leaves |= !path.starts_with(&home);
+            real.insert(location.to_string(), path);
+        } else {
+            return Ok((graph, folder.to_path_buf()));
+        }
+    }
+    if !leaves {
+        return Ok((graph, folder.to_path_buf()));
+    }
+    let mut common: PathBuf = real.values().next().and_then(|path| path.parent()).unwrap_or(&home).to_path_buf();
+    while !real.values().all(|path| path.starts_with(&common)) && common.pop() {}
+    let graph = graph.with_graph_bytes(|bytes| {
+        let mut changed = Vec::with_capacity(bytes.len());
+        for field in fields(bytes) {
+            let (tag, whole, payload) = field?;
+            let location = match tag {
+                INITIALIZER => TensorHeader::decode(payload)?.location().map(String::from),
+                _ => None,
+            };
+            match location.and_then(|location| real.get(&location)?.strip_prefix(&common).ok()?.to_str()) {
+                Some(new) => put_message(&mut changed, INITIALIZER, &moved(payload, new)?),
+                None => changed.extend_from_slice(whole),
+            }
+        }
+        Ok(changed)
+    })?;
+    Ok((graph, common))
+}
+
+/// A tensor whose values lie in another file.
+fn moved(tensor: &[u8], location: &str) -> Result<Vec<u8>, prost::DecodeError> {
+    let mut changed = Vec::with_capacity(tensor.len());
+    for field in fields(tensor) {
+        let (tag, whole, payload) = field?;
+        match tag {
+            EXTERNAL_DATA => {
+                let mut entry = Entry::decode(payload)?;
+                if entry.key == "location" {
+                    entry.value = location.to_string();
+                }
+                put_message(&mut changed, EXTERNAL_DATA, &entry.encode_to_vec());
+            }
+            _ => changed.extend_from_slice(whole),
+        }
+    }
+    Ok(changed)
+}
+
+/// Field of `GraphProto` that holds weights.
+const INITIALIZER: u32 = 5;
+/// Field of `TensorProto` that says where its values lie.
+const EXTERNAL_DATA: u32 = 13;
 
 /// The files in `folder` that hold weights of the graph, each there and as long as the graph needs it.
 ///

@@ -3,7 +3,7 @@
 use crate::VoxelArgs;
 use anyhow::{Context, Result, anyhow, bail};
 use cli::{Cell, Job, Output, TableWriter};
-use labelled_inputs::{NamedArray, NamedMatrix, Names, read_arrays, read_table, tell_apart};
+use labelled_inputs::{NamedArray, NamedMatrix, Names, read_arrays, read_levels, read_table, tell_apart};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Matrix};
 use reliability::reliability_of_averages;
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &VoxelArgs) -> Result<()> {
     }
 
     let columns =
-        ["array", "voxel", "n_stimuli", "n_trials", "ncsnr", "noise_ceiling", "reliability", "r_max", "reason"];
+        ["array", "voxel", "n_stimuli", "n_trials", "ncsnr", "noise_ceiling", "r_halves", "reliability", "r_max", "reason"];
     let mut table = TableWriter::new(out, args.format, &columns)?;
     for array in &done {
         for (voxel, ceiling) in array.voxels.iter().enumerate() {
@@ -35,6 +35,7 @@ pub(crate) fn run(args: &VoxelArgs) -> Result<()> {
                 whole(array.n_trials),
                 ceiling.ncsnr.into(),
                 ceiling.noise_ceiling.into(),
+                ceiling.r_halves.into(),
                 ceiling.reliability.into(),
                 ceiling.r_max.into(),
                 ceiling.reason.map(Reason::as_str).into(),
@@ -54,6 +55,7 @@ struct Ceilings {
 struct Voxel {
     ncsnr: f64,
     noise_ceiling: f64,
+    r_halves: f64,
     reliability: f64,
     r_max: f64,
     reason: Option<Reason>,
@@ -107,6 +109,7 @@ where
     let voxel = |(ceiling, half): (&NoiseCeiling, &SplitHalf)| Voxel {
         ncsnr: ceiling.ncsnr,
         noise_ceiling: ceiling.reliability,
+        r_halves: half.r,
         reliability: half.reliability,
         r_max: half.r_max,
         reason: ceiling.reason.or(half.reason),
@@ -117,7 +120,10 @@ where
 /// The level of `column` for every trial, as numbers.
 fn sessions(job: &Job, args: &VoxelArgs, table: &Table, column: &str, trials: &NamedMatrix) -> Result<Vec<usize>> {
     let name = args.stimuli.as_ref().map(ToString::to_string).unwrap_or_default();
-    let levels = table.column(column).with_context(|| name.clone())?;
+    let levels = read_levels(job, table, &name, column)?;
+    if let Some(row) = levels.iter().position(String::is_empty) {
+        bail!("{name}: row {row} has no session in column {column:?}; every trial needs one");
+    }
     // Unlike a stimulus table this one has a row per trial, so an id may stand in several.
     let (_, ids) = table.ids().with_context(|| name.clone())?;
     // A session is a trial's, not a picture's: ids alone cannot say which presentation a row of another order is.

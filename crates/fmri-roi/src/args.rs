@@ -20,9 +20,13 @@ pub struct Args {
 }
 
 const HELP: &str = "\
-INPUT   betas: a .npy matrix (rows = trials or conditions, columns = voxels, ids behind it) or a
-        4-d NIfTI image (one volume per trial or condition); maps: a .npy of one row, or a 3-d
-        NIfTI image. NIfTI-1 and -2, .nii and .nii.gz, told apart by content; - is stdin.
+INPUT   betas: a .npy matrix (rows = trials or conditions, columns = voxels, ids behind it) or
+        NIfTI images on one grid, 3-d or 4-d (one volume per trial or condition, in the order of the
+        arguments or of a pipe from `cat`); maps: a .npy of one row, or a 3-d NIfTI image.
+        NIfTI-1 and -2, .nii and .nii.gz, told apart by content; - is stdin.
+MASKS   and parcels hold whole numbers (1.00000003 of a re-save is 1): above 0 is inside; 0, negative
+        numbers (-1 in NSD's regions) and NaN are outside, counted on stderr. --labels names them: a
+        table with the columns index and name (BIDS), or a colour table of FreeSurfer (.ctab).
 VOXELS  The voxel (i, j, k) of an image has the number voxel = (i * ny + j) * nz + k, all from 0,
         as in nibabel's get_fdata().reshape(-1). x, y, z are the image's own millimetres (sform,
         else qform, else voxel sizes). Images used together must have the same shape and affine
@@ -46,10 +50,10 @@ pub enum Verb {
 }
 
 const CONTRAST_HELP: &str = "\
-INPUT   With a contrast, one .npy stream or one 4-d NIfTI image of betas. A .npy file is joined with
-        the table by id, in any order and with repeats; a pipe brings its ids after the rows, so its
-        rows must stand in the order of the table. The volumes of an image carry no ids: row i of
-        the table is volume i, to be confirmed with --assume-order; its ids may repeat.
+INPUT   With a contrast, .npy streams or NIfTI images of betas. A .npy file is joined with the table
+        by id, in any order and with repeats; a pipe brings its ids after the rows, so its rows must
+        stand in the order of the table. The volumes of images, one image after the other, carry no
+        ids: row i of the table is volume i, to be confirmed with --assume-order; its ids may repeat.
         With --one-sample, the maps of several subjects: images, volumes, or rows of .npy streams.
 OUTPUT  .npy input: a matrix of 1 row labelled \"t\", one for each matrix. NIfTI input: an f4 image
         (intent t with its df where that is one number); without -o it goes to stdout as .nii.
@@ -114,12 +118,13 @@ pub struct ContrastArgs {
 const DEFINE_HELP: &str = "\
 STEPS   Within each parcel: keep t greater than --t; keep clusters of at least --min-cluster voxels;
         keep the --top of what is left (P% is of the parcel's voxels that are not NaN, rounded
-        down). NaN is never kept. Without --t and --top the rule is t > 7.
+        down). NaN and infinite t are never kept. Without --t and --top the rule is t > 7.
 OUTPUT  One row per voxel, regions in the order of the parcels, voxels by number:
           roi, voxel, i, j, k (place in the grid), x, y, z (mm), t
         --summary, one row per region, empty ones too:
           roi, n_voxels, n_parcel (voxels searched), t_max, voxel, i, j, k, x, y, z (of the peak)
-        --peaks, one row per local maximum (of 26 neighbours), clusters numbered by their height:
+        --peaks, one row per local maximum (of 26 neighbours; a plateau of equal t is one, at its
+        voxel with the smallest number), clusters numbered by their height:
           roi, cluster, n_voxels (of the cluster), voxel, i, j, k, x, y, z, t
         -o X.nii or X.nii.gz takes a mask (1 for the first region, 2 for the second ...) and the
         table stays on stdout; any other -o takes the table. i to z are empty for a .npy map
@@ -137,10 +142,10 @@ pub struct DefineArgs {
     /// t map: NIfTI, or a .npy of one row (- is stdin)
     #[arg(long, value_name = "MAP", default_value = "-")]
     pub stat: Input,
-    /// Image of parcels to search in: whole numbers, 0 is outside
+    /// Image of parcels to search in: whole numbers, above 0 is inside
     #[arg(long, value_name = "IMAGE")]
     pub parcels: Option<Input>,
-    /// Names of the parcels, BIDS style: columns index and name; equal names make one region
+    /// Names of the parcels: a table with index and name (BIDS), or a .ctab; equal names make one region
     #[arg(long, value_name = "TABLE", requires = "parcels")]
     pub labels: Option<Input>,
     /// Name of the region [default: roi]; with --parcels, the parcels to use (may be given again)
@@ -208,7 +213,8 @@ INPUT   Betas, and regions: a table with the columns roi and voxel (as define wr
         coordinates, from another grid than an image's is refused; a .npy only knows its number of voxels.
 OUTPUT  One matrix per region, back to back in the order of --name, else of the table: rows = trials or conditions
         with their ids, columns = the region's voxels in the order of the table. Of a stream of
-        several matrices, all regions of the first come first. Only these voxels are held.
+        several matrices, all regions of the first come first; all images together are one matrix.
+        Only these voxels are held.
 
 EXAMPLES
   fmri-roi extract betas.npy --roi ffa.csv > ffa.npy
@@ -219,13 +225,13 @@ EXAMPLES
 #[derive(Debug, Flags)]
 #[command(after_help = EXTRACT_HELP)]
 pub struct ExtractArgs {
-    /// Betas: .npy, or 4-d NIfTI (- is stdin)
+    /// Betas: .npy, or NIfTI images, whose volumes follow one another (- is stdin)
     #[arg(value_name = "BETAS", default_value = "-")]
-    pub betas: Input,
+    pub betas: Vec<Input>,
     /// Regions: table with roi and voxel, or NIfTI mask
     #[arg(long, value_name = "TABLE|MASK")]
     pub roi: Input,
-    /// Names of the numbers of a mask: columns index and name
+    /// Names of the numbers of a mask: a table with index and name (BIDS), or a FreeSurfer .ctab
     #[arg(long, value_name = "TABLE")]
     pub labels: Option<Input>,
     /// Only this region (may be given again)

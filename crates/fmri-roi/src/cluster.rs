@@ -97,24 +97,17 @@ pub fn clusters(voxels: &[usize], geometry: &Geometry, connectivity: Connectivit
     found
 }
 
-/// The peaks of one cluster, highest first: voxels that no neighbour within the cluster exceeds (26 neighbours), and
-/// that are at least `distance_mm` from every higher peak of the same cluster.
+/// How far, relative to their height, voxels of one plateau may differ: a few roundings of the f4 that maps are stored in.
+const PLATEAU: f64 = 4.0 * f32::EPSILON as f64;
+
+/// The peaks of one cluster, highest first: local maxima within the cluster (26 neighbours) that are at least
+/// `distance_mm` from every higher peak of the same cluster.
 ///
-/// On a plateau the voxel with the smallest number is the peak. `t` covers the whole grid.
+/// Neighbouring voxels of one height are a plateau: one peak, if no neighbour of any of them is higher, that stands at its
+/// highest voxel, of equal ones that with the smallest number. `t` covers the whole grid.
 pub fn peaks(members: &[usize], t: &[f64], geometry: &Geometry, distance_mm: f64) -> Vec<usize> {
-    let steps = Connectivity::Corners.steps();
-    let mut inside = vec![false; geometry.n_voxels()];
-    for &voxel in members {
-        inside[voxel] = true;
-    }
-    let mut candidates: Vec<usize> = members
-        .iter()
-        .copied()
-        .filter(|&voxel| neighbours(voxel, geometry, &steps).all(|other| !inside[other] || t[other] <= t[voxel]))
-        .collect();
-    candidates.sort_by(|&a, &b| t[b].total_cmp(&t[a]).then(a.cmp(&b)));
     let mut kept: Vec<usize> = Vec::new();
-    for candidate in candidates {
+    for candidate in local_maxima(members, t, geometry) {
         let here = geometry.millimetres(geometry.place(candidate));
         let free = kept.iter().all(|&peak| {
             let there = geometry.millimetres(geometry.place(peak));
@@ -126,6 +119,41 @@ pub fn peaks(members: &[usize], t: &[f64], geometry: &Geometry, distance_mm: f64
         }
     }
     kept
+}
+
+/// One voxel for each local maximum, single or a plateau, highest first, equal ones by number.
+fn local_maxima(members: &[usize], t: &[f64], geometry: &Geometry) -> Vec<usize> {
+    let steps = Connectivity::Corners.steps();
+    // Members that no plateau has claimed yet, and all members.
+    let mut waiting = vec![false; geometry.n_voxels()];
+    for &voxel in members {
+        waiting[voxel] = true;
+    }
+    let inside = waiting.clone();
+    let mut from_top = members.to_vec();
+    from_top.sort_by(|&a, &b| t[b].total_cmp(&t[a]).then(a.cmp(&b)));
+    let mut maxima = Vec::new();
+    let mut frontier = Vec::new();
+    for top in from_top {
+        if !std::mem::take(&mut waiting[top]) {
+            continue;
+        }
+        let lowest = t[top] - PLATEAU * t[top].abs();
+        let mut highest = true;
+        frontier.push(top);
+        while let Some(voxel) = frontier.pop() {
+            for neighbour in neighbours(voxel, geometry, &steps).filter(|&neighbour| inside[neighbour]) {
+                highest &= t[neighbour] <= t[top];
+                if t[neighbour] >= lowest && std::mem::take(&mut waiting[neighbour]) {
+                    frontier.push(neighbour);
+                }
+            }
+        }
+        if highest {
+            maxima.push(top);
+        }
+    }
+    maxima
 }
 
 #[cfg(test)]
@@ -225,8 +253,28 @@ mod tests {
         let row = Geometry::from_sizes([1, 1, 12], [2.0; 3]);
         let t = [1.0, 5.0, 2.0, 4.0, 2.0, 1.0, 1.5, 2.0, 3.0, 3.0, 2.0, 1.0];
         let members: Vec<usize> = (0..12).collect();
-        assert_eq!(peaks(&members, &t, &row, 0.0), [1, 3, 8, 9]);
+        assert_eq!(peaks(&members, &t, &row, 0.0), [1, 3, 8]);
         assert_eq!(peaks(&members, &t, &row, 8.0), [1, 8]);
         assert_eq!(peaks(&members, &t, &row, 4.0), [1, 3, 8]);
+    }
+
+    #[test]
+    fn a_shelf_below_a_top_is_no_peak_and_rounding_does_not_break_a_plateau() {
+        let row = Geometry::from_sizes([1, 1, 9], [10.0; 3]);
+        let members: Vec<usize> = (0..9).collect();
+        // A shelf of 3s that leads up to the 5.
+        assert_eq!(peaks(&members, &[1., 3., 3., 3., 5., 1., 1., 1., 1.], &row, 0.0), [4]);
+        // f8 values of one height that differ by roundings; two plateaus apart are two peaks.
+        let up = 5f64.next_up();
+        assert_eq!(peaks(&members, &[5., up, 5., 1., 5., 5., up, 5., up], &row, 0.0), [1, 6]);
+        // A plateau in three dimensions, with its corners touching.
+        let cube = cube(4);
+        let mut t = vec![1.0; 64];
+        let plateau = [[0, 0, 0], [1, 1, 1], [2, 2, 2], [2, 2, 3], [3, 3, 2]].map(|place| cube.voxel(place));
+        plateau.iter().for_each(|&voxel| t[voxel] = 4.0);
+        assert_eq!(peaks(&(0..64).collect::<Vec<_>>(), &t, &cube, 0.0), [0]);
+        // One voxel above a part of it is the only peak.
+        t[cube.voxel([3, 2, 3])] = 4.1;
+        assert_eq!(peaks(&(0..64).collect::<Vec<_>>(), &t, &cube, 0.0), [cube.voxel([3, 2, 3])]);
     }
 }

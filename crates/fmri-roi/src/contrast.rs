@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use cli::{Cell, Input, Job, Output, TableWriter};
-use labelled_inputs::read_table;
+use labelled_inputs::{read_levels, read_table};
 use localizer::{CategoryMoments, Contrast, Groups, Question, TTest, UnitTests};
 use ndarray::{ArrayView2, aview1};
 use npy_stream::{Block, Dtype, Incoming, NpyReader, RowWriter};
@@ -11,9 +11,8 @@ use stimulus_table::{StimulusTable, Table, TableJoin};
 
 use crate::args::ContrastArgs;
 use nifti_volume::geometry::Geometry;
-use nifti_volume::volume::VolumeReader;
 use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
-use voxel_inputs::{Source, is_double, nifti_name, open_numbers, read_geometry, require_n_voxels, require_same_grid};
+use voxel_inputs::{Numbers, Volumes, nifti_name, open_all, read_geometry, require_n_voxels, require_same_grid};
 
 /// Values read at a time: a few MiB, so that a block stays near the cache and is still long.
 const BLOCK_VALUES: usize = 1 << 20;
@@ -70,45 +69,29 @@ pub fn run(args: ContrastArgs) -> Result<()> {
 
 fn one_sample(job: &Job, args: &ContrastArgs) -> Result<(Vec<TMap>, Option<Geometry>)> {
     let mut moments = LazyMoments::new(1);
-    let mut first: Option<(String, Option<Geometry>)> = None;
     let mut double = false;
-    let progress = job.progress(args.inputs.len(), "files");
-    for input in &args.inputs {
-        let name = input.to_string();
-        match open_numbers(job, input)? {
-            Source::Nifti(mut image) => {
-                let grid = image.geometry().clone();
-                match &first {
-                    Some((other, Some(theirs))) => require_same_grid((&name, &grid), (other, theirs))?,
-                    Some((other, None)) => bail!("{name}: a NIfTI image, but {other} is .npy; give maps of one kind"),
-                    None => first = Some((name.clone(), Some(grid.clone()))),
-                }
-                double |= is_double(&image);
-                let mut voxels = Vec::new();
-                while image.next_volume(&mut voxels).with_context(|| name.clone())? {
-                    moments.add(as_row(&voxels)?, &[Some(0)]).with_context(|| name.clone())?;
-                }
+    let (name, grid) = match open_all(job, &args.inputs)? {
+        Numbers::Volumes(mut volumes) => {
+            let mut voxels = Vec::new();
+            while volumes.next_volume(&mut voxels)? {
+                moments.add(as_row(&voxels)?, &[Some(0)]).with_context(|| volumes.source().to_owned())?;
             }
-            Source::Other(_) => bail!("{name}: neither a NIfTI image nor a .npy array"),
-            Source::Npy(mut reader) => {
-                if let Some((other, Some(_))) = &first {
-                    bail!("{name}: a .npy stream, but {other} is a NIfTI image; give maps of one kind");
-                }
-                first.get_or_insert((name.clone(), None));
+            double |= volumes.is_double();
+            (volumes.source().to_owned(), Some(volumes.geometry().clone()))
+        }
+        Numbers::Streams(mut streams) => {
+            let progress = job.progress(args.inputs.len(), "files");
+            while let Some((input, mut reader)) = streams.next_stream()? {
+                let name = input.to_string();
                 while let Some(mut array) = reader.next_array().with_context(|| name.clone())? {
                     double |= array.kind().is_double();
                     stream(&mut array, &mut moments, |_| Some(0)).with_context(|| name.clone())?;
                     array.finish().with_context(|| name.clone())?;
                 }
+                progress.advance(1);
             }
+            (streams.source(), None)
         }
-        progress.advance(1);
-    }
-    drop(progress);
-    let name = match args.inputs.as_slice() {
-        [] => bail!("0 maps; a one-sample t needs at least 2"),
-        [only] => only.to_string(),
-        [first, others @ ..] => format!("{first} and {} more", others.len()),
     };
     let sums = moments.sums.filter(|sums| sums.count(0) >= 2);
     let Some(sums) = sums else {
@@ -133,7 +116,7 @@ fn one_sample(job: &Job, args: &ContrastArgs) -> Result<(Vec<TMap>, Option<Geome
     let (n_constant, n_nan) = (count(Reason::Constant), count(Reason::NanInput));
     job.note(format!("{name}: one-sample t over {n} maps, df {df}"));
     let map = TMap { name, t, df: Some(df), n_constant, n_nan, double };
-    Ok((vec![map], first.and_then(|(_, grid)| grid)))
+    Ok((vec![map], grid))
 }
 
 // Two samples: rows of one kind against rows of another.
@@ -142,12 +125,9 @@ fn two_sample(job: &Job, args: &ContrastArgs) -> Result<(Vec<TMap>, Option<Geome
     let (Some(stimuli), Some(by), Some(contrast)) = (&args.stimuli, &args.by, &args.contrast) else {
         bail!("--stimuli, --by and --contrast are needed (or --one-sample)");
     };
-    let [input] = args.inputs.as_slice() else {
-        bail!("{} inputs; a contrast takes one (pipe several through `cat`)", args.inputs.len());
-    };
     let table = read_table(job, stimuli)?;
     // Everything the table can be wrong about is found before betas are read.
-    let column = table.column(by).with_context(|| stimuli.to_string())?.to_vec();
+    let column = read_levels(job, &table, &stimuli.to_string(), by)?;
     let groups = contrast.resolve(&column, args.versus).with_context(|| format!("{stimuli}: column {by:?}"))?;
     let design = Design { job, args, contrast, table_name: stimuli.to_string(), groups };
     job.record("contrast", contrast.to_string());
@@ -156,13 +136,18 @@ fn two_sample(job: &Job, args: &ContrastArgs) -> Result<(Vec<TMap>, Option<Geome
         Some(path) => Some(TableWriter::new(Output::text(Some(path))?, args.format, &COLUMNS)?),
         None => None,
     };
-    let (tests, grid) = match open_numbers(job, input)? {
-        Source::Nifti(image) => {
-            let grid = image.geometry().clone();
-            (vec![design.volumes(input, *image)?], Some(grid))
+    let (tests, grid) = match open_all(job, &args.inputs)? {
+        Numbers::Volumes(volumes) => {
+            let grid = volumes.geometry().clone();
+            (vec![design.volumes(volumes)?], Some(grid))
         }
-        Source::Npy(reader) => (design.matrices(input, reader, table)?, None),
-        Source::Other(_) => bail!("{input}: neither a NIfTI image nor a .npy array"),
+        Numbers::Streams(mut streams) => {
+            let mut tests = Vec::new();
+            while let Some((input, reader)) = streams.next_stream()? {
+                tests.extend(design.matrices(input, reader, &table)?);
+            }
+            (tests, None)
+        }
     };
     let mut maps = Vec::with_capacity(tests.len());
     for (name, tests, double) in tests {
@@ -190,32 +175,33 @@ struct Design<'a> {
 }
 
 impl Design<'_> {
-    /// A four-dimensional image: volume i is row i of the table.
-    fn volumes(&self, input: &Input, mut image: VolumeReader) -> Result<NamedTests> {
-        let (n_volumes, n_rows) = (image.n_volumes(), self.groups.group_of_row.len());
-        if n_volumes != n_rows {
-            bail!("{input}: {n_volumes} volumes, but {} has {n_rows} rows; one row per volume", self.table_name);
-        }
+    /// Images: volume i is row i of the table.
+    fn volumes(&self, mut volumes: Volumes<'_>) -> Result<NamedTests> {
+        let n_rows = self.groups.group_of_row.len();
+        let of = format!("{} has {n_rows} rows; one row per volume", self.table_name);
+        let source = volumes.source().to_owned();
+        volumes.require(n_rows, &of)?;
         if !self.args.join.assume_order {
             bail!(
-                "{input}: {n_volumes} volumes without ids; say --assume-order if volume i is row i of {}",
+                "{source}: {} volumes without ids; say --assume-order if volume i is row i of {}",
+                volumes.n_volumes(),
                 self.table_name
             );
         }
-        let double = is_double(&image);
         let mut moments = LazyMoments::new(self.groups.names.len());
-        let progress = self.job.progress(n_volumes, "volumes");
         let mut voxels = Vec::new();
-        for group in &self.groups.group_of_row {
-            image.next_volume(&mut voxels).with_context(|| input.to_string())?;
-            moments.add(as_row(&voxels)?, &[*group]).with_context(|| input.to_string())?;
-            progress.advance(1);
+        let mut groups = self.groups.group_of_row.iter();
+        while volumes.next_volume(&mut voxels)? {
+            volumes.require(n_rows, &of)?;
+            let group = groups.next().copied().flatten();
+            moments.add(as_row(&voxels)?, &[group]).with_context(|| source.clone())?;
         }
-        Ok((input.to_string(), self.test(input, moments)?, double))
+        volumes.require_all(n_rows, &of)?;
+        Ok((source.clone(), self.test(&source, moments)?, volumes.is_double()))
     }
 
     /// Every matrix of a stream, joined with the table by id.
-    fn matrices(&self, input: &Input, mut reader: NpyReader, table: Table) -> Result<Vec<NamedTests>> {
+    fn matrices(&self, input: &Input, mut reader: NpyReader, table: &Table) -> Result<Vec<NamedTests>> {
         let name = input.to_string();
         let can_look_ahead = reader.can_look_ahead();
         let options = self.args.join.options();
@@ -263,7 +249,7 @@ impl Design<'_> {
                 }
             }
             let array_name = input.array_name(tests.len());
-            tests.push((array_name, self.test(input, moments)?, double));
+            tests.push((array_name, self.test(&name, moments)?, double));
         }
         if tests.is_empty() {
             return Err(npy_stream::NpyError::Empty).with_context(|| name);
@@ -271,7 +257,7 @@ impl Design<'_> {
         Ok(tests)
     }
 
-    fn test(&self, input: &Input, moments: LazyMoments) -> Result<UnitTests> {
+    fn test(&self, input: &str, moments: LazyMoments) -> Result<UnitTests> {
         let Some(sums) = moments.sums else { bail!("{input}: 0 rows; a t test needs at least 2 on each side") };
         let context = || format!("{input}: contrast \"{}\"", self.contrast);
         let question = Question::of_groups(&self.groups);

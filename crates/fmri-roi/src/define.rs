@@ -1,15 +1,16 @@
 //! `fmri-roi define`: a t map to regions, as a table and as a mask.
 
 use anyhow::{Context, Result, bail};
-use cli::{Cell, Input, Job, Output, TableWriter};
-use labelled_inputs::read_table;
+use cli::{Cell, Job, Output, TableWriter};
 
 use crate::args::DefineArgs;
 use crate::cluster::{clusters, peaks};
 use crate::region::{Region, Rule, VoxelSet, find, parcels};
 use nifti_volume::geometry::Geometry;
 use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
-use voxel_inputs::{Map, nifti_name, read_geometry, read_map, require_n_voxels, require_same_grid};
+use voxel_inputs::{
+    Map, nifti_name, read_geometry, read_label_names, read_labels, read_map, require_n_voxels, require_same_grid,
+};
 
 /// The field's threshold, for voxels and units alike.
 const DEFAULT_T: f64 = 7.0;
@@ -28,6 +29,11 @@ pub fn run(args: DefineArgs) -> Result<()> {
     };
 
     let mut map = read_map(&job, &args.stat)?;
+    let n_infinite = map.values.iter().filter(|t| t.is_infinite()).count();
+    if n_infinite > 0 {
+        job.warn(format!("{}: {n_infinite} of {} voxels are infinite; counted like NaN", args.stat, map.values.len()));
+        map.values.iter_mut().filter(|t| t.is_infinite()).for_each(|t| *t = f64::NAN);
+    }
     let spaces = search_spaces(&job, &args, &mut map)?;
     let Map { values: t, geometry } = map;
     if geometry.is_none() {
@@ -87,16 +93,16 @@ fn search_spaces(job: &Job, args: &DefineArgs, map: &mut Map) -> Result<Vec<Voxe
         };
         return Ok(vec![VoxelSet { name, voxels: (0..map.values.len()).collect() }]);
     };
-    let labels = read_map(job, input)?;
+    let labels = read_labels(job, input)?;
     match labels.geometry {
         Some(grid) => adopt_grid(map, &stat, &input.to_string(), grid)?,
-        None if labels.values.len() != map.values.len() => {
-            bail!("{input}: {} voxels, but {stat} has {}", labels.values.len(), map.values.len())
+        None if labels.labels.len() != map.values.len() => {
+            bail!("{input}: {} voxels, but {stat} has {}", labels.labels.len(), map.values.len())
         }
         None => {}
     }
-    let names = args.labels.as_ref().map(|table| read_names(job, table)).transpose()?;
-    let spaces = parcels(&labels.values, names.as_deref()).with_context(|| input.to_string())?;
+    let names = args.labels.as_ref().map(|table| read_label_names(job, table)).transpose()?;
+    let spaces = parcels(&labels.labels, names.as_deref()).with_context(|| input.to_string())?;
     choose(spaces, &args.name, &input.to_string())
 }
 
@@ -109,26 +115,6 @@ fn adopt_grid(map: &mut Map, stat: &str, other: &str, grid: Geometry) -> Result<
             Ok(())
         }
     }
-}
-
-/// Names of parcel numbers: the columns `index` and `name`.
-pub fn read_names(job: &Job, input: &Input) -> Result<Vec<(u32, String)>> {
-    let table = read_table(job, input)?;
-    let numbers = table.indices("index").with_context(|| input.to_string())?;
-    let names = table.column("name").with_context(|| input.to_string())?;
-    let mut named: Vec<(u32, String)> = Vec::with_capacity(names.len());
-    for (row, (number, name)) in numbers.into_iter().zip(names).enumerate() {
-        let Ok(number) = u32::try_from(number) else {
-            bail!("{input}: row {row}: index {number} is more than {}", u32::MAX);
-        };
-        if let Some(first) = named.iter().position(|(other, _)| *other == number) {
-            bail!("{input}: index {number} stands in rows {first} and {row}; one name per index");
-        }
-        named.push((number, name.clone()));
-    }
-    // 0 is outside every parcel, whatever the table calls it.
-    named.retain(|(number, _)| *number != 0);
-    Ok(named)
 }
 
 /// The sets of these names, in the order of the names; all of them without names.

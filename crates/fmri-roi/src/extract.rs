@@ -7,13 +7,15 @@ use cli::{Input, Job, Output};
 use labelled_inputs::read_table;
 use ndarray::ArrayView2;
 use npy_stream::{Block, Dtype, Float, NpyError, RowWriter, Values};
-use stimulus_table::Table;
+use stimulus_table::{Table, is_missing};
 
 use crate::args::ExtractArgs;
-use crate::define::{choose, read_names};
-use crate::region::{ParcelError, VoxelSet, parcels};
+use crate::define::choose;
+use crate::region::{NoParcel, VoxelSet, parcels};
 use nifti_volume::geometry::{AFFINE_TOLERANCE_MM, Geometry};
-use voxel_inputs::{Source, is_double, map_of, open, open_numbers, require_n_voxels, require_same_grid};
+use voxel_inputs::{
+    Numbers, Source, Streams, Volumes, labels_in, open, open_all, read_label_names, require_n_voxels, require_same_grid,
+};
 
 /// Values read at a time.
 const BLOCK_VALUES: usize = 1 << 20;
@@ -28,9 +30,17 @@ struct Regions {
 enum Grid {
     /// The geometry of the mask.
     Mask(Geometry),
-    /// Voxel, place and millimetres of the rows of a table that has them.
-    Rows(Vec<(usize, [usize; 3], [f64; 3])>),
+    /// The rows of a table that say where their voxels are.
+    Rows(Vec<Placed>),
     Unknown,
+}
+
+/// Where a row of a table says that its voxel is.
+struct Placed {
+    row: usize,
+    voxel: usize,
+    place: [usize; 3],
+    millimetres: [f64; 3],
 }
 
 /// One matrix of betas, cut to the regions.
@@ -45,6 +55,15 @@ impl Cut {
     fn new(regions: &Regions, double: bool) -> Self {
         let empty = || if double { Values::F8(Vec::new()) } else { Values::F4(Vec::new()) };
         Cut { n_rows: 0, regions: regions.sets.iter().map(|_| empty()).collect(), labels: None }
+    }
+
+    /// Keeps f8 from now on; what f4 held it held exactly.
+    fn widen(&mut self) {
+        for kept in &mut self.regions {
+            if let Values::F4(values) = kept {
+                *kept = Values::F8(values.iter().copied().map(f64::from).collect());
+            }
+        }
     }
 
     /// Adds one row of all voxels, keeping those of the regions.
@@ -103,11 +122,11 @@ fn read_regions(job: &Job, args: &ExtractArgs) -> Result<Regions> {
             regions_of_table(&table).with_context(|| name.clone())?
         }
         mask => {
-            let mask = map_of(&args.roi, mask)?;
-            let names = args.labels.as_ref().map(|table| read_names(job, table)).transpose()?;
-            let sets = match parcels(&mask.values, names.as_deref()) {
-                Err(ParcelError::Empty { .. }) => Vec::new(),
-                sets => sets.with_context(|| name.clone())?,
+            let mask = labels_in(job, &args.roi, mask)?;
+            let names = args.labels.as_ref().map(|table| read_label_names(job, table)).transpose()?;
+            let sets = match parcels(&mask.labels, names.as_deref()) {
+                Err(NoParcel { .. }) => Vec::new(),
+                Ok(sets) => sets,
             };
             (sets, mask.geometry.map_or(Grid::Unknown, Grid::Mask))
         }
@@ -141,15 +160,38 @@ fn regions_of_table(table: &Table) -> Result<(Vec<VoxelSet>, Grid)> {
         }
         sets[number].voxels.push(voxel);
     }
-    let stated =
-        |column: &str| table.column(column).is_ok_and(|cells| cells.first().is_some_and(|cell| !cell.is_empty()));
-    if !["i", "j", "k", "x", "y", "z"].iter().all(|column| stated(column)) {
+    let places = ["i", "j", "k", "x", "y", "z"];
+    if !places.iter().all(|column| table.has(column)) {
         return Ok((sets, Grid::Unknown));
     }
-    let [i, j, k] = [table.indices("i")?, table.indices("j")?, table.indices("k")?];
-    let [x, y, z] = [table.numbers("x")?, table.numbers("y")?, table.numbers("z")?];
-    let rows = (0..voxels.len()).map(|row| (voxels[row], [i[row], j[row], k[row]], [x[row], y[row], z[row]])).collect();
-    Ok((sets, Grid::Rows(rows)))
+    let cells = places.iter().map(|column| table.column(column)).collect::<Result<Vec<_>, _>>()?;
+    let mut rows = Vec::new();
+    for (row, &voxel) in voxels.iter().enumerate() {
+        // A map without geometry has no places, and a row may lack its own.
+        if cells.iter().any(|column| is_missing(&column[row])) {
+            continue;
+        }
+        let number = |column: usize| -> Result<f64> {
+            let cell = cells[column][row].trim();
+            cell.parse()
+                .ok()
+                .filter(|number: &f64| number.is_finite())
+                .with_context(|| format!("row {row} of column {:?} is {cell:?}; expected a number", places[column]))
+        };
+        let index = |column: usize| -> Result<usize> {
+            let cell = cells[column][row].trim();
+            cell.parse().ok().with_context(|| {
+                format!("row {row} of column {:?} is {cell:?}; expected a whole number from 0", places[column])
+            })
+        };
+        rows.push(Placed {
+            row,
+            voxel,
+            place: [index(0)?, index(1)?, index(2)?],
+            millimetres: [number(3)?, number(4)?, number(5)?],
+        });
+    }
+    Ok((sets, if rows.is_empty() { Grid::Unknown } else { Grid::Rows(rows) }))
 }
 
 /// Ids of rows that carry none: trials, so they may repeat.
@@ -159,60 +201,72 @@ fn read_ids(job: &Job, input: &Input) -> Result<Vec<String>> {
     Ok(table.column(column).with_context(|| input.to_string())?.to_vec())
 }
 
-/// Reads the betas once, keeping the regions' voxels only.
-fn cut(job: &Job, input: &Input, regions: &Regions, ids: Option<Vec<String>>) -> Result<Vec<Cut>> {
-    let name = input.to_string();
-    let count_ids = |n_rows: usize, what: &str| match &ids {
-        Some(ids) if ids.len() != n_rows => {
-            bail!("{name}: {n_rows} {what}, but --stimuli has {} rows; one row for each", ids.len())
-        }
-        _ => Ok(()),
-    };
-    match open_numbers(job, input)? {
-        Source::Nifti(mut image) => {
-            check_grid(&name, image.geometry(), regions)?;
-            count_ids(image.n_volumes(), "volumes")?;
-            let mut cut = Cut::new(regions, is_double(&image));
-            let progress = job.progress(image.n_volumes(), "volumes");
-            let mut voxels = Vec::new();
-            while image.next_volume(&mut voxels).with_context(|| name.clone())? {
-                cut.push(regions, |voxel| voxels[voxel]);
-                progress.advance(1);
-            }
-            cut.labels = ids;
-            Ok(vec![cut])
-        }
-        Source::Npy(mut reader) => {
-            let mut cuts = Vec::new();
-            while let Some(mut array) = reader.next_array().with_context(|| name.clone())? {
-                let (n_rows, n_voxels) = array.matrix_shape().with_context(|| name.clone())?;
-                check_columns(&name, n_voxels, regions)?;
-                count_ids(n_rows, "rows")?;
-                let mut cut = Cut::new(regions, array.kind().is_double());
-                let n_block = (BLOCK_VALUES / n_voxels.max(1)).max(1);
-                while let Some(block) = array.next_rows(n_block).with_context(|| name.clone())? {
-                    match block {
-                        Block::F4(values) => values.rows().into_iter().for_each(|row| cut.push(regions, |v| row[v])),
-                        Block::F8(values) => values.rows().into_iter().for_each(|row| cut.push(regions, |v| row[v])),
-                    }
-                }
-                cut.labels = array.finish().with_context(|| name.clone())?;
-                match (&cut.labels, &ids) {
-                    (Some(labels), Some(_)) => {
-                        bail!("{name}: the {} rows carry ids already; leave --stimuli away", labels.len())
-                    }
-                    (None, Some(ids)) => cut.labels = Some(ids.clone()),
-                    _ => {}
-                }
-                cuts.push(cut);
-            }
-            if cuts.is_empty() {
-                return Err(NpyError::Empty).with_context(|| name);
-            }
-            Ok(cuts)
-        }
-        Source::Other(_) => bail!("{name}: neither a NIfTI image nor a .npy array"),
+/// Reads the betas once, keeping the regions' voxels only: one matrix of all volumes, or one of each array.
+fn cut(job: &Job, inputs: &[Input], regions: &Regions, ids: Option<Vec<String>>) -> Result<Vec<Cut>> {
+    match open_all(job, inputs)? {
+        Numbers::Volumes(volumes) => Ok(vec![cut_volumes(volumes, regions, ids)?]),
+        Numbers::Streams(streams) => cut_streams(streams, regions, ids),
     }
+}
+
+fn cut_volumes(mut volumes: Volumes<'_>, regions: &Regions, ids: Option<Vec<String>>) -> Result<Cut> {
+    let of = ids.as_ref().map(|ids| (ids.len(), format!("--stimuli has {} rows; one row for each", ids.len())));
+    check_grid(volumes.source(), volumes.geometry(), regions)?;
+    let mut cut = Cut::new(regions, false);
+    let mut voxels = Vec::new();
+    loop {
+        if let Some((n, of)) = &of {
+            volumes.require(*n, of)?;
+        }
+        if !volumes.next_volume(&mut voxels)? {
+            break;
+        }
+        if volumes.is_double() {
+            cut.widen();
+        }
+        cut.push(regions, |voxel| voxels[voxel]);
+    }
+    if let Some((n, of)) = &of {
+        volumes.require_all(*n, of)?;
+    }
+    cut.labels = ids;
+    Ok(cut)
+}
+
+fn cut_streams(mut streams: Streams<'_>, regions: &Regions, ids: Option<Vec<String>>) -> Result<Vec<Cut>> {
+    let mut cuts = Vec::new();
+    while let Some((input, mut reader)) = streams.next_stream()? {
+        let name = input.to_string();
+        let before = cuts.len();
+        while let Some(mut array) = reader.next_array().with_context(|| name.clone())? {
+            let (n_rows, n_voxels) = array.matrix_shape().with_context(|| name.clone())?;
+            check_columns(&name, n_voxels, regions)?;
+            if let Some(ids) = ids.as_ref().filter(|ids| ids.len() != n_rows) {
+                bail!("{name}: {n_rows} rows, but --stimuli has {} rows; one row for each", ids.len());
+            }
+            let mut cut = Cut::new(regions, array.kind().is_double());
+            let n_block = (BLOCK_VALUES / n_voxels.max(1)).max(1);
+            while let Some(block) = array.next_rows(n_block).with_context(|| name.clone())? {
+                match block {
+                    Block::F4(values) => values.rows().into_iter().for_each(|row| cut.push(regions, |v| row[v])),
+                    Block::F8(values) => values.rows().into_iter().for_each(|row| cut.push(regions, |v| row[v])),
+                }
+            }
+            cut.labels = array.finish().with_context(|| name.clone())?;
+            match (&cut.labels, &ids) {
+                (Some(labels), Some(_)) => {
+                    bail!("{name}: the {} rows carry ids already; leave --stimuli away", labels.len())
+                }
+                (None, Some(ids)) => cut.labels = Some(ids.clone()),
+                _ => {}
+            }
+            cuts.push(cut);
+        }
+        if cuts.len() == before {
+            return Err(NpyError::Empty).with_context(|| name);
+        }
+    }
+    Ok(cuts)
 }
 
 /// A region must lie on the grid of the betas: same geometry as the mask, or every row's voxel where the table says.
@@ -221,7 +275,7 @@ fn check_grid(betas: &str, grid: &Geometry, regions: &Regions) -> Result<()> {
     match &regions.grid {
         Grid::Mask(mask) => require_same_grid((&regions.name, mask), (betas, grid)),
         Grid::Rows(rows) => {
-            for (row, &(voxel, place, millimetres)) in rows.iter().enumerate() {
+            for &Placed { row, voxel, place, millimetres } in rows {
                 let (here, there) = (grid.place(voxel), grid.millimetres(grid.place(voxel)));
                 let close = millimetres.iter().zip(there).all(|(a, b)| (a - b).abs() <= AFFINE_TOLERANCE_MM);
                 if place != here || !close {

@@ -8,23 +8,12 @@ use thiserror::Error;
 use crate::cluster::{Connectivity, clusters};
 use nifti_volume::geometry::Geometry;
 
-/// What can be wrong with a parcel image.
+/// An image of nothing but zeros, without a table that says which parcels to expect.
 #[derive(Debug, Error, PartialEq)]
-pub enum ParcelError {
-    /// A parcel number that is not a whole number of 0 or more.
-    #[error("voxel {voxel} holds {value}, which is no parcel number; parcels are whole numbers, 0 is outside")]
-    NotALabel {
-        /// Flat voxel number.
-        voxel: usize,
-        /// What it holds.
-        value: f64,
-    },
-    /// An image of nothing but zeros, without a table that says which parcels to expect.
-    #[error("all {n_voxels} voxels are 0; there is no parcel in it")]
-    Empty {
-        /// Voxels in the image.
-        n_voxels: usize,
-    },
+#[error("all {n_voxels} voxels are outside (0 or below); there is no parcel in it")]
+pub struct NoParcel {
+    /// Voxels in the image.
+    pub n_voxels: usize,
 }
 
 /// A named set of voxels: a parcel to search in, or a region to take out of betas.
@@ -116,19 +105,14 @@ pub fn find(space: &VoxelSet, t: &[f64], geometry: Option<&Geometry>, rule: &Rul
 /// `names` are (label, name) pairs in the order wanted; labels with the same name make one search space, a label that
 /// no voxel has makes an empty one, and labels that are not listed are left out. Without `names` every label above 0
 /// is a search space under its number, in ascending order.
-pub fn parcels(labels: &[f64], names: Option<&[(u32, String)]>) -> Result<Vec<VoxelSet>, ParcelError> {
+pub fn parcels(labels: &[u32], names: Option<&[(u32, String)]>) -> Result<Vec<VoxelSet>, NoParcel> {
     let mut found: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    for (voxel, &value) in labels.iter().enumerate() {
-        if !(value >= 0.0 && value <= f64::from(u32::MAX) && value.fract() == 0.0) {
-            return Err(ParcelError::NotALabel { voxel, value });
-        }
-        if value > 0.0 {
-            found.entry(value as u32).or_default().push(voxel);
-        }
+    for (voxel, &label) in labels.iter().enumerate().filter(|(_, label)| **label > 0) {
+        found.entry(label).or_default().push(voxel);
     }
     let Some(names) = names else {
         if found.is_empty() {
-            return Err(ParcelError::Empty { n_voxels: labels.len() });
+            return Err(NoParcel { n_voxels: labels.len() });
         }
         return Ok(found.into_iter().map(|(label, voxels)| VoxelSet { name: label.to_string(), voxels }).collect());
     };
@@ -211,7 +195,7 @@ mod tests {
 
     #[test]
     fn labels_of_one_name_merge_and_an_absent_label_stays() {
-        let labels = [0.0, 2.0, 1.0, 2.0, 5.0];
+        let labels = [0, 2, 1, 2, 5];
         let name = |label, name: &str| (label, name.to_string());
         let spaces = parcels(&labels, Some(&[name(2, "FFA"), name(9, "OFA"), name(1, "FFA")])).unwrap();
         assert_eq!(spaces[0], VoxelSet { name: "FFA".into(), voxels: vec![1, 2, 3] });
@@ -222,11 +206,8 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_parcel_image() {
-        assert_eq!(parcels(&[0.0, 0.0], None), Err(ParcelError::Empty { n_voxels: 2 }));
-        for value in [0.5, -1.0, 1e12] {
-            assert_eq!(parcels(&[0.0, value], None), Err(ParcelError::NotALabel { voxel: 1, value }));
-        }
-        assert!(matches!(parcels(&[f64::NAN], None), Err(ParcelError::NotALabel { voxel: 0, .. })));
+    fn an_image_of_zeros_has_no_parcel_but_those_that_are_named() {
+        assert_eq!(parcels(&[0, 0], None), Err(NoParcel { n_voxels: 2 }));
+        assert_eq!(parcels(&[0, 0], Some(&[(3, "FFA".to_string())])).unwrap()[0].voxels, []);
     }
 }

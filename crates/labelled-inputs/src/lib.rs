@@ -177,6 +177,16 @@ pub fn read_table(job: &Job, input: &Input) -> Result<Table> {
     Table::read(job.open(input)?.reader()).with_context(|| input.to_string())
 }
 
+/// The level of every row in an annotation column, empty where there is none ([`Table::levels`]), with a warning about
+/// levels that look alike.
+pub fn read_levels(job: &Job, table: &Table, source: &str, column: &str) -> Result<Vec<String>> {
+    let levels = table.levels(column).with_context(|| source.to_string())?;
+    if let Some(text) = table.alike_levels(column).with_context(|| source.to_string())? {
+        job.warn(format!("{source}: {text}"));
+    }
+    Ok(levels)
+}
+
 /// The folder that relative paths of a table are against.
 pub fn folder_of(input: &Input) -> &Path {
     input.path().and_then(Path::parent).unwrap_or(Path::new(""))

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use cli::{Input, Job};
-use labelled_inputs::{JoinArgs, read_stimuli};
+use labelled_inputs::{JoinArgs, read_levels, read_stimuli};
 use localizer::{Contrast, Correction, Design, Groups, LOOKS_MISSING, Question, TTest, Versus};
 use stimulus_table::StimulusTable;
 
@@ -69,7 +69,7 @@ impl LocalizerArgs {
     ) -> Result<Plan> {
         let stimuli = read_stimuli(job, &self.stimuli)?;
         let table_name = self.stimuli.to_string();
-        let by = stimuli.column(&self.by).with_context(|| table_name.clone())?;
+        let by = &read_levels(job, stimuli.table(), &table_name, &self.by)?;
         let in_column = || format!("{}: column {:?}", self.stimuli, self.by);
         let contrasts = match self.contrast.as_slice() {
             [] => Contrast::one_per_level(by).with_context(in_column)?,
@@ -87,15 +87,15 @@ impl LocalizerArgs {
                 "--by-category leaves one number per category, of which ROC areas say little; leave out one of the two"
             );
         }
-        let categories = match self.by_category.as_deref() {
-            None => None,
-            Some("") => Some(by),
-            Some(column) => Some(stimuli.column(column).with_context(|| table_name.clone())?),
+        let by_category = match self.by_category.as_deref().filter(|column| !column.is_empty()) {
+            Some(column) => read_levels(job, stimuli.table(), &table_name, column)?,
+            None => by.clone(),
         };
+        let categories = self.by_category.is_some().then_some(by_category.as_slice());
         if let (Some(cells), Some(option)) = (categories, self.by_category.as_deref()) {
             let column = if option.is_empty() { &self.by } else { option };
             let used = |row: usize| groups.iter().any(|g| g.group_of_row[row].is_some());
-            let used: Vec<&str> = (0..cells.len()).filter(|&row| used(row)).map(|row| cells[row].trim()).collect();
+            let used: Vec<&str> = (0..cells.len()).filter(|&row| used(row)).map(|row| cells[row].as_str()).collect();
             if let Some(missing) = used.iter().find(|cell| LOOKS_MISSING.contains(*cell)) {
                 bail!(
                     "{table_name}: column {column:?} has {} rows of {missing:?}, which looks like a missing value but \

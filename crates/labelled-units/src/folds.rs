@@ -44,7 +44,7 @@ impl CrossValidation {
         };
         let mut seen: HashMap<&str, usize> = HashMap::new();
         let parts = by.iter().map(|level| {
-            let count = seen.entry(level.trim()).or_default();
+            let count = seen.entry(level).or_default();
             *count += 1;
             (*count - 1) % k
         });
@@ -55,21 +55,20 @@ impl CrossValidation {
 fn by_column(table: &StimulusTable, column: &str, used: &[bool]) -> Result<(Vec<usize>, Vec<String>)> {
     let mut names: Vec<String> = Vec::new();
     let mut parts = Vec::with_capacity(used.len());
-    for (row, level) in table.column(column)?.iter().enumerate() {
-        let level = level.trim();
+    for (row, level) in table.table().levels(column)?.into_iter().enumerate() {
         if !used[row] {
             parts.push(0);
             continue;
         }
-        if level.is_empty() || level == "n/a" {
+        if level.is_empty() {
             bail!(
                 "column {column:?} is empty in row {} ({}), which the contrast uses; every picture needs a part",
                 row + 1,
                 table.ids()[row]
             );
         }
-        parts.push(names.iter().position(|name| name == level).unwrap_or_else(|| {
-            names.push(level.to_owned());
+        parts.push(names.iter().position(|name| *name == level).unwrap_or_else(|| {
+            names.push(level);
             names.len() - 1
         }));
     }

@@ -5,9 +5,9 @@
 //! term = [number "*"] level | level "*" number                 sign = " + " | " - "
 //! ```
 //! A level is a name from the annotation column: letters, digits, spaces and hyphens stand for themselves, blanks
-//! around it are dropped, and `"double quotes"` keep commas, `>` and outer blanks. `rest` alone on the right means
-//! every other level of the column; `"rest"` in quotes is a level of that name. Empty and `n/a` entries of the
-//! column are no level: such rows are not used.
+//! around it are dropped, and `"double quotes"` keep commas, `>`, `*` and signs; `""` inside them is one quote. `rest`
+//! alone on the right means every other level of the column; `"rest"` in quotes is a level of that name. Empty entries
+//! of the column are no level: such rows are not used. (What a table writes for a missing cell its reader makes empty.)
 //!
 //! Without a `>` the contrast is a weighted sum of the levels' means. Its signs have blanks on both sides, since names
 //! hold hyphens, and its weights sum to 0, since a unit with one response to everything must get 0.
@@ -59,7 +59,7 @@ pub enum ContrastError {
     },
     /// More than one `>`, or none and no weights either.
     #[error(
-        "contrast \"{text}\" has {count} \">\"; write one, as in 'faces > bodies,places', or weights, as in '2*adult - house - car'"
+        "contrast \"{text}\" has {count} \">\"; write one, as in 'faces > bodies,places', or weights, as in '2*adult - house - car'; a name that holds one stands in double quotes"
     )]
     NotOneComparison {
         /// The contrast as given.
@@ -140,8 +140,9 @@ enum Rest {
     EveryOther,
 }
 
-/// What other programs write for a missing value; BIDS has `n/a`, which is one here too.
-pub const LOOKS_MISSING: [&str; 8] = ["NA", "N/A", "na", "NaN", "nan", "NULL", "null", "None"];
+/// What programs write into cells that hold no value and that is no missing cell here: spreadsheet errors, databases.
+pub const LOOKS_MISSING: [&str; 11] =
+    ["NULL", "null", "None", "<NA>", "NaT", "#N/A", "#NULL!", "#VALUE!", "#REF!", "#DIV/0!", "#NAME?"];
 
 /// A contrast as written: preferred levels against others, or weights of levels.
 ///
@@ -254,7 +255,7 @@ impl Contrast {
         let mut level_of_row: Vec<Option<usize>> = Vec::with_capacity(annotations.len());
         for annotation in annotations {
             let name = annotation.as_ref().trim();
-            level_of_row.push(if name.is_empty() || name == "n/a" {
+            level_of_row.push(if name.is_empty() {
                 None
             } else {
                 let known = levels.iter().position(|level| *level == name);
@@ -292,10 +293,7 @@ impl Contrast {
             Rest::EveryOther if levels.contains(&"rest") => return Err(ContrastError::AmbiguousRest),
             Rest::EveryOther => {
                 let rest: Vec<usize> = (0..levels.len()).filter(|l| !preferred.contains(l)).collect();
-                if let Some(level) = rest.iter().map(|l| levels[*l]).find(|l| LOOKS_MISSING.contains(l)) {
-                    let rows = level_of_row.iter().flatten().filter(|l| levels[**l] == level).count();
-                    return Err(ContrastError::LooksMissing { level: level.to_owned(), rows });
-                }
+                refuse_missing(rest.iter().map(|l| levels[*l]), annotations)?;
                 rest
             }
         };
@@ -331,7 +329,7 @@ impl Contrast {
     /// ```
     pub fn one_per_level<S: AsRef<str>>(annotations: &[S]) -> Result<Vec<Contrast>, ContrastError> {
         let mut levels: Vec<String> = Vec::new();
-        for name in annotations.iter().map(|a| a.as_ref().trim()).filter(|name| !name.is_empty() && *name != "n/a") {
+        for name in annotations.iter().map(|a| a.as_ref().trim()).filter(|name| !name.is_empty()) {
             if !levels.iter().any(|level| level == name) {
                 levels.push(name.to_owned());
             }
@@ -339,8 +337,17 @@ impl Contrast {
         if levels.is_empty() {
             return Err(ContrastError::NoLevels(annotations.len()));
         }
-        let against_rest = |level| Contrast { form: Form::Sides { preferred: vec![level], rest: Rest::EveryOther } };
-        Ok(levels.into_iter().map(against_rest).collect())
+        // Nobody wrote the word `rest`, so a level of that name is one like the others; its contrasts list their levels.
+        let listed = levels.iter().any(|level| level == "rest");
+        if listed {
+            refuse_missing(levels.iter().map(String::as_str), annotations)?;
+        }
+        let against_rest = |level: &String| {
+            let others = || levels.iter().filter(|other| *other != level).cloned().collect();
+            let rest = if listed { Rest::Levels(others()) } else { Rest::EveryOther };
+            Contrast { form: Form::Sides { preferred: vec![level.clone()], rest } }
+        };
+        Ok(levels.iter().map(against_rest).collect())
     }
 
     /// The preferred side as written: the levels left of the `>`, or those with a positive weight. What two
@@ -364,20 +371,32 @@ impl Groups {
     }
 }
 
+/// An error when an entry that stands for no value would count among the others.
+fn refuse_missing<'a, S: AsRef<str>>(
+    mut others: impl Iterator<Item = &'a str>,
+    annotations: &[S],
+) -> Result<(), ContrastError> {
+    let Some(level) = others.find(|level| LOOKS_MISSING.contains(level)) else { return Ok(()) };
+    let rows = annotations.iter().filter(|cell| cell.as_ref().trim() == level).count();
+    Err(ContrastError::LooksMissing { level: level.to_owned(), rows })
+}
+
 /// The parts of a sum with their signs, or `None` when the text is no sum: it has no sign with blanks around it outside
 /// quotes, and none in front.
 fn signed_terms(text: &str) -> Option<Vec<(f64, &str)>> {
     let mut signs: Vec<(usize, f64)> = Vec::new();
     let mut quoted = false;
-    let bytes = text.as_bytes();
-    let blank = |at: Option<&u8>| at.is_none_or(u8::is_ascii_whitespace);
-    for (place, &byte) in bytes.iter().enumerate() {
-        quoted ^= byte == b'"';
-        let front = text[..place].trim().is_empty();
-        let lone = place.checked_sub(1).is_none_or(|before| blank(bytes.get(before)))
-            && (front || blank(bytes.get(place + 1)));
-        if matches!(byte, b'+' | b'-') && !quoted && lone {
-            signs.push((place, if byte == b'-' { -1.0 } else { 1.0 }));
+    let blank = |c: Option<char>| c.is_none_or(char::is_whitespace);
+    // By character: a byte of `é` or `顔` is no place where the text may be cut.
+    for (place, c) in text.char_indices() {
+        quoted ^= c == '"';
+        if !matches!(c, '+' | '-') || quoted {
+            continue;
+        }
+        let (before, after) = (&text[..place], &text[place + 1..]);
+        let front = before.trim().is_empty();
+        if blank(before.chars().next_back()) && (front || blank(after.chars().next())) {
+            signs.push((place, if c == '-' { -1.0 } else { 1.0 }));
         }
     }
     if signs.is_empty() {
@@ -440,13 +459,15 @@ fn names(side: &str, text: &str, position: &'static str) -> Result<Vec<Name>, Co
         .map(|part| {
             let part = part.trim();
             let inner = part.strip_prefix('"').and_then(|p| p.strip_suffix('"'));
-            let name = inner.unwrap_or(part);
-            if name.contains('"') {
-                Err(ContrastError::Quote(text.to_owned()))
-            } else if name.is_empty() {
-                Err(ContrastError::EmptyName { text: text.to_owned(), side: position })
-            } else {
-                Ok(Name { text: name.to_owned(), quoted: inner.is_some() })
+            // Inside quotes two are one; outside there are none.
+            if inner.unwrap_or(part).replace("\"\"", if inner.is_some() { "" } else { "\"" }).contains('"') {
+                return Err(ContrastError::Quote(text.to_owned()));
+            }
+            // The column's entries are taken without the blanks around them, so a quoted name is too.
+            let name = inner.map_or(part.to_owned(), |inner| inner.replace("\"\"", "\"").trim().to_owned());
+            match name.is_empty() {
+                true => Err(ContrastError::EmptyName { text: text.to_owned(), side: position }),
+                false => Ok(Name { text: name, quoted: inner.is_some() }),
             }
         })
         .collect()
@@ -477,8 +498,8 @@ fn joined(names: &[String]) -> String {
 
 /// A name as the language reads it back, in quotes where it needs them.
 fn spelled(name: &str) -> String {
-    if name.contains([',', '>', '*']) || name == "rest" || name.trim() != name || signed_terms(name).is_some() {
-        format!("\"{name}\"")
+    if name.contains([',', '>', '*', '"']) || name == "rest" || name.trim() != name || signed_terms(name).is_some() {
+        format!("\"{}\"", name.replace('"', "\"\""))
     } else {
         name.to_owned()
     }
@@ -490,7 +511,8 @@ fn unknown(name: &str, levels: &[&str]) -> ContrastError {
         name: name.to_owned(),
         nearest: nearest.to_owned(),
         count: levels.len(),
-        levels: levels.join(", "),
+        // As a contrast has to write them: a name that holds a comma in quotes.
+        levels: levels.iter().map(|level| spelled(level)).collect::<Vec<_>>().join(", "),
     }
 }
 
@@ -514,7 +536,7 @@ fn edits(a: &str, b: &str) -> usize {
 mod tests {
     use super::*;
 
-    const COLUMN: [&str; 7] = ["faces", "bodies", "faces", "places", "scrambled", "n/a", " bodies "];
+    const COLUMN: [&str; 7] = ["faces", "bodies", "faces", "places", "scrambled", "", " bodies "];
 
     fn resolve(text: &str, versus: Versus) -> Result<Groups, ContrastError> {
         text.parse::<Contrast>()?.resolve(&COLUMN, versus)
@@ -527,12 +549,14 @@ mod tests {
     #[test]
     fn rest_does_not_take_in_missing_values_by_another_name() {
         let contrast: Contrast = "a > rest".parse().unwrap();
-        let error = contrast.resolve(&["a", "b", "NA", "NA"], Versus::Pooled).unwrap_err();
-        assert_eq!(error, ContrastError::LooksMissing { level: "NA".into(), rows: 2 });
-        // Empty and n/a are missing; a level that is named is taken at its word.
-        assert_eq!(contrast.resolve(&["a", "b", "", "n/a"], Versus::Pooled).unwrap().counts, [1, 1]);
-        let named: Contrast = "a > b,NA".parse().unwrap();
-        assert_eq!(named.resolve(&["a", "b", "NA", "NA"], Versus::Pooled).unwrap().counts, [1, 3]);
+        let error = contrast.resolve(&["a", "b", "NULL", "NULL"], Versus::Pooled).unwrap_err();
+        assert_eq!(error, ContrastError::LooksMissing { level: "NULL".into(), rows: 2 });
+        // Empty is missing; a level that is named is taken at its word.
+        assert_eq!(contrast.resolve(&["a", "b", "", " "], Versus::Pooled).unwrap().counts, [1, 1]);
+        let named: Contrast = "a > b,None".parse().unwrap();
+        assert_eq!(named.resolve(&["a", "b", "None", "None"], Versus::Pooled).unwrap().counts, [1, 3]);
+        let all = Contrast::one_per_level(&["rest", "b", "#N/A"]);
+        assert_eq!(all, Err(ContrastError::LooksMissing { level: "#N/A".into(), rows: 1 }));
     }
 
     #[test]
@@ -571,6 +595,55 @@ mod tests {
     }
 
     #[test]
+    fn letters_of_every_script_are_letters() {
+        let names = [
+            "église",
+            "e\u{301}glise",
+            "haus-ä",
+            "Дом",
+            "σπίτι",
+            "بيت",
+            "בית",
+            "घर",
+            "บ้าน",
+            "房子",
+            "顔",
+            "집",
+            "👩‍👩‍👧",
+            "a -é",
+            "- ä",
+            "ä -",
+            "顔 - 家",
+            "a\u{a0}-\u{a0}b",
+            "ß>ẞ",
+            "\"顔\"",
+            "5\" ö",
+            "rest",
+        ];
+        for (i, name) in names.iter().enumerate() {
+            let contrasts = Contrast::one_per_level(&names).unwrap();
+            let read: Contrast = contrasts[i].to_string().parse().unwrap();
+            assert_eq!(read, contrasts[i]);
+            assert_eq!(read.resolve(&names, Versus::Each).unwrap().counts, vec![1; names.len()], "{name}");
+            let other = names[(i + 1) % names.len()];
+            let weighted = format!("2*{} - 2*{}", spelled(name), spelled(other));
+            assert_eq!(weighted.parse::<Contrast>().unwrap().preferred(), spelled(name));
+            assert!(
+                format!("{name}x > ö").parse::<Contrast>().is_ok_and(|c| c.resolve(&names, Versus::Each).is_err())
+                    || name.contains(['"', '>'])
+            );
+        }
+    }
+
+    #[test]
+    fn a_level_called_rest_needs_no_quotes_when_nobody_wrote_one() {
+        let all = Contrast::one_per_level(&["face", "rest", "house"]).unwrap();
+        let spelled: Vec<String> = all.iter().map(ToString::to_string).collect();
+        assert_eq!(spelled, ["face > \"rest\",house", "\"rest\" > face,house", "house > face,\"rest\""]);
+        assert_eq!(all[1].resolve(&["face", "rest", "house"], Versus::Pooled).unwrap().counts, [1, 2]);
+    }
+
+    #[test]
     fn mistakes_are_named() {
         assert_eq!(
             message("faces > boddies"),
@@ -582,11 +655,11 @@ mod tests {
         );
         assert_eq!(
             message("faces bodies"),
-            "contrast \"faces bodies\" has 0 \">\"; write one, as in 'faces > bodies,places', or weights, as in '2*adult - house - car'"
+            "contrast \"faces bodies\" has 0 \">\"; write one, as in 'faces > bodies,places', or weights, as in '2*adult - house - car'; a name that holds one stands in double quotes"
         );
         assert_eq!(
             message("a > b > c"),
-            "contrast \"a > b > c\" has 2 \">\"; write one, as in 'faces > bodies,places', or weights, as in '2*adult - house - car'"
+            "contrast \"a > b > c\" has 2 \">\"; write one, as in 'faces > bodies,places', or weights, as in '2*adult - house - car'; a name that holds one stands in double quotes"
         );
         assert_eq!(
             message("faces > "),
@@ -597,7 +670,7 @@ mod tests {
         assert!(message("rest > faces").contains("rest stands alone"));
         assert!(message("faces > rest,bodies").contains("rest stands alone"));
         assert!(message("faces > \"bodies").contains("unbalanced"));
-        let empty = "a > b".parse::<Contrast>().unwrap().resolve(&["", "n/a"], Versus::Pooled);
+        let empty = "a > b".parse::<Contrast>().unwrap().resolve(&["", " "], Versus::Pooled);
         assert_eq!(empty, Err(ContrastError::NoLevels(2)));
     }
 

@@ -132,7 +132,7 @@ pub struct Design {
 
 impl Design {
     /// `contrasts` were resolved on one column. With `categories` (one per row) the mean of each category is one
-    /// observation; a row without one (empty or `n/a`), or outside all contrasts, is not used. A category with rows on
+    /// observation; a row without one (empty), or outside all contrasts, is not used. A category with rows on
     /// both sides of a contrast has one mean on either.
     ///
     /// # Panics
@@ -146,7 +146,7 @@ impl Design {
         for row in 0..n_rows {
             let place: Vec<Option<usize>> = contrasts.iter().map(|c| c.group_of_row[row]).collect();
             let category = categories.map_or("", |c| c[row].trim());
-            let has_no_category = categories.is_some() && (category.is_empty() || category == "n/a");
+            let has_no_category = categories.is_some() && category.is_empty();
             if has_no_category || place.iter().all(Option::is_none) {
                 group_of_row.push(None);
                 continue;

@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn each_takes_the_smallest_and_unused_rows_are_not_seen() {
-        let column = ["a", "a", "b", "b", "c", "n/a"];
+        let column = ["a", "a", "b", "b", "c", ""];
         let block = array![[3.0, 1.0], [2.0, f64::NAN], [1.0, 0.0], [2.0, 0.0], [0.0, 0.0], [f64::NAN, 0.0]];
         let of = |text: &str, versus: Versus| {
             let groups = text.parse::<Contrast>().unwrap().resolve(&column, versus).unwrap();

@@ -32,6 +32,9 @@ pub enum GeometryError {
     /// A voxel size below 0 beside a qform.
     #[error("voxel size {0} is negative; a qform needs sizes of 0 or more")]
     NegativeSize(f64),
+    /// A side of the third axis that readers take differently.
+    #[error("pixdim[0] is {0}; beside a qform it is 1 or -1 (or 0, which means 1)")]
+    Side(f64),
 }
 
 /// Shape and position of one three-dimensional grid of voxels.
@@ -122,10 +125,32 @@ impl fmt::Display for Geometry {
     }
 }
 
+/// Voxel sizes as NIfTI's C library and nibabel take them: 0 says nothing, so it is 1.
+pub fn usable_sizes(sizes: [f64; 3]) -> [f64; 3] {
+    sizes.map(|size| if size == 0.0 { 1.0 } else { size })
+}
+
+/// The side of the third axis that `pixdim[0]` states: -1, or 1 for anything that is not negative. Other negative numbers
+/// are -1 to NIfTI's C library and 1 to nibabel.
+pub fn qfac(stated: f64) -> Result<f64, GeometryError> {
+    if stated == -1.0 {
+        Ok(-1.0)
+    } else if stated < 0.0 {
+        Err(GeometryError::Side(stated))
+    } else {
+        Ok(1.0)
+    }
+}
+
+/// Roundings by which the squares of a unit quaternion may miss 1 (nibabel's `quaternion_threshold`).
+const ROUNDINGS: f64 = 3.0;
+
 /// The affine of a qform: rotation by the unit quaternion (a, b, c, d) with a >= 0, times the voxel sizes, the third
 /// one by `qfac` (+1 or -1), then the offset.
 ///
-/// The NIfTI-1 header definition (Cox and others, 2003), method 2.
+/// The NIfTI-1 header definition (Cox and others, 2003), method 2. Only b, c and d are stored, and a is the root of what
+/// their squares leave of 1. Near a half turn that is rounding, whose root would turn the image by up to 6e-4 (.09 mm at a
+/// distance of 150 mm), so there a is 0, as in nibabel; NIfTI's C library does the same below 1e-7.
 pub fn quaternion_affine(
     [b, c, d]: [f64; 3],
     offset: [f64; 3],
@@ -136,11 +161,13 @@ pub fn quaternion_affine(
         return Err(GeometryError::NegativeSize(size));
     }
     let a_squared = 1.0 - (b * b + c * c + d * d);
-    // b, c and d are stored as f4, so a half turn may come out a few roundings beyond 1.
-    if a_squared < -3.0 * f64::from(f32::EPSILON) {
+    // NIfTI-1 stores f4; NIfTI-2 stores f8, into which numbers that were f4 are often copied.
+    let were_f4 = [b, c, d].iter().all(|&part| f64::from(part as f32) == part);
+    let epsilon = if were_f4 { f64::from(f32::EPSILON) } else { f64::EPSILON };
+    if a_squared < -ROUNDINGS * f64::from(f32::EPSILON) || a_squared.is_nan() {
         return Err(GeometryError::Quaternion { b, c, d });
     }
-    let mut a = a_squared.max(0.0).sqrt();
+    let mut a = if a_squared < ROUNDINGS * epsilon { 0.0 } else { a_squared.sqrt() };
     let (mut b, mut c, mut d) = (b, c, d);
     let length = (a * a + b * b + c * c + d * d).sqrt();
     for part in [&mut a, &mut b, &mut c, &mut d] {
@@ -189,6 +216,28 @@ mod tests {
         for (row, wanted) in affine.iter().flatten().zip(expected.iter().flatten()) {
             assert!((row - wanted).abs() < 1e-12, "{affine:?}");
         }
+    }
+
+    #[test]
+    fn near_a_half_turn_what_rounding_leaves_is_no_turn() {
+        // A half turn about (1, 1, 0), its quaternion rounded to f4: the squares miss 1 by 1.4e-8.
+        let part = f64::from(0.5f64.sqrt() as f32);
+        let affine = quaternion_affine([part, part, 0.0], [0.0; 3], [1.0; 3], 1.0).unwrap();
+        let expected = [[0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, -1.0, 0.0]];
+        for (entry, wanted) in affine.iter().flatten().zip(expected.iter().flatten()) {
+            assert!((entry - wanted).abs() < 1e-15, "{affine:?}");
+        }
+        // In f8 the same distance from 1 is a turn that was meant.
+        let b = (1.0f64 - 1e-8).sqrt();
+        let affine = quaternion_affine([b, 0.0, 0.0], [0.0; 3], [1.0; 3], 1.0).unwrap();
+        assert!((affine[1][2] + 2e-4).abs() < 1e-10, "{affine:?}");
+    }
+
+    #[test]
+    fn sides_and_sizes_that_say_nothing_are_1() {
+        assert_eq!((qfac(0.0), qfac(4.0), qfac(-1.0)), (Ok(1.0), Ok(1.0), Ok(-1.0)));
+        assert_eq!(qfac(-2.0), Err(GeometryError::Side(-2.0)));
+        assert_eq!(usable_sizes([0.0, -2.0, 3.0]), [1.0, -2.0, 3.0]);
     }
 
     #[test]

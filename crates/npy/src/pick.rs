@@ -3,7 +3,7 @@
 use crate::args::{Columns, Label, Rows};
 use anyhow::{Context, Result, bail};
 use cli::{Input, Job, Output};
-use labelled_inputs::{open_npy, read_stimuli, read_table, require_unique, units_of};
+use labelled_inputs::{open_npy, read_levels, read_stimuli, read_table, require_unique, units_of};
 use ndarray::{ArrayView2, Axis};
 use npy_stream::{Array, Block, Dtype, Float, Incoming, Matrix, NpyError, RowWriter, write_array, write_matrix};
 use std::collections::{HashMap, HashSet};
@@ -38,7 +38,7 @@ pub(crate) fn rows(args: &Rows) -> Result<()> {
         Wanted::Ids(list)
     } else if let Some(input) = &args.stimuli {
         let table = read_stimuli(&job, input)?;
-        let chosen = choose(&table, &args.conditions).with_context(|| input.to_string())?;
+        let chosen = choose(&job, &input.to_string(), &table, &args.conditions).with_context(|| input.to_string())?;
         Wanted::Among(chosen, args.conditions.join(" and "))
     } else if let Some(shard) = args.shard {
         Wanted::Shard(shard)
@@ -295,12 +295,12 @@ fn resolve(wanted: &Wanted, n_rows: usize, labels: Option<&[String]>, input: &In
 }
 
 /// The ids of the stimuli for which every `COLUMN=VALUE[,VALUE]` holds.
-fn choose(table: &StimulusTable, conditions: &[String]) -> Result<HashSet<String>> {
+fn choose(job: &Job, source: &str, table: &StimulusTable, conditions: &[String]) -> Result<HashSet<String>> {
     let mut keep = vec![true; table.len()];
     for condition in conditions {
         let (column, values) =
             condition.split_once('=').with_context(|| format!("--where {condition:?}: expected COLUMN=VALUE"))?;
-        let cells = table.column(column)?;
+        let cells = read_levels(job, table.table(), source, column)?;
         for value in values.split(',') {
             if !cells.iter().any(|c| c == value) {
                 let levels: std::collections::BTreeSet<&String> = cells.iter().collect();
@@ -308,7 +308,7 @@ fn choose(table: &StimulusTable, conditions: &[String]) -> Result<HashSet<String
                 bail!("--where {condition:?}: column {column:?} never is {value:?}; it has {}", shown.join(", "));
             }
         }
-        for (keep, cell) in keep.iter_mut().zip(cells) {
+        for (keep, cell) in keep.iter_mut().zip(&cells) {
             *keep &= values.split(',').any(|v| v == cell);
         }
     }

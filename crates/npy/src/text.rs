@@ -6,6 +6,7 @@ use cli::{Cell, Job, Output, TableWriter};
 use labelled_inputs::{Names, read_arrays, read_table};
 use ndarray::Array2;
 use npy_stream::{RowWriter, Values};
+use stimulus_table::is_missing;
 
 pub(crate) fn to_csv(args: &ToCsv) -> Result<()> {
     let job = Job::start("npy", &args.common)?;
@@ -90,17 +91,25 @@ pub(crate) fn from_csv(args: &FromCsv) -> Result<()> {
         })?,
     };
     let ids = table.column(id_column).with_context(name)?.to_vec();
-    if let Some(row) = ids.iter().position(String::is_empty) {
+    if let Some(row) = ids.iter().position(|id| is_missing(id)) {
         bail!("{}: row {row} has no id in column {id_column:?}", args.input);
     }
     let columns: Vec<String> = match args.values.is_empty() {
         false => args.values.clone(),
         true => table.names().iter().filter(|n| n.as_str() != id_column).cloned().collect(),
     };
+    if columns.iter().any(String::is_empty) {
+        bail!(
+            "{}: a column without a name ({}), as pandas writes row numbers; name it, leave it out (index=False), or \
+             choose columns with --values",
+            args.input,
+            table.names().join(", ")
+        );
+    }
     let mut values = Array2::zeros((ids.len(), columns.len()));
     for (c, column) in columns.iter().enumerate() {
         let numbers = table.numbers(column).with_context(name).map_err(|e| {
-            anyhow::anyhow!("{e:#}; write NaN for a missing number, or choose columns of numbers with --values")
+            anyhow::anyhow!("{e:#}; leave a missing number empty (or n/a), or choose columns of numbers with --values")
         })?;
         values.column_mut(c).assign(&ndarray::ArrayView1::from(&numbers));
     }

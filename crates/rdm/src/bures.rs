@@ -114,7 +114,7 @@ pub(crate) fn root_of(eigen: &SymmetricEigen) -> Array2<f64> {
 ///
 /// Bures (1969); for representations Harvey, Lipshutz & Williams (2023); rsatoolbox `bures`.
 pub fn bures_similarity(a: &SecondMoment, b: &SecondMoment) -> f64 {
-    a.fidelity(b) / (a.trace.sqrt() * b.trace.sqrt())
+    statistics::bounded(a.fidelity(b) / (a.trace.sqrt() * b.trace.sqrt()))
 }
 
 /// The squared Bures distance: `tr A + tr B - 2 tr sqrt(sqrt(A) B sqrt(A))`, what rsatoolbox calls `bures_metric`.

@@ -13,7 +13,7 @@ pub struct NoiseCeiling {
     pub lower: f64,
     /// Mean over subjects of the comparison of a subject with the pool of all, the subject included.
     pub upper: f64,
-    /// The terms of `lower`, one per subject.
+    /// The terms of `lower`, one per subject; `NaN` for a subject that is constant over the pairs in use.
     pub lower_by_subject: Vec<f64>,
     /// The terms of `upper`, one per subject.
     pub upper_by_subject: Vec<f64>,
@@ -21,12 +21,14 @@ pub struct NoiseCeiling {
     pub n_pairs: usize,
     /// Pairs left out because a subject has no finite value there.
     pub n_nan: usize,
+    /// Subjects that are constant over the pairs in use (for cosine: all 0), and are left out of the pools and means.
+    pub constant: Vec<usize>,
 }
 
 /// Lower and upper bound of the noise ceiling over subjects' RDMs, pooled as the comparison needs ([`crate::pool`]).
 ///
 /// Equal to rsatoolbox's `boot_noise_ceiling`. Needs at least 2 subjects, one RDM each: average the sessions of
-/// a subject first. For the rank correlations the "upper" bound is that of the mean of ranks, which is near but
+/// a subject first. A constant subject is in no pool and has no terms; bounds of fewer than 2 others are `NaN`. For the rank correlations the "upper" bound is that of the mean of ranks, which is near but
 /// not exactly the best RDM.
 ///
 /// Nili et al. (2014).
@@ -46,25 +48,32 @@ pub fn noise_ceiling_under(
     }
     let common = Common::of(subjects, how)?;
     let vectors: Vec<Vec<f64>> = common.values.iter().map(|v| normalised(v, how)).collect();
-    let pool_of_all = mean_of(&vectors, |_| true);
+    let usable = |subject: usize| !common.constant.contains(&subject);
+    let n_usable = n - common.constant.len();
+    let pool_of_all = mean_of(&vectors, usable);
     let bounds = (0..n)
         .into_par_iter()
         .map(|subject| {
+            if n_usable < 2 || !usable(subject) {
+                return Ok((f64::NAN, f64::NAN));
+            }
             let own = &common.values[subject];
-            let pool_of_others = mean_of(&vectors, |other| other != subject);
+            let pool_of_others = mean_of(&vectors, |other| other != subject && usable(other));
             let with = |pool: &[f64]| similarity(pool, own, how, &common.kept, sigma);
             Ok((with(&pool_of_others)?, with(&pool_of_all)?))
         })
         .collect::<Result<Vec<(f64, f64)>, RdmError>>()?;
     let (lower_by_subject, upper_by_subject): (Vec<f64>, Vec<f64>) = bounds.into_iter().unzip();
     let n_pairs = common.n_pairs();
+    let over_usable = |terms: &[f64]| mean(&(0..n).filter(|&s| usable(s)).map(|s| terms[s]).collect::<Vec<f64>>());
     Ok(NoiseCeiling {
-        lower: mean(&lower_by_subject),
-        upper: mean(&upper_by_subject),
+        lower: over_usable(&lower_by_subject),
+        upper: over_usable(&upper_by_subject),
         lower_by_subject,
         upper_by_subject,
         n_pairs,
         n_nan: common.kept.len() - n_pairs,
+        constant: common.constant,
     })
 }
 
@@ -166,16 +175,32 @@ mod tests {
     }
 
     #[test]
+    fn a_constant_subject_is_left_out_and_one_alone_has_no_bounds() {
+        for flat in [[0.1; 6], [1.2, 1.2000000000000002, 1.2, 1.2, 1.2, 1.2]] {
+            let with = rdms(&[UNTIED[0], &flat, UNTIED[1], UNTIED[2]]);
+            for how in Comparison::ALL.into_iter().filter(|how| how.centres()) {
+                let (found, others) = (noise_ceiling(&with, how).unwrap(), noise_ceiling(&rdms(&UNTIED), how).unwrap());
+                assert_eq!((found.lower, found.upper), (others.lower, others.upper), "{how}");
+                assert_eq!((found.constant, others.constant), (vec![1], vec![]), "{how}");
+                assert!(found.lower_by_subject[1].is_nan() && found.upper_by_subject[1].is_nan(), "{how}");
+                assert_eq!(found.lower_by_subject[2], others.lower_by_subject[1], "{how}");
+                let alone = noise_ceiling(&with[..2], how).unwrap();
+                assert!(alone.lower.is_nan() && alone.upper_by_subject.iter().all(|v| v.is_nan()), "{how}");
+            }
+        }
+    }
+
+    #[test]
     fn refuses_one_subject_constant_subjects_and_other_sizes() {
         let one = rdms(&UNTIED[..1]);
         let error = noise_ceiling(&one, Comparison::Pearson).unwrap_err();
         assert_eq!(error, RdmError::TooFewRdms { given: 1, needed: 2 });
         let constant = rdms(&[UNTIED[0], &[0.1; 6]]);
         for how in [Comparison::Pearson, Comparison::Spearman, Comparison::TauA] {
-            let error = noise_ceiling(&constant, how).unwrap_err();
+            let error = pool(&constant, how).unwrap_err();
             assert_eq!(error, RdmError::Constant { index: 1, n_pairs: 6 });
         }
-        assert!(noise_ceiling(&constant, Comparison::Cosine).is_ok());
+        assert!(noise_ceiling(&constant, Comparison::Cosine).unwrap().lower > 0.0);
         let sizes = rdms(&[UNTIED[0], &[1.0, 2.0, 3.0]]);
         let error = noise_ceiling(&sizes, Comparison::Pearson).unwrap_err();
         assert_eq!(error, RdmError::SizesDiffer { index: 1, n_stimuli: 3, expected: 4 });

@@ -2,17 +2,19 @@ use linear_algebra::product;
 use ndarray::{Array1, Array2, Axis, s};
 use rayon::prelude::*;
 use statistics::concordance::{Order, Scratch, concordance};
-use statistics::{average_ranks, mean};
+use statistics::rounding::is_constant;
+use statistics::{bounded, mean};
 
-use crate::pool::{same_sizes, scaled};
+use crate::pool::{ranked, same_sizes, scaled};
 use crate::whitening::whitened;
 use crate::{Comparison, Rdm, RdmError, StimulusCovariance};
 
 /// The similarity of two RDMs and the pairs of stimuli it rests on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Compared {
-    /// The coefficient; `NaN` when one side is constant over the pairs in use (0 for tau-a and rho-a, which are
-    /// 0 there by definition) or no pair is left.
+    /// The coefficient, never beyond -1 or 1, and 1 for an RDM and its copy (where ties do not lower it); `NaN` when one
+    /// side is constant over the pairs in use ([`statistics::rounding::is_constant`]; for cosine and cosine_cov when it
+    /// is all 0) or no pair is left.
     pub value: f64,
     /// Pairs in use.
     pub n_pairs: usize,
@@ -119,18 +121,36 @@ fn similarities(
         // Each RDM is sorted once.
         let order = |vectors: &[Vec<f64>]| -> Vec<Order> { vectors.par_iter().map(|v| Order::of(v)).collect() };
         let (x, y, once) = (order(a), order(b), vec![1; kept.len()]);
+        let constant = |vectors: &[Vec<f64>]| -> Vec<bool> { vectors.iter().map(|v| is_constant(v)).collect() };
+        let (flat_x, flat_y) = (constant(a), constant(b));
         let pairs: Vec<f64> = (0..a.len() * b.len())
             .into_par_iter()
             .map_init(Scratch::default, |scratch, k| {
-                let (x, y) = (&x[k / b.len()], &y[k % b.len()]);
+                let (i, j) = (k / b.len(), k % b.len());
+                if flat_x[i] || flat_y[j] {
+                    return f64::NAN;
+                }
+                let (x, y) = (&x[i], &y[j]);
                 let counts = concordance(x, y, &once[..x.len()], scratch);
                 if how == Comparison::TauA { counts.tau_a() } else { counts.tau_b() }
             })
             .collect();
         return Ok(Array2::from_shape_vec((a.len(), b.len()), pairs).unwrap_or_default());
     }
-    Ok(product(prepared(a, how, kept, sigma)?.view(), prepared(b, how, kept, sigma)?.t()))
+    let (a, b) = (prepared(a, how, kept, sigma)?, prepared(b, how, kept, sigma)?);
+    let mut scores = product(a.view(), b.t());
+    for ((i, j), score) in scores.indexed_iter_mut() {
+        *score = bounded(*score);
+        // An RDM and its copy: the product of a unit vector with itself is off by its own rounding.
+        if *score > 1.0 - ROUNDING && a.row(i) == b.row(j) {
+            *score = 1.0;
+        }
+    }
+    Ok(scores)
 }
+
+/// What is nearer to 1 than this may be 1.
+const ROUNDING: f64 = statistics::rounding::OF_SCORES;
 
 /// One row per RDM such that the product of two rows is their similarity.
 pub(crate) fn prepared(
@@ -174,14 +194,10 @@ fn whitened_units(
     Ok(units.collect())
 }
 
-fn is_constant(values: &[f64]) -> bool {
-    values.iter().all(|v| *v == values[0])
-}
-
 fn prepare(values: &[f64], how: Comparison) -> Array1<f64> {
     let constant = is_constant(values);
     let mut row = match how {
-        Comparison::Spearman | Comparison::RhoA => Array1::from(average_ranks(values)),
+        Comparison::Spearman | Comparison::RhoA => Array1::from(ranked(values)),
         // Squares of values near the ends of the f64 range would over- or underflow; no comparison looks at scale.
         _ => Array1::from(scaled(values)),
     };
@@ -191,9 +207,9 @@ fn prepare(values: &[f64], how: Comparison) -> Array1<f64> {
     }
     let n = row.len() as f64;
     let length = match how {
+        _ if constant && how != Comparison::Cosine => f64::NAN,
         // The largest sum of squares that n ranks can have, so that ties pull rho-a towards 0.
         Comparison::RhoA => ((n * n * n - n) / 12.0).sqrt(),
-        _ if constant && how != Comparison::Cosine => f64::NAN,
         _ => row.dot(&row).sqrt(),
     };
     // 0 / 0 is the NaN that a zero vector should have.
@@ -348,18 +364,33 @@ mod tests {
     #[test]
     fn a_constant_rdm_has_no_correlation_and_does_not_spoil_its_neighbours() {
         // 0.1 has no exact mean: a rounded centre would leave a spread of 1e-17 to correlate with
-        let models = rdms(&[&[0.1; 6], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]]);
+        // and SciPy's correlation distances of one-hot patterns are a last digit apart
+        let rounded = [1.2, 1.2000000000000002, 1.2, 1.2, 1.1999999999999997, 1.2];
+        let single = rounded.map(|v| f64::from((v as f32).next_up()));
+        let models = rdms(&[&[0.1; 6], &rounded, &single, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]]);
         let brains = rdms(&[&[2.0, 1.0, 3.0, 4.0, 6.0, 5.0]]);
-        for how in [Comparison::Pearson, Comparison::Spearman, Comparison::Kendall, Comparison::CorrCov] {
+        for how in Comparison::ALL.into_iter().filter(|how| how.centres()) {
             let found = compare_all(&models, &brains, how).unwrap();
-            assert!(found[(0, 0)].value.is_nan(), "{how}");
-            assert!(found[(1, 0)].value > 0.5, "{how}");
-        }
-        for how in [Comparison::RhoA, Comparison::TauA] {
-            assert_eq!(compare(&models[0], &brains[0], how).unwrap().value, 0.0);
+            assert!((0..3).all(|flat| found[(flat, 0)].value.is_nan()), "{how}");
+            assert!(found[(3, 0)].value > 0.5, "{how}");
         }
         let zeros = rdms(&[&[0.0; 6]]);
         assert!(compare(&zeros[0], &brains[0], Comparison::Cosine).unwrap().value.is_nan());
+    }
+
+    #[test]
+    fn an_rdm_and_its_copy_score_1_and_nothing_is_beyond() {
+        for seed in 0..100 {
+            let n = 4 + seed as usize % 40;
+            let values = crate::testing::noise(1, n * (n - 1) / 2, seed).mapv(|v| v + 1.0).into_raw_vec_and_offset().0;
+            let scaled: Vec<f64> = values.iter().map(|v| 0.7 * v).collect();
+            let all = rdms(&[&values, &scaled, &values]);
+            for how in Comparison::ALL {
+                let found = compare_all(&all, &all, how).unwrap();
+                assert!(found.iter().all(|f| f.value <= 1.0 && f.value > 0.999_999_999_999), "{how} {seed}");
+                assert!([(0, 0), (0, 2), (1, 1)].iter().all(|k| found[*k].value == 1.0), "{how} {seed}");
+            }
+        }
     }
 
     #[test]

@@ -167,16 +167,6 @@ pub enum RdmError {
          0 <= LOW < HIGH <= 1)"
     )]
     UnknownTransform(String),
-    /// All values are the same where a transform divides by their spread.
-    #[error("all {n_pairs} values are {value} where {transform} stretches them, so there is nothing to stretch")]
-    NoSpread {
-        /// The transform.
-        transform: String,
-        /// The one value.
-        value: f64,
-        /// Number of pairs with a value.
-        n_pairs: usize,
-    },
     /// A covariance of stimuli with an entry that is no number.
     #[error("row {row}, column {column} of the covariance of stimuli is not finite")]
     CovarianceNotFinite {

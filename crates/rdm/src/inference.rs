@@ -29,7 +29,7 @@ mod variance;
 
 use ndarray::Array2;
 use rayon::prelude::*;
-use statistics::Draws;
+use statistics::{Draws, bounded};
 
 pub use permutation::{Permuted, permute_stimuli};
 pub use variance::{Generalize, Spread, corrected_variance};
@@ -118,7 +118,7 @@ fn bounds_of_products(q: &Array2<f64>, subjects: &[u32], distinct: &[usize]) -> 
         let pool: Vec<usize> = distinct.iter().copied().filter(|j| Some(*j) != left_out).collect();
         let with: f64 = pool.iter().map(|&j| s(j) * q[(j, i)]).sum();
         let own: f64 = pool.iter().map(|&j| s(j) * pool.iter().map(|&k| s(k) * q[(j, k)]).sum::<f64>()).sum();
-        with / (own * q[(i, i)]).sqrt()
+        bounded(with / (own * q[(i, i)]).sqrt())
     };
     let lower = distinct.iter().map(|&i| bound(Some(i), i)).collect();
     let upper = distinct.iter().map(|&i| bound(None, i)).collect();
@@ -126,13 +126,13 @@ fn bounds_of_products(q: &Array2<f64>, subjects: &[u32], distinct: &[usize]) -> 
 }
 
 /// RDMs over the pairs that all of them have.
-enum Engine {
-    Sums(Sums),
-    Ranked(Ranked),
+enum Engine<'a> {
+    Sums(Sums<'a>),
+    Ranked(Ranked<'a>),
 }
 
-impl Engine {
-    fn new(models: Vec<&[f64]>, subjects: Vec<&[f64]>, kept: Vec<bool>, how: Comparison) -> Engine {
+impl<'a> Engine<'a> {
+    fn new(models: Vec<&'a [f64]>, subjects: Vec<&'a [f64]>, kept: Vec<bool>, how: Comparison) -> Engine<'a> {
         match how {
             Comparison::Spearman | Comparison::RhoA | Comparison::Kendall | Comparison::TauA => {
                 Engine::Ranked(Ranked::new(&models, &subjects, &kept, how))
@@ -150,16 +150,16 @@ impl Engine {
 }
 
 /// Engines for groups of RDMs that miss the same pairs (almost always one), and for the ceiling.
-pub(crate) struct Engines {
-    groups: Vec<(Vec<usize>, Vec<usize>, Engine)>,
+pub(crate) struct Engines<'a> {
+    groups: Vec<(Vec<usize>, Vec<usize>, Engine<'a>)>,
     /// In place of the only group, where there are several.
-    ceiling: Option<Engine>,
+    ceiling: Option<Engine<'a>>,
     n_models: usize,
     n_subjects: usize,
 }
 
-impl Engines {
-    pub fn new(models: &[Rdm], subjects: &[Rdm], how: Comparison) -> Engines {
+impl<'a> Engines<'a> {
+    pub fn new(models: &'a [Rdm], subjects: &'a [Rdm], how: Comparison) -> Engines<'a> {
         fn of<'a>(rdms: &'a [Rdm], chosen: &[usize]) -> Vec<&'a [f64]> {
             chosen.iter().map(|&r| rdms[r].values()).collect()
         }

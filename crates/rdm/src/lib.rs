@@ -57,7 +57,7 @@ pub use representation::{MatrixComparison, Representation, Sweep, sweep};
 pub use searchlight::{Models, searchlight};
 /// Why a pattern has no distances.
 pub use statistics::Reason;
-pub use transform::Transform;
+pub use transform::{Transform, Transformed};
 pub use whitening::StimulusCovariance;
 
 #[cfg(test)]

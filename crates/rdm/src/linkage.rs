@@ -1,5 +1,7 @@
 //! Hierarchical clustering of an RDM, and the order in which its dendrogram shows the stimuli.
 
+use statistics::Reason;
+
 use crate::Rdm;
 
 /// The distance between two clusters.
@@ -38,6 +40,12 @@ pub struct MissingPairs {
 
 /// The n - 1 merges, from the lowest up: SciPy's `linkage`, ties included.
 ///
+/// Means of the same distances in another order differ in their last digit (.1 + .7 - .3 is not .5), and a sum that is
+/// equal on paper must not decide who merges first: distances that differ by no more than the rounding of the updates (a
+/// few units in the last place of f64 per merge) are tied, and ties go as SciPy's do where they are exact: the first in
+/// the order of stimuli. So RDMs whose ties are exact give one tree in f4 and in f8. Of [`Linkage::Complete`], which
+/// computes nothing, every difference counts. All distances of a constant RDM are tied.
+///
 /// ```
 /// use rdm::{Linkage, Rdm, leaf_order, linkage};
 /// // 0 and 2 are close, 1 is far from both
@@ -54,7 +62,12 @@ pub fn linkage(rdm: &Rdm, how: Linkage) -> Result<Vec<Merge>, MissingPairs> {
         return Err(MissingPairs { n_nan, n_pairs: rdm.values().len() });
     }
     let n = rdm.n_stimuli();
+    let ties = Ties::of(rdm, how);
     let mut distances = rdm.to_square();
+    if rdm.reason() == Some(Reason::Constant) {
+        let value = rdm.values()[0];
+        distances.mapv_inplace(|d| if d == 0.0 { d } else { value });
+    }
     // 0: the cluster is gone, its stimuli are in the other one of its merge.
     let mut sizes = vec![1usize; n];
     let mut chain: Vec<usize> = Vec::with_capacity(n);
@@ -69,7 +82,7 @@ pub fn linkage(rdm: &Rdm, how: Linkage) -> Result<Vec<Merge>, MissingPairs> {
             let before = chain.len().checked_sub(2).map(|place| chain[place]);
             let (mut y, mut least) = before.map_or((x, f64::INFINITY), |b| (b, distances[(x, b)]));
             for other in (0..n).filter(|&other| sizes[other] > 0 && other != x) {
-                if distances[(x, other)] < least {
+                if ties.is_less(distances[(x, other)], least) {
                     least = distances[(x, other)];
                     y = other;
                 }
@@ -102,9 +115,55 @@ pub fn linkage(rdm: &Rdm, how: Linkage) -> Result<Vec<Merge>, MissingPairs> {
             distances[(y, other)] = merged;
         }
     }
-    // Chains find merges out of order; a stable sort keeps those of equal height as they were found.
-    merges.sort_by(|a, b| a.height.total_cmp(&b.height));
-    Ok(numbered(n, merges))
+    Ok(numbered(n, ties.sorted(merges)))
+}
+
+/// Which distances between clusters are tied.
+struct Ties {
+    /// Ward's distances are roots of sums, and keep no small difference: their squares are compared.
+    squared: bool,
+    rounding: f64,
+}
+
+impl Ties {
+    /// A cluster's distances are updated once per merge; every update rounds four times, by a unit in the last place of
+    /// the largest distance (Ward: of its square) at most.
+    fn of(rdm: &Rdm, how: Linkage) -> Ties {
+        let largest = rdm.values().iter().fold(0.0, |largest: f64, v| largest.max(v.abs()));
+        let per_update = 4.0 * rdm.n_stimuli() as f64 * f64::EPSILON;
+        match how {
+            Linkage::Average => Ties { squared: false, rounding: per_update * largest },
+            Linkage::Complete => Ties { squared: false, rounding: 0.0 },
+            Linkage::Ward => Ties { squared: true, rounding: per_update * largest * largest },
+        }
+    }
+
+    fn is_less(&self, a: f64, b: f64) -> bool {
+        match self.squared {
+            true => a * a + self.rounding < b * b,
+            false => a + self.rounding < b,
+        }
+    }
+
+    /// From the lowest up. Chains find merges out of order; those of tied heights stay as they were found (a cluster
+    /// after its parts), and no height is below the one before.
+    fn sorted(&self, merges: Vec<Merge>) -> Vec<Merge> {
+        let mut found: Vec<(usize, Merge)> = merges.into_iter().enumerate().collect();
+        found.sort_by(|a, b| a.1.height.total_cmp(&b.1.height).then(a.0.cmp(&b.0)));
+        let mut start = 0;
+        while start < found.len() {
+            let rest = &found[start..];
+            let end = start + rest.partition_point(|m| !self.is_less(rest[0].1.height, m.1.height));
+            found[start..end].sort_by_key(|m| m.0);
+            start = end;
+        }
+        let mut highest = f64::NEG_INFINITY;
+        let rising = found.into_iter().map(|(_, merge)| {
+            highest = merge.height.max(highest);
+            Merge { height: highest, ..merge }
+        });
+        rising.collect()
+    }
 }
 
 /// Merges that name any stimulus of a cluster, made to name clusters by their number.
@@ -193,6 +252,31 @@ mod tests {
         // 0, 1, 5 on a line: 0 and 1 at 1; their mean .5 to 5: sqrt(2 * 2 * 1 / 3) * 4.5 = sqrt(27).
         let merges = linkage(&Rdm::from_condensed(vec![1.0, 5.0, 4.0], None).unwrap(), Linkage::Ward).unwrap();
         assert!((merges[1].height - 27f64.sqrt()).abs() < 1e-14, "{merges:?}");
+    }
+
+    #[test]
+    fn rounding_of_means_and_of_the_file_does_not_order_ties() {
+        let mut draws = Draws::new(6);
+        for trial in 0..200 {
+            let n = 6 + trial % 30;
+            // Few levels, so that means of them are often equal on paper; none is exact in binary.
+            let levels: Vec<usize> = (0..n * (n - 1) / 2).map(|_| 1 + draws.below(4)).collect();
+            let tree = |unit: f64, how| {
+                let values = levels.iter().map(|l| *l as f64 * unit).collect();
+                let merges = linkage(&Rdm::from_condensed(values, None).unwrap(), how).unwrap();
+                assert!(merges.windows(2).all(|m| m[0].height <= m[1].height));
+                merges.iter().map(|m| (m.left, m.right)).collect::<Vec<_>>()
+            };
+            for how in [Linkage::Average, Linkage::Complete, Linkage::Ward] {
+                // levels of 3.0: sums of whole numbers are exact until they are divided
+                let exact = tree(3.0, how);
+                for unit in [0.1, 0.7, 1.1e-15, f64::from(0.1f32), 1e9 / 7.0] {
+                    assert_eq!(tree(unit, how), exact, "{how:?} {trial} {unit}");
+                }
+            }
+        }
+        let flat = |v: [f64; 6]| linkage(&Rdm::from_condensed(v.to_vec(), None).unwrap(), Linkage::Complete).unwrap();
+        assert_eq!(leaf_order(&flat([1.2, 1.2, 1.2, 1.2, 1.2, 1.1999999999999997])), leaf_order(&flat([1.0; 6])));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 use linear_algebra::Real;
 use ndarray::{Array2, ArrayView2};
 
+use statistics::Reason;
+use statistics::rounding::is_constant;
+
 use crate::RdmError;
 
 /// How far the two triangles of a square RDM may differ, relative to its largest entry: `f32` rounding of
@@ -129,6 +132,34 @@ impl Rdm {
         self.values.iter().filter(|v| !v.is_finite()).count()
     }
 
+    /// Why nothing that looks at differences can be said of this RDM: no pair has a value ([`Reason::NanInput`]), or all
+    /// that do are equal, or would be but for rounding ([`statistics::rounding::is_constant`]; [`Reason::Constant`]).
+    ///
+    /// ```
+    /// use rdm::{Rdm, Reason};
+    /// let flat = Rdm::from_condensed(vec![1.2, f64::NAN, 1.2000000000000002], None)?;
+    /// assert_eq!(flat.reason(), Some(Reason::Constant));
+    /// # Ok::<(), rdm::RdmError>(())
+    /// ```
+    pub fn reason(&self) -> Option<Reason> {
+        let constant = match self.n_nan() {
+            0 => is_constant(&self.values),
+            n if n == self.values.len() => return Some(Reason::NanInput),
+            _ => is_constant(&self.values.iter().copied().filter(|v| v.is_finite()).collect::<Vec<f64>>()),
+        };
+        constant.then_some(Reason::Constant)
+    }
+
+    /// The values, of a constant RDM all the same, so that what follows cannot take its rounding for data.
+    pub(crate) fn flattened(&self) -> Vec<f64> {
+        let mut values = self.values.clone();
+        if self.reason() == Some(Reason::Constant) {
+            let first = values.iter().copied().find(|v| v.is_finite()).unwrap_or(f64::NAN);
+            values.iter_mut().filter(|v| v.is_finite()).for_each(|v| *v = first);
+        }
+        values
+    }
+
     /// The dissimilarity of stimuli `i` and `j`; 0 of a stimulus with itself.
     ///
     /// # Panics
@@ -191,7 +222,8 @@ mod tests {
     use ndarray::array;
 
     use super::{Rdm, n_pairs};
-    use crate::RdmError;
+
+use crate::RdmError;
 
     fn four() -> Rdm {
         // pairs 01 02 03 12 13 23

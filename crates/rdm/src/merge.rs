@@ -86,7 +86,7 @@ pub fn merge(rdms: &[Rdm]) -> Result<Merged, RdmError> {
         let mut values = rdm.values().iter();
         for (k, &a) in rows.iter().enumerate() {
             for (&b, value) in rows[k + 1..].iter().zip(&mut values) {
-                if !value.is_nan() {
+                if value.is_finite() {
                     let (i, j) = (a.min(b), a.max(b));
                     let at = i * (2 * n - i - 1) / 2 + (j - i - 1);
                     sums[at] += value;

@@ -3,10 +3,11 @@
 use linear_algebra::product;
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use rayon::prelude::*;
-use statistics::{Reason, average_ranks, mean};
+use statistics::rounding::is_constant;
+use statistics::{Reason, bounded, mean};
 
 use crate::compare::by_missing_pairs;
-use crate::pool::{same_sizes, scaled};
+use crate::pool::{ranked, same_sizes, scaled};
 use crate::{Rdm, RdmError};
 
 /// A residual whose sum of squares is below this part of the whole is rounding (of `f32` files too, whose values are
@@ -103,8 +104,7 @@ pub fn compare_partial(
                         true => Some(Reason::NanInput),
                         false => of_models[i].as_ref().err().or(of_brains[j].as_ref().err()).copied(),
                     };
-                    // The clamp takes off rounding only: both rows have length 1.
-                    let value = if reason.is_some() { f64::NAN } else { values[(i, j)].clamp(-1.0, 1.0) };
+                    let value = if reason.is_some() { f64::NAN } else { bounded(values[(i, j)]) };
                     all[(model, brain)] = Partial { value, n_pairs: used.len(), n_nan, reason };
                 }
             }
@@ -116,7 +116,7 @@ pub fn compare_partial(
 fn on_scale(rdm: &Rdm, used: &[usize], scale: Scale) -> Vec<f64> {
     let values: Vec<f64> = used.iter().map(|&k| rdm.values()[k]).collect();
     match scale {
-        Scale::Ranks => average_ranks(&values),
+        Scale::Ranks => ranked(&values),
         Scale::Values => values,
     }
 }
@@ -165,8 +165,8 @@ impl Span {
     }
 
     fn beyond(&self, values: Vec<f64>) -> Result<Array1<f64>, Reason> {
-        // Asked exactly: the rounded mean of a constant such as 0.1 may leave a spread of 1e-17.
-        if values.iter().all(|v| *v == values[0]) {
+        // Asked first: the rounded mean of a constant such as 0.1 may leave a spread of 1e-17.
+        if is_constant(&values) {
             return Err(Reason::Constant);
         }
         let mut values = Array1::from(scaled(&values));
@@ -195,6 +195,7 @@ mod tests {
     use super::*;
     use crate::testing::noise;
     use crate::{Comparison, compare};
+    use statistics::average_ranks;
 
     fn rdm(values: Vec<f64>) -> Rdm {
         Rdm::from_condensed(values, None).unwrap()

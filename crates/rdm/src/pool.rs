@@ -1,3 +1,4 @@
+use statistics::rounding::is_constant;
 use statistics::{average_ranks, mean};
 
 use crate::{Comparison, Rdm, RdmError};
@@ -9,6 +10,14 @@ pub(crate) fn scaled(values: &[f64]) -> Vec<f64> {
     // A power of two changes no digit.
     let scale = scale.log2().floor().exp2();
     values.iter().map(|v| v / scale).collect()
+}
+
+/// Average ranks; those of a constant RDM are all the same, whatever rounding made of its order.
+pub(crate) fn ranked(values: &[f64]) -> Vec<f64> {
+    match is_constant(values) {
+        true => vec![(values.len() as f64 + 1.0) / 2.0; values.len()],
+        false => average_ranks(values),
+    }
 }
 
 /// The values of one RDM as they are averaged for this comparison: z-scores (pearson, corr_cov), divided by their root
@@ -23,14 +32,14 @@ pub(crate) fn normalised(values: &[f64], how: Comparison) -> Vec<f64> {
         Comparison::Pearson | Comparison::CorrCov => {
             let centre = mean(values);
             let centred: Vec<f64> = values.iter().map(|v| v - centre).collect();
-            let sd = root_mean_square(&centred);
+            let sd = if is_constant(values) { f64::NAN } else { root_mean_square(&centred) };
             centred.iter().map(|v| v / sd).collect()
         }
         Comparison::Cosine | Comparison::CosineCov => {
             let size = root_mean_square(values);
             values.iter().map(|v| v / size).collect()
         }
-        Comparison::Spearman | Comparison::Kendall | Comparison::TauA | Comparison::RhoA => average_ranks(values),
+        Comparison::Spearman | Comparison::Kendall | Comparison::TauA | Comparison::RhoA => ranked(values),
     }
 }
 
@@ -40,6 +49,9 @@ pub(crate) struct Common {
     pub values: Vec<Vec<f64>>,
     /// Whether a pair is among them.
     pub kept: Vec<bool>,
+    /// RDMs that are constant over these pairs (for cosine and cosine_cov: all 0): such a one has no z-scores, no order
+    /// and no comparison, and would turn a pool into `NaN`.
+    pub constant: Vec<usize>,
 }
 
 impl Common {
@@ -47,8 +59,7 @@ impl Common {
         self.kept.iter().filter(|k| **k).count()
     }
 
-    /// Checks that the sizes agree and that no RDM is constant: such a one has no z-scores, no ranks and no
-    /// comparison, and would turn the pooled RDM into `NaN`.
+    /// Checks that the sizes agree.
     pub fn of(rdms: &[Rdm], how: Comparison) -> Result<Common, RdmError> {
         same_sizes(rdms, rdms.first().map_or(0, Rdm::n_stimuli))?;
         let length = rdms.first().map_or(0, |rdm| rdm.values().len());
@@ -57,17 +68,12 @@ impl Common {
             rdm.values().iter().zip(&kept).filter(|(_, kept)| **kept).map(|(v, _)| *v).collect()
         };
         let values: Vec<Vec<f64>> = rdms.iter().map(keep).collect();
-        let n_pairs = values.first().map_or(0, Vec::len);
-        for (index, values) in values.iter().enumerate() {
-            let degenerate = match how {
-                Comparison::Cosine | Comparison::CosineCov => values.iter().all(|v| *v == 0.0),
-                _ => values.iter().all(|v| *v == values[0]),
-            };
-            if degenerate {
-                return Err(RdmError::Constant { index, n_pairs });
-            }
-        }
-        Ok(Common { values, kept })
+        let degenerate = |values: &[f64]| match how.centres() {
+            true => is_constant(values),
+            false => values.iter().all(|v| *v == 0.0),
+        };
+        let constant = (0..rdms.len()).filter(|&r| degenerate(&values[r])).collect();
+        Ok(Common { values, kept, constant })
     }
 }
 
@@ -97,7 +103,7 @@ pub(crate) fn mean_of(vectors: &[Vec<f64>], chosen: impl Fn(usize) -> bool) -> V
 /// z-scores (n in the denominator) for pearson and corr_cov, division by the root mean square for cosine and
 /// cosine_cov, ranks for spearman, kendall, tau-a and rho-a. As in rsatoolbox, the whitened ones divide by the plain, not
 /// the whitened length, so that their mean too is only near the best RDM. For the rank correlations the mean of ranks is only near the best RDM. A pair that
-/// is `NaN` in any RDM is `NaN` in the pool. The values of a pearson pool are z-scores and may be negative;
+/// is `NaN` in any RDM is `NaN` in the pool, and a constant RDM is an error. The values of a pearson pool are z-scores and may be negative;
 /// rsatoolbox adds a constant so that the smallest is 0, which changes no correlation.
 ///
 /// ```
@@ -115,6 +121,9 @@ pub fn pool(rdms: &[Rdm], how: Comparison) -> Result<Rdm, RdmError> {
         return Err(RdmError::TooFewRdms { given: 0, needed: 1 });
     };
     let common = Common::of(rdms, how)?;
+    if let Some(&index) = common.constant.first() {
+        return Err(RdmError::Constant { index, n_pairs: common.n_pairs() });
+    }
     let vectors: Vec<Vec<f64>> = common.values.iter().map(|v| normalised(v, how)).collect();
     let mut means = mean_of(&vectors, |_| true).into_iter();
     let values = common.kept.iter().map(|kept| if *kept { means.next().unwrap_or(f64::NAN) } else { f64::NAN });

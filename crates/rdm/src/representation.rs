@@ -3,7 +3,7 @@
 use linear_algebra::{GramAccumulator, Real, cross_product, product, singular_values, symmetric_eigen};
 use ndarray::{Array1, Array2, Axis, s};
 use rayon::prelude::*;
-use statistics::Reason;
+use statistics::{Reason, bounded};
 
 use crate::bures::root_of;
 use crate::distance::{blocks, read_block};
@@ -142,10 +142,10 @@ impl Representation {
             return f64::NAN;
         }
         let cosine = self.inner(other) / self.norm / other.norm;
-        // The clamps take off rounding only: Cauchy-Schwarz keeps the exact value within -1..=1.
+        let cosine = bounded(cosine);
         match self.how {
-            MatrixComparison::ProcrustesAngle => cosine.clamp(0.0, 1.0).acos(),
-            _ => cosine.clamp(-1.0, 1.0),
+            MatrixComparison::ProcrustesAngle => cosine.max(0.0).acos(),
+            _ => cosine,
         }
     }
 

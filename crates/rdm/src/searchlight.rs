@@ -3,7 +3,8 @@
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 use statistics::moments::dot;
-use statistics::{average_ranks, mean};
+use statistics::rounding::is_constant;
+use statistics::{average_ranks, bounded, mean};
 
 use crate::{Compared, Comparison, Distance, Element, Rdm, RdmError, compare, distances};
 
@@ -38,8 +39,7 @@ impl Models {
         let own = prepare(rdm, self.how);
         let one = |(model, prepared): (&Rdm, &Option<Vec<f64>>)| match (prepared, &own) {
             (Some(prepared), Some(own)) if prepared.len() == own.len() => {
-                // The clamp takes off rounding only.
-                let value = dot(prepared, own).clamp(-1.0, 1.0);
+                let value = bounded(dot(prepared, own));
                 Ok(Compared { value, n_pairs: own.len(), n_nan: 0 })
             }
             _ => compare(model, rdm, self.how),
@@ -50,8 +50,7 @@ impl Models {
 
 fn prepare(rdm: &Rdm, how: Comparison) -> Option<Vec<f64>> {
     let values = rdm.values();
-    let constant = values.iter().all(|v| *v == values[0]);
-    if rdm.n_nan() > 0 || constant {
+    if rdm.n_nan() > 0 || is_constant(values) {
         // compare() has the definitions at these edges.
         return None;
     }

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-use statistics::{average_ranks, quantile};
+use statistics::rounding::resolution;
+use statistics::{Reason, quantile};
 
+use crate::pool::ranked;
 use crate::{Rdm, RdmError};
 
-/// What may be done to the values of an RDM. Pairs without a value keep their `NaN`, and the others are treated as if
-/// those pairs were not there.
+/// What may be done to the values of an RDM. Pairs without a value (`NaN` or infinite) are `NaN` afterwards, and the others
+/// are treated as if those pairs were not there.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Transform {
     /// Ranks from 1, equal values sharing the mean of their places.
@@ -29,6 +31,17 @@ pub enum Transform {
         /// Upper quantile, `low` to 1.
         high: f64,
     },
+}
+
+/// What a transform made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transformed {
+    /// The transformed RDM.
+    pub rdm: Rdm,
+    /// Negative values that became 0.
+    pub n_negative: usize,
+    /// The one value that there was to stretch, so that every pair is `NaN` ([`Reason::Constant`]).
+    pub no_spread: Option<f64>,
 }
 
 impl fmt::Display for Transform {
@@ -72,31 +85,39 @@ impl FromStr for Transform {
 }
 
 impl Transform {
-    /// The transformed RDM, and how many negative values became 0.
+    /// The transformed RDM, and what became of its values. Where minmax or geotopological have nothing to stretch (all
+    /// values are equal, or would be but for rounding), every pair is `NaN`.
     ///
     /// ```
     /// use rdm::{Rdm, Transform};
     /// let rdm = Rdm::from_condensed(vec![4.0, -1.0, 9.0], None)?;
-    /// let (roots, n_negative) = Transform::Sqrt.apply(rdm)?;
-    /// assert_eq!((roots.values(), n_negative), (&[2.0, 0.0, 3.0][..], 1));
+    /// let roots = Transform::Sqrt.apply(rdm)?;
+    /// assert_eq!((roots.rdm.values(), roots.n_negative), (&[2.0, 0.0, 3.0][..], 1));
     /// # Ok::<(), rdm::RdmError>(())
     /// ```
-    pub fn apply(self, rdm: Rdm) -> Result<(Rdm, usize), RdmError> {
+    pub fn apply(self, rdm: Rdm) -> Result<Transformed, RdmError> {
         let labels = rdm.labels().map(<[String]>::to_vec);
+        let constant = rdm.reason() == Some(Reason::Constant);
         let mut values = rdm.into_values();
+        values.iter_mut().filter(|v| v.is_infinite()).for_each(|v| *v = f64::NAN);
         let present: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
         let mut n_negative = 0;
         let mut positive = |v: f64| {
             n_negative += usize::from(v < 0.0);
             if v < 0.0 { 0.0 } else { v }
         };
-        let spread = |low: f64, high: f64| match high > low {
-            true => Ok((low, high - low)),
-            false => Err(RdmError::NoSpread { transform: self.to_string(), value: low, n_pairs: present.len() }),
+        let mut no_spread = None;
+        // Without a spread nothing has a place between its ends: NaN times anything is NaN.
+        let mut spread = |low: f64, high: f64| match !constant && high - low > resolution(&present) {
+            true => high - low,
+            false => {
+                no_spread = present.first().map(|_| low);
+                f64::NAN
+            }
         };
         match self {
             Transform::Rank => {
-                let mut ranks = average_ranks(&present).into_iter();
+                let mut ranks = ranked(&present).into_iter();
                 values.iter_mut().filter(|v| !v.is_nan()).for_each(|v| *v = ranks.next().unwrap_or(f64::NAN));
             }
             Transform::Sqrt => values.iter_mut().for_each(|v| *v = positive(*v).sqrt()),
@@ -105,22 +126,23 @@ impl Transform {
             Transform::MinMax => {
                 let smallest = present.iter().copied().fold(f64::INFINITY, f64::min);
                 let largest = present.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let (low, width) = spread(smallest, largest)?;
-                values.iter_mut().for_each(|v| *v = (*v - low) / width);
+                let width = spread(smallest, largest);
+                values.iter_mut().for_each(|v| *v = (*v - smallest) / width);
             }
             Transform::Geotopological { low, high } => {
                 let (from, to) = (quantile(&present, low), quantile(&present, high));
-                let (low, width) = spread(from, to)?;
+                let width = spread(from, to);
                 let squeezed = |v: f64| match v {
+                    _ if width.is_nan() => f64::NAN,
                     v if v < from => 0.0,
                     v if v > to => 1.0,
                     // Here is NaN too.
-                    v => (v - low) / width,
+                    v => (v - from) / width,
                 };
                 values.iter_mut().for_each(|v| *v = squeezed(*v));
             }
         }
-        Ok((Rdm::from_condensed(values, labels)?, n_negative))
+        Ok(Transformed { rdm: Rdm::from_condensed(values, labels)?, n_negative, no_spread })
     }
 }
 
@@ -134,9 +156,9 @@ mod tests {
     fn of(how: &str, values: [f64; 6]) -> (Vec<f64>, usize) {
         let labels = ["a", "b", "c", "d"].map(String::from).to_vec();
         let rdm = Rdm::from_condensed(values.to_vec(), Some(labels.clone())).unwrap();
-        let (rdm, n) = how.parse::<Transform>().unwrap().apply(rdm).unwrap();
-        assert_eq!(rdm.labels(), Some(&labels[..]));
-        (rdm.into_values(), n)
+        let made = how.parse::<Transform>().unwrap().apply(rdm).unwrap();
+        assert_eq!(made.rdm.labels(), Some(&labels[..]));
+        (made.rdm.into_values(), made.n_negative)
     }
 
     #[test]
@@ -182,13 +204,28 @@ mod tests {
 
     #[test]
     fn what_has_no_spread_cannot_be_stretched() {
-        let flat = Rdm::from_condensed(vec![0.5; 6], None).unwrap();
-        let error = Transform::MinMax.apply(flat).unwrap_err().to_string();
-        assert_eq!(error, "all 6 values are 0.5 where minmax stretches them, so there is nothing to stretch");
-        let nan = Rdm::from_condensed(vec![NAN; 6], None).unwrap();
-        assert!(Transform::MinMax.apply(nan.clone()).is_err());
-        assert!(Transform::Rank.apply(nan).unwrap().0.values().iter().all(|v| v.is_nan()));
-        let steps = Rdm::from_condensed(vec![0.0, 1.0, 1.0, 1.0, 1.0, 2.0], None).unwrap();
-        assert!(Transform::Geotopological { low: 0.3, high: 0.7 }.apply(steps).is_err());
+        let all = |transform: &str, values: [f64; 6]| {
+            let rdm = Rdm::from_condensed(values.to_vec(), None).unwrap();
+            let made = transform.parse::<Transform>().unwrap().apply(rdm).unwrap();
+            (made.rdm.values().iter().all(|v| v.is_nan()), made.no_spread)
+        };
+        let rounded = [1.2, 1.2000000000000002, 1.2, 1.2, 1.2, 1.2];
+        for transform in ["minmax", "geotopological(0.1,0.9)"] {
+            assert_eq!(all(transform, [0.5; 6]), (true, Some(0.5)));
+            assert_eq!(all(transform, rounded), (true, Some(1.2)));
+            assert!(all(transform, [NAN; 6]).0);
+        }
+        assert_eq!(all("geotopological(0.3,0.7)", [0.0, 1.0, 1.0, 1.0, 1.0, 2.0]), (true, Some(1.0)));
+        assert_eq!(of("rank", rounded).0, [3.5; 6]);
+        assert!(all("rank", [NAN; 6]).0);
+    }
+
+    #[test]
+    fn infinite_values_are_none() {
+        for (how, expected) in [("rank", [2.0, NAN, 1.0, NAN, 3.0, 4.0]), ("sqrt", [2.0, NAN, 1.0, NAN, 3.0, 4.0])] {
+            let (found, n) = of(how, [4.0, f64::INFINITY, 1.0, f64::NEG_INFINITY, 9.0, 16.0]);
+            assert!(found.iter().zip(expected).all(|(f, e)| *f == e || (f.is_nan() && e.is_nan())), "{how} {found:?}");
+            assert_eq!(n, 0);
+        }
     }
 }

@@ -8,6 +8,7 @@ use ndarray::Array2;
 use nifti_volume::Geometry;
 use npy_stream::{Block, Matrix};
 use std::collections::HashMap;
+use stimulus_table::is_missing;
 use voxel_inputs::{Source, is_double, open_numbers, require_same_grid};
 
 /// Rows read at a time.
@@ -180,6 +181,6 @@ fn ids_of_rows(
     if cells.len() != n_rows {
         bail!("{source}: {n_rows} rows, but {input} has {}; one for each", cells.len());
     }
-    let named = |cell: &String| (!cell.trim().is_empty() && cell.trim() != "n/a").then(|| cell.trim().to_owned());
+    let named = |cell: &String| (!is_missing(cell)).then(|| cell.trim().to_owned());
     Ok(cells.iter().map(named).collect())
 }

@@ -15,7 +15,7 @@ use rdm::{Compared, Models, searchlight};
 use std::collections::HashMap;
 use std::path::Path;
 use stimulus_table::Side;
-use voxel_inputs::read_map;
+use voxel_inputs::read_labels;
 
 /// Spheres whose scores are held before they are written into the result: work for many threads, little to wait for.
 const CHUNK: usize = 1024;
@@ -91,12 +91,11 @@ pub(crate) fn run(args: &SearchlightArgs) -> Result<()> {
 }
 
 fn read_mask(job: &Job, args: &SearchlightArgs) -> Result<Mask> {
-    let map = read_map(job, &args.mask)?;
-    let Some(grid) = map.geometry else { bail!("{}: not a NIfTI image, so it has no geometry", args.mask) };
-    let inside = |v: &usize| map.values[*v] != 0.0 && map.values[*v].is_finite();
-    let voxels: Vec<usize> = (0..map.values.len()).filter(inside).collect();
+    let mask = read_labels(job, &args.mask)?;
+    let voxels = mask.inside();
+    let Some(grid) = mask.geometry else { bail!("{}: not a NIfTI image, so it has no geometry", args.mask) };
     if voxels.is_empty() {
-        bail!("{}: 0 of {} voxels are inside (not 0)", args.mask, map.values.len());
+        bail!("{}: 0 of {} voxels are inside (above 0)", args.mask, mask.labels.len());
     }
     Ok(Mask { grid, voxels })
 }

@@ -6,6 +6,8 @@
 #[cfg(target_arch = "x86_64")]
 mod wide;
 
+use crate::correlation::tau_b;
+
 /// The order of a vector's values.
 ///
 /// ```
@@ -94,6 +96,11 @@ impl Order {
         self.sorted.len()
     }
 
+    /// The places of a smallest and of a largest value.
+    pub fn ends(&self) -> Option<(usize, usize)> {
+        Some((*self.sorted.first()? as usize, *self.sorted.last()? as usize))
+    }
+
     /// Whether there is no value.
     pub fn is_empty(&self) -> bool {
         self.sorted.is_empty()
@@ -134,16 +141,15 @@ pub struct Concordance {
 impl Concordance {
     /// As [`crate::kendall_tau_a`].
     pub fn tau_a(self) -> f64 {
-        if self.pairs == 0 { f64::NAN } else { self.concordant_minus_discordant as f64 / self.pairs as f64 }
+        if self.tied_x == self.pairs || self.tied_y == self.pairs {
+            return f64::NAN;
+        }
+        self.concordant_minus_discordant as f64 / self.pairs as f64
     }
 
     /// As [`crate::kendall_tau_b`].
     pub fn tau_b(self) -> f64 {
-        let (untied_x, untied_y) = ((self.pairs - self.tied_x) as f64, (self.pairs - self.tied_y) as f64);
-        if untied_x == 0.0 || untied_y == 0.0 {
-            return f64::NAN;
-        }
-        (self.concordant_minus_discordant as f64 / untied_x.sqrt() / untied_y.sqrt()).clamp(-1.0, 1.0)
+        tau_b(self.concordant_minus_discordant, self.pairs - self.tied_x, self.pairs - self.tied_y)
     }
 }
 

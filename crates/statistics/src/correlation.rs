@@ -1,14 +1,15 @@
 //! Correlations of two vectors.
 //!
 //! Every function takes two slices of the same length and gives `NaN` for a `NaN` or infinite value, and for fewer
-//! than two values. A constant vector gives `NaN` wherever the definition divides by its spread; `tau-a` and `rho-a`
-//! do not, and count its ties as zero.
+//! than two values. A constant vector ([`crate::rounding::is_constant`]) gives `NaN`: it has no spread and no order. Only
+//! [`cosine`], which takes no mean off, has a value there. No value is beyond -1 or 1 ([`bounded`]).
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::moments::{dot, mean};
 use crate::ranks::average_ranks;
+use crate::rounding::is_constant;
 
 /// A correlation, chosen by its name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,7 +96,7 @@ impl FromStr for Correlation {
 /// When the lengths differ.
 pub fn pearson(x: &[f64], y: &[f64]) -> f64 {
     same_length(x, y);
-    // Asked exactly: the rounded mean of a constant such as 0.1 may leave a spread of 1e-17.
+    // Asked first: the rounded mean of a constant such as 0.1 may leave a spread of 1e-17.
     if x.len() < 2 || !usable(x) || !usable(y) || is_constant(x) || is_constant(y) {
         return f64::NAN;
     }
@@ -108,7 +109,7 @@ pub fn pearson(x: &[f64], y: &[f64]) -> f64 {
 /// When the lengths differ.
 pub fn spearman(x: &[f64], y: &[f64]) -> f64 {
     same_length(x, y);
-    if x.len() < 2 || !usable(x) || !usable(y) {
+    if x.len() < 2 || !usable(x) || !usable(y) || is_constant(x) || is_constant(y) {
         return f64::NAN;
     }
     pearson(&average_ranks(x), &average_ranks(y))
@@ -136,18 +137,32 @@ pub fn kendall_tau_b(x: &[f64], y: &[f64]) -> f64 {
     let Some(counts) = pair_counts(x, y) else {
         return f64::NAN;
     };
-    let untied_x = (counts.pairs - counts.tied_x) as f64;
-    let untied_y = (counts.pairs - counts.tied_y) as f64;
-    if untied_x == 0.0 || untied_y == 0.0 {
+    let [untied_x, untied_y] = [counts.tied_x, counts.tied_y].map(|tied| counts.pairs - tied);
+    tau_b(counts.concordant_minus_discordant, untied_x, untied_y)
+}
+
+/// Tau-b from its counts: pairs in the same order minus those in opposite order, and pairs untied on either side.
+pub(crate) fn tau_b(concordant_minus_discordant: i64, untied_x: i64, untied_y: i64) -> f64 {
+    if untied_x == 0 || untied_y == 0 {
         return f64::NAN;
     }
-    (counts.concordant_minus_discordant as f64 / untied_x.sqrt() / untied_y.sqrt()).clamp(-1.0, 1.0)
+    let (x, y) = (untied_x as f64, untied_y as f64);
+    // Equal counts, as of a vector and its copy, have an exact root of their product.
+    let scale = if x == y { x } else { x.sqrt() * y.sqrt() };
+    bounded(concordant_minus_discordant as f64 / scale)
+}
+
+/// Takes off what rounding put beyond -1 or 1: the last step of everything that is a correlation or a cosine. The exact
+/// value lies within (Cauchy-Schwarz), so that nothing else is taken off; `NaN` stays.
+pub fn bounded(score: f64) -> f64 {
+    score.clamp(-1.0, 1.0)
 }
 
 /// Kendall's tau-a: `(concordant - discordant) / pairs`, ties counting as neither. O(n log n).
 ///
 /// The comparison for models that predict ties, since tied predictions cannot gain from it (Nili et al. 2014).
-/// A constant side has only ties and gives 0; fewer than two values give `NaN`.
+/// A constant side has only ties. rsatoolbox makes that 0, which reads as a model that was tried and failed; here it is
+/// `NaN`, as SciPy's `kendalltau` of it. Fewer than two values give `NaN`.
 ///
 /// ```
 /// // pairs: 5 in order, 1 (the 3 and the 2) reversed
@@ -166,7 +181,8 @@ pub fn kendall_tau_a(x: &[f64], y: &[f64]) -> f64 {
 /// Rho-a: the expected Spearman correlation over random breaking of ties.
 ///
 /// `12 * sum(rank_x * rank_y) / (n^3 - n)` with centred average ranks, as rsatoolbox computes it: the spread is that
-/// of untied ranks, so ties shrink it, and a constant side gives 0. Without ties it is [`spearman`].
+/// of untied ranks, so ties shrink it. Without ties it is [`spearman`]. A constant side, which is nothing but ties, gives
+/// `NaN` as for the others (rsatoolbox: 0).
 /// Schuett et al. (2023).
 ///
 /// ```
@@ -179,13 +195,13 @@ pub fn kendall_tau_a(x: &[f64], y: &[f64]) -> f64 {
 /// When the lengths differ.
 pub fn rho_a(x: &[f64], y: &[f64]) -> f64 {
     same_length(x, y);
-    if x.len() < 2 || !usable(x) || !usable(y) {
+    if x.len() < 2 || !usable(x) || !usable(y) || is_constant(x) || is_constant(y) {
         return f64::NAN;
     }
     let n = x.len() as f64;
     let middle = (n + 1.0) / 2.0;
     let centre = |ranks: Vec<f64>| -> Vec<f64> { ranks.iter().map(|r| r - middle).collect() };
-    12.0 * dot(&centre(average_ranks(x)), &centre(average_ranks(y))) / (n * n * n - n)
+    bounded(12.0 * dot(&centre(average_ranks(x)), &centre(average_ranks(y))) / (n * n * n - n))
 }
 
 fn same_length(x: &[f64], y: &[f64]) {
@@ -194,10 +210,6 @@ fn same_length(x: &[f64], y: &[f64]) {
 
 fn usable(x: &[f64]) -> bool {
     x.iter().all(|v| v.is_finite())
-}
-
-fn is_constant(x: &[f64]) -> bool {
-    x.iter().all(|v| *v == x[0])
 }
 
 fn centred(x: &[f64]) -> Vec<f64> {
@@ -216,8 +228,10 @@ fn scaled(mut x: Vec<f64>) -> Vec<f64> {
 }
 
 fn ratio(x: &[f64], y: &[f64]) -> f64 {
-    // The clamp takes off rounding only: Cauchy-Schwarz keeps the exact value within -1..=1.
-    (dot(x, y) / (dot(x, x).sqrt() * dot(y, y).sqrt())).clamp(-1.0, 1.0)
+    let (own_x, own_y) = (dot(x, x), dot(y, y));
+    // The root of a square is exact, so that a vector and its copy have 1.
+    let scale = if own_x == own_y { own_x } else { own_x.sqrt() * own_y.sqrt() };
+    bounded(dot(x, y) / scale)
 }
 
 struct PairCounts {
@@ -230,7 +244,7 @@ struct PairCounts {
 /// Knight's algorithm: sort by x then y, and count the exchanges a merge sort by y needs.
 fn pair_counts(x: &[f64], y: &[f64]) -> Option<PairCounts> {
     same_length(x, y);
-    if x.len() < 2 || !usable(x) || !usable(y) {
+    if x.len() < 2 || !usable(x) || !usable(y) || is_constant(x) || is_constant(y) {
         return None;
     }
     let n = x.len();
@@ -325,11 +339,11 @@ mod tests {
                 let x: Vec<f64> = (0..n).map(|_| draws.below(levels) as f64).collect();
                 let y: Vec<f64> = (0..n).map(|_| draws.below(levels) as f64).collect();
                 let (pairs, tx, ty, c) = slow_counts(&x, &y);
-                assert_eq!(kendall_tau_a(&x, &y), c as f64 / pairs as f64);
-                let b = kendall_tau_b(&x, &y);
+                let (a, b) = (kendall_tau_a(&x, &y), kendall_tau_b(&x, &y));
                 if tx == pairs || ty == pairs {
-                    assert!(b.is_nan());
+                    assert!(a.is_nan() && b.is_nan());
                 } else {
+                    assert_eq!(a, c as f64 / pairs as f64);
                     let expected = c as f64 / (((pairs - tx) as f64) * ((pairs - ty) as f64)).sqrt();
                     assert!((b - expected).abs() < 1e-14, "{b} {expected}");
                 }
@@ -360,14 +374,31 @@ mod tests {
 
     #[test]
     fn constant_input_has_no_correlation() {
-        let (flat, x) = ([0.1; 7], [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]);
-        for correlation in [Correlation::Pearson, Correlation::Spearman, Correlation::Kendall] {
-            assert!(correlation.of(&flat, &x).is_nan() && correlation.of(&x, &flat).is_nan());
+        let x = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+        let mut rounded = [1.2; 7];
+        rounded[3] = 1.2000000000000002;
+        for flat in [[0.1; 7], rounded] {
+            for correlation in Correlation::ALL.into_iter().filter(|c| *c != Correlation::Cosine) {
+                assert!(correlation.of(&flat, &x).is_nan() && correlation.of(&x, &flat).is_nan(), "{correlation}");
+            }
+            assert!(!cosine(&flat, &x).is_nan());
         }
-        assert_eq!(kendall_tau_a(&flat, &x), 0.0);
-        assert_eq!(rho_a(&x, &flat), 0.0);
         assert!(cosine(&[0.0; 7], &x).is_nan());
-        assert!(!cosine(&flat, &x).is_nan());
+    }
+
+    #[test]
+    fn a_vector_and_its_copy_have_1_and_no_scale_goes_beyond() {
+        let mut draws = Draws::new(12);
+        for n in 2..200 {
+            let x: Vec<f64> = (0..n).map(|_| draws.uniform()).collect();
+            let scaled: Vec<f64> = x.iter().map(|v| v * 0.7).collect();
+            let turned: Vec<f64> = x.iter().map(|v| -v).collect();
+            for correlation in Correlation::ALL {
+                assert_eq!(correlation.of(&x, &x), 1.0, "{correlation} {n}");
+                assert!((0.999_999_999_999..=1.0).contains(&correlation.of(&x, &scaled)), "{correlation} {n}");
+                assert!((-1.0..=-0.999_999_999_999).contains(&correlation.of(&x, &turned)), "{correlation} {n}");
+            }
+        }
     }
 
     #[test]

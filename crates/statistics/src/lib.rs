@@ -13,17 +13,19 @@ pub mod distributions;
 pub mod fdr;
 pub mod folds;
 pub mod hypergeometric;
+pub mod mean_test;
 pub mod moments;
 pub mod quantile;
 pub mod random;
 pub mod ranks;
 mod reason;
 pub mod roc;
+pub mod rounding;
 pub mod signed_rank;
 mod special;
 
 pub use concentration::{gini, normalized_entropy, share_nonempty};
-pub use correlation::{Correlation, cosine, kendall_tau_a, kendall_tau_b, pearson, rho_a, spearman};
+pub use correlation::{Correlation, bounded, cosine, kendall_tau_a, kendall_tau_b, pearson, rho_a, spearman};
 pub use distributions::{
     ln_to_neg_log10, normal_ln_sf, normal_sf, student_t_ln_sf, student_t_quantile, student_t_sf, student_t_two_sided_p,
 };

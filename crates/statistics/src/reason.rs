@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use crate::rounding::is_constant;
+
 /// Why a unit, voxel, row or subject has no number.
 ///
 /// The text of [`Reason::as_str`] is what stands in the `reason` column of every table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// All values used are equal, so nothing can be standardized, tested or correlated.
+    /// All values used are equal, or differ by rounding alone, so nothing can be standardized, tested or correlated.
     Constant,
     /// At least one value used is NaN or infinite.
     NanInput,
@@ -44,8 +46,8 @@ impl Reason {
         }
     }
 
-    /// `Some(NanInput)` when a value is NaN or infinite, `Some(Constant)` when all are equal (or there are none),
-    /// else `None`.
+    /// `Some(NanInput)` when a value is NaN or infinite, `Some(Constant)` when all are equal
+    /// ([`crate::rounding::is_constant`]; or there are none), else `None`.
     ///
     /// ```
     /// use statistics::Reason;
@@ -55,7 +57,7 @@ impl Reason {
     pub fn of(values: &[f64]) -> Option<Reason> {
         if values.iter().any(|v| !v.is_finite()) {
             Some(Reason::NanInput)
-        } else if values.iter().all(|v| *v == values[0]) {
+        } else if is_constant(values) {
             Some(Reason::Constant)
         } else {
             None

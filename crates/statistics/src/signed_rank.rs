@@ -1,5 +1,6 @@
 //! Wilcoxon's signed-rank test.
 
+use crate::rounding::{beyond, joined};
 use crate::{average_ranks, normal_sf};
 
 /// Values up to which the distribution is counted out.
@@ -16,7 +17,8 @@ pub enum Tail {
 
 /// p of Wilcoxon's signed-rank test of values against 0 (Wilcoxon 1945).
 ///
-/// Zeros are left out. Up to 50 values the distribution over all signs is counted out, ties and all (SciPy 1.13 and later
+/// Zeros are left out, and so is what is no larger than `rounding`, the size of the rounding of these values (0 where
+/// they are exact); magnitudes that differ by no more are tied. Up to 50 values the distribution over all signs is counted out, ties and all (SciPy 1.13 and later
 /// does so up to 13; the normal approximation would give three tied values that are above 0 a p of 0.04, which three
 /// signs cannot have: 1/8). Beyond, it is the normal approximation with the variance corrected for ties and without
 /// continuity correction, as SciPy's `wilcoxon` has it. `NaN` for a `NaN` or when nothing is left.
@@ -24,20 +26,20 @@ pub enum Tail {
 /// ```
 /// use statistics::signed_rank::{Tail, wilcoxon_p};
 /// // all five positive: one of 2^5 signs
-/// assert_eq!(wilcoxon_p(&[1.0, 2.0, 3.0, 4.0, 5.0], Tail::Greater), 1.0 / 32.0);
-/// assert_eq!(wilcoxon_p(&[1.0, 1.0, 1.0, 0.0], Tail::TwoSided), 0.25);
+/// assert_eq!(wilcoxon_p(&[1.0, 2.0, 3.0, 4.0, 5.0], Tail::Greater, 0.0), 1.0 / 32.0);
+/// assert_eq!(wilcoxon_p(&[1.0, 1.0, 1.0, 0.0], Tail::TwoSided, 0.0), 0.25);
 /// ```
-pub fn wilcoxon_p(values: &[f64], tail: Tail) -> f64 {
+pub fn wilcoxon_p(values: &[f64], tail: Tail, rounding: f64) -> f64 {
     if values.iter().any(|v| !v.is_finite()) {
         return f64::NAN;
     }
-    let used: Vec<f64> = values.iter().copied().filter(|v| *v != 0.0).collect();
+    let used: Vec<f64> = values.iter().copied().filter(|v| beyond(*v, rounding) != 0.0).collect();
     let n = used.len();
     if n == 0 {
         return f64::NAN;
     }
     let magnitudes: Vec<f64> = used.iter().map(|v| v.abs()).collect();
-    let ranks = average_ranks(&magnitudes);
+    let ranks = average_ranks(&joined(&magnitudes, rounding));
     let positive: f64 = ranks.iter().zip(&used).filter(|(_, v)| **v > 0.0).map(|(r, _)| r).sum();
     let all = (n * (n + 1) / 2) as f64;
     let mut sorted = ranks.clone();
@@ -90,10 +92,20 @@ mod tests {
                 ranks.iter().enumerate().filter(|(i, _)| signs >> i & 1 == 1).map(|(_, r)| r).sum()
             };
             let share = (0..all).filter(|&signs| sum(signs) >= own).count() as f64 / f64::from(all);
-            assert!((wilcoxon_p(values, Tail::Greater) - share).abs() < 1e-15, "{values:?}");
+            assert!((wilcoxon_p(values, Tail::Greater, 0.0) - share).abs() < 1e-15, "{values:?}");
         }
         // scipy.stats.wilcoxon([0.5, -0.5, 2, 2, 3, -0.1], method=PermutationMethod()): 0.1875
-        assert!((wilcoxon_p(&[0.5, -0.5, 2.0, 2.0, 3.0, -0.1], Tail::TwoSided) - 0.1875).abs() < 1e-15);
+        assert!((wilcoxon_p(&[0.5, -0.5, 2.0, 2.0, 3.0, -0.1], Tail::TwoSided, 0.0) - 0.1875).abs() < 1e-15);
+    }
+
+    #[test]
+    fn what_differs_by_rounding_is_tied_and_what_is_rounding_is_zero() {
+        let exact = [0.3, 0.3, -0.3, 0.0, 0.5];
+        let rounded = [0.1 + 0.2, 0.3, -0.3, 1e-17, 0.5];
+        for tail in [Tail::Greater, Tail::TwoSided] {
+            assert_eq!(wilcoxon_p(&rounded, tail, 1e-12), wilcoxon_p(&exact, tail, 0.0));
+            assert_ne!(wilcoxon_p(&rounded, tail, 0.0), wilcoxon_p(&exact, tail, 0.0));
+        }
     }
 
     #[test]
@@ -105,11 +117,11 @@ mod tests {
             let sum: u32 = (1..=6).filter(|r| signs >> (r - 1) & 1 == 1).sum();
             at_least += u32::from(sum >= 17);
         }
-        assert!((wilcoxon_p(&values, Tail::Greater) - f64::from(at_least) / 64.0).abs() < 1e-15);
-        assert!((wilcoxon_p(&values, Tail::TwoSided) - f64::from(at_least) / 32.0).abs() < 1e-15);
+        assert!((wilcoxon_p(&values, Tail::Greater, 0.0) - f64::from(at_least) / 64.0).abs() < 1e-15);
+        assert!((wilcoxon_p(&values, Tail::TwoSided, 0.0) - f64::from(at_least) / 32.0).abs() < 1e-15);
         let turned = values.map(|v| -v);
-        assert_eq!(wilcoxon_p(&turned, Tail::TwoSided), wilcoxon_p(&values, Tail::TwoSided));
-        assert!(wilcoxon_p(&turned, Tail::Greater) > 0.9);
-        assert!(wilcoxon_p(&[0.0, 0.0], Tail::Greater).is_nan() && wilcoxon_p(&[f64::NAN], Tail::Greater).is_nan());
+        assert_eq!(wilcoxon_p(&turned, Tail::TwoSided, 0.0), wilcoxon_p(&values, Tail::TwoSided, 0.0));
+        assert!(wilcoxon_p(&turned, Tail::Greater, 0.0) > 0.9);
+        assert!(wilcoxon_p(&[0.0, 0.0], Tail::Greater, 0.0).is_nan() && wilcoxon_p(&[f64::NAN], Tail::Greater, 0.0).is_nan());
     }
 }

@@ -1,5 +1,6 @@
 //! The one join by id.
 
+use crate::look_alike;
 use std::collections::HashMap;
 
 /// One of two inputs: its name for messages, its rows, and its labels if it has them.
@@ -110,7 +111,7 @@ pub enum JoinError {
     #[error(
         "{with} has {with_count} distinct ids and {without} {without_count}: row {row} ({id:?}) of {with} is not in {without} \
          ({missing} such ids; {missing_other} the other way round); {}",
-        remedy(*common)
+        remedy(*common, alike.as_deref())
     )]
     DifferentIds {
         /// The side that has the id.
@@ -131,6 +132,8 @@ pub enum JoinError {
         missing_other: usize,
         /// Distinct ids in common.
         common: usize,
+        /// An id of the other side that differs from `id` only in case, blanks or Unicode spelling.
+        alike: Option<String>,
     },
     /// `--inner`, and nothing in common.
     #[error(
@@ -217,7 +220,10 @@ pub fn join(left: Side, right: Side, options: JoinOptions) -> Result<Joined, Joi
                     (None, Some(first)) => (right.name, left.name, &right_rows, &left_rows, first),
                     (None, None) => unreachable!("the sets differ"),
                 };
+            let others = without_rows.keys();
+            let alike = others.filter(|other| look_alike(other, &id)).min().map(|other| (*other).to_string());
             return Err(JoinError::DifferentIds {
+                alike,
                 with: with.into(),
                 without: without.into(),
                 with_count: with_rows.len(),
@@ -282,11 +288,15 @@ pub fn join(left: Side, right: Side, options: JoinOptions) -> Result<Joined, Joi
     Ok(joined)
 }
 
-/// What to do about ids that one side lacks; with none in common the files are about different pictures.
-fn remedy(common: usize) -> String {
-    match common {
-        0 => "0 are in common: is this the stimulus table of other pictures?".to_string(),
-        _ => format!("--inner keeps the {common} in common"),
+/// What to do about ids that one side lacks; with none in common the files are about different pictures, unless they
+/// are spelled differently.
+fn remedy(common: usize, alike: Option<&str>) -> String {
+    match (alike, common) {
+        (Some(alike), _) => {
+            format!("the other has {alike:?}, which differs only in case, blanks or Unicode spelling: make them equal")
+        }
+        (None, 0) => "0 are in common: is this the stimulus table of other pictures?".to_string(),
+        (None, _) => format!("--inner keeps the {common} in common"),
     }
 }
 

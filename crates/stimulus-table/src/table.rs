@@ -1,5 +1,8 @@
 //! Tables with a header line: any CSV or TSV, and the one that names stimuli.
 
+use crate::alike::alike;
+use crate::cell::{index, is_missing, level, number};
+use crate::sheet::{Sheet, is_blank};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -12,12 +15,50 @@ pub enum TableError {
     /// Reading failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// Not text.
-    #[error("not UTF-8 at byte {0}; save the table as UTF-8")]
-    NotUtf8(usize),
+    /// Text in some older encoding.
+    #[error("line {line} is not UTF-8 (byte {at}); save the table as UTF-8 (in Excel: CSV UTF-8)")]
+    NotUtf8 {
+        /// First byte that is none, from 0.
+        at: usize,
+        /// Its line, from 1.
+        line: usize,
+    },
+    /// What Excel calls Unicode Text.
+    #[error("UTF-16 text; save the table as UTF-8 (in Excel: CSV UTF-8)")]
+    Utf16,
+    /// No text at all.
+    #[error("a NUL byte at byte {0}: neither CSV nor TSV (or UTF-16 without its mark); save the table as UTF-8")]
+    Nul(usize),
+    /// A file of another kind.
+    #[error("not a CSV or TSV table but {0}")]
+    Foreign(foreign_formats::Foreign),
     /// A `.npy` array where a table was expected.
     #[error("a .npy array where a CSV or TSV table was expected")]
     IsNpy,
+    /// A line with more or fewer columns than the header.
+    #[error(
+        "line {line} has {found} fields, the header line {expected} (parted by {separator}){}",
+        if *found == expected + 1 { "; R's row names? write.table(..., row.names = FALSE)" } else { "" }
+    )]
+    Ragged {
+        /// Line from 1.
+        line: u64,
+        /// Its fields.
+        found: usize,
+        /// Those of the header.
+        expected: usize,
+        /// What parts them, in words.
+        separator: &'static str,
+    },
+    /// Two ways to read the whole table.
+    #[error("two separators fit every line: {0}, or {1}; quote the names and cells that hold the other one")]
+    AmbiguousSeparator(String, String),
+    /// A quote that would swallow the rest of the table.
+    #[error("the double quote in line {0} is never closed; write a quote inside a cell as \"\"")]
+    OpenQuote(u64),
+    /// Columns with cells and no name.
+    #[error("columns {} and {} of the header line have no name; name them", .0 + 1, .1 + 1)]
+    NamelessColumns(usize, usize),
     /// No header line or no row.
     #[error("{0}")]
     Empty(&'static str),
@@ -64,10 +105,12 @@ pub enum TableError {
         values: Vec<String>,
     },
     /// A cell that is no number where one is needed.
-    #[error("row {row} of column {column:?} is {value:?}; expected {expected}")]
+    #[error("row {row} (line {line}) of column {column:?} is {value:?}; expected {expected}")]
     Value {
         /// Row from 0.
         row: usize,
+        /// Line of the file, from 1.
+        line: u32,
         /// Column name.
         column: String,
         /// The text found.
@@ -83,12 +126,15 @@ pub struct Table {
     names: Vec<String>,
     /// One vector per column, all of the same length.
     columns: Vec<Vec<String>>,
+    /// Line of the file on which each row begins, from 1, for messages.
+    lines: Vec<u32>,
     /// All names of the header line, also those whose columns were not kept, for messages.
     header: String,
 }
 
 impl Table {
-    /// Reads a whole table. TSV when the header line holds a tab and no comma; a byte order mark and CRLF are taken.
+    /// Reads a whole table, separated by what gives every line the same number of columns: commas, tabs or semicolons.
+    /// A byte order mark, CRLF, `sep=;`, and the empty columns and lines that spreadsheets leave at the end are taken.
     ///
     /// ```
     /// let t = stimulus_table::Table::read("path,category\na.png,face\n".as_bytes()).unwrap();
@@ -103,34 +149,49 @@ impl Table {
     pub fn read_columns(mut reader: impl Read, wanted: impl Fn(&str) -> bool) -> Result<Table, TableError> {
         let mut bytes = Vec::new();
         reader.read_to_end(&mut bytes)?;
-        if bytes.starts_with(b"\x93NUMPY") {
-            return Err(TableError::IsNpy);
-        }
-        let text = std::str::from_utf8(&bytes).map_err(|e| TableError::NotUtf8(e.valid_up_to()))?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let head = text.lines().next().unwrap_or("");
-        if head.trim().is_empty() {
-            return Err(TableError::Empty("empty, 0 bytes where a table with a header line was expected"));
-        }
-        let delimiter = if head.contains('\t') && !head.contains(',') { b'\t' } else { b',' };
-        let mut csv = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
-        let mut names: Vec<String> = csv.headers()?.iter().map(|s| s.trim().to_string()).collect();
-        for (i, name) in names.iter().enumerate() {
-            if names[..i].contains(name) {
-                return Err(TableError::RepeatedColumn(name.clone()));
+        let sheet = Sheet::open(&bytes)?;
+        let mut names: Vec<String> = Vec::new();
+        let mut kept: Vec<usize> = Vec::new();
+        let mut columns: Vec<Vec<String>> = Vec::new();
+        let mut lines: Vec<u32> = Vec::new();
+        // What spreadsheets leave behind: columns without a name and lines without a cell, as long as all is empty.
+        let (mut nameless, mut n_rows): (Vec<(usize, bool)>, usize) = (Vec::new(), 0);
+        let mut is_header = true;
+        sheet.each(|row| {
+            if std::mem::take(&mut is_header) {
+                names = row.fields.iter().map(|name| name.trim().to_string()).collect();
+                for (i, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+                    if names[..i].contains(name) {
+                        return Err(TableError::RepeatedColumn(name.clone()));
+                    }
+                }
+                nameless = (0..names.len()).filter(|&i| names[i].is_empty()).map(|i| (i, false)).collect();
+                kept = (0..names.len()).filter(|&i| wanted(&names[i])).collect();
+                columns = vec![Vec::new(); kept.len()];
+                return Ok(());
             }
-        }
-        let kept: Vec<usize> = (0..names.len()).filter(|&i| wanted(&names[i])).collect();
-        let mut columns = vec![Vec::new(); kept.len()];
-        let mut record = csv::StringRecord::new();
-        while csv.read_record(&mut record)? {
             for (column, &i) in columns.iter_mut().zip(&kept) {
-                column.push(record[i].to_string());
+                column.push(row.fields[i].to_string());
             }
+            for (i, used) in &mut nameless {
+                *used |= !row.fields[*i].trim().is_empty();
+            }
+            lines.push(u32::try_from(row.line).unwrap_or(u32::MAX));
+            if !is_blank(row.fields) {
+                n_rows = lines.len();
+            }
+            Ok(())
+        })?;
+        lines.truncate(n_rows);
+        columns.iter_mut().for_each(|column| column.truncate(n_rows));
+        if let [(a, _), (b, _), ..] = nameless.iter().filter(|(_, used)| *used).collect::<Vec<_>>()[..] {
+            return Err(TableError::NamelessColumns(*a, *b));
         }
-        let header = names.join(", ");
-        names.retain(|name| wanted(name));
-        Ok(Table { names, columns, header })
+        let empty = |i: &usize| nameless.contains(&(*i, false));
+        let header = (0..names.len()).filter(|i| !empty(i)).map(|i| names[i].as_str()).collect::<Vec<_>>().join(", ");
+        let (names, columns) =
+            kept.iter().zip(columns).filter(|(i, _)| !empty(i)).map(|(&i, column)| (names[i].clone(), column)).unzip();
+        Ok(Table { names, columns, lines, header })
     }
 
     /// An error when a table of units holds the rows of several contrasts or folds, whose union is no set that anybody
@@ -155,7 +216,7 @@ impl Table {
 
     /// Number of rows, the header not counted.
     pub fn n_rows(&self) -> usize {
-        self.columns.first().map_or(0, Vec::len)
+        self.lines.len()
     }
 
     /// Column names in order.
@@ -186,28 +247,39 @@ impl Table {
         if ids.is_empty() {
             return Err(TableError::Empty("0 stimuli; a header line alone names none"));
         }
-        match ids.iter().position(String::is_empty) {
+        match ids.iter().position(|id| is_missing(id)) {
             Some(row) => Err(TableError::EmptyId { row, column: column.into() }),
             None => Ok((column, ids)),
         }
     }
 
+    /// The level of every row in an annotation column, without the blanks around it; empty where the cell is missing.
+    pub fn levels(&self, name: &str) -> Result<Vec<String>, TableError> {
+        Ok(self.column(name)?.iter().map(|cell| level(cell).to_string()).collect())
+    }
+
+    /// A sentence about cells of a column that look alike and are different, for a warning; `None` when there are none.
+    pub fn alike_levels(&self, name: &str) -> Result<Option<String>, TableError> {
+        Ok(alike(name, self.column(name)?))
+    }
+
     /// A column of indices (`unit`, `voxel`).
     pub fn indices(&self, name: &str) -> Result<Vec<usize>, TableError> {
-        self.parsed(name, "a whole number from 0")
+        self.parsed(name, index)
     }
 
-    /// A column of numbers; `NaN` is one.
+    /// A column of numbers, `NaN` where a cell is missing ([`number`]).
     pub fn numbers(&self, name: &str) -> Result<Vec<f64>, TableError> {
-        self.parsed(name, "a number")
+        self.parsed(name, number)
     }
 
-    fn parsed<T: std::str::FromStr>(&self, name: &str, expected: &'static str) -> Result<Vec<T>, TableError> {
+    fn parsed<T>(&self, name: &str, read: fn(&str) -> Result<T, &'static str>) -> Result<Vec<T>, TableError> {
         let cells = self.column(name)?.iter().enumerate();
         cells
             .map(|(row, value)| {
-                value.trim().parse().map_err(|_| TableError::Value {
+                read(value).map_err(|expected| TableError::Value {
                     row,
+                    line: self.lines[row],
                     column: name.into(),
                     value: value.clone(),
                     expected,
@@ -318,7 +390,7 @@ mod tests {
         assert!(err(b"stimulus,x\na,1\na,2\n").contains("rows 0 and 1"));
         assert!(err(b"stimulus,x\n,1\n").contains("row 0"));
         assert!(err(b"stimulus,x\na,1,2\n").contains("fields"));
-        assert!(err(b"stimulus\n\xff\n").contains("UTF-8 at byte 9"));
+        assert!(err(b"stimulus\n\xff\n").contains("line 2 is not UTF-8 (byte 9)"));
         assert!(err(b"\x93NUMPY\x01\x00").contains(".npy"));
         let t = Table::read("unit\n3\nx\n".as_bytes()).unwrap();
         assert!(t.indices("unit").unwrap_err().to_string().contains("row 1"));

@@ -8,7 +8,7 @@ use crate::profile::z_scores;
 use crate::systems::{Joined, Measure, System, read_sides};
 use anyhow::{Context, Result, bail};
 use cli::{Cell, Job, Output, TableWriter};
-use labelled_inputs::read_stimuli;
+use labelled_inputs::{read_levels, read_stimuli};
 use localizer::{Contrast, Versus};
 use statistics::{Correlation, Draws, Reason};
 use stimulus_table::{StimulusTable, TableJoin};
@@ -33,12 +33,12 @@ pub(crate) fn run(args: &Diverge) -> Result<()> {
         }
         _ => None,
     };
-    let parts = parts(args, &joined, annotations.as_ref())?;
+    let parts = parts(&job, args, &joined, annotations.as_ref())?;
     let measure = Measure { how: Correlation::Pearson, max_splits: args.sides.splits as usize, seed: args.seed };
     check_correction(args, &joined, measure)?;
     match (&args.group, &annotations) {
         (Some(column), Some(annotations)) => {
-            let (contrast, groups) = annotations.groups(column, args.contrast.as_ref())?;
+            let (contrast, groups) = annotations.groups(&job, column, args.contrast.as_ref())?;
             job.record("contrast", contrast.to_string());
             job.record("n_boot", args.n_boot);
             let mut table = EffectRow::table(out, args.format)?;
@@ -99,21 +99,22 @@ struct Annotations<'a> {
 }
 
 impl Annotations<'_> {
-    fn column(&self, name: &str) -> Result<Vec<&String>> {
-        let cells = self.table.column(name).with_context(|| self.source.clone())?;
-        Ok(self.rows.iter().map(|&row| &cells[row]).collect())
+    /// The level of each common stimulus in a column, empty where it has none.
+    fn levels(&self, job: &Job, name: &str) -> Result<Vec<String>> {
+        let levels = read_levels(job, self.table.table(), &self.source, name)?;
+        Ok(self.rows.iter().map(|&row| levels[row].clone()).collect())
     }
 
     /// Group 0 or 1 of each common stimulus, and the contrast that says so.
-    fn groups(&self, column: &str, contrast: Option<&Contrast>) -> Result<(Contrast, Vec<Option<usize>>)> {
-        let cells = self.column(column)?;
+    fn groups(&self, job: &Job, column: &str, contrast: Option<&Contrast>) -> Result<(Contrast, Vec<Option<usize>>)> {
+        let cells = self.levels(job, column)?;
         let place = || format!("{}: column {column:?}", self.source);
         let contrast = match contrast {
             Some(contrast) => contrast.clone(),
             None => {
                 let mut levels: Vec<&str> = Vec::new();
-                for cell in cells.iter().map(|c| c.trim()).filter(|c| !c.is_empty() && *c != "n/a") {
-                    if !levels.contains(&cell) {
+                for cell in cells.iter().filter(|cell| !cell.is_empty()) {
+                    if !levels.contains(&cell.as_str()) {
                         levels.push(cell);
                     }
                 }
@@ -125,7 +126,8 @@ impl Annotations<'_> {
                         levels.join(", ")
                     )
                 };
-                format!("\"{a}\" > \"{b}\"").parse().with_context(place)?
+                let quoted = |level: &str| format!("\"{}\"", level.replace('"', "\"\""));
+                format!("{} > {}", quoted(a), quoted(b)).parse().with_context(place)?
             }
         };
         let groups = contrast.resolve(&cells, Versus::Pooled).with_context(place)?;
@@ -164,7 +166,7 @@ struct Part {
 }
 
 /// Everything, or first what is not held out and then, factor by factor, what is.
-fn parts(args: &Diverge, joined: &Joined, annotations: Option<&Annotations>) -> Result<Vec<Part>> {
+fn parts(job: &Job, args: &Diverge, joined: &Joined, annotations: Option<&Annotations>) -> Result<Vec<Part>> {
     let split = |systems: &[System], held: &[String], option: &str| -> Result<(Vec<usize>, Vec<usize>)> {
         if let Some(unknown) = held.iter().find(|name| !systems.iter().any(|s| s.name == **name)) {
             let names: Vec<&str> = systems.iter().map(|s| s.name.as_str()).collect();
@@ -178,7 +180,7 @@ fn parts(args: &Diverge, joined: &Joined, annotations: Option<&Annotations>) -> 
     };
     let models = split(&joined.models, &args.hold_out_models, "--hold-out-models")?;
     let brains = split(&joined.brains, &args.hold_out_subjects, "--hold-out-subjects")?;
-    let stimuli = split_stimuli(args, joined, annotations)?;
+    let stimuli = split_stimuli(job, args, joined, annotations)?;
     let held = [!models.1.is_empty(), !brains.1.is_empty(), !stimuli.1.is_empty()];
     let part = |name, which: [bool; 3]| {
         let side = |out: bool, of: &(Vec<usize>, Vec<usize>)| if out { of.1.clone() } else { of.0.clone() };
@@ -202,6 +204,7 @@ fn parts(args: &Diverge, joined: &Joined, annotations: Option<&Annotations>) -> 
 }
 
 fn split_stimuli(
+    job: &Job,
     args: &Diverge,
     joined: &Joined,
     annotations: Option<&Annotations>,
@@ -222,8 +225,8 @@ fn split_stimuli(
         }
         (Some(HeldOutStimuli::Level { .. }), None) => bail!("--hold-out-stimuli COLUMN=LEVEL needs --stimuli TABLE"),
         (Some(HeldOutStimuli::Level { column, level }), Some(annotations)) => {
-            let cells = annotations.column(column)?;
-            let (out, kept): (Vec<usize>, Vec<usize>) = (0..n).partition(|&k| cells[k].trim() == level);
+            let cells = annotations.levels(job, column)?;
+            let (out, kept): (Vec<usize>, Vec<usize>) = (0..n).partition(|&k| cells[k] == *level);
             if out.is_empty() || kept.is_empty() {
                 bail!(
                     "{}: {} of {n} stimuli have {level:?} in column {column:?}; both parts need some",

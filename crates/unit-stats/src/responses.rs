@@ -4,7 +4,7 @@ use crate::args::Acts;
 use crate::unit_table::UnitTable;
 use anyhow::{Context, Result, bail, ensure};
 use cli::{Input, Job};
-use labelled_inputs::{Names, open_npy, read_stimuli};
+use labelled_inputs::{Names, open_npy, read_levels, read_stimuli};
 use localizer::LOOKS_MISSING;
 use npy_stream::{Block, Incoming, NpyError, Values};
 use stimulus_table::{StimulusTable, TableJoin};
@@ -27,12 +27,12 @@ impl Pictures {
     /// Reads the stimulus table; at least `least` categories.
     pub fn read(job: &Job, args: &Acts, least: usize) -> Result<Pictures> {
         let table = read_stimuli(job, &args.stimuli)?;
-        let column = table.column(&args.by).with_context(|| args.stimuli.to_string())?;
+        let column = read_levels(job, table.table(), &args.stimuli.to_string(), &args.by)?;
         let mut categories: Vec<String> = Vec::new();
         let category_of = column
             .iter()
-            .map(|cell| match cell.trim() {
-                "" | "n/a" => None,
+            .map(|cell| match cell.as_str() {
+                "" => None,
                 name => Some(categories.iter().position(|c| c == name).unwrap_or_else(|| {
                     categories.push(name.to_owned());
                     categories.len() - 1

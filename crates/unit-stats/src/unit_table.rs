@@ -81,18 +81,14 @@ impl UnitTable {
         let numbers = table.indices("unit")?;
         let text = |name: &str| table.has(name).then(|| table.column(name)).transpose();
         let number = |name: &str| -> Result<Vec<f64>> {
-            let Some(cells) = text(name)? else { return Ok(vec![f64::NAN; n_rows]) };
-            if !cells.iter().any(String::is_empty) {
-                return Ok(table.numbers(name)?);
-            }
             // An empty cell says that there is no such number, as for effects that a weighted contrast has not.
-            let parsed = cells.iter().map(|cell| if cell.is_empty() { Ok(f64::NAN) } else { cell.trim().parse() });
-            parsed.collect::<Result<_, _>>().with_context(|| format!("column {name:?} holds what is no number"))
+            Ok(if table.has(name) { table.numbers(name)? } else { vec![f64::NAN; n_rows] })
         };
         let (t, dprime) = (number("t")?, number("dprime")?);
         let selectivity_index = number("selectivity_index")?;
         let (arrays, contrasts) = (text("array")?, text("contrast")?);
-        let (criteria, n_units, folds) = (text("criterion")?, text("n_units")?, text("fold")?);
+        let (criteria, n_units, folds) =
+            (text("criterion")?, table.has("n_units").then(|| table.indices("n_units")).transpose()?, text("fold")?);
         ensure_one_fold(folds, fold)?;
 
         let mut units = UnitTable {
@@ -110,8 +106,7 @@ impl UnitTable {
                 continue;
             }
             let array = cell(arrays, row);
-            let size = n_units.map(|cells| cells[row].trim().parse::<usize>()).transpose();
-            let size = size.with_context(|| format!("row {row} of column \"n_units\" is no whole number"))?;
+            let size = n_units.as_ref().map(|sizes| sizes[row]);
             match units.arrays.iter().find(|(name, _)| *name == array) {
                 None => units.arrays.push((array.clone(), size)),
                 Some((_, known)) if *known != size => bail!(

@@ -1,5 +1,13 @@
-//! Opening what is either a `.npy` stream or a NIfTI image, told apart by the first bytes and not by the name.
+//! Opening what is either a `.npy` stream or a NIfTI image, told apart by the first bytes and not by the name; several of
+//! them as one sequence; masks, label images and the names of labels.
 #![warn(missing_docs)]
+
+mod foreign;
+mod labels;
+mod volumes;
+
+pub use labels::{Labels, labels_in, read_label_names, read_labels};
+pub use volumes::{Numbers, Streams, Volumes, open_all};
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
@@ -30,44 +38,64 @@ pub struct Map {
     pub geometry: Option<Geometry>,
 }
 
-/// Opens an input and looks at its first bytes.
+/// Opens an input and looks at its first bytes. What is neither, and no text either, is an error that says what it is.
 pub fn open(job: &Job, input: &Input) -> Result<Source> {
+    opened(job, input).map(|(source, _)| source)
+}
+
+/// The source, and the first bytes of one that is neither.
+fn opened(job: &Job, input: &Input) -> Result<(Source, Vec<u8>)> {
     let named = || input.to_string();
-    let mut first = [0u8; 6];
-    match job.open(input)? {
+    let mut start = vec![0u8; foreign::START_BYTES];
+    let (whole, length): (Box<dyn Read + Send>, Option<u64>) = match job.open(input)? {
         Opened::File(mut file) if is_regular(&file) => {
-            let n = fill(&mut file, &mut first).with_context(named)?;
+            let n = fill(&mut file, &mut start).with_context(named)?;
+            start.truncate(n);
             file.seek(SeekFrom::Start(0)).with_context(named)?;
-            if looks_like_nifti(&first[..n]) {
-                let length = file.metadata().with_context(named)?.len();
-                return nifti(input, file, Some(length));
+            if start.starts_with(NPY) {
+                refuse(input, &start)?;
+                return Ok((Source::Npy(NpyReader::from_file(file).with_context(named)?), Vec::new()));
             }
-            if first.starts_with(b"\x93NUMPY") {
-                return Ok(Source::Npy(NpyReader::from_file(file).with_context(named)?));
-            }
-            Ok(Source::Other(Box::new(file)))
+            let length = file.metadata().with_context(named)?.len();
+            (Box::new(file), Some(length))
         }
         opened => {
             let mut reader = opened.reader();
-            let n = fill(&mut reader, &mut first).with_context(named)?;
-            let whole = Cursor::new(first).take(n as u64).chain(reader);
-            if looks_like_nifti(&first[..n]) {
-                return nifti(input, whole, None);
-            }
-            if first.starts_with(b"\x93NUMPY") {
-                return Ok(Source::Npy(NpyReader::from_pipe(whole)));
-            }
-            Ok(Source::Other(Box::new(whole)))
+            let n = fill(&mut reader, &mut start).with_context(named)?;
+            start.truncate(n);
+            (Box::new(Cursor::new(start.clone()).chain(reader)), None)
         }
+    };
+    refuse(input, &start)?;
+    if looks_like_nifti(&start) {
+        let image = VolumeReader::new(whole, length).with_context(named)?;
+        return Ok((Source::Nifti(Box::new(image)), Vec::new()));
+    }
+    if start.starts_with(NPY) {
+        return Ok((Source::Npy(NpyReader::from_pipe(whole)), Vec::new()));
+    }
+    Ok((Source::Other(whole), start))
+}
+
+/// First bytes of a `.npy` array.
+const NPY: &[u8] = b"\x93NUMPY";
+
+fn refuse(input: &Input, start: &[u8]) -> Result<()> {
+    match foreign::refusal(start, input.path()) {
+        Some(refusal) => bail!("{input}: {refusal}"),
+        None => Ok(()),
     }
 }
 
-/// What an input is that holds numbers: the `.npy` reader says what is wrong with anything else.
+/// What an input is that holds numbers: text is none, and of anything else the `.npy` reader says what is wrong with it.
 pub fn open_numbers(job: &Job, input: &Input) -> Result<Source> {
-    Ok(match open(job, input)? {
-        Source::Other(reader) => Source::Npy(NpyReader::from_pipe(reader)),
-        numbers => numbers,
-    })
+    match opened(job, input)? {
+        (Source::Other(reader), start) => match foreign::refusal_of_text(&start) {
+            Some(refusal) => bail!("{input}: {refusal}"),
+            None => Ok(Source::Npy(NpyReader::from_pipe(reader))),
+        },
+        (numbers, _) => Ok(numbers),
+    }
 }
 
 /// Reads a map: a NIfTI image of one volume, or a `.npy` vector or matrix of one row.
@@ -79,11 +107,14 @@ pub fn read_map(job: &Job, input: &Input) -> Result<Map> {
 pub fn map_of(input: &Input, source: Source) -> Result<Map> {
     match source {
         Source::Nifti(mut image) => {
+            let mut values = Vec::new();
+            if image.n_volumes() == 1 {
+                image.next_volume(&mut values).with_context(|| input.to_string())?;
+            }
+            // Only now is it known whether another image follows.
             if image.n_volumes() != 1 {
                 bail!("{input}: {} volumes where one map is needed; take one of them out", image.n_volumes());
             }
-            let mut values = Vec::new();
-            image.next_volume(&mut values).with_context(|| input.to_string())?;
             Ok(Map { values, geometry: Some(image.geometry().clone()) })
         }
         Source::Npy(mut reader) => {
@@ -141,11 +172,6 @@ pub fn nifti_name(path: &Path) -> Option<bool> {
 /// Whether values must be kept in f8.
 pub fn is_double(image: &VolumeReader) -> bool {
     image.precision() == Precision::Double
-}
-
-fn nifti(input: &Input, source: impl Read + Send + 'static, length: Option<u64>) -> Result<Source> {
-    let image = VolumeReader::new(source, length).with_context(|| input.to_string())?;
-    Ok(Source::Nifti(Box::new(image)))
 }
 
 fn is_regular(file: &File) -> bool {

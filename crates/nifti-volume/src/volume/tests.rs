@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::volume_writer::{Intent, Voxels, write_volume};
-use std::io::Write;
+use std::io::{Cursor, Write};
 
 fn grid() -> Geometry {
     Geometry {

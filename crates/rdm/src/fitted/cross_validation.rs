@@ -81,7 +81,8 @@ pub fn cross_validate(
         })
         .collect::<Result<_, RdmError>>()?;
 
-    let share = 1.0 / folding.stimuli as f64;
+    // Summed first and divided then: a mean of scores of at most 1 is at most 1.
+    let n_folds = folding.stimuli as f64;
     let mut scores = Array2::from_elem((models.len(), n_subjects), Compared { value: 0.0, n_pairs: 0, n_nan: 0 });
     let (mut lower, mut upper) = (vec![0.0; n_subjects], vec![0.0; n_subjects]);
     let (mut n_pairs, mut n_nan) = (0, 0);
@@ -89,18 +90,20 @@ pub fn cross_validate(
         for (place, &subject) in people.iter().enumerate() {
             for m in 0..models.len() {
                 let (sum, one) = (&mut scores[(m, subject)], found[(m, place)]);
-                sum.value += share * one.value;
+                sum.value += one.value;
                 sum.n_pairs += one.n_pairs;
                 sum.n_nan += one.n_nan;
             }
             if let Some(bounds) = bounds {
-                lower[subject] += share * bounds.lower_by_subject[subject];
-                upper[subject] += share * bounds.upper_by_subject[subject];
+                lower[subject] += bounds.lower_by_subject[subject];
+                upper[subject] += bounds.upper_by_subject[subject];
                 n_pairs += bounds.n_pairs;
                 n_nan += bounds.n_nan;
             }
         }
     }
+    scores.iter_mut().for_each(|sum| sum.value /= n_folds);
+    lower.iter_mut().chain(&mut upper).for_each(|sum| *sum /= n_folds);
     let ceiling = ceiling.then(|| NoiseCeiling {
         lower: mean(&lower),
         upper: mean(&upper),
@@ -108,6 +111,7 @@ pub fn cross_validate(
         upper_by_subject: upper,
         n_pairs: n_pairs / n_subjects,
         n_nan: n_nan / n_subjects,
+        constant: Vec::new(),
     });
     Ok(CrossValidated { scores, ceiling })
 }

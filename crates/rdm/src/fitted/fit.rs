@@ -1,6 +1,7 @@
 //! Weights of components from training data.
 
 use statistics::mean;
+use statistics::rounding::OF_SCORES;
 
 use super::ModelKind;
 use super::products::Products;
@@ -85,7 +86,8 @@ fn miss_the_same(components: &[Rdm], subjects: &[Rdm]) -> bool {
 pub(super) fn best_of(scores: impl Iterator<Item = f64>) -> usize {
     let mut best = (0, f64::NEG_INFINITY);
     for (component, score) in scores.enumerate() {
-        if score > best.1 {
+        // Equal components on other scales differ by rounding, and the first of them is the best.
+        if score - best.1 > OF_SCORES * score.abs().max(1.0) {
             best = (component, score);
         }
     }
@@ -113,21 +115,22 @@ pub(super) fn interpolate(
         };
         let w = highest(|w| score(&at(w)))?;
         let found = score(&at(w))?;
-        if found > best.1 || best.1.is_nan() {
+        if found - best.1 > OF_SCORES * found.abs().max(1.0) || best.1.is_nan() {
             best = (at(w), found);
         }
     }
     Ok(best.0)
 }
 
-/// The weighted sum of components. A pair that any component with a weight misses is missing.
+/// The weighted sum of components, of which a constant one adds the same to every pair (no weight makes data of its
+/// rounding). A pair that any component with a weight misses is missing.
 pub fn predict(components: &[Rdm], weights: &[f64]) -> Result<Rdm, RdmError> {
     let Some(first) = components.first() else {
         return Err(RdmError::TooFewRdms { given: 0, needed: 1 });
     };
     let mut values = vec![0.0; first.values().len()];
     for (component, weight) in components.iter().zip(weights).filter(|(_, w)| **w != 0.0) {
-        values.iter_mut().zip(component.values()).for_each(|(sum, v)| *sum += weight * v);
+        values.iter_mut().zip(component.flattened()).for_each(|(sum, v)| *sum += weight * v);
     }
     Rdm::from_condensed(values, first.labels().map(<[String]>::to_vec))
 }

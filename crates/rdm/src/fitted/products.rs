@@ -3,6 +3,7 @@
 use linear_algebra::{Cholesky, product};
 use ndarray::{Array1, Array2, s};
 use statistics::mean;
+use statistics::rounding::is_constant;
 
 use super::ModelKind;
 use super::fit::{best_of, interpolate, only, repeated};
@@ -87,7 +88,11 @@ fn weighted_rows(all: &[&Rdm], n_components: usize, often: &[u32], how: Comparis
         .collect();
     let total: f64 = pairs.iter().map(|(_, weight)| weight).sum();
     let row = |(index, rdm): (usize, &&Rdm)| -> Vec<f64> {
-        let values = own_scale(pairs.iter().map(|(k, _)| rdm.values()[*k]).collect(), index < n_components);
+        let values: Vec<f64> = pairs.iter().map(|(k, _)| rdm.values()[*k]).collect();
+        if how.centres() && is_constant(&values) {
+            return vec![0.0; values.len()];
+        }
+        let values = own_scale(values, index < n_components);
         let centre = match how.centres() {
             true => values.iter().zip(&pairs).map(|(v, (_, w))| w * v).sum::<f64>() / total,
             false => 0.0,
@@ -109,7 +114,10 @@ fn rows_of_copies(
     let n_pairs = all.first().map_or(0, |rdm| rdm.values().len());
     let kept: Vec<bool> = (0..n_pairs).map(|k| all.iter().all(|rdm| rdm.values()[k].is_finite())).collect();
     let row = |(index, rdm): (usize, &Rdm)| -> Vec<f64> {
-        let used = rdm.values().iter().zip(&kept).filter(|(_, kept)| **kept).map(|(v, _)| *v).collect();
+        let used: Vec<f64> = rdm.values().iter().zip(&kept).filter(|(_, kept)| **kept).map(|(v, _)| *v).collect();
+        if how.centres() && is_constant(&used) {
+            return vec![0.0; used.len()];
+        }
         let used = own_scale(used, index < n_components);
         let centre = if how.centres() { mean(&used) } else { 0.0 };
         used.iter().map(|v| v - centre).collect()

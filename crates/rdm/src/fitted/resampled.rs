@@ -108,13 +108,16 @@ fn row(found: &[FoldScores], held_out: &[&[usize]], people: &[u32], n_models: us
     for (fold, subjects) in found.iter().zip(held_out) {
         for (place, &subject) in subjects.iter().enumerate() {
             for (m, sum) in row.iter_mut().enumerate() {
-                *sum += f64::from(people[subject]) * fold.scores[(m, place)] / (copies * in_folds);
+                *sum += f64::from(people[subject]) * fold.scores[(m, place)];
             }
         }
         for (sum, terms) in bounds.iter_mut().zip(&fold.bounds) {
-            *sum += terms.iter().sum::<f64>() / (n_different * in_folds);
+            *sum += terms.iter().sum::<f64>();
         }
     }
+    // Divided last: a mean of scores of at most 1 is at most 1.
+    row.iter_mut().for_each(|sum| *sum /= copies * in_folds);
+    bounds.iter_mut().for_each(|sum| *sum /= n_different * in_folds);
     row.extend(if ceiling { bounds } else { [f64::NAN; 2] });
     row
 }

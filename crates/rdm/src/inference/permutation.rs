@@ -4,6 +4,7 @@ use linear_algebra::product;
 use ndarray::Array2;
 use rayon::prelude::*;
 use statistics::Draws;
+use statistics::rounding::OF_SCORES;
 
 use crate::compare::{compare_all_under, prepared};
 use crate::{Comparison, Rdm, RdmError, StimulusCovariance};
@@ -91,6 +92,9 @@ pub fn permute_stimuli(
             scores(&orders)
         })
         .collect::<Result<_, RdmError>>()?;
+    // A score that is equal in exact arithmetic is reached too, whatever rounding made of it. A mean score is a sum of
+    // products of unit vectors in some order, off by at most one unit in the last place of 1 per pair.
+    let slack = (kept.len() as f64 * f64::EPSILON).max(OF_SCORES);
     let with_score: Vec<usize> = (0..models.len()).filter(|&m| !own[m].is_nan()).collect();
     let (mut reached, mut reached_by_any) = (vec![1.0; models.len()], vec![1.0; models.len()]);
     let (mut n, mut n_of_all) = (vec![0; models.len()], 0);
@@ -99,8 +103,6 @@ pub fn permute_stimuli(
         let largest = with_score.iter().fold(f64::NEG_INFINITY, |largest, &m| largest.max(drawn[m]));
         n_of_all += usize::from(complete);
         for m in 0..models.len() {
-            // An equal score is reached too, whatever rounding made of it.
-            let slack = 1e-12 * own[m].abs();
             n[m] += usize::from(!drawn[m].is_nan());
             reached[m] += f64::from(u8::from(drawn[m] >= own[m] - slack));
             reached_by_any[m] += f64::from(u8::from(complete && largest >= own[m] - slack));

@@ -2,17 +2,23 @@
 
 use linear_algebra::product;
 use ndarray::Array2;
+use statistics::bounded;
 use statistics::concordance::{Order, Scratch, concordance};
+use statistics::rounding::resolution;
 
 use super::{Evaluated, SubjectPart};
 use crate::Comparison;
 
 /// Orders of the values over the pairs in use, models before subjects.
-pub(crate) struct Ranked {
+pub(crate) struct Ranked<'a> {
     how: Comparison,
     n_models: usize,
+    /// The two stimuli of the pairs in use, and where they stand in an RDM.
     pairs: Vec<(u32, u32)>,
+    places: Vec<u32>,
     orders: Vec<Order>,
+    /// The RDMs as they were given, and the difference up to which two of their values are equal but for rounding.
+    values: Vec<(&'a [f64], f64)>,
 }
 
 /// The subjects of one draw.
@@ -22,35 +28,52 @@ pub(crate) struct SubjectRanks {
     orders: Vec<Order>,
     /// Average ranks.
     ranks: Vec<Vec<f64>>,
+    /// Which are constant over the pairs drawn.
+    constant: Vec<bool>,
 }
 
-impl Ranked {
-    pub fn new(models: &[&[f64]], subjects: &[&[f64]], kept: &[bool], how: Comparison) -> Ranked {
+impl<'a> Ranked<'a> {
+    pub fn new(models: &[&'a [f64]], subjects: &[&'a [f64]], kept: &[bool], how: Comparison) -> Ranked<'a> {
         let n = crate::matrix::n_stimuli_of(kept.len()) as u32;
         let all_pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
         let pairs = all_pairs.zip(kept).filter(|(_, kept)| **kept).map(|(pair, _)| pair).collect();
+        let places = (0u32..).zip(kept).filter(|(_, kept)| **kept).map(|(place, _)| place).collect();
         let cut = |values: &[f64]| -> Vec<f64> {
             values.iter().zip(kept).filter(|(_, kept)| **kept).map(|(v, _)| *v).collect()
         };
-        let orders = models.iter().chain(subjects).map(|values| Order::of(&cut(values))).collect();
-        Ranked { how, n_models: models.len(), pairs, orders }
+        let of = |values: &'a [f64]| {
+            let used = cut(values);
+            (Order::of(&used), (values, resolution(&used)))
+        };
+        let (orders, values) = models.iter().chain(subjects).map(|values| of(values)).unzip();
+        Ranked { how, n_models: models.len(), pairs, places, orders, values }
+    }
+
+    /// Whether an RDM is constant over the pairs drawn, whose places among those in use `drawn` holds.
+    fn is_constant(&self, rdm: usize, order: &Order, drawn: &[u32]) -> bool {
+        let (values, resolution) = self.values[rdm];
+        let value = |place: usize| values[self.places[drawn[place] as usize] as usize];
+        order.ends().is_none_or(|(least, most)| value(most) - value(least) <= resolution)
     }
 
     /// Scores when stimulus i was drawn `c[i]` times.
     pub fn evaluate(&self, c: &[u32]) -> Evaluated {
         let mut place = vec![u32::MAX; self.pairs.len()];
-        let mut weights = Vec::new();
-        for (place, &(i, j)) in place.iter_mut().zip(&self.pairs) {
+        let (mut weights, mut drawn) = (Vec::new(), Vec::new());
+        for ((pair, place), &(i, j)) in (0u32..).zip(place.iter_mut()).zip(&self.pairs) {
             let weight = c[i as usize] * c[j as usize];
             if weight > 0 {
                 *place = weights.len() as u32;
                 weights.push(weight);
+                drawn.push(pair);
             }
         }
         let mut orders: Vec<Order> = self.orders.iter().map(|order| order.select(&place, &weights)).collect();
+        let constant: Vec<bool> =
+            orders.iter().enumerate().map(|(rdm, order)| self.is_constant(rdm, order, &drawn)).collect();
         let brains = orders.split_off(self.n_models);
         let ranks: Vec<Vec<f64>> = brains.iter().map(|order| order.average_ranks(&weights)).collect();
-        let scores = match self.how {
+        let mut scores = match self.how {
             Comparison::Spearman | Comparison::RhoA => {
                 let models: Vec<Vec<f64>> = orders.iter().map(|order| order.average_ranks(&weights)).collect();
                 similarities(&models, &ranks, &weights, self.how)
@@ -62,7 +85,13 @@ impl Ranked {
                 })
             }
         };
-        let subjects = SubjectPart::Ranked(SubjectRanks { how: self.how, weights, orders: brains, ranks });
+        for ((m, s), score) in scores.indexed_iter_mut() {
+            if constant[m] || constant[self.n_models + s] {
+                *score = f64::NAN;
+            }
+        }
+        let constant = constant[self.n_models..].to_vec();
+        let subjects = SubjectPart::Ranked(SubjectRanks { how: self.how, weights, orders: brains, ranks, constant });
         Evaluated { scores, subjects }
     }
 }
@@ -90,7 +119,7 @@ fn similarities(models: &[Vec<f64>], subjects: &[Vec<f64>], weights: &[u32], how
     };
     let mut scores = product(centred(models, false).view(), centred(subjects, true).t());
     if how == Comparison::RhoA {
-        scores *= 12.0 / (total * total * total - total);
+        scores.mapv_inplace(|score| bounded(score * 12.0 / (total * total * total - total)));
         return scores;
     }
     let length = |ranks: &Vec<f64>| -> f64 {
@@ -101,7 +130,7 @@ fn similarities(models: &[Vec<f64>], subjects: &[Vec<f64>], weights: &[u32], how
         (models.iter().map(length).collect(), subjects.iter().map(length).collect());
     for ((m, s), score) in scores.indexed_iter_mut() {
         // 0 / 0, the NaN that a constant has.
-        *score /= of_models[m] * of_subjects[s];
+        *score = bounded(*score / (of_models[m] * of_subjects[s]));
     }
     scores
 }
@@ -129,6 +158,9 @@ impl SubjectRanks {
     }
 
     fn against(&self, pool: &Order, subject: usize, scratch: &mut Scratch) -> f64 {
+        if self.constant[subject] {
+            return f64::NAN;
+        }
         match self.how {
             Comparison::Spearman | Comparison::RhoA => {
                 let pool = pool.average_ranks(&self.weights);

@@ -11,6 +11,8 @@
 
 use linear_algebra::{Cholesky, product};
 use ndarray::{Array1, Array2, s};
+use statistics::bounded;
+use statistics::rounding::is_constant;
 
 use super::{Evaluated, SubjectPart};
 use crate::pool::scaled;
@@ -24,13 +26,15 @@ const CHUNK: usize = 2048;
 const SUSPICIOUS: f64 = 1e-9;
 
 /// RDMs over the pairs in use (0 elsewhere), models before subjects.
-pub(crate) struct Sums {
+pub(crate) struct Sums<'a> {
     how: Comparison,
     n: usize,
     n_models: usize,
     kept: Vec<bool>,
     complete: bool,
     pairs: Vec<(u32, u32)>,
+    /// The RDMs as they were given.
+    values: Vec<&'a [f64]>,
     rows: Array2<f64>,
     squares: Array2<f64>,
     /// Each RDM as a square, and last the pairs in use as ones; only for whitening.
@@ -49,12 +53,18 @@ struct Moments {
     products: Array2<f64>,
 }
 
-impl Sums {
-    pub fn new(models: &[&[f64]], subjects: &[&[f64]], kept: Vec<bool>, how: Comparison) -> Sums {
+impl<'a> Sums<'a> {
+    pub fn new(models: &[&'a [f64]], subjects: &[&'a [f64]], kept: Vec<bool>, how: Comparison) -> Sums<'a> {
         let n = crate::matrix::n_stimuli_of(kept.len());
         let n_kept = kept.iter().filter(|k| **k).count() as f64;
-        let mut rows = Array2::zeros((models.len() + subjects.len(), kept.len()));
-        for (mut row, values) in rows.rows_mut().into_iter().zip(models.iter().chain(subjects)) {
+        let given: Vec<&[f64]> = models.iter().chain(subjects).copied().collect();
+        let mut rows = Array2::zeros((given.len(), kept.len()));
+        for (mut row, values) in rows.rows_mut().into_iter().zip(&given) {
+            let in_use = values.iter().zip(&kept).filter(|(_, kept)| **kept).map(|(v, _)| *v);
+            if how.centres() && is_constant(&in_use.collect::<Vec<f64>>()) {
+                // Without its mean a constant is 0, and nothing else.
+                continue;
+            }
             let used: Vec<f64> = values.iter().zip(&kept).map(|(v, kept)| if *kept { *v } else { 0.0 }).collect();
             let used = scaled(&used);
             // No comparison that centres looks at the mean; without it sums of squares lose fewer digits.
@@ -79,7 +89,7 @@ impl Sums {
         }
         let squares = rows.slice(s![..models.len(), ..]).mapv(|v| v * v);
         let complete = kept.iter().all(|k| *k);
-        Sums { how, n, n_models: models.len(), kept, complete, pairs, rows, squares, full }
+        Sums { how, n, n_models: models.len(), kept, complete, pairs, values: given, rows, squares, full }
     }
 
     /// Scores for each of these multiplicities of the stimuli.
@@ -175,7 +185,7 @@ impl Sums {
             }
         }
         let scores = Array2::from_shape_fn((self.n_models, n_subjects), |(m, s)| {
-            products[(m, s)] / (own[m] * own[self.n_models + s]).sqrt()
+            bounded(products[(m, s)] / (own[m] * own[self.n_models + s]).sqrt())
         });
         let between = Array2::from_shape_fn((n_subjects, n_subjects), |(s, t)| {
             let (x, y) = (self.n_models + s, self.n_models + t);
@@ -186,13 +196,11 @@ impl Sums {
     }
 
     fn is_constant(&self, x: usize, c: &[u32]) -> bool {
-        let row = self.rows.row(x);
-        let mut used = (0..self.pairs.len()).filter(|&k| {
+        let used = (0..self.pairs.len()).filter(|&k| {
             let (i, j) = self.pairs[k];
             self.kept[k] && c[i as usize] > 0 && c[j as usize] > 0
         });
-        let first = used.next().map(|k| row[k]);
-        used.all(|k| Some(row[k]) == first)
+        is_constant(&used.map(|k| self.values[x][k]).collect::<Vec<f64>>())
     }
 
     /// `a` for every row of sums.

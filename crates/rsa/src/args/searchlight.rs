@@ -39,7 +39,7 @@ pub struct SearchlightArgs {
     /// Betas: NIfTI images (a volume per row of --stimuli) or .npy matrices, one below the other; - is stdin
     #[arg(value_name = "BETAS", required_unless_present = "scores", conflicts_with = "scores")]
     pub betas: Vec<Input>,
-    /// Voxels to visit: a NIfTI image, not 0 inside
+    /// Voxels to visit: a NIfTI image of whole numbers, above 0 inside (0, negative and NaN are outside)
     #[arg(long, value_name = "IMAGE")]
     pub mask: Input,
     /// Radius of the sphere: in voxels (3), or in millimetres (9mm); what is at exactly this distance belongs

@@ -69,7 +69,7 @@ impl Rows {
         }
         let column = |wanted: &Option<String>| -> Result<Option<(Vec<usize>, Vec<String>)>> {
             let Some(wanted) = wanted else { return Ok(None) };
-            let cells = table.column(wanted).with_context(|| name.clone())?;
+            let cells = table.levels(wanted).with_context(|| name.clone())?;
             if let Some(row) = joined.right.iter().find(|row| cells[**row].is_empty()) {
                 bail!("{name}: row {row} ({:?}) has nothing in column {wanted:?}", ids[*row]);
             }

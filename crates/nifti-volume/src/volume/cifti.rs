@@ -1,0 +1,54 @@
+//! CIFTI-2 files: NIfTI-2 headers in front of matrices that are no volumes.
+
+/// Intent codes that the NIfTI registry keeps for CIFTI.
+const INTENTS: std::ops::RangeInclusive<i32> = 3000..=3099;
+
+/// Header extension that holds the XML of a CIFTI file.
+const EXTENSION: i32 = 32;
+
+/// What a CIFTI file of this intent is called (CIFTI-2 specification, 2014, "File types").
+pub(super) fn kind(intent: i32) -> String {
+    let named = match intent {
+        3001 => "dense connectivity, .dconn.nii",
+        3002 => "dense series, .dtseries.nii",
+        3003 => "parcellated connectivity, .pconn.nii",
+        3004 => "parcellated series, .ptseries.nii",
+        3006 => "dense scalar, .dscalar.nii",
+        3007 => "dense label, .dlabel.nii",
+        3008 => "parcellated scalar, .pscalar.nii",
+        3009 => "parcellated dense connectivity, .pdconn.nii",
+        3010 => "dense parcellated connectivity, .dpconn.nii",
+        3011 => "parcellated connectivity series, .pconnseries.nii",
+        3012 => "parcellated connectivity scalar, .pconnscalar.nii",
+        _ => return format!("intent code {intent}"),
+    };
+    named.into()
+}
+
+/// Whether an intent code says that a file is CIFTI.
+pub(super) fn by_intent(intent: i32) -> bool {
+    INTENTS.contains(&intent)
+}
+
+/// Whether the extensions between the header and the voxels have the XML of CIFTI among them: nibabel may write any
+/// intent beside it. `bytes` starts at the four flag bytes.
+pub(super) fn in_extensions(bytes: &[u8], big_endian: bool) -> bool {
+    let Some((flags, mut rest)) = bytes.split_at_checked(4) else { return false };
+    if flags[0] == 0 {
+        return false;
+    }
+    let number = |bytes: &[u8], at: usize| {
+        let field: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
+        Some(if big_endian { i32::from_be_bytes(field) } else { i32::from_le_bytes(field) })
+    };
+    while let (Some(size), Some(code)) = (number(rest, 0), number(rest, 4)) {
+        if code == EXTENSION {
+            return true;
+        }
+        let Some(next) = usize::try_from(size).ok().filter(|size| *size >= 8).and_then(|size| rest.get(size..)) else {
+            return false;
+        };
+        rest = next;
+    }
+    false
+}

@@ -1,0 +1,109 @@
+//! What stands under the name of an image and is none: what it is, and what makes an image or a matrix of it.
+
+use foreign_formats::{Foreign, GIFTI, HDF5, MATLAB, MGH, recognise, text};
+use npy_stream::{NpyError, NpyReader};
+use std::io::Cursor;
+use std::path::Path;
+
+use nifti_volume::volume::{looks_like_nifti, unpacked_start};
+
+/// First bytes that are looked at; the header of a `.npy` array is among them.
+pub(crate) const START_BYTES: usize = 4096;
+
+/// Makes voxels x volumes, as scanners' software orders them, into rows of voxels.
+const ROWS: &str = "numpy.save(\"x.npy\", a.reshape(-1, a.shape[-1]).T) where the volumes lie along the last axis of a";
+
+/// Why a file with these first bytes is neither an image nor a matrix, where that is known and no reader says it better.
+pub(crate) fn refusal(start: &[u8], path: Option<&Path>) -> Option<String> {
+    let unpacked;
+    let (inner, compressed) = match start {
+        [0x1f, 0x8b, ..] => {
+            unpacked = unpacked_start(start, foreign_formats::START_BYTES);
+            (&unpacked[..], ", compressed with gzip")
+        }
+        plain => (plain, ""),
+    };
+    if looks_like_nifti(inner) && !inner.starts_with(&[0x1f, 0x8b]) {
+        return None;
+    }
+    if inner.starts_with(b"\x93NUMPY") {
+        return match compressed {
+            "" => array(inner),
+            _ => Some("a .npy array compressed with gzip; unpack it with `gzip -dc`".into()),
+        };
+    }
+    // Text that is not compressed may be a table, which is for the caller to say.
+    let known = recognise(&inner[..inner.len().min(foreign_formats::START_BYTES)]);
+    let known = known.or_else(|| text(inner).filter(|_| !compressed.is_empty()));
+    if let Some(foreign) = known {
+        return Some(not_an_image(&format!("{}{compressed}", foreign.name), remedy(foreign)));
+    }
+    let name = path.and_then(Path::file_name).map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    if name.ends_with(".img") {
+        return Some(not_an_image(
+            "the voxels of an .hdr/.img pair, without their header",
+            "save both as one .nii: nibabel.save(nibabel.Nifti1Image.from_image(nibabel.load(\"x.hdr\")), \"x.nii\")",
+        ));
+    }
+    if name.ends_with(".brik") {
+        return Some(not_an_image(
+            "the voxels of an AFNI image, without their .HEAD",
+            "convert it: `3dAFNItoNIFTI x+orig.HEAD`",
+        ));
+    }
+    None
+}
+
+/// The same for text, where no table is expected.
+pub(crate) fn refusal_of_text(start: &[u8]) -> Option<String> {
+    text(start).map(|foreign| not_an_image(foreign.name, foreign.remedy))
+}
+
+fn not_an_image(name: &str, remedy: &str) -> String {
+    format!("not a .npy array or a NIfTI image but {name}; {remedy}")
+}
+
+/// What makes an image of it, or a matrix, where that differs from what makes just an array.
+fn remedy(foreign: Foreign) -> &'static str {
+    match foreign {
+        MGH => {
+            "convert it: `mri_convert x.mgz x.nii.gz`, or a surface: a = nibabel.load(\"x.mgz\").get_fdata(); numpy.save(\"x.npy\", \
+             a.reshape(numpy.prod(a.shape[:3]), -1).T)"
+        }
+        GIFTI => {
+            "convert it: numpy.save(\"x.npy\", numpy.stack([d.data for d in nibabel.load(\"x.gii\").darrays])) has a row per map and \
+             a column per vertex"
+        }
+        HDF5 => {
+            "convert it: a = h5py.File(\"x.h5\")[\"NAME\"][:], whose first axis is mostly the trials: numpy.save(\"x.npy\", \
+             a.reshape(len(a), -1))"
+        }
+        MATLAB => {
+            "convert it: a = scipy.io.loadmat(\"x.mat\")[\"NAME\"]; numpy.save(\"x.npy\", a.reshape(-1, a.shape[-1]).T) where the \
+             trials lie along the last axis"
+        }
+        foreign => foreign.remedy,
+    }
+}
+
+/// Arrays that no reader of matrices takes: with more than two axes, and pickled objects.
+fn array(start: &[u8]) -> Option<String> {
+    let mut reader = NpyReader::from_pipe(Cursor::new(start.to_vec()));
+    match reader.next_array() {
+        Ok(Some(array)) if array.shape().len() == 3 => Some(format!(
+            "not supported: a .npy array of shape {:?}; a matrix has a row per volume and a column per voxel: numpy.save(\"x.npy\", \
+             a.reshape(1, -1)) where a is one volume, {ROWS}",
+            array.shape()
+        )),
+        Ok(Some(array)) if array.shape().len() > 3 => Some(format!(
+            "not supported: a .npy array of shape {:?}; a matrix has a row per volume and a column per voxel: {ROWS}",
+            array.shape()
+        )),
+        Err(NpyError::Dtype(dtype)) if dtype.ends_with('O') => Some(format!(
+            "not supported: a .npy file of pickled Python objects (dtype {dtype:?}), which only Python reads; take one array out: a = \
+             numpy.load(\"x.npy\", allow_pickle=True).item()[\"NAME\"] (\"betasmd\" of GLMsingle); {ROWS}"
+        )),
+        _ => None,
+    }
+}

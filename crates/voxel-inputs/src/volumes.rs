@@ -1,0 +1,161 @@
+//! The volumes of several images, and the arrays of several `.npy` streams, as one sequence.
+
+use anyhow::{Context, Result, bail};
+use cli::{Input, Job, Progress};
+use nifti_volume::geometry::Geometry;
+use nifti_volume::volume::VolumeReader;
+use npy_stream::NpyReader;
+
+use crate::{Source, is_double, open_numbers, require_same_grid};
+
+/// Inputs of one kind.
+pub enum Numbers<'a> {
+    /// Images: all their volumes.
+    Volumes(Volumes<'a>),
+    /// `.npy` streams, one after the other.
+    Streams(Streams<'a>),
+}
+
+/// Opens inputs that are all images or all `.npy` streams; the first says which. The others are opened in their turn.
+pub fn open_all<'a>(job: &'a Job, inputs: &'a [Input]) -> Result<Numbers<'a>> {
+    let Some((first, rest)) = inputs.split_first() else { bail!("0 inputs; give an image or a .npy stream") };
+    let source = match rest {
+        [] => first.to_string(),
+        rest => format!("{first} and {} more", rest.len()),
+    };
+    match open_numbers(job, first)? {
+        Source::Nifti(image) => {
+            let progress = match rest.len() {
+                0 => job.progress(image.n_volumes(), "volumes"),
+                n => job.progress(n + 1, "images"),
+            };
+            Ok(Numbers::Volumes(Volumes {
+                job,
+                rest,
+                source,
+                first: (first.to_string(), image.geometry().clone()),
+                name: first.to_string(),
+                n_before: 0,
+                image,
+                double: false,
+                progress,
+            }))
+        }
+        Source::Npy(reader) => Ok(Numbers::Streams(Streams { job, rest, first, source, open: Some((first, reader)) })),
+        Source::Other(_) => bail!("{first}: neither a NIfTI image nor a .npy array"),
+    }
+}
+
+/// The volumes of one image or several (as arguments, or behind one another in a pipe), in their order, on one grid.
+pub struct Volumes<'a> {
+    job: &'a Job,
+    rest: &'a [Input],
+    source: String,
+    first: (String, Geometry),
+    /// The input that is open, and its image.
+    name: String,
+    image: Box<VolumeReader>,
+    /// Volumes of the inputs before it.
+    n_before: usize,
+    double: bool,
+    progress: Progress,
+}
+
+impl Volumes<'_> {
+    /// What the volumes come from, for messages: `a.nii and 2 more`.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Where the voxels of all volumes are.
+    pub fn geometry(&self) -> &Geometry {
+        &self.first.1
+    }
+
+    /// Volumes that are known of: all of them when [`Volumes::next_volume`] has given the last, and also before it where
+    /// [`Volumes::knows_number`].
+    pub fn n_volumes(&self) -> usize {
+        self.n_before + self.image.n_volumes()
+    }
+
+    /// Whether nothing can follow the volumes that are known of.
+    pub fn knows_number(&self) -> bool {
+        self.rest.is_empty() && self.image.ends_the_file()
+    }
+
+    /// Stops where the volumes that are known of are more than `n`, or fewer and nothing can follow; `of` says what there
+    /// are `n` of: "trials.csv has 9 rows; one row per volume".
+    pub fn require(&self, n: usize, of: &str) -> Result<()> {
+        self.compare(n, of, self.knows_number())
+    }
+
+    /// As [`Volumes::require`], when all volumes have been given.
+    pub fn require_all(&self, n: usize, of: &str) -> Result<()> {
+        self.compare(n, of, true)
+    }
+
+    fn compare(&self, n: usize, of: &str, all: bool) -> Result<()> {
+        let found = self.n_volumes();
+        if found > n || (all && found < n) {
+            bail!("{}: {found} volumes, but {of}", self.source);
+        }
+        Ok(())
+    }
+
+    /// Whether one of the volumes given so far holds numbers that f4 does not.
+    pub fn is_double(&self) -> bool {
+        self.double
+    }
+
+    /// Puts the next volume into `voxels`; `false` when there is none left.
+    pub fn next_volume(&mut self, voxels: &mut Vec<f64>) -> Result<bool> {
+        loop {
+            if self.image.next_volume(voxels).with_context(|| self.name.clone())? {
+                self.double |= is_double(&self.image);
+                if self.n_before == 0 && self.rest.is_empty() {
+                    self.progress.advance(1);
+                }
+                return Ok(true);
+            }
+            let Some((next, rest)) = self.rest.split_first() else { return Ok(false) };
+            self.n_before += self.image.n_volumes();
+            self.rest = rest;
+            self.name = next.to_string();
+            self.image = match open_numbers(self.job, next)? {
+                Source::Nifti(image) => image,
+                _ => bail!("{next}: a .npy stream, but {} is a NIfTI image; give inputs of one kind", self.first.0),
+            };
+            require_same_grid((&self.name, self.image.geometry()), (&self.first.0, &self.first.1))?;
+            self.progress.advance(1);
+        }
+    }
+}
+
+/// `.npy` streams, opened one after the other.
+pub struct Streams<'a> {
+    job: &'a Job,
+    first: &'a Input,
+    rest: &'a [Input],
+    source: String,
+    open: Option<(&'a Input, NpyReader)>,
+}
+
+impl<'a> Streams<'a> {
+    /// What the arrays come from, for messages.
+    pub fn source(&self) -> String {
+        self.source.clone()
+    }
+
+    /// The next stream and the input it comes from.
+    pub fn next_stream(&mut self) -> Result<Option<(&'a Input, NpyReader)>> {
+        if let Some(open) = self.open.take() {
+            return Ok(Some(open));
+        }
+        let Some((next, rest)) = self.rest.split_first() else { return Ok(None) };
+        self.rest = rest;
+        match open_numbers(self.job, next)? {
+            Source::Npy(reader) => Ok(Some((next, reader))),
+            _ => bail!("{next}: a NIfTI image, but {} is .npy; give inputs of one kind", self.first),
+        }
+    }
+}
