@@ -265,10 +265,14 @@ fn outputs_that_are_left_out_crash_nothing() {
 fn values_that_are_no_tensors_are_left_out() {
     let dir = folder();
     let out = acts(dir.path(), "sequences", "--layer '*' --out-dir all p");
-    assert!(out.stderr.contains("3 of 7 tensors left out: layer \"sequence\" holds a sequence"), "{}", out.stderr);
+    assert!(
+        out.stderr.contains("3 of 7 tensors left out: layer \"sequence\" is no tensor (sequence)"),
+        "{}",
+        out.stderr
+    );
     out.ok();
-    acts(dir.path(), "sequences", "--layer perhaps p").fails(1, &["\"perhaps\" holds an optional value"]);
-    acts(dir.path(), "sequences", "--layer parts p").fails(1, &["\"parts\" holds a sequence"]);
+    acts(dir.path(), "sequences", "--layer perhaps p").fails(1, &["\"perhaps\" is no tensor (optional)"]);
+    acts(dir.path(), "sequences", "--layer parts p").fails(1, &["\"parts\" is no tensor (sequence)"]);
     acts(dir.path(), "sequences", "--list-layers").ok();
 }
 
