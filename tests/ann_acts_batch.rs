@@ -175,13 +175,9 @@ fn pictures_behind_one_another_are_told_apart() {
     let mlp = rows_of(dir.path(), "sequence-first", "--layer mlp p");
     close(&mlp, &rows_of(dir.path(), "sequence-first", "--layer y p"), 1e-6);
     assert_eq!(mlp.dim(), (N, 16));
-    let joined: Vec<u8> = (0..2)
-        .flat_map(|i| {
-            acts(dir.path(), "sequence-first", &format!("--layer mlp --shard {i}/2 -o {i}.npy p")).ok();
-            fs::read(dir.path().join(format!("{i}.npy"))).unwrap()
-        })
-        .collect();
-    assert_eq!(arrays(&joined).iter().filter(|array| array.clone().into_matrix().is_ok()).count(), 2);
+    for i in 0..2 {
+        acts(dir.path(), "sequence-first", &format!("--layer mlp --shard {i}/2 -o {i}.npy p")).ok();
+    }
     let whole = matrix(&sh(dir.path(), "npy cat 0.npy 1.npy").ok()).0;
     assert_eq!(whole, mlp);
 }
@@ -266,13 +262,13 @@ fn values_that_are_no_tensors_are_left_out() {
     let dir = folder();
     let out = acts(dir.path(), "sequences", "--layer '*' --out-dir all p");
     assert!(
-        out.stderr.contains("3 of 7 tensors left out: layer \"sequence\" is no tensor (sequence)"),
+        out.stderr.contains("3 of 7 tensors left out: layer \"sequence\" holds no tensor (sequence)"),
         "{}",
         out.stderr
     );
     out.ok();
-    acts(dir.path(), "sequences", "--layer perhaps p").fails(1, &["\"perhaps\" is no tensor (optional)"]);
-    acts(dir.path(), "sequences", "--layer parts p").fails(1, &["\"parts\" is no tensor (sequence)"]);
+    acts(dir.path(), "sequences", "--layer perhaps p").fails(1, &["\"perhaps\" holds no tensor (optional)"]);
+    acts(dir.path(), "sequences", "--layer parts p").fails(1, &["\"parts\" holds no tensor (sequence)"]);
     acts(dir.path(), "sequences", "--list-layers").ok();
 }
 

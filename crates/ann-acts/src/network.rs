@@ -430,7 +430,7 @@ impl Layer {
     fn unusable(&self) -> Option<String> {
         let name = &self.tensor.name;
         if !self.tensor.is_tensor() {
-            return Some(format!("layer \"{name}\" is no tensor ({})", self.tensor.element.name()));
+            return Some(format!("layer \"{name}\" holds no tensor ({})", self.tensor.element.name()));
         }
         if !self.tensor.element.is_float() {
             return Some(format!(
