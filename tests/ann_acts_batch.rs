@@ -151,7 +151,7 @@ fn pictures_behind_one_another_are_told_apart() {
         ("range", "y difference"),
     ] {
         for layer in layers.split(' ') {
-            let line = |rest: &str| format!("--layer {layer} --tf32 {rest} p").replace("--tf32 ", "");
+            let line = |rest: &str| format!("--layer {layer} {rest} p");
             let together = rows_of(dir.path(), model, &line(""));
             let alone = rows_of(dir.path(), model, &line("--batch 1"));
             // Half precision and differences of large numbers round visibly.
@@ -225,7 +225,6 @@ fn weights_behind_links_are_found() {
         let rest = rest.replace(" p", &format!(" {}", dir.path().join("p").display()));
         assert_eq!(matrix(&run(from, &format!("ann-acts {model} {rest}")).ok()).0, matrix(&plain).0);
         run(from, &format!("ann-acts {model} --list-layers")).ok();
-        run(from, &format!("ann-acts {model} --untrained 1 {rest}")).ok();
     }
     // A link that leads nowhere is named as the model names it.
     fs::remove_file(dir.path().join("blobs/2222")).unwrap();
