@@ -84,7 +84,6 @@ fn rows_that_depend_on_other_pictures_or_on_chance_are_refused_by_the_node() {
     for model in BY_GRAPH.into_iter().chain(BY_RUNNING).chain(["fixed-place"]) {
         let guilty = match model {
             "branch" => "\"inside\"",
-            "quantized" => "DequantizeLinear",
             _ => "\"guilty\"",
         };
         let said = acts(dir.path(), model, "--layer y -o y.npy p").fails(1, &["layer \"y\"", guilty]);
@@ -151,7 +150,7 @@ fn pictures_behind_one_another_are_told_apart() {
         ("range", "y difference"),
     ] {
         for layer in layers.split(' ') {
-            let line = |rest: &str| format!("--layer {layer} --tf32 {rest} p").replace("--tf32 ", "");
+            let line = |rest: &str| format!("--layer {layer} {rest} p");
             let together = rows_of(dir.path(), model, &line(""));
             let alone = rows_of(dir.path(), model, &line("--batch 1"));
             // Half precision and differences of large numbers round visibly.
@@ -175,13 +174,9 @@ fn pictures_behind_one_another_are_told_apart() {
     let mlp = rows_of(dir.path(), "sequence-first", "--layer mlp p");
     close(&mlp, &rows_of(dir.path(), "sequence-first", "--layer y p"), 1e-6);
     assert_eq!(mlp.dim(), (N, 16));
-    let joined: Vec<u8> = (0..2)
-        .flat_map(|i| {
-            acts(dir.path(), "sequence-first", &format!("--layer mlp --shard {i}/2 -o {i}.npy p")).ok();
-            fs::read(dir.path().join(format!("{i}.npy"))).unwrap()
-        })
-        .collect();
-    assert_eq!(arrays(&joined).iter().filter(|array| array.clone().into_matrix().is_ok()).count(), 2);
+    for i in 0..2 {
+        acts(dir.path(), "sequence-first", &format!("--layer mlp --shard {i}/2 -o {i}.npy p")).ok();
+    }
     let whole = matrix(&sh(dir.path(), "npy cat 0.npy 1.npy").ok()).0;
     assert_eq!(whole, mlp);
 }
@@ -229,7 +224,6 @@ fn weights_behind_links_are_found() {
         let rest = rest.replace(" p", &format!(" {}", dir.path().join("p").display()));
         assert_eq!(matrix(&run(from, &format!("ann-acts {model} {rest}")).ok()).0, matrix(&plain).0);
         run(from, &format!("ann-acts {model} --list-layers")).ok();
-        run(from, &format!("ann-acts {model} --untrained 1 {rest}")).ok();
     }
     // A link that leads nowhere is named as the model names it.
     fs::remove_file(dir.path().join("blobs/2222")).unwrap();
@@ -242,11 +236,7 @@ fn outputs_that_are_left_out_crash_nothing() {
     let x = rows_of(dir.path(), "split", "--layer x p");
     let close = |a: &Array2<f64>, b: Array2<f64>| assert!(a.dim() == b.dim() && a.iter().zip(&b).all(|(a, b)| a == b));
     close(&rows_of(dir.path(), "split", "--layer y p"), x.slice(ndarray::s![.., 3..]).to_owned());
-    close(
-        &rows_of(dir.path(), "split-branch", "--layer y p").mapv(f64::abs).slice(ndarray::s![.., ..0]).to_owned(),
-        Array2::zeros((N, 0)),
-    );
-    assert_eq!(rows_of(dir.path(), "split-branch", "--layer y p").dim(), (N, 3));
+    close(&rows_of(dir.path(), "split-branch", "--layer y p"), x.slice(ndarray::s![.., ..3]).to_owned());
     let looped = rows_of(dir.path(), "loop", "--layer y p");
     close(&looped, -rows_of(dir.path(), "loop", "--layer x p"));
     let said = acts(dir.path(), "split", "--layer y p").stderr;
@@ -265,10 +255,14 @@ fn outputs_that_are_left_out_crash_nothing() {
 fn values_that_are_no_tensors_are_left_out() {
     let dir = folder();
     let out = acts(dir.path(), "sequences", "--layer '*' --out-dir all p");
-    assert!(out.stderr.contains("3 of 7 tensors left out: layer \"sequence\" holds a sequence"), "{}", out.stderr);
+    assert!(
+        out.stderr.contains("3 of 7 tensors left out: layer \"sequence\" holds no tensor (sequence)"),
+        "{}",
+        out.stderr
+    );
     out.ok();
-    acts(dir.path(), "sequences", "--layer perhaps p").fails(1, &["\"perhaps\" holds an optional value"]);
-    acts(dir.path(), "sequences", "--layer parts p").fails(1, &["\"parts\" holds a sequence"]);
+    acts(dir.path(), "sequences", "--layer perhaps p").fails(1, &["\"perhaps\" holds no tensor (optional)"]);
+    acts(dir.path(), "sequences", "--layer parts p").fails(1, &["\"parts\" holds no tensor (sequence)"]);
     acts(dir.path(), "sequences", "--list-layers").ok();
 }
 

@@ -220,6 +220,12 @@ INPUT
 
 OUTPUT
   A .npy matrix, one row per picture, the layer flattened in C order, followed by the ids as labels.
+  Windows, heads or tokens that share the axis of the pictures are units of their picture: its row is the layer
+  as it comes out for that picture alone, in C order.
+  Before anything is written the first picture is run alone and beside others: a row that changes by more than
+  1e-6 of the layer's largest value with the pictures beside it (1e-3 in half precision), or by more than 1e-4
+  (1e-2; 5e-2 of quantized networks) with their number, is an error that names the node, unless a last digit more or less in
+  the picture moves it as far. So are training mode and random numbers before a layer. --batch 1 runs each picture alone.
   Several layers without --out-dir follow one another in the order asked.
   --doctor: variant (0 is the preprocessing asked for), resize, crop, interpolation, color, normalization, then rank, label and score
   (softmax) of the --top classes, and r and relative_l2 of the layer against variant 0.

@@ -5,7 +5,7 @@
 //! [`resample`] and [`preprocess`] make of them what the network was trained on ([`steps`] chooses how, [`model_config`]
 //! reads what the model's own file says of it, [`beside`] finds that file), [`feed`] does this
 //! ahead of the network in batches, [`graph`] reads the ONNX file and cuts it to the layers that
-//! [`layers`] chose, [`runtime`] loads ONNX Runtime, [`device`] says where it computes, [`network`] runs, [`sinks`]
+//! [`layers`] chose, [`company`] shows that each row is one picture's, [`runtime`] loads ONNX Runtime, [`device`] says where it computes, [`network`] runs, [`sinks`]
 //! writes the rows as they come, and [`resume`] goes on with a run that was stopped. [`units`] plans what is read out of a
 //! layer: [`axes`] follows what its axes mean, [`readout`] pools and picks, [`chosen_units`] are those of a table.
 #![warn(missing_docs)]

@@ -139,9 +139,9 @@ impl TensorInfo {
                     axes: shape.iter().zip(dimension_symbols.iter()).map(axis).collect(),
                 }
             }
-            ValueType::Sequence(_) => Self::no_tensor(name, "a sequence"),
-            ValueType::Map { .. } => Self::no_tensor(name, "a map"),
-            ValueType::Optional(_) => Self::no_tensor(name, "an optional value"),
+            ValueType::Sequence(_) => Self::no_tensor(name, "sequence"),
+            ValueType::Map { .. } => Self::no_tensor(name, "map"),
+            ValueType::Optional(_) => Self::no_tensor(name, "optional"),
         }
     }
 
@@ -151,7 +151,7 @@ impl TensorInfo {
 
     /// Whether it is a tensor of numbers, truth values or text.
     fn is_tensor(&self) -> bool {
-        !matches!(self.element, Element::Other("a sequence" | "a map" | "an optional value"))
+        !matches!(self.element, Element::Other("sequence" | "map" | "optional"))
     }
 }
 
@@ -429,6 +429,9 @@ impl Layer {
 
     fn unusable(&self) -> Option<String> {
         let name = &self.tensor.name;
+        if !self.tensor.is_tensor() {
+            return Some(format!("layer \"{name}\" holds no tensor ({})", self.tensor.element.name()));
+        }
         if !self.tensor.element.is_float() {
             return Some(format!(
                 "layer \"{name}\" holds {}, not floating-point activations",

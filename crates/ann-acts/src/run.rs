@@ -3,7 +3,7 @@
 use crate::altered::Viewing;
 use crate::args::{Args, BatchSize};
 use crate::bad_pictures::{BadImage, BadPictures, with_nan_rows};
-use crate::company::{Kind, Verdict};
+use crate::company::{Kind, Probe, Verdict};
 use crate::coupling::{tainted, without_coupled};
 use crate::dedup::{Candidate, repeated};
 use crate::device::{self, Device, DeviceChoice, Execution};
@@ -132,9 +132,12 @@ pub fn run(args: Args) -> Result<()> {
     let mut network = Network::open(&runtime, graph.bytes(), &folder, &execution, &args.inputs())
         .with_context(|| model_name.clone())?;
     check_input(&network, &steps, size).with_context(|| model_name.clone())?;
+    let input = network.input.clone();
+    let feed = Feed::new(&steps, &input, size, false).reading(reading, args.bad_image());
+    let probe = probe::probe(&feed, stimuli, size)?;
+    let at = (&runtime, &execution, folder.as_path());
     let unusable =
-        prove(&job, &args, &graph, (&mut network, &runtime, &execution, &folder), &choices, (&steps, size, stimuli))
-            .with_context(|| model_name.clone())?;
+        prove(&job, &args, &graph, (&mut network, at), &choices, (&probe, size)).with_context(|| model_name.clone())?;
     let mut kept = usable(&job, &choices, unusable).with_context(|| model_name.clone())?;
     runtime.report(&job);
     if args.dedup {
@@ -487,28 +490,26 @@ fn prove(
     job: &Job,
     args: &Args,
     graph: &Graph,
-    (network, runtime, execution, folder): (&mut Network, &Runtime, &Execution, &Path),
+    (network, (runtime, execution, folder)): (&mut Network, (&Runtime, &Execution, &Path)),
     choices: &[Choice],
-    (steps, size, stimuli): (&Preprocessing, Size, &[Stimulus]),
+    ((probe, picture), size): (&(Probe, String), Size),
 ) -> Result<Vec<Option<String>>> {
-    let input = network.input.clone();
-    let feed = Feed::new(steps, &input, size, false).reading(args.reading(), args.bad_image());
-    let (probe, picture) = probe::probe(&feed, stimuli, size)?;
+    let open_batch = network.input.batch.fixed().is_none();
     let batch = match args.batch {
         BatchSize::Pictures(n) => n,
         BatchSize::Auto => DEFAULT_BATCH,
     };
     let precision = probe::precision(graph, execution.tf32)?;
-    let Proof { verdicts, one_at_a_time } = network.prove(&probe, size, batch, precision)?;
+    let Proof { verdicts, one_at_a_time } = network.prove(probe, size, batch, precision)?;
     if let Some(why) = one_at_a_time {
         job.note(format_args!("the network can only run one picture at a time, whatever its input says ({why})"));
     }
     let diagnosis = |layer: &str| {
         let open = |graph: &Graph| Network::open(runtime, graph.bytes(), folder, execution, &args.inputs());
-        probe::diagnose(graph, layer, open, (&probe, size, batch), precision)
+        probe::diagnose(graph, layer, open, (probe, size, batch), precision)
     };
     // One picture at a time meets no other.
-    let alone = matches!(args.batch, BatchSize::Pictures(1)) && input.batch.fixed().is_none();
+    let alone = matches!(args.batch, BatchSize::Pictures(1)) && open_batch;
     let mut unusable = Vec::new();
     for (choice, verdict) in choices.iter().zip(verdicts) {
         unusable.push(match verdict {
@@ -529,7 +530,7 @@ fn prove(
                     true => diagnosis(&choice.tensor),
                     false => Diagnosis { culprit: None, nearest: None },
                 };
-                Some(probe::refusal(&choice.name, &picture, kind, found, &diagnosis))
+                Some(probe::refusal(&choice.name, picture, kind, found, &diagnosis))
             }
         });
     }

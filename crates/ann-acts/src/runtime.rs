@@ -147,13 +147,13 @@ fn plain_text(message: &str) -> String {
     without_source(said.unwrap_or(line).trim())
 }
 
-/// Without the place in the source and the condition that did not hold, behind which stands what is wrong.
+/// Without the place in the source, the function and the condition that did not hold, behind which stands what is wrong.
 fn without_source(text: &str) -> String {
-    match (text.find("/onnxruntime_src/"), text.find(" was false. ")) {
-        (Some(start), Some(end)) if start < end => {
-            format!("{}{}", &text[..start], text[end + " was false. ".len()..].trim_end())
-        }
-        _ => text.to_string(),
+    let Some(start) = text.find("/onnxruntime_src/") else { return text.to_string() };
+    let behind = |mark: &str| text[start..].find(mark).map(|at| start + at + mark.len());
+    match behind(" was false. ").or_else(|| behind(") ")) {
+        Some(end) => format!("{}{}", &text[..start], text[end..].trim_end()),
+        None => text.to_string(),
     }
 }
 
@@ -168,5 +168,7 @@ mod tests {
         assert_eq!(plain_text(" plain \nmore"), "plain");
         let source = "Status Message: /onnxruntime_src/a.h:9 X::Y(int) a == b was false. The shapes differ.";
         assert_eq!(plain_text(source), "Status Message: The shapes differ.");
+        let memory = "/onnxruntime_src/b.cc:3 void* X::Take(size_t, bool) Failed to allocate 9 bytes";
+        assert_eq!(plain_text(memory), "Failed to allocate 9 bytes");
     }
 }

@@ -92,6 +92,14 @@ pub fn weight_files(graph: &Graph, folder: &Path) -> Result<Vec<PathBuf>> {
             Some(_) => number("length")?,
             None => header.n_bytes().unwrap_or(0),
         };
+        if let Some(needed) = header.n_bytes().filter(|&needed| needed != n_bytes) {
+            bail!(
+                "weight \"{}\": its shape {:?} needs {needed} bytes, the model speaks of {n_bytes} in {location:?}; \
+                 the file is damaged, export it anew",
+                header.name,
+                header.dims
+            );
+        }
         let end = number("offset")?.saturating_add(n_bytes);
         let longest = needed.entry(location.to_string()).or_default();
         *longest = end.max(*longest);

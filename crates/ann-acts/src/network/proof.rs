@@ -7,7 +7,7 @@ use crate::company::{
 use crate::inputs::Batch;
 use crate::preprocess::Size;
 use crate::runtime::plain;
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use half::{bf16, f16};
 
 /// What the check found.
@@ -90,9 +90,13 @@ impl Network {
             Some(n) => self.prove_fixed(probe, size, n, precision),
             None => match self.values(probe.picture.clone(), 1, size) {
                 Ok(alone) => self.prove_open(probe, size, alone, precision),
-                Err(_) if batch > 1 => self.prove_fixed(probe, size, batch, precision).with_context(|| {
-                    format!("the network runs neither one picture nor a batch of {batch}; give the batch that it was exported for with --batch N")
-                }),
+                Err(alone) if batch > 1 => match self.prove_fixed(probe, size, batch, precision) {
+                    Err(together) if together.to_string() != alone.to_string() => bail!(
+                        "the network runs neither one picture ({alone:#}) nor a batch of {batch} ({together:#}); \
+                         give the batch that it was exported for with --batch N"
+                    ),
+                    proof => proof,
+                },
                 Err(error) => Err(error),
             },
         }
