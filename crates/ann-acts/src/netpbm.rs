@@ -175,9 +175,9 @@ fn plain_levels(body: &[u8], n_values: usize, maxval: usize) -> Result<Vec<u16>,
     let levels = tokens.map(|token| {
         let text = String::from_utf8_lossy(token);
         let level = text.parse::<usize>().ok().filter(|&level| level <= maxval);
-        level.map(|level| level as u16).ok_or_else(|| {
-            PictureError::Broken(format!("{text:?} where a level from 0 to {maxval} should stand"))
-        })
+        level
+            .map(|level| level as u16)
+            .ok_or_else(|| PictureError::Broken(format!("{text:?} where a level from 0 to {maxval} should stand")))
     });
     let levels: Vec<u16> = levels.collect::<Result<_, _>>()?;
     if levels.len() == n_values { Ok(levels) } else { Err(early_end()) }

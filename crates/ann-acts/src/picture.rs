@@ -36,15 +36,10 @@ impl Picture {
     }
 
     /// Grey in all three colours, as Pillow's `convert("L")` makes it of RGB.
-    pub fn to_grey(mut self, of_palette: bool) -> Self {
+    pub fn to_grey(mut self) -> Self {
         for pixel in self.rgb.as_chunks_mut::<3>().0 {
             let [red, green, blue] = pixel.map(u32::from);
-            let grey = match of_palette {
-                // Pillow's arithmetic for the colours of a palette differs from that for pixels.
-                true => (red * 299 + green * 587 + blue * 114) / 1000,
-                false => (red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16,
-            };
-            *pixel = [grey as u8; 3];
+            *pixel = [((red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16) as u8; 3];
         }
         self
     }
@@ -80,15 +75,13 @@ pub struct Decoded {
     pub deep_grey: bool,
     /// Some of its pixels are not opaque.
     pub transparent: bool,
-    /// Its colours are those of a palette.
-    pub of_palette: bool,
     /// What libjpeg said about it.
     pub warnings: Option<Warnings>,
 }
 
 impl From<Picture> for Decoded {
     fn from(picture: Picture) -> Self {
-        Self { picture, deep_grey: false, transparent: false, of_palette: false, warnings: None }
+        Self { picture, deep_grey: false, transparent: false, warnings: None }
     }
 }
 
@@ -228,13 +221,10 @@ pub fn decode_with(bytes: &[u8], reading: &Reading) -> Result<Decoded, PictureEr
         netpbm::decode(bytes, reading.grey16)?
     } else if is_gif(bytes) {
         let gif_picture::Frame { picture, alpha } = gif_picture::decode(bytes)?;
-        let decoded = match alpha {
+        match alpha {
             Some(alpha) => Decoded::with_alpha(picture, &alpha, reading.background),
             None => picture.into(),
-        };
-        // What was laid on a background is no palette's any more.
-        let of_palette = !(decoded.transparent && reading.background.is_some());
-        Decoded { of_palette, ..decoded }
+        }
     } else if let Some(header) = bitmap16::header(bytes) {
         bitmap16::decode(bytes, header)?.into()
     } else {
@@ -288,7 +278,7 @@ fn decode_other(bytes: &[u8], reading: &Reading) -> Result<Decoded, PictureError
     let opaque = |rgb: Vec<u8>| Decoded::from(Picture { width, height, rgb });
     let with_alpha =
         |rgb: Vec<u8>, alpha: Vec<u8>| Decoded::with_alpha(Picture { width, height, rgb }, &alpha, reading.background);
-    let decoded = match image {
+    Ok(match image {
         DynamicImage::ImageLuma8(grey) => opaque(spread(grey.into_raw().into_iter())),
         DynamicImage::ImageLumaA8(grey) => {
             let (grey, alpha) = apart::<u8, 2>(grey.as_raw(), |v| v);
@@ -316,22 +306,11 @@ fn decode_other(bytes: &[u8], reading: &Reading) -> Result<Decoded, PictureError
             with_alpha(rgb, alpha)
         }
         _ => return Err(floating_point()),
-    };
-    let laid = decoded.transparent && reading.background.is_some();
-    Ok(Decoded { of_palette: has_palette(bytes) && !laid, ..decoded })
+    })
 }
 
 pub(crate) fn floating_point() -> PictureError {
     PictureError::Unsupported { what: "a picture of floating-point numbers".into() }
-}
-
-/// Whether a PNG or a BMP has a palette whose colours are not plain greys, which Pillow keeps as one.
-fn has_palette(bytes: &[u8]) -> bool {
-    match bytes {
-        [0x89, b'P', b'N', b'G', ..] => bytes.get(25) == Some(&3),
-        [b'B', b'M', ..] => bytes.get(28).is_some_and(|&bits| bits <= 8),
-        _ => false,
-    }
 }
 
 pub(crate) fn high_byte(value: u16) -> u8 {
@@ -364,14 +343,13 @@ mod tests {
         assert!(matches!(decode(b"\x01\x02\x03"), Err(PictureError::Unknown { .. })));
     }
 
-    /// .299 of red, .587 of green, .114 of blue; cut, not rounded, for palettes: 76.245, 149.685, 29.07.
+    /// .299 of red, .587 of green, .114 of blue: 76.245, 149.685, 29.07.
     #[test]
     fn grey_is_pillows() {
         let rgb = vec![255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9];
         let picture = Picture { width: 4, height: 1, rgb };
-        let red = |picture: Picture| picture.rgb.into_iter().step_by(3).collect::<Vec<_>>();
-        assert_eq!(red(picture.clone().to_grey(false)), [76, 150, 29, 9]);
-        assert_eq!(red(picture.to_grey(true)), [76, 149, 29, 9]);
+        let grey = [76, 150, 29, 9].map(|level| [level; 3]);
+        assert_eq!(picture.to_grey().rgb, grey.as_flattened());
     }
 
     /// Half of 200 on 100: 128 / 255 of 200 and 127 / 255 of 100 are 150.2.
