@@ -147,7 +147,7 @@ fn corrupt_jpegs_stop_or_are_nan_or_kept_and_counted() {
     out.fails(1, &said);
     assert!(!dir.path().join("o.npy").exists());
     run(dir.path(), &format!("{line} 2.jpg")).fails(1, &["extraneous bytes before marker 0xd9"]);
-    run(dir.path(), &format!("{line} 3.jpg")).fails(1, &["found marker 0xd6 instead of RST3"]);
+    run(dir.path(), &format!("{line} 3.jpg")).fails(1, &["found marker 0xd6 instead of RST1"]);
     let nan = run(dir.path(), &format!("{line} --bad-image nan 1.jpg 2.jpg 3.jpg 4.ppm"));
     assert!(nan.stderr.contains("3 of 4 pictures cannot be decoded; their rows are NaN"), "{}", nan.stderr);
     let rows = matrix(&nan.ok()).0;

@@ -151,8 +151,8 @@ def corrupt(rng):
         half = (whole.rindex(b"\xff\xda") + len(whole)) // 2
         yield f"end-{name}.jpg", whole[:half] + b"\xff\xd9" + whole[half + 2 :]
         yield f"stuffed-{name}.jpg", whole[:-2] + bytes(40) + whole[-2:]
-    whole = saved(rgb, "JPEG", quality=60, restart_marker_blocks=2)
-    half = whole.index(b"\xff\xd3")
+    whole = saved(rgb, "JPEG", quality=60, restart_marker_blocks=1)
+    half = whole.index(b"\xff\xd1")
     yield "restart.jpg", whole[:half] + b"\xff\xd6" + whole[half + 2 :]
 
 
