@@ -57,7 +57,7 @@ fn every_odd_picture_equals_pillows() {
         let options = format!("--grey16 clip --bad-image keep {name}");
         let (rgb, stderr) = input(dir.path(), "tiny", &options);
         assert_eq!(rgb, planes(&hex(&picture["rgb"])), "{name}");
-        let is_transparent = !picture["on"].is_null();
+        let is_transparent = picture["transparent"] == true;
         assert_eq!(stderr.contains("1 of 1 pictures are transparent in places"), is_transparent, "{name}: {stderr}");
         assert_eq!(stderr.contains("about 1 of 1 pictures"), picture["corrupt"] == true, "{name}: {stderr}");
         let grey: Vec<f64> = hex(&picture["grey"]).into_iter().map(f64::from).collect();
@@ -71,7 +71,7 @@ fn every_odd_picture_equals_pillows() {
 fn transparent_pixels_show_the_background_that_is_asked_for() {
     let dir = tempfile::tempdir().unwrap();
     let mut n = 0;
-    for picture in odd_pictures().iter().filter(|picture| !picture["on"].is_null()) {
+    for picture in odd_pictures().iter().filter(|picture| picture["transparent"] == true) {
         let name = picture["name"].as_str().unwrap();
         fs::write(dir.path().join(name), hex(&picture["file"])).unwrap();
         let (rgb, stderr) = input(dir.path(), "tiny", &format!("--background 10,128,200 -q {name}"));

@@ -7,6 +7,7 @@ testdata/golden/odd-pictures.json: a list of
     rgb           Image.open(NAME).convert("RGB"), hexadecimal, row by row
     grey          .convert("L")
     on            laid on BACKGROUND by Image.paste with its alpha as the mask; null where it has no transparency
+    transparent   some of its alpha is below 255
     corrupt       libjpeg warns that its data are corrupt
 """
 
@@ -164,11 +165,12 @@ def make(testdata):
         for name, data in kind(rng):
             picture = Image.open(io.BytesIO(data))
             picture.load()
-            laid = None
+            laid, is_transparent = None, False
             if picture.mode in ("RGBA", "LA") or "transparency" in picture.info:
                 alpha = picture.convert("RGBA")
                 laid = Image.new("RGB", picture.size, BACKGROUND)
                 laid.paste(alpha, mask=alpha.getchannel("A"))
+                is_transparent = alpha.getchannel("A").getextrema()[0] < 255
             pictures.append(
                 {
                     "name": name,
@@ -178,6 +180,7 @@ def make(testdata):
                     "rgb": picture.convert("RGB").tobytes().hex(),
                     "grey": picture.convert("L").tobytes().hex(),
                     "on": laid.tobytes().hex() if laid else None,
+                    "transparent": is_transparent,
                     "corrupt": is_corrupt,
                 }
             )

@@ -10,6 +10,7 @@
 use crate::foreign::{Foreign, Wanted, foreign};
 use crate::jpeg::Warnings;
 use crate::{bitmap16, gif_picture, jpeg, netpbm};
+use image::error::UnsupportedErrorKind;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader};
 use std::io::{BufRead, Cursor, Seek};
 use std::ops::Range;
@@ -192,7 +193,13 @@ impl From<ImageError> for PictureError {
     fn from(error: ImageError) -> Self {
         let text = error.to_string().lines().next().unwrap_or("unreadable").to_string();
         match error {
-            ImageError::Unsupported(_) => Self::Unsupported { what: text },
+            ImageError::Unsupported(error) => {
+                let feature = match error.kind() {
+                    UnsupportedErrorKind::GenericFeature(feature) => feature.clone(),
+                    _ => text,
+                };
+                Self::Unsupported { what: format!("{} of this kind ({feature})", error.format_hint()) }
+            }
             ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 Self::Broken("the file ends too early".into())
             }
