@@ -323,7 +323,7 @@ fn refuses_networks_that_it_cannot_feed_rightly() {
     with("bytes", "--preprocess raw01 --resize 2x2 --layer mean").fails(1, &["use --preprocess raw255"]);
     with("tiny", "--preprocess imagenet --resize 100 --layer pool").fails(1, &["fewer pixels than the 224x224 crop"]);
     with("tiny", "--mean 124,116,104 --layer pool").fails(1, &["mean 124", "raw255"]);
-    acts(dir.path(), "ann-acts s.csv --layer pool s.csv").fails(1, &["s.csv: not an ONNX model"]);
+    acts(dir.path(), "ann-acts s.csv --layer pool s.csv").fails(1, &["s.csv: not a network: a text file"]);
     acts(dir.path(), "ann-acts none.onnx --layer pool s.csv").fails(1, &["none.onnx: No such file"]);
 }
 

@@ -211,7 +211,7 @@ const SORTS: [Sort; 42] = [
     sort(|b| b.starts_with(b"8BPS"), "a Photoshop document", Unsupported(TO_PNG), Not(NO_MODEL), Not(CSV)),
     sort(
         |b| b.starts_with(b"\0\0\x01\0") || b.starts_with(b"\0\0\x02\0"),
-        "an icon",
+        "an icon or a TGA picture",
         Unsupported(TO_PNG),
         Not(NO_MODEL),
         Not(CSV),

@@ -96,6 +96,12 @@ pub fn decode(bytes: &[u8], grey16: Grey16) -> Result<Decoded, PictureError> {
     let Header { width, height, .. } = header;
     let n_values = width.checked_mul(height).and_then(|n| n.checked_mul(header.channels())).ok_or_else(early_end)?;
     let body = &bytes[header.data..];
+    if !header.is_plain() && !header.is_bitmap() && header.maxval == 255 {
+        // Most files: levels as they are.
+        let levels = body.get(..n_values).ok_or_else(early_end)?;
+        let rgb = if header.channels() == 3 { levels.to_vec() } else { spread(levels.iter().copied()) };
+        return Ok(Picture { width, height, rgb }.into());
+    }
     let levels = match (header.is_plain(), header.is_bitmap()) {
         (true, true) => plain_bits(body, n_values)?,
         (true, false) => plain_levels(body, n_values, header.maxval)?,

@@ -7,6 +7,7 @@
 //! turns almost every such picture white; here the high byte is kept, as Pillow itself does for
 //! 16-bit colour, and [`Decoded::deep_grey`] says so.
 
+use crate::exif::tiff_tag;
 use crate::foreign::{Foreign, Wanted, foreign};
 use crate::jpeg::Warnings;
 use crate::{bitmap16, gif_picture, jpeg, netpbm};
@@ -46,8 +47,8 @@ impl Picture {
     }
 
     /// The picture laid on a colour: what is transparent shows it, as in Pillow's `paste` with the alpha as its mask.
-    fn on(mut self, background: [u8; 3], alpha: &[u8]) -> Self {
-        for (pixel, &alpha) in self.rgb.as_chunks_mut::<3>().0.iter_mut().zip(alpha) {
+    fn on(mut self, background: [u8; 3], alpha: impl Iterator<Item = u8>) -> Self {
+        for (pixel, alpha) in self.rgb.as_chunks_mut::<3>().0.iter_mut().zip(alpha) {
             let (over, under) = (u32::from(alpha), u32::from(255 - alpha));
             for (value, below) in pixel.iter_mut().zip(background) {
                 let sum = u32::from(*value) * over + u32::from(below) * under + 128;
@@ -88,10 +89,10 @@ impl From<Picture> for Decoded {
 
 impl Decoded {
     /// A picture and its alpha, laid on the background if one is asked for.
-    fn with_alpha(picture: Picture, alpha: &[u8], background: Option<[u8; 3]>) -> Self {
-        let transparent = alpha.iter().any(|&alpha| alpha < 255);
+    fn with_alpha(picture: Picture, mut alpha: impl Iterator<Item = u8> + Clone, background: Option<[u8; 3]>) -> Self {
+        let transparent = alpha.clone().any(|alpha| alpha < 255);
         let picture = match background {
-            Some(background) if transparent => picture.on(background, alpha),
+            Some(background) if transparent => picture.on(background, &mut alpha),
             _ => picture,
         };
         Self { transparent, ..picture.into() }
@@ -229,7 +230,7 @@ pub fn decode_with(bytes: &[u8], reading: &Reading) -> Result<Decoded, PictureEr
     } else if is_gif(bytes) {
         let gif_picture::Frame { picture, alpha } = gif_picture::decode(bytes)?;
         match alpha {
-            Some(alpha) => Decoded::with_alpha(picture, &alpha, reading.background),
+            Some(alpha) => Decoded::with_alpha(picture, alpha.into_iter(), reading.background),
             None => picture.into(),
         }
     } else if let Some(header) = bitmap16::header(bytes) {
@@ -277,24 +278,94 @@ pub(crate) fn decoder<'a, R: BufRead + Seek + 'a>(
     Ok(reader.into_decoder()?)
 }
 
+/// What a TIFF says of its pixels that the decoder goes its own ways with.
+enum TiffKind {
+    /// Four inks.
+    Cmyk,
+    /// Colours that were multiplied with the alpha.
+    Multiplied,
+    /// Anything else.
+    Other,
+}
+
+/// The kind of the TIFF in `bytes`; what cannot be read as Pillow reads it is an error.
+fn tiff_kind(bytes: &[u8]) -> Result<TiffKind, PictureError> {
+    const COMPRESSION: usize = 259;
+    const PHOTOMETRIC: usize = 262;
+    const EXTRA_SAMPLES: usize = 338;
+    let tag = |tag: usize| tiff_tag(bytes, tag);
+    if matches!(tag(COMPRESSION), Some(6 | 7)) {
+        // The decoder has JPEG code of its own, whose pixels are not libjpeg's.
+        return Err(PictureError::Unsupported { what: "a TIFF whose pixels are JPEG".into() });
+    }
+    Ok(match (tag(PHOTOMETRIC), tag(EXTRA_SAMPLES)) {
+        (Some(5), None) => TiffKind::Cmyk,
+        (_, Some(1)) => TiffKind::Multiplied,
+        _ => TiffKind::Other,
+    })
+}
+
+/// A pixel whose colours had been multiplied with its alpha, as Pillow divides them: cut to whole levels.
+fn divided([red, green, blue, alpha]: [u8; 4]) -> [u8; 4] {
+    let level = |value: u8| match alpha {
+        0 => 0,
+        alpha => (u32::from(value) * 255 / u32::from(alpha)).min(255) as u8,
+    };
+    [level(red), level(green), level(blue), alpha]
+}
+
+/// A CMYK TIFF by Pillow's arithmetic.
+fn decode_cmyk_tiff(bytes: &[u8]) -> Result<Picture, PictureError> {
+    let damaged = |error: tiff::TiffError| match error {
+        tiff::TiffError::UnsupportedError(error) => PictureError::Unsupported { what: format!("a TIFF ({error})") },
+        error => PictureError::Broken(error.to_string()),
+    };
+    let mut decoder = tiff::decoder::Decoder::new(Cursor::new(bytes)).map_err(damaged)?;
+    let (width, height) = decoder.dimensions().map_err(damaged)?;
+    let tiff::ColorType::CMYK(8) = decoder.colortype().map_err(damaged)? else {
+        return Err(PictureError::Unsupported { what: "a CMYK TIFF of other than 8 bits an ink".into() });
+    };
+    let tiff::decoder::DecodingResult::U8(inks) = decoder.read_image().map_err(damaged)? else {
+        return Err(PictureError::Unsupported { what: "a CMYK TIFF of other than 8 bits an ink".into() });
+    };
+    let rgb = inks.as_chunks::<4>().0.iter().flat_map(|&inks| jpeg::cmyk_to_rgb(inks)).collect();
+    Ok(Picture { width: width as usize, height: height as usize, rgb })
+}
+
 fn decode_other(bytes: &[u8], reading: &Reading) -> Result<Decoded, PictureError> {
+    let is_tiff = bytes.starts_with(b"II*\0") || bytes.starts_with(b"MM\0*");
+    let kind = if is_tiff { tiff_kind(bytes)? } else { TiffKind::Other };
+    if let TiffKind::Cmyk = kind {
+        return Ok(decode_cmyk_tiff(bytes)?.into());
+    }
     let decoder = decoder(Cursor::new(bytes), bytes)?;
     let (width, height) = decoder.dimensions();
     let (width, height) = (width as usize, height as usize);
-    let image = DynamicImage::from_decoder(decoder)?;
+    let mut image = DynamicImage::from_decoder(decoder)?;
+    if let TiffKind::Multiplied = kind {
+        match &mut image {
+            DynamicImage::ImageRgba8(rgba) => rgba.pixels_mut().for_each(|pixel| pixel.0 = divided(pixel.0)),
+            _ => {
+                return Err(PictureError::Unsupported {
+                    what: "a TIFF whose colours were multiplied with the alpha".into(),
+                });
+            }
+        }
+    }
+    let background = reading.background;
     let opaque = |rgb: Vec<u8>| Decoded::from(Picture { width, height, rgb });
-    let with_alpha =
-        |rgb: Vec<u8>, alpha: Vec<u8>| Decoded::with_alpha(Picture { width, height, rgb }, &alpha, reading.background);
     Ok(match image {
         DynamicImage::ImageLuma8(grey) => opaque(spread(grey.into_raw().into_iter())),
         DynamicImage::ImageLumaA8(grey) => {
-            let (grey, alpha) = apart::<u8, 2>(grey.as_raw(), |v| v);
-            with_alpha(spread(grey.into_iter()), alpha)
+            let pixels = grey.as_raw().as_chunks::<2>().0;
+            let rgb = spread(pixels.iter().map(|pixel| pixel[0]));
+            Decoded::with_alpha(Picture { width, height, rgb }, pixels.iter().map(|pixel| pixel[1]), background)
         }
         DynamicImage::ImageRgb8(rgb) => opaque(rgb.into_raw()),
         DynamicImage::ImageRgba8(rgba) => {
-            let (rgb, alpha) = apart::<u8, 4>(rgba.as_raw(), |v| v);
-            with_alpha(rgb, alpha)
+            let pixels = rgba.as_raw().as_chunks::<4>().0;
+            let rgb = pixels.iter().flat_map(|&[red, green, blue, _]| [red, green, blue]).collect();
+            Decoded::with_alpha(Picture { width, height, rgb }, pixels.iter().map(|pixel| pixel[3]), background)
         }
         DynamicImage::ImageLuma16(grey) => {
             let level = match reading.grey16 {
@@ -304,13 +375,17 @@ fn decode_other(bytes: &[u8], reading: &Reading) -> Result<Decoded, PictureError
             Decoded { deep_grey: true, ..opaque(spread(grey.into_raw().into_iter().map(level))) }
         }
         DynamicImage::ImageLumaA16(grey) => {
-            let (grey, alpha) = apart::<u16, 2>(grey.as_raw(), high_byte);
-            with_alpha(spread(grey.into_iter()), alpha)
+            let pixels = grey.as_raw().as_chunks::<2>().0;
+            let rgb = spread(pixels.iter().map(|pixel| high_byte(pixel[0])));
+            let alpha = pixels.iter().map(|pixel| high_byte(pixel[1]));
+            Decoded::with_alpha(Picture { width, height, rgb }, alpha, background)
         }
         DynamicImage::ImageRgb16(rgb) => opaque(rgb.into_raw().into_iter().map(high_byte).collect()),
         DynamicImage::ImageRgba16(rgba) => {
-            let (rgb, alpha) = apart::<u16, 4>(rgba.as_raw(), high_byte);
-            with_alpha(rgb, alpha)
+            let pixels = rgba.as_raw().as_chunks::<4>().0;
+            let rgb = pixels.iter().flat_map(|&[red, green, blue, _]| [red, green, blue].map(high_byte)).collect();
+            let alpha = pixels.iter().map(|pixel| high_byte(pixel[3]));
+            Decoded::with_alpha(Picture { width, height, rgb }, alpha, background)
         }
         _ => return Err(floating_point()),
     })
@@ -326,13 +401,6 @@ pub(crate) fn high_byte(value: u16) -> u8 {
 
 pub(crate) fn spread(grey: impl Iterator<Item = u8>) -> Vec<u8> {
     grey.flat_map(|value| [value; 3]).collect()
-}
-
-/// Colours and alpha of pixels of `N` values, the alpha last.
-fn apart<T: Copy, const N: usize>(values: &[T], to_byte: impl Fn(T) -> u8) -> (Vec<u8>, Vec<u8>) {
-    let pixels = values.as_chunks::<N>().0;
-    let colours = pixels.iter().flat_map(|pixel| &pixel[..N - 1]).map(|&value| to_byte(value)).collect();
-    (colours, pixels.iter().map(|pixel| to_byte(pixel[N - 1])).collect())
 }
 
 #[cfg(test)]
@@ -363,7 +431,7 @@ mod tests {
     #[test]
     fn what_is_transparent_shows_the_background() {
         let picture = Picture { width: 3, height: 1, rgb: vec![200; 9] };
-        let laid = picture.on([100, 0, 255], &[0, 128, 255]);
+        let laid = picture.on([100, 0, 255], [0, 128, 255].into_iter());
         assert_eq!(laid.rgb, [100, 0, 255, 150, 100, 227, 200, 200, 200]);
     }
 
