@@ -19,6 +19,7 @@ from golden import (  # noqa: E402
     inference,
     input_tensors,
     npy_files,
+    odd_pictures,
     pictures,
     projection,
     rdms,
@@ -35,7 +36,7 @@ from golden.files import Testdata  # noqa: E402
 def main():
     warnings.simplefilter("ignore")  # the hard inputs are there to be warned about
     testdata = Testdata()
-    made = (distributions, hypergeometric, npy_files, pictures, input_tensors, units, unit_stats, rdms, distances, ridge, ceilings)
+    made = (distributions, hypergeometric, npy_files, pictures, odd_pictures, input_tensors, units, unit_stats, rdms, distances, ridge, ceilings)
     for part in (*made, fmri, projection, scaling, searchlights, systems, inference, fitted):
         part.make(testdata)
     testdata.save(pathlib.Path(__file__).resolve().parent.parent / "testdata")

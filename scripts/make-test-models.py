@@ -73,6 +73,13 @@ def per_picture_mean(name, element, shape, axes, batch_out):
     save(name, nodes, [("pictures", element, shape)], [("mean", out, [batch_out, 3])])
 
 
+def grey():
+    """Networks of one channel, its axis second or last: mean over rows and columns."""
+    for name, shape, axes in [("grey", ["N", 1, "H", "W"], [2, 3]), ("grey-nhwc", ["N", "H", "W", 1], [1, 2])]:
+        nodes = [node("ReduceMean", "pictures", "mean", axes=axes, keepdims=0)]
+        save(name, nodes, [("pictures", FLOAT, shape)], [("mean", FLOAT, ["N", 1])])
+
+
 def tokens():
     """As some exporters write attention: colours first, pictures second, and a batch axis without a name."""
     save(
@@ -139,6 +146,7 @@ def main():
     per_picture_mean("single", FLOAT, [1, 3, 2, 2], [2, 3], 1)
     per_picture_mean("bytes", BYTE, ["N", 3, 2, 2], [2, 3], "N")
     per_picture_mean("half", HALF, ["N", 3, 2, 2], [2, 3], "N")
+    grey()
     tokens()
     nan()
     two_inputs()

@@ -298,10 +298,10 @@ fn refuses_pictures_that_are_missing_broken_or_of_different_sizes() {
         .fails(1, &["p/x.ppm: no such picture (2 of 3 are missing)"]);
     fs::write(dir.path().join("cut.ppm"), "P6 2 1 255\nabc").unwrap();
     let line = format!("{TINY} --layer pool --batch 1 -o out.npy p/a.ppm cut.ppm p/b.ppm");
-    acts(dir.path(), &line).fails(1, &["cut.ppm: broken picture"]);
+    acts(dir.path(), &line).fails(1, &["cut.ppm: damaged picture"]);
     assert!(!dir.path().join("out.npy").exists() && !dir.path().join("out.json").exists());
     fs::write(dir.path().join("text.jpg"), "hello").unwrap();
-    acts(dir.path(), &format!("{TINY} --layer pool text.jpg")).fails(1, &["text.jpg: not a picture", "68 65 6c 6c 6f"]);
+    acts(dir.path(), &format!("{TINY} --layer pool text.jpg")).fails(1, &["text.jpg: not a picture: a text file"]);
     picture(&dir.path().join("wide.ppm"), 3, &[[1, 2, 3]; 3]);
     acts(dir.path(), &format!("{TINY} --layer pool p/a.ppm wide.ppm"))
         .fails(1, &["wide.ppm: 1x3 pixels", "1x2", "--resize"]);
@@ -323,7 +323,7 @@ fn refuses_networks_that_it_cannot_feed_rightly() {
     with("bytes", "--preprocess raw01 --resize 2x2 --layer mean").fails(1, &["use --preprocess raw255"]);
     with("tiny", "--preprocess imagenet --resize 100 --layer pool").fails(1, &["fewer pixels than the 224x224 crop"]);
     with("tiny", "--mean 124,116,104 --layer pool").fails(1, &["mean 124", "raw255"]);
-    acts(dir.path(), "ann-acts s.csv --layer pool s.csv").fails(1, &["s.csv: not an ONNX model"]);
+    acts(dir.path(), "ann-acts s.csv --layer pool s.csv").fails(1, &["s.csv: not a network: a text file"]);
     acts(dir.path(), "ann-acts none.onnx --layer pool s.csv").fails(1, &["none.onnx: No such file"]);
 }
 

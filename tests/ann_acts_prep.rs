@@ -173,13 +173,13 @@ fn a_picture_damaged_behind_its_header_stops_or_leaves_a_row_of_nan() {
     with_a_cut_picture(dir.path());
     let line = "ann-acts net/tiny.onnx --preprocess raw255 --layer pool --layer conv";
     let stopped = run(dir.path(), &format!("{line} --batch 1 -o out.npy s.csv"));
-    stopped.fails(1, &["2.jpg: broken picture: the file ends too early"]);
+    stopped.fails(1, &["2.jpg: damaged picture: the file ends too early"]);
     assert!(!dir.path().join("out.npy").exists() && !dir.path().join("out.json").exists());
     let sound = arrays(&run(dir.path(), &format!("{line} -q 1.jpg 3.png")).ok());
     for batch in ["--batch 1", "--batch 3", "--batch 2 --threads 1"] {
         let out = run(dir.path(), &format!("{line} --bad-image nan {batch} -o out.npy --dump-input in.npy s.csv"));
         let expected = "ann-acts: warning: 1 of 3 pictures cannot be decoded; their rows are NaN; \
-                        the first is 2.jpg: broken picture: the file ends too early\n";
+                        the first is 2.jpg: damaged picture: the file ends too early\n";
         assert_eq!(out.stderr, expected);
         out.ok();
         let layers = arrays(&fs::read(dir.path().join("out.npy")).unwrap());
@@ -195,7 +195,7 @@ fn a_picture_damaged_behind_its_header_stops_or_leaves_a_row_of_nan() {
         assert_eq!(nan, [0, 53 * 41 * 3, 0]);
         for side in ["out.json", "in.json"] {
             let side: Value = serde_json::from_slice(&fs::read(dir.path().join(side)).unwrap()).unwrap();
-            let expected = json!([{ "stimulus": "two", "path": "2.jpg", "error": "2.jpg: broken picture: the file ends too early" }]);
+            let expected = json!([{ "stimulus": "two", "path": "2.jpg", "error": "2.jpg: damaged picture: the file ends too early" }]);
             assert_eq!((&side["bad_pictures"], &side["reading"]["bad_image"]), (&expected, &json!("nan")));
             let sums = sh(
                 dir.path(),
@@ -242,7 +242,7 @@ fn broken_headers_stop_before_the_network_is_looked_at() {
     fs::write(dir.path().join("empty.png"), "").unwrap();
     fs::write(dir.path().join("none.ppm"), "P6 0 5 255\n").unwrap();
     fs::write(dir.path().join("bomb.ppm"), "P6 60000 60000 255\n").unwrap();
-    refused("a.ppm cut.jpg", &["cut.jpg: broken picture: the file ends too early"]);
+    refused("a.ppm cut.jpg", &["cut.jpg: damaged picture: the file ends too early"]);
     refused("a.ppm text.jpg cut.jpg empty.png", &["text.jpg: not a picture", "(3 of 4 pictures cannot be used)"]);
     refused("empty.png", &["empty.png: the file is empty"]);
     refused("none.ppm", &["none.ppm: "]);
@@ -266,6 +266,142 @@ fn sixteen_bit_grey_is_clipped_as_pillow_does_on_request() {
     assert!(red.contains(&123.0) && red.contains(&255.0), "the picture has both kinds of level");
     assert_eq!(values.row(0).to_vec()[..n_pixels], red);
     let side: Value = serde_json::from_slice(&fs::read(dir.path().join("d.json")).unwrap()).unwrap();
-    assert_eq!(side["reading"], json!({ "exif": false, "grey16": "clip", "bad_image": "stop" }));
+    assert_eq!(side["reading"], json!({ "exif": false, "grey16": "clip", "bad_image": "stop", "background": null }));
     run(dir.path(), "ann-acts net/tiny.onnx --layer pool --grey16 mean a.ppm").fails(2, &["high, clip"]);
+}
+
+/// One network, one picture, one answer: from the folder, from above it, from elsewhere, through links.
+#[test]
+fn where_one_stands_and_how_a_path_is_written_change_nothing() {
+    let dir = folder();
+    fs::create_dir_all(dir.path().join("repo/onnx")).unwrap();
+    fs::copy(root().join("testdata/models/tiny.onnx"), dir.path().join("repo/onnx/model.onnx")).unwrap();
+    fs::write(dir.path().join("repo/preprocessor_config.json"), vit(json!({}))).unwrap();
+    let values = |place: &str, model: &str| {
+        let line = format!("ann-acts {model} --layer conv -q {}", dir.path().join("a.ppm").display());
+        let out = run(&dir.path().join(place), &line);
+        assert!(out.stderr.contains("no --preprocess given; taking "), "{place} {model}: {}", out.stderr);
+        assert!(out.stderr.contains("(ViTImageProcessor), which lies "), "{place} {model}: {}", out.stderr);
+        matrix(&out.ok()).0.row(0).to_vec()
+    };
+    let expected = [0.0, -32.0, 2.75, 30.875];
+    std::os::unix::fs::symlink("repo/onnx", dir.path().join("away")).unwrap();
+    std::os::unix::fs::symlink("repo/onnx/model.onnx", dir.path().join("linked.onnx")).unwrap();
+    let absolute = dir.path().join("repo/onnx/model.onnx").display().to_string();
+    for (place, model) in [
+        ("repo/onnx", "model.onnx"),
+        ("repo/onnx", "./model.onnx"),
+        ("repo", "onnx/model.onnx"),
+        ("repo", "onnx/../onnx/model.onnx"),
+        (".", "repo/onnx/model.onnx"),
+        ("net", "../repo/onnx/model.onnx"),
+        ("net", absolute.as_str()),
+        ("away", "model.onnx"),
+        (".", "away/model.onnx"),
+        (".", "linked.onnx"),
+    ] {
+        assert_eq!(values(place, model), expected, "{model} in {place}");
+    }
+}
+
+/// A cache of Hugging Face: what belongs to the model lies beside its link, not beside the blob.
+#[test]
+fn a_model_in_a_cache_is_followed_by_its_link() {
+    let dir = folder();
+    for folder in ["cache/blobs", "cache/snapshots/abc/onnx"] {
+        fs::create_dir_all(dir.path().join(folder)).unwrap();
+    }
+    let at = |path: &str| dir.path().join("cache").join(path);
+    fs::copy(root().join("testdata/models/tiny.onnx"), at("blobs/1111")).unwrap();
+    fs::write(at("blobs/2222"), vit(json!({}))).unwrap();
+    std::os::unix::fs::symlink("../../../blobs/1111", at("snapshots/abc/onnx/model.onnx")).unwrap();
+    std::os::unix::fs::symlink("../../blobs/2222", at("snapshots/abc/preprocessor_config.json")).unwrap();
+    let out = run(dir.path(), "ann-acts cache/snapshots/abc/onnx/model.onnx --layer conv a.ppm");
+    let said =
+        "taking cache/snapshots/abc/preprocessor_config.json (ViTImageProcessor), which lies above its folder onnx";
+    assert!(out.stderr.contains(said), "{}", out.stderr);
+    assert_eq!(matrix(&out.ok()).0.row(0).to_vec(), [0.0, -32.0, 2.75, 30.875]);
+}
+
+#[test]
+fn what_is_taken_without_being_asked_for_is_said_even_when_quiet() {
+    let dir = folder();
+    let out = run(dir.path(), "ann-acts net/tiny.onnx --layer conv -q a.ppm");
+    assert!(out.stderr.contains("warning: no --preprocess given; taking imagenet"), "{}", out.stderr);
+    let out = run(dir.path(), "ann-acts net/tiny.onnx --layer conv --preprocess raw255 -q a.ppm");
+    assert_eq!(out.stderr, "");
+}
+
+/// open_clip's fields: squash to 1 row and 2 columns, which the picture has, then (x / 255 - mean) / std.
+#[test]
+fn the_files_of_open_clip_and_of_whole_processors_are_followed() {
+    let dir = folder();
+    let steps = json!({ "size": [1, 2], "mode": "RGB", "mean": [0.5, 0.25, 0.0], "std": [0.5, 0.25, 1.0],
+        "interpolation": "bicubic", "resize_mode": "squash", "fill_color": 0 });
+    let level = |x: f32, mean: f32, std: f32| f64::from((x / 255.0 - mean) / std);
+    let expected = [
+        level(10.0, 0.5, 0.5),
+        level(0.0, 0.5, 0.5),
+        level(20.0, 0.25, 0.25),
+        level(128.0, 0.25, 0.25),
+        level(30.0, 0.0, 1.0),
+        level(255.0, 0.0, 1.0),
+    ];
+    let file = |name: &str| dir.path().join("net").join(name);
+    fs::write(file("preprocess_cfg.json"), steps.to_string()).unwrap();
+    let (values, stderr) = input(dir.path(), "-q a.ppm");
+    assert_eq!(values.row(0).to_vec(), expected);
+    assert!(
+        stderr.contains("taking net/preprocess_cfg.json (open_clip), which lies beside the model: resize 1x2 bicubic"),
+        "{stderr}"
+    );
+    let side: Value = serde_json::from_slice(&fs::read(dir.path().join("d.json")).unwrap()).unwrap();
+    assert_eq!(
+        (&side["preprocessing"]["preset"], &side["preprocessing"]["border"]),
+        (&json!("open_clip"), &json!([0, 0, 0]))
+    );
+    fs::remove_file(file("preprocess_cfg.json")).unwrap();
+    let whole = json!({ "model_cfg": { "vision_cfg": { "image_size": [1, 2] } }, "preprocess_cfg": {
+        "mean": [0.5, 0.25, 0.0], "std": [0.5, 0.25, 1.0], "resize_mode": "squash" } });
+    fs::write(file("open_clip_config.json"), whole.to_string()).unwrap();
+    assert_eq!(input(dir.path(), "-q a.ppm").0.row(0).to_vec(), expected);
+    // What transformers nests comes first; a processor file without pictures is none.
+    fs::write(file("processor_config.json"), r#"{"processor_class": "CLIPProcessor"}"#).unwrap();
+    assert_eq!(input(dir.path(), "-q a.ppm").0.row(0).to_vec(), expected);
+    let inner: Value = serde_json::from_str(&vit(json!({}))).unwrap();
+    fs::write(file("processor_config.json"), json!({ "image_processor": inner, "processor_class": "x" }).to_string())
+        .unwrap();
+    let (values, stderr) = input(dir.path(), "-q a.ppm");
+    assert_eq!(values.row(0).to_vec(), VIT_BY_HAND);
+    assert!(
+        stderr.contains("net/open_clip_config.json, beside the model, is not followed: resize 1x2 bicubic"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("--preprocess net/open_clip_config.json takes it"), "{stderr}");
+    // The same steps in a second file are nothing to say.
+    fs::remove_file(file("open_clip_config.json")).unwrap();
+    fs::write(file("preprocessor_config.json"), vit(json!({}))).unwrap();
+    assert!(!input(dir.path(), "-q a.ppm").1.contains("not followed"));
+}
+
+#[test]
+fn files_that_look_like_preprocessing_and_are_not_followed_are_named() {
+    let dir = folder();
+    fs::write(dir.path().join("net/data.json"), r#"{"pixel_mean": [1, 2, 3], "pixel_std": [1, 2, 3]}"#).unwrap();
+    fs::write(dir.path().join("net/transforms.yaml"), "mean: 1").unwrap();
+    let timm = json!({ "input_size": [3, 2, 2], "interpolation": "bilinear", "crop_pct": 1.0, "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5] });
+    fs::write(dir.path().join("net/eval.json"), timm.to_string()).unwrap();
+    fs::write(dir.path().join("net/tokenizer.json"), r#"{"model": {}}"#).unwrap();
+    let out = run(dir.path(), "ann-acts net/tiny.onnx --layer pool -q a.ppm");
+    let lines: Vec<&str> = out.stderr.lines().filter(|line| line.contains("not followed")).collect();
+    assert_eq!(lines.len(), 3, "{}", out.stderr);
+    assert!(
+        lines[0].contains("net/data.json, beside the model, looks like preprocessing and is not followed: neither")
+    );
+    assert!(lines[1].contains("net/eval.json, beside the model, is not followed: resize 2 bilinear"), "{}", lines[1]);
+    assert!(lines[2].contains("net/transforms.yaml") && lines[2].contains("it is not JSON"));
+    // Who names the steps is not told of files.
+    assert_eq!(run(dir.path(), "ann-acts net/tiny.onnx --layer pool --preprocess raw255 -q a.ppm").stderr, "");
+    run(dir.path(), "ann-acts net/tiny.onnx --layer pool --preprocess net/eval.json a.ppm").ok();
 }

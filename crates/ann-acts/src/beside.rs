@@ -57,7 +57,8 @@ pub fn beside(model: &Path) -> Beside {
     for (folder, place) in places(model) {
         for (name, meant) in NAMES {
             let path = folder.join(name);
-            if path.is_file() && (meant == Meant::Always || json(&path).is_some_and(|fields| kind_of(&fields).is_some()))
+            if path.is_file()
+                && (meant == Meant::Always || json(&path).is_some_and(|fields| kind_of(&fields).is_some()))
             {
                 found.configs.push(Nearby { path, place });
             }
@@ -245,7 +246,8 @@ mod tests {
         write("tokenizer.json", r#"{"mean": "x", "std": "y"}"#);
         write("config.json", r#"{"mean": [1, 2, 3], "std": [1, 2, 3], "size": 3}"#);
         write("results.json", r#"{"mean": [1, 2], "std": [1, 2]}"#);
-        let names = ["Preprocess.yaml", "config.json", "data.json", "val_transforms.json"].map(|name| dir.path().join(name));
+        let names =
+            ["Preprocess.yaml", "config.json", "data.json", "val_transforms.json"].map(|name| dir.path().join(name));
         assert_eq!(paths(&beside(&dir.path().join("m.onnx")).others), names);
     }
 }

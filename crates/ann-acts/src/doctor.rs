@@ -11,7 +11,7 @@ use crate::network::{Element, Network};
 use crate::picture::Reading;
 use crate::preprocess::{Color, Preprocessing, Preset, Resize, Size};
 use crate::resample::Interpolation;
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use cli::{Cell, TableWriter};
 use npy_stream::Block;
 
@@ -37,7 +37,7 @@ struct Variant {
 }
 
 /// The effective steps first, then every combination that ends with the same size.
-fn variants(own: Preprocessing, size: Size, levels_only: bool) -> Vec<Variant> {
+fn variants(own: Preprocessing, size: Size, levels_only: bool, channels: usize) -> Vec<Variant> {
     let mut variants = vec![Variant { steps: own, normalization: "as asked" }];
     let short = size.height.min(size.width);
     // Torchvision's proportion: 256 for a crop of 224.
@@ -60,9 +60,13 @@ fn variants(own: Preprocessing, size: Size, levels_only: bool) -> Vec<Variant> {
                         scale: values.scale,
                         mean: values.mean,
                         std: values.std,
+                        grey: false,
                         ..own
                     };
-                    variants.push(Variant { steps, normalization: preset.name() });
+                    // A grey network has no order of colours, and one mean.
+                    if steps.misfit(channels).is_none() {
+                        variants.push(Variant { steps, normalization: preset.name() });
+                    }
                 }
             }
         }
@@ -94,7 +98,11 @@ pub fn examine<W: std::io::Write>(
     mut table: TableWriter<W>,
 ) -> Result<TableWriter<W>> {
     let mut first: Option<Vec<f64>> = None;
-    let variants = variants(own, size, network.input.element == Element::U8);
+    let channels = network.input.channels;
+    if let Some(misfit) = own.misfit(channels) {
+        bail!("{misfit}");
+    }
+    let variants = variants(own, size, network.input.element == Element::U8, channels);
     for (i, Variant { steps, normalization }) in variants.iter().enumerate() {
         let answer = answer(network, picture, (steps, size, reading), watched)?;
         let reference = first.get_or_insert_with(|| answer.layer.clone());
@@ -187,10 +195,12 @@ mod tests {
     #[test]
     fn every_variant_ends_with_the_size_of_the_network() {
         let size = Size { height: 224, width: 224 };
-        let all = variants(Preset::Imagenet.steps(), size, false);
+        let all = variants(Preset::Imagenet.steps(), size, false, 3);
         assert_eq!(all.len(), 1 + 3 * 2 * 2 * 6);
         assert!(all.iter().all(|variant| variant.steps.fixed_size() == Some(size)));
         assert_eq!(all[1].steps.resize, Resize::ShortSide(256));
-        assert_eq!(variants(Preset::Raw255.steps(), size, true).len(), 1 + 3 * 2 * 2);
+        assert_eq!(variants(Preset::Raw255.steps(), size, true, 3).len(), 1 + 3 * 2 * 2);
+        // imagenet and clip have a mean for each colour.
+        assert_eq!(variants(Preset::Tf.steps(), size, false, 1).len(), 1 + 3 * 2 * 4);
     }
 }

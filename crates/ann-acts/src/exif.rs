@@ -160,8 +160,12 @@ fn in_exif(block: &[u8]) -> Option<u32> {
     in_tiff(tiff)
 }
 
-/// Tag 0x0112 of the first directory.
 fn in_tiff(tiff: &[u8]) -> Option<u32> {
+    tiff_tag(tiff, 0x0112)
+}
+
+/// The first value of a tag of the first directory, a whole number that stands in the directory itself.
+pub(crate) fn tiff_tag(tiff: &[u8], tag: usize) -> Option<u32> {
     let number = match tiff.get(..2)? {
         b"II" => little_endian,
         b"MM" => big_endian,
@@ -170,7 +174,7 @@ fn in_tiff(tiff: &[u8]) -> Option<u32> {
     let directory = number(tiff, 4, 4)?;
     let n_entries = number(tiff, directory, 2)?;
     (0..n_entries).map(|i| directory + 2 + 12 * i).find_map(|entry| {
-        if number(tiff, entry, 2)? != 0x0112 {
+        if number(tiff, entry, 2)? != tag {
             return None;
         }
         let width = match number(tiff, entry + 2, 2)? {

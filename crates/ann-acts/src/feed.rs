@@ -124,7 +124,9 @@ impl<'a> Feed<'a> {
             .map(|(out, stimulus)| {
                 let (picture, mut facts) = self.load(stimulus);
                 match picture {
-                    Ok(picture) => arrange(&picture, tables, self.steps.color, (self.input.layout, self.input.channels), out),
+                    Ok(picture) => {
+                        arrange(&picture, tables, self.steps.color, (self.input.layout, self.input.channels), out)
+                    }
                     Err(error) if self.bad_image == BadImage::Nan => facts.bad = Some(format!("{error:#}")),
                     Err(error) => return Err(error),
                 }
@@ -151,7 +153,7 @@ impl<'a> Feed<'a> {
         facts.transparent = decoded.transparent;
         facts.warnings = decoded.warnings;
         let picture = match self.input.channels {
-            1 => decoded.picture.to_grey(decoded.of_palette),
+            1 => decoded.picture.to_grey(),
             _ => decoded.picture,
         };
         let applied = orientation(&bytes, self.reading.exif);

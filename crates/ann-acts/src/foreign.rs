@@ -51,7 +51,8 @@ enum Advice {
 use Advice::{Fine, Not, Unsupported};
 
 const FETCH: &str = "fetch the file itself with git lfs pull";
-const DOWNLOAD: &str = "it is what a server sent instead of the file: download it anew, signed in or by its direct link";
+const DOWNLOAD: &str =
+    "it is what a server sent instead of the file: download it anew, signed in or by its direct link";
 const TO_PNG: &str = "convert it to PNG, with ImageMagick (magick FILE FILE.png) or Pillow";
 const EXPORT: &str = "export the network to ONNX: torch.onnx.export, or optimum-cli export onnx";
 const CSV: &str = "save it as CSV: a header line, then one line per stimulus";
@@ -101,60 +102,259 @@ fn is_text(bytes: &[u8]) -> bool {
     !text.is_empty() && text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t' | '\u{c}'))
 }
 
-const fn sort(
-    is: fn(&[u8]) -> bool,
-    what: &'static str,
-    picture: Advice,
-    model: Advice,
-    table: Advice,
-) -> Sort {
+const fn sort(is: fn(&[u8]) -> bool, what: &'static str, picture: Advice, model: Advice, table: Advice) -> Sort {
     Sort { is, what, picture, model, table }
 }
 
 /// What is known, the special before the general.
 const SORTS: [Sort; 42] = [
-    sort(|b| b.starts_with(b"version https://git-lfs") || b.starts_with(b"version https://hawser"), "a Git LFS pointer", Not(FETCH), Not(FETCH), Not(FETCH)),
-    sort(|b| b.starts_with(b"/annex/objects/") || b.starts_with(b"../.git/annex/") || b.starts_with(b".git/annex/"), "a pointer of git-annex", Not("fetch the file itself with git annex get (datalad get)"), Not("fetch the file itself with git annex get (datalad get)"), Not("fetch the file itself with git annex get (datalad get)")),
-    sort(|b| contains(&b[..b.len().min(512)], b"<svg") && is_markup(b, &[b"<svg", b"<?xml", b"<!doctype svg", b"<!--"]), "an SVG drawing", Unsupported("draw it as PNG: rsvg-convert FILE -o FILE.png"), Not(NO_MODEL), Not(CSV)),
-    sort(|b| is_markup(b, &[b"<!doctype html", b"<html", b"<head", b"<body", b"<script"]), "an HTML page", Not(DOWNLOAD), Not(DOWNLOAD), Not(DOWNLOAD)),
-    sort(|b| is_markup(b, &[b"<?xml"]) && contains(&text_start(b), b"<net"), "an OpenVINO network", Not(NO_PICTURE), Unsupported("export the network it was made from to ONNX"), Not(CSV)),
+    sort(
+        |b| b.starts_with(b"version https://git-lfs") || b.starts_with(b"version https://hawser"),
+        "a Git LFS pointer",
+        Not(FETCH),
+        Not(FETCH),
+        Not(FETCH),
+    ),
+    sort(
+        |b| b.starts_with(b"/annex/objects/") || b.starts_with(b"../.git/annex/") || b.starts_with(b".git/annex/"),
+        "a pointer of git-annex",
+        Not("fetch the file itself with git annex get (datalad get)"),
+        Not("fetch the file itself with git annex get (datalad get)"),
+        Not("fetch the file itself with git annex get (datalad get)"),
+    ),
+    sort(
+        |b| contains(&b[..b.len().min(512)], b"<svg") && is_markup(b, &[b"<svg", b"<?xml", b"<!doctype svg", b"<!--"]),
+        "an SVG drawing",
+        Unsupported("draw it as PNG: rsvg-convert FILE -o FILE.png"),
+        Not(NO_MODEL),
+        Not(CSV),
+    ),
+    sort(
+        |b| is_markup(b, &[b"<!doctype html", b"<html", b"<head", b"<body", b"<script"]),
+        "an HTML page",
+        Not(DOWNLOAD),
+        Not(DOWNLOAD),
+        Not(DOWNLOAD),
+    ),
+    sort(
+        |b| is_markup(b, &[b"<?xml"]) && contains(&text_start(b), b"<net"),
+        "an OpenVINO network",
+        Not(NO_PICTURE),
+        Unsupported("export the network it was made from to ONNX"),
+        Not(CSV),
+    ),
     sort(|b| is_markup(b, &[b"<?xml", b"<error"]), "an XML file", Not(DOWNLOAD), Not(DOWNLOAD), Not(CSV)),
-    sort(|b| b.starts_with(b"%PDF"), "a PDF document", Not("take its pictures out with pdfimages -png FILE, or draw a page with pdftoppm -png FILE"), Not(NO_MODEL), Not(CSV)),
-    sort(|b| b.starts_with(b"%!PS") || b.starts_with(b"\xC5\xD0\xD3\xC6"), "a PostScript drawing", Unsupported(TO_PNG), Not(NO_MODEL), Not(CSV)),
-    sort(|b| has_brand(b, &[b"avif", b"avis"]), "an AVIF picture", Unsupported("convert it to PNG: avifdec FILE FILE.png"), Not(NO_MODEL), Not(CSV)),
-    sort(|b| has_brand(b, &[b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"]), "a HEIC picture", Unsupported("convert it to PNG: heif-convert FILE FILE.png"), Not(NO_MODEL), Not(CSV)),
-    sort(|b| after(b, 4, b"ftyp") || b.starts_with(b"\x1A\x45\xDF\xA3"), "a video", Not("take pictures out of it: ffmpeg -i FILE FRAMES/%05d.png"), Not(NO_MODEL), Not(CSV)),
-    sort(|b| b.starts_with(b"RIFF") && after(b, 8, b"AVI "), "a video", Not("take pictures out of it: ffmpeg -i FILE FRAMES/%05d.png"), Not(NO_MODEL), Not(CSV)),
-    sort(|b| b.starts_with(b"\x00\x00\x00\x0CJXL ") || b.starts_with(b"\xFF\x0A"), "a JPEG XL picture", Unsupported("convert it to PNG: djxl FILE FILE.png"), Not(NO_MODEL), Not(CSV)),
-    sort(|b| b.starts_with(b"\x00\x00\x00\x0CjP  ") || b.starts_with(b"\xFF\x4F\xFF\x51"), "a JPEG 2000 picture", Unsupported("convert it to PNG: opj_decompress -i FILE -o FILE.png"), Not(NO_MODEL), Not(CSV)),
+    sort(
+        |b| b.starts_with(b"%PDF"),
+        "a PDF document",
+        Not("take its pictures out with pdfimages -png FILE, or draw a page with pdftoppm -png FILE"),
+        Not(NO_MODEL),
+        Not(CSV),
+    ),
+    sort(
+        |b| b.starts_with(b"%!PS") || b.starts_with(b"\xC5\xD0\xD3\xC6"),
+        "a PostScript drawing",
+        Unsupported(TO_PNG),
+        Not(NO_MODEL),
+        Not(CSV),
+    ),
+    sort(
+        |b| has_brand(b, &[b"avif", b"avis"]),
+        "an AVIF picture",
+        Unsupported("convert it to PNG: avifdec FILE FILE.png"),
+        Not(NO_MODEL),
+        Not(CSV),
+    ),
+    sort(
+        |b| has_brand(b, &[b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"]),
+        "a HEIC picture",
+        Unsupported("convert it to PNG: heif-convert FILE FILE.png"),
+        Not(NO_MODEL),
+        Not(CSV),
+    ),
+    sort(
+        |b| after(b, 4, b"ftyp") || b.starts_with(b"\x1A\x45\xDF\xA3"),
+        "a video",
+        Not("take pictures out of it: ffmpeg -i FILE FRAMES/%05d.png"),
+        Not(NO_MODEL),
+        Not(CSV),
+    ),
+    sort(
+        |b| b.starts_with(b"RIFF") && after(b, 8, b"AVI "),
+        "a video",
+        Not("take pictures out of it: ffmpeg -i FILE FRAMES/%05d.png"),
+        Not(NO_MODEL),
+        Not(CSV),
+    ),
+    sort(
+        |b| b.starts_with(b"\x00\x00\x00\x0CJXL ") || b.starts_with(b"\xFF\x0A"),
+        "a JPEG XL picture",
+        Unsupported("convert it to PNG: djxl FILE FILE.png"),
+        Not(NO_MODEL),
+        Not(CSV),
+    ),
+    sort(
+        |b| b.starts_with(b"\x00\x00\x00\x0CjP  ") || b.starts_with(b"\xFF\x4F\xFF\x51"),
+        "a JPEG 2000 picture",
+        Unsupported("convert it to PNG: opj_decompress -i FILE -o FILE.png"),
+        Not(NO_MODEL),
+        Not(CSV),
+    ),
     sort(|b| b.starts_with(b"II\xBC\x01"), "a JPEG XR picture", Unsupported(TO_PNG), Not(NO_MODEL), Not(CSV)),
-    sort(|b| b.starts_with(b"II+\0") || b.starts_with(b"MM\0+"), "a BigTIFF", Unsupported(TO_PNG), Not(NO_MODEL), Not(CSV)),
+    sort(
+        |b| b.starts_with(b"II+\0") || b.starts_with(b"MM\0+"),
+        "a BigTIFF",
+        Unsupported(TO_PNG),
+        Not(NO_MODEL),
+        Not(CSV),
+    ),
     sort(|b| b.starts_with(b"8BPS"), "a Photoshop document", Unsupported(TO_PNG), Not(NO_MODEL), Not(CSV)),
-    sort(|b| b.starts_with(b"\0\0\x01\0") || b.starts_with(b"\0\0\x02\0"), "an icon", Unsupported(TO_PNG), Not(NO_MODEL), Not(CSV)),
-    sort(|b| b.starts_with(b"\x76\x2F\x31\x01"), "an OpenEXR picture", Unsupported("map its values to 8 bits and save it as PNG"), Not(NO_MODEL), Not(CSV)),
-    sort(|b| b.starts_with(b"#?RADIANCE") || b.starts_with(b"#?RGBE"), "a Radiance HDR picture", Unsupported("map its values to 8 bits and save it as PNG"), Not(NO_MODEL), Not(CSV)),
-    sort(|b| b.starts_with(b"PF\n") || b.starts_with(b"Pf\n"), "a PFM picture of floating-point numbers", Unsupported("map its values to 8 bits and save it as PNG"), Not(NO_MODEL), Not(CSV)),
+    sort(
+        |b| b.starts_with(b"\0\0\x01\0") || b.starts_with(b"\0\0\x02\0"),
+        "an icon or a TGA picture",
+        Unsupported(TO_PNG),
+        Not(NO_MODEL),
+        Not(CSV),
+    ),
+    sort(
+        |b| b.starts_with(b"\x76\x2F\x31\x01"),
+        "an OpenEXR picture",
+        Unsupported("map its values to 8 bits and save it as PNG"),
+        Not(NO_MODEL),
+        Not(CSV),
+    ),
+    sort(
+        |b| b.starts_with(b"#?RADIANCE") || b.starts_with(b"#?RGBE"),
+        "a Radiance HDR picture",
+        Unsupported("map its values to 8 bits and save it as PNG"),
+        Not(NO_MODEL),
+        Not(CSV),
+    ),
+    sort(
+        |b| b.starts_with(b"PF\n") || b.starts_with(b"Pf\n"),
+        "a PFM picture of floating-point numbers",
+        Unsupported("map its values to 8 bits and save it as PNG"),
+        Not(NO_MODEL),
+        Not(CSV),
+    ),
     sort(|b| b.starts_with(b"DDS "), "a DDS texture", Unsupported(TO_PNG), Not(NO_MODEL), Not(CSV)),
     sort(|b| b.starts_with(b"qoif"), "a QOI picture", Unsupported(TO_PNG), Not(NO_MODEL), Not(CSV)),
-    sort(|b| b.starts_with(b"\x93NUMPY"), "a NumPy array", Not("save it as pictures with Pillow: Image.fromarray(a).save(\"x.png\")"), Not(NO_MODEL), Not(CSV)),
-    sort(|b| b.starts_with(b"\x89HDF\r\n\x1A\n"), "an HDF5 file (Keras weights, MATLAB 7.3)", Not("save its pictures as PNG"), Not("a Keras network becomes ONNX with tf2onnx (python -m tf2onnx.convert)"), Not(CSV)),
-    sort(|b| b.starts_with(b"MATLAB 5.0"), "a MATLAB file", Not("save its pictures as PNG (imwrite)"), Not(EXPORT), Not("save it as CSV (writetable)")),
+    sort(
+        |b| b.starts_with(b"\x93NUMPY"),
+        "a NumPy array",
+        Not("save it as pictures with Pillow: Image.fromarray(a).save(\"x.png\")"),
+        Not(NO_MODEL),
+        Not(CSV),
+    ),
+    sort(
+        |b| b.starts_with(b"\x89HDF\r\n\x1A\n"),
+        "an HDF5 file (Keras weights, MATLAB 7.3)",
+        Not("save its pictures as PNG"),
+        Not("a Keras network becomes ONNX with tf2onnx (python -m tf2onnx.convert)"),
+        Not(CSV),
+    ),
+    sort(
+        |b| b.starts_with(b"MATLAB 5.0"),
+        "a MATLAB file",
+        Not("save its pictures as PNG (imwrite)"),
+        Not(EXPORT),
+        Not("save it as CSV (writetable)"),
+    ),
     sort(|b| is_zip(b) && contains(b, b"data.pkl"), "a PyTorch checkpoint", Not(NO_PICTURE), Not(EXPORT), Not(CSV)),
-    sort(|b| is_zip(b) && contains(b, b".npy"), "a NumPy archive (.npz)", Not("save its pictures as PNG"), Not(NO_MODEL), Not(CSV)),
-    sort(|b| is_zip(b) && contains(b, b"model.weights.h5"), "a Keras network", Not(NO_PICTURE), Not("make ONNX of it with tf2onnx, or model.export(FILE, format=\"onnx\")"), Not(CSV)),
-    sort(|b| is_zip(b) && (contains(b, b"[Content_Types].xml") || contains(b, b"xl/")), "an Excel or Office file", Not(CSV), Not(NO_MODEL), Not(CSV)),
-    sort(is_zip, "a zip archive", Not("unpack it with unzip"), Not("unpack it with unzip"), Not("unpack it with unzip")),
-    sort(|b| b.starts_with(b"\x1F\x8B"), "a gzip file", Not("unpack it with gunzip"), Not("unpack it with gunzip"), Not("unpack it with gunzip")),
-    sort(|b| b.starts_with(b"BZh") || b.starts_with(b"\xFD7zXZ") || b.starts_with(b"\x28\xB5\x2F\xFD") || b.starts_with(b"7z\xBC\xAF") || b.starts_with(b"Rar!") || after(b, 257, b"ustar"), "an archive", Not("unpack it first"), Not("unpack it first"), Not("unpack it first")),
+    sort(
+        |b| is_zip(b) && contains(b, b".npy"),
+        "a NumPy archive (.npz)",
+        Not("save its pictures as PNG"),
+        Not(NO_MODEL),
+        Not(CSV),
+    ),
+    sort(
+        |b| is_zip(b) && contains(b, b"model.weights.h5"),
+        "a Keras network",
+        Not(NO_PICTURE),
+        Not("make ONNX of it with tf2onnx, or model.export(FILE, format=\"onnx\")"),
+        Not(CSV),
+    ),
+    sort(
+        |b| is_zip(b) && (contains(b, b"[Content_Types].xml") || contains(b, b"xl/")),
+        "an Excel or Office file",
+        Not(CSV),
+        Not(NO_MODEL),
+        Not(CSV),
+    ),
+    sort(
+        is_zip,
+        "a zip archive",
+        Not("unpack it with unzip"),
+        Not("unpack it with unzip"),
+        Not("unpack it with unzip"),
+    ),
+    sort(
+        |b| b.starts_with(b"\x1F\x8B"),
+        "a gzip file",
+        Not("unpack it with gunzip"),
+        Not("unpack it with gunzip"),
+        Not("unpack it with gunzip"),
+    ),
+    sort(
+        |b| {
+            b.starts_with(b"BZh")
+                || b.starts_with(b"\xFD7zXZ")
+                || b.starts_with(b"\x28\xB5\x2F\xFD")
+                || b.starts_with(b"7z\xBC\xAF")
+                || b.starts_with(b"Rar!")
+                || after(b, 257, b"ustar")
+        },
+        "an archive",
+        Not("unpack it first"),
+        Not("unpack it first"),
+        Not("unpack it first"),
+    ),
     sort(is_safetensors, "a safetensors file of weights", Not(NO_PICTURE), Not(EXPORT), Not(CSV)),
-    sort(|b| b.starts_with(b"\x80\x02\x8A\x0A\x6C\xFC\x9C\x46"), "a PyTorch checkpoint", Not(NO_PICTURE), Not(EXPORT), Not(CSV)),
+    sort(
+        |b| b.starts_with(b"\x80\x02\x8A\x0A\x6C\xFC\x9C\x46"),
+        "a PyTorch checkpoint",
+        Not(NO_PICTURE),
+        Not(EXPORT),
+        Not(CSV),
+    ),
     sort(|b| matches!(b, [0x80, 2..=5, ..]), "a pickled Python object", Not(NO_PICTURE), Not(EXPORT), Not(CSV)),
-    sort(|b| after(b, 4, b"TFL3"), "a TensorFlow Lite network", Not(NO_PICTURE), Unsupported("make ONNX of it: python -m tf2onnx.convert --tflite FILE --output FILE.onnx"), Not(CSV)),
-    sort(|b| after(b, 4, b"ORTM"), "a network in ONNX Runtime's own format (.ort), whose layers cannot be cut out", Not(NO_PICTURE), Unsupported("give the .onnx file that it was made from"), Not(CSV)),
+    sort(
+        |b| after(b, 4, b"TFL3"),
+        "a TensorFlow Lite network",
+        Not(NO_PICTURE),
+        Unsupported("make ONNX of it: python -m tf2onnx.convert --tflite FILE --output FILE.onnx"),
+        Not(CSV),
+    ),
+    sort(
+        |b| after(b, 4, b"ORTM"),
+        "a network in ONNX Runtime's own format (.ort), whose layers cannot be cut out",
+        Not(NO_PICTURE),
+        Unsupported("give the .onnx file that it was made from"),
+        Not(CSV),
+    ),
     sort(|b| b.starts_with(b"GGUF"), "a GGUF file of weights", Not(NO_PICTURE), Not(EXPORT), Not(CSV)),
-    sort(|b| b.starts_with(b"ftrt") || b.starts_with(b"ptrt"), "a TensorRT engine", Not(NO_PICTURE), Unsupported("give the .onnx file that it was built from"), Not(CSV)),
-    sort(is_picture, "a picture", Fine, Not("the network comes first, then the pictures"), Not("a table is CSV or TSV; pictures are given by their names")),
-    sort(|b| matches!(text_start(b).first(), Some(b'{' | b'[')) && is_text(b), "a JSON file", Not(NO_PICTURE), Not(NO_MODEL), Not(CSV)),
+    sort(
+        |b| b.starts_with(b"ftrt") || b.starts_with(b"ptrt"),
+        "a TensorRT engine",
+        Not(NO_PICTURE),
+        Unsupported("give the .onnx file that it was built from"),
+        Not(CSV),
+    ),
+    sort(
+        is_picture,
+        "a picture",
+        Fine,
+        Not("the network comes first, then the pictures"),
+        Not("a table is CSV or TSV; pictures are given by their names"),
+    ),
+    sort(
+        |b| matches!(text_start(b).first(), Some(b'{' | b'[')) && is_text(b),
+        "a JSON file",
+        Not(NO_PICTURE),
+        Not(NO_MODEL),
+        Not(CSV),
+    ),
 ];
 
 fn is_zip(bytes: &[u8]) -> bool {
@@ -162,8 +362,7 @@ fn is_zip(bytes: &[u8]) -> bool {
 }
 
 fn is_picture(bytes: &[u8]) -> bool {
-    let starts: [&[u8]; 7] =
-        [b"\xFF\xD8\xFF", b"\x89PNG\r\n\x1A\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"RIFF"];
+    let starts: [&[u8]; 7] = [b"\xFF\xD8\xFF", b"\x89PNG\r\n\x1A\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"RIFF"];
     starts.iter().any(|start| bytes.starts_with(start)) || (bytes.starts_with(b"BM") && after(bytes, 6, b"\0\0\0\0"))
 }
 
@@ -179,7 +378,9 @@ pub fn foreign(bytes: &[u8], wanted: Wanted) -> Option<Foreign> {
         (None, _) if !is_text(start) => return None,
         // A picture or a network begins with a mark of its own; plain Netpbm is text, and told by its mark.
         (None, Wanted::Picture) if crate::netpbm::is(start) || start.starts_with(b"P7") => return None,
-        (None, Wanted::Picture) => ("a text file", Not("a list of pictures goes to stdin (give -), a table is named .csv or .tsv")),
+        (None, Wanted::Picture) => {
+            ("a text file", Not("a list of pictures goes to stdin (give -), a table is named .csv or .tsv"))
+        }
         (None, Wanted::Model) => ("a text file", Not(NO_MODEL)),
     };
     match advice {
@@ -213,7 +414,11 @@ mod tests {
     fn every_sort_is_told_from_the_others() {
         let avif = b"\0\0\0\x1cftypavif\0\0\0\0mif1miaf";
         for (bytes, wanted, said) in [
-            (b"version https://git-lfs.github.com/spec/v1\noid".as_slice(), Wanted::Picture, "not a picture: a Git LFS pointer; fetch the file itself with git lfs pull"),
+            (
+                b"version https://git-lfs.github.com/spec/v1\noid".as_slice(),
+                Wanted::Picture,
+                "not a picture: a Git LFS pointer; fetch the file itself with git lfs pull",
+            ),
             (b"version https://git-lfs.github.com/spec/v1\noid", Wanted::Model, "not a network: a Git LFS pointer"),
             (b"\n <!DOCTYPE html><html>", Wanted::Table, "not a table: an HTML page"),
             (b"<?xml version='1.0'?><svg xmlns=", Wanted::Picture, "not supported: an SVG drawing"),
@@ -221,7 +426,11 @@ mod tests {
             (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", Wanted::Picture, "not supported: a HEIC picture"),
             (b"\0\0\0\x18ftypisom\0\0\0\0isomavc1", Wanted::Picture, "not a picture: a video; take pictures out"),
             (b"PK\x03\x04....model/data.pkl", Wanted::Model, "not a network: a PyTorch checkpoint; export"),
-            (b"PK\x03\x04....[Content_Types].xml", Wanted::Table, "not a table: an Excel or Office file; save it as CSV"),
+            (
+                b"PK\x03\x04....[Content_Types].xml",
+                Wanted::Table,
+                "not a table: an Excel or Office file; save it as CSV",
+            ),
             (b"\x40\0\0\0\0\0\0\0{\"a\":{}}", Wanted::Model, "not a network: a safetensors file"),
             (b"\x80\x04\x95", Wanted::Model, "not a network: a pickled Python object"),
             (b"hello", Wanted::Picture, "not a picture: a text file"),

@@ -4,12 +4,12 @@
 //! behind the header shows when the picture is decoded.
 
 use crate::exif::{Orientation, orientation};
-use crate::images::Stimulus;
 use crate::foreign::ENOUGH;
+use crate::images::Stimulus;
 use crate::picture::{PictureError, Reading, check_start, decoder, floating_point, is_gif, is_jpeg};
 use crate::preprocess::{Preprocessing, Size};
-use anyhow::{Context, Result, bail};
 use crate::{bitmap16, gif_picture, netpbm};
+use anyhow::{Context, Result, bail};
 use image::{ColorType, ImageDecoder};
 use rayon::prelude::*;
 use std::fs::{self, File};

@@ -236,7 +236,14 @@ impl PictureInput {
             input.name,
             input.element.name()
         );
-        Ok(Self { element: input.element, layout, channels, batch: batch.clone(), height: height.clone(), width: width.clone() })
+        Ok(Self {
+            element: input.element,
+            layout,
+            channels,
+            batch: batch.clone(),
+            height: height.clone(),
+            width: width.clone(),
+        })
     }
 
     /// Whether pictures of this size fit; an axis of open length takes any.

@@ -134,7 +134,7 @@ extern "C-unwind" fn keep(cinfo: &mut jpeg_common_struct, level: c_int) {
 }
 
 /// Pillow's CMYK to RGB: each ink takes away its share of what black leaves, in rounded 8-bit products.
-fn cmyk_to_rgb([cyan, magenta, yellow, black]: [u8; 4]) -> [u8; 3] {
+pub(crate) fn cmyk_to_rgb([cyan, magenta, yellow, black]: [u8; 4]) -> [u8; 3] {
     let light = u32::from(255 - black);
     [cyan, magenta, yellow].map(|ink| {
         let product = u32::from(ink) * light + 128;

@@ -169,15 +169,12 @@ pub fn parse(text: &str) -> Result<ModelConfig, ConfigError> {
         .map_err(|error| ConfigError::NotJson(error.to_string()))?;
     let Value::Object(fields) = value else { return Err(ConfigError::NotJson("another kind of JSON value".into())) };
     match kind_of(&fields).ok_or(ConfigError::NotAConfig)? {
-        Kind::Timm(steps, name) => {
-            Ok(ModelConfig { steps: timm(&Fields::of(steps))?, kind: format!("timm {name}") })
-        }
+        Kind::Timm(steps, name) => Ok(ModelConfig { steps: timm(&Fields::of(steps))?, kind: format!("timm {name}") }),
         Kind::OpenClip(steps, vision) => {
             Ok(ModelConfig { steps: open_clip(&Fields::of(steps), vision)?, kind: "open_clip".into() })
         }
         Kind::HuggingFace(steps, field, class) => {
-            let family =
-                family_of(class).ok_or_else(|| ConfigError::Processor { field, name: class.to_string() })?;
+            let family = family_of(class).ok_or_else(|| ConfigError::Processor { field, name: class.to_string() })?;
             Ok(ModelConfig { steps: hugging_face(family, &Fields::of(steps))?, kind: class.to_string() })
         }
     }

@@ -177,16 +177,22 @@ fn open_clip_squashes_covers_or_pads() {
     let size = Size { height: 192, width: 256 };
     assert_eq!((wide.resize, wide.crop), (Resize::Cover(size), Some(size)));
     let longest = steps(&OPEN_CLIP.replace("squash", "longest").replace("\"fill_color\": 0", "\"fill_color\": 127"));
-    assert_eq!((longest.resize, longest.crop, longest.border), (Resize::Within(square(224)), Some(square(224)), [127; 3]));
+    assert_eq!(
+        (longest.resize, longest.crop, longest.border),
+        (Resize::Within(square(224)), Some(square(224)), [127; 3])
+    );
     // What is null has open_clip's default.
-    let bare = steps(r#"{"size": 8, "mean": 0.5, "std": [0.5, 0.5, 0.5], "resize_mode": null, "interpolation": "bicubic"}"#);
+    let bare =
+        steps(r#"{"size": 8, "mean": 0.5, "std": [0.5, 0.5, 0.5], "resize_mode": null, "interpolation": "bicubic"}"#);
     assert_eq!((bare.resize, bare.mean), (Resize::ShortSide(8), [0.5; 3]));
 }
 
 /// The model's own size comes before that of its preprocessing, and it is 224 where the model does not say it.
 #[test]
 fn open_clip_takes_the_size_from_the_model() {
-    let whole = |vision: &str, steps: &str| format!(r#"{{"model_cfg": {{"vision_cfg": {{{vision}}}}}, "preprocess_cfg": {{{steps}}}}}"#);
+    let whole = |vision: &str, steps: &str| {
+        format!(r#"{{"model_cfg": {{"vision_cfg": {{{vision}}}}}, "preprocess_cfg": {{{steps}}}}}"#)
+    };
     let laion = steps(&whole(r#""image_size": 336"#, r#""mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]"#));
     assert_eq!((laion.resize, laion.crop, laion.std), (Resize::ShortSide(336), Some(square(336)), [0.25; 3]));
     assert_eq!(steps(&whole(r#""image_size": [64, 64]"#, r#""size": 224"#)).resize, Resize::ShortSide(64));
@@ -231,7 +237,12 @@ fn timm_without_a_part_of_its_own() {
 
 #[test]
 fn lists_of_one_are_for_a_single_channel() {
-    let mnist = steps(&TIMM.replace("[3, 224, 224]", "[1, 28, 28]").replace("[0.485, 0.456, 0.406]", "[0.1307]").replace("[0.229, 0.224, 0.225]", "[0.3081]"));
+    let mnist = steps(
+        &TIMM
+            .replace("[3, 224, 224]", "[1, 28, 28]")
+            .replace("[0.485, 0.456, 0.406]", "[0.1307]")
+            .replace("[0.229, 0.224, 0.225]", "[0.3081]"),
+    );
     assert_eq!((mnist.grey, mnist.mean, mnist.std), (true, [0.1307; 3], [0.3081; 3]));
     let vit = steps(&VIT.replace("[0.5, 0.5, 0.5]", "[0.5]"));
     assert!(vit.grey && vit.mean == [0.5; 3] && !steps(VIT).grey);

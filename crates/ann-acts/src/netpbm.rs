@@ -96,6 +96,12 @@ pub fn decode(bytes: &[u8], grey16: Grey16) -> Result<Decoded, PictureError> {
     let Header { width, height, .. } = header;
     let n_values = width.checked_mul(height).and_then(|n| n.checked_mul(header.channels())).ok_or_else(early_end)?;
     let body = &bytes[header.data..];
+    if !header.is_plain() && !header.is_bitmap() && header.maxval == 255 {
+        // Most files: levels as they are.
+        let levels = body.get(..n_values).ok_or_else(early_end)?;
+        let rgb = if header.channels() == 3 { levels.to_vec() } else { spread(levels.iter().copied()) };
+        return Ok(Picture { width, height, rgb }.into());
+    }
     let levels = match (header.is_plain(), header.is_bitmap()) {
         (true, true) => plain_bits(body, n_values)?,
         (true, false) => plain_levels(body, n_values, header.maxval)?,
@@ -175,9 +181,9 @@ fn plain_levels(body: &[u8], n_values: usize, maxval: usize) -> Result<Vec<u16>,
     let levels = tokens.map(|token| {
         let text = String::from_utf8_lossy(token);
         let level = text.parse::<usize>().ok().filter(|&level| level <= maxval);
-        level.map(|level| level as u16).ok_or_else(|| {
-            PictureError::Broken(format!("{text:?} where a level from 0 to {maxval} should stand"))
-        })
+        level
+            .map(|level| level as u16)
+            .ok_or_else(|| PictureError::Broken(format!("{text:?} where a level from 0 to {maxval} should stand")))
     });
     let levels: Vec<u16> = levels.collect::<Result<_, _>>()?;
     if levels.len() == n_values { Ok(levels) } else { Err(early_end()) }

@@ -76,7 +76,8 @@ impl Noted {
                 self.n_warnings, self.with_warnings
             ));
         }
-        let counts = [("transparent", self.transparent), ("not_turned", self.not_turned), ("jpeg_warnings", self.with_warnings)];
+        let counts =
+            [("transparent", self.transparent), ("not_turned", self.not_turned), ("jpeg_warnings", self.with_warnings)];
         let met: serde_json::Map<String, Value> =
             counts.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_string(), n.into())).collect();
         if !met.is_empty() {

@@ -7,9 +7,11 @@
 //! turns almost every such picture white; here the high byte is kept, as Pillow itself does for
 //! 16-bit colour, and [`Decoded::deep_grey`] says so.
 
+use crate::exif::tiff_tag;
 use crate::foreign::{Foreign, Wanted, foreign};
 use crate::jpeg::Warnings;
 use crate::{bitmap16, gif_picture, jpeg, netpbm};
+use image::error::UnsupportedErrorKind;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader};
 use std::io::{BufRead, Cursor, Seek};
 use std::ops::Range;
@@ -36,22 +38,17 @@ impl Picture {
     }
 
     /// Grey in all three colours, as Pillow's `convert("L")` makes it of RGB.
-    pub fn to_grey(mut self, of_palette: bool) -> Self {
+    pub fn to_grey(mut self) -> Self {
         for pixel in self.rgb.as_chunks_mut::<3>().0 {
             let [red, green, blue] = pixel.map(u32::from);
-            let grey = match of_palette {
-                // Pillow's arithmetic for the colours of a palette differs from that for pixels.
-                true => (red * 299 + green * 587 + blue * 114) / 1000,
-                false => (red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16,
-            };
-            *pixel = [grey as u8; 3];
+            *pixel = [((red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16) as u8; 3];
         }
         self
     }
 
     /// The picture laid on a colour: what is transparent shows it, as in Pillow's `paste` with the alpha as its mask.
-    fn on(mut self, background: [u8; 3], alpha: &[u8]) -> Self {
-        for (pixel, &alpha) in self.rgb.as_chunks_mut::<3>().0.iter_mut().zip(alpha) {
+    fn on(mut self, background: [u8; 3], alpha: impl Iterator<Item = u8>) -> Self {
+        for (pixel, alpha) in self.rgb.as_chunks_mut::<3>().0.iter_mut().zip(alpha) {
             let (over, under) = (u32::from(alpha), u32::from(255 - alpha));
             for (value, below) in pixel.iter_mut().zip(background) {
                 let sum = u32::from(*value) * over + u32::from(below) * under + 128;
@@ -80,24 +77,22 @@ pub struct Decoded {
     pub deep_grey: bool,
     /// Some of its pixels are not opaque.
     pub transparent: bool,
-    /// Its colours are those of a palette.
-    pub of_palette: bool,
     /// What libjpeg said about it.
     pub warnings: Option<Warnings>,
 }
 
 impl From<Picture> for Decoded {
     fn from(picture: Picture) -> Self {
-        Self { picture, deep_grey: false, transparent: false, of_palette: false, warnings: None }
+        Self { picture, deep_grey: false, transparent: false, warnings: None }
     }
 }
 
 impl Decoded {
     /// A picture and its alpha, laid on the background if one is asked for.
-    fn with_alpha(picture: Picture, alpha: &[u8], background: Option<[u8; 3]>) -> Self {
-        let transparent = alpha.iter().any(|&alpha| alpha < 255);
+    fn with_alpha(picture: Picture, mut alpha: impl Iterator<Item = u8> + Clone, background: Option<[u8; 3]>) -> Self {
+        let transparent = alpha.clone().any(|alpha| alpha < 255);
         let picture = match background {
-            Some(background) if transparent => picture.on(background, alpha),
+            Some(background) if transparent => picture.on(background, &mut alpha),
             _ => picture,
         };
         Self { transparent, ..picture.into() }
@@ -199,7 +194,13 @@ impl From<ImageError> for PictureError {
     fn from(error: ImageError) -> Self {
         let text = error.to_string().lines().next().unwrap_or("unreadable").to_string();
         match error {
-            ImageError::Unsupported(_) => Self::Unsupported { what: text },
+            ImageError::Unsupported(error) => {
+                let feature = match error.kind() {
+                    UnsupportedErrorKind::GenericFeature(feature) => feature.clone(),
+                    _ => text,
+                };
+                Self::Unsupported { what: format!("{} of this kind ({feature})", error.format_hint()) }
+            }
             ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 Self::Broken("the file ends too early".into())
             }
@@ -228,13 +229,10 @@ pub fn decode_with(bytes: &[u8], reading: &Reading) -> Result<Decoded, PictureEr
         netpbm::decode(bytes, reading.grey16)?
     } else if is_gif(bytes) {
         let gif_picture::Frame { picture, alpha } = gif_picture::decode(bytes)?;
-        let decoded = match alpha {
-            Some(alpha) => Decoded::with_alpha(picture, &alpha, reading.background),
+        match alpha {
+            Some(alpha) => Decoded::with_alpha(picture, alpha.into_iter(), reading.background),
             None => picture.into(),
-        };
-        // What was laid on a background is no palette's any more.
-        let of_palette = !(decoded.transparent && reading.background.is_some());
-        Decoded { of_palette, ..decoded }
+        }
     } else if let Some(header) = bitmap16::header(bytes) {
         bitmap16::decode(bytes, header)?.into()
     } else {
@@ -280,24 +278,94 @@ pub(crate) fn decoder<'a, R: BufRead + Seek + 'a>(
     Ok(reader.into_decoder()?)
 }
 
+/// What a TIFF says of its pixels that the decoder goes its own ways with.
+enum TiffKind {
+    /// Four inks.
+    Cmyk,
+    /// Colours that were multiplied with the alpha.
+    Multiplied,
+    /// Anything else.
+    Other,
+}
+
+/// The kind of the TIFF in `bytes`; what cannot be read as Pillow reads it is an error.
+fn tiff_kind(bytes: &[u8]) -> Result<TiffKind, PictureError> {
+    const COMPRESSION: usize = 259;
+    const PHOTOMETRIC: usize = 262;
+    const EXTRA_SAMPLES: usize = 338;
+    let tag = |tag: usize| tiff_tag(bytes, tag);
+    if matches!(tag(COMPRESSION), Some(6 | 7)) {
+        // The decoder has JPEG code of its own, whose pixels are not libjpeg's.
+        return Err(PictureError::Unsupported { what: "a TIFF whose pixels are JPEG".into() });
+    }
+    Ok(match (tag(PHOTOMETRIC), tag(EXTRA_SAMPLES)) {
+        (Some(5), None) => TiffKind::Cmyk,
+        (_, Some(1)) => TiffKind::Multiplied,
+        _ => TiffKind::Other,
+    })
+}
+
+/// A pixel whose colours had been multiplied with its alpha, as Pillow divides them: cut to whole levels.
+fn divided([red, green, blue, alpha]: [u8; 4]) -> [u8; 4] {
+    let level = |value: u8| match alpha {
+        0 => 0,
+        alpha => (u32::from(value) * 255 / u32::from(alpha)).min(255) as u8,
+    };
+    [level(red), level(green), level(blue), alpha]
+}
+
+/// A CMYK TIFF by Pillow's arithmetic.
+fn decode_cmyk_tiff(bytes: &[u8]) -> Result<Picture, PictureError> {
+    let damaged = |error: tiff::TiffError| match error {
+        tiff::TiffError::UnsupportedError(error) => PictureError::Unsupported { what: format!("a TIFF ({error})") },
+        error => PictureError::Broken(error.to_string()),
+    };
+    let mut decoder = tiff::decoder::Decoder::new(Cursor::new(bytes)).map_err(damaged)?;
+    let (width, height) = decoder.dimensions().map_err(damaged)?;
+    let tiff::ColorType::CMYK(8) = decoder.colortype().map_err(damaged)? else {
+        return Err(PictureError::Unsupported { what: "a CMYK TIFF of other than 8 bits an ink".into() });
+    };
+    let tiff::decoder::DecodingResult::U8(inks) = decoder.read_image().map_err(damaged)? else {
+        return Err(PictureError::Unsupported { what: "a CMYK TIFF of other than 8 bits an ink".into() });
+    };
+    let rgb = inks.as_chunks::<4>().0.iter().flat_map(|&inks| jpeg::cmyk_to_rgb(inks)).collect();
+    Ok(Picture { width: width as usize, height: height as usize, rgb })
+}
+
 fn decode_other(bytes: &[u8], reading: &Reading) -> Result<Decoded, PictureError> {
+    let is_tiff = bytes.starts_with(b"II*\0") || bytes.starts_with(b"MM\0*");
+    let kind = if is_tiff { tiff_kind(bytes)? } else { TiffKind::Other };
+    if let TiffKind::Cmyk = kind {
+        return Ok(decode_cmyk_tiff(bytes)?.into());
+    }
     let decoder = decoder(Cursor::new(bytes), bytes)?;
     let (width, height) = decoder.dimensions();
     let (width, height) = (width as usize, height as usize);
-    let image = DynamicImage::from_decoder(decoder)?;
+    let mut image = DynamicImage::from_decoder(decoder)?;
+    if let TiffKind::Multiplied = kind {
+        match &mut image {
+            DynamicImage::ImageRgba8(rgba) => rgba.pixels_mut().for_each(|pixel| pixel.0 = divided(pixel.0)),
+            _ => {
+                return Err(PictureError::Unsupported {
+                    what: "a TIFF whose colours were multiplied with the alpha".into(),
+                });
+            }
+        }
+    }
+    let background = reading.background;
     let opaque = |rgb: Vec<u8>| Decoded::from(Picture { width, height, rgb });
-    let with_alpha =
-        |rgb: Vec<u8>, alpha: Vec<u8>| Decoded::with_alpha(Picture { width, height, rgb }, &alpha, reading.background);
-    let decoded = match image {
+    Ok(match image {
         DynamicImage::ImageLuma8(grey) => opaque(spread(grey.into_raw().into_iter())),
         DynamicImage::ImageLumaA8(grey) => {
-            let (grey, alpha) = apart::<u8, 2>(grey.as_raw(), |v| v);
-            with_alpha(spread(grey.into_iter()), alpha)
+            let pixels = grey.as_raw().as_chunks::<2>().0;
+            let rgb = spread(pixels.iter().map(|pixel| pixel[0]));
+            Decoded::with_alpha(Picture { width, height, rgb }, pixels.iter().map(|pixel| pixel[1]), background)
         }
         DynamicImage::ImageRgb8(rgb) => opaque(rgb.into_raw()),
         DynamicImage::ImageRgba8(rgba) => {
-            let (rgb, alpha) = apart::<u8, 4>(rgba.as_raw(), |v| v);
-            with_alpha(rgb, alpha)
+            let pixels = rgba.as_raw().as_chunks::<4>().0;
+            let rgb = pixels.iter().flat_map(|&[red, green, blue, _]| [red, green, blue]).collect();
+            Decoded::with_alpha(Picture { width, height, rgb }, pixels.iter().map(|pixel| pixel[3]), background)
         }
         DynamicImage::ImageLuma16(grey) => {
             let level = match reading.grey16 {
@@ -307,31 +375,24 @@ fn decode_other(bytes: &[u8], reading: &Reading) -> Result<Decoded, PictureError
             Decoded { deep_grey: true, ..opaque(spread(grey.into_raw().into_iter().map(level))) }
         }
         DynamicImage::ImageLumaA16(grey) => {
-            let (grey, alpha) = apart::<u16, 2>(grey.as_raw(), high_byte);
-            with_alpha(spread(grey.into_iter()), alpha)
+            let pixels = grey.as_raw().as_chunks::<2>().0;
+            let rgb = spread(pixels.iter().map(|pixel| high_byte(pixel[0])));
+            let alpha = pixels.iter().map(|pixel| high_byte(pixel[1]));
+            Decoded::with_alpha(Picture { width, height, rgb }, alpha, background)
         }
         DynamicImage::ImageRgb16(rgb) => opaque(rgb.into_raw().into_iter().map(high_byte).collect()),
         DynamicImage::ImageRgba16(rgba) => {
-            let (rgb, alpha) = apart::<u16, 4>(rgba.as_raw(), high_byte);
-            with_alpha(rgb, alpha)
+            let pixels = rgba.as_raw().as_chunks::<4>().0;
+            let rgb = pixels.iter().flat_map(|&[red, green, blue, _]| [red, green, blue].map(high_byte)).collect();
+            let alpha = pixels.iter().map(|pixel| high_byte(pixel[3]));
+            Decoded::with_alpha(Picture { width, height, rgb }, alpha, background)
         }
         _ => return Err(floating_point()),
-    };
-    let laid = decoded.transparent && reading.background.is_some();
-    Ok(Decoded { of_palette: has_palette(bytes) && !laid, ..decoded })
+    })
 }
 
 pub(crate) fn floating_point() -> PictureError {
     PictureError::Unsupported { what: "a picture of floating-point numbers".into() }
-}
-
-/// Whether a PNG or a BMP has a palette whose colours are not plain greys, which Pillow keeps as one.
-fn has_palette(bytes: &[u8]) -> bool {
-    match bytes {
-        [0x89, b'P', b'N', b'G', ..] => bytes.get(25) == Some(&3),
-        [b'B', b'M', ..] => bytes.get(28).is_some_and(|&bits| bits <= 8),
-        _ => false,
-    }
 }
 
 pub(crate) fn high_byte(value: u16) -> u8 {
@@ -340,13 +401,6 @@ pub(crate) fn high_byte(value: u16) -> u8 {
 
 pub(crate) fn spread(grey: impl Iterator<Item = u8>) -> Vec<u8> {
     grey.flat_map(|value| [value; 3]).collect()
-}
-
-/// Colours and alpha of pixels of `N` values, the alpha last.
-fn apart<T: Copy, const N: usize>(values: &[T], to_byte: impl Fn(T) -> u8) -> (Vec<u8>, Vec<u8>) {
-    let pixels = values.as_chunks::<N>().0;
-    let colours = pixels.iter().flat_map(|pixel| &pixel[..N - 1]).map(|&value| to_byte(value)).collect();
-    (colours, pixels.iter().map(|pixel| to_byte(pixel[N - 1])).collect())
 }
 
 #[cfg(test)]
@@ -364,21 +418,20 @@ mod tests {
         assert!(matches!(decode(b"\x01\x02\x03"), Err(PictureError::Unknown { .. })));
     }
 
-    /// .299 of red, .587 of green, .114 of blue; cut, not rounded, for palettes: 76.245, 149.685, 29.07.
+    /// .299 of red, .587 of green, .114 of blue: 76.245, 149.685, 29.07.
     #[test]
     fn grey_is_pillows() {
         let rgb = vec![255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9];
         let picture = Picture { width: 4, height: 1, rgb };
-        let red = |picture: Picture| picture.rgb.into_iter().step_by(3).collect::<Vec<_>>();
-        assert_eq!(red(picture.clone().to_grey(false)), [76, 150, 29, 9]);
-        assert_eq!(red(picture.to_grey(true)), [76, 149, 29, 9]);
+        let grey = [76, 150, 29, 9].map(|level| [level; 3]);
+        assert_eq!(picture.to_grey().rgb, grey.as_flattened());
     }
 
     /// Half of 200 on 100: 128 / 255 of 200 and 127 / 255 of 100 are 150.2.
     #[test]
     fn what_is_transparent_shows_the_background() {
         let picture = Picture { width: 3, height: 1, rgb: vec![200; 9] };
-        let laid = picture.on([100, 0, 255], &[0, 128, 255]);
+        let laid = picture.on([100, 0, 255], [0, 128, 255].into_iter());
         assert_eq!(laid.rgb, [100, 0, 255, 150, 100, 227, 200, 200, 200]);
     }
 

@@ -77,9 +77,9 @@ fn not_followed(job: &Job, found: &Beside, base: &Preprocessing) {
                 "{shown}, {place}, is not followed: {}; --preprocess {shown} takes it",
                 steps.summary()
             )),
-            Err(error) => job.warn(format_args!(
-                "{shown}, {place}, looks like preprocessing and is not followed: {error}"
-            )),
+            Err(error) => {
+                job.warn(format_args!("{shown}, {place}, looks like preprocessing and is not followed: {error}"))
+            }
         }
     }
 }
