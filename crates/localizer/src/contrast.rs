@@ -597,8 +597,28 @@ mod tests {
     #[test]
     fn letters_of_every_script_are_letters() {
         let names = [
-            "église", "e\u{301}glise", "haus-ä", "Дом", "σπίτι", "بيت", "בית", "घर", "บ้าน", "房子", "顔", "집", "👩‍👩‍👧", "a -é",
-            "- ä", "ä -", "顔 - 家", "a\u{a0}-\u{a0}b", "ß>ẞ", "\"顔\"", "5\" ö", "rest",
+            "église",
+            "e\u{301}glise",
+            "haus-ä",
+            "Дом",
+            "σπίτι",
+            "بيت",
+            "בית",
+            "घर",
+            "บ้าน",
+            "房子",
+            "顔",
+            "집",
+            "👩‍👩‍👧",
+            "a -é",
+            "- ä",
+            "ä -",
+            "顔 - 家",
+            "a\u{a0}-\u{a0}b",
+            "ß>ẞ",
+            "\"顔\"",
+            "5\" ö",
+            "rest",
         ];
         for (i, name) in names.iter().enumerate() {
             let contrasts = Contrast::one_per_level(&names).unwrap();
@@ -608,7 +628,10 @@ mod tests {
             let other = names[(i + 1) % names.len()];
             let weighted = format!("2*{} - 2*{}", spelled(name), spelled(other));
             assert_eq!(weighted.parse::<Contrast>().unwrap().preferred(), spelled(name));
-            assert!(format!("{name}x > ö").parse::<Contrast>().is_ok_and(|c| c.resolve(&names, Versus::Each).is_err()) || name.contains(['"', '>']));
+            assert!(
+                format!("{name}x > ö").parse::<Contrast>().is_ok_and(|c| c.resolve(&names, Versus::Each).is_err())
+                    || name.contains(['"', '>'])
+            );
         }
     }
 

@@ -192,7 +192,9 @@ pub fn select_by_statistic(statistic: &[f64], ln_q: Option<&[f64]>, rules: &Sele
 pub fn parse_threshold(text: &str) -> Result<f64, String> {
     match text.trim().parse::<f64>() {
         // In digits it is a number that f8 does not hold; the word is meant.
-        Ok(t) if t.is_infinite() && text.contains(|c: char| c.is_ascii_digit()) => Err(format!("{text:?} is beyond 1.8e308")),
+        Ok(t) if t.is_infinite() && text.contains(|c: char| c.is_ascii_digit()) => {
+            Err(format!("{text:?} is beyond 1.8e308"))
+        }
         Ok(t) if !t.is_nan() => Ok(t),
         _ => Err(format!("{text:?} is no number")),
     }

@@ -6,7 +6,8 @@ use unicode_normalization::UnicodeNormalization;
 /// decomposed letters (`é` is one character on Linux and two in file names of a Mac).
 fn as_seen(name: &str) -> String {
     // Zero-width space, byte order mark, soft hyphen. Joiners are part of the spelling of emoji and of some scripts.
-    let shown = name.nfkc().filter(|c| !matches!(c, '\u{200b}' | '\u{feff}' | '\u{ad}')).collect::<String>().to_lowercase();
+    let shown =
+        name.nfkc().filter(|c| !matches!(c, '\u{200b}' | '\u{feff}' | '\u{ad}')).collect::<String>().to_lowercase();
     shown.nfkc().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -39,7 +39,9 @@ pub fn number(cell: &str) -> Result<f64, &'static str> {
     };
     let mantissa = cell.split(['e', 'E']).next().unwrap_or_default();
     if value.is_infinite() && mantissa.contains(|c: char| c.is_ascii_digit()) {
-        return Err("a number that f8 holds, of which the largest is 1.8e308 (the word inf stands for an infinite one)");
+        return Err(
+            "a number that f8 holds, of which the largest is 1.8e308 (the word inf stands for an infinite one)",
+        );
     }
     if value == 0.0 && mantissa.contains(|c: char| matches!(c, '1'..='9')) {
         return Err("a number that f8 holds, of which the smallest is 4.9e-324 (write 0 if that is meant)");
@@ -64,7 +66,9 @@ mod tests {
 
     #[test]
     fn numbers_are_what_f8_holds_or_words() {
-        for (cell, value) in [("1e308", 1e308), ("5e-324", 5e-324), ("-0", 0.0), ("0e-999", 0.0), (".5", 0.5), ("+3.", 3.0)] {
+        for (cell, value) in
+            [("1e308", 1e308), ("5e-324", 5e-324), ("-0", 0.0), ("0e-999", 0.0), (".5", 0.5), ("+3.", 3.0)]
+        {
             assert_eq!(number(cell), Ok(value), "{cell}");
         }
         for cell in ["inf", "INF", "Infinity", "+inf"] {

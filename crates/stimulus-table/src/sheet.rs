@@ -51,15 +51,25 @@ impl<'a> Sheet<'a> {
     /// Calls `take` for every record, the header line first. Blank lines are no records. A line may have more fields
     /// than the header when all of these are empty, as spreadsheets write them.
     pub fn each(&self, mut take: impl FnMut(Row) -> Result<(), TableError>) -> Result<(), TableError> {
-        let mut csv =
-            ReaderBuilder::new().has_headers(false).flexible(true).delimiter(self.separator).from_reader(self.text.as_bytes());
+        let mut csv = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(self.separator)
+            .from_reader(self.text.as_bytes());
         let mut record = StringRecord::new();
-        let mut expected = None;
+        let (mut expected, mut n_records) = (None, 0);
         while csv.read_record(&mut record)? {
             let line = record.position().map_or(0, csv::Position::line) + self.lines_before;
+            n_records += 1;
             let n = *expected.get_or_insert(record.len());
             if record.len() < n && !is_blank(&record) || record.iter().skip(n).any(|field| !field.trim().is_empty()) {
-                return Err(TableError::Ragged { line, found: record.len(), expected: n, separator: self.name() });
+                return Err(TableError::Ragged {
+                    line,
+                    found: record.len(),
+                    expected: n,
+                    first: n_records == 2,
+                    separator: self.name(),
+                });
             }
             record.truncate(n);
             (record.len()..n).for_each(|_| record.push_field(""));
@@ -69,8 +79,11 @@ impl<'a> Sheet<'a> {
     }
 
     fn header(&self) -> Result<Vec<String>, TableError> {
-        let mut csv =
-            ReaderBuilder::new().has_headers(false).flexible(true).delimiter(self.separator).from_reader(self.text.as_bytes());
+        let mut csv = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(self.separator)
+            .from_reader(self.text.as_bytes());
         let mut record = StringRecord::new();
         csv.read_record(&mut record)?;
         Ok(record.iter().map(|name| name.trim().to_string()).collect())
@@ -155,7 +168,8 @@ fn choose<'a>(sheet: impl Fn(u8) -> Sheet<'a>) -> Result<Sheet<'a>, TableError> 
     }
     let consistent = |sheet: &Sheet| sheet.each(|_| Ok(())).is_ok();
     let fitting: Vec<Sheet> = several.iter().copied().filter(consistent).collect();
-    let known = |sheet: &Sheet| sheet.header().is_ok_and(|names| names.iter().any(|n| KNOWN_COLUMNS.contains(&n.as_str())));
+    let known =
+        |sheet: &Sheet| sheet.header().is_ok_and(|names| names.iter().any(|n| KNOWN_COLUMNS.contains(&n.as_str())));
     match fitting.as_slice() {
         [] => {
             // Whichever is meant, its first line that does not fit is what has to be mended.

@@ -87,7 +87,8 @@ impl UnitTable {
         let (t, dprime) = (number("t")?, number("dprime")?);
         let selectivity_index = number("selectivity_index")?;
         let (arrays, contrasts) = (text("array")?, text("contrast")?);
-        let (criteria, n_units, folds) = (text("criterion")?, table.has("n_units").then(|| table.indices("n_units")).transpose()?, text("fold")?);
+        let (criteria, n_units, folds) =
+            (text("criterion")?, table.has("n_units").then(|| table.indices("n_units")).transpose()?, text("fold")?);
         ensure_one_fold(folds, fold)?;
 
         let mut units = UnitTable {
