@@ -109,8 +109,8 @@ fn names_in_every_script_go_through_every_verb() {
     fs::write(path.join("units.csv"), run(path, "select-units 顔.npy --stimuli 表.csv --by категория --top 1").text())
         .unwrap();
     run(path, "unit-stats validate --units units.csv 顔.npy --stimuli 表.csv --by категория").text();
-    run(path, "unit-stats overlap units.csv").text();
-    run(path, "unit-stats probe --units units.csv 顔.npy --stimuli 表.csv").text();
+    run(path, "unit-stats overlap units.csv units.csv").text();
+    run(path, "unit-stats probe --units units.csv 顔.npy --stimuli 表.csv --by категория --table levels").text();
 
     // Ids and names of arrays.
     let (picked, kept) = matrix(&run(path, "npy rows 顔.npy --stimuli 表.csv --where категория=顔").ok());
@@ -465,7 +465,7 @@ fn damaged_not_supported_and_something_else_are_three_messages() {
             "tuning profile x.npy",
             "ceiling voxel x.npy",
             "encode fit --x x.npy --y acts.npy",
-            "unit-stats probe --units u.csv x.npy --stimuli plain.csv",
+            "unit-stats probe --units u.csv x.npy --stimuli plain.csv --by category --table levels",
         ] {
             run(path, line).fails(1, &[&["x.npy", kind], parts].concat());
         }
@@ -520,19 +520,19 @@ fn a_reliability_beyond_the_formula_is_nan_beside_what_was_measured() {
     assert!((number(3, "reliability") - 2.0 * r / (1.0 + r)).abs() < 1e-12);
 
     // Profiles of one voxel each, opposite between showings: between people, and of model and brain.
-    for (name, voxel) in [("x", 0), ("y", 2)] {
+    for (name, voxel) in [("x", 0), ("y", 1)] {
         save(&path.join(format!("{name}.npy")), &trials.select(Axis(1), &[voxel]), Some(&labels));
     }
     for stat in ["voxel", "profile"] {
         let people = rows(&run(path, &format!("ceiling between x.npy y.npy --stat {stat}")).text());
         assert_eq!((&people[0]["r_halves"][..], &people[0]["reliability"][..]), ("1", "1"), "{stat}");
-        assert!(people[1]["r_halves"].parse::<f64>().unwrap() < -0.99, "{stat}: {:?}", people[1]);
+        assert!(people[1]["r_halves"].parse::<f64>().unwrap() < -0.97, "{stat}: {:?}", people[1]);
         assert_eq!((&people[1]["reliability"][..], &people[1]["r_max"][..]), ("NaN", "NaN"), "{stat}");
     }
     save(&path.join("m.npy"), &noise(6, 3, 2), Some(&ids(6)));
     let scores = rows(&run(path, "tuning compare m.npy --brain x.npy y.npy").text());
     assert_eq!((&scores[0]["r_halves"][..], &scores[0]["model_r_halves"][..]), ("1", ""));
-    assert!(scores[1]["r_halves"].parse::<f64>().unwrap() < -0.99);
+    assert!(scores[1]["r_halves"].parse::<f64>().unwrap() < -0.97);
     assert_eq!((&scores[1]["reliability"][..], &scores[1]["r_norm"][..]), ("NaN", "NaN"));
     assert_eq!(scores[1]["reason"], "negative_reliability");
 }
