@@ -12,8 +12,8 @@ use ndarray::{Array2, ArrayView2};
 use npy_stream::{Block, Matrix};
 use rdm::{Distance, Rdm, distances, noise_ceiling};
 use reliability::{
-    Agreement, Reason, Stepped, average_occurrences, between_subjects, between_subjects_by_voxel, presentations_to_split, r_max,
-    reliability_of_averages,
+    Agreement, Reason, Stepped, average_occurrences, between_subjects, between_subjects_by_voxel,
+    presentations_to_split, r_max, reliability_of_averages,
 };
 use statistics::{Correlation, average_ranks, mean, median, pearson, variance};
 use stimulus_table::Side;

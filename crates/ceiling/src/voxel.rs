@@ -23,8 +23,18 @@ pub(crate) fn run(args: &VoxelArgs) -> Result<()> {
         done.push(one(&job, args, stimuli.as_ref(), array)?);
     }
 
-    let columns =
-        ["array", "voxel", "n_stimuli", "n_trials", "ncsnr", "noise_ceiling", "r_halves", "reliability", "r_max", "reason"];
+    let columns = [
+        "array",
+        "voxel",
+        "n_stimuli",
+        "n_trials",
+        "ncsnr",
+        "noise_ceiling",
+        "r_halves",
+        "reliability",
+        "r_max",
+        "reason",
+    ];
     let mut table = TableWriter::new(out, args.format, &columns)?;
     for array in &done {
         for (voxel, ceiling) in array.voxels.iter().enumerate() {

@@ -168,7 +168,9 @@ fn reshaped(shape: &[usize]) -> &'static str {
         0 => "a single number; reshape it with NumPy: x.reshape(1, 1)",
         1 => "reshape it with NumPy: x[:, None] is one column, x[None] one row",
         2 => "reshape it with NumPy",
-        _ => "reshape it with NumPy: x.reshape(len(x), -1) keeps the first axis as rows (volumes: x.reshape(-1, x.shape[-1]).T)",
+        _ => {
+            "reshape it with NumPy: x.reshape(len(x), -1) keeps the first axis as rows (volumes: x.reshape(-1, x.shape[-1]).T)"
+        }
     }
 }
 

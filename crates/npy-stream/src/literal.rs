@@ -168,8 +168,13 @@ mod tests {
         ] {
             assert_eq!(parse(text.as_bytes()).unwrap(), expected, "{text}");
         }
-        let shape = |text: &str| parse(format!("{{'descr':'|O','fortran_order':True,'shape':{text}}}").as_bytes()).unwrap().shape;
-        assert_eq!((shape("()"), shape("(5,)"), shape("(5)"), shape("(2,3,4)")), (vec![], vec![5], vec![5], vec![2, 3, 4]));
+        let shape = |text: &str| {
+            parse(format!("{{'descr':'|O','fortran_order':True,'shape':{text}}}").as_bytes()).unwrap().shape
+        };
+        assert_eq!(
+            (shape("()"), shape("(5,)"), shape("(5)"), shape("(2,3,4)")),
+            (vec![], vec![5], vec![5], vec![2, 3, 4])
+        );
         let fields = b"{'descr': [('x', '<f4'), ('y', '<i8', (2, 2))], 'fortran_order': False, 'shape': (3,)}";
         assert_eq!(parse(fields).unwrap().descr, "[...]");
     }

@@ -194,12 +194,14 @@ impl NpyReader {
             0 => String::new(),
             n => format!(" after array {} of the stream", n - 1),
         };
-        let is = match foreign_formats::recognise(&start).or_else(|| foreign_formats::text(&start)) {
-            Some(foreign) => format!("{foreign} (it starts {shown:?})"),
-            None if start.iter().all(|byte| *byte == 0) => {
+        let is = match (foreign_formats::recognise(&start), foreign_formats::text(&start)) {
+            (Some(foreign), _) => foreign.to_string(),
+            (None, Some(_)) if self.n_arrays > 0 => format!("text (it starts {shown:?})"),
+            (None, Some(text)) => format!("{text} (it starts {shown:?})"),
+            _ if start.iter().all(|byte| *byte == 0) => {
                 format!("{} zero bytes or more; the copy of the file probably failed", start.len())
             }
-            None => format!("something else (it starts {shown:?}); expected the bytes \"\\x93NUMPY\""),
+            _ => format!("something else (it starts {shown:?}); expected the bytes \"\\x93NUMPY\""),
         };
         Ok(NpyError::NotNpy { is, after })
     }
