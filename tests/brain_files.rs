@@ -724,3 +724,89 @@ fn missing_places_and_patterns_are_missing() {
         .collect();
     assert!(outputs.iter().all(|out| *out == outputs[0]));
 }
+
+#[test]
+fn what_is_no_image_is_named_with_its_converter() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    patterns(dir);
+    let padded = |start: &[u8], n: usize| [start, &vec![0; n]].concat();
+    let mgh: Vec<u8> =
+        padded(&[1, 4, 5, 3, 12, 3, 0].iter().flat_map(|n: &i32| n.to_be_bytes()).collect::<Vec<_>>(), 3000);
+    let mut analyze = vec![0u8; 348];
+    analyze[..4].copy_from_slice(&348i32.to_le_bytes());
+    analyze[40..50].copy_from_slice(&[4, 0, 2, 0, 3, 0, 2, 0, 9, 0]);
+    let mut dicom = vec![0u8; 400];
+    dicom[128..132].copy_from_slice(b"DICM");
+    let npy = |descr: &str, shape: &str| -> Vec<u8> {
+        let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+        while (header.len() + 11) % 64 != 0 {
+            header.push(' ');
+        }
+        header.push('\n');
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((header.len() as u16).to_le_bytes());
+        bytes.extend(header.as_bytes());
+        bytes.extend([0; 2880]);
+        bytes
+    };
+    let gifti = b"<?xml version=\"1.0\"?>\n<!DOCTYPE GIFTI SYSTEM \"gifti.dtd\">\n<GIFTI Version=\"1.0\">".to_vec();
+    let cases: Vec<(&str, Vec<u8>, &[&str])> = vec![
+        ("x.mgh", mgh.clone(), &["FreeSurfer image", "mri_convert"]),
+        ("x.mgz", gz(&mgh, 0), &["FreeSurfer image", "gzip", "mri_convert"]),
+        ("x.h5", padded(b"\x89HDF\r\n\x1a\n", 600), &["HDF5", "h5py"]),
+        ("x.mat", padded(b"MATLAB 5.0 MAT-file, Platform: GLNXA64", 600), &["MATLAB", "loadmat"]),
+        ("v73.mat", padded(b"MATLAB 7.3 MAT-file, Platform: GLNXA64", 600), &["HDF5", "h5py"]),
+        ("x.hdr", analyze, &["ANALYZE 7.5", "nibabel.load"]),
+        ("x.img", vec![7; 600], &[".hdr/.img pair", "nibabel.load"]),
+        ("x.func.gii", gifti.clone(), &["GIFTI", "nibabel.load"]),
+        ("x.gii.gz", gz(&gifti, 0), &["GIFTI", "gzip"]),
+        ("x.dcm", dicom, &["DICOM", "dcm2niix"]),
+        ("four.npy", npy("<f8", "(4, 5, 3, 6)"), &["4-d .npy array [4, 5, 3, 6]", "reshape(-1, a.shape[-1]).T"]),
+        ("three.npy", npy("<f8", "(4, 5, 18)"), &["3-d .npy array [4, 5, 18]", "reshape"]),
+        ("dict.npy", npy("|O", "()"), &["pickled Python objects", "allow_pickle"]),
+        ("m.npy.gz", gz(&npy("<f8", "(1, 12)"), 0), &[".npy array compressed with gzip", "gzip -dc"]),
+        (
+            "lfs.nii.gz",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n".to_vec(),
+            &["Git LFS pointer", "git lfs pull"],
+        ),
+        ("annex.nii.gz", b"/annex/objects/MD5E-s100--00.nii.gz\n".to_vec(), &["git-annex pointer", "annex get"]),
+        ("html.nii.gz", b"<!DOCTYPE html>\n<html><head><title>Log in</title>".to_vec(), &["HTML", "download"]),
+        ("html2.nii.gz", gz(b"<!DOCTYPE html>\n<html><head><title>Log in</title>", 0), &["HTML", "gzip"]),
+        ("text.nii", b"subject,path\n01,sub-01.nii\n".to_vec(), &["text"]),
+        ("text.nii.gz", gz(b"subject,path\n01,sub-01.nii\n", 0), &["text", "gzip"]),
+        ("x.npz", padded(b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0arr_0.npy", 600), &[".npz", "numpy.load"]),
+        ("x.nii.bz2", padded(b"BZh91AY&SY", 600), &["bzip2", "bzip2 -dc"]),
+        ("x.nii.zst", padded(b"\x28\xb5\x2f\xfd", 600), &["zstd", "zstd -dc"]),
+        ("x.nrrd", padded(b"NRRD0004\ntype: float\n", 600), &["NRRD"]),
+        ("x.mha", padded(b"ObjectType = Image\nNDims = 3\n", 600), &["MetaImage"]),
+        ("x+orig.HEAD", b"\ntype  = string-attribute\nname  = TYPESTRING\n".to_vec(), &["AFNI", "3dAFNItoNIFTI"]),
+        ("x+orig.BRIK", vec![7; 600], &["AFNI", "3dAFNItoNIFTI"]),
+    ];
+    for (name, bytes, parts) in &cases {
+        fs::write(dir.join(name), bytes).unwrap();
+        for line in [
+            "fmri-roi extract --roi all.csv FILE",
+            "fmri-roi contrast --one-sample FILE",
+            "fmri-roi define --stat FILE",
+            "fmri-roi define --stat mask.nii --parcels FILE",
+            "rsa searchlight mask.nii --mask FILE --radius 2 --models model.npy",
+            "rsa searchlight FILE --mask mask.nii --radius 2 --models model.npy",
+        ] {
+            let said = run(dir, &line.replace("FILE", name)).fails(1, &[&[*name], *parts].concat());
+            // Neither damaged nor of a kind that is not supported.
+            assert!(
+                !said.contains("damaged") && !said.contains("not supported") && !said.contains("cut off"),
+                "{said}"
+            );
+        }
+        // A pipe has no name, and all else is told by content.
+        if !name.ends_with("img") && !name.ends_with("BRIK") {
+            pipe(dir, "fmri-roi extract --roi all.csv", bytes).fails(1, parts);
+        }
+    }
+    // What nothing recognises is said to be so.
+    fs::write(dir.join("odd.nii"), [7u8; 600]).unwrap();
+    run(dir, "fmri-roi extract --roi all.csv odd.nii").fails(1, &["odd.nii", "not a .npy array"]);
+}
