@@ -146,7 +146,7 @@ fn patterns(dir: &Path) -> Array2<f64> {
 const EXTRACT: &str = "fmri-roi extract --roi all.csv --stimuli trials.csv --assume-order";
 const CONTRAST: &str = "fmri-roi contrast --stimuli trials.csv --by kind --contrast 'faces > houses' --assume-order";
 const SEARCHLIGHT: &str =
-    "rsa searchlight --mask mask.nii --radius 1 --min-voxels 2 --stimuli trials.csv --assume-order --models model.npy";
+    "rsa searchlight --models model.npy --mask mask.nii --radius 1 --min-voxels 2 --stimuli trials.csv --assume-order";
 
 #[test]
 fn images_behind_one_another_are_one_sequence_of_volumes() {
@@ -307,7 +307,12 @@ fn cifti(old: bool, intent: i32, plain_extension_first: bool) -> Vec<u8> {
     if plain_extension_first {
         image.extensions.push((6, b"a comment of 24 bytes...".to_vec()));
     }
-    image.extensions.push((32, b"<CIFTI Version=\"2\"></CIFTI>\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec()));
+    let xml = "<CIFTI Version=\"2\"><Matrix>\
+        <MatrixIndicesMap AppliesToMatrixDimension=\"0\" IndicesMapToDataType=\"CIFTI_INDEX_TYPE_SCALARS\"/>\
+        <MatrixIndicesMap AppliesToMatrixDimension=\"1\" IndicesMapToDataType=\"CIFTI_INDEX_TYPE_BRAIN_MODELS\"/>\
+        </Matrix></CIFTI>";
+    let size = (xml.len() + 8).next_multiple_of(16) - 8;
+    image.extensions.push((32, [xml.as_bytes(), &vec![0; size - xml.len()]].concat()));
     image.bytes()
 }
 
@@ -322,9 +327,10 @@ fn cifti_and_long_axes_are_refused_by_name() {
         (cifti(true, 3007, false), ".dlabel.nii"),
         (cifti(false, 3042, false), "CIFTI"),
         // nibabel may write no intent: the extension says it.
-        (cifti(false, 0, false), "extension 32"),
-        (cifti(true, 0, true), "extension 32"),
-        (cifti(false, 0, true), "extension 32"),
+        (cifti(false, 0, false), ".dscalar.nii"),
+        (cifti(true, 0, true), ".dscalar.nii"),
+        (cifti(false, 0, true), ".dscalar.nii"),
+        (cifti(false, 3000, true), ".dscalar.nii"),
     ];
     for (bytes, named) in &cases {
         fs::write(dir.join("c.nii"), bytes).unwrap();
@@ -445,8 +451,8 @@ fn labels_are_named_by_tables_and_colour_tables() {
         ("index\tname\n1.5\tOFA\n", "1.5"),
         ("index\tname\n1\tOFA\n1\tFFA\n", "\"OFA\" and \"FFA\""),
         ("index\tname\n1\tn/a\n", "no name"),
-        ("1 255 0 0 1 1 1 \"OFA\"\n", "index"),
-        ("index\tlabel\n1\tOFA\n", "no column \"name\""),
+        ("1 255 0 0 1 1 1 \"OFA\"\n", "colour table"),
+        ("index\tlabel\n1\tOFA\n", "the columns are index, label"),
     ];
     for (text, said) in wrong {
         fs::write(dir.join("wrong.tsv"), text).unwrap();
@@ -699,7 +705,13 @@ fn missing_places_and_patterns_are_missing() {
     let betas = patterns(dir);
     volumes(9, |row, voxel| betas[(row, voxel)]).save(&dir.join("betas.nii"));
     // Voxel 7 is (1, 0, 1), at 8, -20, 34 mm.
-    for cells in ["n/a,n/a,n/a,n/a,n/a,n/a", "NaN,NA,,N/A,nan,na", "1,0,1,n/a,n/a,n/a", "1,0,1,8,-20,34"] {
+    for cells in [
+        "n/a,n/a,n/a,n/a,n/a,n/a",
+        "NaN,NA,,N/A,nan,na",
+        "1,0,1,n/a,n/a,n/a",
+        "1,0,1,8,-20,34",
+        "1.0,0.0,1.0,8.0,-20.0,34.0",
+    ] {
         fs::write(dir.join("r.tsv"), format!("roi,voxel,i,j,k,x,y,z\nFFA,7,{cells}\nFFA,8,1,1,0,8,-17,30\n")).unwrap();
         assert_eq!(matrix(&run(dir, "fmri-roi extract betas.nii --roi r.tsv").ok()).0.ncols(), 2, "{cells}");
     }
