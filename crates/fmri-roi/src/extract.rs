@@ -11,7 +11,7 @@ use stimulus_table::{Table, is_missing, number};
 
 use crate::args::ExtractArgs;
 use crate::define::choose;
-use crate::region::{NoParcel, VoxelSet, parcels};
+use crate::region::{VoxelSet, parcels};
 use nifti_volume::geometry::{AFFINE_TOLERANCE_MM, Geometry};
 use voxel_inputs::{
     Numbers, Source, Streams, Volumes, labels_in, open, open_all, read_label_names, require_n_voxels, require_same_grid,
@@ -124,10 +124,8 @@ fn read_regions(job: &Job, args: &ExtractArgs) -> Result<Regions> {
         mask => {
             let mask = labels_in(job, &args.roi, mask)?;
             let names = args.labels.as_ref().map(|table| read_label_names(job, table)).transpose()?;
-            let sets = match parcels(&mask.labels, names.as_deref()) {
-                Err(NoParcel { .. }) => Vec::new(),
-                Ok(sets) => sets,
-            };
+            // No parcel is an empty region here.
+            let sets = parcels(&mask.labels, names.as_deref()).unwrap_or_default();
             (sets, mask.geometry.map_or(Grid::Unknown, Grid::Mask))
         }
     };
