@@ -206,9 +206,9 @@ fn categories_that_cannot_be_compared_are_refused() {
     };
     table("one.csv", &|_| "face");
     run(path, &VALIDATE.replace("t.csv", "one.csv")).fails(1, &["1 categories (face)", "at least 2"]);
-    table("na.csv", &|i| if i < 6 { "face" } else { "NA" });
-    run(path, &VALIDATE.replace("t.csv", "na.csv")).fails(1, &["\"NA\"", "looks like a missing value"]);
-    table("some.csv", &|i| ["face", "house", "", "n/a"][i % 4]);
+    table("na.csv", &|i| if i < 6 { "face" } else { "NULL" });
+    run(path, &VALIDATE.replace("t.csv", "na.csv")).fails(1, &["\"NULL\"", "looks like a missing value"]);
+    table("some.csv", &|i| ["face", "house", "NA", "n/a"][i % 4]);
     let found = rows(&run(path, &VALIDATE.replace("t.csv", "some.csv")).text());
     assert_eq!(found.iter().map(|row| row["n"].as_str()).collect::<Vec<_>>(), ["3"; 4]);
     table("single.csv", &|i| if i == 0 { "face" } else { "house" });

@@ -97,7 +97,9 @@ One row per array and voxel. Columns:
                   signal: variance over all trials minus noise, at least 0 (Allen et al. 2022)
   noise_ceiling   ncsnr^2 / (ncsnr^2 + 1 / n_trials), a fraction: bounds r2
                   (times 100 it is the Natural Scenes Dataset's NC)
-  reliability     mean split-half correlation, stepped up to n_trials by Spearman-Brown: bounds r2.
+  r_halves        mean correlation of the halves of the trials, as it is
+  reliability     r_halves stepped up to n_trials by Spearman-Brown: bounds r2. NaN where the formula
+                  ends, which is where it would fall below -1.
                   Of unequal repeats as many presentations are used as keep most trials
   r_max           sqrt(reliability): bounds r
   reason          constant, nan_input, negative_reliability
@@ -194,13 +196,14 @@ ids) are averaged first. Columns:
   leave_one_out         correlation with the mean of the other subjects: compare with a model's r.
                         Profiles and voxels are averaged as they are, RDMs as `ceiling rdm` pools
                         them (z-scored for pearson, ranked for spearman)
-  reliability           of the subject's own averages: split-half Pearson, stepped up to n_trials by
-                        Spearman-Brown: bounds r2
+  r_halves              split-half Pearson of the subject's own trials, as it is
+  reliability           of the subject's own averages: r_halves stepped up to n_trials by
+                        Spearman-Brown: bounds r2. NaN where that would fall below -1
   r_max                 sqrt(reliability): bounds r
   median_pairwise_norm  as median_pairwise, of r / sqrt(reliability_i * reliability_j)
   leave_one_out_norm    r / sqrt(reliability_i * reliability of the mean of the others)
   reason                constant, nan_input, negative_reliability, no_usable_pair
-reliability, r_max and the _norm columns need repeated trials in all subjects, else they are empty.
+r_halves, reliability, r_max and the _norm columns need repeated trials in all subjects, else they are empty.
 Voxels without a value (constant, reliability below 0) are counted on stderr. Corrected values are
 not clipped and may exceed 1. The correction takes noise to be independent between subjects: never
 give two regions of one brain. A 1-d array is an RDM and goes with --stat rdm.

@@ -8,12 +8,12 @@ use anyhow::{Result, anyhow, bail};
 use cli::{Cell, Job, Output, TableWriter};
 use labelled_inputs::{NamedArray, Names, read_arrays, refuse_position_of_trials, tell_apart};
 use labelled_rdms::{NamedRdm, check_nan, from_array, into_one_order, is_rdm};
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2};
 use npy_stream::{Block, Matrix};
 use rdm::{Distance, Rdm, distances, noise_ceiling};
 use reliability::{
-    Agreement, Reason, average_occurrences, between_subjects, between_subjects_by_voxel, presentations_to_split, r_max,
-    reliability_of_averages,
+    Agreement, Reason, Stepped, average_occurrences, between_subjects, between_subjects_by_voxel,
+    presentations_to_split, r_max, reliability_of_averages,
 };
 use statistics::{Correlation, average_ranks, mean, median, pearson, variance};
 use stimulus_table::Side;
@@ -75,6 +75,7 @@ struct Row {
 
 #[derive(Clone, Copy)]
 struct Corrected {
+    r_halves: f64,
     reliability: f64,
     median_pairwise: f64,
     leave_one_out: f64,
@@ -124,7 +125,7 @@ fn of_patterns(job: &Job, args: &BetweenArgs, subjects: Vec<Subject>) -> Result<
         Stat::Voxel => of_voxels(job, args, &subjects, corrected),
         Stat::Profile => {
             let vectors: Vec<Vec<f64>> = subjects.iter().map(|s| row_means(s.trials.averages().view())).collect();
-            let own = |s: &Subject| -> Result<Option<f64>> {
+            let own = |s: &Subject| -> Result<Option<Stepped>> {
                 let by_trial = Array2::from_shape_vec((s.trials.responses.n_rows(), 1), trial_means(&s.trials))?;
                 let found = reliability_of_averages(
                     by_trial.view(),
@@ -133,7 +134,8 @@ fn of_patterns(job: &Job, args: &BetweenArgs, subjects: Vec<Subject>) -> Result<
                     args.split.splits,
                     args.split.seed,
                 );
-                Ok(Some(found.map_err(|e| anyhow!("{}: {e}", s.source))?[0].reliability))
+                let half = found.map_err(|e| anyhow!("{}: {e}", s.source))?[0];
+                Ok(Some(Stepped { r_halves: half.r, reliability: half.reliability }))
             };
             of_vectors(&subjects, vectors, how, corrected, own)
         }
@@ -175,16 +177,17 @@ fn of_vectors(
     vectors: Vec<Vec<f64>>,
     how: Correlation,
     corrected: bool,
-    reliability: impl Fn(&Subject) -> Result<Option<f64>>,
+    reliability: impl Fn(&Subject) -> Result<Option<Stepped>>,
 ) -> Result<Vec<Row>> {
     let views: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
     let raw = between_subjects(&views, how, None)?;
-    let mut reliabilities = Vec::new();
+    let mut stepped = Vec::new();
     if corrected {
         for subject in subjects {
-            reliabilities.push(reliability(subject)?.unwrap_or(f64::NAN));
+            stepped.push(reliability(subject)?.unwrap_or(Stepped { r_halves: f64::NAN, reliability: f64::NAN }));
         }
     }
+    let reliabilities: Vec<f64> = stepped.iter().map(|s| s.reliability).collect();
     let normed = match corrected {
         true => Some(between_subjects(&views, how, Some(&reliabilities))?),
         false => None,
@@ -199,6 +202,7 @@ fn of_vectors(
             median_pairwise: raw[i].median_of_pairs,
             leave_one_out: raw[i].leave_one_out,
             corrected: norm.map(|n| Corrected {
+                r_halves: stepped[i].r_halves,
                 reliability: reliabilities[i],
                 median_pairwise: n.median_of_pairs,
                 leave_one_out: n.leave_one_out,
@@ -232,7 +236,7 @@ fn pooled_alike(job: &Job, args: &BetweenArgs, rdms: &[NamedRdm], how: Correlati
     Ok(rdms.iter().map(|named| normalised(&named.rdm)).collect())
 }
 
-fn rdm_reliability(subject: &Subject, args: &BetweenArgs) -> Result<Option<f64>> {
+fn rdm_reliability(subject: &Subject, args: &BetweenArgs) -> Result<Option<Stepped>> {
     let trials = &subject.trials;
     reliability_of(trials, args.split, |stimuli, a, b| {
         let half = |shown: &[usize]| -> Result<Rdm> {
@@ -294,8 +298,9 @@ fn of_voxels(job: &Job, args: &BetweenArgs, subjects: &[Subject], corrected: boo
         .collect();
     let raw = between_subjects_by_voxel(&views, how, None)?;
     let mut own = Array2::from_elem((subjects.len(), n_voxels), f64::NAN);
+    let mut halves = own.clone();
     if corrected {
-        for (subject, mut row) in subjects.iter().zip(own.axis_iter_mut(Axis(0))) {
+        for (i, subject) in subjects.iter().enumerate() {
             let t = &subject.trials;
             let found = match t.responses.view() {
                 Block::F4(rows) => {
@@ -306,7 +311,9 @@ fn of_voxels(job: &Job, args: &BetweenArgs, subjects: &[Subject], corrected: boo
                 }
             };
             let found = found.map_err(|e| anyhow!("{}: {e}", subject.source))?;
-            row.iter_mut().zip(found).for_each(|(to, half)| *to = half.reliability);
+            for (v, half) in found.iter().enumerate() {
+                (own[(i, v)], halves[(i, v)]) = (half.reliability, half.r);
+            }
         }
     }
     let normed = match corrected {
@@ -334,6 +341,7 @@ fn of_voxels(job: &Job, args: &BetweenArgs, subjects: &[Subject], corrected: boo
             median_pairwise: over_voxels(&|v| raw[v][i].median_of_pairs),
             leave_one_out: over_voxels(&|v| raw[v][i].leave_one_out),
             corrected: normed.as_ref().map(|n| Corrected {
+                r_halves: over_voxels(&|v| halves[(i, v)]),
                 reliability: over_voxels(&|v| own[(i, v)]),
                 median_pairwise: over_voxels(&|v| n[v][i].median_of_pairs),
                 leave_one_out: over_voxels(&|v| n[v][i].leave_one_out),
@@ -344,7 +352,7 @@ fn of_voxels(job: &Job, args: &BetweenArgs, subjects: &[Subject], corrected: boo
     Ok(rows)
 }
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "subject",
     "stat",
     "compare",
@@ -353,6 +361,7 @@ const COLUMNS: [&str; 13] = [
     "n_trials",
     "median_pairwise",
     "leave_one_out",
+    "r_halves",
     "reliability",
     "r_max",
     "median_pairwise_norm",
@@ -363,11 +372,12 @@ const COLUMNS: [&str; 13] = [
 fn write(args: &BetweenArgs, out: Output, rows: &[Row]) -> Result<Output> {
     let mut table = TableWriter::new(out, args.format, &COLUMNS)?;
     let (stat, compare) = (args.stat.as_str(), args.compare.correlation().as_str());
-    let numbers = |row: &Row| -> [Option<f64>; 6] {
+    let numbers = |row: &Row| -> [Option<f64>; 7] {
         let c = row.corrected;
         [
             Some(row.median_pairwise),
             Some(row.leave_one_out),
+            c.map(|c| c.r_halves),
             c.map(|c| c.reliability),
             c.map(|c| r_max(c.reliability).0),
             c.map(|c| c.median_pairwise),
@@ -375,7 +385,7 @@ fn write(args: &BetweenArgs, out: Output, rows: &[Row]) -> Result<Output> {
         ]
     };
     for row in rows {
-        let [pairs, others, reliability, r_max, pairs_norm, others_norm] = numbers(row).map(Cell::from);
+        let [pairs, others, halves, reliability, r_max, pairs_norm, others_norm] = numbers(row).map(Cell::from);
         table.row(&[
             (&row.subject).into(),
             stat.into(),
@@ -385,6 +395,7 @@ fn write(args: &BetweenArgs, out: Output, rows: &[Row]) -> Result<Output> {
             row.n_trials.map_or(Cell::Empty, whole),
             pairs,
             others,
+            halves,
             reliability,
             r_max,
             pairs_norm,
@@ -415,6 +426,7 @@ fn write(args: &BetweenArgs, out: Output, rows: &[Row]) -> Result<Output> {
             column(3),
             column(4),
             column(5),
+            column(6),
             reason.map(Reason::as_str).into(),
         ])?;
     }

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 use npy_stream::{Block, Matrix};
-use reliability::{Repeats, balanced_splits, presentations_to_split, stepped_up};
+use reliability::{Repeats, Stepped, balanced_splits, presentations_to_split, stepped_up};
 
 use crate::SplitArgs;
 
@@ -73,7 +73,7 @@ pub(crate) fn reliability_of(
     trials: &Trials,
     how: SplitArgs,
     mut correlate: impl FnMut(&[usize], &[usize], &[usize]) -> anyhow::Result<f64>,
-) -> anyhow::Result<Option<f64>> {
+) -> anyhow::Result<Option<Stepped>> {
     let Some(shown) = presentations_to_split(&trials.repeats) else { return Ok(None) };
     let stimuli = trials.repeats.shown_at_least(shown);
     let mut correlations = Vec::new();

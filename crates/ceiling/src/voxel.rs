@@ -23,8 +23,18 @@ pub(crate) fn run(args: &VoxelArgs) -> Result<()> {
         done.push(one(&job, args, stimuli.as_ref(), array)?);
     }
 
-    let columns =
-        ["array", "voxel", "n_stimuli", "n_trials", "ncsnr", "noise_ceiling", "reliability", "r_max", "reason"];
+    let columns = [
+        "array",
+        "voxel",
+        "n_stimuli",
+        "n_trials",
+        "ncsnr",
+        "noise_ceiling",
+        "r_halves",
+        "reliability",
+        "r_max",
+        "reason",
+    ];
     let mut table = TableWriter::new(out, args.format, &columns)?;
     for array in &done {
         for (voxel, ceiling) in array.voxels.iter().enumerate() {
@@ -35,6 +45,7 @@ pub(crate) fn run(args: &VoxelArgs) -> Result<()> {
                 whole(array.n_trials),
                 ceiling.ncsnr.into(),
                 ceiling.noise_ceiling.into(),
+                ceiling.r_halves.into(),
                 ceiling.reliability.into(),
                 ceiling.r_max.into(),
                 ceiling.reason.map(Reason::as_str).into(),
@@ -54,6 +65,7 @@ struct Ceilings {
 struct Voxel {
     ncsnr: f64,
     noise_ceiling: f64,
+    r_halves: f64,
     reliability: f64,
     r_max: f64,
     reason: Option<Reason>,
@@ -107,6 +119,7 @@ where
     let voxel = |(ceiling, half): (&NoiseCeiling, &SplitHalf)| Voxel {
         ncsnr: ceiling.ncsnr,
         noise_ceiling: ceiling.reliability,
+        r_halves: half.r,
         reliability: half.reliability,
         r_max: half.r_max,
         reason: ceiling.reason.or(half.reason),

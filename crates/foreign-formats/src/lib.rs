@@ -51,8 +51,8 @@ const BY_START: &[(&[u8], Foreign)] = &[
     (
         b"\x1f\x8b",
         Foreign {
-            name: "compressed with gzip (.gz, .mgz)",
-            remedy: "unpack it with `gzip -dc`; a FreeSurfer .mgz: numpy.save(\"x.npy\", nibabel.load(\"x.mgz\").get_fdata())",
+            name: "compressed with gzip (.gz, .nii.gz, .mgz)",
+            remedy: "unpack it with `gzip -dc`; an image: numpy.save(\"x.npy\", nibabel.load(\"x.mgz\").get_fdata())",
         },
     ),
     (b"BZh", Foreign { name: "compressed with bzip2", remedy: "unpack it with `bzip2 -dc`" }),
@@ -88,6 +88,8 @@ const BY_START: &[(&[u8], Foreign)] = &[
     (b"\x89PNG\r\n\x1a\n", PICTURE),
     (b"\xff\xd8\xff", PICTURE),
     (b"GIF8", PICTURE),
+    (b"II*\0", PICTURE),
+    (b"MM\0*", PICTURE),
     (b"%PDF-", Foreign { name: "a PDF document", remedy: "give the data behind it" }),
     (b"\x7fELF", Foreign { name: "a program", remedy: "give the file that it writes" }),
 ];
@@ -214,7 +216,13 @@ fn image(start: &[u8]) -> Option<Foreign> {
     let word = |at: usize| start.get(at..at + 4).and_then(|b| b.try_into().ok());
     let size = word(0)?;
     let sized = |n: i32| i32::from_le_bytes(size) == n || i32::from_be_bytes(size) == n;
-    if matches!(start.get(344..347), Some(b"n+1" | b"ni1")) || (sized(540) && start.get(4..6) == Some(b"n+")) {
+    if start.get(344..347) == Some(b"ni1") {
+        return Some(Foreign {
+            name: "the header of a NIfTI pair (.hdr, .img)",
+            remedy: "make one file of it: nibabel.save(nibabel.load(\"x.hdr\"), \"x.nii\")",
+        });
+    }
+    if start.get(344..347) == Some(b"n+1") || (sized(540) && start.get(4..6) == Some(b"n+")) {
         return Some(NIFTI);
     }
     if sized(348) && start.len() >= 348 {

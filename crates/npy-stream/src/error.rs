@@ -9,16 +9,16 @@ pub enum NpyError {
     /// No array at all.
     #[error("empty, 0 bytes where a .npy array was expected; the program before this one in the pipe probably failed")]
     Empty,
-    /// The bytes do not start with NumPy's magic string.
-    #[error("not a .npy array (it starts {starts:?}); expected the bytes \"\\x93NUMPY\"{after}")]
+    /// Something else altogether.
+    #[error("not a .npy array{after} but {is}")]
     NotNpy {
-        /// The first bytes, made printable.
-        starts: String,
+        /// What it is instead, with what to do about it.
+        is: String,
         /// Where in the stream this was found, empty for the first array.
         after: String,
     },
     /// A header version that NumPy has not defined.
-    #[error("header version {major}.{minor}; versions 1.0, 2.0 and 3.0 are known")]
+    #[error("not supported: header version {major}.{minor}; versions 1.0, 2.0 and 3.0 are known")]
     Version {
         /// Major version byte.
         major: u8,
@@ -26,7 +26,7 @@ pub enum NpyError {
         minor: u8,
     },
     /// A header larger than any array needs.
-    #[error("header of {found} bytes; at most {limit} are read")]
+    #[error("damaged: header of {found} bytes; at most {limit} are read")]
     HeaderTooLong {
         /// Length the file claims.
         found: u64,
@@ -34,16 +34,14 @@ pub enum NpyError {
         limit: u64,
     },
     /// A header that is no description of an array.
-    #[error("malformed header: {0}")]
+    #[error("damaged: malformed header: {0}")]
     Header(String),
     /// An element type that is neither a real number nor text.
-    #[error(
-        "dtype {0:?} is not supported; use f2 f4 f8, an integer type or bool (complex, object and structured arrays are not responses)"
-    )]
+    #[error("not supported: {}", what_elements(.0))]
     Dtype(String),
     /// The data end before the array does.
     #[error(
-        "truncated: ended after {found} of {expected} bytes of array {array}; the program before this one in the pipe, or the copy of the file, probably failed"
+        "damaged (truncated): ended after {found} of {expected} bytes of array {array}; the program before this one in the pipe, or the copy of the file, probably failed"
     )]
     Truncated {
         /// Bytes of the array body (or header) that are there.
@@ -70,7 +68,7 @@ pub enum NpyError {
         bytes: u64,
     },
     /// An array of the wrong number of dimensions.
-    #[error("array {array} has shape {shape:?}; expected {expected}; reshape it with NumPy")]
+    #[error("array {array} has shape {shape:?}; expected {expected}; {}", reshaped(.shape))]
     Shape {
         /// Shape found.
         shape: Vec<usize>,
@@ -88,7 +86,7 @@ pub enum NpyError {
         array: usize,
     },
     /// Something behind a matrix that looks like its ids, but is not text.
-    #[error("the {rows} ids behind array {array} are {dtype}, not text; save them as ids.astype(str)")]
+    #[error("not supported: the {rows} ids behind array {array} are {dtype}, not text; save them as ids.astype(str)")]
     LabelDtype {
         /// What they are.
         dtype: String,
@@ -142,6 +140,38 @@ pub enum NpyError {
         /// Columns the header promises.
         expected: usize,
     },
+}
+
+/// What elements of this dtype are, and how NumPy turns them into numbers.
+fn what_elements(dtype: &str) -> String {
+    let code = dtype.trim_start_matches(['<', '>', '=', '|']);
+    let (what, remedy) = match code.as_bytes() {
+        [b'O', ..] => (
+            "a pickled object array (a list, a dict or rows of unequal length)",
+            "load it with numpy.load(..., allow_pickle=True) and save the numbers alone: \
+             numpy.save(\"x.npy\", numpy.asarray(VALUES, dtype=float), allow_pickle=False)",
+        ),
+        [b'[', ..] => ("a structured array, with fields", "save one field: numpy.save(\"x.npy\", x[\"FIELD\"])"),
+        [b'c', ..] => ("complex numbers", "save numpy.abs(x), or x.real"),
+        [b'f', ..] => ("numbers of more than 64 bits", "save x.astype(\"f8\")"),
+        [b'M' | b'm', ..] => ("dates or times", "save x.astype(\"f8\")"),
+        [b'S' | b'a', ..] => ("byte strings", "save x.astype(str)"),
+        [b'V', ..] => ("raw bytes (bfloat16 is written so)", "save x.astype(\"f4\")"),
+        _ => ("no numbers", "use f2 f4 f8, an integer type or bool"),
+    };
+    format!("dtype {dtype:?} is {what}; {remedy}")
+}
+
+/// How to make a matrix of an array of this shape.
+fn reshaped(shape: &[usize]) -> &'static str {
+    match shape.len() {
+        0 => "a single number; reshape it with NumPy: x.reshape(1, 1)",
+        1 => "reshape it with NumPy: x[:, None] is one column, x[None] one row",
+        2 => "reshape it with NumPy",
+        _ => {
+            "reshape it with NumPy: x.reshape(len(x), -1) keeps the first axis as rows (volumes: x.reshape(-1, x.shape[-1]).T)"
+        }
+    }
 }
 
 impl NpyError {

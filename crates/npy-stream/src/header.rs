@@ -1,13 +1,11 @@
 //! The header of one array: what it says, what it claims to need, and how NumPy would write it.
 
 use crate::NpyError;
+use crate::literal::{self, Description};
 
 /// Longest header that is read, in bytes. NumPy's own limit (`max_header_size`) is the same: a plain array needs
 /// about a hundred, and a longer one is an attack on the parser or not an array of numbers.
 pub const MAX_HEADER_BYTES: u64 = 10_000;
-
-/// Brackets nested deeper than this are no dtype of numbers; the literal parser recurses once per bracket.
-const MAX_NESTING: usize = 8;
 
 /// What the elements of an array are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +36,8 @@ pub enum Kind {
     F8,
     /// `U<n>`: text of at most n UTF-32 code points per element.
     Text(usize),
+    /// `S<n>`: text of at most n bytes of UTF-8 per element, as Python 2, HDF5 and MATLAB have it.
+    Bytes(usize),
 }
 
 impl Kind {
@@ -55,7 +55,10 @@ impl Kind {
             "f2" => Kind::F2,
             "f4" => Kind::F4,
             "f8" => Kind::F8,
-            text => Kind::Text(text.strip_prefix('U')?.parse().ok()?),
+            text => match text.strip_prefix('U') {
+                Some(chars) => Kind::Text(chars.parse().ok()?),
+                None => Kind::Bytes(text.strip_prefix(['S', 'a'])?.parse().ok()?),
+            },
         })
     }
 
@@ -67,6 +70,7 @@ impl Kind {
             Kind::I4 | Kind::U4 | Kind::F4 => 4,
             Kind::I8 | Kind::U8 | Kind::F8 => 8,
             Kind::Text(chars) => chars.checked_mul(4)?,
+            Kind::Bytes(bytes) => bytes,
         })
     }
 
@@ -80,6 +84,7 @@ impl Kind {
         match self {
             Kind::Bool => "b1".into(),
             Kind::Text(n) => format!("U{n}"),
+            Kind::Bytes(n) => format!("S{n}"),
             other => format!("{other:?}").to_lowercase(),
         }
     }
@@ -99,33 +104,19 @@ pub(crate) struct Header {
 impl Header {
     /// Parses a whole header, from the magic string to its newline.
     pub fn parse(bytes: &[u8]) -> Result<Header, NpyError> {
-        let mut depth = 0usize;
-        for b in bytes {
-            match b {
-                b'(' | b'[' | b'{' => depth += 1,
-                b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            if depth > MAX_NESTING {
-                return Err(NpyError::Header(format!("brackets nested deeper than {MAX_NESTING}")));
-            }
-        }
-        let mut rest = bytes;
-        let parsed =
-            ndarray_npy::npy::header::Header::from_reader(&mut rest).map_err(|e| NpyError::Header(e.to_string()))?;
-        let descr =
-            parsed.type_descriptor.as_string().ok_or_else(|| NpyError::Dtype(parsed.type_descriptor.to_string()))?;
+        // Behind the magic string, the version and the length.
+        let start = if bytes.get(6) == Some(&1) { 10 } else { 12 };
+        let Description { descr, fortran, shape } = literal::parse(bytes.get(start..).unwrap_or_default())?;
         let unsupported = || NpyError::Dtype(descr.clone());
-        let (order, code) = match descr.as_bytes().first() {
-            Some(b'<' | b'>' | b'=' | b'|') => (&descr[..1], &descr[1..]),
-            _ => ("=", descr.as_str()),
+        let (order, code) = match descr.strip_prefix(['<', '>', '=', '|']) {
+            Some(code) => (&descr[..1], code),
+            None => ("=", descr.as_str()),
         };
         let kind = Kind::parse(code).ok_or_else(unsupported)?;
         let too_large =
-            || NpyError::TooLarge { shape: parsed.shape.clone(), item_bytes: kind.item_bytes().unwrap_or(usize::MAX) };
+            || NpyError::TooLarge { shape: shape.clone(), item_bytes: kind.item_bytes().unwrap_or(usize::MAX) };
         let item = kind.item_bytes().ok_or_else(too_large)?;
-        let body = parsed
-            .shape
+        let body = shape
             .iter()
             .try_fold(item, |acc, &n| acc.checked_mul(n))
             .filter(|&b| b <= isize::MAX as usize)
@@ -133,8 +124,8 @@ impl Header {
         Ok(Header {
             kind,
             big_endian: order == ">" || (order == "=" && cfg!(target_endian = "big")),
-            fortran: parsed.layout.is_fortran() && parsed.shape.len() > 1,
-            shape: parsed.shape,
+            fortran: fortran && shape.len() > 1,
+            shape,
             body_bytes: body as u64,
         })
     }
@@ -199,7 +190,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_array_of_numbers() {
-        for descr in ["<c8", "|O", "<M8[ns]", "|S4", "<f16", "<U", "<Ux"] {
+        for descr in ["<c8", "|O", "<M8[ns]", "<f16", "<U", "<Ux"] {
             assert!(matches!(Header::parse(&format(descr, &[2])), Err(NpyError::Dtype(_))), "{descr}");
         }
     }

@@ -19,6 +19,7 @@
 mod array;
 mod error;
 mod header;
+mod literal;
 mod parts;
 mod reader;
 mod writer;

@@ -107,7 +107,7 @@ impl NpyReader {
         let Some(header) = header else { return Ok(None) };
         let index = self.n_arrays;
         self.n_arrays += 1;
-        if let Kind::Text(_) = header.kind {
+        if let Kind::Text(_) | Kind::Bytes(_) = header.kind {
             return Err(NpyError::StrayLabels { shape: header.shape, array: index });
         }
         self.check_available(&header, index)?;
@@ -150,20 +150,7 @@ impl NpyReader {
             return Ok(None);
         }
         if head[..n.min(6)] != b"\x93NUMPY"[..n.min(6)] {
-            let mut peek = head[..n].to_vec();
-            let mut more = [0u8; 24];
-            let m = self.source.fill(&mut more)?;
-            peek.extend(&more[..m]);
-            let text = String::from_utf8_lossy(&peek);
-            let starts = match peek.starts_with(b"PK") {
-                true => "PK, a .npz archive; save one array with numpy.save".to_string(),
-                false => text.chars().take(20).collect(),
-            };
-            let after = match array {
-                0 => String::new(),
-                n => format!(" after array {} of the stream", n - 1),
-            };
-            return Err(NpyError::NotNpy { starts, after });
+            return Err(self.no_array(&head[..n])?);
         }
         if n < 8 {
             return Err(truncated(n, 8));
@@ -196,6 +183,29 @@ impl NpyReader {
         Header::parse(&bytes).map(Some)
     }
 
+    /// What stands where an array should, of which the first bytes have been read.
+    fn no_array(&mut self, head: &[u8]) -> io::Result<NpyError> {
+        let mut start = head.to_vec();
+        start.resize(foreign_formats::START_BYTES, 0);
+        let n = self.source.fill(&mut start[head.len()..])?;
+        start.truncate(head.len() + n);
+        let shown: String = String::from_utf8_lossy(&start).chars().take(20).collect();
+        let after = match self.n_arrays {
+            0 => String::new(),
+            n => format!(" after array {} of the stream", n - 1),
+        };
+        let is = match (foreign_formats::recognise(&start), foreign_formats::text(&start)) {
+            (Some(foreign), _) => foreign.to_string(),
+            (None, Some(_)) if self.n_arrays > 0 => format!("text (it starts {shown:?})"),
+            (None, Some(text)) => format!("{text} (it starts {shown:?})"),
+            _ if start.iter().all(|byte| *byte == 0) => {
+                format!("{} zero bytes or more; the copy of the file probably failed", start.len())
+            }
+            _ => format!("something else (it starts {shown:?}); expected the bytes \"\\x93NUMPY\""),
+        };
+        Ok(NpyError::NotNpy { is, after })
+    }
+
     /// Reads the labels if the next array is 1-d text; any other array stays for [`NpyReader::next_array`].
     ///
     /// Whole numbers, one per row of a matrix, are ids that were not saved as text (as are objects and byte strings):
@@ -209,7 +219,7 @@ impl NpyReader {
             Err(NpyError::Dtype(dtype)) => return Err(NpyError::LabelDtype { dtype, rows, array: index }),
             Err(other) => return Err(other),
         };
-        let Kind::Text(width) = header.kind else {
+        let (Kind::Text(width) | Kind::Bytes(width)) = header.kind else {
             let whole = !matches!(header.kind, Kind::F2 | Kind::F4 | Kind::F8);
             if whole && shape.len() == 2 && header.shape == [rows] {
                 return Err(NpyError::LabelDtype { dtype: header.kind.name(), rows, array: index });
@@ -227,9 +237,12 @@ impl NpyReader {
         let mut raw = std::mem::take(&mut self.raw);
         self.take_bytes(header.body_bytes, header.body_bytes, 0, index, &mut raw)?;
         let labels: Result<Vec<String>, NpyError> = raw
-            .chunks_exact(4 * width.max(1))
+            .chunks_exact(header.kind.item_bytes().unwrap_or(1).max(1))
             .enumerate()
-            .map(|(row, item)| decode_label(item, header.big_endian, row))
+            .map(|(row, item)| match header.kind {
+                Kind::Bytes(_) => decode_bytes(item, row),
+                _ => decode_label(item, header.big_endian, row),
+            })
             .collect();
         self.raw = raw;
         labels.map(Some)
@@ -529,7 +542,7 @@ pub(crate) fn decode_f4(bytes: &[u8], header: &Header, out: &mut Vec<f32>) {
         Kind::I1 => decode!(bytes, out, big, i8, f32::from),
         Kind::I2 => decode!(bytes, out, big, i16, f32::from),
         Kind::U2 => decode!(bytes, out, big, u16, f32::from),
-        Kind::I4 | Kind::I8 | Kind::U4 | Kind::U8 | Kind::F8 | Kind::Text(_) => {
+        Kind::I4 | Kind::I8 | Kind::U4 | Kind::U8 | Kind::F8 | Kind::Text(_) | Kind::Bytes(_) => {
             unreachable!("wide kinds are decoded as f8, text as labels")
         }
     }
@@ -583,6 +596,18 @@ fn decode_label(item: &[u8], big_endian: bool, row: usize) -> Result<String, Npy
         return Err(NpyError::Label { index: row, why: "is empty; every row needs an id" });
     }
     Ok(label)
+}
+
+/// A label of bytes, padded with zeros.
+fn decode_bytes(item: &[u8], row: usize) -> Result<String, NpyError> {
+    let wrong = |why| NpyError::Label { index: row, why };
+    let end = item.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    match std::str::from_utf8(&item[..end]) {
+        Err(_) => Err(wrong("is of bytes that are not UTF-8; save it as text: numpy.char.decode(ids, \"latin-1\")")),
+        Ok("") => Err(wrong("is empty; every row needs an id")),
+        Ok(text) if text.contains('\0') => Err(wrong("holds a NUL character")),
+        Ok(text) => Ok(text.to_owned()),
+    }
 }
 
 #[cfg(test)]

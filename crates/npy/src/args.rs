@@ -46,7 +46,7 @@ pub(crate) enum Verb {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 COLUMNS  array: name; shape: rows x columns; dtype: as on disk, with byte order; order: C or F; n_labels: ids behind it
-         (empty: none); n_stimuli: distinct ids; min, max: over finite values; n_nan: NaN values; n_constant: columns
+         (empty: none); n_stimuli: distinct ids; min, max: over finite values; n_nan: NaN or infinite values; n_constant: columns
          of one value only (2-d).
 EXAMPLE  npy info acts.npy")]
 pub(crate) struct Info {
@@ -198,8 +198,8 @@ pub(crate) struct ToCsv {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The ids are the column stimulus, stimulus_id or path, or what --id-column says. A missing number is written NaN; an
-empty cell is an error.
+The ids are the column stimulus, stimulus_id or path, or what --id-column says. A missing number is empty, n/a,
+NA or NaN in any case and becomes NaN; numbers that f8 (or --dtype) does not hold are errors.
 EXAMPLE  npy from-csv --values FFA_beta,VWFA_beta responses.csv > responses.npy")]
 pub(crate) struct FromCsv {
     /// CSV or TSV with a header line; - is stdin

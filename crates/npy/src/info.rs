@@ -95,11 +95,11 @@ impl Seen {
             }
             for (value, first) in row.iter().zip(&mut self.first) {
                 let v = value.to_f64();
-                if v.is_nan() {
-                    self.n_nan += 1;
-                } else if v.is_finite() {
+                if v.is_finite() {
                     self.min = Some(self.min.map_or(v, |m| m.min(v)));
                     self.max = Some(self.max.map_or(v, |m| m.max(v)));
+                } else {
+                    self.n_nan += 1;
                 }
                 if *first != Some(v) {
                     *first = None;

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use cli::{Cell, Job, Output, TableWriter};
 use labelled_inputs::{Names, read_arrays, read_table};
 use ndarray::Array2;
-use npy_stream::{RowWriter, Values};
+use npy_stream::{Dtype, RowWriter, Values};
 use stimulus_table::is_missing;
 
 pub(crate) fn to_csv(args: &ToCsv) -> Result<()> {
@@ -111,12 +111,28 @@ pub(crate) fn from_csv(args: &FromCsv) -> Result<()> {
         let numbers = table.numbers(column).with_context(name).map_err(|e| {
             anyhow::anyhow!("{e:#}; leave a missing number empty (or n/a), or choose columns of numbers with --values")
         })?;
+        if let Some(row) = numbers.iter().position(|v| *v != 0.0 && v.abs() <= vanishing(args.dtype)) {
+            let (value, dtype) = (numbers[row], args.dtype.name());
+            bail!(
+                "{}: row {row} of column {column:?} is {value:e}, which {dtype} makes 0; write --dtype f8",
+                args.input
+            );
+        }
         values.column_mut(c).assign(&ndarray::ArrayView1::from(&numbers));
     }
     let out = Output::binary(args.common.output.as_deref())?;
     let mut rows = RowWriter::new(out, ids.len(), columns.len(), args.dtype)?;
     rows.write_rows(values.view())?;
     rows.finish(Some(&ids))?.commit(&job)
+}
+
+/// The largest number that a dtype rounds to 0: half its smallest.
+fn vanishing(dtype: Dtype) -> f64 {
+    match dtype {
+        Dtype::F2 => 2f64.powi(-25),
+        Dtype::F4 => 2f64.powi(-150),
+        Dtype::F8 => 0.0,
+    }
 }
 
 #[cfg(test)]

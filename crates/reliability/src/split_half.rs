@@ -231,7 +231,7 @@ where
     let shown = presentations_to_split(repeats).unwrap_or(2);
     let mut halves = split_half_reliability(trials, repeats, shown, max_splits, seed)?;
     for half in &mut halves {
-        half.reliability = stepped_up(half.r, shown, n_trials);
+        half.reliability = stepped_up(half.r, shown, n_trials).reliability;
         let (root, negative) = r_max(half.reliability);
         half.r_max = root;
         half.reason = match half.reason {
@@ -244,9 +244,18 @@ where
     Ok(halves)
 }
 
+/// The correlation of halves, and what it says of averages over more trials.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stepped {
+    /// Mean correlation of the halves, as it is.
+    pub r_halves: f64,
+    /// Stepped up by [`spearman_brown`]; `NaN` outside that formula's domain.
+    pub reliability: f64,
+}
+
 /// From the correlation of halves of `shown` presentations to averages over `n_trials` (Spearman-Brown).
-pub fn stepped_up(r: f64, shown: usize, n_trials: f64) -> f64 {
-    spearman_brown(r, n_trials / (shown / 2) as f64)
+pub fn stepped_up(r: f64, shown: usize, n_trials: f64) -> Stepped {
+    Stepped { r_halves: r, reliability: spearman_brown(r, n_trials / (shown / 2) as f64) }
 }
 
 #[cfg(test)]
@@ -323,8 +332,8 @@ mod tests {
             [2.0, 7.0, 3.0]
         ];
         let voxels = split_half_reliability(trials.view(), &Repeats::by_id(&ids), 2, 1, 0).unwrap();
-        // corr({1,2,3}, {3,1,2}) = -.5: -1 / .5
-        assert!((voxels[0].reliability + 2.0).abs() < 1e-14 && voxels[0].r_max.is_nan());
+        // corr({1,2,3}, {3,1,2}) = -.5, stepped up -1 / .5: no correlation any more
+        assert!((voxels[0].r + 0.5).abs() < 1e-14 && voxels[0].reliability.is_nan() && voxels[0].r_max.is_nan());
         assert_eq!(voxels[0].reason, Some(Reason::NegativeReliability));
         assert_eq!(voxels[1].reason, Some(Reason::Constant));
         assert_eq!(voxels[2].reason, Some(Reason::NanInput));

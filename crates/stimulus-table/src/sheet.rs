@@ -57,12 +57,19 @@ impl<'a> Sheet<'a> {
             .delimiter(self.separator)
             .from_reader(self.text.as_bytes());
         let mut record = StringRecord::new();
-        let mut expected = None;
+        let (mut expected, mut n_records) = (None, 0);
         while csv.read_record(&mut record)? {
             let line = record.position().map_or(0, csv::Position::line) + self.lines_before;
+            n_records += 1;
             let n = *expected.get_or_insert(record.len());
             if record.len() < n && !is_blank(&record) || record.iter().skip(n).any(|field| !field.trim().is_empty()) {
-                return Err(TableError::Ragged { line, found: record.len(), expected: n, separator: self.name() });
+                return Err(TableError::Ragged {
+                    line,
+                    found: record.len(),
+                    expected: n,
+                    first: n_records == 2,
+                    separator: self.name(),
+                });
             }
             record.truncate(n);
             (record.len()..n).for_each(|_| record.push_field(""));

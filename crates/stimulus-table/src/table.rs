@@ -38,7 +38,7 @@ pub enum TableError {
     /// A line with more or fewer columns than the header.
     #[error(
         "line {line} has {found} fields, the header line {expected} (parted by {separator}){}",
-        if *found == expected + 1 { "; R's row names? write.table(..., row.names = FALSE)" } else { "" }
+        if *first && *found == expected + 1 { "; R's row names? write.table(..., row.names = FALSE)" } else { "" }
     )]
     Ragged {
         /// Line from 1.
@@ -47,6 +47,8 @@ pub enum TableError {
         found: usize,
         /// Those of the header.
         expected: usize,
+        /// Whether it is the first line behind the header, so that all may have as many.
+        first: bool,
         /// What parts them, in words.
         separator: &'static str,
     },

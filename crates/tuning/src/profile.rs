@@ -23,8 +23,10 @@ impl Unit {
         Unit { column, weight: 1.0, centre: 0.0, per_sd: 1.0 }
     }
 
+    /// An infinite response says as little as a NaN: it is one here, so that no median passes over it.
     fn of<T: Copy + Into<f64>>(&self, response: T) -> f64 {
-        (response.into() - self.centre) * self.per_sd
+        let response: f64 = response.into();
+        if response.is_finite() { (response - self.centre) * self.per_sd } else { f64::NAN }
     }
 }
 

@@ -50,6 +50,8 @@ pub(crate) struct Averaged {
     pub responses: Vec<f64>,
     /// `None` without repeated trials.
     pub reliability: Option<f64>,
+    /// The correlation of halves of the trials that the reliability was stepped up from; `None` also where it was given.
+    pub r_halves: Option<f64>,
 }
 
 /// Reads both sides and joins them by id; at least three stimuli in common.
@@ -166,13 +168,12 @@ impl System {
         let (trials, repeats) = self.trials_of(stimuli);
         let average = |s: usize| mean(&repeats.rows_of(s).iter().map(|&row| trials[row]).collect::<Vec<_>>());
         let responses = (0..repeats.n_stimuli()).map(average).collect();
-        let reliability = self.given_reliability.or_else(|| {
-            let shown = presentations_to_split(&repeats)?;
+        let stepped = presentations_to_split(&repeats).filter(|_| self.given_reliability.is_none()).map(|shown| {
             let halves = Halves::of(&trials, &repeats, shown, measure);
-            let r = halves.correlation(&halves, measure.how);
-            Some(stepped_up(r, shown, 1.0 / repeats.mean_inverse_count()))
+            stepped_up(halves.correlation(&halves, measure.how), shown, 1.0 / repeats.mean_inverse_count())
         });
-        Averaged { responses, reliability }
+        let reliability = self.given_reliability.or(stepped.map(|s| s.reliability));
+        Averaged { responses, reliability, r_halves: stepped.map(|s| s.r_halves) }
     }
 
     /// The trials of these stimuli, stimulus by stimulus, and which row is whose.

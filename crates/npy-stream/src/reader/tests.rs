@@ -264,13 +264,25 @@ fn ids_that_are_not_text_are_named() {
     write_matrix(&mut matrix, &Matrix::F4(Array2::ones((2, 1))), None).unwrap();
     let integers = raw("<i8", false, &[2], &[0; 16]);
     let objects = raw("|O", false, &[2], &[0; 16]);
-    let bytes_ids = raw("|S4", false, &[2], &[b'a'; 8]);
-    for behind in [integers, objects, bytes_ids] {
+    let times = raw("<M8[ns]", false, &[2], &[0; 16]);
+    for behind in [integers, objects, times] {
         let stream = [matrix.clone(), behind].concat();
         for mut reader in [pipe(&stream), file(&stream)] {
             let error = reader.read_all().unwrap_err();
             assert!(matches!(error, NpyError::LabelDtype { rows: 2, array: 0, .. }), "{error}");
         }
+    }
+    // Byte strings are text as long as they are UTF-8, in either byte order's spelling.
+    for (code, ids, expected) in [("|S4", "ab\0\0\u{9854}\0", ["ab", "\u{9854}"]), (">S2", "abcd", ["ab", "cd"])] {
+        let stream = [matrix.clone(), raw(code, false, &[2], ids.as_bytes())].concat();
+        for mut reader in [pipe(&stream), file(&stream)] {
+            assert_eq!(reader.read_all().unwrap()[0].labels.as_ref().unwrap(), &expected);
+        }
+    }
+    for ids in [b"ab\xff\0", b"ab\0\0", b"a\0bc"] {
+        let stream = [matrix.clone(), raw("|S2", false, &[2], ids)].concat();
+        let read = pipe(&stream).read_all();
+        assert_eq!(read.is_err(), ids != b"a\0bc", "{ids:?}");
     }
     // Another matrix, or an RDM of floats, is no set of ids.
     let mut stream = matrix.clone();

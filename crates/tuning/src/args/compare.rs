@@ -47,10 +47,10 @@ Columns:
   model, subject, compare
   n_stimuli     stimuli, joined by id
   r | rho       Pearson (r) or Spearman (rho) correlation of the two profiles
-  reliability   of the subject's profile: split halves of its trials, correlated as --compare says,
-                stepped up to all of them by Spearman-Brown; bounds r2. Empty without repeated
-                trials, unless --brain-reliability gives it
-  model_reliability
+  r_halves      of the subject's profile: split halves of its trials, correlated as --compare says
+  reliability   r_halves stepped up to all trials by Spearman-Brown; bounds r2. NaN where that would
+                fall below -1, empty without repeated trials, unless --brain-reliability gives it
+  model_r_halves, model_reliability
                 the same of the model, where it has repeated rows (another brain)
   r_norm        the correlation divided by sqrt(reliability x model_reliability); a side without
                 repeated rows is noiseless (reliability 1). Never clipped: it may exceed 1
