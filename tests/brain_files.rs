@@ -146,7 +146,7 @@ fn patterns(dir: &Path) -> Array2<f64> {
 const EXTRACT: &str = "fmri-roi extract --roi all.csv --stimuli trials.csv --assume-order";
 const CONTRAST: &str = "fmri-roi contrast --stimuli trials.csv --by kind --contrast 'faces > houses' --assume-order";
 const SEARCHLIGHT: &str =
-    "rsa searchlight --mask mask.nii --radius 1 --min-voxels 2 --stimuli trials.csv --assume-order --models model.npy";
+    "rsa searchlight --models model.npy --mask mask.nii --radius 1 --min-voxels 2 --stimuli trials.csv --assume-order";
 
 #[test]
 fn images_behind_one_another_are_one_sequence_of_volumes() {
@@ -307,7 +307,12 @@ fn cifti(old: bool, intent: i32, plain_extension_first: bool) -> Vec<u8> {
     if plain_extension_first {
         image.extensions.push((6, b"a comment of 24 bytes...".to_vec()));
     }
-    image.extensions.push((32, b"<CIFTI Version=\"2\"></CIFTI>\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec()));
+    let xml = "<CIFTI Version=\"2\"><Matrix>\
+        <MatrixIndicesMap AppliesToMatrixDimension=\"0\" IndicesMapToDataType=\"CIFTI_INDEX_TYPE_SCALARS\"/>\
+        <MatrixIndicesMap AppliesToMatrixDimension=\"1\" IndicesMapToDataType=\"CIFTI_INDEX_TYPE_BRAIN_MODELS\"/>\
+        </Matrix></CIFTI>";
+    let size = (xml.len() + 8).next_multiple_of(16) - 8;
+    image.extensions.push((32, [xml.as_bytes(), &vec![0; size - xml.len()]].concat()));
     image.bytes()
 }
 
@@ -322,9 +327,10 @@ fn cifti_and_long_axes_are_refused_by_name() {
         (cifti(true, 3007, false), ".dlabel.nii"),
         (cifti(false, 3042, false), "CIFTI"),
         // nibabel may write no intent: the extension says it.
-        (cifti(false, 0, false), "extension 32"),
-        (cifti(true, 0, true), "extension 32"),
-        (cifti(false, 0, true), "extension 32"),
+        (cifti(false, 0, false), ".dscalar.nii"),
+        (cifti(true, 0, true), ".dscalar.nii"),
+        (cifti(false, 0, true), ".dscalar.nii"),
+        (cifti(false, 3000, true), ".dscalar.nii"),
     ];
     for (bytes, named) in &cases {
         fs::write(dir.join("c.nii"), bytes).unwrap();
@@ -445,8 +451,8 @@ fn labels_are_named_by_tables_and_colour_tables() {
         ("index\tname\n1.5\tOFA\n", "1.5"),
         ("index\tname\n1\tOFA\n1\tFFA\n", "\"OFA\" and \"FFA\""),
         ("index\tname\n1\tn/a\n", "no name"),
-        ("1 255 0 0 1 1 1 \"OFA\"\n", "index"),
-        ("index\tlabel\n1\tOFA\n", "no column \"name\""),
+        ("1 255 0 0 1 1 1 \"OFA\"\n", "colour table"),
+        ("index\tlabel\n1\tOFA\n", "the columns are index, label"),
     ];
     for (text, said) in wrong {
         fs::write(dir.join("wrong.tsv"), text).unwrap();
@@ -699,7 +705,13 @@ fn missing_places_and_patterns_are_missing() {
     let betas = patterns(dir);
     volumes(9, |row, voxel| betas[(row, voxel)]).save(&dir.join("betas.nii"));
     // Voxel 7 is (1, 0, 1), at 8, -20, 34 mm.
-    for cells in ["n/a,n/a,n/a,n/a,n/a,n/a", "NaN,NA,,N/A,nan,na", "1,0,1,n/a,n/a,n/a", "1,0,1,8,-20,34"] {
+    for cells in [
+        "n/a,n/a,n/a,n/a,n/a,n/a",
+        "NaN,NA,,N/A,nan,na",
+        "1,0,1,n/a,n/a,n/a",
+        "1,0,1,8,-20,34",
+        "1.0,0.0,1.0,8.0,-20.0,34.0",
+    ] {
         fs::write(dir.join("r.tsv"), format!("roi,voxel,i,j,k,x,y,z\nFFA,7,{cells}\nFFA,8,1,1,0,8,-17,30\n")).unwrap();
         assert_eq!(matrix(&run(dir, "fmri-roi extract betas.nii --roi r.tsv").ok()).0.ncols(), 2, "{cells}");
     }
@@ -723,4 +735,90 @@ fn missing_places_and_patterns_are_missing() {
         })
         .collect();
     assert!(outputs.iter().all(|out| *out == outputs[0]));
+}
+
+#[test]
+fn what_is_no_image_is_named_with_its_converter() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    patterns(dir);
+    let padded = |start: &[u8], n: usize| [start, &vec![0; n]].concat();
+    let mgh: Vec<u8> =
+        padded(&[1, 4, 5, 3, 12, 3, 0].iter().flat_map(|n: &i32| n.to_be_bytes()).collect::<Vec<_>>(), 3000);
+    let mut analyze = vec![0u8; 348];
+    analyze[..4].copy_from_slice(&348i32.to_le_bytes());
+    analyze[40..50].copy_from_slice(&[4, 0, 2, 0, 3, 0, 2, 0, 9, 0]);
+    let mut dicom = vec![0u8; 400];
+    dicom[128..132].copy_from_slice(b"DICM");
+    let npy = |descr: &str, shape: &str| -> Vec<u8> {
+        let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+        while (header.len() + 11) % 64 != 0 {
+            header.push(' ');
+        }
+        header.push('\n');
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((header.len() as u16).to_le_bytes());
+        bytes.extend(header.as_bytes());
+        bytes.extend([0; 2880]);
+        bytes
+    };
+    let gifti = b"<?xml version=\"1.0\"?>\n<!DOCTYPE GIFTI SYSTEM \"gifti.dtd\">\n<GIFTI Version=\"1.0\">".to_vec();
+    let cases: Vec<(&str, Vec<u8>, &[&str])> = vec![
+        ("x.mgh", mgh.clone(), &["FreeSurfer image", "mri_convert"]),
+        ("x.mgz", gz(&mgh, 0), &["FreeSurfer image", "gzip", "mri_convert"]),
+        ("x.h5", padded(b"\x89HDF\r\n\x1a\n", 600), &["HDF5", "h5py"]),
+        ("x.mat", padded(b"MATLAB 5.0 MAT-file, Platform: GLNXA64", 600), &["MATLAB", "loadmat"]),
+        ("v73.mat", padded(b"MATLAB 7.3 MAT-file, Platform: GLNXA64", 600), &["HDF5", "h5py"]),
+        ("x.hdr", analyze, &["ANALYZE 7.5", "nibabel.load"]),
+        ("x.img", vec![7; 600], &[".hdr/.img pair", "nibabel.load"]),
+        ("x.func.gii", gifti.clone(), &["GIFTI", "nibabel.load"]),
+        ("x.gii.gz", gz(&gifti, 0), &["GIFTI", "gzip"]),
+        ("x.dcm", dicom, &["DICOM", "dcm2niix"]),
+        ("four.npy", npy("<f8", "(4, 5, 3, 6)"), &["4-d .npy array [4, 5, 3, 6]", "reshape(-1, a.shape[-1]).T"]),
+        ("three.npy", npy("<f8", "(4, 5, 18)"), &["3-d .npy array [4, 5, 18]", "reshape"]),
+        ("dict.npy", npy("|O", "()"), &["pickled Python objects", "allow_pickle"]),
+        ("m.npy.gz", gz(&npy("<f8", "(1, 12)"), 0), &[".npy array compressed with gzip", "gzip -dc"]),
+        (
+            "lfs.nii.gz",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n".to_vec(),
+            &["Git LFS pointer", "git lfs pull"],
+        ),
+        ("annex.nii.gz", b"/annex/objects/MD5E-s100--00.nii.gz\n".to_vec(), &["git-annex pointer", "annex get"]),
+        ("html.nii.gz", b"<!DOCTYPE html>\n<html><head><title>Log in</title>".to_vec(), &["HTML", "download"]),
+        ("html2.nii.gz", gz(b"<!DOCTYPE html>\n<html><head><title>Log in</title>", 0), &["HTML", "gzip"]),
+        ("text.nii", b"subject,path\n01,sub-01.nii\n".to_vec(), &["text"]),
+        ("text.nii.gz", gz(b"subject,path\n01,sub-01.nii\n", 0), &["text", "gzip"]),
+        ("x.npz", padded(b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0arr_0.npy", 600), &[".npz", "numpy.load"]),
+        ("x.nii.bz2", padded(b"BZh91AY&SY", 600), &["bzip2", "bzip2 -dc"]),
+        ("x.nii.zst", padded(b"\x28\xb5\x2f\xfd", 600), &["zstd", "zstd -dc"]),
+        ("x.nrrd", padded(b"NRRD0004\ntype: float\n", 600), &["NRRD"]),
+        ("x.mha", padded(b"ObjectType = Image\nNDims = 3\n", 600), &["MetaImage"]),
+        ("x+orig.HEAD", b"\ntype  = string-attribute\nname  = TYPESTRING\n".to_vec(), &["AFNI", "3dAFNItoNIFTI"]),
+        ("x+orig.BRIK", vec![7; 600], &["AFNI", "3dAFNItoNIFTI"]),
+    ];
+    for (name, bytes, parts) in &cases {
+        fs::write(dir.join(name), bytes).unwrap();
+        for line in [
+            "fmri-roi extract --roi all.csv FILE",
+            "fmri-roi contrast --one-sample FILE",
+            "fmri-roi define --stat FILE",
+            "fmri-roi define --stat mask.nii --parcels FILE",
+            "rsa searchlight mask.nii --mask FILE --radius 2 --models model.npy",
+            "rsa searchlight FILE --mask mask.nii --radius 2 --models model.npy",
+        ] {
+            let said = run(dir, &line.replace("FILE", name)).fails(1, &[&[*name], *parts].concat());
+            // Neither damaged nor of a kind that is not supported.
+            assert!(
+                !said.contains("damaged") && !said.contains("not supported") && !said.contains("cut off"),
+                "{said}"
+            );
+        }
+        // A pipe has no name, and all else is told by content.
+        if !name.ends_with("img") && !name.ends_with("BRIK") {
+            pipe(dir, "fmri-roi extract --roi all.csv", bytes).fails(1, parts);
+        }
+    }
+    // What nothing recognises is said to be so.
+    fs::write(dir.join("odd.nii"), [7u8; 600]).unwrap();
+    run(dir, "fmri-roi extract --roi all.csv odd.nii").fails(1, &["odd.nii", "not a .npy array"]);
 }

@@ -7,11 +7,11 @@ use cli::{Input, Job, Output};
 use labelled_inputs::read_table;
 use ndarray::ArrayView2;
 use npy_stream::{Block, Dtype, Float, NpyError, RowWriter, Values};
-use stimulus_table::{Table, is_missing};
+use stimulus_table::{Table, is_missing, number};
 
 use crate::args::ExtractArgs;
 use crate::define::choose;
-use crate::region::{NoParcel, VoxelSet, parcels};
+use crate::region::{VoxelSet, parcels};
 use nifti_volume::geometry::{AFFINE_TOLERANCE_MM, Geometry};
 use voxel_inputs::{
     Numbers, Source, Streams, Volumes, labels_in, open, open_all, read_label_names, require_n_voxels, require_same_grid,
@@ -124,10 +124,8 @@ fn read_regions(job: &Job, args: &ExtractArgs) -> Result<Regions> {
         mask => {
             let mask = labels_in(job, &args.roi, mask)?;
             let names = args.labels.as_ref().map(|table| read_label_names(job, table)).transpose()?;
-            let sets = match parcels(&mask.labels, names.as_deref()) {
-                Err(NoParcel { .. }) => Vec::new(),
-                Ok(sets) => sets,
-            };
+            // No parcel is an empty region here.
+            let sets = parcels(&mask.labels, names.as_deref()).unwrap_or_default();
             (sets, mask.geometry.map_or(Grid::Unknown, Grid::Mask))
         }
     };
@@ -171,24 +169,23 @@ fn regions_of_table(table: &Table) -> Result<(Vec<VoxelSet>, Grid)> {
         if cells.iter().any(|column| is_missing(&column[row])) {
             continue;
         }
-        let number = |column: usize| -> Result<f64> {
-            let cell = cells[column][row].trim();
-            cell.parse()
+        let read = |column: usize, expected: &str, good: fn(f64) -> bool| -> Result<f64> {
+            let cell = &cells[column][row];
+            number(cell)
                 .ok()
-                .filter(|number: &f64| number.is_finite())
-                .with_context(|| format!("row {row} of column {:?} is {cell:?}; expected a number", places[column]))
+                .filter(|number| good(*number))
+                .with_context(|| format!("row {row} of column {:?} is {cell:?}; expected {expected}", places[column]))
         };
+        let millimetres = |column: usize| read(column, "a number", f64::is_finite);
+        // 3.0 is how a column of whole numbers with gaps is often written.
         let index = |column: usize| -> Result<usize> {
-            let cell = cells[column][row].trim();
-            cell.parse().ok().with_context(|| {
-                format!("row {row} of column {:?} is {cell:?}; expected a whole number from 0", places[column])
-            })
+            Ok(read(column, "a whole number from 0", |n| n >= 0.0 && n.fract() == 0.0)? as usize)
         };
         rows.push(Placed {
             row,
             voxel,
             place: [index(0)?, index(1)?, index(2)?],
-            millimetres: [number(3)?, number(4)?, number(5)?],
+            millimetres: [millimetres(3)?, millimetres(4)?, millimetres(5)?],
         });
     }
     Ok((sets, if rows.is_empty() { Grid::Unknown } else { Grid::Rows(rows) }))

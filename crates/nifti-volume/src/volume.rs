@@ -201,9 +201,21 @@ pub enum VolumeError {
     /// Sform or qform that cannot be used.
     #[error("damaged header: {0}")]
     Geometry(#[from] GeometryError),
-    /// Bytes could not be read or decompressed.
+    /// Bytes that do not decompress, or not to what their checksum says.
+    #[error("damaged: {0}")]
+    Damaged(#[source] io::Error),
+    /// Bytes could not be read.
     #[error("{0}")]
-    Io(#[from] io::Error),
+    Io(#[source] io::Error),
+}
+
+impl From<io::Error> for VolumeError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => VolumeError::Damaged(error),
+            _ => VolumeError::Io(error),
+        }
+    }
 }
 
 /// Whether f4 holds every value of an image exactly.
@@ -359,7 +371,7 @@ fn io_or_cut(header: &Header, got: u128) -> impl Fn(io::Error) -> VolumeError + 
     let wanted = header.voxel_bytes();
     move |error| match error.kind() {
         io::ErrorKind::UnexpectedEof => VolumeError::Truncated { got, wanted },
-        _ => VolumeError::Io(error),
+        _ => error.into(),
     }
 }
 

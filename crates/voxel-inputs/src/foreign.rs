@@ -92,16 +92,17 @@ fn array(start: &[u8]) -> Option<String> {
     let mut reader = NpyReader::from_pipe(Cursor::new(start.to_vec()));
     match reader.next_array() {
         Ok(Some(array)) if array.shape().len() == 3 => Some(format!(
-            "not supported: a .npy array of shape {:?}; a matrix has a row per volume and a column per voxel: numpy.save(\"x.npy\", \
+            "not a matrix or a NIfTI image but a 3-d .npy array {:?}; a matrix has a row per volume and a column per voxel: numpy.save(\"x.npy\", \
              a.reshape(1, -1)) where a is one volume, {ROWS}",
             array.shape()
         )),
         Ok(Some(array)) if array.shape().len() > 3 => Some(format!(
-            "not supported: a .npy array of shape {:?}; a matrix has a row per volume and a column per voxel: {ROWS}",
+            "not a matrix or a NIfTI image but a {}-d .npy array {:?}; a matrix has a row per volume and a column per voxel: {ROWS}",
+            array.shape().len(),
             array.shape()
         )),
         Err(NpyError::Dtype(dtype)) if dtype.ends_with('O') => Some(format!(
-            "not supported: a .npy file of pickled Python objects (dtype {dtype:?}), which only Python reads; take one array out: a = \
+            "not a matrix or a NIfTI image but pickled Python objects in a .npy file (dtype {dtype:?}), which only Python reads; take one array out: a = \
              numpy.load(\"x.npy\", allow_pickle=True).item()[\"NAME\"] (\"betasmd\" of GLMsingle); {ROWS}"
         )),
         _ => None,

@@ -124,6 +124,13 @@ pub fn read_label_names(job: &Job, input: &Input) -> Result<Vec<(u32, String)>> 
 
 fn name_table(bytes: &[u8]) -> Result<Vec<(i64, String)>> {
     let table = Table::read(bytes)?;
+    if !table.has("index") || !table.has("name") {
+        bail!(
+            "the columns are {}; names of labels are a table with the columns index and name (BIDS), or a colour table of FreeSurfer \
+             (lines of index, name, red, green, blue, alpha)",
+            table.names().join(", ")
+        );
+    }
     let names = table.column("name")?;
     let index = |(row, cell): (usize, &String)| match cell.trim().parse().ok().and_then(label_of) {
         Some(label) => Ok(label),

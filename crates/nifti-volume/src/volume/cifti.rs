@@ -6,8 +6,10 @@ const INTENTS: std::ops::RangeInclusive<i32> = 3000..=3099;
 /// Header extension that holds the XML of a CIFTI file.
 const EXTENSION: i32 = 32;
 
-/// What a CIFTI file of this intent is called (CIFTI-2 specification, 2014, "File types").
-pub(super) fn kind(intent: i32) -> String {
+/// What a CIFTI file is called (CIFTI-2 specification, 2014, "File types"): by its intent code, else (nibabel writes 3000,
+/// "unknown") by the kinds of its axes in the XML of its extension.
+pub(super) fn kind(intent: i32, extensions: &[u8]) -> String {
+    let has = |axis: &str| extensions.windows(axis.len()).any(|window| window == axis.as_bytes());
     let named = match intent {
         3001 => "dense connectivity, .dconn.nii",
         3002 => "dense series, .dtseries.nii",
@@ -20,7 +22,18 @@ pub(super) fn kind(intent: i32) -> String {
         3010 => "dense parcellated connectivity, .dpconn.nii",
         3011 => "parcellated connectivity series, .pconnseries.nii",
         3012 => "parcellated connectivity scalar, .pconnscalar.nii",
-        _ => return format!("intent code {intent}"),
+        _ => {
+            let dense = has("CIFTI_INDEX_TYPE_BRAIN_MODELS");
+            match ["SERIES", "SCALARS", "LABELS"].map(|rows| has(&format!("CIFTI_INDEX_TYPE_{rows}"))) {
+                [true, _, _] if dense => "dense series, .dtseries.nii",
+                [true, _, _] => "parcellated series, .ptseries.nii",
+                [_, true, _] if dense => "dense scalar, .dscalar.nii",
+                [_, true, _] => "parcellated scalar, .pscalar.nii",
+                [_, _, true] => "dense label, .dlabel.nii",
+                _ if dense => "dense connectivity, .dconn.nii",
+                _ => return format!("intent code {intent}"),
+            }
+        }
     };
     named.into()
 }

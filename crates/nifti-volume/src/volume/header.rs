@@ -104,6 +104,8 @@ pub(super) struct Header {
     pub(super) big_endian: bool,
     pub(super) slope: f64,
     pub(super) inter: f64,
+    /// What the numbers are, by NIfTI's list.
+    intent: i32,
     /// The lengths of all axes, where one beyond the fourth is longer than 1.
     beyond: Option<String>,
     /// Byte at which the voxels start.
@@ -158,6 +160,7 @@ impl Header {
         }
         let header = parse_header(Fields { bytes, big_endian }, size)?;
         header.check_size(source, size, length)?;
+        // CIFTI puts its matrix on axes 5 and 6, so its name comes before the complaint about them.
         header.go_to_voxels(source, size)?;
         match header.beyond {
             Some(dim) => Err(VolumeError::Axes { dim }),
@@ -191,8 +194,8 @@ impl Header {
         let cut = super::io_or_cut(self, 0);
         let mut extensions = Vec::new();
         let read = source.by_ref().take(gap.min(EXTENSION_BYTES)).read_to_end(&mut extensions);
-        if cifti::in_extensions(&extensions, self.big_endian) {
-            return Err(VolumeError::Cifti { kind: "its header extension 32 says so".into() });
+        if cifti::by_intent(self.intent) || cifti::in_extensions(&extensions, self.big_endian) {
+            return Err(VolumeError::Cifti { kind: cifti::kind(self.intent, &extensions) });
         }
         let read = read.map_err(&cut)? as u64;
         let skipped = io::copy(&mut source.by_ref().take(gap - read), &mut io::sink()).map_err(&cut)?;
@@ -261,11 +264,7 @@ fn parse_header(fields: Fields<'_>, n_read: usize) -> Result<Header, VolumeError
             rule: "it must be at least 1",
         })?;
     }
-    // CIFTI puts its matrix on axes 5 and 6, so its name comes before the complaint about them.
     let intent = if new { fields.i32(504) } else { i32::from(fields.i16(68)) };
-    if cifti::by_intent(intent) {
-        return Err(VolumeError::Cifti { kind: cifti::kind(intent) });
-    }
     let beyond = shape[4..].iter().any(|&n| n > 1);
     let beyond = beyond.then(|| shape[..n_dims].iter().map(usize::to_string).collect::<Vec<_>>().join("x"));
     let n_volumes = shape[3..].iter().fold(1usize, |product, &n| product.saturating_mul(n));
@@ -310,5 +309,5 @@ fn parse_header(fields: Fields<'_>, n_read: usize) -> Result<Header, VolumeError
         Geometry::from_sizes(shape, sizes.map(f64::abs))
     };
     let geometry = geometry.checked()?;
-    Ok(Header { geometry, n_volumes, stored, big_endian: fields.big_endian, slope, inter, offset, beyond })
+    Ok(Header { geometry, n_volumes, stored, big_endian: fields.big_endian, slope, inter, offset, beyond, intent })
 }
