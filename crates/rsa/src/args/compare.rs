@@ -2,6 +2,7 @@
 
 use cli::{Common, Format, Input};
 use labelled_inputs::JoinArgs;
+use labelled_rdms::Kind;
 use rdm::ModelKind;
 
 use super::{InferenceArgs, Measure, SystemArgs};
@@ -19,6 +20,10 @@ pub struct CompareArgs {
     /// Similarity of two RDMs over their pairs of stimuli (kendall is tau-b), or of two matrices
     #[arg(long, value_parser = Measure::parser(), default_value = "pearson")]
     pub compare: Measure,
+    /// What the inputs hold [default: RDMs, or for a --compare of matrices patterns, which no square that is symmetric
+    /// with a zero diagonal is taken for]
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub input_is: Option<Kind>,
     /// With corr_cov or cosine_cov: covariance of the patterns over stimuli, n x n, joined by id [default: identity]
     #[arg(long, value_name = "FILE")]
     pub sigma_k: Option<Input>,

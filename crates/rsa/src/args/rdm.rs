@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use cli::{Common, Input};
 use labelled_inputs::JoinArgs;
+use labelled_rdms::Kind as InputKind;
 use npy_stream::Dtype;
 use rdm::{Distance, FoldWeights, Shrinkage, Transform};
 use std::convert::Infallible;
@@ -157,6 +158,9 @@ pub struct RdmArgs {
     /// Labelled matrices, each possibly a stream of several; - is stdin. RDMs, where there is something to do to them
     #[arg(value_name = "MATRIX", default_value = "-")]
     pub inputs: Vec<Input>,
+    /// What the inputs hold [default: a square that is symmetric with a zero diagonal is an RDM, any other is patterns]
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub input_is: Option<InputKind>,
     /// Distance between two rows [default: correlation]
     #[arg(long, value_enum)]
     pub metric: Option<Metric>,
