@@ -231,7 +231,7 @@ mod tests {
 
     use super::{Rdm, n_pairs};
 
-use crate::RdmError;
+    use crate::RdmError;
 
     fn four() -> Rdm {
         // pairs 01 02 03 12 13 23

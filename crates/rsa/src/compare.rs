@@ -128,7 +128,8 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
             let Some(i) = used.iter().position(|&s| s == place) else {
                 let both = |(a, b): &(&f64, &f64)| a.is_finite() && b.is_finite();
                 let n_pairs = brain.rdm.values().iter().zip(model.rdm.values()).filter(both).count();
-                let bounds = [Cell::from(ceiling.as_ref().map(|_| f64::NAN)), Cell::from(ceiling.as_ref().map(|_| f64::NAN))];
+                let bounds =
+                    [Cell::from(ceiling.as_ref().map(|_| f64::NAN)), Cell::from(ceiling.as_ref().map(|_| f64::NAN))];
                 row(&brain.name, n_pairs, f64::NAN, bounds, Some(Reason::Constant))?;
                 continue;
             };

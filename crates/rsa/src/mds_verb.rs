@@ -102,7 +102,12 @@ fn map(job: &Job, args: &MdsArgs, named: &NamedRdm, rdm: &Rdm) -> Result<Map> {
             named.source, best.n_iter
         ));
     }
-    Ok(Map { points: best.points, stress: best.stress, start_and_iterations: Some((best.start, best.n_iter)), reason: None })
+    Ok(Map {
+        points: best.points,
+        stress: best.stress,
+        start_and_iterations: Some((best.start, best.n_iter)),
+        reason: None,
+    })
 }
 
 /// The share of the positive eigenvalues that the dimensions hold, and how much no Euclidean map can show.

@@ -223,7 +223,10 @@ fn finished(job: &Job, args: &RdmArgs, mut made: Made, subset: Option<&Subset>) 
     for transform in &args.transform {
         let found = transform.apply(made.rdm).map_err(|e| anyhow!("{}: {e}", made.source))?;
         if found.n_negative > 0 {
-            job.warn(format!("{}: --transform {transform}: {} negative values became 0", made.source, found.n_negative));
+            job.warn(format!(
+                "{}: --transform {transform}: {} negative values became 0",
+                made.source, found.n_negative
+            ));
         }
         if let Some(value) = found.no_spread {
             job.warn(format!(

@@ -162,7 +162,8 @@ fn write(job: &Job, args: &CompareArgs, systems: &Systems, out: Output, pairwise
         bail!("{}: {} subject; a test over subjects needs at least 2", systems.names[brains[0]], brains.len());
     }
     let scores = (systems.score)(&models, &brains)?;
-    let of_brains: Vec<bool> = brains.iter().map(|&k| systems.constant[k] && scores.iter().any(|s| s.value.is_nan())).collect();
+    let of_brains: Vec<bool> =
+        brains.iter().map(|&k| systems.constant[k] && scores.iter().any(|s| s.value.is_nan())).collect();
     let used = subjects_in_use(job, &of_brains);
     let by_subject: Vec<Vec<f64>> =
         scores.rows().into_iter().map(|r| used.iter().map(|&s| r[s].value).collect()).collect();

@@ -62,7 +62,8 @@ pub fn is_constant(values: &[f64]) -> bool {
     let Some(&first) = values.first() else { return true };
     // Most sets are told by their second value: no set in any precision is constant where two are so far apart.
     let coarse = EQUAL_ULPS * f64::from(f32::EPSILON);
-    let near = |v: f64| (v - first).abs() <= coarse * v.abs().max(first.abs()) || (v.abs() <= coarse && first.abs() <= coarse);
+    let near =
+        |v: f64| (v - first).abs() <= coarse * v.abs().max(first.abs()) || (v.abs() <= coarse && first.abs() <= coarse);
     if !values.iter().all(|v| v.is_finite() && near(*v)) {
         return false;
     }

@@ -228,6 +228,9 @@ A row that is constant (correlation, spearman), all zeros (cosine) or holds a Na
 its pairs are NaN, and one line on stderr counts them. An id that occurs twice is refused unless
 --by, --cv or --exclude-same says what the presentations are: average them first with `npy average`.
 
+--transform minmax and geotopological of an RDM with nothing to stretch make all its pairs NaN, with
+a line on stderr; the others of the stream go on.
+
 Sums over units (sqeuclidean, cityblock, sqmahalanobis, crossnobis, poisson, poisson_cv) grow with
 the number of units; --per-channel divides by it. --noise whitens for any metric but the poissons.
 crossnobis, fold by fold: the mean over pairs of folds f, g of (a_f - b_f)' S^-1 (a_g - b_g).
