@@ -326,7 +326,7 @@ fn what_is_no_rdm_is_refused_with_the_reason() {
 }
 
 #[test]
-fn constant_rdms_have_no_score_and_no_ceiling() {
+fn constant_rdms_have_no_score_and_do_not_stop_the_ceiling_of_others() {
     let dir = tempdir().unwrap();
     let path = dir.path();
     let labels = names("a b c d");
@@ -338,10 +338,18 @@ fn constant_rdms_have_no_score_and_no_ceiling() {
     assert_eq!(flat[..3], [("NaN", "constant"); 3]);
     assert_eq!(flat[3].1, "");
     assert_eq!(table[1]["subject"], "s2");
-    // a tie is worth nothing to tau-a, by definition
-    let tau = rows(&run(path, "rsa compare flat.npy --brain b1.npy --compare tau-a").text());
-    assert_eq!(tau[0]["tau"], "0");
-    run(path, "rsa compare b1.npy --brain b2.npy flat.npy --ceiling").fails(1, &["flat.npy", "constant", "6 pairs"]);
+    for how in ["tau-a", "rho-a"] {
+        let line = format!("rsa compare flat.npy --brain b1.npy --compare {how}");
+        let found = rows(&run(path, &line).text());
+        let column = if how == "tau-a" { "tau" } else { "rho" };
+        assert_eq!((found[0][column].as_str(), found[0]["reason"].as_str()), ("NaN", "constant"));
+    }
+    let ceiling = run(path, "rsa compare b1.npy --brain b2.npy flat.npy --ceiling");
+    assert!(ceiling.stderr.contains("flat.npy: all 6 distances are 0.5 (constant)"), "{}", ceiling.stderr);
+    let table = rows(&ceiling.text());
+    assert_eq!((table[1]["r"].as_str(), table[1]["reason"].as_str()), ("NaN", "constant"));
+    assert_eq!(table[2]["r"], table[0]["r"], "the mean is over the other subject");
+    assert_eq!((table[2]["lower"].as_str(), table[2]["upper"].as_str()), ("NaN", "NaN"), "one subject has no ceiling");
 }
 
 #[test]

@@ -241,6 +241,7 @@ const RDM_NOTES: &str = "\
 One row: compare, n_subjects, n_stimuli, n_pairs (that are not NaN in any subject), lower, upper.
   lower   mean over subjects of the comparison with the pool of the others: bounds r
   upper   mean over subjects of the comparison with the pool of all: bounds r
+  reason  constant: fewer than 2 subjects are left; constant RDMs are in no pool, and named on stderr
 Nili et al. (2014). RDMs are pooled as the comparison needs: z-scored for pearson, divided by their
 root mean square for cosine, ranked for the others; then averaged. `rsa compare --ceiling` gives the
 same numbers beside the scores of models.

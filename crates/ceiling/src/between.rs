@@ -1,6 +1,6 @@
 //! `ceiling between`: how well people predict each other.
 
-use crate::rdm_bounds::name_subject;
+use crate::rdm_bounds::say_left_out;
 use crate::trials::{Trials, reliability_of};
 use crate::voxel::{count_reasons, whole};
 use crate::{BetweenArgs, Stat};
@@ -15,6 +15,7 @@ use reliability::{
     Agreement, Reason, Stepped, average_occurrences, between_subjects, between_subjects_by_voxel,
     presentations_to_split, r_max, reliability_of_averages,
 };
+use statistics::rounding::is_constant;
 use statistics::{Correlation, average_ranks, mean, median, pearson, variance};
 use stimulus_table::Side;
 
@@ -224,10 +225,9 @@ fn pooled_alike(job: &Job, args: &BetweenArgs, rdms: &[NamedRdm], how: Correlati
     let normalised = |rdm: &Rdm| -> Vec<f64> {
         let values: Vec<f64> = kept.iter().map(|&k| rdm.values()[k]).collect();
         match how {
+            _ if is_constant(&values) => vec![0.0; values.len()],
             Correlation::Pearson => {
                 let (centre, sd) = (mean(&values), variance(&values).sqrt());
-                // Constant RDMs stay as they are, and are reported as constant.
-                let sd = if sd > 0.0 { sd } else { 1.0 };
                 values.iter().map(|v| (v - centre) / sd).collect()
             }
             _ => average_ranks(&values),
@@ -261,8 +261,8 @@ fn of_rdms(job: &Job, args: &BetweenArgs, arrays: Vec<NamedArray>) -> Result<Vec
     let views: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
     let found = between_subjects(&views, how, None)?;
     let plain: Vec<Rdm> = rdms.iter().map(|r| r.rdm.clone()).collect();
-    // Says which RDM is constant, if one is: its row would be NaN and the others' pools would hold it.
-    noise_ceiling(&plain, how.into()).map_err(|error| name_subject(error, &rdms))?;
+    // A constant adds nothing to the others' pools, and its own row is NaN.
+    say_left_out(job, &noise_ceiling(&plain, how.into())?, &rdms);
     let row = |(named, found): (&NamedRdm, &Agreement)| Row {
         subject: named.name.clone(),
         n_stimuli: named.rdm.n_stimuli(),

@@ -1,10 +1,11 @@
 //! `ceiling rdm`: bounds for a model's score from the RDMs of several subjects.
 
 use crate::RdmArgs;
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use cli::{Job, Output, TableWriter};
-use labelled_rdms::{NamedRdm, check_nan, into_one_order, read_rdms};
-use rdm::{Rdm, RdmError, noise_ceiling};
+use labelled_rdms::{NamedRdm, check_nan, into_one_order, read_rdms, say_broken_ties};
+use rdm::{NoiseCeiling, Rdm, noise_ceiling};
+use statistics::Reason;
 
 pub(crate) fn run(args: &RdmArgs) -> Result<()> {
     let job = Job::start("ceiling", &args.common)?;
@@ -18,29 +19,34 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
         check_nan(&job, &subject.source, &subject.rdm, "; left out for all subjects", args.allow_nan)?;
     }
     let rdms: Vec<Rdm> = subjects.iter().map(|s| s.rdm.clone()).collect();
-    let bounds = noise_ceiling(&rdms, args.compare).map_err(|error| name_subject(error, &subjects))?;
+    if args.compare.ranks() {
+        say_broken_ties(&job, subjects.iter().map(|s| (s.source.as_str(), &s.rdm)), "rank comparisons");
+    }
+    let bounds = noise_ceiling(&rdms, args.compare)?;
+    say_left_out(&job, &bounds, &subjects);
 
-    let columns = ["compare", "n_subjects", "n_stimuli", "n_pairs", "lower", "upper"];
+    let columns = ["compare", "n_subjects", "n_stimuli", "n_pairs", "lower", "upper", "reason"];
     let mut table = TableWriter::new(out, args.format, &columns)?;
     table.row(&[
         args.compare.as_str().into(),
-        subjects.len().into(),
+        (subjects.len() - bounds.constant.len()).into(),
         rdms[0].n_stimuli().into(),
         bounds.n_pairs.into(),
         bounds.lower.into(),
         bounds.upper.into(),
+        bounds.lower.is_nan().then_some(Reason::Constant.as_str()).into(),
     ])?;
     table.into_inner().commit(&job)
 }
 
-/// The maths counts subjects; people know them by file.
-pub(crate) fn name_subject(error: RdmError, subjects: &[NamedRdm]) -> anyhow::Error {
-    match error {
-        RdmError::Constant { index, n_pairs } => anyhow!(
-            "{}: is constant over the {n_pairs} pairs that all {} subjects have, so it cannot be pooled; leave it out",
+/// Names the subjects that are constant, and are in no pool.
+pub(crate) fn say_left_out(job: &Job, bounds: &NoiseCeiling, subjects: &[NamedRdm]) {
+    for &index in &bounds.constant {
+        job.warn(format!(
+            "{}: is constant over the {} pairs that all {} subjects have, so it cannot be pooled; left out",
             subjects[index].source,
+            bounds.n_pairs,
             subjects.len()
-        ),
-        other => anyhow!("{other}"),
+        ));
     }
 }

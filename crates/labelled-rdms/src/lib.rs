@@ -6,12 +6,14 @@
 #![warn(missing_docs)]
 
 use anyhow::{Context, Result, anyhow, bail};
+use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use cli::{Input, Job};
 use labelled_inputs::{JoinArgs, NamedArray, Names, read_arrays, require_unique, tell_apart};
 use ndarray::ArrayView2;
 use npy_stream::{Array, Values};
 use rdm::{Comparison, Rdm, RdmError};
+use statistics::rounding::broken_ties;
 use stimulus_table::Side;
 
 /// An RDM with its name.
@@ -39,17 +41,36 @@ pub fn read_rdms(job: &Job, inputs: &[Input], names: &[String]) -> Result<Vec<Na
     arrays.into_iter().map(from_array).collect()
 }
 
-/// Whether an array is an RDM: 1-d, or square and symmetric with a zero diagonal and more than one row, which no
-/// responses are.
+/// What an input holds, where its shape alone would have to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Rows are stimuli, columns are units, be it square, symmetric and 0 on the diagonal
+    Patterns,
+    /// Dissimilarities of all pairs of stimuli
+    Rdm,
+}
+
+impl Kind {
+    /// Whether the array is an RDM: as was declared, or as [`is_rdm`] takes it.
+    pub fn is_rdm(declared: Option<Kind>, array: &Array) -> bool {
+        match declared {
+            Some(kind) => kind == Kind::Rdm,
+            None => is_rdm(array),
+        }
+    }
+}
+
+/// Whether an array is taken for an RDM: 1-d, or square and symmetric with a zero diagonal (as [`Rdm::from_square`] has
+/// it, f4 rounding and all) and more than one row, which hardly any responses are.
 pub fn is_rdm(array: &Array) -> bool {
-    let zero_diagonal_and_symmetric = |at: &dyn Fn(usize, usize) -> f64, n: usize| {
-        (0..n).all(|i| at(i, i) == 0.0)
-            && (0..n).all(|i| (0..i).all(|j| at(i, j) == at(j, i) || (at(i, j).is_nan() && at(j, i).is_nan())))
-    };
     match (array.shape.as_slice(), &array.values) {
         ([_], _) => true,
-        (&[n, m], Values::F4(v)) if n == m && n > 1 => zero_diagonal_and_symmetric(&|i, j| f64::from(v[i * n + j]), n),
-        (&[n, m], Values::F8(v)) if n == m && n > 1 => zero_diagonal_and_symmetric(&|i, j| v[i * n + j], n),
+        (&[n, m], Values::F4(v)) if n == m => {
+            ArrayView2::from_shape((n, m), v).is_ok_and(|square| Rdm::from_square(square, None).is_ok())
+        }
+        (&[n, m], Values::F8(v)) if n == m => {
+            ArrayView2::from_shape((n, m), v).is_ok_and(|square| Rdm::from_square(square, None).is_ok())
+        }
         _ => false,
     }
 }
@@ -105,12 +126,43 @@ pub fn check_nan(job: &Job, source: &str, rdm: &Rdm, why: &str, allowed: bool) -
     if n_nan == 0 {
         return Ok(());
     }
-    let counts = format!("{source}: {n_nan} of {n_pairs} pairs have no value (NaN){why}");
+    let infinite = rdm.values().iter().any(|v| v.is_infinite());
+    let what = if infinite { "NaN or infinite" } else { "NaN" };
+    let counts = format!("{source}: {n_nan} of {n_pairs} pairs have no value ({what}){why}");
     if n_nan as f64 > LARGEST_NAN_SHARE * n_pairs as f64 && !allowed {
         bail!("{counts}; more than 10 % is refused: leave those stimuli out (`npy rows`), or say --allow-nan");
     }
     job.warn(counts);
     Ok(())
+}
+
+/// Says that an RDM is constant, and what becomes of it.
+pub fn say_constant(job: &Job, source: &str, rdm: &Rdm, consequence: &str) {
+    let finite: Vec<f64> = rdm.values().iter().copied().filter(|v| v.is_finite()).collect();
+    let Some(first) = finite.first() else { return };
+    let rounded = if finite.iter().all(|v| v == first) { "" } else { " but for rounding" };
+    job.warn(format!("{source}: all {} distances are {first}{rounded} (constant); {consequence}", finite.len()));
+}
+
+/// Says once, for all these RDMs, where distances that are equal but for rounding stand in some order that `what` takes for
+/// order in the data. Constant RDMs have a line of their own.
+pub fn say_broken_ties<'a>(job: &Job, rdms: impl IntoIterator<Item = (&'a str, &'a Rdm)>, what: &str) {
+    let mut first = None;
+    let mut n_others = 0;
+    for (source, rdm) in rdms {
+        match broken_ties(rdm.values()).filter(|_| rdm.reason().is_none()) {
+            Some(found) if first.is_none() => first = Some((source, found)),
+            Some(_) => n_others += 1,
+            None => {}
+        }
+    }
+    let Some((source, found)) = first else { return };
+    let others = if n_others == 0 { String::new() } else { format!(" (and {n_others} other RDMs have such)") };
+    job.warn(format!(
+        "{source}: {} of {} distances differ from their neighbour by rounding alone ({} different numbers, {} but for \
+         rounding){others}; {what} take that for order; make the RDM with `rsa rdm`, or round it to fewer digits",
+        found.n_close, found.n, found.n_distinct, found.n_levels
+    ));
 }
 
 /// The names of `--compare`, with the aliases of rsatoolbox.

@@ -25,6 +25,21 @@ pub struct NoiseCeiling {
     pub constant: Vec<usize>,
 }
 
+impl NoiseCeiling {
+    /// Bounds of subjects of whom too few can be pooled: all `NaN`.
+    pub fn none(n_subjects: usize) -> NoiseCeiling {
+        NoiseCeiling {
+            lower: f64::NAN,
+            upper: f64::NAN,
+            lower_by_subject: vec![f64::NAN; n_subjects],
+            upper_by_subject: vec![f64::NAN; n_subjects],
+            n_pairs: 0,
+            n_nan: 0,
+            constant: Vec::new(),
+        }
+    }
+}
+
 /// Lower and upper bound of the noise ceiling over subjects' RDMs, pooled as the comparison needs ([`crate::pool`]).
 ///
 /// Equal to rsatoolbox's `boot_noise_ceiling`. Needs at least 2 subjects, one RDM each: average the sessions of

@@ -66,8 +66,13 @@ impl Comparison {
         self.correlation().is_none()
     }
 
-    /// Whether the mean is taken off first, so that a constant RDM has no value.
-    pub(crate) fn centres(self) -> bool {
+    /// Whether only the order of the dissimilarities counts.
+    pub fn ranks(self) -> bool {
+        matches!(self, Comparison::Spearman | Comparison::Kendall | Comparison::TauA | Comparison::RhoA)
+    }
+
+    /// Whether the mean, or the middle rank, is taken off first, so that a constant RDM has no value.
+    pub fn centres(self) -> bool {
         !matches!(self, Comparison::Cosine | Comparison::CosineCov)
     }
 }

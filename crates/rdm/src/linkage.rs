@@ -1,6 +1,7 @@
 //! Hierarchical clustering of an RDM, and the order in which its dendrogram shows the stimuli.
 
 use statistics::Reason;
+use statistics::rounding::{EQUAL_ULPS, resolution};
 
 use crate::Rdm;
 
@@ -42,7 +43,7 @@ pub struct MissingPairs {
 ///
 /// Means of the same distances in another order differ in their last digit (.1 + .7 - .3 is not .5), and a sum that is
 /// equal on paper must not decide who merges first: distances that differ by no more than the rounding of the updates (a
-/// few units in the last place of f64 per merge) are tied, and ties go as SciPy's do where they are exact: the first in
+/// few units in the last place of f64 per merge) and of the stored distances are tied, and ties go as SciPy's do where they are exact: the first in
 /// the order of stimuli. So RDMs whose ties are exact give one tree in f4 and in f8. Of [`Linkage::Complete`], which
 /// computes nothing, every difference counts. All distances of a constant RDM are tied.
 ///
@@ -127,14 +128,17 @@ struct Ties {
 
 impl Ties {
     /// A cluster's distances are updated once per merge; every update rounds four times, by a unit in the last place of
-    /// the largest distance (Ward: of its square) at most.
+    /// the largest distance (Ward: of its square) at most. And the distances themselves were rounded when they were stored,
+    /// by half a unit of their own precision: means of them that are equal on paper (of .1 and .3, and .2 alone) differ by
+    /// up to a unit, and Ward's squares by four.
     fn of(rdm: &Rdm, how: Linkage) -> Ties {
         let largest = rdm.values().iter().fold(0.0, |largest: f64, v| largest.max(v.abs()));
         let per_update = 4.0 * rdm.n_stimuli() as f64 * f64::EPSILON;
+        let stored = resolution(rdm.values()) / EQUAL_ULPS;
         match how {
-            Linkage::Average => Ties { squared: false, rounding: per_update * largest },
+            Linkage::Average => Ties { squared: false, rounding: per_update * largest + stored },
             Linkage::Complete => Ties { squared: false, rounding: 0.0 },
-            Linkage::Ward => Ties { squared: true, rounding: per_update * largest * largest },
+            Linkage::Ward => Ties { squared: true, rounding: (per_update * largest + 4.0 * stored) * largest },
         }
     }
 
@@ -273,6 +277,9 @@ mod tests {
                 for unit in [0.1, 0.7, 1.1e-15, f64::from(0.1f32), 1e9 / 7.0] {
                     assert_eq!(tree(unit, how), exact, "{how:?} {trial} {unit}");
                 }
+                let single = levels.iter().map(|l| f64::from(*l as f32 * 0.1)).collect();
+                let merges = linkage(&Rdm::from_condensed(single, None).unwrap(), how).unwrap();
+                assert_eq!(merges.iter().map(|m| (m.left, m.right)).collect::<Vec<_>>(), exact, "{how:?} {trial} f4");
             }
         }
         let flat = |v: [f64; 6]| linkage(&Rdm::from_condensed(v.to_vec(), None).unwrap(), Linkage::Complete).unwrap();

@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2};
 use statistics::Reason;
 use statistics::rounding::is_constant;
 
-use crate::RdmError;
+use crate::{Comparison, RdmError};
 
 /// How far the two triangles of a square RDM may differ, relative to its largest entry: `f32` rounding of
 /// a matrix that was computed entry by entry.
@@ -150,6 +150,14 @@ impl Rdm {
         constant.then_some(Reason::Constant)
     }
 
+    /// Why it has no score in this comparison, whatever it is compared with: [`Rdm::reason`], but cosines, which take no
+    /// mean off, have one of all constants but 0.
+    pub fn reason_under(&self, how: Comparison) -> Option<Reason> {
+        self.reason().filter(|reason| {
+            *reason == Reason::NanInput || how.centres() || self.values.iter().all(|v| *v == 0.0 || !v.is_finite())
+        })
+    }
+
     /// The values, of a constant RDM all the same, so that what follows cannot take its rounding for data.
     pub(crate) fn flattened(&self) -> Vec<f64> {
         let mut values = self.values.clone();
@@ -223,7 +231,7 @@ mod tests {
 
     use super::{Rdm, n_pairs};
 
-use crate::RdmError;
+    use crate::RdmError;
 
     fn four() -> Rdm {
         // pairs 01 02 03 12 13 23

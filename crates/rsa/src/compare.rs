@@ -1,20 +1,20 @@
 //! `rsa compare`: model RDMs against brain RDMs.
 
 use crate::fitted;
-use crate::inference::{self, Inference, Scores, Scoring};
+use crate::inference::{self, Inference, Scores, Scoring, subjects_in_use};
 use crate::{CompareArgs, Measure};
 use anyhow::{Result, anyhow, bail};
 use cli::{Cell, Job, Output, TableWriter};
-use labelled_rdms::{NamedRdm, check_nan, column, into_one_order, read_rdms};
-use rdm::{
-    Compared, Comparison, ModelKind, NoiseCeiling, Rdm, RdmError, StimulusCovariance, compare_all_under,
-    noise_ceiling_under,
-};
-use statistics::{Reason, mean};
+use labelled_rdms::{Kind, NamedRdm, check_nan, column, into_one_order, read_rdms, say_broken_ties, say_constant};
+use rdm::{Compared, ModelKind, NoiseCeiling, Rdm, compare_all_under, noise_ceiling_under};
+use statistics::{Reason, mean, rounding};
 
 /// Open, read, join by id, compare, write.
 pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let Measure::Rdms(how) = args.compare else { return crate::systems::run(args) };
+    if args.input_is == Some(Kind::Patterns) {
+        bail!("--input-is patterns: --compare {how} is for RDMs; make them with `rsa rdm`, or take --compare cka");
+    }
     let mut job = Job::start("rsa", &args.common)?;
     if args.inference.pairwise.is_some() {
         job = job.with_provenance();
@@ -44,8 +44,18 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     for named in &all {
         check_nan(&job, &named.source, &named.rdm, "; left out and counted in n_pairs", args.allow_nan)?;
     }
-    let (brains, models) = all.split_at(n_brains);
-    inference::check(args, brains)?;
+    let has_no_score = |named: &NamedRdm| named.rdm.reason_under(how) == Some(Reason::Constant);
+    for named in all.iter().filter(|named| has_no_score(named)) {
+        say_constant(&job, &named.source, &named.rdm, "it has no score");
+    }
+    if how.ranks() {
+        say_broken_ties(&job, all.iter().map(|named| (named.source.as_str(), &named.rdm)), "rank comparisons");
+    }
+    let (all_brains, models) = all.split_at(n_brains);
+    inference::check(args, all_brains)?;
+    // Means, bounds, fits and draws are over the subjects that can be compared with something.
+    let used = subjects_in_use(&job, &all_brains.iter().map(has_no_score).collect::<Vec<bool>>());
+    let brains: &[NamedRdm] = &used.iter().map(|&s| all_brains[s].clone()).collect::<Vec<NamedRdm>>();
     let brain_rdms: Vec<Rdm> = brains.iter().map(|b| b.rdm.clone()).collect();
     let models = fitted::group(models, &counts);
     let model_rdms: Vec<Rdm> = models.shown.iter().map(|m| m.rdm.clone()).collect();
@@ -59,8 +69,22 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let (scores, ceiling) = match folding {
         None => {
             let scores = compare_all_under(&model_rdms, &brain_rdms, how, sigma.as_ref())?;
-            let bounds = args.ceiling.then(|| ceiling(brains, &brain_rdms, how, sigma.as_ref()));
-            (scores, bounds.transpose()?)
+            let bounds = args
+                .ceiling
+                .then(|| match brain_rdms.len() {
+                    1 => Ok(NoiseCeiling::none(1)),
+                    _ => noise_ceiling_under(&brain_rdms, how, sigma.as_ref()),
+                })
+                .transpose()
+                .map_err(|error| anyhow!("--ceiling: {error}"))?;
+            for &s in bounds.iter().flat_map(|bounds| &bounds.constant).filter(|s| !has_no_score(&brains[**s])) {
+                job.warn(format!(
+                    "{}: is constant over the pairs that all {} subjects have; it is left out of the bounds",
+                    brains[s].source,
+                    brains.len()
+                ));
+            }
+            (scores, bounds)
         }
         Some(folding) => {
             job.record("seed", folding.seed);
@@ -71,7 +95,8 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
 
     let by_subject: Vec<Vec<f64>> = scores.rows().into_iter().map(|r| r.iter().map(|s| s.value).collect()).collect();
     let means: Vec<f64> = by_subject.iter().map(|values| mean(values)).collect();
-    let known = Scores { by_subject, means, ceiling: ceiling.as_ref() };
+    let reasons = scores.rows().into_iter().map(|row| row.iter().find_map(reason)).collect();
+    let known = Scores { by_subject, means, reasons, rounding: rounding::OF_SCORES, ceiling: ceiling.as_ref() };
     let scoring = Scoring { how, sigma: sigma.as_ref(), fitted: resampling.as_ref() };
     let inference = Inference::of(&job, args, &model_rdms, &brain_rdms, scoring, &known)?;
 
@@ -99,15 +124,24 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
             cells.push(reason.map(Reason::as_str).into());
             table.row(&cells)
         };
-        for (i, (brain, score)) in brains.iter().zip(scores).enumerate() {
+        for (place, brain) in all_brains.iter().enumerate() {
+            let Some(i) = used.iter().position(|&s| s == place) else {
+                let both = |(a, b): &(&f64, &f64)| a.is_finite() && b.is_finite();
+                let n_pairs = brain.rdm.values().iter().zip(model.rdm.values()).filter(both).count();
+                let bounds =
+                    [Cell::from(ceiling.as_ref().map(|_| f64::NAN)), Cell::from(ceiling.as_ref().map(|_| f64::NAN))];
+                row(&brain.name, n_pairs, f64::NAN, bounds, Some(Reason::Constant))?;
+                continue;
+            };
+            let score = &scores[i];
             let lower = Cell::from(ceiling.as_ref().map(|c| c.lower_by_subject[i]));
             let upper = Cell::from(ceiling.as_ref().map(|c| c.upper_by_subject[i]));
             row(&brain.name, score.n_pairs, score.value, [lower, upper], reason(score))?;
         }
         // The pairs that every term of the mean rests on; equal for all unless some are NaN.
         let n_pairs = scores.iter().map(|s| s.n_pairs).min().unwrap_or(0);
-        let first_reason = scores.iter().find_map(reason);
-        row("mean", n_pairs, known.means[place], [bound(|c| c.lower), bound(|c| c.upper)], first_reason)?;
+        let why = known.reasons[place].or(inference.reason(place));
+        row("mean", n_pairs, known.means[place], [bound(|c| c.lower), bound(|c| c.upper)], why)?;
     }
     let names: Vec<&str> = models.shown.iter().map(|m| m.name.as_str()).collect();
     inference::write_pairwise(&job, args, pairwise, &inference, how.as_str(), &names, &known.means)?;
@@ -120,20 +154,4 @@ pub(crate) fn reason(score: &Compared) -> Option<Reason> {
         (true, 0) => Some(Reason::NanInput),
         (true, _) => Some(Reason::Constant),
     }
-}
-
-fn ceiling(
-    brains: &[NamedRdm],
-    rdms: &[Rdm],
-    how: Comparison,
-    sigma: Option<&StimulusCovariance>,
-) -> Result<NoiseCeiling> {
-    noise_ceiling_under(rdms, how, sigma).map_err(|error| match error {
-        RdmError::Constant { index, n_pairs } => anyhow!(
-            "{}: is constant over the {n_pairs} pairs that all {} subjects have, so no ceiling can be pooled; leave it out",
-            brains[index].source,
-            brains.len()
-        ),
-        other => anyhow!("--ceiling: {other}"),
-    })
 }

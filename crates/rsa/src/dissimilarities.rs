@@ -7,6 +7,7 @@ use labelled_inputs::{NamedArray, Names, read_arrays, read_table, tell_apart};
 use labelled_rdms::{NamedRdm, from_array};
 use npy_stream::Values;
 use rdm::Rdm;
+use statistics::rounding::resolution;
 use std::collections::{HashMap, HashSet};
 use stimulus_table::Table;
 
@@ -29,6 +30,13 @@ pub(crate) fn read(job: &Job, inputs: &[Input], names: &[String], args: &PairArg
         (columns, _) => bail!("--pairs {}: {} columns; a pair has two", columns.join(","), columns.len()),
     };
     for named in &mut rdms {
+        // 1 - r is a digit below 0 where rounding put r above 1; that is no distance that anybody measured.
+        let rounding = resolution(named.rdm.values());
+        if named.rdm.values().iter().any(|v| *v < 0.0 && -v <= rounding) {
+            let labels = named.rdm.labels().map(<[String]>::to_vec);
+            let mended = named.rdm.values().iter().map(|v| if *v < 0.0 && -v <= rounding { 0.0 } else { *v }).collect();
+            named.rdm = Rdm::from_condensed(mended, labels)?;
+        }
         let below: Vec<f64> = named.rdm.values().iter().copied().filter(|v| *v < 0.0).collect();
         if args.clip && !below.is_empty() {
             let least = below.iter().copied().fold(f64::INFINITY, f64::min);
@@ -59,9 +67,15 @@ fn distances(mut named: NamedArray) -> Result<NamedArray> {
     };
     let values: Vec<f64> = named.array.values.into_f64();
     let on_diagonal = |place: usize| square.is_some_and(|n| place.is_multiple_of(n + 1));
-    let one = |(place, v): (usize, f64)| if on_diagonal(place) { 0.0 } else { 1.0 - v };
+    let one = |(place, v): (usize, f64)| if on_diagonal(place) { 0.0 } else { distance(v) };
     named.array.values = Values::F8(values.into_iter().enumerate().map(one).collect());
     Ok(named)
+}
+
+/// 1 minus a similarity; 0 of one that only rounding put above 1.
+fn distance(similarity: f64) -> f64 {
+    let distance = 1.0 - similarity;
+    if distance < 0.0 && -distance <= resolution(&[similarity]) { 0.0 } else { distance }
 }
 
 fn read_pairs(
@@ -128,7 +142,7 @@ fn of_pairs(
         if i == j {
             continue;
         }
-        let here = if similarity { 1.0 - values[row] } else { values[row] };
+        let here = if similarity { distance(values[row]) } else { values[row] };
         if let Some((there, other)) = found.insert((i.min(j), i.max(j)), (here, row)) {
             let same = here == there
                 || (here.is_nan() && there.is_nan())

@@ -12,8 +12,8 @@ use evidence::{Evidence, Tested};
 use labelled_rdms::NamedRdm;
 use rdm::inference::{Bootstrap, FEWEST_STIMULI, Generalize, Permuted, Replicates, Spread, bootstrap, permute_stimuli};
 use rdm::{Comparison, NoiseCeiling, Rdm, StimulusCovariance, bootstrap_fitted};
-use statistics::Correction;
 use statistics::signed_rank::Tail;
+use statistics::{Correction, Reason};
 
 pub(crate) use pairwise::write as write_pairwise;
 
@@ -23,7 +23,29 @@ pub(crate) struct Scores<'a> {
     pub by_subject: Vec<Vec<f64>>,
     /// Per model its mean over subjects.
     pub means: Vec<f64>,
+    /// Why a mean is NaN.
+    pub reasons: Vec<Option<Reason>>,
+    /// What rounding may do to a score.
+    pub rounding: f64,
     pub ceiling: Option<&'a NoiseCeiling>,
+}
+
+/// The places of the subjects whose RDMs are not constant, which means, bounds and tests are over; all of them where none
+/// would be left. How many are left out is said on stderr.
+pub(crate) fn subjects_in_use(job: &Job, constant: &[bool]) -> Vec<usize> {
+    let used: Vec<usize> = (0..constant.len()).filter(|&s| !constant[s]).collect();
+    if used.is_empty() {
+        return (0..constant.len()).collect();
+    }
+    if used.len() < constant.len() {
+        job.warn(format!(
+            "{} of {} subjects are constant and have no score; means, bounds and tests are over the other {}",
+            constant.len() - used.len(),
+            constant.len(),
+            used.len()
+        ));
+    }
+    used
 }
 
 /// How the scores came about, for those of resampled data.
@@ -50,6 +72,8 @@ struct Means {
     q: Vec<f64>,
     against_ceiling: Option<(Vec<f64>, Vec<f64>)>,
     bounds: Option<[Tested; 2]>,
+    /// Why a mean is NaN.
+    reasons: Vec<Option<Reason>>,
     words: Words,
 }
 
@@ -214,7 +238,7 @@ impl Inference {
     pub fn cells(&self, model: usize) -> Vec<Cell<'static>> {
         let mut cells: Vec<Cell> = Vec::new();
         if let Some(means) = self.in_table() {
-            let Tested { se, ci, t, df, p } = means.models[model];
+            let Tested { se, ci, t, df, p, .. } = means.models[model];
             cells.extend([se.into(), ci[0].into(), ci[1].into(), t.into(), df.into(), p.into(), means.q[model].into()]);
             if self.with_ceiling {
                 let (p, q) = means.against_ceiling.as_ref().map_or((f64::NAN, f64::NAN), |(p, q)| (p[model], q[model]));
@@ -229,6 +253,11 @@ impl Inference {
             cells.extend([permuted.p[model].into(), permuted.p_max[model].into(), permuted.n[model].into()]);
         }
         cells
+    }
+
+    /// Why a model's mean has no p, where it is shown.
+    pub fn reason(&self, model: usize) -> Option<Reason> {
+        self.in_table().and_then(|means| means.models[model].reason)
     }
 
     /// As many empty cells, for the rows of subjects.
@@ -305,7 +334,7 @@ fn of_draws(
             over.as_str()
         ));
     }
-    Ok(Evidence::of_draws(replicates, alone, with_ceiling, over, n_subjects, n_stimuli, percentile))
+    Ok(Evidence::of_draws(replicates, alone, with_ceiling, over, n_subjects, n_stimuli, percentile, scores.rounding))
 }
 
 /// A NaN p of a score that is there needs its reason said.
@@ -356,6 +385,6 @@ impl Means {
             n_boot: evidence.n_boot(),
             correct: args.inference.correction(),
         };
-        Means { evidence, over, models, q, against_ceiling, bounds, words }
+        Means { evidence, over, models, q, against_ceiling, bounds, reasons: scores.reasons.clone(), words }
     }
 }

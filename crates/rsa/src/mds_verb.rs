@@ -4,9 +4,9 @@ use crate::dissimilarities::{id, read, usable};
 use crate::{MdsArgs, Method};
 use anyhow::{Result, anyhow, bail};
 use cli::{Cell, Job, Output, TableWriter};
-use labelled_rdms::NamedRdm;
+use labelled_rdms::{NamedRdm, say_broken_ties, say_constant};
 use ndarray::Array2;
-use rdm::{MdsError, Rdm, Scaling, Stopping, classical_mds, smacof_of_starts, stress_1};
+use rdm::{Comparison, MdsError, Rdm, Scaling, Stopping, classical_mds, smacof_of_starts, stress_1};
 use statistics::Reason;
 
 /// A map, and how it came about.
@@ -14,6 +14,7 @@ struct Map {
     points: Array2<f64>,
     stress: f64,
     start_and_iterations: Option<(usize, usize)>,
+    reason: Option<Reason>,
 }
 
 pub(crate) fn run(args: &MdsArgs) -> Result<()> {
@@ -49,7 +50,8 @@ pub(crate) fn run(args: &MdsArgs) -> Result<()> {
             cells.push(map.stress.into());
             cells.push(map.start_and_iterations.map(|s| s.0).into());
             cells.push(map.start_and_iterations.map(|s| s.1).into());
-            cells.push(place.map_or(Reason::NoUsablePair.as_str().into(), |_| Cell::Empty));
+            let reason = place.map_or(Some(Reason::NoUsablePair), |_| map.reason);
+            cells.push(reason.map_or(Cell::Empty, |reason| reason.as_str().into()));
             table.row(&cells)?;
         }
     }
@@ -72,6 +74,16 @@ fn map(job: &Job, args: &MdsArgs, named: &NamedRdm, rdm: &Rdm) -> Result<Map> {
         anyhow!("{}: {error}{advice}", named.source)
     };
     let n_dims = args.dims as usize;
+    // Points that are all equally far apart span n - 1 dimensions; which of them a map shows is arbitrary.
+    let all_zero = rdm.reason_under(Comparison::Cosine).is_some();
+    if rdm.reason() == Some(Reason::Constant) && (all_zero || n_dims + 1 < rdm.n_stimuli()) {
+        say_constant(job, &named.source, rdm, "no map shows it, and its places are NaN");
+        let points = Array2::from_elem((rdm.n_stimuli(), n_dims), f64::NAN);
+        return Ok(Map { points, stress: f64::NAN, start_and_iterations: None, reason: Some(Reason::Constant) });
+    }
+    if args.method == Method::Nonmetric {
+        say_broken_ties(job, [(named.source.as_str(), rdm)], "non-metric maps");
+    }
     let how = match args.method {
         Method::Metric => Scaling::Metric,
         Method::Nonmetric => Scaling::NonMetric,
@@ -79,7 +91,7 @@ fn map(job: &Job, args: &MdsArgs, named: &NamedRdm, rdm: &Rdm) -> Result<Map> {
             let classical = classical_mds(rdm, n_dims).map_err(refused)?;
             say_what_is_shown(job, named, &classical.eigenvalues, n_dims);
             let stress = stress_1(rdm, classical.points.view());
-            return Ok(Map { points: classical.points, stress, start_and_iterations: None });
+            return Ok(Map { points: classical.points, stress, start_and_iterations: None, reason: None });
         }
     };
     let stopping = Stopping { max_iter: args.max_iter as usize, eps: args.eps };
@@ -90,7 +102,12 @@ fn map(job: &Job, args: &MdsArgs, named: &NamedRdm, rdm: &Rdm) -> Result<Map> {
             named.source, best.n_iter
         ));
     }
-    Ok(Map { points: best.points, stress: best.stress, start_and_iterations: Some((best.start, best.n_iter)) })
+    Ok(Map {
+        points: best.points,
+        stress: best.stress,
+        start_and_iterations: Some((best.start, best.n_iter)),
+        reason: None,
+    })
 }
 
 /// The share of the positive eigenvalues that the dimensions hold, and how much no Euclidean map can show.

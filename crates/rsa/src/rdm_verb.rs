@@ -9,7 +9,7 @@ use crate::held::{Held, InFile};
 use anyhow::{Context, Result, anyhow, bail};
 use cli::{Input, Job, Output};
 use labelled_inputs::{NamedArray, Names, open_npy, read_matrices, read_table, require_unique};
-use labelled_rdms::{check_nan, from_array, is_rdm};
+use labelled_rdms::{Kind, check_nan, from_array};
 use measure::{Measured, Noise, describe, measure};
 use npy_stream::{Array, Dtype, Incoming, Matrix, NpyError, RowWriter, Values, write_vector};
 use plan::Plan;
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
                 0 => input.to_string(),
                 n => format!("{input} (array {n})"),
             };
-            made.push(match Given::take(next, input, &source, &plan)? {
+            made.push(match Given::take(next, input, &source, &plan, args.input_is)? {
                 Given::Rdm(made) => made,
                 Given::Patterns { held, labels } => {
                     let side = Side { name: &source, labels: labels.as_deref(), n_rows: held.n_rows() };
@@ -83,15 +83,17 @@ enum Given {
 }
 
 impl Given {
-    /// A matrix stays in its file where that can be read in pieces. A square one is read: it may be an RDM.
-    fn take(next: Incoming, input: &Input, source: &str, plan: &Plan) -> Result<Given> {
-        let square = matches!(next.shape(), &[n, m] if n == m && n > 1);
-        if let (false, Some(place)) = (square, next.parts().filter(|parts| !parts.is_fortran())) {
+    /// A matrix stays in its file where that can be read in pieces. A square one is read: it may be an RDM, unless it was
+    /// declared to be patterns.
+    fn take(next: Incoming, input: &Input, source: &str, plan: &Plan, declared: Option<Kind>) -> Result<Given> {
+        let may_be_rdm = declared == Some(Kind::Rdm) || matches!(next.shape(), &[n, m] if n == m && n > 1);
+        let may_be_rdm = may_be_rdm && declared != Some(Kind::Patterns);
+        if let (false, Some(place)) = (may_be_rdm, next.parts().filter(|parts| !parts.is_fortran())) {
             let labels = next.finish().with_context(|| input.to_string())?;
             return Ok(Given::Patterns { held: Held::InFile(place), labels });
         }
         let array = next.into_array().with_context(|| input.to_string())?;
-        if is_rdm(&array) {
+        if array.shape.len() == 1 || Kind::is_rdm(declared, &array) {
             match (array.shape.len(), plan.takes_rdms, plan.needs_patterns) {
                 (_, true, None) => return Made::given(array, source).map(Given::Rdm),
                 (_, true, Some(option)) => {
@@ -101,7 +103,7 @@ impl Given {
                 }
                 (2, false, _) => bail!(
                     "{source}: {n} x {n}, symmetric with a zero diagonal, is an RDM already; `rsa compare` takes it as it \
-                     is, and --transform, --merge or --subset change it",
+                     is, and --transform, --merge or --subset change it (--input-is patterns says that it is none)",
                     n = array.shape[0]
                 ),
                 // The error of a matrix that is none says what the shape is.
@@ -229,11 +231,21 @@ fn finished(job: &Job, args: &RdmArgs, mut made: Made, subset: Option<&Subset>) 
     }
     check_nan(job, &made.source, &made.rdm, &made.why, args.allow_nan)?;
     for transform in &args.transform {
-        let (rdm, n_negative) = transform.apply(made.rdm).map_err(|e| anyhow!("{}: {e}", made.source))?;
-        if n_negative > 0 {
-            job.warn(format!("{}: --transform {transform}: {n_negative} negative values became 0", made.source));
+        let found = transform.apply(made.rdm).map_err(|e| anyhow!("{}: {e}", made.source))?;
+        if found.n_negative > 0 {
+            job.warn(format!(
+                "{}: --transform {transform}: {} negative values became 0",
+                made.source, found.n_negative
+            ));
         }
-        made.rdm = rdm;
+        if let Some(value) = found.no_spread {
+            job.warn(format!(
+                "{}: --transform {transform}: what it stretches is {value} everywhere (constant); all {} pairs are NaN",
+                made.source,
+                found.rdm.values().len()
+            ));
+        }
+        made.rdm = found.rdm;
     }
     Ok(made)
 }

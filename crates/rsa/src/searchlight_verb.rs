@@ -5,13 +5,14 @@ use crate::betas::{Betas, read};
 use anyhow::{Context, Result, anyhow, bail};
 use cli::{Cell, Format, Job, Output, TableWriter};
 use labelled_inputs::read_matrix;
-use labelled_rdms::{LARGEST_NAN_SHARE, NamedRdm, check_nan, column, read_rdms};
+use labelled_rdms::{LARGEST_NAN_SHARE, NamedRdm, check_nan, column, read_rdms, say_broken_ties, say_constant};
 use ndarray::{Array2, ArrayView2};
 use nifti_volume::Geometry;
 use nifti_volume::sphere::{Radius, around, steps_within};
 use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
 use npy_stream::{Dtype, Matrix, RowWriter};
 use rdm::{Compared, Models, searchlight};
+use statistics::Reason;
 use std::collections::HashMap;
 use std::path::Path;
 use stimulus_table::Side;
@@ -122,6 +123,12 @@ fn joined(job: &Job, args: &SearchlightArgs, betas: Betas) -> Result<(Betas, Vec
     for (named, rows) in models.iter_mut().zip(&rows[1..]) {
         named.rdm = named.rdm.select(rows).with_context(|| named.source.clone())?;
         check_nan(job, &named.source, &named.rdm, "; left out and counted in n_pairs", args.allow_nan)?;
+        if named.rdm.reason_under(args.compare) == Some(Reason::Constant) {
+            say_constant(job, &named.source, &named.rdm, "it has no score");
+        }
+    }
+    if args.compare.ranks() {
+        say_broken_ties(job, models.iter().map(|m| (m.source.as_str(), &m.rdm)), "rank comparisons");
     }
     let ids = rows[0].iter().map(|&row| betas.ids[row].clone()).collect();
     let patterns = match betas.patterns {

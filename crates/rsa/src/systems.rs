@@ -4,14 +4,14 @@ mod all_pairs;
 mod matrices;
 mod rdms;
 
-use crate::inference::{Inference, Scores, write_pairwise};
+use crate::inference::{Inference, Scores, subjects_in_use, write_pairwise};
 use crate::{Bures, CompareArgs, Measure, Test};
 use anyhow::{Result, bail};
 use cli::{Cell, Input, Job, Output, TableWriter};
 use ndarray::Array2;
 use rayon::prelude::*;
 use rdm::{Comparison, MatrixComparison, ModelKind};
-use statistics::{Reason, mean};
+use statistics::{Reason, mean, rounding};
 
 /// What one pair of systems gave.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +36,8 @@ struct Systems {
     score: Scorer,
     /// Whether scoring many rows together is cheaper than one by one.
     together: bool,
+    /// Which have no score with anything, being constant.
+    constant: Vec<bool>,
 }
 
 impl CompareArgs {
@@ -160,9 +162,16 @@ fn write(job: &Job, args: &CompareArgs, systems: &Systems, out: Output, pairwise
         bail!("{}: {} subject; a test over subjects needs at least 2", systems.names[brains[0]], brains.len());
     }
     let scores = (systems.score)(&models, &brains)?;
-    let by_subject: Vec<Vec<f64>> = scores.rows().into_iter().map(|r| r.iter().map(|s| s.value).collect()).collect();
+    let of_brains: Vec<bool> =
+        brains.iter().map(|&k| systems.constant[k] && scores.iter().any(|s| s.value.is_nan())).collect();
+    let used = subjects_in_use(job, &of_brains);
+    let by_subject: Vec<Vec<f64>> =
+        scores.rows().into_iter().map(|r| used.iter().map(|&s| r[s].value).collect()).collect();
     let means: Vec<f64> = by_subject.iter().map(|values| mean(values)).collect();
-    let known = Scores { by_subject, means, ceiling: None };
+    let reasons: Vec<Option<Reason>> =
+        scores.rows().into_iter().map(|r| used.iter().find_map(|&s| r[s].reason)).collect();
+    let rounding = rounding::OF_SCORES * size_of_scores(args.compare, &by_subject);
+    let known = Scores { by_subject, means, reasons, rounding, ceiling: None };
     let shown = never_below_0(args.compare).is_none();
     let inference = Inference::over_subjects(job, args, &known, systems.n_stimuli, shown);
     let columns = columns(&["model", "subject"], args, &scores, inference.columns());
@@ -177,13 +186,23 @@ fn write(job: &Job, args: &CompareArgs, systems: &Systems, out: Output, pairwise
             row(&systems.names[*brain], *score, inference.empty())?;
         }
         // The pairs that every term of the mean rests on; equal for all unless some are NaN.
-        let n_pairs = scores.iter().filter_map(|s| s.n_pairs).min();
-        let reason = scores.iter().find_map(|s| s.reason);
+        let n_pairs = used.iter().filter_map(|&s| scores[s].n_pairs).min();
+        let reason = known.reasons[place].or(inference.reason(place));
         row("mean", Score { value: known.means[place], n_pairs, reason }, inference.cells(place))?;
     }
     let names: Vec<&str> = models.iter().map(|m| systems.names[*m].as_str()).collect();
     write_pairwise(job, args, pairwise, &inference, &systems.compare, &names, &known.means)?;
     table.into_inner().commit(job)
+}
+
+/// The size that rounding is measured by: 1 for what lies between -1 and 1, the largest score where RDMs keep their scale.
+fn size_of_scores(measure: Measure, scores: &[Vec<f64>]) -> f64 {
+    match measure {
+        Measure::Bures(Bures::Squared | Bures::Distance) => {
+            scores.iter().flatten().fold(0.0, |largest: f64, v| largest.max(v.abs()))
+        }
+        _ => 1.0,
+    }
 }
 
 /// The columns of a table whose rows begin with `first` and end with [`cells_of`].

@@ -48,7 +48,8 @@ pub fn estimate_test(estimate: f64, against: f64, se: f64, df: f64, tail: Tail, 
         Tail::Greater => student_t_sf(t, df),
         Tail::TwoSided => student_t_two_sided_p(t, df),
     };
-    let reason = match (se == 0.0 && estimate.is_finite(), p.is_nan()) {
+    // One value has no spread either.
+    let reason = match ((se == 0.0 || se.is_nan()) && estimate.is_finite(), p.is_nan()) {
         (true, _) => Some(Reason::Constant),
         (false, true) => Some(Reason::NanInput),
         (false, false) => None,

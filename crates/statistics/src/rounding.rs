@@ -10,7 +10,7 @@
 /// a unit at most, so that two equal ones are up to 5 units apart; SciPy's distances of one-hot, binary and repeated
 /// patterns of 10 to 10000 units are up to 2 apart. 8 leaves room for sums in another order and is still 1e-6 of the
 /// largest value in f4, 2e-15 in f8.
-const EQUAL_ULPS: f64 = 8.0;
+pub const EQUAL_ULPS: f64 = 8.0;
 
 /// What `1 - r` leaves of an `r` that is 1 is a whole number of half units in the last place of 1, up to about this many
 /// (35 over 10000 units in SciPy). Such values have no size to measure their own rounding by.
@@ -62,7 +62,8 @@ pub fn is_constant(values: &[f64]) -> bool {
     let Some(&first) = values.first() else { return true };
     // Most sets are told by their second value: no set in any precision is constant where two are so far apart.
     let coarse = EQUAL_ULPS * f64::from(f32::EPSILON);
-    let near = |v: f64| (v - first).abs() <= coarse * v.abs().max(first.abs()) || (v.abs() <= coarse && first.abs() <= coarse);
+    let near =
+        |v: f64| (v - first).abs() <= coarse * v.abs().max(first.abs()) || (v.abs() <= coarse && first.abs() <= coarse);
     if !values.iter().all(|v| v.is_finite() && near(*v)) {
         return false;
     }

@@ -122,6 +122,9 @@ mod tests {
         let turned = values.map(|v| -v);
         assert_eq!(wilcoxon_p(&turned, Tail::TwoSided, 0.0), wilcoxon_p(&values, Tail::TwoSided, 0.0));
         assert!(wilcoxon_p(&turned, Tail::Greater, 0.0) > 0.9);
-        assert!(wilcoxon_p(&[0.0, 0.0], Tail::Greater, 0.0).is_nan() && wilcoxon_p(&[f64::NAN], Tail::Greater, 0.0).is_nan());
+        assert!(
+            wilcoxon_p(&[0.0, 0.0], Tail::Greater, 0.0).is_nan()
+                && wilcoxon_p(&[f64::NAN], Tail::Greater, 0.0).is_nan()
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The rows of `tuning diverge --group`: every effect, every test of it, and what each test generalizes to.
 
 use crate::diverge::MEAN;
-use crate::group_test::{Draw, TwoGroups, bootstrap, interval, one_sample_t};
+use crate::group_test::{Draw, TwoGroups, bootstrap, interval, one_sample_t, signs as signs_of};
 use anyhow::Result;
 use cli::{Cell, Format, Output, TableWriter};
 use statistics::{Reason, mean};
@@ -154,7 +154,7 @@ pub(crate) fn effect_rows(
     let draws = bootstrap(&of_models, &of_brains, groups, n_boot, seed);
     let (all_models, all_brains): (Vec<usize>, Vec<usize>) = ((0..models.len()).collect(), (0..brains.len()).collect());
     let overall = [mean(&model_effects), mean(&brain_effects), mean(&model_effects) - mean(&brain_effects)];
-    let signs = *signs.get_or_insert(overall.map(f64::signum));
+    let signs = *signs.get_or_insert_with(|| overall.map(|effect| signs_of(&[effect])[0]));
 
     let mut effects: Vec<Effect> = Vec::new();
     // One system each, then their average where there are several.
@@ -214,16 +214,15 @@ pub(crate) fn effect_rows(
         // The effect of each system of a factor, the others averaged as the effect says.
         let t = |factor: usize, values: Vec<f64>| {
             let found = one_sample_t(&values);
-            let constant = found.t.is_nan().then_some(Reason::Constant);
             EffectRow {
                 test: "t",
                 over: FACTORS[factor].into(),
                 n: [0, 1, 2].map(|f| (f == factor).then_some(values.len())),
-                n_same_sign: Some(values.iter().filter(|v| v.signum() == signs[effect.kind]).count()),
+                n_same_sign: Some(signs_of(&values).into_iter().filter(|sign| *sign == signs[effect.kind]).count()),
                 se: found.se,
                 t: Some((found.t, found.df)),
                 p: found.p,
-                reason: row.reason.or(constant),
+                reason: row.reason.or(found.reason),
                 ..row.clone()
             }
         };

@@ -5,7 +5,10 @@
 //! brains' mean effect.
 
 use rayon::prelude::*;
-use statistics::{Draws, Moments, mean, quantile, student_t_two_sided_p};
+use statistics::mean_test::{MeanTest, mean_test};
+use statistics::rounding::{OF_SCORES, beyond};
+use statistics::signed_rank::Tail;
+use statistics::{Draws, Moments, mean, quantile};
 
 /// The stimuli of both groups, as places in the profiles.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +81,8 @@ pub(crate) fn interval(values: &[f64]) -> Interval {
         return Interval { se: f64::NAN, ci: (f64::NAN, f64::NAN), p: f64::NAN };
     }
     let moments: Moments = values.iter().copied().collect();
-    let count = |side: fn(f64) -> bool| values.iter().filter(|v| side(**v)).count() + 1;
+    let rounding = rounding(values);
+    let count = |side: fn(f64) -> bool| values.iter().filter(|v| side(beyond(**v, rounding))).count() + 1;
     let smaller = count(|v| v <= 0.0).min(count(|v| v >= 0.0));
     Interval {
         se: moments.sd(),
@@ -87,24 +91,22 @@ pub(crate) fn interval(values: &[f64]) -> Interval {
     }
 }
 
-/// Student's one-sample t of an effect over subjects or over models.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct OneSampleT {
-    pub se: f64,
-    pub t: f64,
-    pub df: f64,
-    /// Two-sided.
-    pub p: f64,
+/// What rounding may do to an effect: a difference of means of z scores, which are of size 1 (or, divided by the root of a
+/// small reliability, larger).
+fn rounding(effects: &[f64]) -> f64 {
+    OF_SCORES * effects.iter().fold(1.0, |largest: f64, v| largest.max(v.abs()))
 }
 
-/// t of the mean of `values` against 0, n - 1 degrees of freedom; `NaN` where all values are equal or one is NaN.
-pub(crate) fn one_sample_t(values: &[f64]) -> OneSampleT {
-    let moments: Moments = values.iter().copied().collect();
-    let df = values.len() as f64 - 1.0;
-    let constant = values.iter().all(|v| *v == values[0]);
-    let se = if constant { f64::NAN } else { moments.sd() / (values.len() as f64).sqrt() };
-    let t = mean(values) / se;
-    OneSampleT { se, t, df, p: student_t_two_sided_p(t, df) }
+/// Two-sided t of the mean of `effects` against 0; no p where they differ by rounding alone (four scales of one profile).
+pub(crate) fn one_sample_t(effects: &[f64]) -> MeanTest {
+    mean_test(effects, 0.0, Tail::TwoSided, rounding(effects))
+}
+
+/// -1, 0 or 1 for each effect; 0 for one that is rounding alone.
+pub(crate) fn signs(effects: &[f64]) -> Vec<f64> {
+    let rounding = rounding(effects);
+    let sign = |effect: f64| if effect == 0.0 { 0.0 } else { effect.signum() };
+    effects.iter().map(|effect| sign(beyond(*effect, rounding))).collect()
 }
 
 #[cfg(test)]
@@ -143,5 +145,9 @@ mod tests {
         let t = one_sample_t(&[1.0, 2.0, 4.0]);
         assert!((t.t - 2.6457513110645907).abs() < 1e-14 && (t.p - 0.11808289631180313).abs() < 1e-13 && t.df == 2.0);
         assert!(one_sample_t(&[0.1, 0.1]).t.is_nan() && one_sample_t(&[1.0, f64::NAN]).p.is_nan());
+        // one profile on four scales: its z scores are equal but for rounding
+        let scaled = one_sample_t(&[0.3, 0.30000000000000004, 0.29999999999999993, 0.3]);
+        assert!(scaled.p.is_nan() && scaled.reason == Some(statistics::Reason::Constant));
+        assert_eq!(signs(&[0.1 + 0.2 - 0.3, -0.5, 2.0]), [0.0, -1.0, 1.0]);
     }
 }

@@ -2,6 +2,7 @@
 
 use cli::{Common, Format, Input};
 use labelled_inputs::JoinArgs;
+use labelled_rdms::Kind;
 use rdm::ModelKind;
 
 use super::{InferenceArgs, Measure, SystemArgs};
@@ -19,6 +20,10 @@ pub struct CompareArgs {
     /// Similarity of two RDMs over their pairs of stimuli (kendall is tau-b), or of two matrices
     #[arg(long, value_parser = Measure::parser(), default_value = "pearson")]
     pub compare: Measure,
+    /// What the inputs hold [default: RDMs, or for a --compare of matrices patterns, which no square that is symmetric
+    /// with a zero diagonal is taken for]
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub input_is: Option<Kind>,
     /// With corr_cov or cosine_cov: covariance of the patterns over stimuli, n x n, joined by id [default: identity]
     #[arg(long, value_name = "FILE")]
     pub sigma_k: Option<Input>,
@@ -79,7 +84,12 @@ Columns:
               tau for kendall (tau-b) and tau-a; corr_cov gives r, cosine_cov cosine
   lower       with --ceiling (Nili et al. 2014): a subject against the pool of the others
   upper       with --ceiling: a subject against the pool of all
-  reason      why a score is NaN: constant, nan_input
+  reason      why a score is NaN: constant, nan_input; on a row `mean` with a score, why it has no p:
+              constant (the scores of its subjects are equal, or differ by rounding alone)
+A constant RDM (all distances equal, or no more than 8 units in the last place of its own precision,
+f4 or f8, apart) has no score but a cosine, tau-a and rho-a included (rsatoolbox gives these 0). As a
+subject it is left out of means, bounds and tests, with a line on stderr. Distances of another tool that
+are ties but for rounding are counted on stderr where ranks are compared. No score is above 1.
 On the rows `mean`, with --boot, --test or --pairwise:
   se, ci_lo, ci_hi   standard error and 95 % interval of the mean
   t, df, p, q        is the score above 0 (one-sided); q: p adjusted over the models by --correct
@@ -100,7 +110,7 @@ With --perm N (shuffles the stimulus labels of all models alike):
   p_perm_fwer     the same against the largest score of any model: family-wise over models
   n_perm          N, less the shuffles that give the model no score
 --pairwise FILE: model_a, model_b, compare, difference (a - b), se, ci_lo, ci_hi, t, df,
-p (two-sided), q, test, alternative, correct, generalize_to, n, n_boot.
+p (two-sided), q, test, alternative, correct, generalize_to, n, n_boot, reason (why there is no p).
 
 With --model weighted, select or interpolate the RDMs of one file are one model, fitted for
 --compare to some subjects and stimuli and scored on others (never on the same): weighted is a sum

@@ -82,7 +82,8 @@ One row per RDM and stimulus (or system):
                    0 is perfect, .05 good, .1 fair, .2 poor
   start, n_iter    SMACOF: which start won (0 is classical scaling, k is random start k) and its
                    iterations
-  reason           why a stimulus has no place: no_usable_pair (all its pairs are NaN)
+  reason           why a stimulus has no place: no_usable_pair (all its pairs are NaN), constant (all
+                   distances of the RDM are equal, which fewer than n - 1 dimensions cannot show)
 Start k is drawn from stream k of --seed. A map needs every pair: other NaN are refused. stderr says
 how much of the RDM classical scaling can show, and when SMACOF ran out of iterations.
 

@@ -47,7 +47,9 @@ One row per RDM and stimulus (or system), from left to right under the dendrogra
 leaves_list(linkage(..)) orders them:
   array, position (from 0), stimulus, row (its row in the RDM)
   reason   no_usable_pair: all pairs of the stimulus are NaN; it stands behind the others, with no
-           position. Any other NaN is refused
+           position. Any other NaN is refused. constant: all distances are equal, or equal but for
+           rounding, and the order is that of ties alone
+Means of clusters that are equal but for rounding are tied; ties go as in SciPy, where they are exact.
 With --tree one row per merge, from the lowest up, SciPy's linkage matrix:
   array, merge (from 0), left, right, height, n_stimuli
   left, right  a row of the RDM, or n + k for the cluster of merge k, n the stimuli of the RDM

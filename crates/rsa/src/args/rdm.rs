@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use cli::{Common, Input};
 use labelled_inputs::JoinArgs;
+use labelled_rdms::Kind as InputKind;
 use npy_stream::Dtype;
 use rdm::{Distance, FoldWeights, Shrinkage, Transform};
 use std::convert::Infallible;
@@ -157,6 +158,9 @@ pub struct RdmArgs {
     /// Labelled matrices, each possibly a stream of several; - is stdin. RDMs, where there is something to do to them
     #[arg(value_name = "MATRIX", default_value = "-")]
     pub inputs: Vec<Input>,
+    /// What the inputs hold [default: a square that is symmetric with a zero diagonal is an RDM, any other is patterns]
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub input_is: Option<InputKind>,
     /// Distance between two rows [default: correlation]
     #[arg(long, value_enum)]
     pub metric: Option<Metric>,
@@ -223,6 +227,9 @@ const RDM_NOTES: &str = "\
 A row that is constant (correlation, spearman), all zeros (cosine) or holds a NaN has no distances:
 its pairs are NaN, and one line on stderr counts them. An id that occurs twice is refused unless
 --by, --cv or --exclude-same says what the presentations are: average them first with `npy average`.
+
+--transform minmax and geotopological of an RDM with nothing to stretch make all its pairs NaN, with
+a line on stderr; the others of the stream go on.
 
 Sums over units (sqeuclidean, cityblock, sqmahalanobis, crossnobis, poisson, poisson_cv) grow with
 the number of units; --per-channel divides by it. --noise whitens for any metric but the poissons.

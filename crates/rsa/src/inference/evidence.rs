@@ -2,15 +2,13 @@
 
 use super::Scores;
 use rdm::inference::{Generalize, Replicates, Spread};
+use statistics::mean_test::{MeanTest, estimate_test, mean_test};
+use statistics::rounding::beyond;
 use statistics::signed_rank::{Tail, wilcoxon_p};
-use statistics::{mean, quantile, student_t_quantile, student_t_sf, student_t_two_sided_p, variance};
+use statistics::{Reason, quantile, student_t_quantile};
 
 /// The share of each tail that a 95 % interval leaves out.
 const TAIL: f64 = 0.025;
-
-/// Scores lie between -1 and 1; what differs by less than this, differs by rounding. Two models that are one but for
-/// their scale would otherwise be tested on the last digit.
-const ROUNDING: f64 = 1e-12;
 
 /// One estimate and its test.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +19,8 @@ pub(super) struct Tested {
     pub t: Option<f64>,
     pub df: Option<f64>,
     pub p: f64,
+    /// Why there is no p.
+    pub reason: Option<Reason>,
 }
 
 pub(super) enum Evidence {
@@ -28,6 +28,7 @@ pub(super) enum Evidence {
     Subjects {
         columns: Vec<Vec<f64>>,
         ranked: bool,
+        rounding: f64,
     },
     Draws(Box<Draws>),
 }
@@ -39,6 +40,7 @@ pub(super) struct Draws {
     n_models: usize,
     df: f64,
     percentile: bool,
+    rounding: f64,
 }
 
 impl Evidence {
@@ -48,9 +50,10 @@ impl Evidence {
             columns.push(ceiling.lower_by_subject.clone());
             columns.push(ceiling.upper_by_subject.clone());
         }
-        Evidence::Subjects { columns, ranked }
+        Evidence::Subjects { columns, ranked, rounding: scores.rounding }
     }
 
+    #[allow(clippy::too_many_arguments)] // the parts of one call, each used once
     pub fn of_draws(
         replicates: Replicates,
         models: Spread,
@@ -59,10 +62,11 @@ impl Evidence {
         n_subjects: usize,
         n_stimuli: usize,
         percentile: bool,
+        rounding: f64,
     ) -> Evidence {
         let n_models = replicates.tables[0].ncols() - 2;
         let df = over.n(n_subjects, n_stimuli) as f64 - 1.0;
-        Evidence::Draws(Box::new(Draws { replicates, models, with_ceiling, n_models, df, percentile }))
+        Evidence::Draws(Box::new(Draws { replicates, models, with_ceiling, n_models, df, percentile, rounding }))
     }
 
     /// The word of the column `test`.
@@ -85,17 +89,21 @@ impl Evidence {
     /// Is `estimate`, the value of `sum weight * column`, other than `fixed`?
     pub fn test(&self, terms: &[(usize, f64)], estimate: f64, fixed: f64, tail: Tail) -> Tested {
         match self {
-            Evidence::Subjects { columns, ranked } => {
+            Evidence::Subjects { columns, ranked, rounding } => {
                 let n = columns.first().map_or(0, Vec::len);
                 let values: Vec<f64> =
                     (0..n).map(|s| terms.iter().map(|(c, w)| w * columns[*c][s]).sum::<f64>()).collect();
-                let se = (variance(&values) / n as f64).sqrt();
-                let tested = by_t(mean(&values), fixed, se, n as f64 - 1.0, tail);
+                let tested = Tested::of(mean_test(&values, fixed, tail, *rounding));
                 if !ranked {
                     return tested;
                 }
-                let differences: Vec<f64> = values.iter().map(|v| beyond_rounding(v - fixed)).collect();
-                Tested { t: None, df: None, p: wilcoxon_p(&differences, tail), ..tested }
+                // Equal scores are one score, whose sign is no evidence of several subjects.
+                let p = if tested.se == 0.0 {
+                    f64::NAN
+                } else {
+                    wilcoxon_p(&values.iter().map(|v| v - fixed).collect::<Vec<f64>>(), tail, *rounding)
+                };
+                Tested { t: None, df: None, p, ..tested }
             }
             Evidence::Draws(draws) => draws.test(terms, estimate, fixed, tail),
         }
@@ -111,20 +119,13 @@ impl Evidence {
     }
 }
 
-fn beyond_rounding(difference: f64) -> f64 {
-    if difference.abs() <= ROUNDING { 0.0 } else { difference }
-}
-
-/// Without spread (one RDM given as several subjects, one model given twice) there is no t and no p.
-fn by_t(estimate: f64, fixed: f64, se: f64, df: f64, tail: Tail) -> Tested {
-    let se = beyond_rounding(se);
-    let half = student_t_quantile(TAIL, df) * se;
-    let t = if se == 0.0 { f64::NAN } else { beyond_rounding(estimate - fixed) / se };
-    let p = match tail {
-        Tail::Greater => student_t_sf(t, df),
-        Tail::TwoSided => student_t_two_sided_p(t, df),
-    };
-    Tested { se, ci: [estimate - half, estimate + half], t: Some(t), df: Some(df), p }
+impl Tested {
+    /// With the interval of t. Without spread (one RDM given as several subjects, one model given twice) there is no p.
+    fn of(test: MeanTest) -> Tested {
+        let MeanTest { estimate, se, t, df, p, reason } = test;
+        let half = student_t_quantile(TAIL, df) * se;
+        Tested { se, ci: [estimate - half, estimate + half], t: Some(t), df: Some(df), p, reason }
+    }
 }
 
 impl Draws {
@@ -132,9 +133,10 @@ impl Draws {
         let of_models = terms.iter().all(|(column, _)| *column < self.n_models);
         let spread = if of_models { Some(&self.models) } else { self.with_ceiling.as_ref() };
         let Some(spread) = spread else {
-            return Tested { se: f64::NAN, ci: [f64::NAN; 2], t: None, df: None, p: f64::NAN };
+            return Tested { se: f64::NAN, ci: [f64::NAN; 2], t: None, df: None, p: f64::NAN, reason: None };
         };
-        let tested = by_t(estimate, fixed, spread.variance(terms).sqrt(), self.df, tail);
+        let se = spread.variance(terms).sqrt();
+        let tested = Tested::of(estimate_test(estimate, fixed, se, self.df, tail, self.rounding));
         if !self.percentile {
             return tested;
         }
@@ -142,14 +144,14 @@ impl Draws {
         let values: Vec<f64> =
             spread.draws.iter().map(|&d| terms.iter().map(|(c, w)| w * table[(d, *c)]).sum::<f64>()).collect();
         let one_more = |side: usize| (1.0 + side as f64) / (1.0 + values.len() as f64);
-        let below = values.iter().filter(|v| beyond_rounding(**v - fixed) <= 0.0).count();
-        let above = values.iter().filter(|v| beyond_rounding(**v - fixed) >= 0.0).count();
+        let below = values.iter().filter(|v| beyond(**v - fixed, self.rounding) <= 0.0).count();
+        let above = values.iter().filter(|v| beyond(**v - fixed, self.rounding) >= 0.0).count();
         let p = match tail {
             _ if estimate.is_nan() => f64::NAN,
             Tail::Greater => one_more(below),
             Tail::TwoSided => (2.0 * one_more(below.min(above))).min(1.0),
         };
         let ci = [TAIL, 1.0 - TAIL].map(|q| quantile(&values, q));
-        Tested { ci, t: None, df: None, p, ..tested }
+        Tested { ci, t: None, df: None, p, reason: tested.reason.filter(|_| p.is_nan()), ..tested }
     }
 }

@@ -4,6 +4,7 @@ use super::{Inference, Tested};
 use crate::CompareArgs;
 use anyhow::Result;
 use cli::{Job, Output, TableWriter};
+use statistics::Reason;
 use statistics::signed_rank::Tail;
 
 /// Writes the table, if it was asked for. `compare` and `names` are what the table of scores says, `means` its scores.
@@ -45,6 +46,7 @@ pub(crate) fn write(
         "generalize_to",
         "n",
         "n_boot",
+        "reason",
     ];
     let mut table = TableWriter::new(out, args.format, &columns)?;
     for ((&(a, b), found), q) in pairs.iter().zip(&found).zip(q) {
@@ -62,6 +64,8 @@ pub(crate) fn write(
             q.into(),
         ];
         row.extend(tests.words.cells("two-sided"));
+        let reason = tests.reasons[a].or(tests.reasons[b]).or(found.reason);
+        row.push(reason.map(Reason::as_str).into());
         table.row(&row)?;
     }
     table.into_inner().commit(job)

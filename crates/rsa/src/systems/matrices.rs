@@ -6,7 +6,7 @@ use crate::held::{Held, InFile};
 use anyhow::{Context, Result, anyhow, bail};
 use cli::{Input, Job};
 use labelled_inputs::{Names, open_npy, tell_names_apart};
-use labelled_rdms::{LARGEST_NAN_SHARE, is_rdm};
+use labelled_rdms::{Kind, LARGEST_NAN_SHARE};
 use ndarray::Array2;
 use npy_stream::{Incoming, Matrix, NpyError};
 use rayon::prelude::*;
@@ -38,11 +38,16 @@ pub(super) fn read(job: &Job, args: &CompareArgs, how: MatrixComparison) -> Resu
     rows.iter_mut().for_each(|rows| *rows = usable.iter().map(|&k| rows[k]).collect());
 
     let names: Vec<String> = all.iter().map(|m| m.name.clone()).collect();
+    let sources: Vec<String> = all.iter().map(|m| m.source.clone()).collect();
     let progress = job.progress(all.len(), "matrices");
     let mut made = Vec::with_capacity(all.len());
     for ((matrix, rows), sweep) in all.into_iter().zip(&rows).zip(&sweeps) {
         made.push(matrix.represent(rows, how, sweep.largest)?);
         progress.advance(1);
+    }
+    let constant: Vec<bool> = made.iter().map(|m| m.reason().is_some()).collect();
+    for (source, _) in sources.iter().zip(&constant).filter(|(_, constant)| **constant) {
+        job.warn(format!("{source}: all its rows are alike (constant); it has no score"));
     }
     let score: super::Scorer = Box::new(move |rows, columns| {
         let pairs = (0..rows.len() * columns.len()).into_par_iter();
@@ -53,7 +58,7 @@ pub(super) fn read(job: &Job, args: &CompareArgs, how: MatrixComparison) -> Resu
         Ok(Array2::from_shape_vec((rows.len(), columns.len()), pairs.map(at).collect())?)
     });
     let compare = args.compare.as_str().into();
-    Ok(Systems { names, n_brains, n_stimuli: usable.len(), compare, score, together: false })
+    Ok(Systems { names, n_brains, n_stimuli: usable.len(), compare, score, together: false, constant })
 }
 
 /// All matrices of all inputs, with names that differ; what lies in a file stays there.
@@ -82,15 +87,16 @@ fn open(job: &Job, inputs: &[Input], names: &[String], args: &CompareArgs) -> Re
 
 fn take(next: Incoming, source: &str, args: &CompareArgs) -> Result<(Held, Option<Vec<String>>)> {
     let square = matches!(next.shape(), &[n, m] if n == m && n > 1);
-    if let (false, Some(place)) = (square, next.parts().filter(|parts| !parts.is_fortran())) {
+    let may_be_rdm = square && args.input_is != Some(Kind::Patterns);
+    if let (false, Some(place)) = (may_be_rdm, next.parts().filter(|parts| !parts.is_fortran())) {
         let labels = next.finish().with_context(|| source.to_string())?;
         return Ok((Held::InFile(place), labels));
     }
     let array = next.into_array().with_context(|| source.to_string())?;
-    if is_rdm(&array) {
+    if array.shape.len() == 1 || Kind::is_rdm(args.input_is, &array) {
         bail!(
             "{source}: is an RDM, and --compare {} is for matrices (rows = stimuli, columns = units); give the \
-             responses themselves, or compare RDMs (--compare pearson, bures)",
+             responses themselves (--input-is patterns where they are), or compare RDMs (--compare pearson, bures)",
             args.compare.as_str()
         );
     }

@@ -5,7 +5,7 @@ use crate::{Bures, CompareArgs, Measure};
 use anyhow::{Result, anyhow, bail};
 use cli::{Input, Job};
 use labelled_inputs::tell_names_apart;
-use labelled_rdms::{NamedRdm, check_nan, into_one_order, read_rdms};
+use labelled_rdms::{NamedRdm, check_nan, into_one_order, read_rdms, say_broken_ties, say_constant};
 use ndarray::Array2;
 use rayon::prelude::*;
 use rdm::{
@@ -42,8 +42,23 @@ pub(super) fn read(job: &Job, args: &CompareArgs) -> Result<Systems> {
         check_nan(job, &named.source, &named.rdm, why(args.compare), args.allow_nan)?;
     }
     let controls = all.split_off(n_systems);
-    if let Some(flat) = controls.iter().find(|c| is_constant(&c.rdm)) {
+    if let Some(flat) = controls.iter().find(|c| c.rdm.reason() == Some(Reason::Constant)) {
         bail!("{}: this control is constant, so it explains nothing; leave it out", flat.source);
+    }
+    let has_no_score = |rdm: &Rdm| match args.compare {
+        Measure::Rdms(how) => rdm.reason_under(how) == Some(Reason::Constant),
+        // Equal distances are a simplex; only without any is there nothing to compare.
+        _ => rdm.reason_under(Comparison::Cosine) == Some(Reason::Constant),
+    };
+    let constant: Vec<bool> = all.iter().map(|named| has_no_score(&named.rdm)).collect();
+    if args.compare != Measure::Bures(Bures::Squared) && args.compare != Measure::Bures(Bures::Distance) {
+        for (named, _) in all.iter().zip(&constant).filter(|(_, constant)| **constant) {
+            say_constant(job, &named.source, &named.rdm, "it has no score");
+        }
+    }
+    if matches!(args.compare, Measure::Rdms(how) if how.ranks()) {
+        let rdms = all.iter().chain(&controls).map(|named| (named.source.as_str(), &named.rdm));
+        say_broken_ties(job, rdms, "rank comparisons");
     }
     let n_stimuli = all[0].rdm.n_stimuli();
     let names = all.iter().map(|s| s.name.clone()).collect();
@@ -61,7 +76,7 @@ pub(super) fn read(job: &Job, args: &CompareArgs) -> Result<Systems> {
         (Measure::Bures(scale), _) => (args.compare.as_str().into(), false, bures(job, all, scale)?),
         (Measure::Matrices(_), _) => bail!("matrices are not read as RDMs"),
     };
-    Ok(Systems { names, n_brains, n_stimuli, compare, score, together })
+    Ok(Systems { names, n_brains, n_stimuli, compare, score, together, constant })
 }
 
 fn why(measure: Measure) -> &'static str {
@@ -69,12 +84,6 @@ fn why(measure: Measure) -> &'static str {
         Measure::Bures(_) => "; --compare bures needs all pairs and gives NaN",
         _ => "; left out and counted in n_pairs",
     }
-}
-
-fn is_constant(rdm: &Rdm) -> bool {
-    let mut values = rdm.values().iter().filter(|v| v.is_finite());
-    let first = values.next();
-    values.all(|v| Some(v) == first)
 }
 
 fn chosen(all: &[NamedRdm], some: &[usize]) -> Vec<Rdm> {
