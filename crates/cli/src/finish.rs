@@ -13,6 +13,7 @@ use std::process::ExitCode;
 pub fn main<A: Parser>(run: impl FnOnce(A) -> anyhow::Result<()>) -> ExitCode {
     let tool = A::command().get_name().to_string();
     last_words::prepare(&tool);
+    allow_many_files();
     let mut words = std::env::args_os().skip(1);
     if words.next().is_some_and(|word| word == "--generate") {
         let what = words.next().unwrap_or_default();
@@ -28,6 +29,19 @@ pub fn main<A: Parser>(run: impl FnOnce(A) -> anyhow::Result<()>) -> ExitCode {
             // A message that nobody can read leaves the exit code as it is: 2, of help on a terminal 0.
             let _ = usage.print();
             ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2))
+        }
+    }
+}
+
+/// As many open files as the system allows at all: the soft limit of 1024 is for programs from before 1990, and a command
+/// may be given as many matrices as there are subjects and layers.
+fn allow_many_files() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls read and write the structure they are given; where they fail, all stays as it was.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
         }
     }
 }

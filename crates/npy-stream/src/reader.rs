@@ -415,6 +415,14 @@ impl Incoming<'_> {
         self.n_values() as u128 * width * copies
     }
 
+    /// How many rows of a matrix take at most `bytes` as they are held, and at least 1: the length of a block, however wide
+    /// the rows are.
+    pub fn rows_within(&self, bytes: usize) -> usize {
+        let columns = self.header.shape.get(1).copied().unwrap_or(1);
+        let width = if self.header.kind.is_double() { 8 } else { 4 };
+        (bytes / columns.saturating_mul(width).max(1)).max(1)
+    }
+
     /// Rows and columns; an error when the array is not 2-d.
     pub fn matrix_shape(&self) -> Result<(usize, usize), NpyError> {
         match self.header.shape.as_slice() {
