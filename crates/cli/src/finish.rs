@@ -55,8 +55,10 @@ fn report(tool: &str, result: anyhow::Result<()>) -> ExitCode {
     let mut parts: Vec<String> = Vec::new();
     for cause in error.chain() {
         let text = cause.to_string().replace('\n', " ");
-        if !parts.last().is_some_and(|last| last.contains(&text)) {
-            parts.push(text);
+        match parts.last_mut() {
+            Some(last) if last.contains(&text) => {}
+            Some(last) if text.starts_with(&format!("{last}: ")) => *last = text,
+            _ => parts.push(text),
         }
     }
     let _ = writeln!(io::stderr(), "{tool}: {}", parts.join(": "));
