@@ -179,7 +179,7 @@ pub fn prepare_ahead<'a>(
 ) -> Result<()> {
     thread::scope(|scope| {
         let (sender, receiver) = sync_channel(BATCHES_AHEAD);
-        scope.spawn(move || {
+        let work = move || {
             for chunk in chunks {
                 let prepared = feed.prepare(chunk);
                 let failed = prepared.is_err();
@@ -188,7 +188,8 @@ pub fn prepare_ahead<'a>(
                     return;
                 }
             }
-        });
+        };
+        thread::Builder::new().spawn_scoped(scope, work).context("the system refuses one more thread (ulimit -u)")?;
         receiver.iter().try_for_each(|(prepared, chunk)| take(prepared?, chunk))
     })
 }

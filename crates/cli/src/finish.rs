@@ -1,7 +1,9 @@
 //! How a tool starts and stops.
 
+use crate::{last_words, standard_streams};
 use clap::Parser;
-use std::io::{self, Write};
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 /// The whole `main` of a tool: parse `A`, call `run`, report one line on failure.
@@ -10,20 +12,36 @@ use std::process::ExitCode;
 /// come from the same definition as `--help`; `--generate man FOLDER` writes a page for the tool and for each verb.
 pub fn main<A: Parser>(run: impl FnOnce(A) -> anyhow::Result<()>) -> ExitCode {
     let tool = A::command().get_name().to_string();
-    let mut words = std::env::args().skip(1);
-    if words.next().as_deref() == Some("--generate") {
+    last_words::prepare(&tool);
+    allow_many_files();
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == "--generate") {
         let what = words.next().unwrap_or_default();
-        return report(&tool, generate(A::command(), &what, words.next()));
+        return report(&tool, generate(A::command(), &what.to_string_lossy(), words.next()));
     }
     match A::try_parse() {
         Ok(args) => report(&tool, run(args)),
+        // Help and version are what was asked for; what cannot be written is an error as any other output's.
+        Err(asked) if !asked.use_stderr() && !io::stdout().is_terminal() => {
+            report(&tool, standard_streams::print(asked.render().to_string().as_bytes()))
+        }
         Err(usage) => {
-            // Help and version are what was asked for (0, stdout); anything else is a usage error (2, stderr).
-            let code = usage.exit_code();
-            match usage.print() {
-                Err(e) if e.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
-                _ => ExitCode::from(u8::try_from(code).unwrap_or(2)),
-            }
+            // A message that nobody can read leaves the exit code as it is: 2, of help on a terminal 0.
+            let _ = usage.print();
+            ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2))
+        }
+    }
+}
+
+/// As many open files as the system allows at all: the soft limit of 1024 is for programs from before 1990, and a command
+/// may be given as many matrices as there are subjects and layers.
+fn allow_many_files() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls read and write the structure they are given; where they fail, all stays as it was.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
         }
     }
 }
@@ -37,8 +55,10 @@ fn report(tool: &str, result: anyhow::Result<()>) -> ExitCode {
     let mut parts: Vec<String> = Vec::new();
     for cause in error.chain() {
         let text = cause.to_string().replace('\n', " ");
-        if !parts.last().is_some_and(|last| last.contains(&text)) {
-            parts.push(text);
+        match parts.last_mut() {
+            Some(last) if last.contains(&text) => {}
+            Some(last) if text.starts_with(&format!("{last}: ")) => *last = text,
+            _ => parts.push(text),
         }
     }
     let _ = writeln!(io::stderr(), "{tool}: {}", parts.join(": "));
@@ -53,7 +73,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-fn generate(mut command: clap::Command, what: &str, folder: Option<String>) -> anyhow::Result<()> {
+fn generate(mut command: clap::Command, what: &str, folder: Option<OsString>) -> anyhow::Result<()> {
     let name = command.get_name().to_string();
     let mut page = Vec::new();
     match what {
@@ -64,8 +84,5 @@ fn generate(mut command: clap::Command, what: &str, folder: Option<String>) -> a
         "fish" => clap_complete::generate(clap_complete::Shell::Fish, &mut command, name, &mut page),
         other => anyhow::bail!("--generate {other:?}: one of man, bash, zsh, fish"),
     }
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(&page)?;
-    stdout.flush()?;
-    Ok(())
+    if page.is_empty() { Ok(()) } else { standard_streams::print(&page) }
 }

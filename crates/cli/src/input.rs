@@ -1,6 +1,7 @@
 //! Where data come from: a file, or stdin as `-`.
 
 use std::convert::Infallible;
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
@@ -41,10 +42,17 @@ impl Input {
     }
 }
 
+/// How arguments become inputs: a file name is bytes, and need not be UTF-8.
+impl From<OsString> for Input {
+    fn from(name: OsString) -> Input {
+        if name == "-" { Input::Stdin } else { Input::File(PathBuf::from(name)) }
+    }
+}
+
 impl FromStr for Input {
     type Err = Infallible;
     fn from_str(text: &str) -> Result<Input, Infallible> {
-        Ok(if text == "-" { Input::Stdin } else { Input::File(PathBuf::from(text)) })
+        Ok(OsString::from(text).into())
     }
 }
 

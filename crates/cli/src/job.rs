@@ -1,6 +1,6 @@
 //! One run of a tool: its options, its voice, its inputs and the record of them.
 
-use crate::{Input, Opened};
+use crate::{Input, Opened, memory, standard_streams, threads};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -15,7 +15,7 @@ pub struct Common {
     /// Write here instead of stdout: whole or not at all, with a JSON sidecar (same stem) of how it was made
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Threads to compute with [default: SLURM_CPUS_PER_TASK, else all cores]
+    /// Threads to compute with, at most the cores this task may use [default: SLURM_CPUS_PER_TASK, else all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
     /// No notes and no progress on stderr; errors and warnings still come
@@ -70,15 +70,12 @@ impl Record {
 impl Job {
     /// Starts a run and sets the number of threads.
     pub fn start(tool: &'static str, common: &Common) -> Result<Job> {
-        let slurm = std::env::var("SLURM_CPUS_PER_TASK").ok().and_then(|n| n.trim().parse().ok());
-        let n_threads = match common.threads.or(slurm) {
-            Some(0) => bail!("--threads 0; at least 1"),
-            Some(n) => n,
-            None => std::thread::available_parallelism().map_or(1, usize::from),
-        };
-        // A second Job in one process (tests, benches) keeps the pool of the first.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build_global();
-        Ok(Job { tool, quiet: common.quiet, provenance: common.output.is_some(), n_threads, state: Mutex::default() })
+        let threads = threads::wanted(common.threads)?;
+        threads::start(threads.n)?;
+        let (quiet, provenance) = (common.quiet, common.output.is_some());
+        let job = Job { tool, quiet, provenance, n_threads: threads.n, state: Mutex::default() };
+        threads.note.iter().for_each(|note| job.note(note));
+        Ok(job)
     }
 
     /// Number of threads to compute with.
@@ -116,12 +113,14 @@ impl Job {
 
     /// Opens an input. Stdin is refused when it is a terminal and when it has been taken already.
     pub fn open(&self, input: &Input) -> Result<Opened> {
+        memory::opened(&input.to_string());
         let mut digest = None;
         let opened = match input {
             Input::Stdin => {
                 if std::mem::replace(&mut self.state().stdin_taken, true) {
                     bail!("stdin: asked for twice; at most one input may be -");
                 }
+                standard_streams::require_stdin()?;
                 if io::stdin().is_terminal() {
                     bail!("stdin: is a terminal; give a file, or pipe one in");
                 }

@@ -4,6 +4,7 @@
 //! - [`Job`] opens inputs (`-` is stdin, once), speaks on stderr as `tool: ...`, shows progress on a terminal, and
 //!   keeps the provenance.
 //! - [`Output`] is stdout, or a file that appears whole with its JSON sidecar or not at all.
+//! - [`require_memory`] asks before memory is taken; the [allocator](Careful) asks for all that nobody asked for.
 //! - [`TableWriter`] writes tidy CSV, TSV or JSON lines.
 //!
 //! There are no matrices and no mathematics here.
@@ -12,14 +13,19 @@
 mod finish;
 mod input;
 mod job;
+mod last_words;
+mod memory;
 mod output;
 mod shard;
 mod size;
+mod standard_streams;
 mod table;
+mod threads;
 
 pub use finish::main;
 pub use input::{Input, Opened};
 pub use job::{Common, Job, Progress};
+pub use memory::{Bytes, Careful, require_memory};
 pub use output::{Output, sidecar_of};
 pub use shard::Shard;
 pub use size::parse_bytes;

@@ -1,10 +1,11 @@
 //! Where results go: stdout, or a file that appears whole.
 
-use crate::Job;
+use crate::last_words::Unfinished;
+use crate::{Job, standard_streams};
 use anyhow::{Context, Result, bail};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Seek, SeekFrom, Write};
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
@@ -24,6 +25,8 @@ enum Sink {
     File {
         temporary: BufWriter<NamedTempFile>,
         target: PathBuf,
+        /// Removes the temporary file at ends that drop nothing.
+        unfinished: Option<Unfinished>,
     },
     /// Has a name while it is written, and stays when the program is stopped.
     Partial {
@@ -39,8 +42,8 @@ impl Output {
     /// Text on stdout, or the file. A folder that does not exist is an error now, not after the work.
     pub fn text(path: Option<&Path>) -> Result<Output> {
         let Some(target) = path.filter(|p| *p != Path::new("-")) else {
-            let stdout = File::from(io::stdout().as_fd().try_clone_to_owned().context("stdout")?);
-            return Ok(Output { sink: Some(Sink::Stream(BufWriter::with_capacity(BUFFER, stdout))) });
+            let stdout = BufWriter::with_capacity(BUFFER, standard_streams::stdout()?);
+            return Ok(Output { sink: Some(Sink::Stream(stdout)) });
         };
         if target.is_dir() {
             bail!("{}: is a folder; expected a file name", target.display());
@@ -71,8 +74,9 @@ impl Output {
         let temporary = builder
             .tempfile_in(folder)
             .with_context(|| format!("{}: cannot be written in folder {}", target.display(), folder.display()))?;
+        let unfinished = Unfinished::new(temporary.path());
         let temporary = BufWriter::with_capacity(BUFFER, temporary);
-        Ok(Output { sink: Some(Sink::File { temporary, target: target.to_path_buf() }) })
+        Ok(Output { sink: Some(Sink::File { temporary, target: target.to_path_buf(), unfinished }) })
     }
 
     /// Like [`Output::text`] for bytes no terminal should show.
@@ -97,7 +101,7 @@ impl Output {
 
     /// Where [`Output::resumable`] keeps what it has: `FILE.partial`.
     pub fn partial_of(target: &Path) -> PathBuf {
-        target.with_file_name(format!("{}.partial", file_name(target)))
+        with_ending(target, ".partial")
     }
 
     /// Writes out what is in the buffer and gives the number of bytes that a resumable file then has.
@@ -120,7 +124,9 @@ impl Output {
                 let _ = out.into_parts();
                 flushed.context("output")
             }
-            Some(Sink::File { temporary, target }) => with_sidecar(job, &target, || persist(temporary, &target)),
+            Some(Sink::File { temporary, target, unfinished }) => {
+                with_sidecar(job, &target, || persist(temporary, &target, unfinished))
+            }
             Some(Sink::Partial { mut file, partial, target }) => with_sidecar(job, &target, || {
                 let name = || target.display().to_string();
                 file.flush().with_context(name)?;
@@ -155,15 +161,16 @@ fn with_sidecar(job: &Job, target: &Path, persist_target: impl FnOnce() -> Resul
     writeln!(side, "{}", serde_json::to_string_pretty(&record)?).with_context(|| sidecar_path.display().to_string())?;
     persist_target()?;
     match side.sink.take() {
-        Some(Sink::File { temporary, target }) => persist(temporary, &target),
+        Some(Sink::File { temporary, target, unfinished }) => persist(temporary, &target, unfinished),
         _ => Ok(()),
     }
 }
 
-fn persist(temporary: BufWriter<NamedTempFile>, target: &Path) -> Result<()> {
+fn persist(temporary: BufWriter<NamedTempFile>, target: &Path, unfinished: Option<Unfinished>) -> Result<()> {
     let name = || target.display().to_string();
     let file = temporary.into_inner().map_err(io::IntoInnerError::into_error).with_context(name)?;
     file.persist(target).map_err(|e| e.error).with_context(name)?;
+    drop(unfinished);
     Ok(())
 }
 
@@ -179,9 +186,17 @@ fn stem_sidecar(target: &Path) -> PathBuf {
 
 /// `a/x.csv` has it in `a/x.csv.json` where `a/x.json` speaks of another file of the same stem.
 fn full_sidecar(target: &Path) -> PathBuf {
-    target.with_file_name(format!("{}.json", file_name(target)))
+    with_ending(target, ".json")
 }
 
+/// Byte for byte: a file name need not be UTF-8.
+fn with_ending(target: &Path, ending: &str) -> PathBuf {
+    let mut name = target.as_os_str().to_os_string();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// As a sidecar spells it.
 fn file_name(target: &Path) -> String {
     target.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
@@ -195,8 +210,19 @@ fn sidecar_to_write(target: &Path) -> PathBuf {
     let stem = stem_sidecar(target);
     // The record of another file that is still there must survive: shards are proved complete by it.
     let other = read_sidecar(&stem).and_then(|side| side["output"].as_str().map(String::from));
-    let taken = other.is_some_and(|name| name != file_name(target) && target.with_file_name(name).exists());
+    let taken = other.is_some_and(|name| name != file_name(target) && is_there(target, &name));
     if taken { full_sidecar(target) } else { stem }
+}
+
+/// Whether a file stands beside `target` that a sidecar would call `name`.
+fn is_there(target: &Path, name: &str) -> bool {
+    if !name.contains(char::REPLACEMENT_CHARACTER) {
+        return target.with_file_name(name).exists();
+    }
+    // Perhaps a name that is not UTF-8, which JSON cannot hold as it is.
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let spelled = |entry: &OsString| entry.to_string_lossy() == name;
+    std::fs::read_dir(folder).is_ok_and(|entries| entries.flatten().any(|entry| spelled(&entry.file_name())))
 }
 
 /// The record of how this file was made, wherever it stands.

@@ -88,13 +88,17 @@ impl Shard {
                 bail!("shard {}/{} is there twice; each must be there once", shard.index, shard.count);
             }
         }
-        let missing: Vec<usize> = (0..first.count).filter(|i| !place.contains_key(i)).collect();
-        if !missing.is_empty() {
+        if let Some(&index) = place.keys().next_back()
+            && index >= first.count
+        {
+            bail!("shard {index}/{}: parts count from 0; the sidecar is damaged", first.count);
+        }
+        if place.len() < first.count {
             bail!(
                 "{} of {} shards are missing; with tasks counted from 0: --array={}",
-                missing.len(),
+                first.count - place.len(),
                 first.count,
-                ranges(&missing)
+                gaps(place.keys().copied(), first.count)
             );
         }
         Ok(place.into_values().collect())
@@ -108,17 +112,19 @@ impl FromStr for Shard {
     }
 }
 
-/// 3,5,6,7 as `3,5-7`.
-fn ranges(sorted: &[usize]) -> String {
-    let mut parts: Vec<(usize, usize)> = Vec::new();
-    for &i in sorted {
-        match parts.last_mut() {
-            Some((_, end)) if *end + 1 == i => *end = i,
-            _ => parts.push((i, i)),
+/// What is not there of 0 to `count`, as `3,5-7`. By the gaps and not one by one: a damaged sidecar may say any count.
+fn gaps(there: impl Iterator<Item = usize>, count: usize) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut next = 0;
+    for index in there.chain([count]) {
+        match index - next {
+            0 => {}
+            1 => parts.push(next.to_string()),
+            _ => parts.push(format!("{next}-{}", index - 1)),
         }
+        next = index.saturating_add(1);
     }
-    let text = |(a, b): &(usize, usize)| if a == b { a.to_string() } else { format!("{a}-{b}") };
-    parts.iter().map(text).collect::<Vec<_>>().join(",")
+    parts.join(",")
 }
 
 #[cfg(test)]
@@ -141,6 +147,10 @@ mod tests {
         let message = Shard::complete(&[shard(0), shard(4), shard(8), shard(2)]).unwrap_err().to_string();
         assert!(message.contains("5 of 9") && message.ends_with("--array=1,3,5-7"), "{message}");
         assert!(Shard::complete(&[shard(1), shard(1)]).unwrap_err().to_string().contains("twice"));
+        let huge = Shard { index: 1, count: usize::MAX };
+        let message = Shard::complete(&[huge]).unwrap_err().to_string();
+        assert!(message.ends_with(&format!("--array=0,2-{}", usize::MAX - 1)), "{message}");
+        assert!(Shard::complete(&[Shard { index: 7, count: 3 }]).unwrap_err().to_string().contains("shard 7/3"));
         let two = [Shard { index: 1, count: 2 }, Shard { index: 0, count: 2 }];
         assert_eq!(Shard::complete(&two).unwrap(), [1, 0]);
         assert!(Shard::complete(&[two[0], shard(0)]).is_err());

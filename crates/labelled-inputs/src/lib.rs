@@ -11,8 +11,8 @@ pub use many::{refuse_position_of_trials, require_unique, tell_apart, tell_names
 pub use units::{TableUnits, units_of};
 
 use anyhow::{Context, Result, anyhow, bail};
-use cli::{Input, Job, Opened};
-use npy_stream::{Array, Matrix, NpyReader};
+use cli::{Input, Job, Opened, require_memory};
+use npy_stream::{Array, Incoming, Matrix, NpyError, NpyReader};
 use std::path::Path;
 use stimulus_table::{JoinOptions, Joined, Side, StimulusTable, Table, join};
 
@@ -135,13 +135,38 @@ pub fn open_npy(job: &Job, input: &Input) -> Result<NpyReader> {
     })
 }
 
+/// Reads a whole array, where its header says that it fits into the memory that is free.
+pub fn hold(incoming: Incoming, source: &str) -> Result<Array> {
+    require_room(&incoming, source, 0)?;
+    incoming.into_array().with_context(|| source.to_string())
+}
+
+/// An error where the whole array, and `more` bytes that will be made of it, do not fit into the memory that is free.
+pub fn require_room(incoming: &Incoming, source: &str, more: u128) -> Result<()> {
+    let shape: Vec<String> = incoming.shape().iter().map(usize::to_string).collect();
+    let what = format!("{source}: {} {} values", shape.join(" x "), incoming.kind().name());
+    let bytes = incoming.bytes_held() + more;
+    require_memory(what, bytes, "take fewer rows or columns (`npy rows`, `npy cols`)")
+}
+
 /// Reads all arrays of all inputs, in order; no input means stdin.
 pub fn read_arrays(job: &Job, inputs: &[Input], names: &mut Names) -> Result<Vec<NamedArray>> {
+    read_arrays_to_make(job, inputs, names, |_| 0)
+}
+
+/// [`read_arrays`] for a caller who will make `more` bytes of each array while it is held: what does not fit is refused
+/// before it is read.
+pub fn read_arrays_to_make(
+    job: &Job,
+    inputs: &[Input],
+    names: &mut Names,
+    more: impl Fn(&Incoming) -> u128,
+) -> Result<Vec<NamedArray>> {
     let stdin = [Input::Stdin];
     let inputs = if inputs.is_empty() { &stdin[..] } else { inputs };
     let mut arrays = Vec::new();
     for input in inputs {
-        let read = open_npy(job, input)?.read_all().with_context(|| input.to_string())?;
+        let read = read_all(job, input, &more)?;
         let several = read.len() > 1;
         for (position, array) in read.into_iter().enumerate() {
             let name = names.next(input, position)?;
@@ -150,6 +175,20 @@ pub fn read_arrays(job: &Job, inputs: &[Input], names: &mut Names) -> Result<Vec
         }
     }
     names.finish()?;
+    Ok(arrays)
+}
+
+fn read_all(job: &Job, input: &Input, more: &impl Fn(&Incoming) -> u128) -> Result<Vec<Array>> {
+    let name = || input.to_string();
+    let mut reader = open_npy(job, input)?;
+    let mut arrays = Vec::new();
+    while let Some(next) = reader.next_array().with_context(name)? {
+        require_room(&next, &name(), more(&next))?;
+        arrays.push(next.into_array().with_context(name)?);
+    }
+    if arrays.is_empty() {
+        return Err(NpyError::Empty).with_context(name);
+    }
     Ok(arrays)
 }
 

@@ -9,9 +9,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use cli::{Input, Job};
-use labelled_inputs::{JoinArgs, NamedArray, Names, read_arrays, require_unique, tell_apart};
+use labelled_inputs::{JoinArgs, NamedArray, Names, read_arrays_to_make, require_unique, tell_apart};
 use ndarray::ArrayView2;
-use npy_stream::{Array, Values};
+use npy_stream::{Array, Incoming, Values};
 use rdm::{Comparison, Rdm, RdmError};
 use statistics::rounding::broken_ties;
 use stimulus_table::Side;
@@ -36,7 +36,13 @@ impl NamedRdm {
 
 /// Reads all RDMs of all inputs, in order, with names that differ.
 pub fn read_rdms(job: &Job, inputs: &[Input], names: &[String]) -> Result<Vec<NamedRdm>> {
-    let mut arrays = read_arrays(job, inputs, &mut Names::new(names))?;
+    // Distances are held in f8, the upper triangle of a square.
+    let made = |next: &Incoming| match *next.shape() {
+        [n_pairs] if !next.kind().is_double() => n_pairs as u128 * 8,
+        [n, m] if n == m => n as u128 * (n as u128).saturating_sub(1) / 2 * 8,
+        _ => 0,
+    };
+    let mut arrays = read_arrays_to_make(job, inputs, &mut Names::new(names), made)?;
     tell_apart(&mut arrays)?;
     arrays.into_iter().map(from_array).collect()
 }

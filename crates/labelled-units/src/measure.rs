@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Error, Result, bail};
 use cli::{Job, Progress};
+use labelled_inputs::hold;
 use localizer::{CategoryMoments, Question, UnitTests, roc_areas};
 use npy_stream::{Block, Incoming, NpyError, PartBuffer, Parts};
 use stimulus_table::TableJoin;
@@ -105,7 +106,7 @@ impl Plan {
                     self.mem >> 20
                 );
             }
-            let (matrix, labels) = acts.into_array().and_then(|a| a.into_matrix()).with_context(context)?;
+            let (matrix, labels) = hold(acts, source)?.into_matrix().with_context(context)?;
             let mut sums = CategoryMoments::new(self.design.n_groups(), n_units);
             add_block(&mut sums, matrix.view(), &group_of_row)?;
             self.add_auc(&mut auc, matrix.view(), &group_of_row, &questions);

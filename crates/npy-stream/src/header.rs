@@ -121,6 +121,9 @@ impl Header {
             .try_fold(item, |acc, &n| acc.checked_mul(n))
             .filter(|&b| b <= isize::MAX as usize)
             .ok_or_else(too_large)?;
+        // Rows without columns take no bytes, but things are made for each of them.
+        let axes = parsed.shape.iter().try_fold(16_usize, |acc, &n| acc.checked_mul(n.max(1)));
+        axes.filter(|&b| b <= isize::MAX as usize).ok_or_else(too_large)?;
         Ok(Header {
             kind,
             big_endian: order == ">" || (order == "=" && cfg!(target_endian = "big")),

@@ -6,7 +6,7 @@
 //! 1-d numeric array (the strict upper triangle) in front of its n labels.
 //!
 //! Read: f2 f4 f8, signed and unsigned integers, bool; either byte order; C and Fortran order; header versions
-//! 1 to 3; from a regular file (memory-mapped) or from a pipe that cannot seek. Numbers that f4 holds exactly
+//! 1 to 3; from a regular file or from a pipe that cannot seek. Numbers that f4 holds exactly
 //! (f2, bool, 8- and 16-bit integers) are read as f4, wider integers as f8, f4 as f4 and f8 as f8.
 //! Written: C order, little-endian, header version 1 exactly as NumPy writes it.
 //!

@@ -3,7 +3,6 @@
 use crate::header::{Header, MAX_HEADER_BYTES};
 use crate::{Array, Block, Kind, NpyError, Parts, Values};
 use half::f16;
-use memmap2::Mmap;
 use ndarray::ArrayView2;
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,38 +11,45 @@ use std::sync::Arc;
 /// Bytes asked of a pipe at a time while it has not yet proved that it holds what its header promises.
 const GROWTH_BYTES: usize = 16 << 20;
 
+/// Bytes decoded at a time where the values on disk are not those in memory.
+const DECODED_AT_ONCE: usize = 4 << 20;
+
 /// Integers up to this magnitude are exact in f8.
 const EXACT_F8: i128 = 1 << 53;
 
 enum Source {
     Pipe(Box<dyn Read + Send>),
-    Map { map: Mmap, at: usize, file: Arc<File> },
+    /// A regular file, read at `at` of its `length` bytes. Not mapped into memory: a map of a file that another program
+    /// cuts short ends the process without a word (SIGBUS), takes addresses that `ulimit -v` counts, and is no faster.
+    File { file: Arc<File>, at: u64, length: u64 },
 }
 
 impl Source {
     /// Fills `buf` as far as the data go and returns how much that was.
     fn fill(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
-            Source::Map { map, at, .. } => {
-                let n = buf.len().min(map.len() - *at);
-                buf[..n].copy_from_slice(&map[*at..*at + n]);
-                *at += n;
+            Source::File { file, at, .. } => {
+                let n = fill_by(buf, |rest, n| read_at(file, rest, *at + n as u64))?;
+                *at += n as u64;
                 Ok(n)
             }
-            Source::Pipe(reader) => {
-                let mut n = 0;
-                while n < buf.len() {
-                    match reader.read(&mut buf[n..]) {
-                        Ok(0) => break,
-                        Ok(k) => n += k,
-                        Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                        Err(e) => return Err(e),
-                    }
-                }
-                Ok(n)
-            }
+            Source::Pipe(reader) => fill_by(buf, |rest, _| reader.read(rest)),
         }
     }
+}
+
+/// Fills `buf` by reads that get what is left of it and how much is there already.
+fn fill_by(buf: &mut [u8], mut read: impl FnMut(&mut [u8], usize) -> io::Result<usize>) -> io::Result<usize> {
+    let mut n = 0;
+    while n < buf.len() {
+        match read(&mut buf[n..], n) {
+            Ok(0) => break,
+            Ok(k) => n += k,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(n)
 }
 
 /// Reads the arrays of a stream in order.
@@ -74,16 +80,13 @@ impl NpyReader {
         NpyReader::new(Source::Pipe(Box::new(reader)))
     }
 
-    /// Reads an open file: memory-mapped when it is a regular file, as a pipe otherwise.
+    /// Reads an open file from its start when it is a regular file, as a pipe otherwise.
     pub fn from_file(file: File) -> io::Result<NpyReader> {
         let meta = file.metadata()?;
         if !meta.is_file() || meta.len() == 0 {
             return Ok(NpyReader::from_pipe(file));
         }
-        // SAFETY: the map is read-only and private to this reader. A file that another process truncates while it
-        // is being read ends the process with SIGBUS; every output of catsel is renamed into place, never rewritten.
-        let map = unsafe { Mmap::map(&file)? };
-        Ok(NpyReader::new(Source::Map { map, at: 0, file: Arc::new(file) }))
+        Ok(NpyReader::new(Source::File { file: Arc::new(file), at: 0, length: meta.len() }))
     }
 
     fn new(source: Source) -> NpyReader {
@@ -92,7 +95,7 @@ impl NpyReader {
 
     /// Whether labels can be read before the rows (true for files).
     pub fn can_look_ahead(&self) -> bool {
-        matches!(self.source, Source::Map { .. })
+        matches!(self.source, Source::File { .. })
     }
 
     /// The next array, its header read and its body not; `None` at the end of the stream.
@@ -128,8 +131,8 @@ impl NpyReader {
 
     /// For a file, that the body is all there, before anything is allocated for it.
     fn check_available(&self, header: &Header, index: usize) -> Result<(), NpyError> {
-        if let Source::Map { map, at, .. } = &self.source {
-            let found = (map.len() - at) as u64;
+        if let Source::File { at, length, .. } = self.source {
+            let found = length.saturating_sub(at);
             if found < header.body_bytes {
                 return Err(NpyError::Truncated { found, expected: header.body_bytes, array: index });
             }
@@ -275,6 +278,107 @@ impl NpyReader {
     }
 }
 
+impl NpyReader {
+    /// Reads the next `n` values of a body, of which `before` were read already, into `f4` or `f8`.
+    fn take_values(&mut self, header: &Header, before: usize, n: usize, array: usize) -> Result<(), NpyError> {
+        let mut f4 = std::mem::take(&mut self.f4);
+        let mut f8 = std::mem::take(&mut self.f8);
+        let place = Place { header, before, n, array };
+        let native = !header.big_endian && cfg!(target_endian = "little");
+        let taken = match header.kind {
+            Kind::F4 if native => self.take_as_they_lie(place, &mut f4),
+            Kind::F8 if native => self.take_as_they_lie(place, &mut f8),
+            kind if kind.is_double() => self.take_decoded(place, &mut f8, append_f8),
+            _ => self.take_decoded(place, &mut f4, |bytes, header, out| {
+                append_f4(bytes, header, out);
+                Ok(())
+            }),
+        };
+        (self.f4, self.f8) = (f4, f8);
+        taken
+    }
+
+    /// Values whose bytes are those of the file go where they belong without a copy between.
+    fn take_as_they_lie<T: bytemuck::Pod>(&mut self, place: Place, out: &mut Vec<T>) -> Result<(), NpyError> {
+        let (n, item) = (place.n, size_of::<T>());
+        if self.can_look_ahead() {
+            // The file is known to be long enough. Fresh zeros cost nothing until they are overwritten.
+            match out.capacity() < n {
+                true => *out = vec![T::zeroed(); n],
+                false => out.resize(n, T::zeroed()),
+            }
+            let got = self.source.fill(bytemuck::cast_slice_mut(out))?;
+            return place.whole(got, n * item);
+        }
+        out.clear();
+        while out.len() < n {
+            let start = out.len();
+            // Double what has proved to be there: memory stays within twice the bytes received.
+            let step = (n - start).min((GROWTH_BYTES / item).max(start));
+            reserve(out, step)?;
+            out.resize(start + step, T::zeroed());
+            let got = self.source.fill(bytemuck::cast_slice_mut(&mut out[start..]))?;
+            place.whole(start * item + got, (start + step) * item)?;
+        }
+        Ok(())
+    }
+
+    /// Values of another type, some at a time, so that the bytes of the file are never all there beside them.
+    fn take_decoded<T>(
+        &mut self,
+        place: Place,
+        out: &mut Vec<T>,
+        append: impl Fn(&[u8], &Header, &mut Vec<T>) -> Result<(), NpyError>,
+    ) -> Result<(), NpyError> {
+        let item = place.header.kind.item_bytes().unwrap_or(1);
+        out.clear();
+        if self.can_look_ahead() {
+            reserve(out, place.n)?;
+        }
+        let mut raw = std::mem::take(&mut self.raw);
+        while out.len() < place.n {
+            let start = out.len();
+            let step = (place.n - start).min(DECODED_AT_ONCE / item);
+            // Doubles as above, where the stream has not yet proved to be as long as it says.
+            if out.capacity() < start + step {
+                reserve(out, (place.n - start).min(step.max(start)))?;
+            }
+            raw.resize(step * item, 0);
+            let got = self.source.fill(&mut raw)?;
+            place.whole(start * item + got, (start + step) * item)?;
+            append(&raw, place.header, out)?;
+        }
+        self.raw = raw;
+        Ok(())
+    }
+}
+
+/// Which values of a body are read.
+#[derive(Clone, Copy)]
+struct Place<'h> {
+    header: &'h Header,
+    before: usize,
+    n: usize,
+    array: usize,
+}
+
+impl Place<'_> {
+    /// An error when the source gave fewer bytes than were wanted.
+    fn whole(&self, got: usize, wanted: usize) -> Result<(), NpyError> {
+        if got == wanted {
+            return Ok(());
+        }
+        let before = self.before * self.header.kind.item_bytes().unwrap_or(1);
+        let (found, expected) = ((before + got) as u64, self.header.body_bytes);
+        Err(NpyError::Truncated { found, expected, array: self.array })
+    }
+}
+
+fn reserve<T>(out: &mut Vec<T>, more: usize) -> Result<(), NpyError> {
+    let bytes = (out.len() + more) as u64 * size_of::<T>() as u64;
+    out.try_reserve_exact(more).map_err(|_| NpyError::OutOfMemory { bytes })
+}
+
 /// One array whose header has been read: look at its shape, then take its rows or all of it.
 pub struct Incoming<'r> {
     reader: &'r mut NpyReader,
@@ -311,6 +415,27 @@ impl Incoming<'_> {
         self.index
     }
 
+    /// Number of values in the array.
+    fn n_values(&self) -> usize {
+        self.header.shape.iter().product()
+    }
+
+    /// Bytes of memory that the whole array takes while it is read ([`Incoming::into_array`]): its values as they are
+    /// held, and in Fortran order the same again while they are turned.
+    pub fn bytes_held(&self) -> u128 {
+        let width = if self.header.kind.is_double() { 8 } else { 4 };
+        let copies = if self.header.fortran { 2 } else { 1 };
+        self.n_values() as u128 * width * copies
+    }
+
+    /// How many rows of a matrix take at most `bytes` as they are held, and at least 1: the length of a block, however wide
+    /// the rows are.
+    pub fn rows_within(&self, bytes: usize) -> usize {
+        let columns = self.header.shape.get(1).copied().unwrap_or(1);
+        let width = if self.header.kind.is_double() { 8 } else { 4 };
+        (bytes / columns.saturating_mul(width).max(1)).max(1)
+    }
+
     /// Rows and columns; an error when the array is not 2-d.
     pub fn matrix_shape(&self) -> Result<(usize, usize), NpyError> {
         match self.header.shape.as_slice() {
@@ -329,12 +454,12 @@ impl Incoming<'_> {
         if self.rows_read > 0 || self.whole {
             return Ok(None);
         }
-        let Source::Map { at, .. } = &mut self.reader.source else { return Ok(None) };
+        let Source::File { at, .. } = &mut self.reader.source else { return Ok(None) };
         let body_at = *at;
-        *at += self.header.body_bytes as usize;
+        *at += self.header.body_bytes;
         let labels = self.reader.read_labels(&self.header.shape);
         self.reader.pending = None;
-        if let Source::Map { at, .. } = &mut self.reader.source {
+        if let Source::File { at, .. } = &mut self.reader.source {
             *at = body_at;
         }
         let labels = labels?;
@@ -354,13 +479,13 @@ impl Incoming<'_> {
 
     /// Any rectangle of a matrix that lies in a file; `None` for a pipe, and once rows have been taken.
     pub fn parts(&self) -> Option<Parts> {
-        let Source::Map { at, file, .. } = &self.reader.source else { return None };
+        let Source::File { at, file, .. } = &self.reader.source else { return None };
         let &[rows, columns] = self.header.shape.as_slice() else { return None };
         if self.whole || self.rows_read > 0 {
             return None;
         }
         let (file, header) = (file.clone(), self.header.clone());
-        Some(Parts { file, at: *at as u64, header, shape: (rows, columns), index: self.index })
+        Some(Parts { file, at: *at, header, shape: (rows, columns), index: self.index })
     }
 
     /// The next rows of a matrix, at most `max_rows` of them; `None` after the last.
@@ -388,44 +513,7 @@ impl Incoming<'_> {
                 Block::F4(ArrayView2::from_shape(shape, &self.reader.f4[view(first)]).map_err(bad)?)
             }));
         }
-        let item = self.header.kind.item_bytes().unwrap_or(1);
-        let row_bytes = (n_columns * item) as u64;
-        let native = !self.header.big_endian && cfg!(target_endian = "little");
-        // Little-endian f4 and f8 of a mapped file are used where they lie.
-        if let (true, Kind::F4 | Kind::F8, Source::Map { at, .. }) = (native, self.header.kind, &mut self.reader.source)
-        {
-            let start = *at;
-            let end = start + rows * row_bytes as usize;
-            *at = end;
-            let Source::Map { map, .. } = &self.reader.source else { unreachable!("matched above") };
-            let bytes = &map[start..end];
-            if double {
-                if let Ok(values) = bytemuck::try_cast_slice::<u8, f64>(bytes) {
-                    return Ok(Some(Block::F8(ArrayView2::from_shape(shape, values).map_err(bad)?)));
-                }
-                decode_f8(bytes, &self.header, &mut self.reader.f8)?;
-            } else {
-                if let Ok(values) = bytemuck::try_cast_slice::<u8, f32>(bytes) {
-                    return Ok(Some(Block::F4(ArrayView2::from_shape(shape, values).map_err(bad)?)));
-                }
-                decode_f4(bytes, &self.header, &mut self.reader.f4);
-            }
-        } else {
-            let mut raw = std::mem::take(&mut self.reader.raw);
-            let before = first as u64 * row_bytes;
-            let taken =
-                self.reader.take_bytes(rows as u64 * row_bytes, self.header.body_bytes, before, self.index, &mut raw);
-            let decoded = taken.and_then(|()| {
-                if double {
-                    decode_f8(&raw, &self.header, &mut self.reader.f8)
-                } else {
-                    decode_f4(&raw, &self.header, &mut self.reader.f4);
-                    Ok(())
-                }
-            });
-            self.reader.raw = raw;
-            decoded?;
-        }
+        self.reader.take_values(&self.header, first * n_columns, rows * n_columns, self.index)?;
         Ok(Some(if double {
             Block::F8(ArrayView2::from_shape(shape, self.reader.f8.as_slice()).map_err(bad)?)
         } else {
@@ -443,7 +531,7 @@ impl Incoming<'_> {
             let done = self.rows_read as u64 * row_bytes;
             let left = self.header.body_bytes - done;
             match &mut self.reader.source {
-                Source::Map { at, .. } => *at += left as usize,
+                Source::File { at, .. } => *at += left,
                 Source::Pipe(reader) => {
                     let skipped = io::copy(&mut reader.take(left), &mut io::sink())?;
                     if skipped < left {
@@ -479,24 +567,7 @@ impl Incoming<'_> {
     /// Reads the whole body and brings it to C order in the reader's buffers.
     fn load(&mut self) -> Result<(), NpyError> {
         let double = self.header.kind.is_double();
-        let n = self.header.body_bytes;
-        if let Source::Map { map, at, .. } = &mut self.reader.source {
-            let bytes = &map[*at..*at + n as usize];
-            *at += n as usize;
-            if double {
-                decode_f8(bytes, &self.header, &mut self.reader.f8)?;
-            } else {
-                decode_f4(bytes, &self.header, &mut self.reader.f4);
-            }
-        } else {
-            let mut raw = Vec::new();
-            self.reader.take_bytes(n, n, 0, self.index, &mut raw)?;
-            if double {
-                decode_f8(&raw, &self.header, &mut self.reader.f8)?;
-            } else {
-                decode_f4(&raw, &self.header, &mut self.reader.f4);
-            }
-        }
+        self.reader.take_values(&self.header, 0, self.n_values(), self.index)?;
         if self.header.fortran {
             let shape = &self.header.shape;
             if double {
@@ -533,6 +604,10 @@ macro_rules! decode {
 
 pub(crate) fn decode_f4(bytes: &[u8], header: &Header, out: &mut Vec<f32>) {
     out.clear();
+    append_f4(bytes, header, out);
+}
+
+fn append_f4(bytes: &[u8], header: &Header, out: &mut Vec<f32>) {
     let big = header.big_endian;
     match header.kind {
         Kind::F4 => decode!(bytes, out, big, f32, |v| v),
@@ -550,6 +625,10 @@ pub(crate) fn decode_f4(bytes: &[u8], header: &Header, out: &mut Vec<f32>) {
 
 pub(crate) fn decode_f8(bytes: &[u8], header: &Header, out: &mut Vec<f64>) -> Result<(), NpyError> {
     out.clear();
+    append_f8(bytes, header, out)
+}
+
+fn append_f8(bytes: &[u8], header: &Header, out: &mut Vec<f64>) -> Result<(), NpyError> {
     let big = header.big_endian;
     let mut inexact: Option<i128> = None;
     let mut exact = |v: i128| {
@@ -608,6 +687,16 @@ fn decode_bytes(item: &[u8], row: usize) -> Result<String, NpyError> {
         Ok(text) if text.contains('\0') => Err(wrong("holds a NUL character")),
         Ok(text) => Ok(text.to_owned()),
     }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, out, offset)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, out, offset)
 }
 
 #[cfg(test)]

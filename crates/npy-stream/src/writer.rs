@@ -198,30 +198,34 @@ pub fn write_vector<W: Write, T: Float>(
     labels: Option<&[String]>,
 ) -> Result<(), NpyError> {
     sink.write_all(&header::format(&format!("<{}", dtype.name()), &[values.len()]))?;
-    let mut bytes = Vec::with_capacity(values.len().min(1 << 16) * 8);
-    for part in values.chunks(1 << 16) {
-        bytes.clear();
-        encode(part.iter().copied(), dtype, &mut bytes)?;
-        sink.write_all(&bytes)?;
-    }
+    encode_all(&mut sink, values, dtype)?;
     match labels {
         Some(labels) => write_labels(sink, labels),
         None => Ok(()),
     }
 }
 
+/// Writes values in parts, so that their bytes are never all there beside them.
+fn encode_all<W: Write, T: Float>(sink: &mut W, values: &[T], dtype: Dtype) -> Result<(), NpyError> {
+    let mut bytes = Vec::with_capacity(values.len().min(1 << 16) * 8);
+    for part in values.chunks(1 << 16) {
+        bytes.clear();
+        encode(part.iter().copied(), dtype, &mut bytes)?;
+        sink.write_all(&bytes)?;
+    }
+    Ok(())
+}
+
 /// Writes an array of any shape in its own width, with its labels.
 pub fn write_array<W: Write>(mut sink: W, array: &Array) -> Result<(), NpyError> {
-    let (dtype, mut bytes) = match &array.values {
-        Values::F4(_) => (Dtype::F4, Vec::with_capacity(array.values.len() * 4)),
-        Values::F8(_) => (Dtype::F8, Vec::with_capacity(array.values.len() * 8)),
-    };
-    sink.write_all(&header::format(&format!("<{}", dtype.name()), &array.shape))?;
-    match &array.values {
-        Values::F4(v) => encode(v.iter().copied(), dtype, &mut bytes)?,
-        Values::F8(v) => encode(v.iter().copied(), dtype, &mut bytes)?,
+    fn all<W: Write, T: Float>(sink: &mut W, shape: &[usize], values: &[T]) -> Result<(), NpyError> {
+        sink.write_all(&header::format(&format!("<{}", T::DTYPE.name()), shape))?;
+        encode_all(sink, values, T::DTYPE)
     }
-    sink.write_all(&bytes)?;
+    match &array.values {
+        Values::F4(v) => all(&mut sink, &array.shape, v)?,
+        Values::F8(v) => all(&mut sink, &array.shape, v)?,
+    }
     match &array.labels {
         Some(labels) => write_labels(sink, labels),
         None => Ok(()),

@@ -170,8 +170,8 @@ pub(crate) struct Label {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A NaN in one presentation makes the average NaN. From a file, memory is that of the averages; a pipe brings its ids
-last, so its rows are held.
+A NaN in one presentation makes the average NaN. A file may be larger than memory; a pipe brings its ids last, so its
+rows are held.
 EXAMPLE  npy average betas.npy > responses.npy")]
 pub(crate) struct Average {
     /// .npy streams; - is stdin

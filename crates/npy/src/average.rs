@@ -1,14 +1,16 @@
 //! `npy average`: one row per id, the mean of its presentations.
 
 use crate::args::Average;
+use crate::whole::Whole;
 use anyhow::{Context, Result, bail};
 use cli::{Job, Output};
 use labelled_inputs::open_npy;
 use ndarray::{Array2, Zip};
-use npy_stream::{Block, Float, Matrix, NpyError, write_matrix};
+use npy_stream::{Block, Dtype, Float, NpyError, RowWriter};
 use std::collections::HashMap;
 
-const ROWS_PER_BLOCK: usize = 64;
+/// Bytes of sums at a time: of a file no more than these are held, however many ids it has.
+const SUM_BYTES: usize = 64 << 20;
 
 pub(crate) fn run(args: &Average) -> Result<()> {
     let job = Job::start("npy", &args.common)?;
@@ -16,58 +18,56 @@ pub(crate) fn run(args: &Average) -> Result<()> {
     for input in &args.inputs {
         let mut reader = open_npy(&job, input)?;
         let mut any = false;
-        while let Some(mut incoming) = reader.next_array().with_context(|| input.to_string())? {
+        while let Some(incoming) = reader.next_array().with_context(|| input.to_string())? {
             any = true;
-            let name = || input.to_string();
-            let (n_rows, n_columns) = incoming.matrix_shape().with_context(name)?;
-            let double = incoming.kind().is_double();
-            let unlabelled = || {
-                format!(
-                    "{input}: {n_rows} rows and 0 ids; averaging needs one id per row (write them with `npy label`)"
-                )
+            let source = input.to_string();
+            let (whole, labels) = Whole::take(incoming, &source)?;
+            let n_rows = whole.n_rows();
+            let Some(labels) = labels else {
+                bail!("{input}: {n_rows} rows and 0 ids; averaging needs one id per row (write them with `npy label`)")
             };
-            let (groups, mut means) = match incoming.labels_ahead().with_context(name)? {
-                Some(None) => bail!(unlabelled()),
-                // A file says which rows belong together before they come: one accumulator per id.
-                Some(Some(labels)) => {
-                    let groups = Groups::of(&labels);
-                    let mut sums = Array2::zeros((groups.ids.len(), n_columns));
-                    let mut at = 0;
-                    while let Some(block) = incoming.next_rows(ROWS_PER_BLOCK).with_context(name)? {
-                        let of_row = &groups.of_row[at..at + block.n_rows()];
-                        at += of_row.len();
-                        add_block(&mut sums, block, of_row);
-                    }
-                    incoming.finish().with_context(name)?;
-                    (groups, sums)
-                }
-                // A pipe brings its labels last, so the rows have to wait for them.
-                None => {
-                    let (matrix, labels) = incoming.into_array().and_then(|a| a.into_matrix()).with_context(name)?;
-                    let Some(labels) = labels else { bail!(unlabelled()) };
-                    let groups = Groups::of(&labels);
-                    let mut sums = Array2::zeros((groups.ids.len(), n_columns));
-                    add_block(&mut sums, matrix.view(), &groups.of_row);
-                    (groups, sums)
-                }
-            };
-            for (mut row, &count) in means.rows_mut().into_iter().zip(&groups.counts) {
-                row /= count as f64;
-            }
+            let groups = Groups::of(&labels);
             let (least, most) = (groups.counts.iter().min().unwrap_or(&0), groups.counts.iter().max().unwrap_or(&0));
             let each = if least == most { format!("{least}") } else { format!("{least} to {most}") };
             job.note(format!(
                 "{input}: {n_rows} rows averaged to {} stimuli, {each} presentations each",
                 groups.ids.len()
             ));
-            let matrix = if double { Matrix::F8(means) } else { Matrix::F4(means.mapv(|v| v as f32)) };
-            write_matrix(&mut out, &matrix, Some(&groups.ids))?;
+            write_means(&mut out, &whole, &groups).with_context(|| source.clone())?;
         }
         if !any {
             bail!("{input}: {}", NpyError::Empty);
         }
     }
     out.commit(&job)
+}
+
+/// Writes the means of some ids at a time, each from the rows that are its own.
+fn write_means(out: &mut Output, whole: &Whole, groups: &Groups) -> Result<()> {
+    let n_columns = whole.n_columns();
+    let dtype = if whole.is_double() { Dtype::F8 } else { Dtype::F4 };
+    let mut writer = RowWriter::new(out, groups.ids.len(), n_columns, dtype)?;
+    let at_once = (SUM_BYTES / n_columns.saturating_mul(8).max(1)).max(1);
+    let rows_of = groups.rows();
+    for first in (0..groups.ids.len()).step_by(at_once) {
+        let end = (first + at_once).min(groups.ids.len());
+        // In the order of the matrix, so that the sums are added up as they stand there.
+        let mut rows: Vec<usize> = rows_of[first..end].iter().flatten().copied().collect();
+        rows.sort_unstable();
+        let mut sums = Array2::zeros((end - first, n_columns));
+        whole.rows(&rows, |at, block| {
+            let of_row: Vec<usize> =
+                rows[at..at + block.n_rows()].iter().map(|&row| groups.of_row[row] - first).collect();
+            add_block(&mut sums, block, &of_row);
+            Ok(())
+        })?;
+        for (mut row, &count) in sums.rows_mut().into_iter().zip(&groups.counts[first..end]) {
+            row /= count as f64;
+        }
+        writer.write_rows(sums.view())?;
+    }
+    writer.finish(Some(&groups.ids))?;
+    Ok(())
 }
 
 /// Rows of the same id, in order of first appearance.
@@ -91,6 +91,15 @@ impl Groups {
             groups.counts[group] += 1;
         }
         groups
+    }
+}
+
+impl Groups {
+    /// The rows of each id.
+    fn rows(&self) -> Vec<Vec<usize>> {
+        let mut rows: Vec<Vec<usize>> = self.counts.iter().map(|&count| Vec::with_capacity(count)).collect();
+        self.of_row.iter().enumerate().for_each(|(row, &group)| rows[group].push(row));
+        rows
     }
 }
 

@@ -2,14 +2,17 @@
 
 use crate::args::Cat;
 use crate::pick::write;
+use crate::whole::Whole;
 use anyhow::{Context, Result, bail};
-use cli::{Input, Job, Output, Shard};
-use labelled_inputs::{Names, open_npy, read_matrices, read_stimuli};
-use ndarray::{Axis, concatenate};
-use npy_stream::{Dtype, Matrix, NpyError, RowWriter, write_matrix};
+use cli::{Input, Job, Output, Shard, require_memory};
+use labelled_inputs::{hold, open_npy, read_stimuli};
+use ndarray::{Array2, s};
+use npy_stream::{Block, Dtype, Float, Matrix, NpyError, RowWriter, write_matrix};
 use std::collections::HashMap;
+use stimulus_table::Side;
 
-const ROWS_PER_BLOCK: usize = 64;
+/// Bytes of rows handed on together.
+const BLOCK_BYTES: usize = 8 << 20;
 
 pub(crate) fn run(args: &Cat) -> Result<()> {
     let job = Job::start("npy", &args.common)?;
@@ -18,21 +21,75 @@ pub(crate) fn run(args: &Cat) -> Result<()> {
 
 fn side_by_side(job: &Job, args: &Cat) -> Result<()> {
     let mut out = Output::binary(args.common.output.as_deref())?;
-    let mut matrices = read_matrices(job, &args.inputs, &mut Names::default())?.into_iter();
-    let Some(mut joined) = matrices.next() else { bail!("0 matrices") };
-    for next in matrices {
-        let rows = args.join.join(job, joined.side(), next.side())?;
-        let labels = rows.labels(&joined.side(), &next.side());
-        let (left, right) = (joined.matrix.select_rows(&rows.left), next.matrix.select_rows(&rows.right));
-        joined.matrix = match (left, right) {
-            (Matrix::F4(a), Matrix::F4(b)) => Matrix::F4(concatenate(Axis(1), &[a.view(), b.view()])?),
-            (a, b) => Matrix::F8(concatenate(Axis(1), &[a.into_f64().view(), b.into_f64().view()])?),
-        };
-        joined.labels = labels;
-        joined.source = "the columns so far".into();
+    let mut parts: Vec<(Whole, Vec<usize>)> = Vec::new();
+    // The ids and the number of the rows so far.
+    let mut source = String::new();
+    let (mut labels, mut n_rows) = (None, 0);
+    for input in &args.inputs {
+        let mut reader = open_npy(job, input)?;
+        let before = parts.len();
+        while let Some(incoming) = reader.next_array().with_context(|| input.to_string())? {
+            let name = match incoming.index() {
+                0 => input.to_string(),
+                n => format!("{input} (array {n})"),
+            };
+            let (whole, own) = Whole::take(incoming, &name)?;
+            let own_rows = whole.n_rows();
+            if parts.is_empty() {
+                (source, labels, n_rows) = (name, own, own_rows);
+                parts.push((whole, (0..own_rows).collect()));
+                continue;
+            }
+            let left = Side { name: &source, labels: labels.as_deref(), n_rows };
+            let right = Side { name: &name, labels: own.as_deref(), n_rows: own_rows };
+            let rows = args.join.join(job, left, right)?;
+            labels = rows.labels(&left, &right);
+            n_rows = rows.left.len();
+            parts.iter_mut().for_each(|(_, kept)| *kept = rows.left.iter().map(|&row| kept[row]).collect());
+            parts.push((whole, rows.right));
+            source = "the columns so far".into();
+        }
+        if parts.len() == before {
+            return Err(NpyError::Empty).with_context(|| input.to_string());
+        }
     }
-    write_matrix(&mut out, &joined.matrix, joined.labels.as_deref())?;
+    match parts.iter().any(|(whole, _)| whole.is_double()) {
+        true => write_columns::<f64>(&mut out, &parts, n_rows, labels.as_deref())?,
+        false => write_columns::<f32>(&mut out, &parts, n_rows, labels.as_deref())?,
+    }
     out.commit(job)
+}
+
+/// Some rows at a time: of each matrix those of the join, side by side.
+fn write_columns<T: Float>(
+    out: &mut Output,
+    parts: &[(Whole, Vec<usize>)],
+    n_rows: usize,
+    labels: Option<&[String]>,
+) -> Result<()> {
+    let n_columns = parts.iter().map(|(whole, _)| whole.n_columns()).sum();
+    let mut writer = RowWriter::new(out, n_rows, n_columns, T::DTYPE)?;
+    let together = Whole::rows_together(n_columns);
+    for first in (0..n_rows).step_by(together) {
+        let end = (first + together).min(n_rows);
+        let mut joined = Array2::from_elem((end - first, n_columns), T::from_f64(0.0));
+        let mut column = 0;
+        for (whole, rows) in parts {
+            let own = column..column + whole.n_columns();
+            column = own.end;
+            whole.rows(&rows[first..end], |at, block| {
+                let place = s![at..at + block.n_rows(), own.clone()];
+                match block {
+                    Block::F4(b) => joined.slice_mut(place).zip_mut_with(&b, |to, v| *to = T::from_f64(f64::from(*v))),
+                    Block::F8(b) => joined.slice_mut(place).zip_mut_with(&b, |to, v| *to = T::from_f64(*v)),
+                }
+                Ok(())
+            })?;
+        }
+        writer.write_rows(joined.view())?;
+    }
+    writer.finish(labels)?;
+    Ok(())
 }
 
 /// One matrix of the whole: where it is and what its rows are.
@@ -113,7 +170,7 @@ fn scan(job: &Job, input: &Input, only: Option<usize>, parts: &mut Vec<Part>) ->
         let (held, labels) = if in_file {
             (None, incoming.finish()?)
         } else {
-            let (matrix, labels) = incoming.into_array()?.into_matrix()?;
+            let (matrix, labels) = hold(incoming, "a pipe")?.into_matrix()?;
             (Some(matrix), labels)
         };
         let source = if here == 0 { input.to_string() } else { format!("{input} (array {here})") };
@@ -134,7 +191,8 @@ fn stream(job: &Job, part: &Part, mut to: impl FnMut(npy_stream::Block) -> Resul
     let mut position = 0;
     while let Some(mut incoming) = reader.next_array()? {
         if position == part.position {
-            while let Some(block) = incoming.next_rows(ROWS_PER_BLOCK)? {
+            let block_rows = incoming.rows_within(BLOCK_BYTES);
+            while let Some(block) = incoming.next_rows(block_rows)? {
                 to(block)?;
             }
             return Ok(());
@@ -201,23 +259,39 @@ fn prove_complete(ids: &[String], labels: Option<&[String]>, table: &str) -> Res
 }
 
 fn permuted(job: &Job, mut out: Output, parts: &[Part], order: &[usize], ids: &[String]) -> Result<()> {
-    let mut blocks = Vec::new();
+    let (n_columns, double) = (parts[0].n_columns, parts.iter().any(|p| p.double));
+    let bytes = order.len() as u128 * n_columns as u128 * if double { 8 } else { 4 };
+    let what = format!("{} x {n_columns} values in the order of the table", order.len());
+    require_memory(what, bytes, "join the shards without --stimuli, which needs no memory")?;
+    // Where in the output each joined row stands.
+    let mut place = vec![0; order.len()];
+    order.iter().enumerate().for_each(|(at, &row)| place[row] = at);
+    let whole = match double {
+        true => Matrix::F8(placed(job, parts, &place, n_columns)?),
+        false => Matrix::F4(placed(job, parts, &place, n_columns)?),
+    };
+    job.note(format!("{} rows brought into the order of the table", order.len()));
+    write_matrix(&mut out, &whole, Some(ids))?;
+    out.commit(job)
+}
+
+/// The rows of all parts, each at its place.
+fn placed<T: Float>(job: &Job, parts: &[Part], place: &[usize], n_columns: usize) -> Result<Array2<T>> {
+    let mut whole = Array2::from_elem((place.len(), n_columns), T::from_f64(0.0));
+    let mut row = 0;
     for part in parts {
         stream(job, part, |block| {
-            blocks.push(block.to_matrix());
+            for k in 0..block.n_rows() {
+                let mut to = whole.row_mut(place[row]);
+                match block {
+                    Block::F4(b) => to.zip_mut_with(&b.row(k), |to, v| *to = T::from_f64(f64::from(*v))),
+                    Block::F8(b) => to.zip_mut_with(&b.row(k), |to, v| *to = T::from_f64(*v)),
+                }
+                row += 1;
+            }
             Ok(())
         })
         .with_context(|| part.source.clone())?;
     }
-    let whole = if blocks.iter().all(|b| matches!(b, Matrix::F4(_))) {
-        let all: Vec<_> =
-            blocks.iter().filter_map(|b| if let Matrix::F4(a) = b { Some(a.view()) } else { None }).collect();
-        Matrix::F4(concatenate(Axis(0), &all)?)
-    } else {
-        let all: Vec<_> = blocks.into_iter().map(Matrix::into_f64).collect();
-        Matrix::F8(concatenate(Axis(0), &all.iter().map(|a| a.view()).collect::<Vec<_>>())?)
-    };
-    job.note(format!("{} rows brought into the order of the table", order.len()));
-    write_matrix(&mut out, &whole.select_rows(order), Some(ids))?;
-    out.commit(job)
+    Ok(whole)
 }

@@ -3,9 +3,13 @@
 use crate::args::Info;
 use anyhow::{Context, Result, bail};
 use cli::{Cell, Job, Output, TableWriter};
-use labelled_inputs::open_npy;
-use npy_stream::{Block, Float, Incoming, NpyError};
+use labelled_inputs::{hold, open_npy};
+use ndarray::ArrayView1;
+use npy_stream::{Block, Float, Incoming, NpyError, Values};
 use std::collections::HashSet;
+
+/// Bytes of rows looked at together.
+const BLOCK_BYTES: usize = 8 << 20;
 
 pub(crate) fn run(args: &Info) -> Result<()> {
     let job = Job::start("npy", &args.common)?;
@@ -33,7 +37,7 @@ pub(crate) fn run(args: &Info) -> Result<()> {
     table.into_inner().commit(&job)
 }
 
-fn describe(mut incoming: Incoming) -> Result<Vec<Cell<'static>>, NpyError> {
+fn describe(mut incoming: Incoming) -> Result<Vec<Cell<'static>>> {
     let shape: Vec<String> = incoming.shape().iter().map(usize::to_string).collect();
     let order = match (incoming.is_big_endian(), incoming.kind().item_bytes()) {
         (_, Some(1)) => "|",
@@ -45,7 +49,8 @@ fn describe(mut incoming: Incoming) -> Result<Vec<Cell<'static>>, NpyError> {
     let mut seen = Seen::default();
     let mut n_constant = Cell::Empty;
     let labels = if incoming.shape().len() == 2 {
-        while let Some(block) = incoming.next_rows(64)? {
+        let block_rows = incoming.rows_within(BLOCK_BYTES);
+        while let Some(block) = incoming.next_rows(block_rows)? {
             match block {
                 Block::F4(rows) => seen.add(rows),
                 Block::F8(rows) => seen.add(rows),
@@ -54,10 +59,11 @@ fn describe(mut incoming: Incoming) -> Result<Vec<Cell<'static>>, NpyError> {
         n_constant = seen.n_constant().into();
         incoming.finish()?
     } else {
-        let array = incoming.into_array()?;
-        let values = array.values.into_f64();
-        if let Ok(one_row) = ndarray::ArrayView2::from_shape((1, values.len()), &values) {
-            seen.add(one_row);
+        // One row of values, whatever its shape.
+        let array = hold(incoming, "the array")?;
+        match &array.values {
+            Values::F4(values) => seen.add_row(ArrayView1::from(values)),
+            Values::F8(values) => seen.add_row(ArrayView1::from(values)),
         }
         array.labels
     };
@@ -94,16 +100,22 @@ impl Seen {
                 self.started = true;
             }
             for (value, first) in row.iter().zip(&mut self.first) {
-                let v = value.to_f64();
-                if v.is_finite() {
-                    self.min = Some(self.min.map_or(v, |m| m.min(v)));
-                    self.max = Some(self.max.map_or(v, |m| m.max(v)));
-                } else {
-                    self.n_nan += 1;
-                }
-                if *first != Some(v) {
+                if *first != Some(value.to_f64()) {
                     *first = None;
                 }
+            }
+            self.add_row(row);
+        }
+    }
+
+    /// Values that stand in no columns.
+    fn add_row<T: Float>(&mut self, row: ArrayView1<'_, T>) {
+        for v in row.iter().map(|v| v.to_f64()) {
+            if v.is_finite() {
+                self.min = Some(self.min.map_or(v, |m| m.min(v)));
+                self.max = Some(self.max.map_or(v, |m| m.max(v)));
+            } else {
+                self.n_nan += 1;
             }
         }
     }

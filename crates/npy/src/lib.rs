@@ -7,6 +7,7 @@ mod cat;
 mod info;
 mod pick;
 mod text;
+mod whole;
 
 pub use args::Args;
 use args::Verb;

@@ -1,9 +1,10 @@
 //! `npy rows`, `npy cols`, `npy label`: what passes and under which name.
 
 use crate::args::{Columns, Label, Rows};
+use crate::whole::Whole;
 use anyhow::{Context, Result, bail};
 use cli::{Input, Job, Output};
-use labelled_inputs::{open_npy, read_levels, read_stimuli, read_table, require_unique, units_of};
+use labelled_inputs::{hold, open_npy, read_levels, read_stimuli, read_table, require_unique, units_of};
 use ndarray::{ArrayView2, Axis};
 use npy_stream::{Array, Block, Dtype, Float, Incoming, Matrix, NpyError, RowWriter, write_array, write_matrix};
 use std::collections::{HashMap, HashSet};
@@ -11,7 +12,8 @@ use std::io::Read;
 use std::ops::Range;
 use stimulus_table::{Side, StimulusTable};
 
-const ROWS_PER_BLOCK: usize = 64;
+/// Bytes of rows handed on together.
+const BLOCK_BYTES: usize = 8 << 20;
 
 /// Which rows are wanted, before anything is known of the matrix.
 enum Wanted {
@@ -51,32 +53,23 @@ pub(crate) fn rows(args: &Rows) -> Result<()> {
         if let Wanted::Shard(shard) = wanted {
             job.record("shard", shard.record(n_rows));
         }
+        let note = |n_kept: usize| job.note(format!("{input}: kept {n_kept} of {n_rows} rows"));
+        // Rows by their position can pass from a pipe, of which only they are held; ids come behind the rows there.
+        if let (true, Wanted::Index(_) | Wanted::Shard(_)) = (incoming.parts().is_none(), &wanted) {
+            let rows = resolve(&wanted, n_rows, None, input)?;
+            let picked = gather(&mut incoming, &rows, n_columns)?;
+            let labels = incoming.finish()?.map(|l| rows.iter().map(|&r| l[r].clone()).collect::<Vec<_>>());
+            note(rows.len());
+            return Ok(write_matrix(&mut out, &picked, labels.as_deref())?);
+        }
         let dtype = dtype_of(&incoming);
-        let (picked, labels) = match (&wanted, incoming.labels_ahead()?) {
-            // Known before the rows come: one pass, holding only what is kept.
-            (Wanted::Index(_) | Wanted::Shard(_), _) => {
-                let rows = resolve(&wanted, n_rows, None, input)?;
-                let kept = gather(&mut incoming, &rows, n_columns)?;
-                let labels = incoming.finish()?;
-                (kept, labels.map(|l| rows.iter().map(|&r| l[r].clone()).collect::<Vec<_>>()))
-            }
-            (_, Some(labels)) => {
-                let rows = resolve(&wanted, n_rows, labels.as_deref(), input)?;
-                let kept = gather(&mut incoming, &rows, n_columns)?;
-                incoming.finish()?;
-                (kept, labels.map(|l| rows.iter().map(|&r| l[r].clone()).collect()))
-            }
-            // By id from a pipe: the labels come last.
-            (_, None) => {
-                let (matrix, labels) = incoming.into_array()?.into_matrix()?;
-                let rows = resolve(&wanted, n_rows, labels.as_deref(), input)?;
-                let kept = labels.map(|l| rows.iter().map(|&r| l[r].clone()).collect());
-                (matrix.select_rows(&rows), kept)
-            }
-        };
-        debug_assert_eq!(dtype == Dtype::F8, matches!(picked, Matrix::F8(_)));
-        job.note(format!("{input}: kept {} of {n_rows} rows", picked.n_rows()));
-        write_matrix(&mut out, &picked, labels.as_deref())?;
+        let (whole, labels) = Whole::take(incoming, "the array")?;
+        let rows = resolve(&wanted, n_rows, labels.as_deref(), input)?;
+        note(rows.len());
+        let mut writer = RowWriter::new(&mut out, rows.len(), n_columns, dtype)?;
+        whole.rows(&rows, |_, block| Ok(write(&mut writer, block)?))?;
+        let labels: Option<Vec<String>> = labels.map(|l| rows.iter().map(|&r| l[r].clone()).collect());
+        writer.finish(labels.as_deref())?;
         Ok(())
     })?;
     out.commit(&job)
@@ -124,7 +117,8 @@ pub(crate) fn columns(args: &Columns) -> Result<()> {
         }
         job.note(format!("{input}: kept {} of {n_columns} columns", columns.len()));
         let mut writer = RowWriter::new(&mut out, n_rows, columns.len(), dtype_of(&incoming))?;
-        while let Some(block) = incoming.next_rows(ROWS_PER_BLOCK)? {
+        let block_rows = incoming.rows_within(BLOCK_BYTES);
+        while let Some(block) = incoming.next_rows(block_rows)? {
             match block {
                 Block::F4(rows) => writer.write_rows(rows.select(Axis(1), &columns).view())?,
                 Block::F8(rows) => writer.write_rows(rows.select(Axis(1), &columns).view())?,
@@ -149,7 +143,7 @@ pub(crate) fn label(args: &Label) -> Result<()> {
     let mut out = Output::binary(args.common.output.as_deref())?;
     each_array(&job, &args.inputs, |_, mut incoming| {
         if let &[n_values] = incoming.shape() {
-            let array = label_rdm(incoming.into_array()?, n_values, &ids, source, args.force)?;
+            let array = label_rdm(hold(incoming, "the RDM")?, n_values, &ids, source, args.force)?;
             return Ok(write_array(&mut out, &array)?);
         }
         let (n_rows, n_columns) = incoming.matrix_shape()?;
@@ -157,7 +151,8 @@ pub(crate) fn label(args: &Label) -> Result<()> {
             bail!("{n_rows} rows, but {source} has {} ids; there must be one per row", ids.len());
         }
         let mut writer = RowWriter::new(&mut out, n_rows, n_columns, dtype_of(&incoming))?;
-        while let Some(block) = incoming.next_rows(ROWS_PER_BLOCK)? {
+        let block_rows = incoming.rows_within(BLOCK_BYTES);
+        while let Some(block) = incoming.next_rows(block_rows)? {
             write(&mut writer, block)?;
         }
         require_unlabelled(incoming.finish()?, &ids, args.force)?;
@@ -243,7 +238,8 @@ fn gather(incoming: &mut Incoming, rows: &[usize], n_columns: usize) -> Result<M
         false => Matrix::F4(ndarray::Array2::zeros(shape)),
     };
     let mut first = 0;
-    while let Some(block) = incoming.next_rows(ROWS_PER_BLOCK)? {
+    let block_rows = incoming.rows_within(BLOCK_BYTES);
+    while let Some(block) = incoming.next_rows(block_rows)? {
         match (block, &mut kept) {
             (Block::F4(b), Matrix::F4(into)) => keep(b, first, &places, into),
             (Block::F8(b), Matrix::F8(into)) => keep(b, first, &places, into),

@@ -1,65 +1,87 @@
 //! Matrices to and from CSV.
 
 use crate::args::{FromCsv, ToCsv};
+use crate::whole::Whole;
 use anyhow::{Context, Result, bail};
 use cli::{Cell, Job, Output, TableWriter};
-use labelled_inputs::{Names, read_arrays, read_table};
+use labelled_inputs::{hold, open_npy, read_table};
 use ndarray::Array2;
-use npy_stream::{Dtype, RowWriter, Values};
+use npy_stream::{Array, Block, Dtype, NpyError, RowWriter, Values};
 use stimulus_table::is_missing;
 
 pub(crate) fn to_csv(args: &ToCsv) -> Result<()> {
     let job = Job::start("npy", &args.common)?;
-    let mut arrays = read_arrays(&job, std::slice::from_ref(&args.input), &mut Names::default())?;
-    if arrays.len() > 1 {
-        bail!(
-            "{}: holds {} arrays where one is needed; take one out with `npy cat --array N`",
-            args.input,
-            arrays.len()
-        );
-    }
-    let named = arrays.remove(0);
-    let out = Output::text(args.common.output.as_deref())?;
+    let input = &args.input;
+    let name = || input.to_string();
+    let mut reader = open_npy(&job, input)?;
+    let Some(next) = reader.next_array().with_context(name)? else { return Err(NpyError::Empty).with_context(name) };
     // f4 is written with f4's shortest digits: 0.1 and not 0.10000000149011612.
-    let single = matches!(named.array.values, Values::F4(_));
-    let shape = named.array.shape.clone();
-    let labels = named.array.labels.clone();
-    let table = match shape.as_slice() {
-        &[n_rows, n_columns] => {
-            let named = named.into_matrix()?;
-            let values = named.matrix.into_f64();
+    let single = !next.kind().is_double();
+    let shape = next.shape().to_vec();
+    let given = match shape.as_slice() {
+        [_, _] => Given::Matrix(Whole::take(next, &name())?),
+        [_] => Given::Rdm(hold(next, &name())?),
+        other => bail!("{input}: shape {other:?}; a table is made of a matrix or of an RDM's upper triangle"),
+    };
+    // Before anything is written.
+    if reader.next_array().with_context(name)?.is_some() {
+        bail!("{input}: holds more than 1 array where one is needed; take one out with `npy cat --array N`");
+    }
+    let out = Output::text(args.common.output.as_deref())?;
+    let table = match given {
+        Given::Matrix((whole, labels)) => {
             let mut names = vec!["stimulus".to_string()];
-            names.extend((0..n_columns).map(|c| c.to_string()));
+            names.extend((0..whole.n_columns()).map(|c| c.to_string()));
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let mut table = TableWriter::new(out, args.format, &names)?;
-            for row in 0..n_rows {
-                let mut cells = vec![labels.as_ref().map(|l| &l[row]).into()];
-                cells.extend(values.row(row).iter().map(|&v| number(v, single)));
-                table.row(&cells)?;
-            }
+            let rows: Vec<usize> = (0..whole.n_rows()).collect();
+            whole.rows(&rows, |at, block| {
+                let write = |table: &mut TableWriter<Output>, k: usize, values: &mut dyn Iterator<Item = f64>| {
+                    let mut cells = vec![labels.as_ref().map(|l| &l[at + k]).into()];
+                    cells.extend(values.map(|v| number(v, single)));
+                    table.row(&cells)
+                };
+                for k in 0..block.n_rows() {
+                    match block {
+                        Block::F4(b) => write(&mut table, k, &mut b.row(k).iter().map(|&v| f64::from(v)))?,
+                        Block::F8(b) => write(&mut table, k, &mut b.row(k).iter().copied())?,
+                    }
+                }
+                Ok(())
+            })?;
             table
         }
-        &[n_pairs] => {
+        Given::Rdm(array) => {
+            let n_pairs = array.values.len();
+            let labels = array.labels;
             let n = n_stimuli(n_pairs)
-                .with_context(|| format!("{}: {n_pairs} values are no upper triangle of an RDM", args.input))?;
+                .with_context(|| format!("{input}: {n_pairs} values are no upper triangle of an RDM"))?;
             if let Some(l) = &labels
                 && l.len() != n
             {
-                bail!("{}: {n_pairs} values are pairs of {n} stimuli, but {} ids follow", args.input, l.len());
+                bail!("{input}: {n_pairs} values are pairs of {n} stimuli, but {} ids follow", l.len());
             }
-            let values = named.array.values.into_f64();
+            let value = |k: usize| match &array.values {
+                Values::F4(v) => f64::from(v[k]),
+                Values::F8(v) => v[k],
+            };
             let names = ["i", "j", "stimulus_i", "stimulus_j", "dissimilarity"];
             let mut table = TableWriter::new(out, args.format, &names)?;
             let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
-            for ((i, j), &v) in pairs.zip(&values) {
+            for (k, (i, j)) in pairs.enumerate() {
                 let id = |k: usize| Cell::from(labels.as_ref().map(|l| &l[k]));
-                table.row(&[i.into(), j.into(), id(i), id(j), number(v, single)])?;
+                table.row(&[i.into(), j.into(), id(i), id(j), number(value(k), single)])?;
             }
             table
         }
-        other => bail!("{}: shape {other:?}; a table is made of a matrix or of an RDM's upper triangle", args.input),
     };
     table.into_inner().commit(&job)
+}
+
+/// What a table is made of: a matrix and its ids, or an RDM.
+enum Given {
+    Matrix((Whole, Option<Vec<String>>)),
+    Rdm(Array),
 }
 
 fn number(v: f64, single: bool) -> Cell<'static> {

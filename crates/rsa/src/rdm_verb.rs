@@ -8,7 +8,7 @@ use crate::args::{NoiseSource, RdmArgs};
 use crate::held::{Held, InFile};
 use anyhow::{Context, Result, anyhow, bail};
 use cli::{Input, Job, Output};
-use labelled_inputs::{NamedArray, Names, open_npy, read_matrices, read_table, require_unique};
+use labelled_inputs::{NamedArray, Names, hold, open_npy, read_matrices, read_table, require_unique};
 use labelled_rdms::{Kind, check_nan, from_array};
 use measure::{Measured, Noise, describe, measure};
 use npy_stream::{Array, Dtype, Incoming, Matrix, NpyError, RowWriter, Values, write_vector};
@@ -92,7 +92,7 @@ impl Given {
             let labels = next.finish().with_context(|| input.to_string())?;
             return Ok(Given::Patterns { held: Held::InFile(place), labels });
         }
-        let array = next.into_array().with_context(|| input.to_string())?;
+        let array = hold(next, source)?;
         if array.shape.len() == 1 || Kind::is_rdm(declared, &array) {
             match (array.shape.len(), plan.takes_rdms, plan.needs_patterns) {
                 (_, true, None) => return Made::given(array, source).map(Given::Rdm),

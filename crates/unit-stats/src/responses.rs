@@ -9,8 +9,8 @@ use localizer::LOOKS_MISSING;
 use npy_stream::{Block, Incoming, NpyError, Values};
 use stimulus_table::{StimulusTable, TableJoin};
 
-/// Rows taken from an input at a time.
-const ROWS_PER_BLOCK: usize = 64;
+/// Bytes of rows taken from an input at a time; of very wide rows one row.
+const BLOCK_BYTES: usize = 8 << 20;
 
 /// The pictures and their categories.
 pub(crate) struct Pictures {
@@ -195,6 +195,10 @@ impl<'a> Reader<'a> {
     fn array(&mut self, source: &str, name: String, mut acts: Incoming) -> Result<Responses> {
         let (n_rows, n_columns) = acts.matrix_shape()?;
         let named = self.name_in_table(&name);
+        if self.units.is_none() {
+            // Before even the numbers of the units are written down.
+            self.check_memory(&acts, n_rows, n_columns, n_columns)?;
+        }
         let units: Vec<usize> = match (self.units, &named) {
             (None, _) => (0..n_columns).collect(),
             (Some(table), Some(named)) => {
@@ -224,7 +228,9 @@ impl<'a> Reader<'a> {
         };
         // Columns of the units held; the k-th column is the k-th chosen unit where nothing else is there.
         let columns: Vec<usize> = if self.args.chosen_only { (0..units.len()).collect() } else { units.clone() };
-        self.check_memory(&acts, n_rows, n_columns, columns.len())?;
+        if self.units.is_some() {
+            self.check_memory(&acts, n_rows, n_columns, columns.len())?;
+        }
         if let Some(named) = named.as_ref().filter(|named| **named != name) {
             self.renamed = true;
             self.job.note(format!("the units of array {named:?} are taken from array {name:?}, the only one there is"));
@@ -240,7 +246,8 @@ impl<'a> Reader<'a> {
             false => Values::F4(Vec::with_capacity(n_values)),
         };
         let progress = self.job.progress(n_rows, "pictures");
-        while let Some(block) = acts.next_rows(ROWS_PER_BLOCK)? {
+        let block_rows = acts.rows_within(BLOCK_BYTES);
+        while let Some(block) = acts.next_rows(block_rows)? {
             let rows = block.n_rows();
             match (block, &mut values) {
                 (Block::F4(block), Values::F4(kept)) => {
@@ -291,8 +298,16 @@ impl<'a> Reader<'a> {
         let matrix = |columns: usize| (n_rows as u64).saturating_mul(columns as u64).saturating_mul(width);
         self.held_bytes = self.held_bytes.saturating_add(matrix(n_held));
         // Fortran order is turned round as a whole: the matrix as it is, and in rows.
-        let passing = if acts.is_fortran() { matrix(n_units).saturating_mul(2) } else { 0 };
-        let needed = self.held_bytes.saturating_add(passing);
+        let row = (n_units as u64).saturating_mul(width);
+        let passing = match acts.is_fortran() {
+            true => matrix(n_units).saturating_mul(2),
+            // Rows pass in small blocks, but at least one at a time.
+            false if n_rows > 0 && row > BLOCK_BYTES as u64 => row,
+            false => 0,
+        };
+        // The numbers of the units held, and of their columns.
+        let numbers = (n_held as u64).saturating_mul(2 * size_of::<usize>() as u64);
+        let needed = self.held_bytes.saturating_add(passing).saturating_add(numbers);
         ensure!(
             needed <= self.args.mem,
             "{n_held} units x {n_rows} rows (and what is held already) take {}, but --mem allows {}; choose fewer units \

@@ -14,8 +14,8 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use cli::{Input, Job, Opened};
-use npy_stream::NpyReader;
+use cli::{Input, Job, Opened, require_memory};
+use npy_stream::{NpyError, NpyReader};
 
 use nifti_volume::geometry::Geometry;
 use nifti_volume::volume::{Precision, VolumeReader, looks_like_nifti};
@@ -118,11 +118,14 @@ pub fn map_of(input: &Input, source: Source) -> Result<Map> {
             Ok(Map { values, geometry: Some(image.geometry().clone()) })
         }
         Source::Npy(mut reader) => {
-            let mut arrays = reader.read_all().with_context(|| input.to_string())?;
-            if arrays.len() > 1 {
-                bail!("{input}: {} arrays where one map is needed; split them with `npy cat --array N`", arrays.len());
+            let name = || input.to_string();
+            let Some(next) = reader.next_array().with_context(name)? else { return Err(NpyError::Empty).with_context(name) };
+            let what = format!("{input}: {:?} {} values", next.shape(), next.kind().name());
+            require_memory(what, next.bytes_held(), "give one map")?;
+            let array = next.into_array().with_context(name)?;
+            if reader.next_array().with_context(name)?.is_some() {
+                bail!("{input}: several arrays where one map is needed; split them with `npy cat --array N`");
             }
-            let array = arrays.remove(0);
             match *array.shape.as_slice() {
                 [_] | [1, _] => Ok(Map { values: array.values.into_f64(), geometry: None }),
                 _ => bail!("{input}: shape {:?} where a map of 1 row is needed; take one with `npy rows`", array.shape),

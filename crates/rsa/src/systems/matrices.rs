@@ -5,7 +5,7 @@ use crate::CompareArgs;
 use crate::held::{Held, InFile};
 use anyhow::{Context, Result, anyhow, bail};
 use cli::{Input, Job};
-use labelled_inputs::{Names, open_npy, tell_names_apart};
+use labelled_inputs::{Names, hold, open_npy, tell_names_apart};
 use labelled_rdms::{Kind, LARGEST_NAN_SHARE};
 use ndarray::Array2;
 use npy_stream::{Incoming, Matrix, NpyError};
@@ -92,7 +92,7 @@ fn take(next: Incoming, source: &str, args: &CompareArgs) -> Result<(Held, Optio
         let labels = next.finish().with_context(|| source.to_string())?;
         return Ok((Held::InFile(place), labels));
     }
-    let array = next.into_array().with_context(|| source.to_string())?;
+    let array = hold(next, source)?;
     if array.shape.len() == 1 || Kind::is_rdm(args.input_is, &array) {
         bail!(
             "{source}: is an RDM, and --compare {} is for matrices (rows = stimuli, columns = units); give the \

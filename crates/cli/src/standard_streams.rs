@@ -1,0 +1,50 @@
+//! Whether stdin and stdout were there when the program began.
+//!
+//! Rust's runtime opens /dev/null in place of a standard stream that is closed (`npy cat a.npy >&-`), so that what is
+//! written there is lost and nobody is told. We look before it does.
+
+use anyhow::{Result, bail};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static STDIN_CLOSED: AtomicBool = AtomicBool::new(false);
+static STDOUT_CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// The loader runs this before `main`, and so before the runtime.
+#[used]
+#[cfg_attr(any(target_os = "linux", target_os = "freebsd"), unsafe(link_section = ".init_array"))]
+#[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_init_func"))]
+static LOOK: extern "C" fn() = {
+    extern "C" fn look() {
+        for (fd, closed) in [(0, &STDIN_CLOSED), (1, &STDOUT_CLOSED)] {
+            // SAFETY: asks for the flags of a descriptor, which fails where there is none.
+            closed.store(unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1, Ordering::Relaxed);
+        }
+    }
+    look
+};
+
+/// An error where stdin is closed.
+pub(crate) fn require_stdin() -> Result<()> {
+    if STDIN_CLOSED.load(Ordering::Relaxed) {
+        bail!("stdin: is closed (<&-); give a file, or pipe one in");
+    }
+    Ok(())
+}
+
+/// Stdout as a file; an error where it is closed.
+pub(crate) fn stdout() -> Result<File> {
+    if STDOUT_CLOSED.load(Ordering::Relaxed) {
+        bail!("stdout: is closed (>&-), so the result has nowhere to go; use -o FILE, a pipe or > FILE");
+    }
+    Ok(File::from(io::stdout().as_fd().try_clone_to_owned().map_err(|e| anyhow::anyhow!("stdout: {e}"))?))
+}
+
+/// Writes a whole text on stdout and says where it failed: `io::Stdout` keeps silent about descriptors that cannot be
+/// written to.
+pub(crate) fn print(text: &[u8]) -> Result<()> {
+    let written = stdout()?.write_all(text);
+    written.map_err(|e| anyhow::Error::new(e).context("stdout"))
+}

@@ -1,0 +1,76 @@
+//! One matrix whose rows can be had in any order: in its file where that is possible, else in memory.
+
+use anyhow::{Context, Result};
+use labelled_inputs::hold;
+use ndarray::s;
+use npy_stream::{Block, Incoming, Matrix, PartBuffer, Parts};
+
+/// Bytes of rows that are handed on together.
+const BLOCK_BYTES: usize = 8 << 20;
+
+pub(crate) enum Whole {
+    /// Read piece by piece, so that its size is no matter.
+    InFile(Parts),
+    /// From a pipe, or in Fortran order.
+    InMemory(Matrix),
+}
+
+impl Whole {
+    /// Takes an array, which must be a matrix, and its labels.
+    pub fn take(next: Incoming, source: &str) -> Result<(Whole, Option<Vec<String>>)> {
+        let named = || source.to_string();
+        next.matrix_shape().with_context(named)?;
+        if let Some(place) = next.parts().filter(|place| !place.is_fortran()) {
+            return Ok((Whole::InFile(place), next.finish().with_context(named)?));
+        }
+        let (matrix, labels) = hold(next, source)?.into_matrix().with_context(named)?;
+        Ok((Whole::InMemory(matrix), labels))
+    }
+
+    pub fn n_rows(&self) -> usize {
+        self.shape().0
+    }
+
+    pub fn n_columns(&self) -> usize {
+        self.shape().1
+    }
+
+    fn shape(&self) -> (usize, usize) {
+        match self {
+            Whole::InFile(place) => place.shape(),
+            Whole::InMemory(matrix) => (matrix.n_rows(), matrix.n_columns()),
+        }
+    }
+
+    pub fn is_double(&self) -> bool {
+        match self {
+            Whole::InFile(place) => place.is_double(),
+            Whole::InMemory(matrix) => matches!(matrix, Matrix::F8(_)),
+        }
+    }
+
+    /// How many rows are handed on together, of a matrix of so many columns.
+    pub fn rows_together(n_columns: usize) -> usize {
+        (BLOCK_BYTES / n_columns.saturating_mul(8).max(1)).max(1)
+    }
+
+    /// Calls `to` for the given rows in their order, as blocks of neighbours; it gets the place in `rows` of the first of
+    /// each block.
+    pub fn rows(&self, rows: &[usize], mut to: impl FnMut(usize, Block) -> Result<()>) -> Result<()> {
+        let (most, n_columns) = (Whole::rows_together(self.n_columns()), self.n_columns());
+        let mut buffer = PartBuffer::default();
+        let mut at = 0;
+        while at < rows.len() {
+            let first = rows[at];
+            let neighbours = rows[at..].iter().take(most).enumerate().take_while(|(k, row)| **row == first + k).count();
+            let run = first..first + neighbours;
+            match self {
+                Whole::InFile(place) => to(at, place.read(run, 0..n_columns, &mut buffer)?)?,
+                Whole::InMemory(Matrix::F4(m)) => to(at, Block::F4(m.slice(s![run, ..])))?,
+                Whole::InMemory(Matrix::F8(m)) => to(at, Block::F8(m.slice(s![run, ..])))?,
+            }
+            at += neighbours;
+        }
+        Ok(())
+    }
+}
