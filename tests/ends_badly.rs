@@ -189,7 +189,8 @@ fn a_small_mem_is_kept_before_anything_is_taken() {
     // 1 x 500 M: not even the numbers of the units may be written down.
     sparse(&dir.path().join("a.npy"), "<f4", false, &[1, 500_000_000], Some(&ids(1)));
     fs::write(dir.path().join("s.csv"), "stimulus,category\ns0,a\ns1,b\n").unwrap();
-    let line = "ulimit -v 1000000; unit-stats probe --stimuli s.csv --by category --table pictures --mem 100M --inner a.npy";
+    let line =
+        "ulimit -v 1000000; unit-stats probe --stimuli s.csv --by category --table pictures --mem 100M --inner a.npy";
     sh(dir.path(), line).fails(1, &["--mem allows 100.0 MB"]);
 }
 
@@ -198,8 +199,7 @@ fn a_closed_or_full_stream_is_said() {
     let dir = tempfile::tempdir().unwrap();
     save(&dir.path().join("a.npy"), &noise(4, 3, 1), Some(&ids(4)));
     fs::write(dir.path().join("s.csv"), "stimulus,c\ns0,a\ns1,a\ns2,b\ns3,b\n").unwrap();
-    let tools =
-        ["ann-acts", "ceiling", "encode", "fmri-roi", "npy", "rsa", "select-units", "tuning", "unit-stats"];
+    let tools = ["ann-acts", "ceiling", "encode", "fmri-roi", "npy", "rsa", "select-units", "tuning", "unit-stats"];
     for tool in tools {
         for words in ["--help", "--version", "--generate man", "--generate bash"] {
             let full = sh(dir.path(), &format!("{tool} {words} > /dev/full"));
@@ -284,12 +284,8 @@ fn a_file_cut_while_it_is_read_is_an_error() {
         let path = dir.path().join(name);
         save(&path, &noise(2000, 100, 1), Some(&ids(2000)));
         let words: Vec<&str> = line.split(' ').collect();
-        let mut child = tool(words[0], dir.path())
-            .args(&words[1..])
-            .stdin(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            tool(words[0], dir.path()).args(&words[1..]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // By now the first input is open and its labels are read.
         std::thread::sleep(Duration::from_millis(500));
         File::options().write(true).open(&path).unwrap().set_len(200).unwrap();
@@ -368,7 +364,8 @@ fn a_shard_count_of_any_size_is_an_error() {
     run(dir.path(), "npy rows --shard 0/3 a.npy -o p.npy").ok();
     let side = fs::read_to_string(dir.path().join("p.json")).unwrap();
     fs::write(dir.path().join("p.json"), side.replace("\"count\": 3", "\"count\": 18446744073709551615")).unwrap();
-    run(dir.path(), "npy cat p.npy").fails(1, &["18446744073709551614 of 18446744073709551615", "1-18446744073709551614"]);
+    run(dir.path(), "npy cat p.npy")
+        .fails(1, &["18446744073709551614 of 18446744073709551615", "1-18446744073709551614"]);
     let last = "18446744073709551614/18446744073709551615";
     let (m, _) = support::matrix(&run(dir.path(), &format!("npy rows --shard {last} a.npy")).ok());
     assert!(m.nrows() <= 1);

@@ -93,10 +93,11 @@ impl<'a> Feed<'a> {
 
     /// The batch of one picture that has the feed's size already.
     pub fn painted(&self, picture: &Picture) -> Batch {
-        let n_values = self.size.height * self.size.width * 3;
+        let (layout, channels) = (self.input.layout, self.input.channels);
+        let n_values = self.size.height * self.size.width * channels;
         let put = |tables: &[[f32; 256]; 3]| {
             let mut values = vec![0.0; n_values];
-            arrange(picture, tables, self.steps.color, self.input.layout, &mut values);
+            arrange(picture, tables, self.steps.color, (layout, channels), &mut values);
             values
         };
         match self.input.element {

@@ -122,7 +122,7 @@ impl Header {
             .filter(|&b| b <= isize::MAX as usize)
             .ok_or_else(too_large)?;
         // Rows without columns take no bytes, but things are made for each of them.
-        let axes = parsed.shape.iter().try_fold(16_usize, |acc, &n| acc.checked_mul(n.max(1)));
+        let axes = shape.iter().try_fold(16_usize, |acc, &n| acc.checked_mul(n.max(1)));
         axes.filter(|&b| b <= isize::MAX as usize).ok_or_else(too_large)?;
         Ok(Header {
             kind,
