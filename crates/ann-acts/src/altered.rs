@@ -163,7 +163,7 @@ impl Viewing<'_> {
         }
         let tensors: Vec<String> = layers.iter().map(|layer| layer.tensor.clone()).collect();
         let mut network = self.network(graph, &tensors)?;
-        for reason in network.settle(self.size)?.into_iter().flatten() {
+        if let Some(reason) = network.settle(self.size)?.into_iter().flatten().next() {
             bail!("--lesion: {reason}");
         }
         let shapes = network.measured(self.size)?;

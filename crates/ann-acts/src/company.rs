@@ -12,7 +12,7 @@
 //!   common, more where a network is deep. What is looked for here depends on the size of the batch and is not small: 1e-4 of
 //!   the largest (1e-2 in half precision and TensorFloat-32, 5e-2 where values are quantized, since one level more or less is
 //!   that large).
-//! - Whatever exceeds this is compared with how far the row moves when the picture changes in its last digit: a
+//! - Whatever exceeds this is compared with how far the row (a small unit: the unit itself) moves when the picture changes in its last digit: a
 //!   network that blows rounding up is not taken for one that mixes pictures.
 
 use crate::inputs::Batch;
@@ -173,11 +173,13 @@ impl Difference {
 }
 
 /// The unit in which two rows differ by more than rounding between batches of one size, if any does.
+///
+/// `nudge` says how far each unit moves when the picture changes in its last digit; it is asked only where it matters.
 pub fn differ_in_place(
     one: &Numbers,
     other: &Numbers,
     precision: Precision,
-    nudge: impl FnMut() -> f64,
+    nudge: impl FnMut() -> Vec<f64>,
 ) -> Option<Difference> {
     differ(one, other, (precision.in_place(), Some(OF_ITSELF)), nudge)
 }
@@ -187,23 +189,22 @@ pub fn differ_between_sizes(
     one: &Numbers,
     other: &Numbers,
     precision: Precision,
-    nudge: impl FnMut() -> f64,
+    nudge: impl FnMut() -> Vec<f64>,
 ) -> Option<Difference> {
     differ(one, other, (precision.between_sizes(), None), nudge)
 }
 
-/// How far a row moves.
-pub fn movement(one: &Numbers, other: &Numbers) -> f64 {
-    let size = |i| Difference { unit: i, one: one.at(i), other: other.at(i) }.size();
-    (0..one.len().min(other.len())).map(size).filter(|size| size.is_finite()).fold(0.0, f64::max)
+/// How far each unit of a row moves.
+pub fn movements(one: &Numbers, other: &Numbers) -> Vec<f64> {
+    let size = |unit| Difference { unit, one: one.at(unit), other: other.at(unit) }.size();
+    (0..one.len().min(other.len())).map(size).map(|size| if size.is_finite() { size } else { 0.0 }).collect()
 }
 
-/// `nudge` says how far the row moves when the picture changes in its last digit; it is asked only where it matters.
 fn differ(
     one: &Numbers,
     other: &Numbers,
     (of_largest, of_itself): (f64, Option<f64>),
-    mut nudge: impl FnMut() -> f64,
+    mut nudge: impl FnMut() -> Vec<f64>,
 ) -> Option<Difference> {
     if one == other {
         return None;
@@ -212,24 +213,31 @@ fn differ(
         let unit = one.len().min(other.len());
         return Some(Difference { unit, one: one.len() as f64, other: other.len() as f64 });
     }
-    let largest =
-        (0..one.len()).flat_map(|i| [one.at(i).abs(), other.at(i).abs()]).filter(|v| v.is_finite()).fold(0.0, f64::max);
-    let mut worst: Option<(f64, Difference)> = None;
-    for unit in 0..one.len() {
-        let found = Difference { unit, one: one.at(unit), other: other.at(unit) };
-        if found.one == found.other || (found.one.is_nan() && found.other.is_nan()) {
-            continue;
-        }
-        let mut excess = found.size() / (of_largest * largest);
-        if let Some(part) = of_itself {
-            excess = excess.max(found.size() / (part * found.one.abs().max(found.other.abs())));
-        }
-        if excess > 1.0 && worst.is_none_or(|(most, _)| excess > most) {
-            worst = Some((excess, found));
-        }
+    let values = (0..one.len()).flat_map(|i| [one.at(i).abs(), other.at(i).abs()]);
+    let largest = values.filter(|v| v.is_finite()).fold(0.0, f64::max);
+    let differing = (0..one.len()).map(|unit| Difference { unit, one: one.at(unit), other: other.at(unit) });
+    let beyond = |found: Difference, moved: &[f64], most: f64| {
+        let beside_largest = found.size() / (of_largest * largest).max(ROUNDING * most);
+        let itself = of_itself.map_or(0.0, |part| {
+            let own = moved.get(found.unit).copied().unwrap_or(0.0);
+            found.size() / (part * found.one.abs().max(found.other.abs())).max(ROUNDING * own)
+        });
+        beside_largest.max(itself)
+    };
+    let is_other = |found: &Difference| found.one != found.other && !(found.one.is_nan() && found.other.is_nan());
+    let beyond_rounding: Vec<Difference> =
+        differing.filter(is_other).filter(|&found| beyond(found, &[], 0.0) > 1.0).collect();
+    if beyond_rounding.is_empty() {
+        return None;
     }
-    let (_, worst) = worst?;
-    (worst.size() > ROUNDING * nudge()).then_some(worst)
+    let moved = nudge();
+    let most = moved.iter().copied().fold(0.0, f64::max);
+    let worst = beyond_rounding
+        .into_iter()
+        .map(|found| (beyond(found, &moved, most), found))
+        .filter(|(excess, _)| *excess > 1.0)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b));
+    worst.map(|(_, found)| found)
 }
 
 /// How a row depends on more than its picture.
@@ -297,7 +305,7 @@ mod tests {
     #[test]
     fn rounding_passes_and_what_is_larger_does_not() {
         let row = |values: &[f32]| Numbers::F32(values.to_vec());
-        let still = || 0.0;
+        let still = Vec::new;
         let large = row(&[1000.0, 0.5, f32::NAN]);
         assert_eq!(differ_in_place(&large, &large.clone(), Precision::Single, still), None);
         assert_eq!(differ_in_place(&large, &row(&[1000.0005, 0.5, f32::NAN]), Precision::Single, still), None);
@@ -306,10 +314,16 @@ mod tests {
         // Small beside the largest, but not beside itself.
         let small = row(&[1000.0, 0.5009, f32::NAN]);
         assert_eq!(differ_in_place(&large, &small, Precision::Single, still).map(|d| d.unit), Some(1));
-        assert_eq!(differ_in_place(&large, &small, Precision::Single, || 1e-3), None, "as rounding moves it too");
+        assert_eq!(
+            differ_in_place(&large, &small, Precision::Single, || vec![0.0, 1e-3]),
+            None,
+            "as rounding moves it too"
+        );
+        let elsewhere = differ_in_place(&large, &small, Precision::Single, || vec![1.0, 0.0]);
+        assert_eq!(elsewhere.map(|d| d.unit), Some(1), "another unit's rounding is no reason");
         assert_eq!(differ_between_sizes(&large, &small, Precision::Single, still), None);
         let no_number = row(&[1000.0, f32::NAN, f32::NAN]);
-        assert_eq!(differ_between_sizes(&large, &no_number, Precision::Half, || 1e9).map(|d| d.unit), Some(1));
+        assert_eq!(differ_between_sizes(&large, &no_number, Precision::Half, || vec![1e9]).map(|d| d.unit), Some(1));
         let wide = |v| Numbers::F64(vec![v]);
         assert_eq!(differ_in_place(&wide(0.0), &wide(0.0), Precision::Single, still), None);
         assert!(differ_in_place(&wide(0.0), &wide(1e-300), Precision::Single, still).is_some());

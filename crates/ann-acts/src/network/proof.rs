@@ -2,7 +2,7 @@
 
 use super::{Counted, Element, Layer, Network, Pictures, TensorInfo, lengths, shape_text};
 use crate::company::{
-    Difference, Kind, Numbers, PLACE, Precision, Probe, SAME, Verdict, differ_between_sizes, differ_in_place, movement,
+    Difference, Kind, Numbers, PLACE, Precision, Probe, SAME, Verdict, differ_between_sizes, differ_in_place, movements,
 };
 use crate::inputs::Batch;
 use crate::preprocess::Size;
@@ -37,7 +37,7 @@ fn in_company(
     n: usize,
     place: Counted,
     precision: Precision,
-    mut nudge: impl FnMut() -> f64,
+    mut nudge: impl FnMut() -> Vec<f64>,
 ) -> Option<Difference> {
     SAME.into_iter().filter(|(at, ..)| *at < n).find_map(|(at, one, other)| {
         differ_in_place(&companies[one].row(n, at, place), &companies[other].row(n, at, place), precision, &mut nudge)
@@ -50,13 +50,13 @@ struct Nudged {
 }
 
 impl Nudged {
-    /// How far layer `i` moves.
-    fn movement(&mut self, network: &mut Network, probe: &Probe, size: Size, i: usize, alone: &Numbers) -> f64 {
+    /// How far each unit of layer `i` moves.
+    fn movement(&mut self, network: &mut Network, probe: &Probe, size: Size, i: usize, alone: &Numbers) -> Vec<f64> {
         let values = self.values.get_or_insert_with(|| {
             let nudged = probe.nudged().and_then(|batch| network.values(batch, 1, size).ok());
             nudged.unwrap_or_default()
         });
-        values.get(i).and_then(Option::as_ref).map_or(0.0, |values| movement(alone, &values.numbers))
+        values.get(i).and_then(Option::as_ref).map_or(Vec::new(), |values| movements(alone, &values.numbers))
     }
 }
 
@@ -85,6 +85,11 @@ impl Network {
     ///
     /// `batch` is what will be run together. A network that can only run one picture is from now on one that takes one.
     pub fn prove(&mut self, probe: &Probe, size: Size, batch: usize, precision: Precision) -> Result<Proof> {
+        if !self.layers.iter().any(|layer| layer.tensor.is_tensor()) {
+            // There is nothing to run.
+            let none = |layer: &Layer| Verdict::NoRows { reason: layer.unusable().unwrap_or_default(), mixed: false };
+            return Ok(Proof { verdicts: self.layers.iter().map(none).collect(), one_at_a_time: None });
+        }
         match self.input.batch.fixed() {
             Some(1) => self.prove_repeated(probe, size, None),
             Some(n) => self.prove_fixed(probe, size, n, precision),
@@ -149,7 +154,7 @@ impl Network {
                 Err(growth) => {
                     self.layers[i].pictures = None;
                     let mixed = growth != Growth::None
-                        || differ_in_place(&among.numbers, &second.numbers, precision, || 0.0).is_some();
+                        || differ_in_place(&among.numbers, &second.numbers, precision, Vec::new).is_some();
                     let reason = no_rows(&self.layers[i].tensor, growth);
                     verdicts.push(Verdict::NoRows { reason, mixed });
                     continue;
@@ -206,11 +211,11 @@ impl Network {
                 continue;
             };
             let difference = |place: Counted| {
-                in_company([among, second, third], n, place, precision, || 0.0)
+                in_company([among, second, third], n, place, precision, Vec::new)
                     .map(|found| (Kind::Company, found))
                     .or_else(|| {
                         let (here, there) = (among.row(n, PLACE, place), first.row(n, 0, place));
-                        differ_between_sizes(&here, &there, precision, || 0.0).map(|found| (Kind::Size, found))
+                        differ_between_sizes(&here, &there, precision, Vec::new).map(|found| (Kind::Size, found))
                     })
             };
             let own = (among.shape.first() == Some(&n)).then(|| Counted::axis(0));
@@ -230,7 +235,7 @@ impl Network {
                         }
                         _ => {
                             layer.pictures = None;
-                            let mixed = differ_in_place(&among.numbers, &second.numbers, precision, || 0.0).is_some();
+                            let mixed = differ_in_place(&among.numbers, &second.numbers, precision, Vec::new).is_some();
                             Verdict::NoRows { reason: no_rows(&layer.tensor, Growth::None), mixed }
                         }
                     }
@@ -323,7 +328,7 @@ fn no_rows(tensor: &TensorInfo, growth: Growth) -> String {
 /// Two runs of the same that differ.
 fn chance(one: &Numbers, again: &Numbers) -> Option<Verdict> {
     // A card may add in any order, which is no chance that matters.
-    differ_between_sizes(one, again, Precision::Single, || 0.0).map(|found| Verdict::Coupled(Kind::Chance, found))
+    differ_between_sizes(one, again, Precision::Single, Vec::new).map(|found| Verdict::Coupled(Kind::Chance, found))
 }
 
 /// Tells layers that differ from run to run from those that differ with their company.
