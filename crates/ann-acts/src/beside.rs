@@ -166,7 +166,7 @@ fn normalizes(fields: &Map<String, Value>, depth: usize) -> bool {
     };
     let has = |key: &&str| fields.get(*key).is_some_and(is_colours);
     let nested = || fields.values().filter_map(Value::as_object).any(|inner| normalizes(inner, depth - 1));
-    PAIRS.iter().any(|pair| pair.iter().all(|key| has(key))) || (depth > 0 && nested())
+    PAIRS.iter().any(|pair| pair.iter().all(has)) || (depth > 0 && nested())
 }
 
 #[cfg(test)]
