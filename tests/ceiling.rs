@@ -100,7 +100,7 @@ fn voxels_have_the_ceilings_of_their_definitions() {
     let text = run(path, "ceiling voxel trials.npy").text();
     assert_eq!(
         text.lines().next().unwrap(),
-        "array,voxel,n_stimuli,n_trials,ncsnr,noise_ceiling,reliability,r_max,reason"
+        "array,voxel,n_stimuli,n_trials,ncsnr,noise_ceiling,r_halves,reliability,r_max,reason"
     );
     let table = rows(&text);
     assert_eq!(table.len(), 4);
@@ -157,7 +157,7 @@ fn voxels_without_numbers_keep_their_place_and_say_why() {
     measured.column_mut(1).fill(7.0);
     measured[(3, 2)] = f64::NAN;
     for s in 0..12 {
-        // deviations -1 0 1 against 1 -1 0: r = -1/2, stepped up to -2
+        // deviations -1 0 1 against 1 -1 0: r = -1/2, which would step up to -2
         measured[(s, 3)] = [0.0, 1.0, 2.0][s % 3];
         measured[(12 + s, 3)] = [2.0, 0.0, 1.0][s % 3];
     }
@@ -173,8 +173,8 @@ fn voxels_without_numbers_keep_their_place_and_say_why() {
     for row in &table[1..3] {
         assert!(["ncsnr", "noise_ceiling", "reliability", "r_max"].iter().all(|c| row[*c] == "NaN"));
     }
-    near(number(&table[3], "reliability"), -2.0, 1e-12);
-    assert_eq!(table[3]["r_max"], "NaN");
+    near(number(&table[3], "r_halves"), -0.5, 1e-12);
+    assert_eq!((&table[3]["reliability"][..], &table[3]["r_max"][..]), ("NaN", "NaN"));
     assert_eq!(table[3]["ncsnr"], "0");
 }
 
@@ -231,7 +231,7 @@ fn many_splits_are_drawn_by_the_seed() {
 fn profiles_agree_as_worked_by_hand() {
     let (dir, subjects) = study();
     let text = run(dir.path(), "ceiling between subjects.npy").text();
-    let header = "subject,stat,compare,n_stimuli,n_voxels,n_trials,median_pairwise,leave_one_out,reliability,r_max,\
+    let header = "subject,stat,compare,n_stimuli,n_voxels,n_trials,median_pairwise,leave_one_out,r_halves,reliability,r_max,\
                   median_pairwise_norm,leave_one_out_norm,reason";
     assert_eq!(text.lines().next().unwrap(), header);
     let table = rows(&text);

@@ -281,7 +281,7 @@ fn a_cell_is_a_number_or_missing_or_an_error_with_its_line() {
     assert_eq!(rows(&weights("n/a").text())[0]["n_units"], "2");
     weights("1e999").fails(1, &["w.csv", "line 3", "\"1e999\""]);
     fs::write(path.join("p.csv"), "a,b,d\nx,y,1\nx,z,1e400\ny,z,2\n").unwrap();
-    run(path, "rsa mds p.csv --pairs a b --value d").fails(1, &["line 3", "\"1e400\""]);
+    run(path, "rsa mds p.csv --pairs a,b --value d").fails(1, &["line 3", "\"1e400\""]);
     fs::write(path.join("u.csv"), "unit,t,dprime\n0,1e400,\n").unwrap();
     run(path, "unit-stats overlap u.csv u.csv").fails(1, &["u.csv", "line 2", "\"1e400\""]);
 }

@@ -151,10 +151,10 @@ fn means_of_categories_are_the_observations() {
     }
     // Pictures without a category are left out; they are no category of their own.
     let table = fs::read_to_string(dir.path().join("t.csv")).unwrap();
-    fs::write(dir.path().join("gaps.csv"), table.replace("run1", "").replace("run2", "n/a")).unwrap();
+    fs::write(dir.path().join("gaps.csv"), table.replace("run1", "NA").replace("run2", "n/a")).unwrap();
     run(dir.path(), &by_run.replace("t.csv", "gaps.csv")).fails(1, &["1 preferred", "1 others"]);
-    fs::write(dir.path().join("gaps.csv"), table.replace("run1", "NA")).unwrap();
-    run(dir.path(), &by_run.replace("t.csv", "gaps.csv")).fails(1, &["\"NA\"", "missing value"]);
+    fs::write(dir.path().join("gaps.csv"), table.replace("run1", "NULL")).unwrap();
+    run(dir.path(), &by_run.replace("t.csv", "gaps.csv")).fails(1, &["\"NULL\"", "missing value"]);
     run(dir.path(), &format!("{LINE} --by-category --with-auc acts.npy")).fails(1, &["ROC areas"]);
     run(dir.path(), &format!("{LINE} --by-category=run2 acts.npy")).fails(1, &["run2"]);
 }

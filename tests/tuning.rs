@@ -156,7 +156,7 @@ fn systems_are_compared_by_id_in_any_order() {
     let text = run(dir.path(), "tuning compare model.npy --brain one.npy two.npy").text();
     assert_eq!(
         text.lines().next().unwrap(),
-        "model,subject,compare,n_stimuli,r,reliability,model_reliability,r_norm,trials,n_subjects,reason"
+        "model,subject,compare,n_stimuli,r,r_halves,reliability,model_r_halves,model_reliability,r_norm,trials,n_subjects,reason"
     );
     let r = [pearson(&means(&model), &means(&one)), pearson(&means(&model), &means(&two))];
     for (row, expected) in [r[0], r[1], (r[0] + r[1]) / 2.0].into_iter().enumerate() {
@@ -333,7 +333,9 @@ fn trials_that_disagree_have_no_corrected_r() {
     let half = pearson(&means(&first), &means(&second));
     assert!(half < 0.0);
     for row in 0..2 {
-        near(&text, row, "reliability", 2.0 * half / (1.0 + half));
+        // It would step up to less than -1, where the formula has ended.
+        near(&text, row, "r_halves", half);
+        assert!(2.0 * half / (1.0 + half) < -1.0 && cell(&text, row, "reliability") == "NaN");
         assert!(cell(&text, row, "r").parse::<f64>().unwrap().is_finite());
         let (r_norm, reason) = (cell(&text, row, "r_norm"), cell(&text, row, "reason"));
         assert_eq!((r_norm.as_str(), reason.as_str()), ("NaN", "negative_reliability"));

@@ -4,7 +4,7 @@ use super::plan::Plan;
 use crate::args::RdmArgs;
 use anyhow::{Context, Result, bail};
 use cli::Job;
-use labelled_inputs::read_table;
+use labelled_inputs::{read_levels, read_table};
 use std::collections::HashMap;
 use stimulus_table::{Side, Table, join};
 
@@ -21,7 +21,7 @@ impl Annotations {
         // A column that is not there is an error before any matrix is read.
         read.table.ids().with_context(|| read.name.clone())?;
         for column in [&args.by, &args.cv, &args.exclude_same].into_iter().flatten() {
-            read.table.column(column).with_context(|| read.name.clone())?;
+            read_levels(job, &read.table, &read.name, column)?;
         }
         Ok(Some(read))
     }
