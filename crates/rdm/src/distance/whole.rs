@@ -124,11 +124,12 @@ impl Whole {
 
 /// `1 - product / length`, with `length` the root of `a b`, to a few units in the last place however near to 0.
 fn one_minus_cosine(product: f64, a: f64, b: f64, length: f64) -> f64 {
-    if !(product > 0.5 * length) {
-        return 1.0 - product / length;
+    if product > 0.5 * length {
+        // (a b - product^2) / (length (length + product)), each product with what its rounding lost.
+        let (ab, squared) = (a * b, product * product);
+        let lost = a.mul_add(b, -ab) - product.mul_add(product, -squared);
+        ((ab - squared) + lost) / (length * (length + product))
+    } else {
+        1.0 - product / length
     }
-    // (a b - product^2) / (length (length + product)), each product with what its rounding lost.
-    let (ab, squared) = (a * b, product * product);
-    let lost = a.mul_add(b, -ab) - product.mul_add(product, -squared);
-    ((ab - squared) + lost) / (length * (length + product))
 }
