@@ -115,9 +115,9 @@ pub enum JoinError {
     )]
     DifferentIds {
         /// The side that has the id.
-        with: String,
+        with: Box<str>,
         /// The side that lacks it.
-        without: String,
+        without: Box<str>,
         /// Distinct ids of the first.
         with_count: usize,
         /// Distinct ids of the second.
@@ -125,7 +125,7 @@ pub enum JoinError {
         /// First row, from 0, whose id is lacking.
         row: usize,
         /// That id.
-        id: String,
+        id: Box<str>,
         /// Distinct ids lacking.
         missing: usize,
         /// Distinct ids lacking the other way round.
@@ -133,7 +133,7 @@ pub enum JoinError {
         /// Distinct ids in common.
         common: usize,
         /// An id of the other side that differs from `id` only in case, blanks or Unicode spelling.
-        alike: Option<String>,
+        alike: Option<Box<str>>,
     },
     /// `--inner`, and nothing in common.
     #[error(
@@ -221,7 +221,7 @@ pub fn join(left: Side, right: Side, options: JoinOptions) -> Result<Joined, Joi
                     (None, None) => unreachable!("the sets differ"),
                 };
             let others = without_rows.keys();
-            let alike = others.filter(|other| look_alike(other, &id)).min().map(|other| (*other).to_string());
+            let alike = others.filter(|other| look_alike(other, &id)).min().map(|other| (*other).into());
             return Err(JoinError::DifferentIds {
                 alike,
                 with: with.into(),
@@ -229,7 +229,7 @@ pub fn join(left: Side, right: Side, options: JoinOptions) -> Result<Joined, Joi
                 with_count: with_rows.len(),
                 without_count: without_rows.len(),
                 row,
-                id,
+                id: id.into(),
                 missing: with_rows.len() - common,
                 missing_other: without_rows.len() - common,
                 common,
