@@ -221,7 +221,7 @@ pub fn join(left: Side, right: Side, options: JoinOptions) -> Result<Joined, Joi
                     (None, None) => unreachable!("the sets differ"),
                 };
             let others = without_rows.keys();
-            let alike = others.filter(|other| look_alike(other, &id)).min().map(|other| Box::from(*other));
+            let alike = others.filter(|other| look_alike(other, &id)).min().map(|other| (*other).into());
             return Err(JoinError::DifferentIds {
                 alike,
                 with: with.into(),
