@@ -69,8 +69,7 @@ fn what_does_not_fit_is_refused_with_both_numbers() {
     sparse(&at("rdm8.npy"), "<f8", false, &[60_000 * 59_999 / 2], None);
     sparse(&at("square.npy"), "<f4", false, &[40_000, 40_000], None);
     sparse(&at("tall.npy"), "<f4", false, &[200_000, 10], Some(&ids(200_000)));
-    sparse_nifti(&at("image.nii"), [1000, 1000, 1000, 2]);
-    sparse_nifti(&at("mask.nii"), [1000, 1000, 1000, 1]);
+    sparse_nifti(&at("image.nii"), [1000, 1000, 500, 1]);
     let table: String = (0..40).map(|i| format!("s{i},{}\n", ["a", "b"][i % 2])).collect();
     fs::write(at("s.csv"), format!("stimulus,category\n{table}")).unwrap();
     save(&at("small.npy"), &noise(40, 5, 1), Some(&few));
@@ -95,7 +94,6 @@ fn what_does_not_fit_is_refused_with_both_numbers() {
         "rsa mds rdm.npy",
         "rsa order rdm8.npy",
         "rsa compare fortran.npy --brain small.npy --compare cka",
-        "rsa searchlight wide.npy --mask mask.nii --radius 2 --models small_rdm.npy",
         "encode fit --x wide.npy --y small.npy",
         "encode fit --x small.npy --y wide.npy",
         "ceiling voxel trials.npy",
@@ -104,26 +102,25 @@ fn what_does_not_fit_is_refused_with_both_numbers() {
         "tuning profile fortran.npy",
         "tuning compare fortran.npy --brain small.npy",
         "tuning diverge fortran.npy --brain small.npy",
-        "select-units --stimuli s.csv --by category --contrast 'a > b' fortran.npy",
+        "select-units --stimuli s.csv --by category --contrast 'a > b' - < fortran.npy",
         "unit-stats probe --stimuli s.csv --by category --table pictures --mem 90G wide.npy",
-        "fmri-roi extract wide.npy --roi mask.nii",
         "fmri-roi define --stat image.nii --t 2 --name R",
         "fmri-roi contrast --stimuli s.csv --by category --contrast 'a > b' --assume-order fortran.npy",
     ];
+    let mut bad = Vec::new();
     for command in commands {
         let began = Instant::now();
         let outcome = sh(dir.path(), &format!("ulimit -v 3000000; {command}"));
         let took = began.elapsed();
-        assert_eq!(outcome.code, 1, "{command}: {outcome:?}");
-        assert!(took < Duration::from_secs(20), "{command} took {took:?}");
-        let last = outcome.stderr.lines().last().unwrap_or_default().to_string();
-        assert!(!outcome.stderr.contains("panicked"), "{command}: {}", outcome.stderr);
-        // Most are about memory; a few stop earlier, at what is wrong with the data (said without reading them).
+        let last = outcome.stderr.lines().last().unwrap_or_default();
         let tool = command.split(' ').next().unwrap();
-        assert!(last.starts_with(&format!("{tool}: ")), "{command}: {last}");
         let numbers = last.matches(" GB").count() + last.matches(" MB").count();
-        assert!(numbers >= 2 && last.contains("free"), "{command}: {last}");
+        let said = last.starts_with(&format!("{tool}: ")) && numbers == 2 && last.contains(" free under ulimit -v; ");
+        if outcome.code != 1 || !said || took > Duration::from_secs(20) {
+            bad.push(format!("{command}: {} after {took:?}: {}", outcome.code, outcome.stderr));
+        }
     }
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
 }
 
 /// Files far larger than what is free pass where one piece after the other is enough.
@@ -189,7 +186,8 @@ fn a_small_mem_is_kept_before_anything_is_taken() {
     // 1 x 500 M: not even the numbers of the units may be written down.
     sparse(&dir.path().join("a.npy"), "<f4", false, &[1, 500_000_000], Some(&ids(1)));
     fs::write(dir.path().join("s.csv"), "stimulus,category\ns0,a\ns1,b\n").unwrap();
-    let line = "ulimit -v 1000000; unit-stats probe --stimuli s.csv --by category --table pictures --mem 100M --inner a.npy";
+    let line =
+        "ulimit -v 1000000; unit-stats probe --stimuli s.csv --by category --table pictures --mem 100M --inner a.npy";
     sh(dir.path(), line).fails(1, &["--mem allows 100.0 MB"]);
 }
 
@@ -198,8 +196,7 @@ fn a_closed_or_full_stream_is_said() {
     let dir = tempfile::tempdir().unwrap();
     save(&dir.path().join("a.npy"), &noise(4, 3, 1), Some(&ids(4)));
     fs::write(dir.path().join("s.csv"), "stimulus,c\ns0,a\ns1,a\ns2,b\ns3,b\n").unwrap();
-    let tools =
-        ["ann-acts", "ceiling", "encode", "fmri-roi", "npy", "rsa", "select-units", "tuning", "unit-stats"];
+    let tools = ["ann-acts", "ceiling", "encode", "fmri-roi", "npy", "rsa", "select-units", "tuning", "unit-stats"];
     for tool in tools {
         for words in ["--help", "--version", "--generate man", "--generate bash"] {
             let full = sh(dir.path(), &format!("{tool} {words} > /dev/full"));
@@ -284,12 +281,8 @@ fn a_file_cut_while_it_is_read_is_an_error() {
         let path = dir.path().join(name);
         save(&path, &noise(2000, 100, 1), Some(&ids(2000)));
         let words: Vec<&str> = line.split(' ').collect();
-        let mut child = tool(words[0], dir.path())
-            .args(&words[1..])
-            .stdin(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            tool(words[0], dir.path()).args(&words[1..]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // By now the first input is open and its labels are read.
         std::thread::sleep(Duration::from_millis(500));
         File::options().write(true).open(&path).unwrap().set_len(200).unwrap();
@@ -368,7 +361,8 @@ fn a_shard_count_of_any_size_is_an_error() {
     run(dir.path(), "npy rows --shard 0/3 a.npy -o p.npy").ok();
     let side = fs::read_to_string(dir.path().join("p.json")).unwrap();
     fs::write(dir.path().join("p.json"), side.replace("\"count\": 3", "\"count\": 18446744073709551615")).unwrap();
-    run(dir.path(), "npy cat p.npy").fails(1, &["18446744073709551614 of 18446744073709551615", "1-18446744073709551614"]);
+    run(dir.path(), "npy cat p.npy")
+        .fails(1, &["18446744073709551614 of 18446744073709551615", "1-18446744073709551614"]);
     let last = "18446744073709551614/18446744073709551615";
     let (m, _) = support::matrix(&run(dir.path(), &format!("npy rows --shard {last} a.npy")).ok());
     assert!(m.nrows() <= 1);
@@ -431,6 +425,7 @@ fn numbers_of_any_size_are_answers_or_errors() {
         "1e300%",
         "k=18446744073709551615",
     ];
+    let mut bad = Vec::new();
     for (command, options) in commands {
         for option in options.split(' ') {
             for value in values {
@@ -438,9 +433,11 @@ fn numbers_of_any_size_are_answers_or_errors() {
                 let base = command.replace(&format!("{option} 0:3 "), "");
                 let line = format!("ulimit -v 4000000; timeout 20 {base} {option}={value}");
                 let outcome = sh(dir.path(), &line);
-                assert!([0, 1, 2].contains(&outcome.code), "{line}: {} {}", outcome.code, outcome.stderr);
-                assert!(!outcome.stderr.contains("panicked"), "{line}: {}", outcome.stderr);
+                if ![0, 1, 2].contains(&outcome.code) || outcome.stderr.contains("panicked") {
+                    bad.push(format!("{line}: {} {}", outcome.code, outcome.stderr));
+                }
             }
         }
     }
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
 }

@@ -359,10 +359,7 @@ mod tests {
         assert_eq!(folders(slurm, v2), chain.map(|inner| format!("/sys/fs/cgroup{inner}")));
         // The old hierarchy, mounted per controller; the unified one beside it holds no memory there.
         let v1 = "35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu";
-        assert_eq!(
-            folders("4:memory:/a\n3:cpu:/b\n0::/", v1),
-            ["/sys/fs/cgroup/memory/a", "/sys/fs/cgroup/memory"]
-        );
+        assert_eq!(folders("4:memory:/a\n3:cpu:/b\n0::/", v1), ["/sys/fs/cgroup/memory/a", "/sys/fs/cgroup/memory"]);
         // In a container whose root is the group itself.
         let inside = "35 31 0:32 /docker/c1 /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory";
         assert_eq!(folders("4:memory:/docker/c1", inside), ["/sys/fs/cgroup/memory"]);

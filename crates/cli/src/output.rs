@@ -29,11 +29,7 @@ enum Sink {
         unfinished: Option<Unfinished>,
     },
     /// Has a name while it is written, and stays when the program is stopped.
-    Partial {
-        file: BufWriter<File>,
-        partial: PathBuf,
-        target: PathBuf,
-    },
+    Partial { file: BufWriter<File>, partial: PathBuf, target: PathBuf },
 }
 
 const BUFFER: usize = 1 << 18;

@@ -24,8 +24,8 @@ pub(crate) fn wanted(option: Option<usize>) -> Result<Threads> {
             None => (cores, ""),
         },
     };
-    let note =
-        (n > cores).then(|| format!("{source} {n}: the cores that this task may use are {cores}, and so are the threads"));
+    let note = (n > cores)
+        .then(|| format!("{source} {n}: the cores that this task may use are {cores}, and so are the threads"));
     Ok(Threads { n: n.min(cores), note })
 }
 
@@ -41,7 +41,9 @@ pub(crate) fn start(n: usize) -> Result<()> {
     match rayon::ThreadPoolBuilder::new().num_threads(n).build_global() {
         // Without a cause the pool is there already; the system's refusal has one.
         Err(refused) if refused.source().is_some() => Err(refused).with_context(|| {
-            format!("the system refuses to start {n} threads (ulimit -u, or too little memory); ask for fewer by --threads")
+            format!(
+                "the system refuses to start {n} threads (ulimit -u, or too little memory); ask for fewer by --threads"
+            )
         }),
         _ => Ok(()),
     }

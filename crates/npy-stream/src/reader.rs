@@ -21,7 +21,11 @@ enum Source {
     Pipe(Box<dyn Read + Send>),
     /// A regular file, read at `at` of its `length` bytes. Not mapped into memory: a map of a file that another program
     /// cuts short ends the process without a word (SIGBUS), takes addresses that `ulimit -v` counts, and is no faster.
-    File { file: Arc<File>, at: u64, length: u64 },
+    File {
+        file: Arc<File>,
+        at: u64,
+        length: u64,
+    },
 }
 
 impl Source {

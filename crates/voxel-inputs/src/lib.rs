@@ -88,7 +88,9 @@ pub fn map_of(input: &Input, source: Source) -> Result<Map> {
         }
         Source::Npy(mut reader) => {
             let name = || input.to_string();
-            let Some(next) = reader.next_array().with_context(name)? else { return Err(NpyError::Empty).with_context(name) };
+            let Some(next) = reader.next_array().with_context(name)? else {
+                return Err(NpyError::Empty).with_context(name);
+            };
             let what = format!("{input}: {:?} {} values", next.shape(), next.kind().name());
             require_memory(what, next.bytes_held(), "give one map")?;
             let array = next.into_array().with_context(name)?;
