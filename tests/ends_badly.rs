@@ -69,8 +69,7 @@ fn what_does_not_fit_is_refused_with_both_numbers() {
     sparse(&at("rdm8.npy"), "<f8", false, &[60_000 * 59_999 / 2], None);
     sparse(&at("square.npy"), "<f4", false, &[40_000, 40_000], None);
     sparse(&at("tall.npy"), "<f4", false, &[200_000, 10], Some(&ids(200_000)));
-    sparse_nifti(&at("image.nii"), [1000, 1000, 1000, 2]);
-    sparse_nifti(&at("mask.nii"), [1000, 1000, 1000, 1]);
+    sparse_nifti(&at("image.nii"), [1000, 1000, 500, 1]);
     let table: String = (0..40).map(|i| format!("s{i},{}\n", ["a", "b"][i % 2])).collect();
     fs::write(at("s.csv"), format!("stimulus,category\n{table}")).unwrap();
     save(&at("small.npy"), &noise(40, 5, 1), Some(&few));
@@ -95,7 +94,6 @@ fn what_does_not_fit_is_refused_with_both_numbers() {
         "rsa mds rdm.npy",
         "rsa order rdm8.npy",
         "rsa compare fortran.npy --brain small.npy --compare cka",
-        "rsa searchlight wide.npy --mask mask.nii --radius 2 --models small_rdm.npy",
         "encode fit --x wide.npy --y small.npy",
         "encode fit --x small.npy --y wide.npy",
         "ceiling voxel trials.npy",
@@ -104,26 +102,25 @@ fn what_does_not_fit_is_refused_with_both_numbers() {
         "tuning profile fortran.npy",
         "tuning compare fortran.npy --brain small.npy",
         "tuning diverge fortran.npy --brain small.npy",
-        "select-units --stimuli s.csv --by category --contrast 'a > b' fortran.npy",
+        "select-units --stimuli s.csv --by category --contrast 'a > b' - < fortran.npy",
         "unit-stats probe --stimuli s.csv --by category --table pictures --mem 90G wide.npy",
-        "fmri-roi extract wide.npy --roi mask.nii",
         "fmri-roi define --stat image.nii --t 2 --name R",
         "fmri-roi contrast --stimuli s.csv --by category --contrast 'a > b' --assume-order fortran.npy",
     ];
+    let mut bad = Vec::new();
     for command in commands {
         let began = Instant::now();
         let outcome = sh(dir.path(), &format!("ulimit -v 3000000; {command}"));
         let took = began.elapsed();
-        assert_eq!(outcome.code, 1, "{command}: {outcome:?}");
-        assert!(took < Duration::from_secs(20), "{command} took {took:?}");
-        let last = outcome.stderr.lines().last().unwrap_or_default().to_string();
-        assert!(!outcome.stderr.contains("panicked"), "{command}: {}", outcome.stderr);
-        // Most are about memory; a few stop earlier, at what is wrong with the data (said without reading them).
+        let last = outcome.stderr.lines().last().unwrap_or_default();
         let tool = command.split(' ').next().unwrap();
-        assert!(last.starts_with(&format!("{tool}: ")), "{command}: {last}");
         let numbers = last.matches(" GB").count() + last.matches(" MB").count();
-        assert!(numbers >= 2 && last.contains("free"), "{command}: {last}");
+        let said = last.starts_with(&format!("{tool}: ")) && numbers == 2 && last.contains(" free under ulimit -v; ");
+        if outcome.code != 1 || !said || took > Duration::from_secs(20) {
+            bad.push(format!("{command}: {} after {took:?}: {}", outcome.code, outcome.stderr));
+        }
     }
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
 }
 
 /// Files far larger than what is free pass where one piece after the other is enough.
@@ -428,6 +425,7 @@ fn numbers_of_any_size_are_answers_or_errors() {
         "1e300%",
         "k=18446744073709551615",
     ];
+    let mut bad = Vec::new();
     for (command, options) in commands {
         for option in options.split(' ') {
             for value in values {
@@ -435,9 +433,11 @@ fn numbers_of_any_size_are_answers_or_errors() {
                 let base = command.replace(&format!("{option} 0:3 "), "");
                 let line = format!("ulimit -v 4000000; timeout 20 {base} {option}={value}");
                 let outcome = sh(dir.path(), &line);
-                assert!([0, 1, 2].contains(&outcome.code), "{line}: {} {}", outcome.code, outcome.stderr);
-                assert!(!outcome.stderr.contains("panicked"), "{line}: {}", outcome.stderr);
+                if ![0, 1, 2].contains(&outcome.code) || outcome.stderr.contains("panicked") {
+                    bad.push(format!("{line}: {} {}", outcome.code, outcome.stderr));
+                }
             }
         }
     }
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
 }

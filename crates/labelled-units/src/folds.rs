@@ -39,6 +39,9 @@ impl CrossValidation {
     pub fn parts(&self, table: &StimulusTable, by: &[String], used: &[bool]) -> Result<(Vec<usize>, Vec<String>)> {
         let (k, names) = match self {
             CrossValidation::OddEven => (2, vec!["odd".to_owned(), "even".to_owned()]),
+            CrossValidation::K(k) if *k > by.len() => {
+                bail!("--cv k={k}: {} stimuli cannot make so many parts; at most one part per stimulus", by.len())
+            }
             CrossValidation::K(k) => (*k, (1..=*k).map(|i| i.to_string()).collect()),
             CrossValidation::Column(column) => return by_column(table, column, used),
         };

@@ -7,7 +7,7 @@ mod rows;
 use crate::args::{NoiseSource, RdmArgs};
 use crate::held::{Held, InFile};
 use anyhow::{Context, Result, anyhow, bail};
-use cli::{Input, Job, Output};
+use cli::{Input, Job, Output, require_memory};
 use labelled_inputs::{NamedArray, Names, hold, open_npy, read_matrices, read_table, require_unique};
 use labelled_rdms::{Kind, check_nan, from_array};
 use measure::{Measured, Noise, describe, measure};
@@ -155,6 +155,9 @@ fn one(
         subset.check_some(&source, &found)?;
         places = Some(found);
     }
+    let n = rows.n_conditions() as u128;
+    let remedy = "take fewer stimuli (`npy rows`), or average trials (`npy average`)";
+    require_memory(format!("{source}: the distances between {n} stimuli"), n * n.saturating_sub(1) / 2 * 8, remedy)?;
     let per_channel = args.per_channel;
     // What is to be written in f8 is computed in f8.
     let wide = args.dtype == Some(Dtype::F8);

@@ -3,7 +3,7 @@
 use crate::args::Acts;
 use crate::unit_table::UnitTable;
 use anyhow::{Context, Result, bail, ensure};
-use cli::{Input, Job};
+use cli::{Input, Job, require_memory};
 use labelled_inputs::{Names, open_npy, read_levels, read_stimuli};
 use localizer::LOOKS_MISSING;
 use npy_stream::{Block, Incoming, NpyError, Values};
@@ -315,7 +315,9 @@ impl<'a> Reader<'a> {
             megabytes(needed),
             megabytes(self.args.mem)
         );
-        Ok(())
+        // What is allowed must also be there.
+        let more = matrix(n_held).saturating_add(passing).saturating_add(numbers);
+        require_memory(format!("{n_held} units x {n_rows} rows"), more.into(), "choose fewer units with --units")
     }
 }
 
