@@ -427,7 +427,7 @@ fn three_worked_rdms_have_their_bounds() {
     }
     for (how, lower, upper) in [("pearson", 0.907096, 0.958610), ("spearman", 0.912159, 0.942857)] {
         let text = pipe(path, &format!("ceiling rdm --compare {how}"), &bytes).text();
-        assert_eq!(text.lines().next().unwrap(), "compare,n_subjects,n_stimuli,n_pairs,lower,upper");
+        assert_eq!(text.lines().next().unwrap(), "compare,n_subjects,n_stimuli,n_pairs,lower,upper,reason");
         let row = rows(&text).remove(0);
         near(number(&row, "lower"), lower, 5e-7);
         near(number(&row, "upper"), upper, 5e-7);

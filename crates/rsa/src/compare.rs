@@ -55,7 +55,14 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     inference::check(args, all_brains)?;
     // Means, bounds, fits and draws are over the subjects that can be compared with something.
     let used = subjects_in_use(&job, &all_brains.iter().map(has_no_score).collect::<Vec<bool>>());
-    let brains: &[NamedRdm] = &used.iter().map(|&s| all_brains[s].clone()).collect::<Vec<NamedRdm>>();
+    let some: Vec<NamedRdm>;
+    let brains = match used.len() == n_brains {
+        true => all_brains,
+        false => {
+            some = used.iter().map(|&s| all_brains[s].clone()).collect();
+            &some
+        }
+    };
     let brain_rdms: Vec<Rdm> = brains.iter().map(|b| b.rdm.clone()).collect();
     let models = fitted::group(models, &counts);
     let model_rdms: Vec<Rdm> = models.shown.iter().map(|m| m.rdm.clone()).collect();

@@ -76,7 +76,8 @@ fn map(job: &Job, args: &MdsArgs, named: &NamedRdm, rdm: &Rdm) -> Result<Map> {
     let n_dims = args.dims as usize;
     // Points that are all equally far apart span n - 1 dimensions; which of them a map shows is arbitrary.
     let all_zero = rdm.reason_under(Comparison::Cosine).is_some();
-    if rdm.reason() == Some(Reason::Constant) && (all_zero || n_dims + 1 < rdm.n_stimuli()) {
+    let constant = rdm.n_nan() == 0 && rdm.reason() == Some(Reason::Constant);
+    if constant && (all_zero || n_dims + 1 < rdm.n_stimuli()) {
         say_constant(job, &named.source, rdm, "no map shows it, and its places are NaN");
         let points = Array2::from_elem((rdm.n_stimuli(), n_dims), f64::NAN);
         return Ok(Map { points, stress: f64::NAN, start_and_iterations: None, reason: Some(Reason::Constant) });
