@@ -106,7 +106,11 @@ impl Header {
     pub fn parse(bytes: &[u8]) -> Result<Header, NpyError> {
         // Behind the magic string, the version and the length.
         let start = if bytes.get(6) == Some(&1) { 10 } else { 12 };
-        let Description { descr, fortran, shape } = literal::parse(bytes.get(start..).unwrap_or_default())?;
+        let literal = bytes.get(start..).unwrap_or_default();
+        let Description { descr, fortran, shape } = match as_numpy_writes(bytes) {
+            Some(description) => description,
+            None => literal::parse(literal)?,
+        };
         let unsupported = || NpyError::Dtype(descr.clone());
         let (order, code) = match descr.strip_prefix(['<', '>', '=', '|']) {
             Some(code) => (&descr[..1], code),
@@ -132,6 +136,17 @@ impl Header {
             body_bytes: body as u64,
         })
     }
+}
+
+/// What a header as NumPy has written it since Python 3 says; `None` for any other.
+fn as_numpy_writes(bytes: &[u8]) -> Option<Description> {
+    // The parser recurses at brackets, and no simple dtype has any.
+    if bytes.iter().filter(|b| matches!(b, b'(' | b'[' | b'{')).count() > 2 {
+        return None;
+    }
+    let parsed = ndarray_npy::npy::header::Header::from_reader(&mut &bytes[..]).ok()?;
+    let descr = parsed.type_descriptor.as_string()?.clone();
+    Some(Description { descr, fortran: parsed.layout.is_fortran(), shape: parsed.shape })
 }
 
 /// A version 1 header, byte for byte what `numpy.save` writes: keys sorted, room for the first axis to grow to

@@ -1,5 +1,6 @@
 //! The Python literal in a header: `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }`.
 //!
+//! Headers as NumPy writes them today are read by `ndarray-npy`; this is for those of other times and programs.
 //! Python 2 wrote `(3L, 2L)` and `u'descr'`; other programs leave blanks out or in, order the keys as they like and pad
 //! with nothing. All of that means the same.
 
