@@ -81,7 +81,7 @@ fn transforms_and_merged_parts_are_rsatoolboxs() {
     let values = numbers(&expected["values"]);
     let of = |how: &str, values: Vec<f64>| {
         let rdm = Rdm::from_condensed(values, None).unwrap();
-        how.parse::<Transform>().unwrap().apply(rdm).unwrap().0.into_values()
+        how.parse::<Transform>().unwrap().apply(rdm).unwrap().rdm.into_values()
     };
     for how in ["rank", "sqrt", "positive", "minmax", "square"] {
         all_close(how, &of(how, values.clone()), &numbers(&expected[how]), 1e-15);
