@@ -261,7 +261,9 @@ fn stimuli_without_pairs_keep_their_row() {
     save(&dir.path().join("none.npy"), &Array2::from_elem((3, 3), f64::NAN), Some(&ids(3)));
     run(dir.path(), "rsa mds none.npy").fails(1, &["all 3 pairs of 3 stimuli"]);
     save(&dir.path().join("same.npy"), &Array2::zeros((3, 3)), Some(&ids(3)));
-    run(dir.path(), "rsa mds same.npy").fails(1, &["all 3 dissimilarities are 0"]);
+    let same = run(dir.path(), "rsa mds same.npy");
+    assert!(same.stderr.contains("same.npy: all 3 distances are 0 (constant)"), "{}", same.stderr);
+    assert!(rows(&same.text()).iter().all(|r| r["x"] == "NaN" && r["reason"] == "constant"));
 }
 
 #[test]
