@@ -284,7 +284,7 @@ fn chosen_units_are_matched_by_layer_and_their_faults_are_named() {
     write("voxel\n1\n");
     kept("--layer means").fails(1, &["u.csv: no column \"unit\"", "voxel"]);
     write("unit\n-1\n");
-    kept("--layer means").fails(1, &["u.csv: row 0 of column \"unit\" is \"-1\""]);
+    kept("--layer means").fails(1, &["u.csv: row 0 (line 2) of column \"unit\" is \"-1\""]);
 }
 
 #[test]

@@ -224,16 +224,16 @@ fn categories_that_cannot_be_compared_are_refused() {
 fn memory_is_counted_before_rows_are_read() {
     let (dir, _, _) = pictures();
     let path = dir.path();
-    // 6 chosen units x 12 rows x 8 bytes.
-    run(path, &format!("{VALIDATE} --mem 575")).fails(1, &["acts.npy: 6 units x 12 rows", "--mem allows"]);
-    run(path, &format!("{VALIDATE} --mem 576")).ok();
+    // 6 chosen units x 12 rows x 8 bytes, and 16 bytes for each unit.
+    run(path, &format!("{VALIDATE} --mem 671")).fails(1, &["acts.npy: 6 units x 12 rows", "--mem allows"]);
+    run(path, &format!("{VALIDATE} --mem 672")).ok();
     // A pipe that promises 8 TB.
     let head = "{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 1000000), }\n";
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((head.len() as u16).to_le_bytes());
     bytes.extend(head.as_bytes());
     let probe = "unit-stats probe - --stimuli t.csv --by category --table auc";
-    pipe(path, probe, &bytes).fails(1, &["1000000 units x 1000000 rows", "--mem allows 4096.0 MB"]);
+    pipe(path, probe, &bytes).fails(1, &["1000000 units x 1000000 rows", "--mem allows 4.3 GB"]);
     run(path, &format!("{VALIDATE} --mem lots")).fails(2, &["500M"]);
 }
 

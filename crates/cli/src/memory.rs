@@ -183,7 +183,8 @@ fn groups_of(own: &str, mounts: &str) -> Vec<Group> {
         let Some((root, mount)) = mounts.lines().find_map(|line| mounted(line, unified)) else { continue };
         // In a container the path may be the host's, above what is mounted.
         let inner = Path::new(path).strip_prefix(root).unwrap_or(Path::new(""));
-        let inside = mount.join(inner);
+        // Through its components, which have no slash at the end.
+        let inside: PathBuf = mount.join(inner).components().collect();
         let below_mount = |folder: &&Path| folder.starts_with(&mount);
         let groups = inside.ancestors().take_while(below_mount);
         found.extend(groups.map(|folder| Group { folder: folder.to_path_buf(), unified }));

@@ -3,7 +3,7 @@
 use crate::args::Acts;
 use crate::unit_table::UnitTable;
 use anyhow::{Context, Result, bail, ensure};
-use cli::{Input, Job, require_memory};
+use cli::{Bytes, Input, Job, require_memory};
 use labelled_inputs::{Names, open_npy, read_levels, read_stimuli};
 use localizer::LOOKS_MISSING;
 use npy_stream::{Block, Incoming, NpyError, Values};
@@ -312,8 +312,8 @@ impl<'a> Reader<'a> {
             needed <= self.args.mem,
             "{n_held} units x {n_rows} rows (and what is held already) take {}, but --mem allows {}; choose fewer units \
              with --units, give fewer arrays at a time, or raise --mem",
-            megabytes(needed),
-            megabytes(self.args.mem)
+            Bytes(needed.into()),
+            Bytes(self.args.mem.into())
         );
         // What is allowed must also be there.
         let more = matrix(n_held).saturating_add(passing).saturating_add(numbers);
@@ -339,10 +339,6 @@ fn check_size(table: &UnitTable, named: &str, units: &[usize], n_columns: usize)
         );
     }
     Ok(())
-}
-
-fn megabytes(bytes: u64) -> String {
-    format!("{:.1} MB", bytes as f64 / f64::from(1 << 20))
 }
 
 /// Reads the table of chosen units, when there is one.

@@ -46,9 +46,9 @@ impl Scale {
         self.largest *= unit;
     }
 
-    /// A bound on the length of all values of a row of `n`, in its coordinates.
-    pub fn raw_length(&self, n: usize) -> f64 {
-        (n as f64).sqrt() * (self.first.abs() + self.spread) * self.unit * self.gain
+    /// The largest magnitude of a value, in the unit of the coordinates.
+    pub fn raw_size(&self) -> f64 {
+        (self.first.abs() + self.spread) * self.unit * self.gain
     }
 
     pub fn of_row<T: Real>(row: &[T], standing: Standing) -> Result<Scale, Reason> {

@@ -137,7 +137,9 @@ impl<'a, P: Patterns + ?Sized> Coordinates<'a, P> {
     ///
     /// by the triangle inequality, where `g` is what summing costs (Higham 2002, section 3.1): `2 m u (l_i + l_j)` for
     /// `l_i + l_j - 2 p_ij`, sums of at most `m = min(d, PANEL) + d / PANEL + 4` terms; `(d / LANES + LANES + 4) u D_ij`
-    /// for pairs that were summed directly. The rounding of the values themselves adds to `e_i`.
+    /// for pairs that were summed directly. The rounding of the values themselves, `r` of the largest of them, is
+    /// independent from unit to unit, so in the difference of two rows it is as if `e_i` were larger by a few times `r`,
+    /// however many units there are.
     fn settled(&self) -> Result<Vec<f64>, RdmError> {
         let Sums { mut values, lengths } = self.sums()?;
         let d = self.patterns.n_units();
@@ -145,7 +147,7 @@ impl<'a, P: Patterns + ?Sized> Coordinates<'a, P> {
         let rounding = self.patterns.rounding();
         let computed = self.survey.each(|scale| scale.error);
         let own: Vec<f64> = computed.iter().zip(&lengths).map(|(e, l)| e + 2.0 * u * l.sqrt()).collect();
-        let given = self.survey.each(|scale| rounding * scale.raw_length(d));
+        let given = self.survey.each(|scale| 4.0 * rounding * scale.raw_size());
         let summed = 2.0 * u * (d.min(PANEL) + d / PANEL + 4) as f64;
         let directly = u * (d / LANES + LANES + 4) as f64;
         let largest = (self.standing != Standing::AsItIs).then_some(4.0);

@@ -92,11 +92,12 @@ fn groups(sorted: &[Placed], limits: &[Option<f64>], error: impl Fn(usize, usize
     all
 }
 
-/// Whether the values are few kinds: on average four or more of each, and every kind further from the next than it is
-/// wide, several times.
+/// Whether the values are few kinds, but more than one: on average four or more of each, and every kind further from the
+/// next than it is wide, several times.
 fn are_apart(groups: &[Group], sorted: &[Placed]) -> bool {
     let ends = |group: &Group| (sorted[group.members.start].0, sorted[group.members.end - 1].0);
-    4 * groups.len() <= sorted.len()
+    groups.len() > 1
+        && 4 * groups.len() <= sorted.len()
         && groups.windows(2).all(|pair| {
             let ((a_low, a_high), (b_low, b_high)) = (ends(&pair[0]), ends(&pair[1]));
             b_low - a_high > 4.0 * (a_high - a_low).max(b_high - b_low)
