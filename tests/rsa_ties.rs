@@ -351,3 +351,18 @@ fn whitened_one_hot_patterns_keep_what_the_noise_leaves_equal() {
         assert_eq!(distinct(&found), 2, "{metric}");
     }
 }
+
+#[test]
+fn distances_near_the_ends_of_the_range_are_right_or_refused() {
+    let dir = tempdir().unwrap();
+    let x = noise(6, 9, 17);
+    let plain = distances(dir.path(), &x, "f8", "--metric euclidean");
+    for scale in [1e200, 1e-200] {
+        let found = distances(dir.path(), &(&x * scale), "f8", "--metric euclidean");
+        for (f, e) in found.iter().zip(&plain) {
+            assert!((f / scale / e - 1.0).abs() < 1e-14, "{scale:e}: {f} {e}");
+        }
+        let refused = pipe(dir.path(), "rsa rdm - --metric sqeuclidean", &bytes(&(&x * scale), "f8"));
+        refused.fails(1, &["two rows are", "is no f8 number", "--metric euclidean"]);
+    }
+}
