@@ -197,6 +197,15 @@ fn very_large_and_very_small_numbers_do_not_overflow() {
     let found = distances(large4.view(), Distance::Euclidean).unwrap().rdm;
     let rescaled: Vec<f64> = found.values().iter().map(|v| v / 1e30).collect();
     assert_close(&rescaled, &euclid, 3e-7);
+    // Whole numbers where squares begin to leave the range.
+    let steps = array![[0.0, 1.0], [2.0, 1.0], [5.0, 5.0]];
+    for exponent in [390, 399, 400, -399, -400, -420] {
+        let unit = 2.0f64.powi(exponent);
+        let found = distances(steps.mapv(|v| v * unit).view(), Distance::Euclidean).unwrap().rdm.into_values();
+        for (f, e) in found.iter().zip([2.0, 41.0f64.sqrt(), 5.0]) {
+            assert!((f / unit / e - 1.0).abs() < 1e-15, "2^{exponent}: {f:e}");
+        }
+    }
     for factor in [1e200, 1e-200] {
         let scaled = x.mapv(|v| v * factor);
         assert_close(distances(scaled.view(), Distance::Correlation).unwrap().rdm.values(), &expected, 1e-14);

@@ -32,8 +32,12 @@ pub(super) struct Whole {
 pub(super) const ROUNDING: f64 = 16.0 * f64::EPSILON / 2.0;
 
 impl Whole {
-    /// `None` when a row does not hold whole numbers, or sums of their products may be rounded.
+    /// `None` when a row does not hold whole numbers, or sums of their products may be rounded, or in other units than
+    /// the patterns' own.
     pub fn of(survey: &Survey, standing: Standing, n_units: usize) -> Option<Whole> {
+        if survey.unit != 1.0 {
+            return None;
+        }
         let usable = || survey.scales.iter().zip(&survey.grids).filter_map(|(scale, grid)| Some((scale.ok()?, grid)));
         if usable().any(|(_, grid)| grid.is_none()) {
             return None;
