@@ -39,13 +39,16 @@ pub(crate) fn settle(
             return;
         }
     }
+    let limits = [Some(0.0), largest];
+    if all_apart(values, n, &limits, &error, &with_input) {
+        return;
+    }
     // With its place, so that the error of each is known again after sorting.
     let mut sorted: Vec<Placed> = Vec::with_capacity(values.len());
     for (i, row) in by_row(values, n).into_iter().enumerate() {
         sorted.extend(row.iter().zip(i + 1..).filter(|(v, _)| !v.is_nan()).map(|(v, j)| (*v, i as u32, j as u32)));
     }
     sorted.par_sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
-    let limits = [Some(0.0), largest];
     let coarse = groups(&sorted, &limits, with_input);
     let found = match are_apart(&coarse, &sorted) {
         true => coarse,
@@ -59,6 +62,40 @@ pub(crate) fn settle(
             }
         }
     }
+}
+
+/// Whether plain values, without their places, show already that nothing is to be settled, as is so for measured
+/// distances: no two that differ are within the largest error of each other, none is that near to a limit, and too many
+/// are apart by the wider bound for few kinds. A searchlight asks this for every sphere.
+fn all_apart(
+    values: &[f64],
+    n: usize,
+    limits: &[Option<f64>],
+    error: impl Fn(usize, usize, f64) -> f64,
+    with_input: impl Fn(usize, usize, f64) -> f64,
+) -> bool {
+    let (mut narrow, mut wide) = (0.0f64, 0.0f64);
+    let mut sorted = Vec::with_capacity(values.len());
+    let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
+    for (&value, (i, j)) in values.iter().zip(pairs).filter(|(value, _)| !value.is_nan()) {
+        narrow = narrow.max(error(i, j, value));
+        wide = wide.max(with_input(i, j, value));
+        sorted.push(value);
+    }
+    let is_at = |limit: &f64| sorted.iter().any(|value| value != limit && (value - limit).abs() <= narrow);
+    if limits.iter().flatten().any(is_at) {
+        return false;
+    }
+    sorted.sort_unstable_by(f64::total_cmp);
+    let mut n_apart = 1;
+    for pair in sorted.windows(2) {
+        let gap = pair[1] - pair[0];
+        if gap != 0.0 && gap <= 2.0 * narrow {
+            return false;
+        }
+        n_apart += usize::from(gap > 2.0 * wide);
+    }
+    4 * n_apart > sorted.len()
 }
 
 /// A value and its two rows.
