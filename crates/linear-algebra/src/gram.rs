@@ -169,10 +169,13 @@ impl<T: Real> GramAccumulator<T> {
         if columns.ncols() == 0 {
             return;
         }
-        if self.pending.ncols() == 0 {
-            self.pending = Array2::from_elem((self.gram.n, PANEL), T::default());
-        }
         let end = self.n_pending + columns.ncols();
+        // As wide as what comes: for the many small matrices of a searchlight, zeroing a panel costs more than products.
+        if end > self.pending.ncols() {
+            let mut wider = Array2::from_elem((self.gram.n, end.next_power_of_two().min(PANEL)), T::default());
+            wider.slice_mut(s![.., ..self.n_pending]).assign(&self.pending.slice(s![.., ..self.n_pending]));
+            self.pending = wider;
+        }
         self.pending.slice_mut(s![.., self.n_pending..end]).assign(&columns);
         self.n_pending = end;
     }

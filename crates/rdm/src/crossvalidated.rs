@@ -258,7 +258,7 @@ fn complete_folds<P: Patterns + ?Sized>(patterns: &P, design: &Design) -> Result
     let (mut values, sizes) = by_complete_folds::<P, f64>(patterns, design)?;
     let rounding = contrast_rounding(patterns, design);
     let bound = |i: usize, j: usize, _| rounding * (sizes[i] + sizes[j]);
-    settle(&mut values, n, None, bound, bound);
+    settle(&mut values, n, None, None, bound, bound);
     Ok(values)
 }
 
@@ -363,7 +363,7 @@ fn by_common_folds<P: Patterns + ?Sized>(
     // A product is at most half the sum of two squares, and each factor is in fewer than n_folds products.
     let rounding = contrast_rounding(patterns, design) * n_folds as f64;
     let bound = |i: usize, j: usize, _| rounding * (sizes[i] + sizes[j]);
-    settle(&mut values, n, None, bound, bound);
+    settle(&mut values, n, None, None, bound, bound);
     Ok(values)
 }
 
@@ -526,7 +526,7 @@ fn from_similarities(
     });
     let sizes: Vec<f64> = sizes.iter().enumerate().map(|(i, size)| size / n_pairs_of(i, i).max(1.0)).collect();
     let bound = |i: usize, j: usize, _| 2.0 * rounding * (sizes[i] + sizes[j]);
-    settle(&mut values, n, None, bound, bound);
+    settle(&mut values, n, None, None, bound, bound);
     values
 }
 

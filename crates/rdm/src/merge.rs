@@ -99,7 +99,7 @@ pub fn merge(rdms: &[Rdm]) -> Result<Merged, RdmError> {
     // A mean of equal distances is that distance, whatever their number.
     let rounding = (rdms.len() + 1) as f64 * f64::EPSILON / 2.0;
     let bound = |_, _, value: f64| rounding * value.abs();
-    settle(&mut sums, n, None, bound, bound);
+    settle(&mut sums, n, None, None, bound, bound);
     let n_missing = counts.iter().filter(|n| **n == 0).count();
     let n_shared = counts.iter().filter(|n| **n > 1).count();
     Ok(Merged { rdm: Rdm::from_condensed(sums, Some(names))?, n_missing, n_shared })
@@ -136,7 +136,7 @@ pub fn across_groups(presentations: &Rdm, condition: &[usize], group: &[usize]) 
     // A mean of equal distances is that distance, whatever their number.
     let rounding = (most + 1) as f64 * f64::EPSILON / 2.0;
     let bound = |_, _, value: f64| rounding * value.abs();
-    settle(&mut means, n, None, bound, bound);
+    settle(&mut means, n, None, None, bound, bound);
     Rdm::from_condensed(means, None)
 }
 

@@ -47,7 +47,7 @@ pub(super) fn cityblock<P: Patterns + ?Sized>(patterns: &P, survey: &Survey) -> 
         let u = f64::EPSILON / 2.0;
         let sum = u * (n_units / LANES + LANES + n_units / COLUMNS + 2) as f64;
         let own = survey.each(|scale| patterns.rounding() * n_units as f64 * scale.spread);
-        settle(&mut values, n, None, |_, _, value| sum * value, |i, j, value| sum * value + own[i] + own[j]);
+        settle(&mut values, n, None, None, |_, _, value| sum * value, |i, j, value| sum * value + own[i] + own[j]);
     }
     Ok(values)
 }
@@ -114,7 +114,7 @@ pub(super) fn poisson<P: Patterns + ?Sized>(patterns: &P, survey: &Survey) -> Re
             false => summed * (of_rates[i] + of_rates[j]) * (of_logs[i] + of_logs[j]),
         }
     };
-    settle(&mut values, n, None, bound, bound);
+    settle(&mut values, n, None, None, bound, bound);
     Ok(values)
 }
 

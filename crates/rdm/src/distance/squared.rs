@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::patterns::{Patterns, Widened, blocks, read_block};
 use super::scale::{LANES, Standing, add_coordinates, power_of_two_below_inverse, squared_distance, to_coordinates};
 use super::survey::Survey;
-use super::ties::{many_agree, settle};
+use super::ties::{Bounds, many_agree, settle};
 use super::whole::{self, Whole};
 use crate::RdmError;
 use crate::matrix::n_pairs;
@@ -51,7 +51,7 @@ pub(super) fn squared_distances<P: Patterns + ?Sized>(
         let mut values = whole.squared_distances(patterns)?;
         if !whole.is_exact() {
             let bound = |_, _, value: f64| whole::ROUNDING * value;
-            settle(&mut values, patterns.n_stimuli(), Some(4.0), bound, bound);
+            settle(&mut values, patterns.n_stimuli(), Some(4.0), None, bound, bound);
         }
         return Ok(values);
     }
@@ -151,17 +151,21 @@ impl<'a, P: Patterns + ?Sized> Coordinates<'a, P> {
         let summed = 2.0 * u * (d.min(PANEL) + d / PANEL + 4) as f64;
         let directly = u * (d / LANES + LANES + 4) as f64;
         let largest = (self.standing != Standing::AsItIs).then_some(4.0);
-        let bound = |i: usize, j: usize, value: f64, own: f64| {
-            let both = lengths[i] + lengths[j];
+        let bound = |both: f64, value: f64, own: f64| {
             let sum = if value > close::<P::Value>() * both { summed * both } else { directly * value };
             2.0 * value.sqrt() * own + own * own + sum
         };
+        let most = |of: &[f64]| of.iter().copied().filter(|v| !v.is_nan()).fold(0.0, f64::max);
+        let (value, both, of_own) = (most(&values), 2.0 * most(&lengths), 2.0 * most(&own));
+        let at_most = |own: f64| bound(both, value, own) + summed * both;
+        let bounds = Bounds { exact_input: at_most(of_own), with_input: at_most(of_own + 2.0 * most(&given)) };
         settle(
             &mut values,
             lengths.len(),
             largest,
-            |i, j, value| bound(i, j, value, own[i] + own[j]),
-            |i, j, value| bound(i, j, value, own[i] + own[j] + given[i] + given[j]),
+            Some(bounds),
+            |i, j, value| bound(lengths[i] + lengths[j], value, own[i] + own[j]),
+            |i, j, value| bound(lengths[i] + lengths[j], value, own[i] + own[j] + given[i] + given[j]),
         );
         Ok(values)
     }

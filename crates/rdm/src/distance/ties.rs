@@ -26,10 +26,13 @@ const ENOUGH: usize = 8;
 /// Groups are made from the smallest value upwards, each as long as there is a point that lies in all its intervals; they
 /// do not chain. The value of a group is the one that most of its members have. Where all intervals of a group hold a
 /// limit (0 and, where there is one, `largest`) it becomes that limit. `NaN` stays.
+///
+/// `bounds` are bounds on both for all pairs together, where the caller has them for less.
 pub(crate) fn settle(
     values: &mut [f64],
     n: usize,
     largest: Option<f64>,
+    bounds: Option<Bounds>,
     error: impl Fn(usize, usize, f64) -> f64 + Sync,
     with_input: impl Fn(usize, usize, f64) -> f64 + Sync,
 ) {
@@ -40,7 +43,7 @@ pub(crate) fn settle(
         }
     }
     let limits = [Some(0.0), largest];
-    if all_apart(values, n, &limits, &error, &with_input) {
+    if bounds.is_some_and(|bounds| all_apart(values, &limits, bounds)) {
         return;
     }
     // With its place, so that the error of each is known again after sorting.
@@ -64,25 +67,19 @@ pub(crate) fn settle(
     }
 }
 
+/// Bounds on the errors of all values: the patterns being taken as exact, and with their rounding.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub exact_input: f64,
+    pub with_input: f64,
+}
+
 /// Whether plain values, without their places, show already that nothing is to be settled, as is so for measured
 /// distances: no two that differ are within the largest error of each other, none is that near to a limit, and too many
 /// are apart by the wider bound for few kinds. A searchlight asks this for every sphere.
-fn all_apart(
-    values: &[f64],
-    n: usize,
-    limits: &[Option<f64>],
-    error: impl Fn(usize, usize, f64) -> f64,
-    with_input: impl Fn(usize, usize, f64) -> f64,
-) -> bool {
-    let (mut narrow, mut wide) = (0.0f64, 0.0f64);
-    let mut sorted = Vec::with_capacity(values.len());
-    let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
-    for (&value, (i, j)) in values.iter().zip(pairs).filter(|(value, _)| !value.is_nan()) {
-        narrow = narrow.max(error(i, j, value));
-        wide = wide.max(with_input(i, j, value));
-        sorted.push(value);
-    }
-    let is_at = |limit: &f64| sorted.iter().any(|value| value != limit && (value - limit).abs() <= narrow);
+fn all_apart(values: &[f64], limits: &[Option<f64>], bounds: Bounds) -> bool {
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+    let is_at = |limit: &f64| sorted.iter().any(|v| v != limit && (v - limit).abs() <= bounds.exact_input);
     if limits.iter().flatten().any(is_at) {
         return false;
     }
@@ -90,10 +87,10 @@ fn all_apart(
     let mut n_apart = 1;
     for pair in sorted.windows(2) {
         let gap = pair[1] - pair[0];
-        if gap != 0.0 && gap <= 2.0 * narrow {
+        if gap != 0.0 && gap <= 2.0 * bounds.exact_input {
             return false;
         }
-        n_apart += usize::from(gap > 2.0 * wide);
+        n_apart += usize::from(gap > 2.0 * bounds.with_input);
     }
     4 * n_apart > sorted.len()
 }
