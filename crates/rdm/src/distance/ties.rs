@@ -78,12 +78,11 @@ pub(crate) struct Bounds {
 /// distances: no two that differ are within the largest error of each other, none is that near to a limit, and too many
 /// are apart by the wider bound for few kinds. A searchlight asks this for every sphere.
 fn all_apart(values: &[f64], limits: &[Option<f64>], bounds: Bounds) -> bool {
-    let mut sorted: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
-    let is_at = |limit: &f64| sorted.iter().any(|v| v != limit && (v - limit).abs() <= bounds.exact_input);
+    let is_at = |limit: &f64| values.iter().any(|v| v != limit && (v - limit).abs() <= bounds.exact_input);
     if limits.iter().flatten().any(is_at) {
         return false;
     }
-    sorted.sort_unstable_by(f64::total_cmp);
+    let sorted = in_order(values);
     let mut n_apart = 1;
     for pair in sorted.windows(2) {
         let gap = pair[1] - pair[0];
@@ -93,6 +92,32 @@ fn all_apart(values: &[f64], limits: &[Option<f64>], bounds: Bounds) -> bool {
         n_apart += usize::from(gap > 2.0 * bounds.with_input);
     }
     4 * n_apart > sorted.len()
+}
+
+/// The values that are not `NaN`, sorted: put into as many equal bins as there are values first, since distances are
+/// spread out and comparing them all costs several times as much.
+fn in_order(values: &[f64]) -> Vec<f64> {
+    let known = || values.iter().copied().filter(|value| !value.is_nan());
+    let (low, high) = known().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+    let per_unit = (values.len() as f64 - 1.0) / (high - low);
+    // Equal values are one bin: 0 / 0 and infinity times 0 are 0 as a place.
+    let bin = |value: f64| (((value - low) * per_unit) as usize).min(values.len() - 1);
+    let mut ends = vec![0u32; values.len() + 1];
+    known().for_each(|value| ends[bin(value) + 1] += 1);
+    for k in 1..ends.len() {
+        ends[k] += ends[k - 1];
+    }
+    let mut sorted = vec![0.0; ends[values.len()] as usize];
+    let mut next = ends.clone();
+    for value in known() {
+        let place = &mut next[bin(value)];
+        sorted[*place as usize] = value;
+        *place += 1;
+    }
+    for bounds in ends.windows(2).filter(|bounds| bounds[1] > bounds[0] + 1) {
+        sorted[bounds[0] as usize..bounds[1] as usize].sort_unstable_by(f64::total_cmp);
+    }
+    sorted
 }
 
 /// A value and its two rows.
@@ -180,4 +205,26 @@ pub(crate) fn many_agree(values: &[f64], n: usize, error: impl Fn(usize, usize, 
     let sample = sampled(values, n, 512);
     let enough = sample.len().div_ceil(8).max(1);
     agreeing(sample, &error) >= enough
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_order;
+
+    #[test]
+    fn bins_sort() {
+        let mut state = 1u64;
+        let mut draw = || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as f64
+        };
+        let skewed: Vec<f64> = (0..300).map(|_| (draw() / 1e8).exp2()).collect();
+        let few: Vec<f64> = (0..300).map(|_| draw() % 3.0).collect();
+        let spread: Vec<f64> = (0..300).map(|_| draw()).chain([f64::MAX / 4.0, -f64::MAX / 4.0, f64::NAN]).collect();
+        for values in [skewed, few, spread, vec![2.5; 7], vec![1.0], vec![f64::NAN; 3], Vec::new()] {
+            let mut expected: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
+            expected.sort_by(f64::total_cmp);
+            assert_eq!(in_order(&values), expected);
+        }
+    }
 }
