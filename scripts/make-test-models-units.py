@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the tiny transformers and maps that tests/ann_acts_units.rs runs, and what NumPy makes of them.
+"""Write the tiny transformers and maps that tests/ann_acts/units.rs runs, and what NumPy makes of them.
 
 Needs numpy and onnx (1.23.2 wrote the committed files). The networks go to testdata/models, the values that a second
 implementation of them in NumPy (in f8) works out to testdata/models/vit-activations.json.
@@ -156,7 +156,7 @@ def shuffled(pictures):
 
 
 def pictures():
-    """Two pictures of 4 rows and 6 columns; tests/ann_acts_units.rs makes the same."""
+    """Two pictures of 4 rows and 6 columns; tests/ann_acts/units.rs makes the same."""
     y, x = np.mgrid[0:4, 0:6]
     levels = [[(37 * y + 11 * x + 50 * c + 90 * i) % 256 for c in range(3)] for i in range(2)]
     return np.array(levels, dtype=np.float64)

@@ -1,10 +1,9 @@
 //! `ceiling` as its users meet it: trials, subjects and RDMs in, tables of bounds out.
 
-#![allow(clippy::unwrap_used)] // helpers of tests are tests
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests are tests, though clippy cannot know it
 
 use ndarray::{Array2, Axis, array, concatenate};
 use npy_stream::{Dtype, Matrix, write_matrix, write_vector};
-use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use support::*;
@@ -12,15 +11,6 @@ use tempfile::{TempDir, tempdir};
 
 fn names(text: &str) -> Vec<String> {
     text.split_whitespace().map(String::from).collect()
-}
-
-fn number(row: &HashMap<String, String>, column: &str) -> f64 {
-    row[column].parse().unwrap_or_else(|_| panic!("{column} is {:?}", row[column]))
-}
-
-#[track_caller]
-fn near(found: f64, expected: f64, tolerance: f64) {
-    assert!((found - expected).abs() <= tolerance, "{found} is not {expected}");
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -109,22 +99,22 @@ fn voxels_have_the_ceilings_of_their_definitions() {
         let values = measured.column(v).to_vec();
         let within: Vec<f64> = (0..12).map(|s| variance(&[values[s], values[12 + s], values[24 + s]])).collect();
         let ncsnr = ((variance(&values) - mean(&within)).max(0.0) / mean(&within)).sqrt();
-        near(number(row, "ncsnr"), ncsnr, 1e-12);
-        near(number(row, "noise_ceiling"), ncsnr.powi(2) / (ncsnr.powi(2) + 1.0 / 3.0), 1e-12);
-        near(number(&for_one[v], "noise_ceiling"), ncsnr.powi(2) / (ncsnr.powi(2) + 1.0), 1e-12);
+        support::within(number(row, "ncsnr"), ncsnr, 1e-12);
+        support::within(number(row, "noise_ceiling"), ncsnr.powi(2) / (ncsnr.powi(2) + 1.0 / 3.0), 1e-12);
+        support::within(number(&for_one[v], "noise_ceiling"), ncsnr.powi(2) / (ncsnr.powi(2) + 1.0), 1e-12);
         let reliability = reliability_of_three(&showings(&measured, |r| r[v]));
-        near(number(row, "reliability"), reliability, 1e-12);
-        near(number(row, "r_max"), reliability.sqrt(), 1e-12);
+        support::within(number(row, "reliability"), reliability, 1e-12);
+        support::within(number(row, "r_max"), reliability.sqrt(), 1e-12);
         // back from three trials to one
-        near(number(&for_one[v], "reliability"), reliability / (3.0 - 2.0 * reliability), 1e-12);
+        support::within(number(&for_one[v], "reliability"), reliability / (3.0 - 2.0 * reliability), 1e-12);
         assert_eq!((row["array"].as_str(), row["n_stimuli"].as_str()), ("trials", "12"));
         assert_eq!((row["n_trials"].as_str(), for_one[v]["n_trials"].as_str()), ("3", "1"));
     }
     // another scale per voxel and another offset: the same ceilings
     save(&path.join("scaled.npy"), &measured.mapv(|v| 250.0 + 8.0 * v), Some(&repeated(&ids(12), 3)));
     for (row, scaled) in table.iter().zip(rows(&run(path, "ceiling voxel scaled.npy").text())) {
-        near(number(&scaled, "ncsnr"), number(row, "ncsnr"), 1e-10);
-        near(number(&scaled, "reliability"), number(row, "reliability"), 1e-10);
+        support::within(number(&scaled, "ncsnr"), number(row, "ncsnr"), 1e-10);
+        support::within(number(&scaled, "reliability"), number(row, "reliability"), 1e-10);
     }
 }
 
@@ -140,13 +130,13 @@ fn unequal_repeats_count_by_their_inverses() {
     save(&dir.path().join("t.npy"), &measured, Some(&labels));
     let row = rows(&run(dir.path(), "ceiling voxel t.npy").text()).remove(0);
     let (ncsnr, ceiling) = (number(&row, "ncsnr"), number(&row, "noise_ceiling"));
-    near(number(&row, "n_trials"), 1.0 / 0.45, 1e-12);
-    near(ceiling, ncsnr.powi(2) / (ncsnr.powi(2) + 0.45), 1e-12);
+    support::within(number(&row, "n_trials"), 1.0 / 0.45, 1e-12);
+    support::within(ceiling, ncsnr.powi(2) / (ncsnr.powi(2) + 0.45), 1e-12);
     // both 2 x 9 and 3 x 6 keep 18 trials: two showings of nine stimuli, stepped up from 1 to 1 / .45 trials
     let value = |row: usize| measured[(row, 0)];
     let shown = |from: usize| (0..9).map(|s| value(from + s)).collect::<Vec<f64>>();
     let (r, k) = (pearson(&shown(0), &shown(10)), 1.0 / 0.45);
-    near(number(&row, "reliability"), k * r / (1.0 + (k - 1.0) * r), 1e-12);
+    support::within(number(&row, "reliability"), k * r / (1.0 + (k - 1.0) * r), 1e-12);
 }
 
 #[test]
@@ -173,7 +163,7 @@ fn voxels_without_numbers_keep_their_place_and_say_why() {
     for row in &table[1..3] {
         assert!(["ncsnr", "noise_ceiling", "reliability", "r_max"].iter().all(|c| row[*c] == "NaN"));
     }
-    near(number(&table[3], "r_halves"), -0.5, 1e-12);
+    support::within(number(&table[3], "r_halves"), -0.5, 1e-12);
     assert_eq!((&table[3]["reliability"][..], &table[3]["r_max"][..]), ("NaN", "NaN"));
     assert_eq!(table[3]["ncsnr"], "0");
 }
@@ -196,7 +186,7 @@ fn sessions_are_z_scored_apart_when_asked() {
     let option = "--stimuli trials.csv --session session";
     let drifting = ncsnr("ceiling voxel drift.npy");
     let scored = ncsnr(&format!("ceiling voxel drift.npy {option}"));
-    near(scored, ncsnr(&format!("ceiling voxel plain.npy {option}")), 1e-9);
+    support::within(scored, ncsnr(&format!("ceiling voxel plain.npy {option}")), 1e-9);
     assert!(drifting < 0.2 && scored > 1.0, "{drifting} {scored}");
     run(path, "ceiling voxel drift.npy --session session").fails(2, &["--stimuli"]);
     run(path, "ceiling voxel drift.npy --stimuli trials.csv --session run").fails(1, &["trials.csv", "run", "session"]);
@@ -243,21 +233,21 @@ fn profiles_agree_as_worked_by_hand() {
     for (i, row) in table[..4].iter().enumerate() {
         let others: Vec<usize> = (0..4).filter(|j| *j != i).collect();
         let r = |j: usize| pearson(&profiles[i], &profiles[j]);
-        near(number(row, "median_pairwise"), median(others.iter().map(|&j| r(j)).collect()), 1e-12);
+        support::within(number(row, "median_pairwise"), median(others.iter().map(|&j| r(j)).collect()), 1e-12);
         let pool: Vec<f64> = (0..12).map(|s| others.iter().map(|&j| profiles[j][s]).sum::<f64>() / 3.0).collect();
-        near(number(row, "leave_one_out"), pearson(&profiles[i], &pool), 1e-12);
-        near(number(row, "reliability"), reliability[i], 1e-12);
-        near(number(row, "r_max"), reliability[i].sqrt(), 1e-12);
+        support::within(number(row, "leave_one_out"), pearson(&profiles[i], &pool), 1e-12);
+        support::within(number(row, "reliability"), reliability[i], 1e-12);
+        support::within(number(row, "r_max"), reliability[i].sqrt(), 1e-12);
         let corrected = others.iter().map(|&j| r(j) / (reliability[i] * reliability[j]).sqrt()).collect();
-        near(number(row, "median_pairwise_norm"), median(corrected), 1e-12);
+        support::within(number(row, "median_pairwise_norm"), median(corrected), 1e-12);
         let cells = ["stat", "compare", "n_stimuli", "n_voxels", "n_trials", "reason"].map(|c| row[c].as_str());
         assert_eq!(cells, ["profile", "pearson", "12", "5", "3", ""]);
     }
     for column in ["median_pairwise", "leave_one_out", "reliability", "median_pairwise_norm", "leave_one_out_norm"] {
         let values: Vec<f64> = table[..4].iter().map(|r| number(r, column)).collect();
-        near(number(&table[4], column), median(values.clone()), 1e-15);
-        near(number(&table[5], column), values.iter().copied().fold(f64::INFINITY, f64::min), 0.0);
-        near(number(&table[6], column), values.iter().copied().fold(f64::NEG_INFINITY, f64::max), 0.0);
+        support::within(number(&table[4], column), median(values.clone()), 1e-15);
+        support::within(number(&table[5], column), values.iter().copied().fold(f64::INFINITY, f64::min), 0.0);
+        support::within(number(&table[6], column), values.iter().copied().fold(f64::NEG_INFINITY, f64::max), 0.0);
     }
     // corrected values are not clipped: some subject is above 1
     assert!(number(&table[6], "median_pairwise_norm") > 1.0);
@@ -272,26 +262,26 @@ fn geometry_agrees_as_worked_by_hand_and_as_rdms_do() {
     for (i, row) in table[..4].iter().enumerate() {
         let others: Vec<usize> = (0..4).filter(|j| *j != i).collect();
         let pairs = others.iter().map(|&j| pearson(&rdms[i], &rdms[j])).collect();
-        near(number(row, "median_pairwise"), median(pairs), 1e-12);
+        support::within(number(row, "median_pairwise"), median(pairs), 1e-12);
         let shown: Vec<Vec<f64>> =
             (0..3).map(|k| rdm_of(&subjects[i].slice(ndarray::s![12 * k..12 * (k + 1), ..]).to_owned())).collect();
-        near(number(row, "reliability"), reliability_of_three(&shown), 1e-10);
+        support::within(number(row, "reliability"), reliability_of_three(&shown), 1e-10);
     }
     // RDMs made first give the same; their mean leave-one-out value is the lower bound
     sh(path, "npy average subjects.npy | rsa rdm > rdms.npy").ok();
     let made = rows(&run(path, "ceiling between --stat rdm rdms.npy").text());
     let bounds = rows(&run(path, "ceiling rdm rdms.npy").text()).remove(0);
     let leave_one_out: Vec<f64> = made[..4].iter().map(|r| number(r, "leave_one_out")).collect();
-    near(mean(&leave_one_out), number(&bounds, "lower"), 1e-12);
+    support::within(mean(&leave_one_out), number(&bounds, "lower"), 1e-12);
     for (made, own) in made.iter().zip(&table) {
-        near(number(made, "median_pairwise"), number(own, "median_pairwise"), 1e-12);
-        near(number(made, "leave_one_out"), number(own, "leave_one_out"), 1e-12);
+        support::within(number(made, "median_pairwise"), number(own, "median_pairwise"), 1e-12);
+        support::within(number(made, "leave_one_out"), number(own, "leave_one_out"), 1e-12);
         assert!(made["reliability"].is_empty() && made["median_pairwise_norm"].is_empty());
     }
     let spearman = rows(&run(path, "ceiling between --stat rdm --compare spearman rdms.npy").text());
     let bounds = rows(&run(path, "ceiling rdm rdms.npy --compare spearman").text()).remove(0);
     let leave_one_out: Vec<f64> = spearman[..4].iter().map(|r| number(r, "leave_one_out")).collect();
-    near(mean(&leave_one_out), number(&bounds, "lower"), 1e-12);
+    support::within(mean(&leave_one_out), number(&bounds, "lower"), 1e-12);
     // and rsa compare has the same bounds
     let scores = rows(&run(path, "rsa compare rdms.npy --brain rdms.npy --compare spearman --ceiling").text());
     assert_eq!((&scores[4]["lower"], &scores[4]["upper"]), (&bounds["lower"], &bounds["upper"]));
@@ -309,14 +299,14 @@ fn voxels_of_a_common_space_agree_as_worked_by_hand() {
     for (i, row) in table[..4].iter().enumerate() {
         let others: Vec<usize> = (0..4).filter(|j| *j != i).collect();
         let of_voxel = |v: usize| median(others.iter().map(|&j| pearson(&column(i, v), &column(j, v))).collect());
-        near(number(row, "median_pairwise"), median((0..5).map(of_voxel).collect()), 1e-12);
+        support::within(number(row, "median_pairwise"), median((0..5).map(of_voxel).collect()), 1e-12);
         let alone = |v: usize| {
             let pool: Vec<f64> = (0..12).map(|s| others.iter().map(|&j| means[j][(s, v)]).sum::<f64>()).collect();
             pearson(&column(i, v), &pool)
         };
-        near(number(row, "leave_one_out"), median((0..5).map(alone).collect()), 1e-12);
+        support::within(number(row, "leave_one_out"), median((0..5).map(alone).collect()), 1e-12);
         let own = |v: usize| reliability_of_three(&showings(&subjects[i], |r| r[v]));
-        near(number(row, "reliability"), median((0..5).map(own).collect()), 1e-12);
+        support::within(number(row, "reliability"), median((0..5).map(own).collect()), 1e-12);
         assert_eq!(row["n_voxels"], "5");
     }
     // a constant voxel has no correlation: said, counted, and not in the medians
@@ -347,8 +337,8 @@ fn without_repeats_nothing_is_corrected() {
     let out = run(path, "ceiling between means.npy");
     assert!(out.stderr.is_empty(), "{}", out.stderr);
     for (means, trials) in rows(&out.text()).iter().zip(&trials) {
-        near(number(means, "median_pairwise"), number(trials, "median_pairwise"), 1e-12);
-        near(number(means, "leave_one_out"), number(trials, "leave_one_out"), 1e-12);
+        support::within(number(means, "median_pairwise"), number(trials, "median_pairwise"), 1e-12);
+        support::within(number(means, "leave_one_out"), number(trials, "leave_one_out"), 1e-12);
         for column in ["reliability", "r_max", "median_pairwise_norm", "leave_one_out_norm"] {
             assert!(means[column].is_empty());
         }
@@ -429,8 +419,8 @@ fn three_worked_rdms_have_their_bounds() {
         let text = pipe(path, &format!("ceiling rdm --compare {how}"), &bytes).text();
         assert_eq!(text.lines().next().unwrap(), "compare,n_subjects,n_stimuli,n_pairs,lower,upper,reason");
         let row = rows(&text).remove(0);
-        near(number(&row, "lower"), lower, 5e-7);
-        near(number(&row, "upper"), upper, 5e-7);
+        support::within(number(&row, "lower"), lower, 5e-7);
+        support::within(number(&row, "upper"), upper, 5e-7);
         let counts = ["compare", "n_subjects", "n_stimuli", "n_pairs"].map(|c| row[c].as_str());
         assert_eq!(counts, [how, "3", "4", "6"]);
     }

@@ -1,5 +1,6 @@
 //! `encode`: models of known truth, of scikit-learn's numbers, and what it says when the input is wrong.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests are tests, though clippy cannot know it
 
 use ndarray::{Array1, Array2, Axis, concatenate, s};
 use npy_stream::{Dtype, Matrix, write_labels, write_matrix, write_vector};
@@ -533,7 +534,7 @@ fn ffa_of_kay_and_yeatman_is_predicted_from_a_network() {
     // Both studies number the pictures; the bridge gives the row of each in the other's table.
     let read = |path: &Path| rows(&fs::read_to_string(path).unwrap());
     let path_of: Vec<String> = read(&pictures).iter().map(|row| row["path"].clone()).collect();
-    let beta: HashMap<String, String> = read(&kay.join("responses.csv"))
+    let beta: Row = read(&kay.join("responses.csv"))
         .into_iter()
         .map(|mut row| (row["path"].clone(), row.remove("FFA_beta").unwrap()))
         .collect();

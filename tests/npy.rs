@@ -1,5 +1,6 @@
 //! `npy`: every verb on real bytes, and what it says when the bytes are wrong.
-#![allow(clippy::unwrap_used)]
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests are tests, though clippy cannot know it
 
 use ndarray::{Array2, arr2, s};
 use std::fs;

@@ -1,7 +1,6 @@
 //! Group t maps against SciPy, clusters and their peaks against nilearn, through the real binary on NIfTI.
 
 use crate::load::{close, counts, json, matrix, number, numbers, path};
-use std::collections::HashMap;
 
 #[test]
 fn the_one_sample_map_is_scipys() {
@@ -47,7 +46,7 @@ fn the_one_sample_map_of_nifti_images_is_scipys_voxel_by_voxel() {
 }
 
 /// The highest peak of each cluster, highest cluster first.
-fn first_peaks(threshold: &str, connectivity: &str) -> Vec<HashMap<String, String>> {
+fn first_peaks(threshold: &str, connectivity: &str) -> Vec<support::Row> {
     let map = path("fmri/t-map.nii");
     let line = format!(
         "fmri-roi define --stat '{}' --t {threshold} --connectivity {connectivity} --peaks --peak-distance 1000",

@@ -2,14 +2,7 @@
 
 use crate::load::{json, number, numbers};
 use serde_json::Value;
-use std::collections::HashMap;
 use support::{arrays, root, rows, run, sh};
-
-type Row = HashMap<String, String>;
-
-fn value(row: &Row, column: &str) -> f64 {
-    row[column].parse().unwrap_or_else(|_| panic!("no {column} in {row:?}"))
-}
 
 /// `[i][j]` of a square table.
 fn at(table: &Value, i: usize, j: usize) -> f64 {
@@ -28,7 +21,7 @@ fn matrices_are_scipys_and_the_papers() {
         let column = if how.starts_with("cka") { "cka" } else { how.strip_prefix("procrustes-").unwrap_or(how) };
         for row in &table {
             let [i, j] = ["a", "b"].map(|side| files.iter().position(|f| *f == row[side]).unwrap());
-            let (found, expected) = (value(row, column), at(&golden[how], i, j));
+            let (found, expected) = (support::number(row, column), at(&golden[how], i, j));
             // 1e-12: sums of 20 to 1000 products of order 1 in f8, from eigenvectors or not
             assert!((found - expected).abs() < 1e-12, "{how} {i} {j}: {found} {expected}");
             if how == "procrustes" {
@@ -40,7 +33,7 @@ fn matrices_are_scipys_and_the_papers() {
         let scores = rows(&run(&dir, &line).text());
         let expected = |model: &str| table.iter().find(|r| r["a"] == model && r["b"] == "middle").unwrap();
         for row in scores.iter().filter(|r| r["subject"] == "middle") {
-            let (found, expected) = (value(row, column), value(expected(&row["model"]), column));
+            let (found, expected) = (support::number(row, column), support::number(expected(&row["model"]), column));
             assert!((found - expected).abs() < 1e-13, "{how} {row:?}");
         }
     }
@@ -63,7 +56,7 @@ fn bures_is_rsatoolboxs_where_it_is_defined() {
         assert_eq!(table.len(), 10);
         for row in &table {
             let [i, j] = ["a", "b"].map(|side| number_of(&row[side]));
-            let (found, expected) = (value(row, column), at(&golden[theirs], i, j));
+            let (found, expected) = (support::number(row, column), at(&golden[theirs], i, j));
             if j == 4 {
                 assert!(found.is_nan() && row["reason"] == "not_euclidean", "{row:?}");
                 continue;
@@ -98,7 +91,7 @@ fn controls_are_taken_out_as_least_squares_does_it() {
                     let row = &table[2 * k];
                     assert_eq!((row["model"].as_str(), row["subject"].as_str()), (["r0", "r1"][k], "r2"));
                     assert_eq!((row["compare"].clone(), row["n_pairs"].as_str()), (format!("{kind}-{how}"), "190"));
-                    let found = value(row, column);
+                    let found = support::number(row, column);
                     assert!((found - expected).abs() < 1e-12, "{kind} {how} {n}: {found} {expected}");
                 }
             }

@@ -5,6 +5,7 @@
 
 use ndarray::Array2;
 use npy_stream::{Array, Matrix, NpyReader, write_matrix};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -193,12 +194,33 @@ pub fn matrix(bytes: &[u8]) -> (Array2<f64>, Option<Vec<String>>) {
     (m.into_f64(), labels)
 }
 
-/// Rows of a CSV text as (column name -> cell) maps.
+/// A row of a table: column name -> cell.
+pub type Row = HashMap<String, String>;
+
+/// Rows of a CSV text.
 #[track_caller]
-pub fn rows(csv_text: &str) -> Vec<std::collections::HashMap<String, String>> {
+pub fn rows(csv_text: &str) -> Vec<Row> {
     let mut reader = csv::Reader::from_reader(csv_text.as_bytes());
     let names: Vec<String> = reader.headers().unwrap().iter().map(String::from).collect();
     reader.records().map(|r| names.iter().cloned().zip(r.unwrap().iter().map(String::from)).collect()).collect()
+}
+
+/// The number in a column.
+#[track_caller]
+pub fn number(row: &Row, column: &str) -> f64 {
+    row[column].parse().unwrap_or_else(|_| panic!("{column} is {:?}", row[column]))
+}
+
+/// Asserts that two numbers of order 1 are equal but for the rounding of some hundred operations.
+#[track_caller]
+pub fn near(found: f64, expected: f64) {
+    within(found, expected, 1e-12);
+}
+
+/// Asserts that two numbers differ by no more than `tolerance`.
+#[track_caller]
+pub fn within(found: f64, expected: f64, tolerance: f64) {
+    assert!((found - expected).abs() <= tolerance, "{found} is not {expected}");
 }
 
 /// Ids `s0`, `s1`, ...

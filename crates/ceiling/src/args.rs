@@ -1,8 +1,8 @@
 //! What can be asked on the command line.
 
+use array_inputs::JoinArgs;
 use clap::{Parser, Subcommand, ValueEnum};
 use cli::{Common, Format, Input};
-use labelled_inputs::JoinArgs;
 use rdm::Comparison;
 use statistics::Correlation;
 
@@ -221,7 +221,7 @@ pub struct RdmArgs {
     #[arg(value_name = "RDM", default_value = "-")]
     pub inputs: Vec<Input>,
     /// The comparison whose ceiling it is (kendall is tau-b)
-    #[arg(long, value_parser = labelled_rdms::comparison_parser(), default_value = "pearson")]
+    #[arg(long, value_parser = rdm_inputs::comparison_parser(), default_value = "pearson")]
     pub compare: Comparison,
     /// Use RDMs of which more than 10 % of the pairs are NaN
     #[arg(long)]

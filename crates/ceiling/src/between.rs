@@ -5,12 +5,12 @@ use crate::trials::{Trials, reliability_of};
 use crate::voxel::{count_reasons, whole};
 use crate::{BetweenArgs, Stat};
 use anyhow::{Result, anyhow, bail};
+use array_inputs::{NamedArray, Names, read_arrays, refuse_position_of_trials, tell_apart};
 use cli::{Cell, Job, Output, TableWriter};
-use labelled_inputs::{NamedArray, Names, read_arrays, refuse_position_of_trials, tell_apart};
-use labelled_rdms::{NamedRdm, check_nan, from_array, into_one_order, is_rdm};
 use ndarray::{Array2, ArrayView2};
 use npy_stream::{Block, Matrix};
 use rdm::{Distance, Rdm, distances, noise_ceiling};
+use rdm_inputs::{NamedRdm, check_nan, from_array, into_one_order, is_rdm};
 use reliability::{
     Agreement, Reason, Stepped, average_occurrences, between_subjects, between_subjects_by_voxel,
     presentations_to_split, r_max, reliability_of_averages,

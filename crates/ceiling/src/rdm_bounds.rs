@@ -3,8 +3,8 @@
 use crate::RdmArgs;
 use anyhow::{Result, bail};
 use cli::{Job, Output, TableWriter};
-use labelled_rdms::{NamedRdm, check_nan, into_one_order, read_rdms, say_broken_ties};
 use rdm::{NoiseCeiling, Rdm, noise_ceiling};
+use rdm_inputs::{NamedRdm, check_nan, into_one_order, read_rdms, say_broken_ties};
 use statistics::Reason;
 
 pub(crate) fn run(args: &RdmArgs) -> Result<()> {

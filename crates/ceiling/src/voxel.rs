@@ -2,8 +2,8 @@
 
 use crate::VoxelArgs;
 use anyhow::{Context, Result, anyhow, bail};
+use array_inputs::{NamedArray, NamedMatrix, Names, read_arrays, read_levels, read_table, tell_apart};
 use cli::{Cell, Job, Output, TableWriter};
-use labelled_inputs::{NamedArray, NamedMatrix, Names, read_arrays, read_levels, read_table, tell_apart};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Matrix};
 use reliability::reliability_of_averages;

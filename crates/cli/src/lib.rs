@@ -29,4 +29,4 @@ pub use memory::{Bytes, Careful, require_memory};
 pub use output::{Output, sidecar_of};
 pub use shard::Shard;
 pub use size::parse_bytes;
-pub use table::{Cell, Format, TableWriter};
+pub use table::{Cell, Format, Named, TableWriter};

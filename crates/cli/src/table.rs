@@ -73,6 +73,9 @@ impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {
     }
 }
 
+/// A cell under the name of its column, so that no value can stand under another's name.
+pub type Named<'a> = (&'a str, Cell<'a>);
+
 /// Writes rows under the header it was made with.
 pub struct TableWriter<W: Write> {
     sink: W,
@@ -92,15 +95,23 @@ impl<W: Write> TableWriter<W> {
         Ok(TableWriter { sink, format, columns, line: Vec::new() })
     }
 
-    /// Writes one row; as many cells as there are columns.
-    pub fn row(&mut self, cells: &[Cell]) -> io::Result<()> {
+    /// Writes one row: the value of every column by its name, in any order.
+    ///
+    /// ```
+    /// # use cli::{Format, TableWriter};
+    /// let mut table = TableWriter::new(Vec::new(), Format::Csv, &["unit", "t"])?;
+    /// table.record(&[("t", 7.5.into()), ("unit", 3usize.into())])?;
+    /// assert_eq!(table.into_inner(), b"unit,t\n3,7.5\n");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn record(&mut self, cells: &[Named]) -> io::Result<()> {
         self.line.clear();
         append(&mut self.line, self.format, &self.columns, cells)?;
         self.sink.write_all(&self.line)
     }
 
     /// Writes `n` rows whose cells are computed and spelled by all threads, in their order.
-    pub fn rows<'a>(&mut self, n: usize, cells: impl Fn(usize) -> Vec<Cell<'a>> + Sync) -> io::Result<()> {
+    pub fn records<'a>(&mut self, n: usize, cells: impl Fn(usize) -> Vec<Named<'a>> + Sync) -> io::Result<()> {
         for start in (0..n).step_by(ROWS_AT_A_TIME * PARTS) {
             let end = (start + ROWS_AT_A_TIME * PARTS).min(n);
             let parts: Vec<io::Result<Vec<u8>>> = (0..(end - start).div_ceil(ROWS_AT_A_TIME))
@@ -121,6 +132,18 @@ impl<W: Write> TableWriter<W> {
         Ok(())
     }
 
+    /// Like [`TableWriter::record`], for cells in the order of the columns.
+    pub fn row(&mut self, cells: &[Cell]) -> io::Result<()> {
+        let columns = self.columns.clone();
+        self.record(&columns.iter().map(String::as_str).zip(cells.iter().cloned()).collect::<Vec<_>>())
+    }
+
+    /// Like [`TableWriter::records`], for cells in the order of the columns.
+    pub fn rows<'a>(&mut self, n: usize, cells: impl Fn(usize) -> Vec<Cell<'a>> + Sync) -> io::Result<()> {
+        let columns = self.columns.clone();
+        self.records(n, |row| columns.iter().map(String::as_str).zip(cells(row)).collect())
+    }
+
     /// Gives the sink back.
     pub fn into_inner(self) -> W {
         self.sink
@@ -132,54 +155,58 @@ const ROWS_AT_A_TIME: usize = 1024;
 /// How many of such parts are held at a time.
 const PARTS: usize = 32;
 
-/// One line.
-fn append(line: &mut Vec<u8>, format: Format, columns: &[String], cells: &[Cell]) -> io::Result<()> {
+/// One line: for each column its cell. A column without a cell, and a cell without a column, are mistakes of ours.
+fn append(line: &mut Vec<u8>, format: Format, columns: &[String], cells: &[Named]) -> io::Result<()> {
     if cells.len() != columns.len() {
         return Err(io::Error::other(format!("{} cells for {} columns", cells.len(), columns.len())));
     }
     if format == Format::Jsonl {
-        json(line, columns, cells)?;
-    } else {
-        let separator = if format == Format::Csv { b',' } else { b'\t' };
-        for (i, cell) in cells.iter().enumerate() {
-            if i > 0 {
-                line.push(separator);
-            }
-            match cell {
-                Cell::Text(text) => quote(text, separator, line),
-                Cell::Int(v) => write!(line, "{v}")?,
-                Cell::Float(v) => float(*v, line)?,
-                Cell::Bool(v) => write!(line, "{v}")?,
-                Cell::Empty => {}
-            }
+        line.push(b'{');
+    }
+    for (place, column) in columns.iter().enumerate() {
+        if place > 0 {
+            line.push(if format == Format::Tsv { b'\t' } else { b',' });
+        }
+        // Nearly always they stand in the order of the columns.
+        let cell = Some(&cells[place]).filter(|(name, _)| name == column);
+        let cell = cell.or_else(|| cells.iter().find(|(name, _)| name == column));
+        let (_, cell) = cell.ok_or_else(|| io::Error::other(format!("no cell for column {column}")))?;
+        match format {
+            Format::Csv => delimited(line, b',', cell)?,
+            Format::Tsv => delimited(line, b'\t', cell)?,
+            Format::Jsonl => json(line, column, cell)?,
         }
     }
-    line.push(b'\n');
+    line.extend_from_slice(if format == Format::Jsonl { b"}\n" } else { b"\n" });
     Ok(())
 }
 
-fn json(line: &mut Vec<u8>, columns: &[String], cells: &[Cell]) -> io::Result<()> {
-    line.push(b'{');
-    for (i, (cell, column)) in cells.iter().zip(columns).enumerate() {
-        if i > 0 {
-            line.push(b',');
-        }
-        serde_json::to_writer(&mut *line, column)?;
-        line.push(b':');
-        match cell {
-            Cell::Text(text) => serde_json::to_writer(&mut *line, text)?,
-            Cell::Int(v) => write!(line, "{v}")?,
-            Cell::Float(v) if v.is_finite() => float(*v, line)?,
-            Cell::Float(v) => {
-                line.push(b'"');
-                float(*v, line)?;
-                line.push(b'"');
-            }
-            Cell::Bool(v) => write!(line, "{v}")?,
-            Cell::Empty => line.extend(b"null"),
-        }
+fn delimited(line: &mut Vec<u8>, separator: u8, cell: &Cell) -> io::Result<()> {
+    match cell {
+        Cell::Text(text) => quote(text, separator, line),
+        Cell::Int(v) => write!(line, "{v}")?,
+        Cell::Float(v) => float(*v, line)?,
+        Cell::Bool(v) => write!(line, "{v}")?,
+        Cell::Empty => {}
     }
-    line.push(b'}');
+    Ok(())
+}
+
+fn json(line: &mut Vec<u8>, column: &str, cell: &Cell) -> io::Result<()> {
+    serde_json::to_writer(&mut *line, column)?;
+    line.push(b':');
+    match cell {
+        Cell::Text(text) => serde_json::to_writer(&mut *line, text)?,
+        Cell::Int(v) => write!(line, "{v}")?,
+        Cell::Float(v) if v.is_finite() => float(*v, line)?,
+        Cell::Float(v) => {
+            line.push(b'"');
+            float(*v, line)?;
+            line.push(b'"');
+        }
+        Cell::Bool(v) => write!(line, "{v}")?,
+        Cell::Empty => line.extend(b"null"),
+    }
     Ok(())
 }
 
@@ -213,39 +240,45 @@ fn quote(text: &str, separator: u8, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    fn written(format: Format, cells: &[Cell]) -> String {
+    fn written(format: Format, [a, b]: [Cell; 2]) -> String {
         let mut t = TableWriter::new(Vec::new(), format, &["a", "b"]).unwrap();
-        t.row(cells).unwrap();
+        t.record(&[("a", a), ("b", b)]).unwrap();
         String::from_utf8(t.into_inner()).unwrap()
     }
 
     #[test]
     fn floats_read_back_and_odd_values_have_names() {
         for v in [0.1, 1e-300, 123456789.25, 1e17, -2.5e-7, 0.0, f64::MAX, 5e-324] {
-            let text = written(Format::Csv, &[v.into(), Cell::Empty]);
+            let text = written(Format::Csv, [v.into(), Cell::Empty]);
             let cell = text.lines().nth(1).unwrap().trim_end_matches(',');
             assert_eq!(cell.parse::<f64>().unwrap().to_bits(), v.to_bits(), "{cell}");
             assert!(cell.len() < 25);
         }
-        assert_eq!(written(Format::Csv, &[f64::NAN.into(), f64::NEG_INFINITY.into()]), "a,b\nNaN,-inf\n");
+        assert_eq!(written(Format::Csv, [f64::NAN.into(), f64::NEG_INFINITY.into()]), "a,b\nNaN,-inf\n");
     }
 
     #[test]
     fn text_is_quoted_only_where_needed() {
-        assert_eq!(written(Format::Csv, &["x,y".into(), "say \"a\"".into()]), "a,b\n\"x,y\",\"say \"\"a\"\"\"\n");
-        assert_eq!(written(Format::Tsv, &["x,y".into(), 3usize.into()]), "a\tb\nx,y\t3\n");
+        assert_eq!(written(Format::Csv, ["x,y".into(), "say \"a\"".into()]), "a,b\n\"x,y\",\"say \"\"a\"\"\"\n");
+        assert_eq!(written(Format::Tsv, ["x,y".into(), 3usize.into()]), "a\tb\nx,y\t3\n");
     }
 
     #[test]
     fn json_lines_are_json() {
-        let line = written(Format::Jsonl, &[f64::NAN.into(), Cell::Empty]);
+        let line = written(Format::Jsonl, [f64::NAN.into(), Cell::Empty]);
         let v: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!((&v["a"], &v["b"]), (&"NaN".into(), &serde_json::Value::Null));
     }
 
     #[test]
-    fn a_row_of_another_width_is_an_error() {
-        let mut t = TableWriter::new(Vec::new(), Format::Csv, &["a", "b"]).unwrap();
-        assert!(t.row(&[Cell::Empty]).is_err());
+    fn cells_find_their_columns_by_name() {
+        let mut t = TableWriter::new(Vec::new(), Format::Tsv, &["a", "b"]).unwrap();
+        t.record(&[("b", 2usize.into()), ("a", 1usize.into())]).unwrap();
+        let error = |cells: &[Named]| {
+            TableWriter::new(Vec::new(), Format::Csv, &["a", "b"]).unwrap().record(cells).unwrap_err()
+        };
+        assert!(error(&[("a", Cell::Empty)]).to_string().contains("1 cells for 2 columns"));
+        assert!(error(&[("a", Cell::Empty), ("c", Cell::Empty)]).to_string().contains("no cell for column b"));
+        assert_eq!(t.into_inner(), b"a\tb\n1\t2\n");
     }
 }

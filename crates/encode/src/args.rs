@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use array_inputs::JoinArgs;
 use clap::{Parser, Subcommand, ValueEnum};
 use cli::{Common, Format, Input};
-use labelled_inputs::JoinArgs;
 
 use crate::AlphaGrid;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
+use array_inputs::{NamedMatrix, read_matrix};
 use cli::{Cell, Job, Output, TableWriter};
-use labelled_inputs::{NamedMatrix, read_matrix};
 use linear_algebra::Real;
 use ndarray::{Array2, ArrayView2};
 use npy_stream::{Block, Dtype, Matrix, RowWriter};

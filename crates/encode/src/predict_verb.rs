@@ -1,8 +1,8 @@
 //! `encode predict`: features through a saved model, in blocks of rows.
 
 use anyhow::{Context, Result, bail};
+use array_inputs::open_npy;
 use cli::{Input, Job, Output};
-use labelled_inputs::open_npy;
 use linear_algebra::product;
 use npy_stream::{Dtype, Incoming, NpyError, RowWriter};
 

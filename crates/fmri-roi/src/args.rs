@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use array_inputs::JoinArgs;
 use clap::{Args as Flags, Parser, Subcommand, ValueEnum};
 use cli::{Common, Format, Input};
-use labelled_inputs::JoinArgs;
 use localizer::{Contrast, Correction, TTest, Top, Versus};
 use npy_stream::Dtype;
 

@@ -1,8 +1,8 @@
 //! `fmri-roi contrast`: betas and a contrast, or several maps, to a t map.
 
 use anyhow::{Context, Result, bail};
+use array_inputs::{read_levels, read_table};
 use cli::{Cell, Input, Job, Output, TableWriter};
-use labelled_inputs::{read_levels, read_table};
 use localizer::{CategoryMoments, Contrast, Groups, Question, TTest, UnitTests};
 use ndarray::{ArrayView2, aview1};
 use npy_stream::{Block, Dtype, Incoming, NpyReader, RowWriter};

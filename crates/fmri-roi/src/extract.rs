@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use anyhow::{Context, Result, bail};
+use array_inputs::read_table;
 use cli::{Input, Job, Output};
-use labelled_inputs::read_table;
 use ndarray::ArrayView2;
 use npy_stream::{Block, Dtype, Float, NpyError, RowWriter, Values};
 use stimulus_table::{Table, is_missing, number};

@@ -1,7 +1,7 @@
 //! What `npy` can be asked.
 
+use array_inputs::JoinArgs;
 use cli::{Common, Format, Input, Shard};
-use labelled_inputs::JoinArgs;
 use npy_stream::Dtype;
 
 /// Look into, cut, join and label .npy streams: matrices whose rows carry stimulus ids.

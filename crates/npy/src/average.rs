@@ -3,8 +3,8 @@
 use crate::args::Average;
 use crate::whole::Whole;
 use anyhow::{Context, Result, bail};
+use array_inputs::open_npy;
 use cli::{Job, Output};
-use labelled_inputs::open_npy;
 use ndarray::{Array2, Zip};
 use npy_stream::{Block, Dtype, Float, NpyError, RowWriter};
 use std::collections::HashMap;

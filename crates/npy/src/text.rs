@@ -3,8 +3,8 @@
 use crate::args::{FromCsv, ToCsv};
 use crate::whole::Whole;
 use anyhow::{Context, Result, bail};
+use array_inputs::{hold, open_npy, read_table};
 use cli::{Cell, Job, Output, TableWriter};
-use labelled_inputs::{hold, open_npy, read_table};
 use ndarray::Array2;
 use npy_stream::{Array, Block, Dtype, NpyError, RowWriter, Values};
 use stimulus_table::is_missing;

@@ -1,7 +1,7 @@
 //! One matrix whose rows can be had in any order: in its file where that is possible, else in memory.
 
 use anyhow::{Context, Result};
-use labelled_inputs::hold;
+use array_inputs::hold;
 use ndarray::s;
 use npy_stream::{Block, Incoming, Matrix, PartBuffer, Parts};
 

@@ -2,8 +2,8 @@
 
 use crate::SearchlightArgs;
 use anyhow::{Context, Result, bail};
+use array_inputs::read_table;
 use cli::{Input, Job};
-use labelled_inputs::read_table;
 use ndarray::Array2;
 use nifti_volume::Geometry;
 use npy_stream::{Block, Matrix};

@@ -2,11 +2,11 @@
 
 use crate::PairArgs;
 use anyhow::{Context, Result, anyhow, bail};
+use array_inputs::{NamedArray, Names, read_arrays, read_table, tell_apart};
 use cli::{Input, Job};
-use labelled_inputs::{NamedArray, Names, read_arrays, read_table, tell_apart};
-use labelled_rdms::{NamedRdm, from_array};
 use npy_stream::Values;
 use rdm::Rdm;
+use rdm_inputs::{NamedRdm, from_array};
 use statistics::rounding::resolution;
 use std::collections::{HashMap, HashSet};
 use stimulus_table::Table;

@@ -4,11 +4,11 @@ use crate::CompareArgs;
 use crate::args::Boot;
 use anyhow::{Result, anyhow, bail};
 use cli::{Cell, Job};
-use labelled_rdms::{NamedRdm, read_rdms};
 use rdm::inference::FEWEST_STIMULI;
 use rdm::{
     Comparison, CrossValidated, Folding, ModelKind, Rdm, cross_validate, default_folding, default_folding_of_draws,
 };
+use rdm_inputs::{NamedRdm, read_rdms};
 use std::collections::HashMap;
 
 /// Models as they were read: all components in a row, and how many each model has.

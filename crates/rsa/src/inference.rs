@@ -9,9 +9,9 @@ use crate::fitted::Resampling;
 use anyhow::{Result, anyhow, bail};
 use cli::{Cell, Job};
 use evidence::{Evidence, Tested};
-use labelled_rdms::NamedRdm;
 use rdm::inference::{Bootstrap, FEWEST_STIMULI, Generalize, Permuted, Replicates, Spread, bootstrap, permute_stimuli};
 use rdm::{Comparison, NoiseCeiling, Rdm, StimulusCovariance, bootstrap_fitted};
+use rdm_inputs::NamedRdm;
 use statistics::signed_rank::Tail;
 use statistics::{Correction, Reason};
 

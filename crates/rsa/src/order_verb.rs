@@ -5,8 +5,8 @@ use crate::args::ClusterDistance;
 use crate::dissimilarities::{id, read, usable};
 use anyhow::{Result, anyhow};
 use cli::{Cell, Job, Output, TableWriter};
-use labelled_rdms::{say_broken_ties, say_constant};
 use rdm::{Linkage, leaf_order, linkage};
+use rdm_inputs::{say_broken_ties, say_constant};
 use statistics::Reason;
 
 pub(crate) fn run(args: &OrderArgs) -> Result<()> {

@@ -3,15 +3,15 @@
 use crate::SearchlightArgs;
 use crate::betas::{Betas, read};
 use anyhow::{Context, Result, anyhow, bail};
+use array_inputs::read_matrix;
 use cli::{Cell, Format, Job, Output, TableWriter};
-use labelled_inputs::read_matrix;
-use labelled_rdms::{LARGEST_NAN_SHARE, NamedRdm, check_nan, column, read_rdms, say_broken_ties, say_constant};
 use ndarray::{Array2, ArrayView2};
 use nifti_volume::Geometry;
 use nifti_volume::sphere::{Radius, around, steps_within};
 use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
 use npy_stream::{Dtype, Matrix, RowWriter};
 use rdm::{Compared, Models, searchlight};
+use rdm_inputs::{LARGEST_NAN_SHARE, NamedRdm, check_nan, column, read_rdms, say_broken_ties, say_constant};
 use statistics::Reason;
 use std::collections::HashMap;
 use std::path::Path;

@@ -2,12 +2,12 @@
 
 use crate::CompareArgs;
 use anyhow::{Context, Result, anyhow, bail};
+use array_inputs::{NamedMatrix, read_matrix, require_unique};
 use cli::Job;
-use labelled_inputs::{NamedMatrix, read_matrix, require_unique};
-use labelled_rdms::NamedRdm;
 use ndarray::{Array2, Axis};
 use npy_stream::Matrix;
 use rdm::StimulusCovariance;
+use rdm_inputs::NamedRdm;
 
 /// Reads it and joins it by id; `rdms` stand in one order already, and keep the common stimuli under `--inner`.
 pub(crate) fn read(job: &Job, args: &CompareArgs, rdms: &mut [NamedRdm]) -> Result<Option<StimulusCovariance>> {

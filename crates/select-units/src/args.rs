@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use cli::{Common, Format, Input};
-use labelled_units::{CrossValidation, LocalizerArgs, RuleArgs};
+use localizer_run::{CrossValidation, LocalizerArgs, RuleArgs};
 
 /// Find the units that respond more to one category of pictures than to others, as a localizer finds voxels
 ///

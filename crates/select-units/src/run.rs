@@ -3,9 +3,9 @@
 use crate::Args;
 use crate::unit_table::{Layer, UnitTable};
 use anyhow::{Context, Result, bail};
+use array_inputs::{Names, open_npy};
 use cli::{Input, Job};
-use labelled_inputs::{Names, open_npy};
-use labelled_units::Plan;
+use localizer_run::Plan;
 use npy_stream::{NpyError, NpyReader};
 
 /// Runs the tool.
@@ -59,7 +59,7 @@ impl<'a> Twin<'a> {
         Ok(Twin { input, reader: open_npy(job, input)?, position: 0 })
     }
 
-    fn next(&mut self, job: &Job, plan: &Plan, trained: &str, n_units: usize) -> Result<labelled_units::Measured> {
+    fn next(&mut self, job: &Job, plan: &Plan, trained: &str, n_units: usize) -> Result<localizer_run::Measured> {
         let source = format!("{} (array {})", self.input, self.position);
         let Some(acts) = self.reader.next_array().with_context(|| self.input.to_string())? else {
             bail!("{}: {} arrays, but {trained} is one more; --null needs the same layers", self.input, self.position);

@@ -3,8 +3,8 @@
 use crate::Args;
 use anyhow::{Context, Result};
 use cli::{Cell, Job, Output, TableWriter};
-use labelled_units::{Measured, Plan};
 use localizer::{Reason, UnitStatistics, UnitTests};
+use localizer_run::{Measured, Plan};
 
 const MEASURES: [&str; 10] =
     ["n", "mean_preferred", "mean_rest", "t", "df", "p", "neg_log10_p", "dprime", "selectivity_index", "ratio"];

@@ -3,8 +3,8 @@
 use crate::args::Sides;
 use crate::profile::{Unit, mean_over_units, precision};
 use anyhow::{Result, bail};
+use array_inputs::{JoinArgs, Names, read_arrays, refuse_position_of_trials, tell_apart};
 use cli::{Input, Job};
-use labelled_inputs::{JoinArgs, Names, read_arrays, refuse_position_of_trials, tell_apart};
 use ndarray::{ArrayView1, ArrayView2, Axis};
 use npy_stream::Block;
 use reliability::{Repeats, average_occurrences, balanced_splits, presentations_to_split, stepped_up};

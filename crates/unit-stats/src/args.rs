@@ -2,9 +2,9 @@
 
 use crate::criterion::Thresholds;
 use crate::layers_args::Layers;
+use array_inputs::JoinArgs;
 use clap::ValueEnum;
 use cli::{Common, Format, Input};
-use labelled_inputs::JoinArgs;
 
 /// What selected units are worth: how many each layer has, whether another localizer finds the same ones, how they respond
 /// to independent pictures, and which pictures drive them

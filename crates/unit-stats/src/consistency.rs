@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use cli::{Cell, Format, Input, Job, Output, TableWriter};
-use labelled_units::Plan;
+use localizer_run::Plan;
 use ndarray::Array2;
 use npy_stream::{Block, NpyReader, PartBuffer, Parts};
 use rdm::{Comparison, Distance, Rdm, compare, distances};

@@ -1,8 +1,8 @@
 //! Which feature map every unit of a layer belongs to.
 
 use anyhow::{Context, Result, bail};
+use array_inputs::read_table;
 use cli::{Input, Job};
-use labelled_inputs::read_table;
 use std::collections::HashMap;
 
 /// A table of `ann-acts --unit-table`, taken apart by layer.

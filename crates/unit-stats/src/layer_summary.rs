@@ -1,7 +1,7 @@
 //! What the selected units of one layer amount to.
 
-use labelled_units::Measured;
 use localizer::{UnitStatistics, UnitTests};
+use localizer_run::Measured;
 use statistics::{Moments, gini, normalized_entropy, share_nonempty};
 
 /// The units that one contrast selected in one layer.

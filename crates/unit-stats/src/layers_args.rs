@@ -1,7 +1,7 @@
 //! What `unit-stats layers` can be asked.
 
 use cli::{Common, Format, Input};
-use labelled_units::{LocalizerArgs, RuleArgs};
+use localizer_run::{LocalizerArgs, RuleArgs};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]

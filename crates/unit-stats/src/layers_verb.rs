@@ -5,9 +5,9 @@ use crate::feature_maps::FeatureMaps;
 use crate::layer_summary::{Maps, Selected, Summary};
 use crate::layers_args::Layers;
 use anyhow::{Context, Result, bail};
+use array_inputs::{Names, open_npy};
 use cli::{Cell, Input, Job, Output, TableWriter};
-use labelled_inputs::{Names, open_npy};
-use labelled_units::Plan;
+use localizer_run::Plan;
 use npy_stream::NpyError;
 
 /// A row of the table before differences are taken.

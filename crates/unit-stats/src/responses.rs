@@ -3,8 +3,8 @@
 use crate::args::Acts;
 use crate::unit_table::UnitTable;
 use anyhow::{Context, Result, bail, ensure};
+use array_inputs::{Names, open_npy, read_levels, read_stimuli};
 use cli::{Bytes, Input, Job, require_memory};
-use labelled_inputs::{Names, open_npy, read_levels, read_stimuli};
 use localizer::LOOKS_MISSING;
 use npy_stream::{Block, Incoming, NpyError, Values};
 use stimulus_table::{StimulusTable, TableJoin};

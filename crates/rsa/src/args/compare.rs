@@ -1,9 +1,9 @@
 //! Arguments of `rsa compare`.
 
+use array_inputs::JoinArgs;
 use cli::{Common, Format, Input};
-use labelled_inputs::JoinArgs;
-use labelled_rdms::Kind;
 use rdm::ModelKind;
+use rdm_inputs::Kind;
 
 use super::{InferenceArgs, Measure, SystemArgs};
 

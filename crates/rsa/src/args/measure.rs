@@ -1,8 +1,8 @@
 //! What `--compare` of `rsa compare` can ask for: RDMs pair by pair, RDMs as second moments, or matrices.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use labelled_rdms::{column, comparison_named, comparison_names};
 use rdm::{Comparison, MatrixComparison};
+use rdm_inputs::{column, comparison_named, comparison_names};
 
 /// A similarity or distance of two systems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

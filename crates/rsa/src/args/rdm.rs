@@ -1,11 +1,11 @@
 //! Arguments of `rsa rdm`.
 
+use array_inputs::JoinArgs;
 use clap::ValueEnum;
 use cli::{Common, Input};
-use labelled_inputs::JoinArgs;
-use labelled_rdms::Kind as InputKind;
 use npy_stream::Dtype;
 use rdm::{Distance, FoldWeights, Shrinkage, Transform};
+use rdm_inputs::Kind as InputKind;
 use std::convert::Infallible;
 use std::str::FromStr;
 

@@ -1,8 +1,8 @@
 //! Arguments of `rsa searchlight`.
 
+use array_inputs::JoinArgs;
 use clap::ValueEnum;
 use cli::{Common, Input, Shard};
-use labelled_inputs::JoinArgs;
 use nifti_volume::sphere::Radius;
 use rdm::{Comparison, Distance};
 use std::path::PathBuf;
@@ -58,7 +58,7 @@ pub struct SearchlightArgs {
     #[arg(long, value_enum, default_value_t = SphereMetric::Correlation)]
     pub metric: SphereMetric,
     /// Similarity of two RDMs over their pairs of stimuli (kendall is tau-b)
-    #[arg(long, value_parser = labelled_rdms::comparison_parser(), default_value = "spearman")]
+    #[arg(long, value_parser = rdm_inputs::comparison_parser(), default_value = "spearman")]
     pub compare: Comparison,
     /// Visit only voxels with at least this share of their sphere (inside the image) in the mask
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]

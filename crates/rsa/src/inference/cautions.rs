@@ -3,8 +3,8 @@
 use crate::CompareArgs;
 use crate::args::{Boot, Test};
 use cli::Job;
-use labelled_rdms::NamedRdm;
 use rdm::{Comparison, Folding};
+use rdm_inputs::NamedRdm;
 
 /// Fewer draws than these leave the ends of a 95 % interval to a handful of them.
 const FEW_DRAWS: u32 = 200;

@@ -3,8 +3,8 @@
 use super::plan::Plan;
 use crate::args::RdmArgs;
 use anyhow::{Context, Result, bail};
+use array_inputs::{read_levels, read_table};
 use cli::Job;
-use labelled_inputs::{read_levels, read_table};
 use std::collections::HashMap;
 use stimulus_table::{Side, Table, join};
 

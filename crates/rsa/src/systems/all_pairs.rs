@@ -3,8 +3,8 @@
 use super::{Systems, cells_of, columns};
 use crate::CompareArgs;
 use anyhow::{Context, Result, bail};
+use array_inputs::read_table;
 use cli::{Cell, Input, Job, Output, TableWriter};
-use labelled_inputs::read_table;
 use npy_stream::{Matrix, write_matrix};
 use std::collections::HashMap;
 

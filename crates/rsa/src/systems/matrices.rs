@@ -4,13 +4,13 @@ use super::{Score, Systems};
 use crate::CompareArgs;
 use crate::held::{Held, InFile};
 use anyhow::{Context, Result, anyhow, bail};
+use array_inputs::{Names, hold, open_npy, tell_names_apart};
 use cli::{Input, Job};
-use labelled_inputs::{Names, hold, open_npy, tell_names_apart};
-use labelled_rdms::{Kind, LARGEST_NAN_SHARE};
 use ndarray::Array2;
 use npy_stream::{Incoming, Matrix, NpyError};
 use rayon::prelude::*;
 use rdm::{InMemory, MatrixComparison, Patterns, RdmError, Representation, Selected, Sweep, sweep};
+use rdm_inputs::{Kind, LARGEST_NAN_SHARE};
 use stimulus_table::Side;
 
 /// A matrix with its name and the ids of its rows; in a file it is not held.

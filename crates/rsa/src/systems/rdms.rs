@@ -3,15 +3,15 @@
 use super::{Score, Systems};
 use crate::{Bures, CompareArgs, Measure};
 use anyhow::{Result, anyhow, bail};
+use array_inputs::tell_names_apart;
 use cli::{Input, Job};
-use labelled_inputs::tell_names_apart;
-use labelled_rdms::{NamedRdm, check_nan, into_one_order, read_rdms, say_broken_ties, say_constant};
 use ndarray::Array2;
 use rayon::prelude::*;
 use rdm::{
     Compared, Comparison, ControlledSide, NoSecondMoment, Rdm, Scale, SecondMoment, StimulusCovariance,
     bures_similarity, bures_squared_distance, compare_all_under, compare_partial,
 };
+use rdm_inputs::{NamedRdm, check_nan, into_one_order, read_rdms, say_broken_ties, say_constant};
 use statistics::Reason;
 
 /// Reads models, brains and controls, brains first, in the order of the first brain.

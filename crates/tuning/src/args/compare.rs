@@ -1,9 +1,9 @@
 //! Arguments of `tuning compare`.
 
 use super::Sides;
+use array_inputs::JoinArgs;
 use clap::ValueEnum;
 use cli::{Common, Format};
-use labelled_inputs::JoinArgs;
 use statistics::Correlation;
 
 /// What to do with two regions of one brain, whose trials have the same noise.

@@ -1,9 +1,9 @@
 //! Arguments of `tuning diverge`.
 
 use super::Sides;
+use array_inputs::JoinArgs;
 use clap::ValueEnum;
 use cli::{Common, Format, Input};
-use labelled_inputs::JoinArgs;
 use localizer::Contrast;
 use std::str::FromStr;
 

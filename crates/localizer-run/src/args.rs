@@ -1,0 +1,145 @@
+//! Options that say what is asked of every unit, and their meeting with the stimulus table.
+
+use anyhow::{Context, Result, bail};
+use array_inputs::{JoinArgs, read_levels, read_stimuli};
+use cli::{Input, Job};
+use localizer::{Contrast, Correction, Design, Groups, LOOKS_MISSING, Question, TTest, Versus};
+use stimulus_table::StimulusTable;
+
+use crate::CrossValidation;
+
+/// The localizer: pictures, contrasts and the test.
+#[derive(Debug, Clone, clap::Args)]
+pub struct LocalizerArgs {
+    /// Stimulus table (CSV or TSV) with the category of every picture
+    #[arg(long, value_name = "TABLE")]
+    pub stimuli: Input,
+    /// The column of that table with the categories
+    #[arg(long, value_name = "COLUMN")]
+    pub by: String,
+    /// Preferred categories > the others: 'faces > bodies,places', 'adult,child > rest', or weights: '2*adult - house - car'; repeat for several
+    #[arg(long, value_name = "CONTRAST")]
+    pub contrast: Vec<Contrast>,
+    /// pooled: against all others together; each: must beat every one of them, the weakest comparison is reported
+    #[arg(long, value_name = "pooled|each", default_value = "pooled")]
+    pub versus: Versus,
+    /// t test with equal variances (student) or without that assumption (welch)
+    #[arg(long, value_name = "student|welch", default_value = "student")]
+    pub test: TTest,
+    /// Average the pictures of each category of COLUMN [default: that of --by] first: one observation per category; pictures whose category is empty or n/a are not used
+    #[arg(long, value_name = "COLUMN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub by_category: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub join: JoinArgs,
+    /// Memory for what needs all responses at once (ROC areas of a pipe)
+    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = cli::parse_bytes)]
+    pub mem: u64,
+}
+
+/// Contrasts met with a table: the groups of its rows, ready for any number of arrays.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub(crate) table_name: String,
+    pub(crate) stimuli: StimulusTable,
+    pub(crate) design: Design,
+    pub(crate) join: JoinArgs,
+    pub(crate) mem: u64,
+    /// As written, or made from the levels of the column.
+    pub contrasts: Vec<Contrast>,
+    /// Names of the parts that are held out in turn; empty without cross-validation.
+    pub folds: Vec<String>,
+    /// The test.
+    pub test: TTest,
+    /// How p is adjusted.
+    pub correction: Option<Correction>,
+    /// Whether ROC areas are computed.
+    pub auc: bool,
+}
+
+impl LocalizerArgs {
+    /// Reads the table and meets it with the contrasts; without any, every level of the column against all others.
+    /// What is asked and cannot be done is an error here, before any array is read.
+    pub fn plan(
+        &self,
+        job: &Job,
+        cv: Option<&CrossValidation>,
+        correction: Option<Correction>,
+        auc: bool,
+    ) -> Result<Plan> {
+        let stimuli = read_stimuli(job, &self.stimuli)?;
+        let table_name = self.stimuli.to_string();
+        let by = &read_levels(job, stimuli.table(), &table_name, &self.by)?;
+        let in_column = || format!("{}: column {:?}", self.stimuli, self.by);
+        let contrasts = match self.contrast.as_slice() {
+            [] => Contrast::one_per_level(by).with_context(in_column)?,
+            given => given.to_vec(),
+        };
+        let resolve = |contrast: &Contrast| contrast.resolve(by, self.versus).with_context(in_column);
+        let groups: Vec<Groups> = contrasts.iter().map(resolve).collect::<Result<_>>()?;
+        let weighted = contrasts.iter().zip(&groups).find(|(_, g)| g.weights.is_some());
+        if let (Some((contrast, _)), true) = (weighted, self.by_category.is_some() || auc) {
+            let option = if auc { "a ROC area" } else { "--by-category" };
+            bail!("contrast \"{contrast}\" has weights, for which {option} is not defined; write it with a \">\"");
+        }
+        if auc && self.by_category.is_some() {
+            bail!(
+                "--by-category leaves one number per category, of which ROC areas say little; leave out one of the two"
+            );
+        }
+        let by_category = match self.by_category.as_deref().filter(|column| !column.is_empty()) {
+            Some(column) => read_levels(job, stimuli.table(), &table_name, column)?,
+            None => by.clone(),
+        };
+        let categories = self.by_category.is_some().then_some(by_category.as_slice());
+        if let (Some(cells), Some(option)) = (categories, self.by_category.as_deref()) {
+            let column = if option.is_empty() { &self.by } else { option };
+            let used = |row: usize| groups.iter().any(|g| g.group_of_row[row].is_some());
+            let used: Vec<&str> = (0..cells.len()).filter(|&row| used(row)).map(|row| cells[row].as_str()).collect();
+            if let Some(missing) = used.iter().find(|cell| LOOKS_MISSING.contains(*cell)) {
+                bail!(
+                    "{table_name}: column {column:?} has {} rows of {missing:?}, which looks like a missing value but \
+                     would be one of the categories of --by-category; leave those cells empty (or n/a)",
+                    used.iter().filter(|cell| *cell == missing).count()
+                );
+            }
+        }
+        let mut design = Design::new(&groups, categories);
+        let mut folds = Vec::new();
+        if let Some(cv) = cv {
+            let used: Vec<bool> = design.group_of_row().iter().map(Option::is_some).collect();
+            let (parts, names) = cv.parts(&stimuli, by, &used).with_context(|| table_name.clone())?;
+            (design, folds) = (design.in_parts(parts), names);
+        }
+        job.record("contrasts", contrasts.iter().map(ToString::to_string).collect::<Vec<_>>());
+        job.record("versus", self.versus.to_string());
+        job.record("test", self.test.as_str());
+        job.record("observations", if categories.is_some() { "means of categories" } else { "pictures" });
+        let (join, mem, test) = (self.join, self.mem, self.test);
+        Ok(Plan { table_name, stimuli, design, join, mem, contrasts, folds, test, correction, auc })
+    }
+}
+
+impl Plan {
+    /// Which rows of the stimulus table some contrast looks at.
+    pub fn used_rows(&self) -> Vec<bool> {
+        self.design.group_of_row().iter().map(Option::is_some).collect()
+    }
+
+    /// What is asked for each contrast (outer) and fold (inner): where units are chosen, and where they are measured.
+    /// Without cross-validation all pictures serve the first, and nothing the second.
+    pub fn questions(&self) -> Vec<(Question, Option<Question>)> {
+        let n_folds = self.folds.len();
+        let of_contrast = |contrast: usize| -> Vec<(Question, Option<Question>)> {
+            if n_folds == 0 {
+                return vec![(self.design.question(contrast), None)];
+            }
+            let of = |held: usize| {
+                let others = self.design.question_of(contrast, |part| part != held);
+                (others, Some(self.design.question_of(contrast, |part| part == held)))
+            };
+            (0..n_folds).map(of).collect()
+        };
+        (0..self.design.n_contrasts()).flat_map(of_contrast).collect()
+    }
+}

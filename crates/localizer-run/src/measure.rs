@@ -1,0 +1,243 @@
+//! One array: its rows past the moments, its labels against the table, then tests of every unit.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use anyhow::{Context, Error, Result, bail};
+use array_inputs::hold;
+use cli::{Job, Progress};
+use localizer::{CategoryMoments, Question, UnitTests, roc_areas};
+use npy_stream::{Block, Incoming, NpyError, PartBuffer, Parts};
+use stimulus_table::TableJoin;
+
+use crate::Plan;
+
+/// Bytes of rows of a pipe taken at a time: large enough to share out among threads, small enough to stay in the cache.
+const BLOCK_BYTES: usize = 4 << 20;
+/// Fewer rows than this would make the moments travel through memory as often as the rows themselves.
+const MIN_ROWS: usize = 8;
+/// Rows of a strip of a file read at a time: with 8192 units a quarter of a MB, which stays in the second cache.
+const STRIP_ROWS: usize = 16;
+/// All rows of so many bytes of columns at a time, for ROC areas of a file.
+const COLUMN_BYTES: usize = 64 << 20;
+
+/// One array after its single reading.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    moments: Arc<CategoryMoments>,
+    questions: Vec<(Question, Option<Question>)>,
+    /// ROC areas where they were asked for: of every question, then of every held-out one.
+    auc: Vec<Vec<f64>>,
+    rows: Vec<Option<usize>>,
+}
+
+impl Measured {
+    /// How many units.
+    pub fn n_units(&self) -> usize {
+        self.moments.n_units()
+    }
+
+    /// The row of the stimulus table that each row of the matrix is.
+    pub fn rows(&self) -> &[Option<usize>] {
+        &self.rows
+    }
+
+    /// Mean and variance of every unit within every group of the plan's design.
+    pub fn moments(&self) -> &CategoryMoments {
+        &self.moments
+    }
+
+    /// Tests of every unit for a question of [`Plan::questions`], and on the pictures held out.
+    pub fn tests(&self, plan: &Plan, question: usize) -> Result<(UnitTests, Option<UnitTests>)> {
+        let (chosen_on, held_out) = &self.questions[question];
+        let tests = |question: &Question, correction| {
+            UnitTests::compute(self.moments.clone(), question.clone(), plan.test, correction)
+        };
+        let held_out = held_out.as_ref().map(|q| tests(q, None)).transpose()?;
+        Ok((tests(chosen_on, plan.correction)?, held_out))
+    }
+
+    /// ROC area of every unit for a question, and on the pictures held out, where they were asked for.
+    pub fn auc(&self, question: usize) -> (Option<&[f64]>, Option<&[f64]>) {
+        let of = |place: usize| self.auc.get(place).map(Vec::as_slice);
+        (of(question), self.questions[question].1.as_ref().and_then(|_| of(self.questions.len() + question)))
+    }
+}
+
+impl Plan {
+    /// Reads one array. Nothing may be written before this has returned: the labels of a pipe are checked at its end.
+    ///
+    /// A matrix in a file is read in strips of units by all threads, each byte once (twice for ROC areas); a pipe, and
+    /// anything else that cannot be read out of order, in blocks of rows. Both give the same bytes.
+    pub fn measure(&self, job: &Job, source: &str, mut acts: Incoming) -> Result<Measured> {
+        let context = || source.to_string();
+        let (n_rows, n_units) = acts.matrix_shape().with_context(context)?;
+        let labels = acts.labels_ahead().with_context(context)?;
+        let mut join = self.join_rows(source, n_rows, labels)?;
+        let of_table = self.design.group_of_row();
+        let group_of_row: Vec<Option<usize>> = join.rows.iter().map(|row| row.and_then(|r| of_table[r])).collect();
+        let questions = self.questions();
+
+        let mut auc = Vec::new();
+        let mut moments = None;
+        // Without rows there is nothing to test, however many units the header promises.
+        if let Some(parts) = acts.parts().filter(|_| n_rows > 0) {
+            let progress = job.progress(n_units, "units");
+            let mut sums = CategoryMoments::new(self.design.n_groups(), n_units);
+            read_strips(&mut sums, &parts, &group_of_row, &progress).with_context(context)?;
+            if self.auc {
+                let width = (COLUMN_BYTES / (n_rows * 8).max(1)).max(1);
+                let mut buffer = PartBuffer::default();
+                for first in (0..n_units).step_by(width) {
+                    let units = first..(first + width).min(n_units);
+                    let block = parts.read(0..n_rows, units, &mut buffer).with_context(context)?;
+                    self.add_auc(&mut auc, block, &group_of_row, &questions);
+                }
+            }
+            moments = Some(sums);
+        }
+        let labels = if moments.is_none() && self.auc {
+            let bytes = n_rows as u64 * n_units as u64 * if acts.kind().is_double() { 8 } else { 4 };
+            if bytes > self.mem {
+                bail!(
+                    "{source}: ROC areas need all {n_rows} x {n_units} responses at once, {} MB, and --mem allows {} MB; \
+                     give the activations as a file, pool or select units first, or raise --mem",
+                    bytes >> 20,
+                    self.mem >> 20
+                );
+            }
+            let (matrix, labels) = hold(acts, source)?.into_matrix().with_context(context)?;
+            let mut sums = CategoryMoments::new(self.design.n_groups(), n_units);
+            add_block(&mut sums, matrix.view(), &group_of_row)?;
+            self.add_auc(&mut auc, matrix.view(), &group_of_row, &questions);
+            moments = Some(sums);
+            labels
+        } else {
+            if moments.is_none() {
+                moments = self.read_rows(job, &mut acts, &group_of_row).with_context(context)?;
+            }
+            acts.finish().with_context(context)?
+        };
+        join.check(source, labels.as_deref(), (&self.table_name, &self.stimuli), self.join.options())?;
+        if let Some(message) = &join.message {
+            job.note(message);
+        }
+        let moments = moments.unwrap_or_else(|| CategoryMoments::new(self.design.n_groups(), 0));
+        for (place, (chosen_on, held_out)) in questions.iter().enumerate() {
+            for question in std::iter::once(chosen_on).chain(held_out) {
+                question.check(&moments).with_context(|| format!("{source}: {}", self.title(place)))?;
+            }
+        }
+        Ok(Measured { moments: Arc::new(moments), questions, auc, rows: join.rows })
+    }
+
+    /// Contrast and held-out part of a question, in words.
+    pub fn title(&self, question: usize) -> String {
+        let contrast = &self.contrasts[question / self.folds.len().max(1)];
+        match self.fold(question) {
+            None => format!("contrast \"{contrast}\""),
+            Some(fold) => format!("contrast \"{contrast}\", part \"{fold}\" held out"),
+        }
+    }
+
+    /// The part that a question holds out.
+    pub fn fold(&self, question: usize) -> Option<&str> {
+        (!self.folds.is_empty()).then(|| self.folds[question % self.folds.len()].as_str())
+    }
+
+    fn read_rows(
+        &self,
+        job: &Job,
+        acts: &mut Incoming,
+        group_of_row: &[Option<usize>],
+    ) -> Result<Option<CategoryMoments>> {
+        let (n_rows, n_units) = acts.matrix_shape()?;
+        let value_bytes = if acts.kind().is_double() { 8 } else { 4 };
+        let block_rows = (BLOCK_BYTES / (n_units * value_bytes).max(1)).max(MIN_ROWS);
+        let progress = job.progress(n_rows, "pictures");
+        // Memory is taken when the first rows are there: a header alone is not believed.
+        let mut moments: Option<CategoryMoments> = None;
+        let mut first = 0;
+        while let Some(block) = acts.next_rows(block_rows)? {
+            let groups = &group_of_row[first..first + block.n_rows()];
+            let sums = moments.get_or_insert_with(|| CategoryMoments::new(self.design.n_groups(), n_units));
+            add_block(sums, block, groups)?;
+            first += groups.len();
+            progress.advance(groups.len());
+        }
+        Ok(moments)
+    }
+
+    fn add_auc(
+        &self,
+        auc: &mut Vec<Vec<f64>>,
+        block: Block,
+        group_of_row: &[Option<usize>],
+        questions: &[(Question, Option<Question>)],
+    ) {
+        let n_groups = self.design.n_groups();
+        let asked = questions.iter().map(|q| &q.0).chain(questions.iter().filter_map(|q| q.1.as_ref()));
+        for (place, question) in asked.enumerate() {
+            // The plan has refused contrasts without ROC areas.
+            let areas = match block {
+                Block::F4(rows) => roc_areas(rows, group_of_row, n_groups, question),
+                Block::F8(rows) => roc_areas(rows, group_of_row, n_groups, question),
+            };
+            if auc.len() <= place {
+                auc.push(Vec::new());
+            }
+            auc[place].extend(areas.into_iter().flatten());
+        }
+    }
+
+    /// Which row of the table each row of the matrix is; `labels` as [`Incoming::labels_ahead`] gives them.
+    fn join_rows(&self, source: &str, n_rows: usize, labels: Option<Option<Vec<String>>>) -> Result<TableJoin> {
+        let (name, options) = (&self.table_name, self.join.options());
+        let table = (name.as_str(), &self.stimuli);
+        match labels {
+            Some(Some(labels)) if labels.len() != n_rows => {
+                Err(NpyError::LabelCount { labels: labels.len(), rows: n_rows }).with_context(|| source.to_string())
+            }
+            Some(Some(labels)) => Ok(TableJoin::labelled(source, &labels, table, options)?),
+            Some(None) => Ok(TableJoin::by_position(source, n_rows, table, false, options)?),
+            None if n_rows != self.stimuli.len() => bail!(
+                "{source}: {n_rows} rows, but {name} names {} stimuli; a pipe brings its labels after its rows, so it \
+                 must have one row per stimulus in the order of the table; give it as a file, where labels are read first",
+                self.stimuli.len()
+            ),
+            None => Ok(TableJoin::by_position(source, n_rows, table, true, options)?),
+        }
+    }
+}
+
+fn add_block(moments: &mut CategoryMoments, block: Block, groups: &[Option<usize>]) -> Result<()> {
+    match block {
+        Block::F4(rows) => moments.add_rows(rows, groups)?,
+        Block::F8(rows) => moments.add_rows(rows, groups)?,
+    }
+    Ok(())
+}
+
+/// A file past the moments: every thread reads the strips it works on.
+fn read_strips(
+    moments: &mut CategoryMoments,
+    parts: &Parts,
+    group_of_row: &[Option<usize>],
+    progress: &Progress,
+) -> Result<()> {
+    let n_rows = group_of_row.len();
+    moments.add_strips(group_of_row, |strip| {
+        let units: Range<usize> = strip.units();
+        let mut buffer = PartBuffer::default();
+        while strip.progress().0 < n_rows {
+            let from = strip.progress().0;
+            let rows = from..(from + STRIP_ROWS).min(n_rows);
+            match parts.read(rows, units.clone(), &mut buffer)? {
+                Block::F4(block) => strip.add_rows(block)?,
+                Block::F8(block) => strip.add_rows(block)?,
+            }
+        }
+        progress.advance(units.len());
+        Ok::<(), Error>(())
+    })
+}

@@ -1,0 +1,14 @@
+//! `ann-acts` through its binary: pictures, networks, layers, units, files.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests are tests, though clippy cannot know it
+
+mod activations;
+mod batch;
+mod doctor;
+mod layers;
+mod pictures;
+mod prep;
+mod projection;
+mod run;
+mod tensors;
+mod units;
+mod weights;

@@ -1,0 +1,5 @@
+//! `fmri-roi` through its binary, and the files that brains come in.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests are tests, though clippy cannot know it
+
+mod brain_files;
+mod verbs;

@@ -1,0 +1,23 @@
+//! Our numbers against those of SciPy, rsatoolbox, scikit-learn, nilearn and NumPy on the inputs of `testdata/golden`.
+//!
+//! `make golden` writes those files; `testdata/README.md` says what each holds and which library said it.
+//! Every tolerance is relative and is there for a reason given beside it.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests are tests, though clippy cannot know it
+
+mod ceilings;
+mod distances;
+mod fitted;
+mod fmri;
+mod inference;
+mod interop;
+mod load;
+mod npy_files;
+mod probabilities;
+mod projection;
+mod rdms;
+mod ridge;
+mod scaling;
+mod systems;
+mod units;
+mod worked_examples;

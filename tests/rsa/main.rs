@@ -1,0 +1,11 @@
+//! `rsa` through its binary: RDMs, comparisons, systems, inference, searchlights, ties.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests are tests, though clippy cannot know it
+
+mod compare;
+mod equal;
+mod inference;
+mod mds;
+mod rdm;
+mod searchlight;
+mod systems;
+mod ties;
