@@ -9,7 +9,7 @@ use statistics::Reason;
 
 pub(crate) fn run(args: &RdmArgs) -> Result<()> {
     let job = Job::start("ceiling", &args.common)?;
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     let mut subjects = read_rdms(&job, &args.inputs, &[])?;
     if subjects.len() < 2 {
         bail!("{}: 1 RDM; a ceiling is over subjects and needs at least 2", subjects[0].source);

@@ -100,7 +100,7 @@ pub struct ContrastArgs {
     pub like: Option<Input>,
     /// Also write a table of all voxels
     #[arg(long, value_name = "FILE")]
-    pub table: Option<PathBuf>,
+    pub table: Option<cli::OutputPath>,
     /// Adjust p over the voxels for that table: bh, by (false discovery rate), bonferroni, none
     #[arg(long, visible_alias = "fdr", value_name = "METHOD", requires = "table")]
     pub correct: Option<Correction>,

@@ -11,7 +11,7 @@ use statistics::Reason;
 
 pub(crate) fn run(args: &OrderArgs) -> Result<()> {
     let job = Job::start("rsa", &args.common)?;
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     let how = match args.linkage {
         ClusterDistance::Average => Linkage::Average,
         ClusterDistance::Complete => Linkage::Complete,

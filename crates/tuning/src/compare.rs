@@ -23,7 +23,7 @@ struct Score {
 
 pub(crate) fn run(args: &Compare) -> Result<()> {
     let job = Job::start("tuning", &args.common)?;
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     job.record("seed", args.seed);
     let joined = read_sides(&job, &args.sides, args.join)?;
     joined.refuse_name(args.summary.as_str(), false)?;

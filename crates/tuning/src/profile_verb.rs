@@ -24,7 +24,7 @@ struct Made {
 pub(crate) fn run(args: &ProfileArgs) -> Result<()> {
     let job = Job::start("tuning", &args.common)?;
     let path = args.common.output.as_deref();
-    let out = if args.format.is_some() { Output::text(path)? } else { Output::binary(path)? };
+    let out = if args.format.is_some() { job.text_output(path)? } else { job.binary_output(path)? };
     let weights = args.weights.as_ref().map(|input| Weights::read(&job, input, args)).transpose()?;
     let mut names = if args.format.is_some() { Names::distinct(&args.names) } else { Names::new(&args.names) };
     let matrices = read_matrices(&job, &args.inputs, &mut names)?;

@@ -28,7 +28,7 @@ pub(crate) struct Layers {
     pub unit_table: Option<Input>,
     /// Also write how alike the selected units' RDMs are between layers; reads files a second time
     #[arg(long, value_name = "FILE")]
-    pub consistency: Option<PathBuf>,
+    pub consistency: Option<cli::OutputPath>,
     /// csv, tsv or jsonl
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,

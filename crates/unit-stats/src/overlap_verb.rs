@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Overlap) -> Result<()> {
 }
 
 fn write<'a>(job: &Job, args: &Overlap, columns: &[&str], rows: impl Iterator<Item = Vec<Cell<'a>>>) -> Result<()> {
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     let mut table = TableWriter::new(out, args.format, columns)?;
     for row in rows {
         table.row(&row)?;

@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Probe) -> Result<()> {
             );
         }
     }
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     let mut table = TableWriter::new(out, args.format, &question.columns())?;
     let (mut n_units, mut n_unusable) = (0, 0);
     for array in &arrays {

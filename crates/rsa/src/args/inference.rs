@@ -59,7 +59,7 @@ pub struct InferenceArgs {
     pub correct: Option<Correction>,
     /// Write the tests of every model against every other to this table
     #[arg(long, value_name = "FILE")]
-    pub pairwise: Option<PathBuf>,
+    pub pairwise: Option<cli::OutputPath>,
     /// Seed of --boot, --perm and the folds of --model
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
