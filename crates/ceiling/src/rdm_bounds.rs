@@ -2,7 +2,7 @@
 
 use crate::RdmArgs;
 use anyhow::{Result, bail};
-use cli::{Job, Output, TableWriter};
+use cli::{Job, TableWriter};
 use rdm::{NoiseCeiling, Rdm, noise_ceiling};
 use rdm_inputs::{NamedRdm, check_nan, into_one_order, read_rdms, say_broken_ties};
 use statistics::Reason;

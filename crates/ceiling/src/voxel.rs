@@ -3,7 +3,7 @@
 use crate::VoxelArgs;
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{NamedArray, NamedMatrix, Names, read_arrays, read_levels, read_table, tell_apart};
-use cli::{Cell, Job, Output, TableWriter};
+use cli::{Cell, Job, TableWriter};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Matrix};
 use reliability::reliability_of_averages;

@@ -1,7 +1,6 @@
 //! `encode fit`: open, join, cross-validate, score, write.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{NamedMatrix, read_matrix};

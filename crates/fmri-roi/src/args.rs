@@ -1,7 +1,5 @@
 //! Options of the three verbs.
 
-use std::path::PathBuf;
-
 use array_inputs::JoinArgs;
 use clap::{Args as Flags, Parser, Subcommand, ValueEnum};
 use cli::{Common, Format, Input};

@@ -3,7 +3,7 @@
 use crate::args::Info;
 use anyhow::{Context, Result, bail};
 use array_inputs::{hold, open_npy};
-use cli::{Cell, Job, Output, TableWriter};
+use cli::{Cell, Job, TableWriter};
 use ndarray::ArrayView1;
 use npy_stream::{Block, Float, Incoming, NpyError, Values};
 use std::collections::HashSet;

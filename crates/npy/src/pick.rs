@@ -4,7 +4,7 @@ use crate::args::{Columns, Label, Rows};
 use crate::whole::Whole;
 use anyhow::{Context, Result, bail};
 use array_inputs::{hold, open_npy, read_levels, read_stimuli, read_table, require_unique, units_of};
-use cli::{Input, Job, Output};
+use cli::{Input, Job};
 use ndarray::{ArrayView2, Axis};
 use npy_stream::{Array, Block, Dtype, Float, Incoming, Matrix, NpyError, RowWriter, write_array, write_matrix};
 use std::collections::{HashMap, HashSet};

@@ -4,7 +4,7 @@ use crate::fitted;
 use crate::inference::{self, Inference, Scores, Scoring, subjects_in_use};
 use crate::{CompareArgs, Measure};
 use anyhow::{Result, anyhow, bail};
-use cli::{Cell, Job, Output, TableWriter};
+use cli::{Cell, Job, TableWriter};
 use rdm::{Compared, ModelKind, NoiseCeiling, Rdm, compare_all_under, noise_ceiling_under};
 use rdm_inputs::{Kind, NamedRdm, check_nan, column, into_one_order, read_rdms, say_broken_ties, say_constant};
 use statistics::{Reason, mean, rounding};

@@ -3,7 +3,7 @@
 use crate::dissimilarities::{id, read, usable};
 use crate::{MdsArgs, Method};
 use anyhow::{Result, anyhow, bail};
-use cli::{Cell, Job, Output, TableWriter};
+use cli::{Cell, Job, TableWriter};
 use ndarray::Array2;
 use rdm::{Comparison, MdsError, Rdm, Scaling, Stopping, classical_mds, smacof_of_starts, stress_1};
 use rdm_inputs::{NamedRdm, say_broken_ties, say_constant};

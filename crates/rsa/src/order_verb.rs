@@ -4,7 +4,7 @@ use crate::OrderArgs;
 use crate::args::ClusterDistance;
 use crate::dissimilarities::{id, read, usable};
 use anyhow::{Result, anyhow};
-use cli::{Cell, Job, Output, TableWriter};
+use cli::{Cell, Job, TableWriter};
 use rdm::{Linkage, leaf_order, linkage};
 use rdm_inputs::{say_broken_ties, say_constant};
 use statistics::Reason;

@@ -3,7 +3,7 @@
 use crate::args::{Compare, SameSubject, Summary};
 use crate::systems::{Averaged, Measure, System, disjoint, read_sides};
 use anyhow::{Result, bail};
-use cli::{Cell, Job, Output, TableWriter};
+use cli::{Cell, Job, TableWriter};
 use reliability::noise_corrected;
 use statistics::{Correlation, Reason, mean, median};
 

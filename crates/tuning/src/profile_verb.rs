@@ -4,7 +4,7 @@ use crate::args::{Profile as ProfileArgs, Statistic, ZScore};
 use crate::profile::{Profile, Unit, conditions, mean_over_units, median_over_units, precision, z_scale, z_scores};
 use anyhow::{Context, Result, bail};
 use array_inputs::{NamedMatrix, Names, TableUnits, read_matrices, read_table, units_of};
-use cli::{Cell, Input, Job, Output, TableWriter};
+use cli::{Cell, Input, Job, TableWriter};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Dtype, RowWriter};
 use statistics::Reason;

@@ -2,7 +2,6 @@
 
 use cli::{Common, Format, Input};
 use localizer_run::{LocalizerArgs, RuleArgs};
-use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = LAYERS)]

@@ -6,7 +6,7 @@ use crate::layer_summary::{Maps, Selected, Summary};
 use crate::layers_args::Layers;
 use anyhow::{Context, Result, bail};
 use array_inputs::{Names, open_npy};
-use cli::{Cell, Input, Job, Output, TableWriter};
+use cli::{Cell, Input, Job, TableWriter};
 use localizer_run::Plan;
 use npy_stream::NpyError;
 

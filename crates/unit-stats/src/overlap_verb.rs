@@ -5,7 +5,7 @@ use crate::criterion::Criterion;
 use crate::set_overlap::SetOverlap;
 use crate::unit_table::{UnitRow, UnitSet, UnitTable};
 use anyhow::{Result, bail, ensure};
-use cli::{Cell, Job, Output, TableWriter};
+use cli::{Cell, Job, TableWriter};
 use statistics::{ln_to_neg_log10, mean};
 
 const COLUMNS: [&str; 23] = [

@@ -5,7 +5,7 @@ use crate::probing::{Levels, enrichment, extreme, levels, roc_areas, usable};
 use crate::responses::{Pictures, Reader, Responses, read_units};
 use crate::unit_table::UnitTable;
 use anyhow::{Result, bail, ensure};
-use cli::{Cell, Job, Output, TableWriter};
+use cli::{Cell, Job, TableWriter};
 use rayon::prelude::*;
 use statistics::{Reason, ln_to_neg_log10};
 

@@ -5,7 +5,7 @@ use crate::responses::{Pictures, Reader, Responses};
 use crate::unit_table::{UnitSet, UnitTable};
 use crate::validation::{CategoryResponse, Over, Validation, validate};
 use anyhow::Result;
-use cli::{Cell, Job, Output, TableWriter};
+use cli::{Cell, Job, TableWriter};
 
 const COLUMNS: [&str; 18] = [
     "array",

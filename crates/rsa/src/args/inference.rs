@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 use rdm::inference::Generalize;
 use statistics::Correction;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What a bootstrap draws with replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -84,7 +84,7 @@ impl InferenceArgs {
             Some(file) if file.as_os_str() == "-" => {
                 bail!("--pairwise -: stdout has the table of scores; name a file")
             }
-            Some(file) if Some(file.as_path()) == output => {
+            Some(file) if Some(&**file) == output => {
                 bail!("--pairwise {0} and -o {0}: two tables cannot have one file; name another", file.display())
             }
             _ => Ok(()),

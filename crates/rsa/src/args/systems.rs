@@ -1,7 +1,6 @@
 //! Arguments of `rsa compare` that make it more than models against brains: all pairs, controls.
 
 use cli::Input;
-use std::path::PathBuf;
 
 /// All pairs of systems, and controls.
 #[derive(Debug, clap::Args)]
