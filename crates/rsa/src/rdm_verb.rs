@@ -1,14 +1,15 @@
 //! `rsa rdm`: one RDM per matrix, or one of all.
 
+mod args;
 mod measure;
 mod plan;
 mod rows;
 
-use crate::args::{NoiseSource, RdmArgs};
 use crate::held::{Held, InFile};
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{NamedArray, Names, hold, open_npy, read_matrices, read_table, require_unique};
 use cli::{Input, Job, Output, require_memory};
+use args::{Metric, NoiseSource};
 use measure::{Measured, Noise, describe, measure};
 use npy_stream::{Array, Dtype, Incoming, Matrix, NpyError, RowWriter, Values, write_vector};
 use plan::Plan;
@@ -18,10 +19,12 @@ use rows::{Annotations, Rows};
 use std::io::Write;
 use stimulus_table::Side;
 
+pub use args::RdmArgs;
+
 /// Reads matrix by matrix, holds only their RDMs, and writes when all are made.
 pub(crate) fn run(args: &RdmArgs) -> Result<()> {
-    let job = Job::start("rsa", &args.common)?;
     let plan = Plan::new(args)?;
+    let job = Job::start("rsa", &args.common)?;
     let mut out = job.binary_output(args.common.output.as_deref())?;
     record(&job, args, &plan);
     let annotations = Annotations::read(&job, args)?;
@@ -370,7 +373,7 @@ fn record(job: &Job, args: &RdmArgs, plan: &Plan) {
             job.record(key, column.as_str());
         }
     }
-    if matches!(plan.metric, crate::Metric::Poisson | crate::Metric::PoissonCv) {
+    if matches!(plan.metric, Metric::Poisson | Metric::PoissonCv) {
         job.record("prior_rate", plan.prior.rate);
         job.record("prior_weight", plan.prior.weight);
     }

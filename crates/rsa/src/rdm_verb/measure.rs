@@ -2,7 +2,7 @@
 
 use super::plan::Plan;
 use super::rows::Rows;
-use crate::args::Kind;
+use super::args::Kind;
 use anyhow::{Result, anyhow};
 use cli::Job;
 use ndarray::Array2;

@@ -1,6 +1,6 @@
 //! What the options of `rsa rdm` ask for, checked before anything is read.
 
-use crate::args::{Kind, Metric, RdmArgs};
+use super::args::{Kind, Metric, RdmArgs};
 use anyhow::{Result, bail};
 use rdm::{FoldWeights, Prior, Shrinkage};
 

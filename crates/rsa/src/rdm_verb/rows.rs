@@ -1,7 +1,7 @@
 //! Which stimulus, fold and run the rows of a matrix are.
 
 use super::plan::Plan;
-use crate::args::RdmArgs;
+use super::args::RdmArgs;
 use anyhow::{Context, Result, bail};
 use array_inputs::{read_levels, read_table};
 use cli::Job;

@@ -1,6 +1,6 @@
 //! Betas cut to the voxels of a mask: NIfTI images or matrices, one below the other, trials averaged.
 
-use crate::SearchlightArgs;
+use super::args::SearchlightArgs;
 use anyhow::{Context, Result, bail};
 use array_inputs::read_table;
 use cli::{Input, Job};
@@ -15,7 +15,7 @@ use voxel_inputs::{Source, is_double, open_numbers, require_same_grid};
 const BLOCK_VALUES: usize = 1 << 20;
 
 /// One pattern per stimulus, one column per voxel of the mask.
-pub(crate) struct Betas {
+pub(super) struct Betas {
     pub source: String,
     pub patterns: Matrix,
     pub ids: Vec<String>,
@@ -59,7 +59,7 @@ impl Rows {
 }
 
 /// Reads all betas; `voxels` are the numbers of the mask's voxels, rising.
-pub(crate) fn read(job: &Job, args: &SearchlightArgs, grid: &Geometry, voxels: &[usize]) -> Result<Betas> {
+pub(super) fn read(job: &Job, args: &SearchlightArgs, grid: &Geometry, voxels: &[usize]) -> Result<Betas> {
     let mut rows = Rows { single: Vec::new(), double: None, n: 0 };
     let mut carried: Vec<(String, usize, Option<Vec<String>>)> = Vec::new();
     for input in &args.betas {

@@ -1,4 +1,4 @@
-//! Arguments of `rsa rdm`.
+//! Help and arguments of `rsa rdm`.
 
 use array_inputs::JoinArgs;
 use clap::ValueEnum;
@@ -8,6 +8,99 @@ use rdm::{Distance, FoldWeights, Shrinkage, Transform};
 use rdm_inputs::Kind as InputKind;
 use std::convert::Infallible;
 use std::str::FromStr;
+
+const HELP: &str = "\
+A row that is constant (correlation, spearman), all zeros (cosine) or holds a NaN has no distances:
+its pairs are NaN, and one line on stderr counts them. An id that occurs twice is refused unless
+--by, --cv or --exclude-same says what the presentations are: average them first with `npy average`.
+
+--transform minmax and geotopological of an RDM with nothing to stretch make all its pairs NaN, with
+a line on stderr; the others of the stream go on.
+
+Sums over units (sqeuclidean, cityblock, sqmahalanobis, crossnobis, poisson, poisson_cv) grow with
+the number of units; --per-channel divides by it. --noise whitens for any metric but the poissons.
+crossnobis, fold by fold: the mean over pairs of folds f, g of (a_f - b_f)' S^-1 (a_g - b_g).
+
+A matrix in a file (C order) stays there and is read in blocks of columns, so its width is free:
+held are the RDM and a block. spearman and --noise hold all rows (as ranks, whitened in f8), and
+so does a pipe; --exclude-same holds the distances of all presentations, and poisson n x n numbers.
+
+Examples:
+  rsa rdm acts.npy -o ann.npy
+  rsa rdm --metric crossnobis --cv run --stimuli trials.csv --noise res.npy betas.npy > roi.npy
+  npy average trials.npy | rsa rdm --metric euclidean --transform rank > brain.npy";
+
+/// Arguments of `rsa rdm`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub struct RdmArgs {
+    /// Labelled matrices, each possibly a stream of several; - is stdin. RDMs, where there is something to do to them
+    #[arg(value_name = "MATRIX", default_value = "-")]
+    pub inputs: Vec<Input>,
+    /// What the inputs hold [default: a square that is symmetric with a zero diagonal is an RDM, any other is patterns]
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub input_is: Option<InputKind>,
+    /// Distance between two rows [default: correlation]
+    #[arg(long, value_enum)]
+    pub metric: Option<Metric>,
+    /// Divide by the number of units, as rsatoolbox does (metrics that are sums over units)
+    #[arg(long)]
+    pub per_channel: bool,
+    /// Table of stimuli, or of presentations in the order of each id's rows, with the columns named below
+    #[arg(long, value_name = "TABLE")]
+    pub stimuli: Option<Input>,
+    /// Average the patterns that have the same value in this column first: one row of the RDM per value
+    #[arg(long, value_name = "COLUMN")]
+    pub by: Option<String>,
+    /// Column whose values are the folds of crossnobis and poisson_cv [default: k-th presentation of an id is fold k]
+    #[arg(long, value_name = "COLUMN")]
+    pub cv: Option<String>,
+    /// How folds of different size are put together; the same where every stimulus is in every fold equally often
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub cv_weights: Option<CvWeights>,
+    /// Only pairs of presentations that differ in this column (across runs): the mean of their distances
+    #[arg(long, value_name = "COLUMN")]
+    pub exclude_same: Option<String>,
+    /// Whiten by the noise first: a matrix of residuals (time points x units; one, or one per input), or `repeats`
+    #[arg(long, value_name = "RESIDUALS|repeats")]
+    pub noise: Option<NoiseSource>,
+    /// How the covariance of the noise is shrunk [default: diag]
+    #[arg(long, value_enum)]
+    pub shrink: Option<Shrink>,
+    /// Degrees of freedom of the noise [default: residuals - 1; with repeats, rows - stimuli]
+    #[arg(long, value_name = "N")]
+    pub dof: Option<f64>,
+    /// poisson: rate of the prior that every unit gets [default: 1]
+    #[arg(long, value_name = "RATE")]
+    pub prior_rate: Option<f64>,
+    /// poisson: weight of that prior, in presentations [default: 0.1]
+    #[arg(long, value_name = "N")]
+    pub prior_weight: Option<f64>,
+    /// Merge all into one RDM over all ids: the mean of those that have a pair, NaN where none has
+    #[arg(long)]
+    pub merge: bool,
+    /// The RDM over the ids of this table, in its order; pairs with an id that is not there are NaN
+    #[arg(long, value_name = "TABLE")]
+    pub subset: Option<Input>,
+    /// Done last to the values, in the order given: rank, sqrt, square, positive, minmax, geotopological(LOW,HIGH)
+    #[arg(long, value_name = "TRANSFORM")]
+    pub transform: Vec<Transform>,
+    /// Write the square symmetric matrix instead of its upper triangle
+    #[arg(long)]
+    pub square: bool,
+    /// Element type of the output: f4 or f8 [default: f4, or f8 when the input was f8]
+    #[arg(long, value_name = "DTYPE")]
+    pub dtype: Option<Dtype>,
+    /// Write RDMs of which more than 10 % of the pairs are NaN
+    #[arg(long)]
+    pub allow_nan: bool,
+    /// How rows are joined with the table.
+    #[command(flatten)]
+    pub join: JoinArgs,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
 
 /// The dissimilarity of two patterns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -150,96 +243,3 @@ impl CvWeights {
         }
     }
 }
-
-/// Arguments of `rsa rdm`.
-#[derive(Debug, clap::Args)]
-#[command(after_help = RDM_NOTES)]
-pub struct RdmArgs {
-    /// Labelled matrices, each possibly a stream of several; - is stdin. RDMs, where there is something to do to them
-    #[arg(value_name = "MATRIX", default_value = "-")]
-    pub inputs: Vec<Input>,
-    /// What the inputs hold [default: a square that is symmetric with a zero diagonal is an RDM, any other is patterns]
-    #[arg(long, value_enum, value_name = "KIND")]
-    pub input_is: Option<InputKind>,
-    /// Distance between two rows [default: correlation]
-    #[arg(long, value_enum)]
-    pub metric: Option<Metric>,
-    /// Divide by the number of units, as rsatoolbox does (metrics that are sums over units)
-    #[arg(long)]
-    pub per_channel: bool,
-    /// Table of stimuli, or of presentations in the order of each id's rows, with the columns named below
-    #[arg(long, value_name = "TABLE")]
-    pub stimuli: Option<Input>,
-    /// Average the patterns that have the same value in this column first: one row of the RDM per value
-    #[arg(long, value_name = "COLUMN")]
-    pub by: Option<String>,
-    /// Column whose values are the folds of crossnobis and poisson_cv [default: k-th presentation of an id is fold k]
-    #[arg(long, value_name = "COLUMN")]
-    pub cv: Option<String>,
-    /// How folds of different size are put together; the same where every stimulus is in every fold equally often
-    #[arg(long, value_enum, value_name = "HOW")]
-    pub cv_weights: Option<CvWeights>,
-    /// Only pairs of presentations that differ in this column (across runs): the mean of their distances
-    #[arg(long, value_name = "COLUMN")]
-    pub exclude_same: Option<String>,
-    /// Whiten by the noise first: a matrix of residuals (time points x units; one, or one per input), or `repeats`
-    #[arg(long, value_name = "RESIDUALS|repeats")]
-    pub noise: Option<NoiseSource>,
-    /// How the covariance of the noise is shrunk [default: diag]
-    #[arg(long, value_enum)]
-    pub shrink: Option<Shrink>,
-    /// Degrees of freedom of the noise [default: residuals - 1; with repeats, rows - stimuli]
-    #[arg(long, value_name = "N")]
-    pub dof: Option<f64>,
-    /// poisson: rate of the prior that every unit gets [default: 1]
-    #[arg(long, value_name = "RATE")]
-    pub prior_rate: Option<f64>,
-    /// poisson: weight of that prior, in presentations [default: 0.1]
-    #[arg(long, value_name = "N")]
-    pub prior_weight: Option<f64>,
-    /// Merge all into one RDM over all ids: the mean of those that have a pair, NaN where none has
-    #[arg(long)]
-    pub merge: bool,
-    /// The RDM over the ids of this table, in its order; pairs with an id that is not there are NaN
-    #[arg(long, value_name = "TABLE")]
-    pub subset: Option<Input>,
-    /// Done last to the values, in the order given: rank, sqrt, square, positive, minmax, geotopological(LOW,HIGH)
-    #[arg(long, value_name = "TRANSFORM")]
-    pub transform: Vec<Transform>,
-    /// Write the square symmetric matrix instead of its upper triangle
-    #[arg(long)]
-    pub square: bool,
-    /// Element type of the output: f4 or f8 [default: f4, or f8 when the input was f8]
-    #[arg(long, value_name = "DTYPE")]
-    pub dtype: Option<Dtype>,
-    /// Write RDMs of which more than 10 % of the pairs are NaN
-    #[arg(long)]
-    pub allow_nan: bool,
-    /// How rows are joined with the table.
-    #[command(flatten)]
-    pub join: JoinArgs,
-    /// Shared options.
-    #[command(flatten)]
-    pub common: Common,
-}
-
-const RDM_NOTES: &str = "\
-A row that is constant (correlation, spearman), all zeros (cosine) or holds a NaN has no distances:
-its pairs are NaN, and one line on stderr counts them. An id that occurs twice is refused unless
---by, --cv or --exclude-same says what the presentations are: average them first with `npy average`.
-
---transform minmax and geotopological of an RDM with nothing to stretch make all its pairs NaN, with
-a line on stderr; the others of the stream go on.
-
-Sums over units (sqeuclidean, cityblock, sqmahalanobis, crossnobis, poisson, poisson_cv) grow with
-the number of units; --per-channel divides by it. --noise whitens for any metric but the poissons.
-crossnobis, fold by fold: the mean over pairs of folds f, g of (a_f - b_f)' S^-1 (a_g - b_g).
-
-A matrix in a file (C order) stays there and is read in blocks of columns, so its width is free:
-held are the RDM and a block. spearman and --noise hold all rows (as ranks, whitened in f8), and
-so does a pipe; --exclude-same holds the distances of all presentations, and poisson n x n numbers.
-
-Examples:
-  rsa rdm acts.npy -o ann.npy
-  rsa rdm --metric crossnobis --cv run --stimuli trials.csv --noise res.npy betas.npy > roi.npy
-  npy average trials.npy | rsa rdm --metric euclidean --transform rank > brain.npy";

@@ -1,9 +1,11 @@
 //! `rsa searchlight`: model RDMs against the RDM around every voxel.
 
-use crate::SearchlightArgs;
-use crate::betas::{Betas, read};
+mod args;
+mod betas;
+
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::read_matrix;
+use betas::{Betas, read};
 use cli::{Cell, Format, Job, Output, TableWriter};
 use ndarray::{Array2, ArrayView2};
 use nifti_volume::Geometry;
@@ -17,6 +19,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use stimulus_table::Side;
 use voxel_inputs::read_labels;
+
+pub use args::SearchlightArgs;
 
 /// Spheres whose scores are held before they are written into the result: work for many threads, little to wait for.
 const CHUNK: usize = 1024;
