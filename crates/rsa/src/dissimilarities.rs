@@ -91,11 +91,7 @@ fn distances(mut named: NamedArray) -> Result<NamedArray> {
     let square = match *named.array.shape.as_slice() {
         [rows, columns] if rows == columns => Some(rows),
         [_] => None,
-        _ => bail!(
-            "{}: shape {:?} where similarities are a square or its upper triangle",
-            named.source,
-            named.array.shape
-        ),
+        _ => bail!("{}: shape {:?}; similarities are a square or its upper triangle", named.source, named.array.shape),
     };
     let values: Vec<f64> = named.array.values.into_f64();
     let on_diagonal = |place: usize| square.is_some_and(|n| place.is_multiple_of(n + 1));
@@ -129,8 +125,8 @@ fn read_pairs(
     Ok(rdms)
 }
 
-/// The RDM of a table with one row per pair: things in order of appearance, the first column's before the second's. A pair
-/// may stand there twice (both ways round) if both say the same.
+/// The RDM of a table with one row per pair: things in order of appearance, the first column's before the second's. A
+/// pair may stand there twice (both ways round) if both say the same.
 fn of_pairs(
     job: &Job,
     input: &Input,
@@ -142,8 +138,8 @@ fn of_pairs(
     let (first, second, values) = (table.column(a)?, table.column(b)?, table.numbers(value)?);
     if SIMILARITIES.contains(&value) && !similarity {
         bail!(
-            "column {value:?} holds similarities, of which the largest would stand farthest apart; say --similarity for \
-             1 - {value} (distances need another name)"
+            "column {value:?} holds similarities, and a map of them would put the most similar ones farthest apart; \
+             say --similarity for 1 - {value} (a column of distances needs another name)"
         );
     }
     let known: HashSet<&String> = first.iter().collect();
@@ -151,7 +147,7 @@ fn of_pairs(
     let rows: Vec<usize> = (0..values.len()).filter(|&row| !summary(&second[row])).collect();
     if rows.len() < values.len() {
         let left_out = values.len() - rows.len();
-        job.note(format!("{input}: {left_out} rows whose {b} is mean or median are no pairs and are left out"));
+        job.note(format!("{input}: {left_out} rows whose {b} is mean or median are not pairs and are left out"));
     }
     let mut labels: Vec<String> = Vec::new();
     let mut place: HashMap<&String, usize> = HashMap::new();
@@ -181,7 +177,8 @@ fn of_pairs(
                 || (here - there).abs() <= 1e-9 * here.abs().max(1.0);
             if !same {
                 bail!(
-                    "rows {other} and {row} both have {:?} and {:?}, with {} and {}; one number per pair (filter the table)",
+                    "rows {other} and {row} both have {:?} and {:?}, with {} and {}; one number per pair (filter the \
+                     table)",
                     first[row],
                     second[row],
                     values[other],
@@ -224,7 +221,7 @@ pub(crate) fn usable(job: &Job, named: &NamedRdm) -> Result<Usable> {
     if kept.len() < 2 {
         bail!("{}: all {} pairs of {n} stimuli have no value (NaN)", named.source, rdm.values().len());
     }
-    job.warn(format!("{}: {} of {n} stimuli have no pair with a value and no place", named.source, without.len()));
+    job.warn(format!("{}: {} of {n} stimuli have no pair with a value, and get no place", named.source, without.len()));
     Ok(Usable { rdm: rdm.select(&kept)?, kept, without })
 }
 

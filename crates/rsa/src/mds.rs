@@ -91,7 +91,7 @@ struct Map {
 
 pub(crate) fn run(args: &MdsArgs) -> Result<()> {
     if !(args.eps >= 0.0 && args.eps.is_finite()) {
-        bail!("--eps {}: a number of 0 or more", args.eps);
+        bail!("--eps {}: give a number of 0 or more", args.eps);
     }
     args.pairs.check()?;
     let job = Job::start("rsa", &args.common)?;
@@ -201,7 +201,10 @@ fn say_what_is_shown(job: &Job, named: &NamedRdm, eigenvalues: &[f64], n_dims: u
     // 1e-9: points in fewer dimensions have eigenvalues of rounding size, on either side of 0.
     let n_real = eigenvalues.iter().take(n_dims).filter(|v| **v > 1e-9 * eigenvalues[0]).count();
     if n_real < n_dims {
-        job.warn(format!("{}: {n_dims} dimensions, but only {n_real} have an extent; the others are 0", named.source));
+        job.warn(format!(
+            "{}: {n_dims} dimensions, but the points spread over only {n_real}; the others are 0",
+            named.source
+        ));
     }
 }
 

@@ -7,9 +7,9 @@ mod rows;
 
 use crate::held::{Held, InFile};
 use anyhow::{Context, Result, anyhow, bail};
+use args::{Metric, NoiseSource};
 use array_inputs::{NamedArray, Names, hold, open_npy, read_matrices, read_table, require_unique};
 use cli::{Input, Job, Output, require_memory};
-use args::{Metric, NoiseSource};
 use measure::{Measured, Noise, describe, measure};
 use npy_stream::{Array, Dtype, Incoming, Matrix, NpyError, RowWriter, Values, write_vector};
 use plan::Plan;
@@ -86,8 +86,8 @@ enum Given {
 }
 
 impl Given {
-    /// A matrix stays in its file where that can be read in pieces. A square one is read: it may be an RDM, unless it was
-    /// declared to be patterns.
+    /// A matrix stays in its file where that can be read in pieces. A square one is read: it may be an RDM, unless it
+    /// was declared to be patterns.
     fn take(next: Incoming, input: &Input, source: &str, plan: &Plan, declared: Option<Kind>) -> Result<Given> {
         let may_be_rdm = declared == Some(Kind::Rdm) || matches!(next.shape(), &[n, m] if n == m && n > 1);
         let may_be_rdm = may_be_rdm && declared != Some(Kind::Patterns);
@@ -105,8 +105,9 @@ impl Given {
                     )
                 }
                 (2, false, _) => bail!(
-                    "{source}: {n} x {n}, symmetric with a zero diagonal, is an RDM already; `rsa compare` takes it as it \
-                     is, and --transform, --merge or --subset change it (--input-is patterns says that it is none)",
+                    "{source}: {n} x {n}, symmetric with a zero diagonal, is an RDM already; `rsa compare` takes it \
+                     as it \
+                     is, and --transform, --merge or --subset change it (if it is not one, say --input-is patterns)",
                     n = array.shape[0]
                 ),
                 // The error of a matrix that is none says what the shape is.
@@ -115,8 +116,8 @@ impl Given {
         }
         if let &[n_values] = array.shape.as_slice() {
             bail!(
-                "{source}: {n_values} values on 1 axis, as RDMs have; `rsa compare` takes an RDM as it is, and --transform, \
-                 --merge or --subset change it; patterns have 2 axes (stimuli x units)"
+                "{source}: {n_values} values on 1 axis, as RDMs have; `rsa compare` takes an RDM as it is, and \
+                 --transform, --merge or --subset change it; patterns have 2 axes (stimuli x units)"
             );
         }
         let (matrix, labels) = array.into_matrix().map_err(|e| anyhow!("{source}: {e}"))?;
@@ -354,8 +355,8 @@ impl Noises {
     fn finish(&self, n_matrices: usize) -> Result<()> {
         if self.models.len() > 1 && self.used < self.models.len() {
             bail!(
-                "{}: holds {} matrices of residuals for {n_matrices} matrices of patterns; give one for all, or one per \
-                 matrix",
+                "{}: holds {} matrices of residuals for {n_matrices} matrices of patterns; give one for all, or one \
+                 per matrix",
                 self.from,
                 self.models.len()
             );

@@ -130,8 +130,8 @@ pub struct CompareArgs {
     /// Similarity of two RDMs over their pairs of stimuli (kendall is tau-b), or of two matrices
     #[arg(long, value_parser = Measure::parser(), default_value = "pearson")]
     pub compare: Measure,
-    /// What the inputs hold [default: RDMs, or for a --compare of matrices patterns, which no square that is symmetric
-    /// with a zero diagonal is taken for]
+    /// What the inputs hold [default: RDMs; for a --compare of matrices patterns, where a symmetric square with a zero
+    /// diagonal is refused as an RDM]
     #[arg(long, value_enum, value_name = "KIND")]
     pub input_is: Option<Kind>,
     /// With corr_cov or cosine_cov: covariance of the patterns over stimuli, n x n, joined by id [default: identity]
@@ -225,18 +225,19 @@ pub enum Test {
     T,
     /// Signed ranks of subjects (without --boot)
     Wilcoxon,
-    /// Share of the draws of --boot on the other side
+    /// Share of the draws of --boot that lie on the other side of 0
     Bootstrap,
 }
 
 /// Options of the inference.
 #[derive(Debug, clap::Args)]
 pub struct InferenceArgs {
-    /// Bootstrap: se, interval and tests of every model's mean, speaking to new ones of what is drawn
+    /// Draw these with replacement: se, interval and tests of every model's mean, which then speak to new ones of them
     #[arg(long, value_enum, value_name = "UNIT")]
     pub boot: Option<Boot>,
     /// Draws of --boot
-    #[arg(long, value_name = "N", default_value_t = 1000, requires = "boot", value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(long, value_name = "N", default_value_t = 1000, requires = "boot")]
+    #[arg(value_parser = clap::value_parser!(u32).range(2..))]
     pub n_boot: u32,
     /// Tests of the means: t (default with --boot), wilcoxon, or bootstrap
     #[arg(long, value_enum)]

@@ -49,17 +49,23 @@ pub(super) fn say(job: &Job, args: &CompareArgs, systems: &Systems, used: &[usiz
     let below = |system: &usize| whole.rdms[*system].values().iter().any(|v| *v < 0.0);
     if matches!(whole.how, Comparison::Cosine | Comparison::CosineCov) && !used.iter().chain(&models).any(below) {
         job.warn(format!(
-            "--compare {}: no distance is below 0, so any model scores above 0 and p against 0 tells nothing; --perm and \
-             --pairwise do",
+            "--compare {}: no distance is below 0, so any model scores above 0 and p against 0 says nothing; --perm \
+             and --pairwise do",
             whole.how
         ));
     }
     if let Some(Folding { subjects, stimuli, .. }) = folds.map(|folds| folds.of_data) {
         if subjects == 1 {
-            job.warn("--cv-k 1,..: models are fitted to the subjects they are scored on (to other stimuli); the tests do not speak to new subjects");
+            job.warn(
+                "--cv-k 1,..: models are fitted to the subjects they are scored on (to other stimuli); the tests do \
+                 not speak to new subjects",
+            );
         }
         if stimuli == 1 {
-            job.warn("--cv-k ..,1: models are fitted to the stimuli they are scored on (in other subjects); the tests do not speak to new stimuli");
+            job.warn(
+                "--cv-k ..,1: models are fitted to the stimuli they are scored on (in other subjects); the tests do \
+                 not speak to new stimuli",
+            );
         }
     }
 }

@@ -110,8 +110,8 @@ impl Evidence {
         }
     }
 
-    /// A model against the lower bound, on either side. Over subjects the bound counts as known, as in rsatoolbox; draws
-    /// give both and their covariance.
+    /// A model against the lower bound, on either side. Over subjects the bound counts as known, as in rsatoolbox;
+    /// draws give both and their covariance.
     pub fn against_lower(&self, model: usize, n_models: usize, score: f64, lower: f64) -> Tested {
         match self {
             Evidence::Subjects { .. } => self.test(&[(model, 1.0)], score, lower, Tail::TwoSided),

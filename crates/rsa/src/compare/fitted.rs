@@ -68,14 +68,12 @@ impl Folds {
             (folding.subjects, folding.stimuli) = (given[0], given[1]);
         }
         if folding.subjects > n_subjects {
-            bail!(
-                "{source}: {} groups of {n_subjects} subjects; --cv-k {n_subjects},.. at most",
-                folding.subjects
-            );
+            bail!("{source}: {} groups of {n_subjects} subjects; --cv-k {n_subjects},.. at most", folding.subjects);
         }
         if 3 * folding.stimuli > n_stimuli {
             bail!(
-                "{source}: {} groups of {n_stimuli} stimuli, but a group needs 3 for pairs to compare; --cv-k ..,{} at most",
+                "{source}: {} groups of {n_stimuli} stimuli, but a group needs 3 for pairs to compare; --cv-k ..,{} \
+                 at most",
                 folding.stimuli,
                 n_stimuli / 3
             );
@@ -100,15 +98,9 @@ impl Folds {
     }
 }
 
-/// The folds of draws: as asked for, or rsatoolbox's defaults for the smaller number of different subjects and stimuli that
-/// a draw holds. Refuses those that most draws would not have.
-fn of_draws(
-    args: &CompareArgs,
-    boot: Boot,
-    source: &str,
-    n_subjects: usize,
-    n_stimuli: usize,
-) -> Result<FoldsOfDraws> {
+/// The folds of draws: as asked for, or rsatoolbox's defaults for the smaller number of different subjects and stimuli
+/// that a draw holds. Refuses those that most draws would not have.
+fn of_draws(args: &CompareArgs, boot: Boot, source: &str, n_subjects: usize, n_stimuli: usize) -> Result<FoldsOfDraws> {
     let mut folding = default_folding_of_draws(n_subjects, n_stimuli);
     if let Some(given) = &args.cv_k {
         (folding.subjects, folding.stimuli) = (given[0], given[1]);
@@ -122,8 +114,8 @@ fn of_draws(
         let expected = n as f64 * (1.0 - (1.0 - 1.0 / n as f64).powi(n as i32));
         if (groups * each) as f64 > expected + 0.5 {
             bail!(
-                "{source}: a draw of {n} {what} holds about {expected:.1} different ones, and {groups} groups need {}; take \
-                 fewer groups (--cv-k SUBJECTS,STIMULI) or another --boot than {}",
+                "{source}: a draw of {n} {what} holds about {expected:.1} different ones, and {groups} groups need \
+                 {}; take fewer groups (--cv-k SUBJECTS,STIMULI) or another --boot than {}",
                 groups * each,
                 boot.over().as_str()
             );
@@ -133,12 +125,7 @@ fn of_draws(
 }
 
 /// Scores on held-out subjects and stimuli.
-pub(super) fn score(
-    args: &CompareArgs,
-    whole: &WholeRdms,
-    brains: &[Rdm],
-    folding: Folding,
-) -> Result<CrossValidated> {
+pub(super) fn score(args: &CompareArgs, whole: &WholeRdms, brains: &[Rdm], folding: Folding) -> Result<CrossValidated> {
     cross_validate(&whole.components, brains, args.model, whole.how, folding, args.ceiling)
         .map_err(|error| anyhow!("--model {}: {error}", args.model.as_str()))
 }

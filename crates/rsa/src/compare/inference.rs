@@ -8,8 +8,8 @@ use super::scores::Scores;
 use super::system::{Content, Systems};
 use anyhow::{Result, anyhow, bail};
 use cli::{Cell, Job, Named};
-use rdm::inference::{Bootstrap, FEWEST_STIMULI, Generalize, Permuted, Replicates, Spread, bootstrap, permute_stimuli};
 use rdm::bootstrap_fitted;
+use rdm::inference::{Bootstrap, FEWEST_STIMULI, Generalize, Permuted, Replicates, Spread, bootstrap, permute_stimuli};
 use statistics::signed_rank::Tail;
 use statistics::{Correction, Reason};
 
@@ -96,8 +96,8 @@ impl Inference {
                     found.n.iter().zip(&scores.means).filter(|(_, mean)| mean.is_finite()).map(|(n, _)| *n).min();
                 if let Some(fewest) = fewest.filter(|fewest| *fewest < n as usize) {
                     job.warn(format!(
-                        "--perm: up to {} of {n} shuffles give a model no score (its pairs lie on pairs without a value); \
-                         left out, n_perm counts the others",
+                        "--perm: up to {} of {n} shuffles give a model no score (its pairs lie on pairs without a \
+                         value); left out, n_perm counts the others",
                         n as usize - fewest
                     ));
                 }
@@ -178,7 +178,8 @@ fn of_draws(
     let usable: Vec<usize> = (0..n_models).filter(|&m| scores.means[m].is_finite()).collect();
     let alone = Spread::new(&replicates, &usable, over, n_subjects, n_stimuli);
     let with_bounds: Vec<usize> = usable.iter().copied().chain([n_models, n_models + 1]).collect();
-    let with_ceiling = scores.ceiling.as_ref().map(|_| Spread::new(&replicates, &with_bounds, over, n_subjects, n_stimuli));
+    let with_ceiling =
+        scores.ceiling.as_ref().map(|_| Spread::new(&replicates, &with_bounds, over, n_subjects, n_stimuli));
     for (what, spread) in [("score", Some(&alone)), ("ceiling", with_ceiling.as_ref())] {
         let Some(used) = spread.map(|s| s.draws.len()) else { continue };
         if used < n_boot {
@@ -209,8 +210,8 @@ fn of_draws(
     let below_0 = usable.iter().filter(|&&m| alone.variance(&[(m, 1.0)]) < 0.0).count();
     if below_0 > 0 {
         job.warn(format!(
-            "--boot {}: without the part of the random folds the variance of {below_0} of {n_models} models is below 0, and \
-             they have no se and no p; take more draws (--n-boot) or repetitions (--n-cv)",
+            "--boot {}: without the part of the random folds the variance of {below_0} of {n_models} models is below \
+             0, and they have no se and no p; take more draws (--n-boot) or repetitions (--n-cv)",
             over.as_str()
         ));
     }

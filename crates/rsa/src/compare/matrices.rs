@@ -21,8 +21,8 @@ struct NamedHeld {
     labels: Option<Vec<String>>,
 }
 
-/// Reads models and brains, brains first: their rows are joined by id, rows with NaN leave all of them, and every matrix
-/// becomes `n x min(n, p)` numbers before the next one is read.
+/// Reads models and brains, brains first: their rows are joined by id, rows with NaN leave all of them, and every
+/// matrix becomes `n x min(n, p)` numbers before the next one is read.
 pub(super) fn read(job: &Job, args: &CompareArgs, how: MatrixComparison) -> Result<Systems> {
     let mut all = open(job, &args.brain, &args.brain_names, args)?;
     let n_brains = all.len();
@@ -134,8 +134,8 @@ fn usable(
         );
         if n_bad as f64 > LARGEST_NAN_SHARE * n as f64 && !args.allow_nan {
             bail!(
-                "{counts}; more than 10 % is refused: leave those units (`npy cols`) or stimuli (`npy rows`) out, or say \
-                 --allow-nan"
+                "{counts}; more than 10 % is refused: leave those units (`npy cols`) or stimuli (`npy rows`) out, or \
+                 say --allow-nan"
             );
         }
         job.warn(format!("{counts}; left out of every comparison"));

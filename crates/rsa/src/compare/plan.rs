@@ -77,7 +77,8 @@ fn check_fits_and_draws(args: &CompareArgs) -> Result<()> {
     if args.model == ModelKind::Fixed {
         if let Some([subjects, stimuli]) = args.cv_k {
             bail!(
-                "--cv-k {subjects},{stimuli} is for --model weighted, select or interpolate; fixed models are not fitted"
+                "--cv-k {subjects},{stimuli} is for --model weighted, select or interpolate; fixed models are not \
+                 fitted"
             );
         }
         return Ok(());
@@ -120,8 +121,8 @@ fn check_systems(args: &CompareArgs) -> Result<()> {
     ];
     if let Some((option, _)) = refused.iter().find(|(_, given)| *given) {
         bail!(
-            "{option} is for the scores of model RDMs against brain RDMs; --all-pairs, controls, bures and matrices are \
-             neither fitted nor resampled (--test and --pairwise are over their subjects)"
+            "{option} is for the scores of model RDMs against brain RDMs; --all-pairs, controls, bures and matrices \
+             are neither fitted nor resampled (--test and --pairwise are over their subjects)"
         );
     }
     let over_subjects = [("--test", asked.test.is_some()), ("--pairwise", asked.pairwise.is_some())];
@@ -170,15 +171,15 @@ pub(super) fn never_below_0(measure: Measure) -> Option<&'static str> {
     }
 }
 
-/// Refuses tests and draws for which there are too few subjects or stimuli, and a subject that could not be told from the
-/// mean.
+/// Refuses tests and draws for which there are too few subjects or stimuli, and a subject that could not be told from
+/// the mean.
 pub(super) fn check_subjects(args: &CompareArgs, systems: &Systems) -> Result<()> {
     let options = &args.inference;
     let (n_subjects, n_stimuli) = (systems.n_brains, systems.n_stimuli);
     if let Some(place) = systems.names[..n_subjects].iter().position(|name| name == "mean") {
         bail!(
-            "{}: a subject named \"mean\" could not be told from the rows of the mean over subjects; name the {n_subjects} \
-             subjects with --brain-names",
+            "{}: a subject named \"mean\" could not be told from the rows of the mean over subjects; name the \
+             {n_subjects} subjects with --brain-names",
             systems.sources[place]
         );
     }
@@ -188,7 +189,8 @@ pub(super) fn check_subjects(args: &CompareArgs, systems: &Systems) -> Result<()
     }
     let subjects_matter = options.boot != Some(Boot::Stimuli);
     if options.test_of_means().is_some() && subjects_matter && n_subjects < 2 {
-        let what = options.boot.map_or("a test over subjects".into(), |boot| format!("--boot {}", boot.over().as_str()));
+        let what =
+            options.boot.map_or("a test over subjects".into(), |boot| format!("--boot {}", boot.over().as_str()));
         match args.is_of_whole_rdms() {
             true => bail!("{source}: {n_subjects} brain RDM; {what} needs at least 2 (--boot stimuli needs 1)"),
             false => bail!("{source}: {n_subjects} subject; {what} needs at least 2"),
@@ -196,8 +198,8 @@ pub(super) fn check_subjects(args: &CompareArgs, systems: &Systems) -> Result<()
     }
     if let (true, Some(boot), 2) = (args.ceiling && subjects_matter, options.boot, n_subjects) {
         bail!(
-            "{source}: 2 brain RDMs; --ceiling under --boot {} needs at least 3 subjects: of 2, half the draws hold one of \
-             them only and have no ceiling (--boot stimuli has one)",
+            "{source}: 2 brain RDMs; --ceiling under --boot {} needs at least 3 subjects: of 2, half the draws hold \
+             one of them only and have no ceiling (--boot stimuli has one)",
             boot.over().as_str()
         );
     }
@@ -215,7 +217,8 @@ pub(super) fn check_subjects(args: &CompareArgs, systems: &Systems) -> Result<()
         let orders: f64 = (1..=n_stimuli).map(|k| k as f64).product();
         if orders <= f64::from(n_perm) {
             bail!(
-                "{source}: {n_stimuli} stimuli have {orders} orders, too few for --perm {n_perm}; take a --perm below {orders}"
+                "{source}: {n_stimuli} stimuli have {orders} orders, too few for --perm {n_perm}; take a --perm \
+                 below {orders}"
             );
         }
     }

@@ -140,7 +140,8 @@ fn over_all(
     })
 }
 
-/// The size that rounding is measured by: 1 for what lies between -1 and 1, the largest score where RDMs keep their scale.
+/// The size that rounding is measured by: 1 for what lies between -1 and 1, the largest score where RDMs keep their
+/// scale.
 fn size_of_scores(measure: Measure, scores: &[Vec<f64>]) -> f64 {
     match measure {
         Measure::Bures(Bures::Squared | Bures::Distance) => {

@@ -10,20 +10,23 @@ use std::convert::Infallible;
 use std::str::FromStr;
 
 const HELP: &str = "\
+Output: per matrix one RDM, the upper triangle in the order of SciPy's pdist (--square: the whole), with
+the stimulus ids behind it. There are no columns.
+
 A row that is constant (correlation, spearman), all zeros (cosine) or holds a NaN has no distances:
 its pairs are NaN, and one line on stderr counts them. An id that occurs twice is refused unless
 --by, --cv or --exclude-same says what the presentations are: average them first with `npy average`.
 
---transform minmax and geotopological of an RDM with nothing to stretch make all its pairs NaN, with
-a line on stderr; the others of the stream go on.
+--transform minmax and geotopological stretch the values between two of them; where all are equal, all
+pairs become NaN, with a line on stderr, and the other RDMs of the stream are written as usual.
 
 Sums over units (sqeuclidean, cityblock, sqmahalanobis, crossnobis, poisson, poisson_cv) grow with
 the number of units; --per-channel divides by it. --noise whitens for any metric but the poissons.
-crossnobis, fold by fold: the mean over pairs of folds f, g of (a_f - b_f)' S^-1 (a_g - b_g).
+crossnobis is the mean over pairs of folds f, g of (a_f - b_f)' S^-1 (a_g - b_g).
 
-A matrix in a file (C order) stays there and is read in blocks of columns, so its width is free:
-held are the RDM and a block. spearman and --noise hold all rows (as ranks, whitened in f8), and
-so does a pipe; --exclude-same holds the distances of all presentations, and poisson n x n numbers.
+A matrix in a file (C order) stays there and is read in blocks of columns, so that memory does not depend
+on its width: it holds the RDM and a block. A pipe, spearman and --noise hold all rows (as ranks, or
+whitened in f8), --exclude-same the distances of all presentations, and poisson n x n numbers.
 
 Examples:
   rsa rdm acts.npy -o ann.npy
@@ -34,7 +37,8 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct RdmArgs {
-    /// Labelled matrices, each possibly a stream of several; - is stdin. RDMs, where there is something to do to them
+    /// Labelled matrices, each possibly a stream of several; - is stdin. With --merge, --subset or --transform also
+    /// RDMs
     #[arg(value_name = "MATRIX", default_value = "-")]
     pub inputs: Vec<Input>,
     /// What the inputs hold [default: a square that is symmetric with a zero diagonal is an RDM, any other is patterns]
@@ -58,7 +62,7 @@ pub struct RdmArgs {
     /// How folds of different size are put together; the same where every stimulus is in every fold equally often
     #[arg(long, value_enum, value_name = "HOW")]
     pub cv_weights: Option<CvWeights>,
-    /// Only pairs of presentations that differ in this column (across runs): the mean of their distances
+    /// Average the distances of presentations that differ in this column (as of different runs), and no others
     #[arg(long, value_name = "COLUMN")]
     pub exclude_same: Option<String>,
     /// Whiten by the noise first: a matrix of residuals (time points x units; one, or one per input), or `repeats`
@@ -79,10 +83,10 @@ pub struct RdmArgs {
     /// Merge all into one RDM over all ids: the mean of those that have a pair, NaN where none has
     #[arg(long)]
     pub merge: bool,
-    /// The RDM over the ids of this table, in its order; pairs with an id that is not there are NaN
+    /// Write the RDM over the ids of this table, in its order; pairs with an id that the matrix lacks are NaN
     #[arg(long, value_name = "TABLE")]
     pub subset: Option<Input>,
-    /// Done last to the values, in the order given: rank, sqrt, square, positive, minmax, geotopological(LOW,HIGH)
+    /// Change the values at the end, in the order given: rank, sqrt, square, positive, minmax, geotopological(LOW,HIGH)
     #[arg(long, value_name = "TRANSFORM")]
     pub transform: Vec<Transform>,
     /// Write the square symmetric matrix instead of its upper triangle

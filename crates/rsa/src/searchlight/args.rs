@@ -8,20 +8,21 @@ use rdm::{Comparison, Distance};
 use std::path::PathBuf;
 
 const HELP: &str = "\
-Around every voxel of the mask, the mask's voxels within the radius make one RDM, which is compared
-with each model RDM and forgotten. Rows of the betas with equal ids are trials and averaged first;
-models are joined with them by id. A .npy matrix has a column per voxel of the image or of the mask.
-Written is a labelled matrix, one row per voxel visited (its id is the voxel's number) and one column
-per model; with --out-dir a map per model, NaN outside the mask. A shard writes its rows:
-`npy cat` puts shards together and proves that none is missing, --scores makes maps of the whole.
+Output: a labelled matrix, one row per voxel visited (its id is the voxel's number) and one column per
+model; with --out-dir a map per model, NaN outside the mask. A shard writes its rows: `npy cat` puts
+shards together and proves that none is missing, --scores makes maps of the whole.
 --table has a row per voxel and model:
   voxel, i, j, k, x, y, z, n_voxels (of the sphere)
   model, compare, r | rho | tau | cosine
   n_pairs  pairs of stimuli that are not NaN on either side
   reason   why a score is NaN: too_few_voxels (--min-voxels, --min-share), nan_input, constant,
            nan_pairs (more than 10 % of its pairs)
+
+Around every voxel of the mask, the mask's voxels within the radius make one RDM, which is compared
+with each model RDM and not kept. Rows of the betas with equal ids are trials and averaged first;
+models are joined with them by id. A .npy matrix has a column per voxel of the image or of the mask.
 rsatoolbox's radius R takes voxels nearer than R (here R - 0.01) and by default voxels outside the
-mask too; its threshold is --min-share, 1 by default there.
+mask too; its threshold is our --min-share, and 1 by default.
 
 Examples:
   rsa searchlight betas.npy --mask mask.nii.gz --radius 3 --models ann.npy > scores.npy
@@ -39,7 +40,7 @@ pub struct SearchlightArgs {
     /// Voxels to visit: a NIfTI image of whole numbers, above 0 inside (0, negative and NaN are outside)
     #[arg(long, value_name = "IMAGE")]
     pub mask: Input,
-    /// Radius of the sphere: in voxels (3), or in millimetres (9mm); what is at exactly this distance belongs
+    /// Radius of the sphere: in voxels (3), or in millimetres (9mm); a voxel at exactly this distance belongs to it
     #[arg(long, value_name = "R", value_parser = radius, required_unless_present = "scores")]
     pub radius: Option<Radius>,
     /// Model RDMs, each file possibly a stream of several

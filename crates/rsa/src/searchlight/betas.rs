@@ -170,7 +170,7 @@ fn ids_of_rows(
         return Ok(ids);
     };
     if let Some((name, n, _)) = carried.iter().find(|(_, _, labels)| labels.is_some()) {
-        bail!("{name}: the {n} rows carry ids already; leave --stimuli away");
+        bail!("{name}: the {n} rows carry ids already; leave --stimuli out");
     }
     let table = read_table(job, input)?;
     let cells = match &args.by {
@@ -179,7 +179,7 @@ fn ids_of_rows(
     }
     .with_context(|| input.to_string())?;
     if cells.len() != n_rows {
-        bail!("{source}: {n_rows} rows, but {input} has {}; one for each", cells.len());
+        bail!("{source}: {n_rows} rows, but {input} has {}; the table needs one row for each of them", cells.len());
     }
     let named = |cell: &String| (!is_missing(cell)).then(|| cell.trim().to_owned());
     Ok(cells.iter().map(named).collect())
