@@ -469,7 +469,7 @@ fn what_the_numbers_do_not_show_is_said() {
     assert!(!quiet.stderr.contains("so few draws"), "{}", quiet.stderr);
     let row = mean(&rows(&quiet.text()));
     assert_eq!((row["alternative"].as_str(), row["correct"].as_str()), ("greater", "by"));
-    says(&format!("{plain} --compare cosine --test t"), "p against 0 tells nothing");
+    says(&format!("{plain} --compare cosine --test t"), "p against 0 says nothing");
     fs::write(path.join("twice.npy"), fs::read(path.join("one.npy")).unwrap().repeat(2)).unwrap();
     says("models.npy --names near,far --brain subjects.npy twice.npy --test t", "are the same RDM");
     says("models.npy --brain twice.npy subjects.npy --names near,far --test wilcoxon", "are the same RDM");

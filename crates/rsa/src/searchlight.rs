@@ -1,10 +1,12 @@
 //! `rsa searchlight`: model RDMs against the RDM around every voxel.
 
-use crate::SearchlightArgs;
-use crate::betas::{Betas, read};
+mod args;
+mod betas;
+
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::read_matrix;
-use cli::{Cell, Format, Job, Output, TableWriter};
+use betas::{Betas, read};
+use cli::{Format, Job, Output, TableWriter};
 use ndarray::{Array2, ArrayView2};
 use nifti_volume::Geometry;
 use nifti_volume::sphere::{Radius, around, steps_within};
@@ -17,6 +19,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use stimulus_table::Side;
 use voxel_inputs::read_labels;
+
+pub use args::SearchlightArgs;
 
 /// Spheres whose scores are held before they are written into the result: work for many threads, little to wait for.
 const CHUNK: usize = 1024;
@@ -51,7 +55,7 @@ pub(crate) fn run(args: &SearchlightArgs) -> Result<()> {
     let mask = read_mask(&job, args)?;
     if let Some(scores) = &args.scores {
         if matrix.is_some() {
-            bail!("--scores: {scores} is the matrix already; leave -o away");
+            bail!("--scores: {scores} is the matrix already; leave -o out");
         }
         return maps_of_scores(&job, args, &mask, scores);
     }
@@ -274,28 +278,28 @@ fn write_table(
     spheres: &[Sphere],
     first: usize,
 ) -> Result<()> {
-    let score = column(args.compare);
-    let columns = ["voxel", "i", "j", "k", "x", "y", "z", "n_voxels", "model", "compare", score, "n_pairs", "reason"];
+    let column = column(args.compare);
+    let columns = ["voxel", "i", "j", "k", "x", "y", "z", "n_voxels", "model", "compare", column, "n_pairs", "reason"];
     let mut table = TableWriter::new(out, Format::Csv, &columns)?;
     for (sphere, &voxel) in spheres.iter().zip(&mask.voxels[first..]) {
         let place = mask.grid.place(voxel);
         let [x, y, z] = mask.grid.millimetres(place);
         for (m, name) in names.iter().enumerate() {
             let score = sphere.scores.get(m);
-            table.row(&[
-                voxel.into(),
-                place[0].into(),
-                place[1].into(),
-                place[2].into(),
-                x.into(),
-                y.into(),
-                z.into(),
-                sphere.n_voxels.into(),
-                name.into(),
-                args.compare.as_str().into(),
-                score.map_or(f64::NAN, |s| s.value).into(),
-                score.map(|s| s.n_pairs).into(),
-                reason_of(sphere, score).map_or(Cell::Empty, Into::into),
+            table.record(&[
+                ("voxel", voxel.into()),
+                ("i", place[0].into()),
+                ("j", place[1].into()),
+                ("k", place[2].into()),
+                ("x", x.into()),
+                ("y", y.into()),
+                ("z", z.into()),
+                ("n_voxels", sphere.n_voxels.into()),
+                ("model", name.into()),
+                ("compare", args.compare.as_str().into()),
+                (column, score.map_or(f64::NAN, |s| s.value).into()),
+                ("n_pairs", score.map(|s| s.n_pairs).into()),
+                ("reason", reason_of(sphere, score).into()),
             ])?;
         }
     }
@@ -306,7 +310,7 @@ fn write_table(
 fn check_names(names: &[String]) -> Result<()> {
     for (m, name) in names.iter().enumerate() {
         if name.contains('/') || name.is_empty() {
-            bail!("model {name:?} cannot be the name of a map; give {} names with --names", names.len());
+            bail!("model {name:?} cannot be the name of a file; give {} names with --names", names.len());
         }
         if names[..m].contains(name) {
             bail!("two models are called {name:?}; give {} different names with --names", names.len());
@@ -347,7 +351,7 @@ fn maps_of_scores(job: &Job, args: &SearchlightArgs, mask: &Mask, input: &cli::I
     let mut row_of: HashMap<usize, usize> = HashMap::new();
     for (row, label) in labels.iter().enumerate() {
         let voxel: usize =
-            label.parse().map_err(|_| anyhow!("{input}: row {row} is named {label:?}, no voxel number"))?;
+            label.parse().map_err(|_| anyhow!("{input}: row {row} is named {label:?}, which is not a voxel number"))?;
         if row_of.insert(voxel, row).is_some() {
             bail!("{input}: voxel {voxel} stands in it twice");
         }
@@ -355,8 +359,8 @@ fn maps_of_scores(job: &Job, args: &SearchlightArgs, mask: &Mask, input: &cli::I
     let absent = mask.voxels.iter().filter(|voxel| !row_of.contains_key(voxel)).count();
     if absent > 0 || row_of.len() != mask.voxels.len() {
         bail!(
-            "{input}: {} voxels, but {} has {} inside, of which {absent} are not in it; join all shards with `npy cat`, and \
-             give the mask they were made with",
+            "{input}: {} voxels, but {} has {} inside, of which {absent} are not in it; join all shards with `npy \
+             cat`, and give the mask they were made with",
             row_of.len(),
             args.mask,
             mask.voxels.len()

@@ -1,4 +1,4 @@
-//! Arguments of `rsa searchlight`.
+//! Help and arguments of `rsa searchlight`.
 
 use array_inputs::JoinArgs;
 use clap::ValueEnum;
@@ -6,34 +6,32 @@ use cli::{Common, Input, Shard};
 use nifti_volume::sphere::Radius;
 use rdm::{Comparison, Distance};
 
-/// The dissimilarity of two patterns of a sphere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SphereMetric {
-    /// 1 - Pearson correlation across voxels
-    Correlation,
-    /// Root of the sum of squared differences
-    Euclidean,
-    /// Sum of squared differences
-    Sqeuclidean,
-    /// 1 - cosine of the angle
-    Cosine,
-}
+const HELP: &str = "\
+Output: a labelled matrix, one row per voxel visited (its id is the voxel's number) and one column per
+model; with --out-dir a map per model, NaN outside the mask. A shard writes its rows: `npy cat` puts
+shards together and proves that none is missing, --scores makes maps of the whole.
+--table has a row per voxel and model:
+  voxel, i, j, k, x, y, z, n_voxels (of the sphere)
+  model, compare, r | rho | tau | cosine
+  n_pairs  pairs of stimuli that are not NaN on either side
+  reason   why a score is NaN: too_few_voxels (--min-voxels, --min-share), nan_input, constant,
+           nan_pairs (more than 10 % of its pairs)
 
-impl SphereMetric {
-    /// As the distance of `rdm`.
-    pub fn distance(self) -> Distance {
-        match self {
-            SphereMetric::Correlation => Distance::Correlation,
-            SphereMetric::Euclidean => Distance::Euclidean,
-            SphereMetric::Sqeuclidean => Distance::Sqeuclidean,
-            SphereMetric::Cosine => Distance::Cosine,
-        }
-    }
-}
+Around every voxel of the mask, the mask's voxels within the radius make one RDM, which is compared
+with each model RDM and not kept. Rows of the betas with equal ids are trials and averaged first;
+models are joined with them by id. A .npy matrix has a column per voxel of the image or of the mask.
+rsatoolbox's radius R takes voxels nearer than R (here R - 0.01) and by default voxels outside the
+mask too; its threshold is our --min-share, and 1 by default.
+
+Examples:
+  rsa searchlight betas.npy --mask mask.nii.gz --radius 3 --models ann.npy > scores.npy
+  rsa searchlight b.nii.gz --stimuli t.csv --assume-order --mask mask.nii.gz --radius 9mm \\
+      --models ann.npy v1.npy --out-dir maps
+  rsa searchlight --scores scores.npy --names ann --mask mask.nii.gz --out-dir maps";
 
 /// Arguments of `rsa searchlight`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = SEARCHLIGHT_NOTES)]
+#[command(after_help = HELP)]
 pub struct SearchlightArgs {
     /// Betas: NIfTI images (a volume per row of --stimuli) or .npy matrices, one below the other; - is stdin
     #[arg(value_name = "BETAS", required_unless_present = "scores", conflicts_with = "scores")]
@@ -41,7 +39,7 @@ pub struct SearchlightArgs {
     /// Voxels to visit: a NIfTI image of whole numbers, above 0 inside (0, negative and NaN are outside)
     #[arg(long, value_name = "IMAGE")]
     pub mask: Input,
-    /// Radius of the sphere: in voxels (3), or in millimetres (9mm); what is at exactly this distance belongs
+    /// Radius of the sphere: in voxels (3), or in millimetres (9mm); a voxel at exactly this distance belongs to it
     #[arg(long, value_name = "R", value_parser = radius, required_unless_present = "scores")]
     pub radius: Option<Radius>,
     /// Model RDMs, each file possibly a stream of several
@@ -112,24 +110,27 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-const SEARCHLIGHT_NOTES: &str = "\
-Around every voxel of the mask, the mask's voxels within the radius make one RDM, which is compared
-with each model RDM and forgotten. Rows of the betas with equal ids are trials and averaged first;
-models are joined with them by id. A .npy matrix has a column per voxel of the image or of the mask.
-Written is a labelled matrix, one row per voxel visited (its id is the voxel's number) and one column
-per model; with --out-dir a map per model, NaN outside the mask. A shard writes its rows:
-`npy cat` puts shards together and proves that none is missing, --scores makes maps of the whole.
---table has a row per voxel and model:
-  voxel, i, j, k, x, y, z, n_voxels (of the sphere)
-  model, compare, r | rho | tau | cosine
-  n_pairs  pairs of stimuli that are not NaN on either side
-  reason   why a score is NaN: too_few_voxels (--min-voxels, --min-share), nan_input, constant,
-           nan_pairs (more than 10 % of its pairs)
-rsatoolbox's radius R takes voxels nearer than R (here R - 0.01) and by default voxels outside the
-mask too; its threshold is --min-share, 1 by default there.
+/// The dissimilarity of two patterns of a sphere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SphereMetric {
+    /// 1 - Pearson correlation across voxels
+    Correlation,
+    /// Root of the sum of squared differences
+    Euclidean,
+    /// Sum of squared differences
+    Sqeuclidean,
+    /// 1 - cosine of the angle
+    Cosine,
+}
 
-Examples:
-  rsa searchlight betas.npy --mask mask.nii.gz --radius 3 --models ann.npy > scores.npy
-  rsa searchlight b.nii.gz --stimuli t.csv --assume-order --mask mask.nii.gz --radius 9mm \\
-      --models ann.npy v1.npy --out-dir maps
-  rsa searchlight --scores scores.npy --names ann --mask mask.nii.gz --out-dir maps";
+impl SphereMetric {
+    /// As the distance of `rdm`.
+    pub fn distance(self) -> Distance {
+        match self {
+            SphereMetric::Correlation => Distance::Correlation,
+            SphereMetric::Euclidean => Distance::Euclidean,
+            SphereMetric::Sqeuclidean => Distance::Sqeuclidean,
+            SphereMetric::Cosine => Distance::Cosine,
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! `--sigma-k`: the covariance of the patterns over stimuli, brought into the order of the RDMs.
 
-use crate::CompareArgs;
+use super::args::CompareArgs;
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{NamedMatrix, read_matrix, require_unique};
 use cli::Job;
@@ -10,13 +10,10 @@ use rdm::StimulusCovariance;
 use rdm_inputs::NamedRdm;
 
 /// Reads it and joins it by id; `rdms` stand in one order already, and keep the common stimuli under `--inner`.
-pub(crate) fn read(job: &Job, args: &CompareArgs, rdms: &mut [NamedRdm]) -> Result<Option<StimulusCovariance>> {
+pub(super) fn read(job: &Job, args: &CompareArgs, rdms: &mut [NamedRdm]) -> Result<Option<StimulusCovariance>> {
     let Some(input) = &args.sigma_k else {
         return Ok(None);
     };
-    if !args.compare.is_whitened() {
-        bail!("--sigma-k is for --compare corr_cov and cosine_cov; {} does not look at it", args.compare);
-    }
     let named = read_matrix(job, input)?;
     let square = square(&named)?;
     require_unique(named.side())?;
@@ -29,8 +26,8 @@ pub(crate) fn read(job: &Job, args: &CompareArgs, rdms: &mut [NamedRdm]) -> Resu
     let sigma = square.select(Axis(0), &rows[1]).select(Axis(1), &rows[1]);
     if let Some(short) = rdms.iter().find(|each| each.rdm.n_nan() > 0) {
         bail!(
-            "{}: {} of {} pairs have no value (NaN); with --sigma-k all are needed: leave those stimuli out (`npy rows`), \
-             or leave --sigma-k out",
+            "{}: {} of {} pairs have no value (NaN); with --sigma-k all are needed: leave those stimuli out (`npy \
+             rows`), or leave --sigma-k out",
             short.source,
             short.rdm.n_nan(),
             short.rdm.values().len()

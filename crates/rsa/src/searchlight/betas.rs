@@ -1,6 +1,6 @@
 //! Betas cut to the voxels of a mask: NIfTI images or matrices, one below the other, trials averaged.
 
-use crate::SearchlightArgs;
+use super::args::SearchlightArgs;
 use anyhow::{Context, Result, bail};
 use array_inputs::read_table;
 use cli::{Input, Job};
@@ -15,7 +15,7 @@ use voxel_inputs::{Source, is_double, open_numbers, require_same_grid};
 const BLOCK_VALUES: usize = 1 << 20;
 
 /// One pattern per stimulus, one column per voxel of the mask.
-pub(crate) struct Betas {
+pub(super) struct Betas {
     pub source: String,
     pub patterns: Matrix,
     pub ids: Vec<String>,
@@ -59,7 +59,7 @@ impl Rows {
 }
 
 /// Reads all betas; `voxels` are the numbers of the mask's voxels, rising.
-pub(crate) fn read(job: &Job, args: &SearchlightArgs, grid: &Geometry, voxels: &[usize]) -> Result<Betas> {
+pub(super) fn read(job: &Job, args: &SearchlightArgs, grid: &Geometry, voxels: &[usize]) -> Result<Betas> {
     let mut rows = Rows { single: Vec::new(), double: None, n: 0 };
     let mut carried: Vec<(String, usize, Option<Vec<String>>)> = Vec::new();
     for input in &args.betas {
@@ -170,7 +170,7 @@ fn ids_of_rows(
         return Ok(ids);
     };
     if let Some((name, n, _)) = carried.iter().find(|(_, _, labels)| labels.is_some()) {
-        bail!("{name}: the {n} rows carry ids already; leave --stimuli away");
+        bail!("{name}: the {n} rows carry ids already; leave --stimuli out");
     }
     let table = read_table(job, input)?;
     let cells = match &args.by {
@@ -179,7 +179,7 @@ fn ids_of_rows(
     }
     .with_context(|| input.to_string())?;
     if cells.len() != n_rows {
-        bail!("{source}: {n_rows} rows, but {input} has {}; one for each", cells.len());
+        bail!("{source}: {n_rows} rows, but {input} has {}; the table needs one row for each of them", cells.len());
     }
     let named = |cell: &String| (!is_missing(cell)).then(|| cell.trim().to_owned());
     Ok(cells.iter().map(named).collect())

@@ -1,15 +1,18 @@
-//! Systems that are RDMs: compared pair by pair, with controls, or by their second moments.
+//! Systems that are RDMs: compared as they are, with controls, or by their second moments.
 
-use super::{Score, Systems};
-use crate::{Bures, CompareArgs, Measure};
+use super::args::CompareArgs;
+use super::fitted::read_components;
+use super::measure::{Bures, Measure};
+use super::sigma_k;
+use super::system::{Content, Score, Scorer, Systems, WholeRdms};
 use anyhow::{Result, anyhow, bail};
 use array_inputs::tell_names_apart;
 use cli::{Input, Job};
 use ndarray::Array2;
 use rayon::prelude::*;
 use rdm::{
-    Compared, Comparison, ControlledSide, NoSecondMoment, Rdm, Scale, SecondMoment, StimulusCovariance,
-    bures_similarity, bures_squared_distance, compare_all_under, compare_partial,
+    Comparison, ControlledSide, ModelKind, NoSecondMoment, Rdm, Scale, SecondMoment, bures_similarity,
+    bures_squared_distance, compare_partial,
 };
 use rdm_inputs::{NamedRdm, check_nan, into_one_order, read_rdms, say_broken_ties, say_constant};
 use statistics::Reason;
@@ -23,7 +26,11 @@ pub(super) fn read(job: &Job, args: &CompareArgs) -> Result<Systems> {
     };
     let mut all = some(&args.brain, &args.brain_names)?;
     let n_brains = all.len();
-    all.extend(some(args.model_inputs(), &args.names)?);
+    let (models, counts) = match args.model {
+        ModelKind::Fixed => (some(args.model_inputs(), &args.names)?, Vec::new()),
+        _ => read_components(job, args)?,
+    };
+    all.extend(models);
     let n_systems = all.len();
     if args.systems.all_pairs {
         let mut names: Vec<String> = all.iter().map(|s| s.name.clone()).collect();
@@ -36,8 +43,13 @@ pub(super) fn read(job: &Job, args: &CompareArgs) -> Result<Systems> {
         job.record(option, controls.iter().map(|c| c.name.clone()).collect::<Vec<_>>());
         all.extend(controls);
     }
+    let compare = match args.systems.controls() {
+        Some((option, _)) => format!("{option}-{}", args.compare),
+        None => args.compare.to_string(),
+    };
+    job.record("compare", compare.as_str());
     into_one_order(job, args.join, &mut all)?;
-    let sigma = crate::sigma_k::read(job, args, &mut all)?;
+    let sigma = sigma_k::read(job, args, &mut all)?;
     for named in &all {
         check_nan(job, &named.source, &named.rdm, why(args.compare), args.allow_nan)?;
     }
@@ -47,36 +59,45 @@ pub(super) fn read(job: &Job, args: &CompareArgs) -> Result<Systems> {
     }
     let has_no_score = |rdm: &Rdm| match args.compare {
         Measure::Rdms(how) => rdm.reason_under(how) == Some(Reason::Constant),
-        // Equal distances are a simplex; only without any is there nothing to compare.
-        _ => rdm.reason_under(Comparison::Cosine) == Some(Reason::Constant),
+        // Equal distances are a simplex; only without any is there nothing to compare, and even then a distance.
+        Measure::Bures(Bures::Similarity) => rdm.reason_under(Comparison::Cosine) == Some(Reason::Constant),
+        _ => false,
     };
-    let constant: Vec<bool> = all.iter().map(|named| has_no_score(&named.rdm)).collect();
-    if args.compare != Measure::Bures(Bures::Squared) && args.compare != Measure::Bures(Bures::Distance) {
-        for (named, _) in all.iter().zip(&constant).filter(|(_, constant)| **constant) {
-            say_constant(job, &named.source, &named.rdm, "it has no score");
-        }
+    for named in all.iter().filter(|named| has_no_score(&named.rdm)) {
+        say_constant(job, &named.source, &named.rdm, "it has no score");
     }
     if matches!(args.compare, Measure::Rdms(how) if how.ranks()) {
         let rdms = all.iter().chain(&controls).map(|named| (named.source.as_str(), &named.rdm));
         say_broken_ties(job, rdms, "rank comparisons");
     }
-    let n_stimuli = all[0].rdm.n_stimuli();
+    let mut components: Vec<Vec<Rdm>> = Vec::new();
+    if args.model != ModelKind::Fixed {
+        // The first component bears the name of its model, and stands for it.
+        let mut rest = all.split_off(n_brains).into_iter();
+        for count in counts {
+            let group: Vec<NamedRdm> = rest.by_ref().take(count).collect();
+            components.push(group.iter().map(|component| component.rdm.clone()).collect());
+            all.extend(group.into_iter().next());
+        }
+    }
     let names = all.iter().map(|s| s.name.clone()).collect();
-    let (compare, together, score): (String, bool, super::Scorer) = match (args.compare, args.systems.controls()) {
+    let sources = all.iter().map(|s| s.source.clone()).collect();
+    let n_stimuli = all[0].rdm.n_stimuli();
+    let constant = all.iter().map(|s| has_no_score(&s.rdm)).collect();
+    let content = match (args.compare, args.systems.controls()) {
         (Measure::Rdms(how), Some((option, _))) => {
             let side = if option == "partial" { ControlledSide::Both } else { ControlledSide::Model };
             let scale = if how == Comparison::Spearman { Scale::Ranks } else { Scale::Values };
-            (format!("{option}-{how}"), true, partial(all, controls, side, scale))
+            Content::Other { score: partial(all, controls, side, scale), together: true }
         }
         (Measure::Rdms(how), None) => {
-            // Rank correlations by pairs are no matrix product: half of the square is half of the work.
-            let together = !matches!(how, Comparison::Kendall | Comparison::TauA);
-            (how.to_string(), together, plain(all, how, sigma))
+            let rdms = all.into_iter().map(|system| system.rdm).collect();
+            Content::Whole(WholeRdms { rdms, how, sigma, components })
         }
-        (Measure::Bures(scale), _) => (args.compare.as_str().into(), false, bures(job, all, scale)?),
+        (Measure::Bures(scale), _) => Content::Other { score: bures(job, all, scale)?, together: false },
         (Measure::Matrices(_), _) => bail!("matrices are not read as RDMs"),
     };
-    Ok(Systems { names, n_brains, n_stimuli, compare, score, together, constant })
+    Ok(Systems { names, sources, n_brains, n_stimuli, compare, constant, content })
 }
 
 fn why(measure: Measure) -> &'static str {
@@ -86,31 +107,16 @@ fn why(measure: Measure) -> &'static str {
     }
 }
 
-fn chosen(all: &[NamedRdm], some: &[usize]) -> Vec<Rdm> {
-    some.iter().map(|&k| all[k].rdm.clone()).collect()
-}
-
-fn plain(all: Vec<NamedRdm>, how: Comparison, sigma: Option<StimulusCovariance>) -> super::Scorer {
-    Box::new(move |rows, columns| {
-        let scores = compare_all_under(&chosen(&all, rows), &chosen(&all, columns), how, sigma.as_ref())?;
-        let one = |found: Compared| Score {
-            value: found.value,
-            n_pairs: Some(found.n_pairs),
-            reason: crate::compare::reason(&found),
-        };
-        Ok(scores.mapv(one))
-    })
-}
-
-fn partial(all: Vec<NamedRdm>, controls: Vec<NamedRdm>, side: ControlledSide, scale: Scale) -> super::Scorer {
+fn partial(all: Vec<NamedRdm>, controls: Vec<NamedRdm>, side: ControlledSide, scale: Scale) -> Scorer {
     let controls: Vec<Rdm> = controls.into_iter().map(|c| c.rdm).collect();
     Box::new(move |rows, columns| {
-        let scores = compare_partial(&chosen(&all, rows), &chosen(&all, columns), &controls, side, scale)?;
+        let chosen = |some: &[usize]| -> Vec<Rdm> { some.iter().map(|&k| all[k].rdm.clone()).collect() };
+        let scores = compare_partial(&chosen(rows), &chosen(columns), &controls, side, scale)?;
         Ok(scores.mapv(|s| Score { value: s.value, n_pairs: Some(s.n_pairs), reason: s.reason }))
     })
 }
 
-fn bures(job: &Job, all: Vec<NamedRdm>, scale: Bures) -> Result<super::Scorer> {
+fn bures(job: &Job, all: Vec<NamedRdm>, scale: Bures) -> Result<Scorer> {
     let moments: Vec<Result<SecondMoment, NoSecondMoment>> =
         all.par_iter().map(|named| SecondMoment::of(&named.rdm)).collect();
     for (named, moment) in all.iter().zip(&moments) {

@@ -1,13 +1,85 @@
 //! `rsa mds`: a map of the stimuli of an RDM, or of systems.
 
-use crate::dissimilarities::{id, read, usable};
-use crate::{MdsArgs, Method};
+use crate::dissimilarities::{PairArgs, id, read, usable};
 use anyhow::{Result, anyhow, bail};
-use cli::{Cell, Job, TableWriter};
+use clap::ValueEnum;
+use cli::{Common, Format, Input, Job, Named, TableWriter};
 use ndarray::Array2;
 use rdm::{Comparison, MdsError, Rdm, Scaling, Stopping, classical_mds, smacof_of_starts, stress_1};
 use rdm_inputs::{NamedRdm, say_broken_ties, say_constant};
 use statistics::Reason;
+
+const HELP: &str = "\
+One row per RDM and stimulus (or system):
+  array, stimulus
+  x, y, z, d4, ..  its place on the map: centred, the widest dimension first, the largest
+                   coordinate of each dimension positive
+  method
+  stress           Stress-1 (Kruskal 1964): sqrt(sum (d - dhat)^2 / sum d^2) over pairs, d the
+                   distances on the map, dhat the dissimilarities (classical, metric) or the numbers
+                   fitted to their order (nonmetric). scikit-learn's normalized_stress=True.
+                   0 is perfect, .05 good, .1 fair, .2 poor
+  start, n_iter    SMACOF: which start won (0 is classical scaling, k is random start k) and its
+                   iterations
+  reason           why a stimulus has no place: no_usable_pair (all its pairs are NaN), constant (all
+                   distances of the RDM are equal, which fewer than n - 1 dimensions cannot show)
+Start k is drawn from stream k of --seed. A map needs every pair: other NaN are refused. stderr says
+how much of the RDM classical scaling can show, and when SMACOF ran out of iterations.
+
+Examples:
+  rsa mds ann.npy > map.csv
+  rsa mds --method nonmetric --n-init 16 --seed 1 ann.npy > map.csv
+  rsa mds --pairs model,subject --value r --similarity --clip scores.csv > systems.csv";
+
+/// Arguments of `rsa mds`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub struct MdsArgs {
+    /// RDMs, each file possibly a stream of several (with --pairs: tables); - is stdin
+    #[arg(value_name = "RDM", default_value = "-")]
+    pub inputs: Vec<Input>,
+    /// How the map is made
+    #[arg(long, value_enum, default_value_t = Method::Classical)]
+    pub method: Method,
+    /// Dimensions of the map
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    pub dims: u32,
+    /// Starts of SMACOF: classical scaling, then random ones
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    pub n_init: u32,
+    /// Seed of the random starts
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Most iterations of one start
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_iter: u32,
+    /// SMACOF stops when an iteration takes less than this part of the squared distances off the stress
+    #[arg(long, value_name = "X", default_value_t = 1e-6)]
+    pub eps: f64,
+    /// What the inputs hold.
+    #[command(flatten)]
+    pub pairs: PairArgs,
+    /// Names of the RDMs, in order [default: file stems, positions in a pipe]
+    #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
+    pub names: Vec<String>,
+    /// Table format
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What makes the map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Method {
+    /// Classical scaling (Torgerson 1952): eigenvectors, no seed
+    Classical,
+    /// SMACOF on the dissimilarities themselves
+    Metric,
+    /// SMACOF on their order alone (Kruskal 1964)
+    Nonmetric,
+}
 
 /// A map, and how it came about.
 struct Map {
@@ -18,10 +90,11 @@ struct Map {
 }
 
 pub(crate) fn run(args: &MdsArgs) -> Result<()> {
-    let job = Job::start("rsa", &args.common)?;
     if !(args.eps >= 0.0 && args.eps.is_finite()) {
-        bail!("--eps {}: a number of 0 or more", args.eps);
+        bail!("--eps {}: give a number of 0 or more", args.eps);
     }
+    args.pairs.check()?;
+    let job = Job::start("rsa", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
     job.record("method", method(args.method));
     job.record("seed", args.seed);
@@ -44,15 +117,18 @@ pub(crate) fn run(args: &MdsArgs) -> Result<()> {
     let mut table = TableWriter::new(out, args.format, &columns)?;
     for (named, (map, place)) in rdms.iter().zip(&maps) {
         for (row, place) in place.iter().enumerate() {
-            let mut cells: Vec<Cell> = vec![(&named.name).into(), id(&named.rdm, row).into()];
-            cells.extend((0..n_dims).map(|d| Cell::from(place.map_or(f64::NAN, |p| map.points[(p, d)]))));
-            cells.push(method(args.method).into());
-            cells.push(map.stress.into());
-            cells.push(map.start_and_iterations.map(|s| s.0).into());
-            cells.push(map.start_and_iterations.map(|s| s.1).into());
+            let mut cells: Vec<Named> = vec![("array", (&named.name).into()), ("stimulus", id(&named.rdm, row).into())];
+            let at = |d: usize| place.map_or(f64::NAN, |p| map.points[(p, d)]);
+            cells.extend(coordinates.iter().enumerate().map(|(d, axis)| (axis.as_str(), at(d).into())));
             let reason = place.map_or(Some(Reason::NoUsablePair), |_| map.reason);
-            cells.push(reason.map_or(Cell::Empty, |reason| reason.as_str().into()));
-            table.row(&cells)?;
+            cells.extend([
+                ("method", method(args.method).into()),
+                ("stress", map.stress.into()),
+                ("start", map.start_and_iterations.map(|s| s.0).into()),
+                ("n_iter", map.start_and_iterations.map(|s| s.1).into()),
+                ("reason", reason.map(Reason::as_str).into()),
+            ]);
+            table.record(&cells)?;
         }
     }
     table.into_inner().commit(&job)
@@ -125,7 +201,10 @@ fn say_what_is_shown(job: &Job, named: &NamedRdm, eigenvalues: &[f64], n_dims: u
     // 1e-9: points in fewer dimensions have eigenvalues of rounding size, on either side of 0.
     let n_real = eigenvalues.iter().take(n_dims).filter(|v| **v > 1e-9 * eigenvalues[0]).count();
     if n_real < n_dims {
-        job.warn(format!("{}: {n_dims} dimensions, but only {n_real} have an extent; the others are 0", named.source));
+        job.warn(format!(
+            "{}: {n_dims} dimensions, but the points spread over only {n_real}; the others are 0",
+            named.source
+        ));
     }
 }
 

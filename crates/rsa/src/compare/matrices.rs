@@ -1,7 +1,7 @@
 //! Systems that are matrices of responses: CKA and Procrustes.
 
-use super::{Score, Systems};
-use crate::CompareArgs;
+use super::args::CompareArgs;
+use super::system::{Content, Score, Scorer, Systems};
 use crate::held::{Held, InFile};
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{Names, hold, open_npy, tell_names_apart};
@@ -21,8 +21,8 @@ struct NamedHeld {
     labels: Option<Vec<String>>,
 }
 
-/// Reads models and brains, brains first: their rows are joined by id, rows with NaN leave all of them, and every matrix
-/// becomes `n x min(n, p)` numbers before the next one is read.
+/// Reads models and brains, brains first: their rows are joined by id, rows with NaN leave all of them, and every
+/// matrix becomes `n x min(n, p)` numbers before the next one is read.
 pub(super) fn read(job: &Job, args: &CompareArgs, how: MatrixComparison) -> Result<Systems> {
     let mut all = open(job, &args.brain, &args.brain_names, args)?;
     let n_brains = all.len();
@@ -49,7 +49,7 @@ pub(super) fn read(job: &Job, args: &CompareArgs, how: MatrixComparison) -> Resu
     for (source, _) in sources.iter().zip(&constant).filter(|(_, constant)| **constant) {
         job.warn(format!("{source}: all its rows are alike (constant); it has no score"));
     }
-    let score: super::Scorer = Box::new(move |rows, columns| {
+    let score: Scorer = Box::new(move |rows, columns| {
         let pairs = (0..rows.len() * columns.len()).into_par_iter();
         let at = |k: usize| {
             let (a, b) = (&made[rows[k / columns.len()]], &made[columns[k % columns.len()]]);
@@ -57,8 +57,10 @@ pub(super) fn read(job: &Job, args: &CompareArgs, how: MatrixComparison) -> Resu
         };
         Ok(Array2::from_shape_vec((rows.len(), columns.len()), pairs.map(at).collect())?)
     });
-    let compare = args.compare.as_str().into();
-    Ok(Systems { names, n_brains, n_stimuli: usable.len(), compare, score, together: false, constant })
+    let compare = args.compare.to_string();
+    job.record("compare", compare.as_str());
+    let content = Content::Other { score, together: false };
+    Ok(Systems { names, sources, n_brains, n_stimuli: usable.len(), compare, constant, content })
 }
 
 /// All matrices of all inputs, with names that differ; what lies in a file stays there.
@@ -132,8 +134,8 @@ fn usable(
         );
         if n_bad as f64 > LARGEST_NAN_SHARE * n as f64 && !args.allow_nan {
             bail!(
-                "{counts}; more than 10 % is refused: leave those units (`npy cols`) or stimuli (`npy rows`) out, or say \
-                 --allow-nan"
+                "{counts}; more than 10 % is refused: leave those units (`npy cols`) or stimuli (`npy rows`) out, or \
+                 say --allow-nan"
             );
         }
         job.warn(format!("{counts}; left out of every comparison"));

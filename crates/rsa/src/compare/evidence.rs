@@ -1,6 +1,7 @@
 //! What a test rests on: subjects' scores, or draws of a bootstrap.
 
-use super::Scores;
+use super::scores::Scores;
+use cli::Named;
 use rdm::inference::{Generalize, Replicates, Spread};
 use statistics::mean_test::{MeanTest, estimate_test, mean_test};
 use statistics::rounding::beyond;
@@ -46,7 +47,7 @@ pub(super) struct Draws {
 impl Evidence {
     pub fn of_subjects(scores: &Scores, ranked: bool) -> Evidence {
         let mut columns = scores.by_subject.clone();
-        if let Some(ceiling) = scores.ceiling {
+        if let Some(ceiling) = &scores.ceiling {
             columns.push(ceiling.lower_by_subject.clone());
             columns.push(ceiling.upper_by_subject.clone());
         }
@@ -109,8 +110,8 @@ impl Evidence {
         }
     }
 
-    /// A model against the lower bound, on either side. Over subjects the bound counts as known, as in rsatoolbox; draws
-    /// give both and their covariance.
+    /// A model against the lower bound, on either side. Over subjects the bound counts as known, as in rsatoolbox;
+    /// draws give both and their covariance.
     pub fn against_lower(&self, model: usize, n_models: usize, score: f64, lower: f64) -> Tested {
         match self {
             Evidence::Subjects { .. } => self.test(&[(model, 1.0)], score, lower, Tail::TwoSided),
@@ -120,6 +121,20 @@ impl Evidence {
 }
 
 impl Tested {
+    /// With `q`, the adjusted p.
+    pub fn cells(&self, q: f64) -> [Named<'static>; 7] {
+        let Tested { se, ci, t, df, p, .. } = *self;
+        [
+            ("se", se.into()),
+            ("ci_lo", ci[0].into()),
+            ("ci_hi", ci[1].into()),
+            ("t", t.into()),
+            ("df", df.into()),
+            ("p", p.into()),
+            ("q", q.into()),
+        ]
+    }
+
     /// With the interval of t. Without spread (one RDM given as several subjects, one model given twice) there is no p.
     fn of(test: MeanTest) -> Tested {
         let MeanTest { estimate, se, t, df, p, reason } = test;

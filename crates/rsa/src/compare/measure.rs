@@ -70,7 +70,7 @@ impl Measure {
     }
 
     /// The parser of `--compare`.
-    pub(crate) fn parser() -> impl TypedValueParser<Value = Measure> {
+    pub(super) fn parser() -> impl TypedValueParser<Value = Measure> {
         let others = OTHERS.iter().map(|(name, _, _, help)| PossibleValue::new(name).help(help));
         let names: Vec<PossibleValue> = comparison_names().into_iter().chain(others).collect();
         PossibleValuesParser::new(names).try_map(|name| match OTHERS.iter().find(|(other, _, _, _)| *other == name) {
