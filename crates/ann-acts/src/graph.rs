@@ -4,11 +4,17 @@
 //! wanted tensors do not depend on are left out (nothing after the last wanted layer is
 //! computed), outputs are replaced, and every other byte stays.
 
-use crate::omitted::is_named;
-use crate::onnx::{Attribute, GraphBody, Model, Named, Node, Tensor, TensorHeader, fields, put_message};
+pub mod file;
+pub mod omitted;
+pub mod onnx;
+pub mod weight_files;
+
+use crate::graph::onnx::{
+    Attribute, GraphBody, Model, Named, Node, Tensor, TensorHeader, fields, is_named, put_message,
+};
 use prost::Message;
 use prost::bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A tensor that a node of the graph makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,12 +123,6 @@ impl Graph {
     /// The initializer at this position of [`Graph::initializers`], with its values unless they lie outside the file.
     pub fn initializer(&self, position: usize) -> Result<Tensor, GraphError> {
         Ok(Tensor::decode(self.initializers[position].clone())?)
-    }
-
-    /// The files beside the model in which weights lie, each once.
-    pub fn weight_files(&self) -> Result<BTreeSet<String>, GraphError> {
-        let headers = self.initializers()?;
-        Ok(headers.iter().filter_map(|header| header.location().map(String::from)).collect())
     }
 
     /// Every tensor made by a node, in graph order (a node after all it depends on).
@@ -353,7 +353,7 @@ const NODE_ATTRIBUTE: u32 = 5;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::{Entry, FLOAT};
+    use crate::graph::onnx::{Entry, FLOAT};
 
     fn named(name: &str) -> Named {
         Named { name: name.to_string() }
