@@ -5,7 +5,7 @@
 //! given a name: the numbers stay, and nothing reads it. An input that is left out of a sum cannot be mended.
 
 use crate::graph::Graph;
-use crate::graph::onnx::{GIVEN, Node, fields, node_text, put_message};
+use crate::graph::onnx::{GIVEN, Node, fields, node_text, put_message, rewritten, tag};
 use anyhow::{Result, bail};
 use cli::Job;
 use prost::DecodeError;
@@ -70,16 +70,9 @@ fn n_outputs<S: AsRef<str>>(op: &str, names: &[S]) -> usize {
     }
 }
 
-const GRAPH_NODE: u32 = 1;
-const NODE_OUTPUT: u32 = 2;
-const NODE_OP: u32 = 4;
-const NODE_ATTRIBUTE: u32 = 5;
-const ATTRIBUTE_GRAPH: u32 = 6;
-const ATTRIBUTE_GRAPHS: u32 = 11;
-
 fn in_graph(graph: &[u8], n_given: &mut usize) -> Result<Vec<u8>, DecodeError> {
-    rewritten(graph, |tag, payload| match tag {
-        GRAPH_NODE => in_node(payload, n_given).map(Some),
+    rewritten(graph, |field, payload| match field {
+        tag::NODE => in_node(payload, n_given).map(Some),
         _ => Ok(None),
     })
 }
@@ -89,8 +82,8 @@ fn in_node(node: &[u8], n_given: &mut usize) -> Result<Vec<u8>, DecodeError> {
     let mut outputs: Vec<String> = Vec::new();
     for field in fields(node) {
         match field? {
-            (NODE_OP, _, payload) => op = String::from_utf8_lossy(payload).into_owned(),
-            (NODE_OUTPUT, _, payload) => outputs.push(String::from_utf8_lossy(payload).into_owned()),
+            (tag::NODE_OP, _, payload) => op = String::from_utf8_lossy(payload).into_owned(),
+            (tag::NODE_OUTPUT, _, payload) => outputs.push(String::from_utf8_lossy(payload).into_owned()),
             _ => {}
         }
     }
@@ -98,42 +91,26 @@ fn in_node(node: &[u8], n_given: &mut usize) -> Result<Vec<u8>, DecodeError> {
     let mut changed = Vec::with_capacity(node.len());
     let mut output = 0;
     for field in fields(node) {
-        let (tag, whole, payload) = field?;
-        match tag {
-            NODE_OUTPUT => {
+        let (field, whole, payload) = field?;
+        match field {
+            tag::NODE_OUTPUT => {
                 if output < n && payload.is_empty() && is_needed(&op, output) {
-                    put_message(&mut changed, NODE_OUTPUT, format!("{GIVEN}{n_given}").as_bytes());
+                    put_message(&mut changed, tag::NODE_OUTPUT, format!("{GIVEN}{n_given}").as_bytes());
                     *n_given += 1;
                 } else if output < n {
                     changed.extend_from_slice(whole);
                 }
                 output += 1;
             }
-            NODE_ATTRIBUTE => {
-                let attribute = rewritten(payload, |tag, payload| match tag {
-                    ATTRIBUTE_GRAPH | ATTRIBUTE_GRAPHS => in_graph(payload, n_given).map(Some),
+            tag::NODE_ATTRIBUTE => {
+                let attribute = rewritten(payload, |field, payload| match field {
+                    tag::ATTRIBUTE_GRAPH | tag::ATTRIBUTE_GRAPHS => in_graph(payload, n_given).map(Some),
                     _ => Ok(None),
                 })?;
-                put_message(&mut changed, NODE_ATTRIBUTE, &attribute);
+                put_message(&mut changed, tag::NODE_ATTRIBUTE, &attribute);
             }
             _ => changed.extend_from_slice(whole),
         }
     }
     Ok(changed)
-}
-
-/// A message with some of its fields changed.
-fn rewritten(
-    message: &[u8],
-    mut change: impl FnMut(u32, &[u8]) -> Result<Option<Vec<u8>>, DecodeError>,
-) -> Result<Vec<u8>, DecodeError> {
-    let mut out = Vec::with_capacity(message.len());
-    for field in fields(message) {
-        let (tag, whole, payload) = field?;
-        match change(tag, payload)? {
-            Some(changed) => put_message(&mut out, tag, &changed),
-            None => out.extend_from_slice(whole),
-        }
-    }
-    Ok(out)
 }

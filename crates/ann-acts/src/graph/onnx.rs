@@ -248,10 +248,10 @@ impl TensorHeader {
         }
         for field in fields(bytes) {
             match field.map_err(|error| error.to_string())? {
-                (RAW_DATA, _, raw) if !raw.is_empty() && raw.len() as u64 != needed => {
+                (tag::RAW_DATA, _, raw) if !raw.is_empty() && raw.len() as u64 != needed => {
                     return Err(format!("its shape {shape} needs {needed} bytes, it holds {}", raw.len()));
                 }
-                (RAW_DATA, _, raw) if !raw.is_empty() => return Ok(()),
+                (tag::RAW_DATA, _, raw) if !raw.is_empty() => return Ok(()),
                 _ => {}
             }
         }
@@ -387,8 +387,35 @@ impl Tensor {
     }
 }
 
-/// Field of `TensorProto` that holds values of any kind.
-const RAW_DATA: u32 = 9;
+/// Numbers of the fields that are looked for in messages that are not decoded.
+pub mod tag {
+    /// Of `ModelProto`.
+    pub const GRAPH: u32 = 7;
+    /// Of `GraphProto`.
+    pub const NODE: u32 = 1;
+    /// Of `GraphProto`.
+    pub const GRAPH_NAME: u32 = 2;
+    /// Of `GraphProto`.
+    pub const INITIALIZER: u32 = 5;
+    /// Of `GraphProto`.
+    pub const INPUT: u32 = 11;
+    /// Of `GraphProto`.
+    pub const OUTPUT: u32 = 12;
+    /// Of `NodeProto`.
+    pub const NODE_OUTPUT: u32 = 2;
+    /// Of `NodeProto`.
+    pub const NODE_OP: u32 = 4;
+    /// Of `NodeProto`.
+    pub const NODE_ATTRIBUTE: u32 = 5;
+    /// Of `AttributeProto`.
+    pub const ATTRIBUTE_GRAPH: u32 = 6;
+    /// Of `AttributeProto`.
+    pub const ATTRIBUTE_GRAPHS: u32 = 11;
+    /// Of `TensorProto`: values of any kind.
+    pub const RAW_DATA: u32 = 9;
+    /// Of `TensorProto`: where its values lie if not in the file.
+    pub const EXTERNAL_DATA: u32 = 13;
+}
 
 /// Appends a field that holds a message (or bytes, or text).
 pub fn put_message(out: &mut Vec<u8>, tag: u32, message: &[u8]) {
@@ -412,6 +439,22 @@ pub fn fields(message: &[u8]) -> impl Iterator<Item = Result<(u32, &[u8], &[u8])
         }
         Some(field)
     })
+}
+
+/// A message in which `change` has given some length-delimited fields (by number and payload) another payload.
+pub fn rewritten<E: From<prost::DecodeError>>(
+    message: &[u8],
+    mut change: impl FnMut(u32, &[u8]) -> Result<Option<Vec<u8>>, E>,
+) -> Result<Vec<u8>, E> {
+    let mut out = Vec::with_capacity(message.len());
+    for field in fields(message) {
+        let (tag, whole, payload) = field?;
+        match change(tag, payload)? {
+            Some(changed) => put_message(&mut out, tag, &changed),
+            None => out.extend_from_slice(whole),
+        }
+    }
+    Ok(out)
 }
 
 fn next_field<'a>(rest: &mut &'a [u8]) -> Result<(u32, &'a [u8], &'a [u8]), prost::DecodeError> {

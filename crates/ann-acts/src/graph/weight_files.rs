@@ -1,7 +1,7 @@
 //! Weights that lie in files beside the model.
 
 use crate::graph::Graph;
-use crate::graph::onnx::{Entry, TensorHeader, fields, put_message};
+use crate::graph::onnx::{Entry, TensorHeader, rewritten, tag};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use prost::Message;
 use std::collections::BTreeMap;
@@ -34,46 +34,31 @@ pub fn with_links_followed(graph: Graph, folder: &Path) -> Result<(Graph, PathBu
     let mut common: PathBuf = real.values().next().and_then(|path| path.parent()).unwrap_or(&home).to_path_buf();
     while !real.values().all(|path| path.starts_with(&common)) && common.pop() {}
     let graph = graph.with_graph_bytes(|bytes| {
-        let mut changed = Vec::with_capacity(bytes.len());
-        for field in fields(bytes) {
-            let (tag, whole, payload) = field?;
-            let location = match tag {
-                INITIALIZER => TensorHeader::decode(payload)?.location().map(String::from),
+        rewritten(bytes, |field, payload| {
+            let location = match field {
+                tag::INITIALIZER => TensorHeader::decode(payload)?.location().map(String::from),
                 _ => None,
             };
-            match location.and_then(|location| real.get(&location)?.strip_prefix(&common).ok()?.to_str()) {
-                Some(new) => put_message(&mut changed, INITIALIZER, &moved(payload, new)?),
-                None => changed.extend_from_slice(whole),
-            }
-        }
-        Ok(changed)
+            let new = location.and_then(|location| real.get(&location)?.strip_prefix(&common).ok()?.to_str());
+            new.map(|new| moved(payload, new)).transpose()
+        })
     })?;
     Ok((graph, common))
 }
 
 /// A tensor whose values lie in another file.
 fn moved(tensor: &[u8], location: &str) -> Result<Vec<u8>, prost::DecodeError> {
-    let mut changed = Vec::with_capacity(tensor.len());
-    for field in fields(tensor) {
-        let (tag, whole, payload) = field?;
-        match tag {
-            EXTERNAL_DATA => {
-                let mut entry = Entry::decode(payload)?;
-                if entry.key == "location" {
-                    entry.value = location.to_string();
-                }
-                put_message(&mut changed, EXTERNAL_DATA, &entry.encode_to_vec());
-            }
-            _ => changed.extend_from_slice(whole),
+    rewritten(tensor, |field, payload| {
+        if field != tag::EXTERNAL_DATA {
+            return Ok(None);
         }
-    }
-    Ok(changed)
+        let mut entry = Entry::decode(payload)?;
+        if entry.key == "location" {
+            entry.value = location.to_string();
+        }
+        Ok(Some(entry.encode_to_vec()))
+    })
 }
-
-/// Field of `GraphProto` that holds weights.
-const INITIALIZER: u32 = 5;
-/// Field of `TensorProto` that says where its values lie.
-const EXTERNAL_DATA: u32 = 13;
 
 /// The files in `folder` that hold weights of the graph, each there and as long as the graph needs it.
 ///

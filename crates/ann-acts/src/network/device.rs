@@ -4,7 +4,7 @@
 //! driver that is too old and a card that is not there show themselves at different moments, and ONNX Runtime
 //! would go on with the processor in silence.
 
-use crate::graph::onnx::{FLOAT, GraphBody, Model, Named, Node, OperatorSet, Tensor, put_message};
+use crate::graph::onnx::{FLOAT, GraphBody, Model, Named, Node, OperatorSet, Tensor, put_message, tag};
 use crate::network::runtime::{Runtime, plain};
 use anyhow::{Context, Result, anyhow};
 use ort::ep::cuda::ConvAlgorithmSearch;
@@ -161,16 +161,14 @@ fn one_node() -> Vec<u8> {
         output: vec![Named { name: "y".into() }],
     };
     let mut graph = graph.encode_to_vec();
-    put_message(&mut graph, GRAPH_NAME, b"probe");
+    put_message(&mut graph, tag::GRAPH_NAME, b"probe");
     let mut model = vec![IR_VERSION_KEY, 8];
-    put_message(&mut model, GRAPH, &graph);
+    put_message(&mut model, tag::GRAPH, &graph);
     let opset = OperatorSet { domain: String::new(), version: 13 };
     model.extend(Model { graph: None, opset_import: vec![opset] }.encode_to_vec());
     model
 }
 
-const GRAPH_NAME: u32 = 2;
-const GRAPH: u32 = 7;
 /// Key of `ModelProto.ir_version`: field 1, a varint.
 const IR_VERSION_KEY: u8 = 8;
 
