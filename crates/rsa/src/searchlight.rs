@@ -40,10 +40,7 @@ struct Mask {
 }
 
 pub(crate) fn run(args: &SearchlightArgs) -> Result<()> {
-    let mut job = Job::start("rsa", &args.common)?;
-    if args.out_dir.is_some() || args.table.is_some() {
-        job = job.with_provenance();
-    }
+    let job = Job::start("rsa", &args.common)?;
     let matrix = match (&args.out_dir, &args.common.output) {
         (Some(_), None) => None,
         (_, path) => Some(job.binary_output(path.as_deref())?),
