@@ -232,8 +232,8 @@ fn plan(args: &Fit, data: &Data) -> Result<(Folds, RidgeOptions)> {
     let repeated = data.n_stimuli < n;
     let inner = match args.alpha_cv {
         Some(AlphaCv::LeaveOneOut) if repeated => bail!(
-            "--alpha-cv loo: {n} rows of {} stimuli; the repeats of the row left out would give it away: say --alpha-cv {}, \
-             or average the presentations first with `npy average`",
+            "--alpha-cv loo: {n} rows of {} stimuli; repeats of the stimulus left out would stay in the training rows: \
+             say --alpha-cv {}, or average the presentations first with `npy average`",
             data.n_stimuli,
             args.cv
         ),

@@ -3,7 +3,8 @@
 use std::f64::consts::TAU;
 
 /// `marked` among a `population`, of which `drawn` are drawn without replacement. The number X of marked ones drawn is
-/// the overlap of two unrelated sets of these sizes, or the number of faces among the k pictures that drive a unit most.
+/// the overlap of two unrelated sets of these sizes, or the number of faces among the k pictures that drive a unit
+/// most.
 ///
 /// Tails come as natural logarithms, which neither underflow nor overflow.
 ///
@@ -22,7 +23,8 @@ pub struct Hypergeometric {
 }
 
 impl Hypergeometric {
-    /// `None` when more are marked or drawn than there are, or the population is 2^53 or larger, which f64 cannot count.
+    /// `None` when more are marked or drawn than there are, or the population is 2^53 or larger, which f64 cannot
+    /// count.
     pub fn new(population: u64, marked: u64, drawn: u64) -> Option<Hypergeometric> {
         let possible = marked <= population && drawn <= population && population < 1 << 53;
         possible.then_some(Hypergeometric { population, marked, drawn })
@@ -118,7 +120,8 @@ fn ln_binomial(x: u64, n: u64, p: f64, q: f64) -> f64 {
     if n == 0 {
         return 0.0;
     }
-    // A deviance is x ln(x / m) and a linear term; the linear ones cancel where p + q = 1, and over the three binomials.
+    // A deviance is x ln(x / m) and a linear term; the linear ones cancel where p + q = 1, and over the three
+    // binomials.
     let deviances = deviance(x, whole * p) + deviance(rest, whole * q);
     if x == 0.0 || rest == 0.0 {
         return -deviances;

@@ -23,9 +23,9 @@ pub struct MeanTest {
 
 /// Student's t of the mean of `values` against a number, with n - 1 degrees of freedom.
 ///
-/// `rounding` is the size of what rounding may do to a value (1e-12, [`crate::rounding::OF_SCORES`], of correlations and z
-/// scores). Values that differ by it alone (one subject given twice, one profile on four scales) have no spread, and there
-/// is no t to take: its size would be that of the rounding.
+/// `rounding` is the size of what rounding may do to a value (1e-12, [`crate::rounding::OF_SCORES`], of correlations
+/// and z scores). Values that differ by it alone (one subject given twice, one profile on four scales) have no spread,
+/// and there is no t to take: its size would be that of the rounding.
 ///
 /// ```
 /// use statistics::mean_test::mean_test;
