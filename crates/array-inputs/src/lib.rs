@@ -5,10 +5,8 @@
 #![warn(missing_docs)]
 
 mod many;
-mod units;
 
 pub use many::{refuse_position_of_trials, require_unique, tell_apart, tell_names_apart};
-pub use units::{TableUnits, units_of};
 
 use anyhow::{Context, Result, anyhow, bail};
 use cli::{Input, Job, Opened, require_memory};

@@ -3,7 +3,7 @@
 use crate::args::{Columns, Label, Rows};
 use crate::whole::Whole;
 use anyhow::{Context, Result, bail};
-use array_inputs::{hold, open_npy, read_levels, read_stimuli, read_table, require_unique, units_of};
+use array_inputs::{hold, open_npy, read_levels, read_stimuli, read_table, require_unique};
 use cli::{Input, Job};
 use ndarray::{ArrayView2, Axis};
 use npy_stream::{Array, Block, Dtype, Float, Incoming, Matrix, NpyError, RowWriter, write_array, write_matrix};
@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::ops::Range;
 use stimulus_table::{Side, StimulusTable};
+use unit_tables::{Sought, units_of};
 
 /// Bytes of rows handed on together.
 const BLOCK_BYTES: usize = 8 << 20;
@@ -89,18 +90,10 @@ pub(crate) fn columns(args: &Columns) -> Result<()> {
         let (n_rows, n_columns) = incoming.matrix_shape()?;
         let mut columns = match (&table, &list, &args.units) {
             (Some(table), _, Some(source)) => {
-                let of_array =
-                    units_of(table, &name, here, args.array.as_deref()).with_context(|| source.to_string())?;
+                let array = Sought { name: &name, position: here, alone: false };
+                let of_array = units_of(table, array, args.array.as_deref()).with_context(|| source.to_string())?;
                 of_array.note.into_iter().for_each(|note| job.note(note));
-                let units = of_array.units;
-                let mut seen = HashSet::new();
-                if let Some(twice) = units.iter().find(|unit| !seen.insert(**unit)) {
-                    bail!(
-                        "{source}: unit {twice} stands in it more than once ({} rows); list each unit once",
-                        units.len()
-                    );
-                }
-                units
+                of_array.units
             }
             (_, Some(list), _) => expand(list, n_columns),
             _ => bail!("one of --index and --units is needed"),

@@ -45,9 +45,9 @@ pub struct Args {
 }
 
 impl Args {
-    /// Whether ROC areas are computed.
-    pub(crate) fn auc(&self) -> bool {
-        self.with_auc || self.rules.needs_auc()
+    /// The memory for ROC areas, where they are computed.
+    pub(crate) fn auc(&self) -> Option<u64> {
+        (self.with_auc || self.rules.needs_auc()).then_some(self.rules.mem)
     }
 
     /// The rules in words, for the table and the sidecar.

@@ -1,13 +1,40 @@
 //! The responses of chosen units to the pictures of a stimulus table, and nothing else of the matrices.
 
-use crate::args::Acts;
-use crate::unit_table::UnitTable;
 use anyhow::{Context, Result, bail, ensure};
-use array_inputs::{Names, open_npy, read_levels, read_stimuli};
+use array_inputs::{JoinArgs, Names, open_npy, read_levels, read_stimuli};
 use cli::{Bytes, Input, Job, require_memory};
 use localizer::LOOKS_MISSING;
 use npy_stream::{Block, Incoming, NpyError, Values};
 use stimulus_table::{StimulusTable, TableJoin};
+use unit_tables::{Sought, UnitTable};
+
+/// Matrices, and the categories of their rows.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Acts {
+    /// Activations: .npy streams, rows = pictures, columns = units; - is stdin
+    #[arg(default_value = "-", value_name = "ACTS")]
+    pub inputs: Vec<Input>,
+    /// Stimulus table (CSV or TSV) with the category of every picture
+    #[arg(long, value_name = "TABLE")]
+    pub stimuli: Input,
+    /// The column of that table with the categories
+    #[arg(long, value_name = "COLUMN")]
+    pub by: String,
+    /// Of a cross-validated table of units, take this fold
+    #[arg(long, value_name = "FOLD")]
+    pub fold: Option<String>,
+    /// ACTS holds the columns of --units only, ascending, as `ann-acts --units` writes them
+    #[arg(long)]
+    pub chosen_only: bool,
+    /// Names of the arrays in the order they come [default: file stem; position in a pipe]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub names: Vec<String>,
+    /// Most memory that the responses of the chosen units may take: 500M, 4G
+    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = cli::parse_bytes)]
+    pub mem: u64,
+    #[command(flatten)]
+    pub join: JoinArgs,
+}
 
 /// Bytes of rows taken from an input at a time; of very wide rows one row.
 const BLOCK_BYTES: usize = 8 << 20;
@@ -180,16 +207,10 @@ impl<'a> Reader<'a> {
     /// The array of the table that is this one: that of its name; or the only one, for the only array there is (which
     /// [`Reader::finish`] makes sure of).
     fn name_in_table(&self, name: &str) -> Option<String> {
-        let units = self.units?;
-        if units.knows(name) {
-            return Some(name.to_owned());
-        }
         // More inputs, or more names, than one say that this is not the only array.
-        let maybe_alone = self.came.len() == 1 && self.args.inputs.len() == 1 && self.args.names.len() < 2;
-        match units.arrays.as_slice() {
-            [(only, _)] if maybe_alone => Some(only.clone()),
-            _ => None,
-        }
+        let alone = self.args.inputs.len() == 1 && self.args.names.len() < 2;
+        let sought = Sought { name, position: self.came.len() - 1, alone };
+        self.units?.name_of(sought).map(str::to_owned)
     }
 
     fn array(&mut self, source: &str, name: String, mut acts: Incoming) -> Result<Responses> {

@@ -1,11 +1,79 @@
 //! `unit-stats validate`: chosen units on an independent set of pictures.
 
-use crate::args::{Over as OverArg, Validate};
-use crate::responses::{Pictures, Reader, Responses};
-use crate::unit_table::{UnitSet, UnitTable};
-use crate::validation::{CategoryResponse, Over, Validation, validate};
+pub(crate) mod numbers;
+
 use anyhow::Result;
-use cli::{Cell, Job, TableWriter};
+use clap::ValueEnum;
+use cli::{Common, Format, Input, Job, Named, TableWriter};
+use unit_tables::{UnitSet, UnitTable};
+
+use crate::responses::{Acts, Pictures, Reader, Responses};
+use numbers::{CategoryResponse, Validation, validate};
+
+const VALIDATE: &str = "\
+Units are chosen on one localizer and measured on other pictures. Every chosen unit is z-scored
+over all pictures that have a category (standard deviation with n in the denominator, as
+scipy.stats.zscore); pictures whose category is empty or n/a are not used. Every presentation
+counts: a picture shown twice is two rows. Give pictures that did not choose the units: nothing
+here can tell.
+
+Arrays are matched with the table by name. One array and one name in the table belong together
+whatever they are called, which is said on stderr; otherwise every array of the table must come.
+Contrasts are those of the table, and of its sidecar where it has one: empty sets keep their rows.
+Memory is that of the chosen units' responses to all pictures.
+
+Output, one row per array, contrast and category:
+  array, contrast, category
+  n_selected           units that the contrast chose in the array
+  n_constant, n_nan    of them constant over these pictures, or with a NaN: these are left out
+  n_units              units of the array
+  n                    pictures of the category
+  mean, median, q1, q3 of the mean z of each unit (--over units), or of the units' mean z to each
+                       picture of the category (--over images); quartiles interpolate linearly
+  whisker_lo           the most extreme values within 1.5 (q3 - q1) of the box
+  whisker_hi
+  mean_t               mean over units of Student's t of the category against all other pictures
+  proportion           share of the units (without those left out) with that t above threshold
+  threshold            --t
+  reason               why numbers are NaN: empty, not_in_table, constant, nan_input,
+                       no_usable_unit, no_stimuli, too_few_stimuli (t needs 2 on each side)
+
+Examples:
+  unit-stats validate other.npy --units floc_units.csv --stimuli other.csv --by category
+  cat conv.npy other.npy | unit-stats validate --names conv,floc --units floc_units.csv \\
+    --stimuli other.csv --by category
+  unit-stats validate other.npy --units floc_units.csv --stimuli other.csv --by category \\
+    --over images --t 5";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = VALIDATE)]
+pub(crate) struct Validate {
+    #[command(flatten)]
+    pub acts: Acts,
+    /// The chosen units, as select-units writes them
+    #[arg(long, value_name = "UNITS")]
+    pub units: Input,
+    /// What mean, median, quartiles and whiskers are over
+    #[arg(long, value_enum, default_value_t = Over::Units)]
+    pub over: Over,
+    /// Count the units whose t of a category against all others is above T
+    #[arg(long, value_name = "T", default_value_t = 3.0, allow_negative_numbers = true, value_parser = localizer::parse_threshold)]
+    pub t: f64,
+    /// csv, tsv or jsonl
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Over what a distribution is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Over {
+    /// Units: each with its mean over the pictures of the category
+    Units,
+    /// Pictures of the category: each with the mean over units
+    Images,
+}
 
 const COLUMNS: [&str; 18] = [
     "array",
@@ -71,7 +139,7 @@ pub(crate) fn run(args: &Validate) -> Result<()> {
     let mut table = TableWriter::new(out, args.format, &COLUMNS)?;
     for block in &blocks {
         for (category, response) in pictures.categories.iter().zip(&block.result.categories) {
-            table.row(&cells(block, category, response, args.t))?;
+            table.record(&cells(block, category, response, args.t))?;
         }
     }
     table.into_inner().commit(&job)
@@ -83,10 +151,6 @@ fn of_array(args: &Validate, units: &UnitTable, pictures: &Pictures, responses: 
     if contrasts.is_empty() {
         contrasts.push(None);
     }
-    let over = match args.over {
-        OverArg::Units => Over::Units,
-        OverArg::Images => Over::Images,
-    };
     let named = responses.named.as_deref();
     contrasts
         .into_iter()
@@ -98,7 +162,7 @@ fn of_array(args: &Validate, units: &UnitTable, pictures: &Pictures, responses: 
                 |range| responses.at(&places[range]),
                 &responses.category,
                 pictures.categories.len(),
-                over,
+                args.over,
                 args.t,
             );
             Block {
@@ -133,7 +197,7 @@ fn report(job: &Job, block: &Block) {
     }
 }
 
-fn cells<'a>(block: &'a Block, category: &'a str, response: &CategoryResponse, t_above: f64) -> [Cell<'a>; 18] {
+fn cells<'a>(block: &'a Block, category: &'a str, response: &CategoryResponse, t_above: f64) -> [Named<'a>; 18] {
     let result = &block.result;
     let reason = match () {
         () if !block.in_table => Some("not_in_table"),
@@ -147,23 +211,23 @@ fn cells<'a>(block: &'a Block, category: &'a str, response: &CategoryResponse, t
     };
     let spread = &response.spread;
     [
-        block.array.as_str().into(),
-        block.contrast.as_deref().into(),
-        category.into(),
-        block.n_selected.into(),
-        result.n_constant.into(),
-        result.n_nan.into(),
-        block.n_units.into(),
-        response.n.into(),
-        response.mean.into(),
-        spread.median.into(),
-        spread.q1.into(),
-        spread.q3.into(),
-        spread.whisker_lo.into(),
-        spread.whisker_hi.into(),
-        response.mean_t.into(),
-        response.proportion.into(),
-        t_above.into(),
-        reason.into(),
+        ("array", block.array.as_str().into()),
+        ("contrast", block.contrast.as_deref().into()),
+        ("category", category.into()),
+        ("n_selected", block.n_selected.into()),
+        ("n_constant", result.n_constant.into()),
+        ("n_nan", result.n_nan.into()),
+        ("n_units", block.n_units.into()),
+        ("n", response.n.into()),
+        ("mean", response.mean.into()),
+        ("median", spread.median.into()),
+        ("q1", spread.q1.into()),
+        ("q3", spread.q3.into()),
+        ("whisker_lo", spread.whisker_lo.into()),
+        ("whisker_hi", spread.whisker_hi.into()),
+        ("mean_t", response.mean_t.into()),
+        ("proportion", response.proportion.into()),
+        ("threshold", t_above.into()),
+        ("reason", reason.into()),
     ]
 }

@@ -1,7 +1,7 @@
 //! How alike the geometry of selected units is in different layers.
 
 use anyhow::{Context, Result, bail};
-use cli::{Cell, Format, Input, Job, Output, TableWriter};
+use cli::{Format, Input, Job, Output, TableWriter};
 use localizer_run::Plan;
 use ndarray::Array2;
 use npy_stream::{Block, NpyReader, PartBuffer, Parts};
@@ -52,21 +52,21 @@ pub(crate) fn write(job: &Job, out: Output, format: Format, plan: &Plan, chosen:
                     ),
                     _ => None,
                 };
-                table.row(&[
-                    one.model.as_ref().map_or(Cell::Empty, Cell::from),
-                    contrast.to_string().into(),
-                    (&one.array).into(),
-                    (&other.array).into(),
-                    one.units[c].len().into(),
-                    other.units[c].len().into(),
-                    compared.map(|r| r.n_pairs).into(),
-                    compared.map(|r| r.n_nan).into(),
-                    compared.map_or(f64::NAN, |r| r.value).into(),
-                    match compared {
-                        None => "too_few_units".into(),
-                        Some(r) if r.value.is_nan() => "constant".into(),
-                        Some(_) => Cell::Empty,
-                    },
+                let reason = match compared {
+                    None => Some("too_few_units"),
+                    Some(r) => r.value.is_nan().then_some("constant"),
+                };
+                table.record(&[
+                    ("model", one.model.as_ref().into()),
+                    ("contrast", contrast.to_string().into()),
+                    ("array_a", (&one.array).into()),
+                    ("array_b", (&other.array).into()),
+                    ("n_a", one.units[c].len().into()),
+                    ("n_b", other.units[c].len().into()),
+                    ("n_pairs", compared.map(|r| r.n_pairs).into()),
+                    ("n_nan", compared.map(|r| r.n_nan).into()),
+                    ("r", compared.map_or(f64::NAN, |r| r.value).into()),
+                    ("reason", reason.into()),
                 ])?;
             }
         }

@@ -1,6 +1,6 @@
 //! What drives a unit: its extreme pictures, the categories among them, and how well it tells a category from the rest.
 
-use crate::validation::z_scores;
+use crate::validate::numbers::z_scores;
 use statistics::{Hypergeometric, Reason, average_ranks, quantile, roc_area_of_ranks};
 
 /// The pictures at one end of a unit's responses.
