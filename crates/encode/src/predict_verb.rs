@@ -1,10 +1,10 @@
 //! `encode predict`: features through a saved model, in blocks of rows.
 
 use anyhow::{Context, Result, bail};
-use array_inputs::open_npy;
+use array_inputs::{Next, Stream};
 use cli::{Input, Job, Output};
 use linear_algebra::product;
-use npy_stream::{Dtype, Incoming, NpyError, RowWriter};
+use npy_stream::{Dtype, Incoming, RowWriter};
 
 use crate::PredictArgs;
 use crate::saved_model::SavedModel;
@@ -26,19 +26,9 @@ pub(crate) fn run(args: &PredictArgs) -> Result<()> {
             model.intercept.len()
         ));
     }
-    let mut reader = open_npy(&job, &args.x)?;
-    let mut n_arrays = 0;
-    while let Some(next) = reader.next_array().with_context(|| args.x.to_string())? {
-        let source = match n_arrays {
-            0 => args.x.to_string(),
-            n => format!("{} (array {n})", args.x),
-        };
-        predict(&job, &source, next, &model, &mut out).with_context(|| source.clone())?;
-        n_arrays += 1;
-    }
-    if n_arrays == 0 {
-        return Err(anyhow::Error::new(NpyError::Empty).context(args.x.to_string()));
-    }
+    Stream::open(&job, &args.x)?.each(|Next { source, array, .. }| {
+        predict(&job, &source, array, &model, &mut out).with_context(|| source.clone())
+    })?;
     out.commit(&job)
 }
 

@@ -1,12 +1,10 @@
 //! One matrix whose rows can be had in any order: in its file where that is possible, else in memory.
 
+use crate::blocks::BLOCK_BYTES;
 use anyhow::{Context, Result};
 use array_inputs::hold;
 use ndarray::s;
 use npy_stream::{Block, Incoming, Matrix, PartBuffer, Parts};
-
-/// Bytes of rows that are handed on together.
-const BLOCK_BYTES: usize = 8 << 20;
 
 pub(crate) enum Whole {
     /// Read piece by piece, so that its size is no matter.

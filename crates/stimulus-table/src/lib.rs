@@ -17,6 +17,6 @@ mod with_table;
 
 pub use alike::look_alike;
 pub use cell::{is_missing, number};
-pub use join::{How, JoinError, JoinOptions, Joined, Side, join};
+pub use join::{JoinError, JoinOptions, Joined, Side, Which, join};
 pub use table::{StimulusTable, Table, TableError};
 pub use with_table::{StreamOrderError, TableJoin};

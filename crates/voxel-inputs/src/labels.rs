@@ -11,7 +11,7 @@ use cli::{Input, Job};
 use nifti_volume::geometry::Geometry;
 use stimulus_table::{Table, is_missing};
 
-use crate::{Map, Source, map_of, open_numbers};
+use crate::{Map, Numbers, map_of, open_numbers};
 
 /// How far a stored label may be from the whole number that it means: what scaling by an f4 `scl_slope` and saving as
 /// integers again leaves. Real fractions are probabilities, and a threshold is the user's to choose.
@@ -69,8 +69,8 @@ pub fn read_labels(job: &Job, input: &Input) -> Result<Labels> {
 }
 
 /// The labels in an input that is open already.
-pub fn labels_in(job: &Job, input: &Input, source: Source) -> Result<Labels> {
-    let Map { values, geometry } = map_of(input, source)?;
+pub fn labels_in(job: &Job, input: &Input, numbers: Numbers) -> Result<Labels> {
+    let Map { values, geometry } = map_of(input, numbers)?;
     let (labels, outside) = match labels_of(&values) {
         Ok(read) => read,
         Err((voxel, value)) => {

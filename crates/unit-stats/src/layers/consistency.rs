@@ -6,6 +6,7 @@ use localizer_run::Plan;
 use ndarray::Array2;
 use npy_stream::{Block, NpyReader, PartBuffer, Parts};
 use rdm::{Comparison, Distance, Rdm, compare, distances};
+use statistics::Reason;
 use std::collections::HashSet;
 use std::fs::File;
 
@@ -53,8 +54,8 @@ pub(crate) fn write(job: &Job, out: Output, format: Format, plan: &Plan, chosen:
                     _ => None,
                 };
                 let reason = match compared {
-                    None => Some("too_few_units"),
-                    Some(r) => r.value.is_nan().then_some("constant"),
+                    None => Some(Reason::TooFewUnits),
+                    Some(r) => r.value.is_nan().then_some(Reason::Constant),
                 };
                 table.record(&[
                     ("model", one.model.as_ref().into()),

@@ -4,11 +4,11 @@ mod consistency;
 mod feature_maps;
 mod summary;
 
-use anyhow::{Context, Result, bail};
-use array_inputs::{Names, open_npy};
+use anyhow::{Result, bail};
+use array_inputs::{Names, Next, Stream};
 use cli::{Common, Format, Input, Job, Named, TableWriter};
 use localizer_run::{LocalizerArgs, Plan, RuleArgs};
-use npy_stream::NpyError;
+use statistics::Reason;
 use unit_tables::Sought;
 
 use consistency::Chosen;
@@ -137,13 +137,10 @@ fn read(job: &Job, args: &Layers, plan: &Plan, maps: Option<&FeatureMaps>) -> Re
         if model.is_some() {
             names = Names::distinct(&args.names);
         }
-        let mut reader = open_npy(job, input)?;
-        let mut position = 0;
-        while let Some(acts) = reader.next_array().with_context(|| input.to_string())? {
+        Stream::open(job, input)?.each(|Next { position, source, array: acts, .. }| {
             // The layers of several models have one set of names; a file's stem is the model's, not the layer's.
             let named = if model.is_some() { &Input::Stdin } else { input };
             let array = names.next(named, position)?;
-            let source = if position == 0 { input.to_string() } else { format!("{input} (array {position})") };
             let measured = plan.measure(job, &source, acts)?;
             let mut all = Vec::with_capacity(plan.contrasts.len());
             for question in 0..plan.contrasts.len() {
@@ -171,11 +168,8 @@ fn read(job: &Job, args: &Layers, plan: &Plan, maps: Option<&FeatureMaps>) -> Re
                 let rows = measured.rows().to_vec();
                 chosen.push(Chosen { model: model.clone(), array, input: input.clone(), position, units, rows });
             }
-            position += 1;
-        }
-        if position == 0 {
-            return Err(NpyError::Empty).with_context(|| input.to_string());
-        }
+            Ok(())
+        })?;
         if model.is_some() {
             names.finish()?;
         }
@@ -255,7 +249,7 @@ fn cells<'a>(args: &Layers, row: &'a Row, rows: &[Row], criterion: &'a str) -> V
         ("gini", of_maps(|maps| maps.gini)),
         ("entropy", of_maps(|maps| maps.entropy)),
         ("criterion", criterion.into()),
-        ("reason", (s.n_selected == 0).then_some("empty").into()),
+        ("reason", (s.n_selected == 0).then_some(Reason::Empty).into()),
     ]);
     if let Some(base) = &args.against {
         let same = |other: &&Row| {

@@ -5,7 +5,7 @@ mod thresholds;
 
 use anyhow::{Result, bail, ensure};
 use cli::{Cell, Common, Format, Input, Job, Named, TableWriter};
-use statistics::{ln_to_neg_log10, mean};
+use statistics::{Reason, ln_to_neg_log10, mean};
 use unit_tables::{Criterion, UnitRow, UnitSet, UnitTable};
 
 use set_overlap::SetOverlap;
@@ -215,7 +215,7 @@ enum Side<'a> {
     /// Asked for, and nothing found.
     Empty,
     /// The table does not speak of it; why.
-    Absent(&'static str),
+    Absent(Reason),
 }
 
 impl Side<'_> {
@@ -259,8 +259,8 @@ impl Pair<'_> {
         let number = |v: f64| Cell::from(if known { v } else { f64::NAN });
         let reason = match (&self.a, &self.b) {
             (Side::Absent(why), _) | (_, Side::Absent(why)) => Some(*why),
-            _ if both.n_a == 0 || both.n_b == 0 => Some("empty"),
-            _ if self.n_units.is_none() => Some("n_units_unknown"),
+            _ if both.n_a == 0 || both.n_b == 0 => Some(Reason::Empty),
+            _ if self.n_units.is_none() => Some(Reason::NUnitsUnknown),
             _ => None,
         };
         let ln_p = both.ln_p();
@@ -361,7 +361,7 @@ fn pairs<'a>(job: &Job, a: &'a UnitTable, b: &'a UnitTable, args: &Overlap) -> R
             if let Side::Absent(why) = side {
                 let (array, preferred) = (&pair.array, &pair.preferred);
                 job.warn(match *why {
-                    "not_asked" => {
+                    Reason::NotAsked => {
                         format!("{}: it was not asked for {preferred:?}, which {} has", table.source, other.source)
                     }
                     _ => format!(
@@ -384,9 +384,9 @@ fn side<'a>(job: &Job, table: &'a UnitTable, array: Option<&str>, own: Option<&s
     let was_asked = table.was_asked(name);
     // Nothing was selected anywhere: that is so in every array the run was about.
     if table.sets.is_empty() {
-        return if was_asked == Some(false) { Side::Absent("not_asked") } else { Side::Empty };
+        return if was_asked == Some(false) { Side::Absent(Reason::NotAsked) } else { Side::Empty };
     }
-    let Some(array) = array else { return Side::Absent("no_partner") };
+    let Some(array) = array else { return Side::Absent(Reason::NoPartner) };
     if let Some(own) = own {
         return table.set(array, own).map_or(Side::Empty, Side::Units);
     }
@@ -394,8 +394,8 @@ fn side<'a>(job: &Job, table: &'a UnitTable, array: Option<&str>, own: Option<&s
     let writes_all = table.sets.iter().any(|set| set.criterion == Some(Criterion::AllUnits));
     match was_asked {
         Some(true) => Side::Empty,
-        Some(false) => Side::Absent("not_asked"),
-        None if writes_all => Side::Absent("not_asked"),
+        Some(false) => Side::Absent(Reason::NotAsked),
+        None if writes_all => Side::Absent(Reason::NotAsked),
         None => {
             job.warn(format!(
                 "{}: no unit prefers {name:?}: counted as 0 in array {array:?}; leave that contrast out of the other \
@@ -499,8 +499,8 @@ fn curve<'a>(table: &'a UnitTable, args: &Overlap) -> Result<Vec<Vec<Named<'a>>>
         for threshold in thresholds(args) {
             let kept = above(&set.units, threshold);
             let reason = match (kept.len(), n_units) {
-                (0, _) => Some("empty"),
-                (_, None) => Some("n_units_unknown"),
+                (0, _) => Some(Reason::Empty),
+                (_, None) => Some(Reason::NUnitsUnknown),
                 _ => None,
             };
             let mut cells: Vec<Named> = vec![

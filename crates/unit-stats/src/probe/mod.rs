@@ -291,17 +291,20 @@ impl<'a> Place<'a> {
         for (end, top) in [("top", true), ("bottom", false)] {
             let found = unit.as_ref().map(|(values, _)| extreme(values, k, top));
             for (c, &n_category) in self.counts.iter().enumerate() {
-                let of_category = found.as_ref().map(|found| enrichment(found, &self.array.category, c, n_category));
+                let of_category = found
+                    .as_ref()
+                    .map_err(|reason| **reason)
+                    .map(|found| enrichment(found, &self.array.category, c, n_category));
                 let (n_hits, numbers, reason) = match of_category {
                     Ok(e) => {
                         let reason = match e.n_hits {
-                            None => Some("ties_at_edge"),
-                            Some(_) if n_category == 0 => Some("no_stimuli"),
+                            None => Some(Reason::TiesAtEdge),
+                            Some(_) if n_category == 0 => Some(Reason::NoStimuli),
                             Some(_) => None,
                         };
                         (e.n_hits, [e.share, e.enrichment, e.ln_p.exp(), ln_to_neg_log10(e.ln_p)], reason)
                     }
-                    Err(reason) => (None, [f64::NAN; 4], Some(reason.as_str())),
+                    Err(reason) => (None, [f64::NAN; 4], Some(reason)),
                 };
                 let [share, enrichment, p, neg_log10_p] = numbers;
                 rows.push(vec![
@@ -338,10 +341,10 @@ impl<'a> Place<'a> {
                         let level = &found[index];
                         let enough = level.n >= min_count.max(1);
                         let share = if enough { level.n_hits[c] as f64 / level.n as f64 } else { f64::NAN };
-                        let reason = (!enough).then_some("too_few_stimuli");
+                        let reason = (!enough).then_some(Reason::TooFewStimuli);
                         (level.lo, level.hi, Some(level.n), Some(level.n_hits[c]), share, reason)
                     }
-                    Err(reason) => (f64::NAN, f64::NAN, None, None, f64::NAN, Some(reason.as_str())),
+                    Err(reason) => (f64::NAN, f64::NAN, None, None, f64::NAN, Some(*reason)),
                 };
                 rows.push(vec![
                     ("level", index.into()),
@@ -363,10 +366,10 @@ impl<'a> Place<'a> {
         let areas = unit.map(|(values, _)| roc_areas(&values, &self.array.category, self.counts));
         let of_category = |c: usize| match &areas {
             Ok(areas) => {
-                let reason = (self.counts[c] == 0 || self.counts[c] == n).then_some("no_stimuli");
+                let reason = (self.counts[c] == 0 || self.counts[c] == n).then_some(Reason::NoStimuli);
                 (areas[c], reason)
             }
-            Err(reason) => (f64::NAN, Some(reason.as_str())),
+            Err(reason) => (f64::NAN, Some(*reason)),
         };
         (0..self.counts.len())
             .map(|c| {

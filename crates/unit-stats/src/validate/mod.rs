@@ -5,6 +5,7 @@ pub(crate) mod numbers;
 use anyhow::Result;
 use clap::ValueEnum;
 use cli::{Common, Format, Input, Job, Named, TableWriter};
+use statistics::Reason;
 use unit_tables::{UnitSet, UnitTable};
 
 use crate::responses::{Acts, Pictures, Reader, Responses};
@@ -200,13 +201,13 @@ fn report(job: &Job, block: &Block) {
 fn cells<'a>(block: &'a Block, category: &'a str, response: &CategoryResponse, t_above: f64) -> [Named<'a>; 18] {
     let result = &block.result;
     let reason = match () {
-        () if !block.in_table => Some("not_in_table"),
-        () if block.n_selected == 0 => Some("empty"),
-        () if result.n_constant == block.n_selected => Some("constant"),
-        () if result.n_nan == block.n_selected => Some("nan_input"),
-        () if result.n_used == 0 => Some("no_usable_unit"),
-        () if response.n == 0 => Some("no_stimuli"),
-        () if response.mean_t.is_nan() => Some("too_few_stimuli"),
+        () if !block.in_table => Some(Reason::NotInTable),
+        () if block.n_selected == 0 => Some(Reason::Empty),
+        () if result.n_constant == block.n_selected => Some(Reason::Constant),
+        () if result.n_nan == block.n_selected => Some(Reason::NanInput),
+        () if result.n_used == 0 => Some(Reason::NoUsableUnit),
+        () if response.n == 0 => Some(Reason::NoStimuli),
+        () if response.mean_t.is_nan() => Some(Reason::TooFewStimuli),
         () => None,
     };
     let spread = &response.spread;
