@@ -69,7 +69,9 @@ impl ChosenUnits {
                 Some(name) => name,
                 None => {
                     let sought = Sought { name: layer, position, alone: layers.len() == 1 };
-                    let only = sought.among(&names).with_context(|| self.arrays.says_nothing_of("layer", layer).to_string())?;
+                    let only = sought
+                        .among(&names)
+                        .with_context(|| self.arrays.says_nothing_of("layer", layer).to_string())?;
                     if let Some(other) = other_layer(only, layer, known) {
                         bail!("the units are of layer {other:?}, not of {layer:?}; unit numbers are one layer's");
                     }

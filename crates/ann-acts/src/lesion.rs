@@ -107,7 +107,9 @@ pub fn units_by_layer(
         (None, Some(column)) => {
             for (name, rows) in arrays.iter() {
                 let Some(tensor) = resolve(name) else {
-                    bail!("{name:?} in column {column:?} is no layer of the network; name the layer with --lesion-layer");
+                    bail!(
+                        "{name:?} in column {column:?} is no layer of the network; name the layer with --lesion-layer"
+                    );
                 };
                 layers.entry(tensor).or_default().extend(rows.iter().map(|&row| numbers[row]));
             }

@@ -1,6 +1,6 @@
 //! Options that say what is asked of every unit, and their meeting with the stimulus table.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{JoinArgs, read_levels, read_table};
 use cli::{Input, Job};
 use localizer::{Contrast, Correction, Design, Groups, LOOKS_MISSING, Question, TTest, Versus};
@@ -29,9 +29,6 @@ pub struct LocalizerArgs {
     /// Average the pictures of each category of COLUMN [default: that of --by] first: one observation per category; pictures whose category is empty or n/a are not used
     #[arg(long, value_name = "COLUMN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub by_category: Option<String>,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub join: JoinArgs,
 }
 
 /// Contrasts met with a table: the groups of its rows, ready for any number of arrays.
@@ -59,15 +56,17 @@ impl LocalizerArgs {
     pub fn plan(
         &self,
         job: &Job,
+        join: JoinArgs,
         cv: Option<&CrossValidation>,
         correction: Option<Correction>,
         auc: Option<u64>,
     ) -> Result<Plan> {
         let table = read_table(job, &self.stimuli)?;
         let table_name = self.stimuli.to_string();
-        if !self.join.assume_order {
+        if !join.assume_order {
             // Rows will be met by id: what the ids lack is said now, not when a long pipe has begun.
-            stimuli_of(&table, &table_name)?;
+            stimuli_of(&table, &table_name)
+                .map_err(|e| anyhow!("{e:#}; where row i of the table is row i of the matrix, say --assume-order"))?;
         }
         let by = &read_levels(job, &table, &table_name, &self.by)?;
         let in_column = || format!("{}: column {:?}", self.stimuli, self.by);
@@ -115,8 +114,7 @@ impl LocalizerArgs {
         job.record("versus", self.versus.to_string());
         job.record("test", self.test.as_str());
         job.record("observations", if categories.is_some() { "means of categories" } else { "pictures" });
-        let (join, test) = (self.join, self.test);
-        Ok(Plan { table_name, table, design, join, contrasts, folds, test, correction, auc })
+        Ok(Plan { table_name, table, design, join, contrasts, folds, test: self.test, correction, auc })
     }
 }
 
@@ -124,6 +122,16 @@ impl Plan {
     /// The table as one of stimuli, whose ids must be unique: for rows that are met with it by id.
     pub(crate) fn stimuli(&self) -> Result<StimulusTable> {
         stimuli_of(&self.table, &self.table_name)
+    }
+
+    /// Where the table came from, for messages.
+    pub fn table_name(&self) -> &str {
+        &self.table_name
+    }
+
+    /// Rows of the table.
+    pub fn n_rows(&self) -> usize {
+        self.table.n_rows()
     }
 
     /// Which rows of the stimulus table some contrast looks at.

@@ -131,18 +131,16 @@ impl Plan {
     /// Measures rows that come one by one and carry no ids, as the volumes of an image do: row i of the table is row i.
     /// `next` fills in a row of voxels or units, and says whether there was one.
     ///
-    /// The caller has made sure of the user's consent (`--assume-order`) and that there are as many rows as the table has.
+    /// The caller makes sure of the user's consent (`--assume-order`) and of one row of the table for each.
     pub fn measure_rows(&self, source: &str, mut next: impl FnMut(&mut Vec<f64>) -> Result<bool>) -> Result<Measured> {
         let group_of_row = self.design.group_of_row();
+        let mut groups = group_of_row.iter().copied();
         let mut moments: Option<CategoryMoments> = None;
         let mut values = Vec::new();
-        for group in &group_of_row {
-            if !next(&mut values)? {
-                break;
-            }
+        while next(&mut values)? {
             let row = ArrayView2::from_shape((1, values.len()), &values)?;
             let sums = moments.get_or_insert_with(|| CategoryMoments::new(self.design.n_groups(), values.len()));
-            sums.add_rows(row, &[*group]).with_context(|| source.to_owned())?;
+            sums.add_rows(row, &[groups.next().flatten()]).with_context(|| source.to_owned())?;
         }
         let rows = (0..group_of_row.len()).map(Some).collect();
         self.measured(source, moments, self.questions(), Vec::new(), rows)
@@ -243,8 +241,9 @@ impl Plan {
             // The ids are not asked, so the table may be one of trials, in which they repeat or are left out.
             let side = |name, n_rows| Side { name, labels: None, n_rows };
             let joined = join(side(source, n_rows), side(name, self.table.n_rows()), options)?;
+            let message = joined.message(source, name);
             let rows = joined.right.into_iter().map(Some).collect();
-            return Ok(Joined { rows, message: joined.message, trusted: None });
+            return Ok(Joined { rows, message, trusted: None });
         }
         let stimuli = self.stimuli()?;
         let table = (name, &stimuli);

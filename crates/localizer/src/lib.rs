@@ -16,7 +16,7 @@ mod statistic;
 
 pub use contrast::{Contrast, ContrastError, Groups, LOOKS_MISSING, Versus};
 pub use moments::{BlockError, CategoryMoments, Strip};
-pub use one_sample::{OneSample, TooFewMaps, one_sample};
+pub use one_sample::{OneSample, TooFewMaps};
 pub use question::{Design, Question, Sample};
 pub use roc::roc_areas;
 pub use selection::{

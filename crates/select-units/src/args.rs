@@ -1,5 +1,6 @@
 //! Options.
 
+use array_inputs::JoinArgs;
 use clap::Parser;
 use cli::{Common, Format, Input};
 use localizer_run::{CrossValidation, LocalizerArgs, RuleArgs};
@@ -18,6 +19,9 @@ pub struct Args {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub localizer: LocalizerArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub join: JoinArgs,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub rules: RuleArgs,

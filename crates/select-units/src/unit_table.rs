@@ -154,11 +154,11 @@ impl Tested<'_> {
     fn append<'c>(&self, unit: usize, criterion: &'c str, cells: &mut Vec<Named<'c>>) {
         let (t, reason) = Part::Chosen.append(&self.chosen, unit, cells);
         cells.extend([("auc", area(self.auc, unit, reason).into()), (CRITERION, criterion.into())]);
-        cells.push((Part::Chosen.reason(), reason.map(Reason::as_str).into()));
+        cells.push((Part::Chosen.reason(), reason.into()));
         if let Some(held_out) = &self.held_out {
             let (_, reason) = Part::HeldOut.append(held_out, unit, cells);
             cells.push(("auc_test", area(self.auc_held_out, unit, reason).into()));
-            cells.push((Part::HeldOut.reason(), reason.map(Reason::as_str).into()));
+            cells.push((Part::HeldOut.reason(), reason.into()));
         }
         if !self.twins.is_empty() {
             let sum: f64 = self.twins.iter().map(|twin| twin.t()[unit]).sum();

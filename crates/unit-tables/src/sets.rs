@@ -12,22 +12,25 @@ use crate::columns::{ARRAY, CONTRAST, CRITERION, DPRIME, FOLD, LAYER, N_UNITS, S
 use crate::criterion::Criterion;
 
 /// The columns that are looked at.
-const COLUMNS: [&str; 10] =
-    [LAYER, ARRAY, CONTRAST, UNIT, N_UNITS, T, DPRIME, SELECTIVITY_INDEX, CRITERION, FOLD];
+const COLUMNS: [&str; 10] = [LAYER, ARRAY, CONTRAST, UNIT, N_UNITS, T, DPRIME, SELECTIVITY_INDEX, CRITERION, FOLD];
 
 /// One unit of a set. What the table does not say is NaN.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UnitRow {
     /// Column of the matrix, from 0.
     pub unit: usize,
+    /// The t of the test.
     pub t: f64,
+    /// d'
     pub dprime: f64,
+    /// Selectivity index.
     pub selectivity_index: f64,
 }
 
 /// The units of one array that one contrast chose.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnitSet {
+    /// Name of the array.
     pub array: String,
     /// The contrast in the localizer's spelling; `None` where the table has no such column.
     pub contrast: Option<String>,
@@ -35,6 +38,7 @@ pub struct UnitSet {
     pub preferred: String,
     /// Ascending, each unit once.
     pub units: Vec<UnitRow>,
+    /// How they were chosen; `None` where the table has no such column.
     pub criterion: Option<Criterion>,
     /// The words of the criterion, for messages.
     pub criterion_text: String,

@@ -5,7 +5,7 @@ mod feature_maps;
 mod summary;
 
 use anyhow::{Result, bail};
-use array_inputs::{Names, Next, Stream};
+use array_inputs::{JoinArgs, Names, Next, Stream};
 use cli::{Common, Format, Input, Job, Named, TableWriter};
 use localizer_run::{LocalizerArgs, Plan, RuleArgs};
 use statistics::Reason;
@@ -56,6 +56,8 @@ pub(crate) struct Layers {
     pub inputs: Vec<Input>,
     #[command(flatten)]
     pub localizer: LocalizerArgs,
+    #[command(flatten)]
+    pub join: JoinArgs,
     #[command(flatten)]
     pub rules: RuleArgs,
     /// One name per input: each is all layers of one model, in the same order
@@ -108,7 +110,8 @@ pub(crate) fn run(args: &Layers) -> Result<()> {
     if let (Some(_), Some(Input::Stdin)) = (&args.consistency, args.inputs.iter().find(|i| **i == Input::Stdin)) {
         bail!("--consistency reads the activations a second time, which stdin cannot; give files");
     }
-    let plan = args.localizer.plan(&job, None, args.rules.correct, args.rules.needs_auc().then_some(args.rules.mem))?;
+    let auc = args.rules.needs_auc().then_some(args.rules.mem);
+    let plan = args.localizer.plan(&job, args.join, None, args.rules.correct, auc)?;
     let maps = args.unit_table.as_ref().map(|input| FeatureMaps::read(&job, input)).transpose()?;
     let criterion = args.rules.criterion(&args.localizer);
     job.record("rules", criterion.as_str());

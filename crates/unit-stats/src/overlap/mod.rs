@@ -294,11 +294,7 @@ impl Pair<'_> {
 fn means(names: [&'static str; 3], units: &[UnitRow]) -> [Named<'static>; 3] {
     let over = |f: fn(&UnitRow) -> f64| Cell::Float(mean(&units.iter().map(f).collect::<Vec<f64>>()));
     let [t, dprime, selectivity_index] = names;
-    [
-        (t, over(|row| row.t)),
-        (dprime, over(|row| row.dprime)),
-        (selectivity_index, over(|row| row.selectivity_index)),
-    ]
+    [(t, over(|row| row.t)), (dprime, over(|row| row.dprime)), (selectivity_index, over(|row| row.selectivity_index))]
 }
 
 const MEANS: [&str; 3] = ["mean_t", "mean_dprime", "mean_selectivity_index"];

@@ -216,8 +216,7 @@ fn counts(array: &Responses, n_categories: usize) -> Vec<usize> {
 fn sets<'a>(array: &'a Responses, units: Option<&'a UnitTable>) -> Vec<(Option<&'a str>, Vec<usize>)> {
     let Some(table) = units else { return vec![(None, (0..array.units.len()).collect())] };
     let Some(named) = array.named.as_deref() else { return Vec::new() };
-    let place =
-        |set: &UnitSet| set.units.iter().filter_map(|row| array.place_of(row.unit)).collect();
+    let place = |set: &UnitSet| set.units.iter().filter_map(|row| array.place_of(row.unit)).collect();
     table.sets_of(named).map(|set| (set.contrast.as_deref(), place(set))).collect()
 }
 
