@@ -6,7 +6,12 @@ use std::path::Path;
 use support::*;
 
 /// A little-endian f4 NIfTI-1 image made byte by byte. `value(volume, i, j, k)`; voxels of 2 x 3 x 4 mm, x falls with i.
-pub(crate) fn image(path: &Path, shape: [usize; 3], n_volumes: usize, value: impl Fn(usize, usize, usize, usize) -> f64) {
+pub(crate) fn image(
+    path: &Path,
+    shape: [usize; 3],
+    n_volumes: usize,
+    value: impl Fn(usize, usize, usize, usize) -> f64,
+) {
     let mut bytes = vec![0u8; 352];
     let mut put = |place: usize, field: &[u8]| bytes[place..place + field.len()].copy_from_slice(field);
     put(0, &348i32.to_le_bytes());

@@ -15,8 +15,8 @@ const VALIDATE: &str = "\
 Units are chosen on one localizer and measured on other pictures. Every chosen unit is z-scored
 over all pictures that have a category (standard deviation with n in the denominator, as
 scipy.stats.zscore); pictures whose category is empty or n/a are not used. Every presentation
-counts: a picture shown twice is two rows. Give pictures that did not choose the units: nothing
-here can tell.
+counts: a picture shown twice is two rows. Use pictures that were not used to select the units; the
+tool cannot detect reuse, except where the sidecar of UNITS names this very file (then it warns).
 
 Arrays are matched with the table by name. One array and one name in the table belong together
 whatever they are called, which is said on stderr; otherwise every array of the table must come.
@@ -129,8 +129,8 @@ pub(crate) fn run(args: &Validate) -> Result<()> {
         for input in &args.acts.inputs {
             if units.chosen_from(&job, input)? {
                 job.warn(format!(
-                    "{input}: chose these units itself (so the sidecar of {} says), which makes their responses too \
-                     good; validate on other pictures, or select with --cv",
+                    "{input}: these units were selected on it (says the sidecar of {}), which makes their responses \
+                     too good; validate on other pictures, or select with --cv",
                     args.units
                 ));
             }
