@@ -1,4 +1,4 @@
-//! Options that say what is asked of every unit, and their meeting with the stimulus table.
+//! Options that say what is asked of every unit, and the plan that they and the stimulus table make.
 
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{JoinArgs, read_levels, read_table};
@@ -31,7 +31,7 @@ pub struct LocalizerArgs {
     pub by_category: Option<String>,
 }
 
-/// Contrasts met with a table: the groups of its rows, ready for any number of arrays.
+/// Contrasts resolved on a table: the groups of its rows, for any number of arrays.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub(crate) table_name: String,
@@ -51,7 +51,7 @@ pub struct Plan {
 }
 
 impl LocalizerArgs {
-    /// Reads the table and meets it with the contrasts; without any, every level of the column against all others.
+    /// Reads the table and resolves the contrasts on it; without any, every level of the column against all others.
     /// What is asked and cannot be done is an error here, before any array is read. `auc` asks for ROC areas.
     pub fn plan(
         &self,
@@ -64,7 +64,7 @@ impl LocalizerArgs {
         let table = read_table(job, &self.stimuli)?;
         let table_name = self.stimuli.to_string();
         if !join.assume_order {
-            // Rows will be met by id: what the ids lack is said now, not when a long pipe has begun.
+            // Rows will be joined by id, so a fault of the ids is an error now, before a long pipe begins.
             stimuli_of(&table, &table_name)
                 .map_err(|e| anyhow!("{e:#}; where row i of the table is row i of the matrix, say --assume-order"))?;
         }
@@ -119,7 +119,7 @@ impl LocalizerArgs {
 }
 
 impl Plan {
-    /// The table as one of stimuli, whose ids must be unique: for rows that are met with it by id.
+    /// The table as one of stimuli, whose ids must be unique: for rows that are joined with it by id.
     pub(crate) fn stimuli(&self) -> Result<StimulusTable> {
         stimuli_of(&self.table, &self.table_name)
     }
@@ -140,7 +140,7 @@ impl Plan {
     }
 
     /// What is asked for each contrast (outer) and fold (inner): where units are chosen, and where they are measured.
-    /// Without cross-validation all pictures serve the first, and nothing the second.
+    /// Without cross-validation units are chosen on all pictures, and nothing is held out.
     pub fn questions(&self) -> Vec<(Question, Option<Question>)> {
         let n_folds = self.folds.len();
         let of_contrast = |contrast: usize| -> Vec<(Question, Option<Question>)> {

@@ -1,4 +1,4 @@
-//! One array: its rows past the moments, its labels against the table, then tests of every unit.
+//! One array: its rows are summed, its labels compared with the table, and its units tested.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use crate::Plan;
 
 /// Bytes of rows of a pipe taken at a time: large enough to share out among threads, small enough to stay in the cache.
 const BLOCK_BYTES: usize = 4 << 20;
-/// Fewer rows than this would make the moments travel through memory as often as the rows themselves.
+/// With fewer rows in a block than this, the moments would be read from memory as often as the rows themselves.
 const MIN_ROWS: usize = 8;
 /// Rows of a strip of a file read at a time: with 8192 units a quarter of a MB, which stays in the second cache.
 const STRIP_ROWS: usize = 16;
-/// All rows of so many bytes of columns at a time, for ROC areas of a file.
+/// For ROC areas of a file: as many columns at a time as take this many bytes with all their rows.
 const COLUMN_BYTES: usize = 64 << 20;
 
-/// One array after its single reading.
+/// What was summed of one array while it was read.
 #[derive(Debug, Clone)]
 pub struct Measured {
     moments: Arc<CategoryMoments>,
@@ -146,7 +146,7 @@ impl Plan {
         self.measured(source, moments, self.questions(), Vec::new(), rows)
     }
 
-    /// What was summed, where both sides of every question have enough rows.
+    /// The sums, if both sides of every question have enough rows for a test.
     fn measured(
         &self,
         source: &str,
@@ -238,7 +238,7 @@ impl Plan {
     fn join_rows(&self, source: &str, n_rows: usize, labels: Option<Option<Vec<String>>>) -> Result<Joined> {
         let (name, options) = (self.table_name.as_str(), self.join.options());
         if let (Some(None), true) = (&labels, options.assume_order) {
-            // The ids are not asked, so the table may be one of trials, in which they repeat or are left out.
+            // The ids are not used, so the table may be one of trials, in which ids repeat, or have none.
             let side = |name, n_rows| Side { name, labels: None, n_rows };
             let joined = join(side(source, n_rows), side(name, self.table.n_rows()), options)?;
             let message = joined.message(source, name);
@@ -285,7 +285,7 @@ fn add_block(moments: &mut CategoryMoments, block: Block, groups: &[Option<usize
     Ok(())
 }
 
-/// A file past the moments: every thread reads the strips it works on.
+/// Sums the rows of a file: every thread reads the strips of units that it works on.
 fn read_strips(
     moments: &mut CategoryMoments,
     parts: &Parts,

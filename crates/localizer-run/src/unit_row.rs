@@ -2,6 +2,7 @@
 
 use cli::{Cell, Named};
 use localizer::{Reason, UnitTests};
+use unit_tables::columns::{DPRIME, SELECTIVITY_INDEX, T};
 
 /// The pictures that measures rest on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,15 +18,15 @@ const MEASURES: [[&str; 2]; 10] = [
     ["n", "n_test"],
     ["mean_preferred", "mean_preferred_test"],
     ["mean_rest", "mean_rest_test"],
-    ["t", "t_test"],
+    [T, "t_test"],
     ["df", "df_test"],
     ["p", "p_test"],
     ["neg_log10_p", "neg_log10_p_test"],
-    ["dprime", "dprime_test"],
-    ["selectivity_index", "selectivity_index_test"],
+    [DPRIME, "dprime_test"],
+    [SELECTIVITY_INDEX, "selectivity_index_test"],
     ["ratio", "ratio_test"],
 ];
-/// The adjusted p stands behind this many of them, where units are chosen.
+/// The adjusted p (q) stands behind this many of them, on the pictures that choose.
 const BEFORE_Q: usize = 7;
 const Q: &str = "q";
 
@@ -44,7 +45,7 @@ impl Part {
         ["reason", "reason_test"][self as usize]
     }
 
-    /// Puts the measures of a unit behind `cells`, in the order of [`Part::columns`]; gives its t, and why there is none.
+    /// Puts the measures of a unit behind `cells`, in the order of [`Part::columns`]; returns its t, or why there is none.
     pub fn append(self, tests: &UnitTests, unit: usize, cells: &mut Vec<Named>) -> (f64, Option<Reason>) {
         let row = tests.row(unit);
         let name = |place: usize| MEASURES[place][self as usize];

@@ -30,7 +30,7 @@ Examples:
 enum Verb {
     /// Selected units of every layer and category: number, strength, specificity, spread over maps
     Layers(layers::Layers),
-    /// The units that two localizers chose: common ones, Dice, Jaccard, chance; or the curve over thresholds of t
+    /// How many units two localizers have in common: Dice, Jaccard, chance; or one localizer's units over thresholds of t
     Overlap(overlap::Overlap),
     /// The chosen units' z-scored responses to an independent set of pictures, per category
     Validate(validate::Validate),

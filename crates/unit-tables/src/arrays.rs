@@ -46,7 +46,7 @@ pub struct Arrays {
 impl Arrays {
     /// Takes the names in the column `layer`, or else `array`; a table with neither speaks of one array without a name.
     pub fn of(table: &Table) -> Result<Arrays> {
-        let column = [LAYER, ARRAY].into_iter().find(|column| table.has(column));
+        let column = array_column(table);
         let Some(name) = column else {
             return Ok(Arrays { column, rows: vec![(String::new(), (0..table.n_rows()).collect())] });
         };
@@ -90,6 +90,11 @@ impl Arrays {
     pub fn says_nothing_of(&self, kind: &str, name: &str) -> Error {
         anyhow!("no rows about {kind} {name:?}; the table speaks of {}", self.listed())
     }
+}
+
+/// The column that names the arrays of a table.
+pub(crate) fn array_column(table: &Table) -> Option<&'static str> {
+    [LAYER, ARRAY].into_iter().find(|column| table.has(column))
 }
 
 /// The rows of a unit table that speak of one array.

@@ -7,7 +7,7 @@ use cli::{Input, Job, sidecar_of};
 use localizer::Contrast;
 use stimulus_table::Table;
 
-use crate::arrays::{Sought, require_each_once};
+use crate::arrays::{Sought, array_column, require_each_once};
 use crate::columns::{ARRAY, CONTRAST, CRITERION, DPRIME, FOLD, LAYER, N_UNITS, SELECTIVITY_INDEX, T, UNIT};
 use crate::criterion::Criterion;
 
@@ -95,8 +95,7 @@ impl UnitTable {
         let (t, dprime) = (number(T)?, number(DPRIME)?);
         let selectivity_index = number(SELECTIVITY_INDEX)?;
         let contrasts = text(CONTRAST)?;
-        let array_column = [LAYER, ARRAY].into_iter().find(|column| table.has(column));
-        let arrays = array_column.map(|column| table.column(column)).transpose()?;
+        let arrays = array_column(table).map(|column| table.column(column)).transpose()?;
         let (criteria, n_units, folds) =
             (text(CRITERION)?, table.has(N_UNITS).then(|| table.indices(N_UNITS)).transpose()?, text(FOLD)?);
         ensure_one_fold(folds, fold)?;

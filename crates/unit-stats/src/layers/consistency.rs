@@ -75,8 +75,8 @@ pub(crate) fn write(job: &Job, out: Output, format: Format, plan: &Plan, chosen:
     table.into_inner().commit(job)
 }
 
-/// The rows of the stimulus table in use that every layer of a layer's model has: with --inner one layer may lack other
-/// pictures than the next, and RDMs of as many, but other pictures must not be compared.
+/// The rows of the stimulus table that every layer of this layer's model has. With --inner one layer may lack other
+/// pictures than the next, and RDMs over different pictures must not be compared.
 fn common(chosen: &[Chosen], layer: &Chosen, mut used: Vec<bool>) -> Vec<bool> {
     for other in chosen.iter().filter(|other| other.model == layer.model) {
         let there = other.stimuli(&used);

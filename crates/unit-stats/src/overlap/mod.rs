@@ -47,7 +47,7 @@ pub(crate) struct Overlap {
     /// Tables of select-units: one localizer's, and another's; - is stdin
     #[arg(value_name = "UNITS", required = true, num_args = 1..=2)]
     pub tables: Vec<Input>,
-    /// Keep the units with t above each T: 3,5,7 or 3..11 or 3..11:2. With one table, its curve
+    /// Keep the units with t above each T: 3,5,7 or 3..11 or 3..11:2. With one table: its counts over these T
     #[arg(long, value_name = "T,..|T..T", allow_hyphen_values = true)]
     pub thresholds: Option<Thresholds>,
     /// Units of the array, for tables without a column n_units
@@ -132,7 +132,7 @@ fn write<'a>(job: &Job, args: &Overlap, columns: &[&str], rows: impl Iterator<It
     table.into_inner().commit(job)
 }
 
-/// What was asked for, or the sets as they are.
+/// The thresholds of --thresholds; without them `None`: the sets as they are.
 fn thresholds(args: &Overlap) -> Vec<Option<f64>> {
     match &args.thresholds {
         Some(list) => list.0.iter().copied().map(Some).collect(),
@@ -140,7 +140,7 @@ fn thresholds(args: &Overlap) -> Vec<Option<f64>> {
     }
 }
 
-/// Every set must be able to answer what is asked of it.
+/// An error where a set cannot say which units lie above a threshold.
 fn check_sets(table: &UnitTable, args: &Overlap) -> Result<()> {
     let source = &table.source;
     for (array, known) in &table.arrays {
@@ -212,7 +212,7 @@ fn check_sets(table: &UnitTable, args: &Overlap) -> Result<()> {
 /// One side of a pair.
 enum Side<'a> {
     Units(&'a UnitSet),
-    /// Asked for, and nothing found.
+    /// The contrast was asked, and no unit found.
     Empty,
     /// The table does not speak of it; why.
     Absent(Reason),
@@ -338,7 +338,7 @@ fn pairs<'a>(job: &Job, a: &'a UnitTable, b: &'a UnitTable, args: &Overlap) -> R
         for preferred in &sides {
             let (of_a, of_b) =
                 (side(job, a, *in_a, preferred.a, preferred.name), side(job, b, *in_b, preferred.b, preferred.name));
-            // Where neither table has a unit, the row is worth writing when both are known to have looked for some.
+            // A row without any unit is written where both tables are known to have asked for this side.
             let both_looked =
                 [a, b].iter().all(|table| table.was_asked(preferred.name) == Some(true) || table.sets.is_empty());
             let is_row = match (&of_a, &of_b) {
@@ -378,7 +378,7 @@ fn pairs<'a>(job: &Job, a: &'a UnitTable, b: &'a UnitTable, args: &Overlap) -> R
 /// One table's side of a pair: its set in this array that prefers `own`, its own name for the side called `name`.
 fn side<'a>(job: &Job, table: &'a UnitTable, array: Option<&str>, own: Option<&str>, name: &str) -> Side<'a> {
     let was_asked = table.was_asked(name);
-    // Nothing was selected anywhere: that is so in every array the run was about.
+    // A table without rows selected nothing in any array.
     if table.sets.is_empty() {
         return if was_asked == Some(false) { Side::Absent(Reason::NotAsked) } else { Side::Empty };
     }
@@ -386,7 +386,7 @@ fn side<'a>(job: &Job, table: &'a UnitTable, array: Option<&str>, own: Option<&s
     if let Some(own) = own {
         return table.set(array, own).map_or(Side::Empty, Side::Units);
     }
-    // Where every unit is written, a contrast that was asked for has rows.
+    // A table of --all has rows of every contrast that was asked.
     let writes_all = table.sets.iter().any(|set| set.criterion == Some(Criterion::AllUnits));
     match was_asked {
         Some(true) => Side::Empty,

@@ -88,7 +88,7 @@ const DEFAULT_K: usize = 10;
 const DEFAULT_MIN_COUNT: usize = 5;
 const DEFAULT_EDGES: [f64; 6] = [-2.0, -1.0, 0.0, 1.0, 2.0, 3.0];
 
-/// What is asked of every unit, with the numbers of its own table only.
+/// The table that is written, with the options that belong to it.
 enum Question {
     Pictures { k: usize },
     Enrichment { k: usize },
@@ -103,7 +103,7 @@ pub(crate) fn run(args: &Probe) -> Result<()> {
     let units = read_units(&job, args.units.as_ref(), args.acts.fold.as_deref())?;
     let pictures = Pictures::read(&job, &args.acts, if matches!(question, Question::Pictures { .. }) { 1 } else { 2 })?;
     let mut arrays: Vec<Responses> = Vec::new();
-    // All are read before anything is written: an array that does not fit must not leave half a table.
+    // All arrays are read before anything is written, so that an error in a later one leaves no half table.
     Reader::new(&job, &args.acts, &pictures, units.as_ref()).each(true, |responses| arrays.push(responses))?;
     if let Question::Pictures { k } | Question::Enrichment { k } = question {
         for array in &arrays {
@@ -220,7 +220,7 @@ fn sets<'a>(array: &'a Responses, units: Option<&'a UnitTable>) -> Vec<(Option<&
     table.sets_of(named).map(|set| (set.contrast.as_deref(), place(set))).collect()
 }
 
-/// Where the units stand.
+/// The array and contrast of the units.
 struct Place<'a> {
     array: &'a Responses,
     contrast: Option<&'a str>,

@@ -103,7 +103,7 @@ struct Block {
     contrast: Option<String>,
     n_selected: usize,
     n_units: Option<usize>,
-    /// The table has no rows about this array at all.
+    /// Whether the table has rows about this array.
     in_table: bool,
     result: Validation,
 }
@@ -116,7 +116,7 @@ pub(crate) fn run(args: &Validate) -> Result<()> {
     if units.sets.is_empty() {
         job.note(format!("{}: 0 units, so every number is NaN", args.units));
     }
-    // By array of the table; those of a lone array under another name are settled when all have come.
+    // Written when all arrays have come: only then is it known whether a lone array may have another name.
     let mut blocks = Vec::new();
     Reader::new(&job, &args.acts, &pictures, Some(&units)).each(false, |responses| {
         blocks.extend(of_array(args, &units, &pictures, &responses));
@@ -124,7 +124,7 @@ pub(crate) fn run(args: &Validate) -> Result<()> {
     for block in &blocks {
         report(&job, block);
     }
-    // The small file first: activations may take a while to hash, and other pictures have another table.
+    // The stimulus table is compared first: hashing activations takes long, and other pictures have another table.
     if args.acts.fold.is_none() && units.chosen_from(&job, &args.acts.stimuli)? {
         for input in &args.acts.inputs {
             if units.chosen_from(&job, input)? {
@@ -183,7 +183,7 @@ fn places(responses: &Responses, set: Option<&UnitSet>) -> Vec<usize> {
     set.iter().flat_map(|set| &set.units).filter_map(|row| responses.place_of(row.unit)).collect()
 }
 
-/// Units that are left out are worth a line.
+/// Says on stderr which units are left out.
 fn report(job: &Job, block: &Block) {
     let result = &block.result;
     if result.n_constant + result.n_nan > 0 {

@@ -18,7 +18,7 @@ pub(crate) fn z_scores(values: &[f64]) -> Result<Vec<f64>, Reason> {
     let deviations: Vec<f64> = values.iter().map(|v| v - centre).collect();
     let squares: Vec<f64> = deviations.iter().map(|d| d * d).collect();
     let sd = mean(&squares).sqrt();
-    // Values that differ by less than their squares can hold.
+    // The squares of the deviations may under- or overflow.
     if sd == 0.0 || !sd.is_finite() {
         return Err(if sd == 0.0 { Reason::Constant } else { Reason::NanInput });
     }
