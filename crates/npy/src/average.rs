@@ -11,8 +11,8 @@ use std::collections::HashMap;
 /// Average the rows of the same id (trials of one picture), in order of first appearance
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A NaN in one presentation makes the average NaN. A file may be larger than memory; a pipe brings its ids last, so its
-rows are held.
+A NaN in one presentation makes the average NaN. A file may be larger than memory; a pipe brings its
+ids last, so its rows are held in memory.
 
 Examples:
   npy average betas.npy > responses.npy

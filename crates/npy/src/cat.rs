@@ -13,10 +13,11 @@ use stimulus_table::Side;
 /// Join matrices below each other (rows) or side by side (columns, by id); shards must be complete
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Rows are joined in the order given, labels with them; all inputs need the same columns. With --columns the rows are
-joined by id. Files that a --shard run wrote say so in their sidecar: then every shard must be there once, they are put
-in order, and what is missing is listed as sbatch --array= takes it. --stimuli proves completeness by id instead: every
-stimulus exactly once, in the order of the table. `cat` of the shell puts arrays back to back; --array N takes one out.
+Rows are joined in the order given, labels with them; all inputs need the same columns. With
+--columns the rows are joined by id. Files that a --shard run wrote say so in their sidecar: then
+every shard must be there once, they are put in order, and what is missing is listed as sbatch
+--array= takes it. --stimuli proves completeness by id instead: every stimulus exactly once, in the
+order of the table. `cat` of the shell puts arrays back to back; --array N takes one out.
 
 Examples:
   npy cat acts-*.npy > acts.npy

@@ -14,14 +14,15 @@ use unit_tables::{Sought, units_of};
 /// Keep columns: by index or range, or the `unit` or `voxel` column of a table
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-LIST is indices and half-open ranges from 0: 0,5,10:20 is 0, 5 and 10 to 19. TABLE is what select-units or fmri-roi
-define wrote; of its column `array` those rows count that are named as the matrix (its file's stem), or as --array says;
-units of another array are refused. A matrix from a pipe has no name and takes a table about one array.
+LIST is indices and half-open ranges from 0: 0,5,10:20 is 0, 5 and 10 to 19. TABLE is what
+select-units or fmri-roi define wrote. Of its rows those count whose column `array` names the matrix
+(its file's stem), or what --array says; units of another array are refused. A matrix from a pipe
+has no name and takes a table about one array.
 
 Examples:
   npy cols --units face_units.csv acts.npy > face_acts.npy
   npy cols --units face_units.csv --without acts.npy > other_acts.npy
-  npy cols --index 0:100 acts.npy > first.npy")]
+  npy cols --index 0:3 acts.npy > first.npy")]
 #[command(group = clap::ArgGroup::new("which").required(true).args(["index", "units"]))]
 pub(crate) struct Cols {
     /// .npy streams; - is stdin

@@ -9,8 +9,9 @@ use npy_stream::{Dtype, RowWriter};
 /// A CSV or TSV table as a labelled matrix
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The ids are the column stimulus, stimulus_id or path, or what --id-column says. A missing number is empty, n/a,
-NA or NaN in any case and becomes NaN; numbers that f8 (or --dtype) does not hold are errors.
+The ids are the column stimulus, stimulus_id or path, or what --id-column says. A missing number is
+empty, n/a, NA or NaN in any case and becomes NaN; numbers that f8 (or --dtype) does not hold are
+errors.
 
 Examples:
   npy from-csv responses.csv > responses.npy

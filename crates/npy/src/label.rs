@@ -11,7 +11,8 @@ use stimulus_table::Side;
 /// Put ids behind a matrix or an RDM that has none
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A matrix takes one id per row, and ids may repeat (trials of one picture). An RDM takes one id per stimulus, each once.
+A matrix takes one id per row, and ids may repeat (trials of one picture). An RDM takes one id per
+stimulus, each once.
 
 Examples:
   npy label --stimuli stimuli.csv betas.npy > labelled.npy

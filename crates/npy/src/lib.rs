@@ -24,8 +24,9 @@ pub struct Args {
 
 const HELP: &str = "\
 Input:
-  .npy streams: a 2-d matrix (rows = presentations of stimuli), optionally followed by a 1-d <U array with one id per row;
-  several of these back to back. - or nothing is stdin. Rows and columns count from 0.
+  .npy streams: a 2-d matrix (rows = presentations of stimuli), optionally followed by a 1-d <U
+  array with one id per row; several of these back to back. - or nothing is stdin. Rows and columns
+  count from 0.
 Output:
   The same kind of stream on stdout, or whole with -o FILE (and how it was made in FILE's .json).
 

@@ -16,8 +16,8 @@ use std::str::FromStr;
 /// Keep rows: by index or range, by id, or by a column of a stimulus table
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-LIST is indices and half-open ranges from 0: 0,5,10:20 is 0, 5 and 10 to 19. The rows come in the order asked for, with
---where in the order of the matrix. An id picks all its presentations.
+LIST is indices and half-open ranges from 0: 0,5,10:20 is 0, 5 and 10 to 19. The rows come in the
+order asked for, with --where in the order of the matrix. An id picks all its presentations.
 
 Examples:
   npy rows --index 0:10 acts.npy > first.npy

@@ -1,9 +1,9 @@
 //! The rows of `tuning diverge --group`: every effect, every test of it, and what each test generalizes to.
 
-use crate::diverge::MEAN;
-use crate::group_test::{Draw, TwoGroups, bootstrap, interval, one_sample_t, signs as signs_of};
+use super::MEAN;
+use super::group_test::{Draw, TwoGroups, bootstrap, interval, one_sample_t, signs as signs_of};
 use anyhow::Result;
-use cli::{Cell, Format, Output, TableWriter};
+use cli::{Format, Output, TableWriter};
 use statistics::{Reason, mean};
 
 /// One system as it is tested.
@@ -75,28 +75,28 @@ impl EffectRow {
         contrast: &str,
         n_boot: usize,
     ) -> Result<()> {
-        table.row(&[
-            part.into(),
-            contrast.into(),
-            self.effect.into(),
-            self.model.as_ref().into(),
-            self.subject.as_ref().into(),
-            self.estimate.into(),
-            self.reliability.into(),
-            self.test.into(),
-            (&self.over).into(),
-            self.n[0].into(),
-            self.n[1].into(),
-            self.n[2].into(),
-            self.n_same_sign.into(),
-            self.se.into(),
-            self.ci.map(|ci| ci.0).into(),
-            self.ci.map(|ci| ci.1).into(),
-            self.t.map(|t| t.0).into(),
-            self.t.map(|t| t.1).into(),
-            self.p.into(),
-            self.ci.map_or(Cell::Empty, |_| n_boot.into()),
-            self.reason.map_or(Cell::Empty, |r| r.as_str().into()),
+        table.record(&[
+            ("part", part.into()),
+            ("contrast", contrast.into()),
+            ("effect", self.effect.into()),
+            ("model", self.model.as_ref().into()),
+            ("subject", self.subject.as_ref().into()),
+            ("estimate", self.estimate.into()),
+            ("reliability", self.reliability.into()),
+            ("test", self.test.into()),
+            ("over", (&self.over).into()),
+            ("n_stimuli", self.n[0].into()),
+            ("n_subjects", self.n[1].into()),
+            ("n_models", self.n[2].into()),
+            ("n_same_sign", self.n_same_sign.into()),
+            ("se", self.se.into()),
+            ("ci_lo", self.ci.map(|ci| ci.0).into()),
+            ("ci_hi", self.ci.map(|ci| ci.1).into()),
+            ("t", self.t.map(|t| t.0).into()),
+            ("df", self.t.map(|t| t.1).into()),
+            ("p", self.p.into()),
+            ("n_boot", self.ci.map(|_| n_boot).into()),
+            ("reason", self.reason.into()),
         ])?;
         Ok(())
     }

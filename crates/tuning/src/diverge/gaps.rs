@@ -53,7 +53,7 @@ pub(crate) fn by_size(values: &[f64]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::z_scores;
+    use crate::responses::z_scores;
 
     #[test]
     fn gaps_by_hand() {
