@@ -6,11 +6,9 @@
 
 mod many;
 mod streams;
-mod units;
 
 pub use many::{refuse_position_of_trials, require_unique, tell_apart, tell_names_apart};
 pub use streams::{Next, Stream, each_array};
-pub use units::{TableUnits, units_of};
 
 use anyhow::{Context, Result, anyhow, bail};
 use cli::{Input, Job, require_memory};

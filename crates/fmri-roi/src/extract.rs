@@ -4,18 +4,63 @@ use std::collections::HashSet;
 
 use anyhow::{Context, Result, bail};
 use array_inputs::{Next, read_table};
-use cli::{Input, Job, Output};
+use cli::{Common, Input, Job, Output};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Dtype, Float, RowWriter, Values};
 use stimulus_table::{Table, is_missing, number};
 
-use crate::args::ExtractArgs;
 use crate::define::choose;
 use crate::region::{VoxelSet, parcels};
 use nifti_volume::geometry::{AFFINE_TOLERANCE_MM, Geometry};
 use voxel_inputs::{
     Arrays, Given, Source, Volumes, labels_in, open, open_all, read_label_names, require_n_voxels, require_same_grid,
 };
+
+const HELP: &str = "\
+Input:
+  Betas, and regions: a table with the columns roi and voxel (as define writes it), or a mask whose
+  whole numbers are the regions. A mask, or a table with coordinates, from another grid than an
+  image's is refused; a .npy only knows its number of voxels.
+
+Output:
+  One matrix per region, back to back in the order of --name, else of the table: rows = trials or
+  conditions with their ids, columns = the region's voxels in the order of the table. Of a stream of
+  several matrices, all regions of the first come first; all images together are one matrix. Only
+  the voxels of the regions are held in memory.
+
+Examples:
+  fmri-roi extract betas.npy --roi ffa.csv > ffa.npy
+  fmri-roi extract betas.npy --roi regions.csv --name FFA --name OFA > ffa_ofa.npy
+  fmri-roi extract betas.nii.gz --roi ffa.nii.gz --stimuli trials.csv --assume-order > ffa.npy";
+
+/// Options of `extract`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Extract {
+    /// Betas: .npy, or NIfTI images, whose volumes follow one another (- is stdin)
+    #[arg(value_name = "BETAS", default_value = "-")]
+    betas: Vec<Input>,
+    /// Regions: table with roi and voxel, or NIfTI mask
+    #[arg(long, value_name = "TABLE|MASK")]
+    roi: Input,
+    /// Names of the numbers of a mask: a table with index and name (BIDS), or a FreeSurfer .ctab
+    #[arg(long, value_name = "TABLE")]
+    labels: Option<Input>,
+    /// Only this region (may be given again)
+    #[arg(long, value_name = "NAME")]
+    name: Vec<String>,
+    /// Table whose row i names row i of betas that carry no ids (needs --assume-order); ids may repeat
+    #[arg(long, value_name = "TABLE", requires = "assume_order")]
+    stimuli: Option<Input>,
+    /// Row i of the betas is row i of --stimuli
+    #[arg(long, requires = "stimuli")]
+    assume_order: bool,
+    /// Element type of the output: f4, or f8 (default: f8 when the betas are)
+    #[arg(long)]
+    dtype: Option<Dtype>,
+    #[command(flatten)]
+    common: Common,
+}
 
 /// Values read at a time.
 const BLOCK_VALUES: usize = 1 << 20;
@@ -79,7 +124,7 @@ impl Cut {
 }
 
 /// Runs the verb.
-pub fn run(args: ExtractArgs) -> Result<()> {
+pub(crate) fn run(args: Extract) -> Result<()> {
     let job = Job::start("fmri-roi", &args.common)?;
     let mut out = job.binary_output(args.common.output.as_deref())?;
     let regions = read_regions(&job, &args)?;
@@ -111,7 +156,7 @@ fn write<T: Float>(out: &mut Output, values: &ArrayView2<'_, T>, dtype: Option<D
     Ok(())
 }
 
-fn read_regions(job: &Job, args: &ExtractArgs) -> Result<Regions> {
+fn read_regions(job: &Job, args: &Extract) -> Result<Regions> {
     let name = args.roi.to_string();
     let (sets, grid) = match open(job, &args.roi)? {
         Source::Other(reader) => {

@@ -3,12 +3,13 @@
 use crate::blocks::{BLOCK_BYTES, dtype_of};
 use crate::list::List;
 use anyhow::{Context, Result, bail};
-use array_inputs::{Next, each_array, read_table, units_of};
+use array_inputs::{Next, each_array, read_table};
 use cli::{Common, Input, Job};
 use ndarray::Axis;
 use npy_stream::{Block, RowWriter};
 use std::collections::HashSet;
 use stimulus_table::Table;
+use unit_tables::{Sought, units_of};
 
 /// Keep columns: by index or range, or the `unit` or `voxel` column of a table
 #[derive(Debug, clap::Args)]
@@ -88,12 +89,8 @@ fn keep(job: &Job, args: &Cols, table: Option<&Table>, next: Next, out: &mut cli
 
 /// The units that the table names for this array, each once.
 fn of_table(job: &Job, args: &Cols, table: &Table, source: &Input, name: &str, position: usize) -> Result<Vec<usize>> {
-    let of_array = units_of(table, name, position, args.array.as_deref()).with_context(|| source.to_string())?;
+    let array = Sought { name, position, alone: false };
+    let of_array = units_of(table, array, args.array.as_deref()).with_context(|| source.to_string())?;
     of_array.note.into_iter().for_each(|note| job.note(note));
-    let units = of_array.units;
-    let mut seen = HashSet::new();
-    if let Some(twice) = units.iter().find(|unit| !seen.insert(**unit)) {
-        bail!("{source}: unit {twice} stands in it more than once ({} rows); list each unit once", units.len());
-    }
-    Ok(units)
+    Ok(of_array.units)
 }

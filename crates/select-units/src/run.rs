@@ -10,7 +10,7 @@ use localizer_run::Plan;
 /// Runs the tool.
 pub fn run(args: Args) -> Result<()> {
     let job = Job::start("select-units", &args.common)?;
-    let plan = args.localizer.plan(&job, args.cv.as_ref(), args.rules.correct, args.auc())?;
+    let plan = args.localizer.plan(&job, args.join, args.cv.as_ref(), args.rules.correct, args.auc())?;
     job.record("rules", args.criterion());
     let mut twins = args.null.iter().map(|input| Twin::open(&job, input)).collect::<Result<Vec<_>>>()?;
 

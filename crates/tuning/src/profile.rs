@@ -2,14 +2,14 @@
 
 use crate::responses::{self, Unit, conditions, mean_over_units, median_over_units, precision, z_scale, z_scores};
 use anyhow::{Context, Result, bail};
-use array_inputs::{NamedMatrix, Names, TableUnits, read_matrices, read_table, units_of};
+use array_inputs::{NamedMatrix, Names, read_matrices, read_table};
 use clap::ValueEnum;
 use cli::{Common, Format, Input, Job, TableWriter};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Dtype, RowWriter};
 use statistics::Reason;
-use std::collections::HashSet;
 use stimulus_table::Table;
+use unit_tables::{Sought, TableUnits, units_of};
 
 /// One number per row of a matrix: the mean (weighted mean, median) over its units or voxels
 #[derive(Debug, clap::Args)]
@@ -183,13 +183,10 @@ impl Weights {
     /// The columns of this matrix that have a weight above 0, and their weights.
     fn units(&self, job: &Job, matrix: &NamedMatrix, position: usize) -> Result<Vec<Unit>> {
         let n_units = matrix.matrix.n_columns();
-        let TableUnits { rows, units, note } = units_of(&self.table, &matrix.name, position, self.array.as_deref())
-            .with_context(|| self.source.clone())?;
+        let array = Sought { name: &matrix.name, position, alone: false };
+        let TableUnits { rows, units, note } =
+            units_of(&self.table, array, self.array.as_deref()).with_context(|| self.source.clone())?;
         note.into_iter().for_each(|note| job.note(note));
-        let mut seen = HashSet::new();
-        if let Some(twice) = units.iter().find(|unit| !seen.insert(**unit)) {
-            bail!("{}: unit {twice} stands in it more than once ({} rows); list each once", self.source, units.len());
-        }
         let columns: Vec<usize> = if self.in_order {
             if rows.len() != n_units {
                 bail!(

@@ -1,12 +1,67 @@
 //! `unit-stats overlap`: two localizers' sets of units, or the curve of one over thresholds.
 
-use crate::args::Overlap;
-use crate::criterion::Criterion;
-use crate::set_overlap::SetOverlap;
-use crate::unit_table::{UnitRow, UnitSet, UnitTable};
+mod set_overlap;
+mod thresholds;
+
 use anyhow::{Result, bail, ensure};
-use cli::{Cell, Job, TableWriter};
+use cli::{Cell, Common, Format, Input, Job, Named, TableWriter};
 use statistics::{Reason, ln_to_neg_log10, mean};
+use unit_tables::{Criterion, UnitRow, UnitSet, UnitTable};
+
+use set_overlap::SetOverlap;
+use thresholds::Thresholds;
+
+const OVERLAP: &str = "\
+Sets are matched by array and by the preferred side of the contrast ('faces' of 'faces >
+bodies,places'), so that two localizers with other control categories can be compared. Tables
+about one array each are matched whatever its name, which is said on stderr. A set that only one
+table has is empty in the other where that one has rows about the array (and neither its sidecar
+nor `all units` says that the contrast was never asked).
+
+Output, one row per array and preferred side (and threshold):
+  array, preferred, contrast_a, contrast_b
+  threshold                with --thresholds: of each table the units with t above it
+  n_a, n_b                 units of the first and of the second table
+  n_intersection, n_union  units in both, in either
+  dice, jaccard            2 |A and B| / (|A| + |B|), |A and B| / |A or B|
+  expected                 common units of two unrelated sets of these sizes: n_a n_b / n_units
+  enrichment               n_intersection / expected
+  p, neg_log10_p           hypergeometric: unrelated sets have as many units in common, or more
+  n_units                  units of the array
+  mean_t_a, mean_dprime_a, mean_selectivity_index_a, and _b: means over the units kept
+  reason                   why numbers are NaN: empty, no_partner, not_asked, n_units_unknown
+With one table: array, contrast, preferred, threshold, n_selected, n_units, proportion
+(n_selected / n_units), mean_t, mean_dprime, mean_selectivity_index, reason.
+
+A table holds no units below the threshold it was made with, and other rules (q, top) cannot be
+undone: such a T is refused. select-units --all writes every unit and answers any T.
+
+Examples:
+  unit-stats overlap floc_units.csv other_units.csv
+  unit-stats overlap floc_all.csv other_all.csv --thresholds 3..11:2 > curve.csv
+  unit-stats overlap floc_all.csv --thresholds 3,5,7,9,11";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = OVERLAP)]
+pub(crate) struct Overlap {
+    /// Tables of select-units: one localizer's, and another's; - is stdin
+    #[arg(value_name = "UNITS", required = true, num_args = 1..=2)]
+    pub tables: Vec<Input>,
+    /// Keep the units with t above each T: 3,5,7 or 3..11 or 3..11:2. With one table: its counts over these T
+    #[arg(long, value_name = "T,..|T..T", allow_hyphen_values = true)]
+    pub thresholds: Option<Thresholds>,
+    /// Units of the array, for tables without a column n_units
+    #[arg(long, value_name = "N")]
+    pub n_units: Option<usize>,
+    /// Of cross-validated tables, take this fold
+    #[arg(long, value_name = "FOLD")]
+    pub fold: Option<String>,
+    /// csv, tsv or jsonl
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    #[command(flatten)]
+    pub common: Common,
+}
 
 const COLUMNS: [&str; 23] = [
     "array",
@@ -68,16 +123,16 @@ pub(crate) fn run(args: &Overlap) -> Result<()> {
     }
 }
 
-fn write<'a>(job: &Job, args: &Overlap, columns: &[&str], rows: impl Iterator<Item = Vec<Cell<'a>>>) -> Result<()> {
+fn write<'a>(job: &Job, args: &Overlap, columns: &[&str], rows: impl Iterator<Item = Vec<Named<'a>>>) -> Result<()> {
     let out = job.text_output(args.common.output.as_deref())?;
     let mut table = TableWriter::new(out, args.format, columns)?;
     for row in rows {
-        table.row(&row)?;
+        table.record(&row)?;
     }
     table.into_inner().commit(job)
 }
 
-/// What was asked for, or the sets as they are.
+/// The thresholds of --thresholds; without them `None`: the sets as they are.
 fn thresholds(args: &Overlap) -> Vec<Option<f64>> {
     match &args.thresholds {
         Some(list) => list.0.iter().copied().map(Some).collect(),
@@ -85,7 +140,7 @@ fn thresholds(args: &Overlap) -> Vec<Option<f64>> {
     }
 }
 
-/// Every set must be able to answer what is asked of it.
+/// An error where a set cannot say which units lie above a threshold.
 fn check_sets(table: &UnitTable, args: &Overlap) -> Result<()> {
     let source = &table.source;
     for (array, known) in &table.arrays {
@@ -157,7 +212,7 @@ fn check_sets(table: &UnitTable, args: &Overlap) -> Result<()> {
 /// One side of a pair.
 enum Side<'a> {
     Units(&'a UnitSet),
-    /// Asked for, and nothing found.
+    /// The contrast was asked, and no unit found.
     Empty,
     /// The table does not speak of it; why.
     Absent(Reason),
@@ -195,7 +250,7 @@ struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    fn cells(&self, threshold: Option<f64>) -> Vec<Cell<'_>> {
+    fn cells(&self, threshold: Option<f64>) -> Vec<Named<'_>> {
         let (a, b) = (self.a.kept(threshold), self.b.kept(threshold));
         let units = |kept: &Option<Vec<UnitRow>>| -> Vec<usize> { kept.iter().flatten().map(|row| row.unit).collect() };
         let both = SetOverlap::of(&units(&a), &units(&b), self.n_units);
@@ -209,37 +264,42 @@ impl Pair<'_> {
             _ => None,
         };
         let ln_p = both.ln_p();
-        let mut cells = vec![
-            self.array.as_str().into(),
-            self.preferred.as_str().into(),
-            self.a.contrast().into(),
-            self.b.contrast().into(),
-            threshold.into(),
-            a.as_ref().map(Vec::len).into(),
-            b.as_ref().map(Vec::len).into(),
-            count(both.n_intersection),
-            count(both.n_union()),
-            number(both.dice()),
-            number(both.jaccard()),
-            number(both.expected()),
-            number(both.enrichment()),
-            number(ln_p.exp()),
-            number(ln_to_neg_log10(ln_p)),
-            self.n_units.into(),
+        let mut cells: Vec<Named> = vec![
+            ("array", self.array.as_str().into()),
+            ("preferred", self.preferred.as_str().into()),
+            ("contrast_a", self.a.contrast().into()),
+            ("contrast_b", self.b.contrast().into()),
+            ("threshold", threshold.into()),
+            ("n_a", a.as_ref().map(Vec::len).into()),
+            ("n_b", b.as_ref().map(Vec::len).into()),
+            ("n_intersection", count(both.n_intersection)),
+            ("n_union", count(both.n_union())),
+            ("dice", number(both.dice())),
+            ("jaccard", number(both.jaccard())),
+            ("expected", number(both.expected())),
+            ("enrichment", number(both.enrichment())),
+            ("p", number(ln_p.exp())),
+            ("neg_log10_p", number(ln_to_neg_log10(ln_p))),
+            ("n_units", self.n_units.into()),
         ];
-        for kept in [&a, &b] {
-            cells.extend(means(kept.as_deref().unwrap_or_default()).map(Cell::Float));
+        for (kept, names) in [(&a, MEANS_A), (&b, MEANS_B)] {
+            cells.extend(means(names, kept.as_deref().unwrap_or_default()));
         }
-        cells.push(reason.into());
+        cells.push(("reason", reason.into()));
         cells
     }
 }
 
-/// Mean t, d' and selectivity index; NaN for no units.
-fn means(units: &[UnitRow]) -> [f64; 3] {
-    let over = |f: fn(&UnitRow) -> f64| mean(&units.iter().map(f).collect::<Vec<f64>>());
-    [over(|row| row.t), over(|row| row.dprime), over(|row| row.selectivity_index)]
+/// Mean t, d' and selectivity index under their names; NaN for no units.
+fn means(names: [&'static str; 3], units: &[UnitRow]) -> [Named<'static>; 3] {
+    let over = |f: fn(&UnitRow) -> f64| Cell::Float(mean(&units.iter().map(f).collect::<Vec<f64>>()));
+    let [t, dprime, selectivity_index] = names;
+    [(t, over(|row| row.t)), (dprime, over(|row| row.dprime)), (selectivity_index, over(|row| row.selectivity_index))]
 }
+
+const MEANS: [&str; 3] = ["mean_t", "mean_dprime", "mean_selectivity_index"];
+const MEANS_A: [&str; 3] = ["mean_t_a", "mean_dprime_a", "mean_selectivity_index_a"];
+const MEANS_B: [&str; 3] = ["mean_t_b", "mean_dprime_b", "mean_selectivity_index_b"];
 
 /// The sets of both tables by array and preferred side: those of the first in its order, then what only the second has.
 fn pairs<'a>(job: &Job, a: &'a UnitTable, b: &'a UnitTable, args: &Overlap) -> Result<Vec<Pair<'a>>> {
@@ -278,7 +338,7 @@ fn pairs<'a>(job: &Job, a: &'a UnitTable, b: &'a UnitTable, args: &Overlap) -> R
         for preferred in &sides {
             let (of_a, of_b) =
                 (side(job, a, *in_a, preferred.a, preferred.name), side(job, b, *in_b, preferred.b, preferred.name));
-            // Where neither table has a unit, the row is worth writing when both are known to have looked for some.
+            // A row without any unit is written where both tables are known to have asked for this side.
             let both_looked =
                 [a, b].iter().all(|table| table.was_asked(preferred.name) == Some(true) || table.sets.is_empty());
             let is_row = match (&of_a, &of_b) {
@@ -318,7 +378,7 @@ fn pairs<'a>(job: &Job, a: &'a UnitTable, b: &'a UnitTable, args: &Overlap) -> R
 /// One table's side of a pair: its set in this array that prefers `own`, its own name for the side called `name`.
 fn side<'a>(job: &Job, table: &'a UnitTable, array: Option<&str>, own: Option<&str>, name: &str) -> Side<'a> {
     let was_asked = table.was_asked(name);
-    // Nothing was selected anywhere: that is so in every array the run was about.
+    // A table without rows selected nothing in any array.
     if table.sets.is_empty() {
         return if was_asked == Some(false) { Side::Absent(Reason::NotAsked) } else { Side::Empty };
     }
@@ -326,7 +386,7 @@ fn side<'a>(job: &Job, table: &'a UnitTable, array: Option<&str>, own: Option<&s
     if let Some(own) = own {
         return table.set(array, own).map_or(Side::Empty, Side::Units);
     }
-    // Where every unit is written, a contrast that was asked for has rows.
+    // A table of --all has rows of every contrast that was asked.
     let writes_all = table.sets.iter().any(|set| set.criterion == Some(Criterion::AllUnits));
     match was_asked {
         Some(true) => Side::Empty,
@@ -422,7 +482,7 @@ fn matched_sides<'a>(job: &Job, a: &'a UnitTable, b: &'a UnitTable) -> Result<Ve
 }
 
 /// Count and selectivity of one localizer over thresholds.
-fn curve<'a>(table: &'a UnitTable, args: &Overlap) -> Result<Vec<Vec<Cell<'a>>>> {
+fn curve<'a>(table: &'a UnitTable, args: &Overlap) -> Result<Vec<Vec<Named<'a>>>> {
     if args.thresholds.is_none() {
         bail!(
             "{}: one table has no overlap; give a second one, or --thresholds for the curve of this one",
@@ -439,17 +499,17 @@ fn curve<'a>(table: &'a UnitTable, args: &Overlap) -> Result<Vec<Vec<Cell<'a>>>>
                 (_, None) => Some(Reason::NUnitsUnknown),
                 _ => None,
             };
-            let mut cells: Vec<Cell> = vec![
-                set.array.as_str().into(),
-                set.contrast.as_deref().into(),
-                set.preferred.as_str().into(),
-                threshold.into(),
-                kept.len().into(),
-                n_units.into(),
-                n_units.map_or(f64::NAN, |n| kept.len() as f64 / n as f64).into(),
+            let mut cells: Vec<Named> = vec![
+                ("array", set.array.as_str().into()),
+                ("contrast", set.contrast.as_deref().into()),
+                ("preferred", set.preferred.as_str().into()),
+                ("threshold", threshold.into()),
+                ("n_selected", kept.len().into()),
+                ("n_units", n_units.into()),
+                ("proportion", n_units.map_or(f64::NAN, |n| kept.len() as f64 / n as f64).into()),
             ];
-            cells.extend(means(&kept).map(Cell::Float));
-            cells.push(reason.into());
+            cells.extend(means(MEANS, &kept));
+            cells.push(("reason", reason.into()));
             rows.push(cells);
         }
     }

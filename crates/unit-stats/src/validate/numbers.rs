@@ -1,5 +1,6 @@
-//! Chosen units on pictures that did not choose them: z-scored responses per category.
+//! Chosen units on pictures that were not used to choose them: z-scored responses per category.
 
+use super::Over;
 use localizer::student_t;
 use rayon::prelude::*;
 use statistics::{BoxPlot, Moments, Reason, mean};
@@ -17,18 +18,11 @@ pub(crate) fn z_scores(values: &[f64]) -> Result<Vec<f64>, Reason> {
     let deviations: Vec<f64> = values.iter().map(|v| v - centre).collect();
     let squares: Vec<f64> = deviations.iter().map(|d| d * d).collect();
     let sd = mean(&squares).sqrt();
-    // Values that differ by less than their squares can hold.
+    // The squares of the deviations may under- or overflow.
     if sd == 0.0 || !sd.is_finite() {
         return Err(if sd == 0.0 { Reason::Constant } else { Reason::NanInput });
     }
     Ok(deviations.into_iter().map(|d| d / sd).collect())
-}
-
-/// What distributions are over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Over {
-    Units,
-    Images,
 }
 
 /// One category's numbers.

@@ -101,7 +101,7 @@ impl Maps {
     }
 }
 
-/// NaN of nothing.
+/// The mean; NaN of no values.
 fn mean(values: impl Iterator<Item = f64>) -> f64 {
     let values: Vec<f64> = values.collect();
     statistics::mean(&values)

@@ -1,29 +1,36 @@
 //! Tables of units as `select-units` writes them, taken apart into one set per array and contrast.
 
-use crate::criterion::Criterion;
+use std::collections::HashSet;
+
 use anyhow::{Context, Result, bail, ensure};
 use cli::{Input, Job, sidecar_of};
 use localizer::Contrast;
-use std::collections::HashSet;
 use stimulus_table::Table;
 
+use crate::arrays::{Sought, array_column, require_each_once};
+use crate::columns::{ARRAY, CONTRAST, CRITERION, DPRIME, FOLD, LAYER, N_UNITS, SELECTIVITY_INDEX, T, UNIT};
+use crate::criterion::Criterion;
+
 /// The columns that are looked at.
-const COLUMNS: [&str; 9] =
-    ["array", "contrast", "unit", "n_units", "t", "dprime", "selectivity_index", "criterion", "fold"];
+const COLUMNS: [&str; 10] = [LAYER, ARRAY, CONTRAST, UNIT, N_UNITS, T, DPRIME, SELECTIVITY_INDEX, CRITERION, FOLD];
 
 /// One unit of a set. What the table does not say is NaN.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct UnitRow {
+pub struct UnitRow {
     /// Column of the matrix, from 0.
     pub unit: usize,
+    /// The t of the test.
     pub t: f64,
+    /// d'
     pub dprime: f64,
+    /// Selectivity index.
     pub selectivity_index: f64,
 }
 
 /// The units of one array that one contrast chose.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct UnitSet {
+pub struct UnitSet {
+    /// Name of the array.
     pub array: String,
     /// The contrast in the localizer's spelling; `None` where the table has no such column.
     pub contrast: Option<String>,
@@ -31,6 +38,7 @@ pub(crate) struct UnitSet {
     pub preferred: String,
     /// Ascending, each unit once.
     pub units: Vec<UnitRow>,
+    /// How they were chosen; `None` where the table has no such column.
     pub criterion: Option<Criterion>,
     /// The words of the criterion, for messages.
     pub criterion_text: String,
@@ -38,7 +46,7 @@ pub(crate) struct UnitSet {
 
 /// A table of units.
 #[derive(Debug, Clone)]
-pub(crate) struct UnitTable {
+pub struct UnitTable {
     /// Where it came from, for messages.
     pub source: String,
     /// In the order of their first rows.
@@ -78,17 +86,18 @@ impl UnitTable {
 
     fn from_table(table: &Table, fold: Option<&str>) -> Result<UnitTable> {
         let n_rows = table.n_rows();
-        let numbers = table.indices("unit")?;
+        let numbers = table.indices(UNIT)?;
         let text = |name: &str| table.has(name).then(|| table.column(name)).transpose();
         let number = |name: &str| -> Result<Vec<f64>> {
             // An empty cell says that there is no such number, as for effects that a weighted contrast has not.
             Ok(if table.has(name) { table.numbers(name)? } else { vec![f64::NAN; n_rows] })
         };
-        let (t, dprime) = (number("t")?, number("dprime")?);
-        let selectivity_index = number("selectivity_index")?;
-        let (arrays, contrasts) = (text("array")?, text("contrast")?);
+        let (t, dprime) = (number(T)?, number(DPRIME)?);
+        let selectivity_index = number(SELECTIVITY_INDEX)?;
+        let contrasts = text(CONTRAST)?;
+        let arrays = array_column(table).map(|column| table.column(column)).transpose()?;
         let (criteria, n_units, folds) =
-            (text("criterion")?, table.has("n_units").then(|| table.indices("n_units")).transpose()?, text("fold")?);
+            (text(CRITERION)?, table.has(N_UNITS).then(|| table.indices(N_UNITS)).transpose()?, text(FOLD)?);
         ensure_one_fold(folds, fold)?;
 
         let mut units = UnitTable {
@@ -96,7 +105,7 @@ impl UnitTable {
             sets: Vec::new(),
             arrays: Vec::new(),
             has_contrasts: contrasts.is_some(),
-            has_t: table.has("t"),
+            has_t: table.has(T),
             asked: None,
             chosen_from: Vec::new(),
         };
@@ -139,14 +148,8 @@ impl UnitTable {
         }
         for set in &mut units.sets {
             set.units.sort_by_key(|row| row.unit);
-            if let Some(twice) = set.units.windows(2).find(|pair| pair[0].unit == pair[1].unit) {
-                bail!(
-                    "unit {} of array {:?} stands in it more than once ({} rows of that set); list each unit once",
-                    twice[0].unit,
-                    set.array,
-                    set.units.len()
-                );
-            }
+            let units: Vec<usize> = set.units.iter().map(|row| row.unit).collect();
+            require_each_once(&units, &format!(" of array {:?}", set.array))?;
         }
         Ok(units)
     }
@@ -188,7 +191,13 @@ impl UnitTable {
         self.arrays.iter().find(|(name, _)| name == array).and_then(|(_, n)| *n)
     }
 
-    /// Whether it has rows about an array.
+    /// Its name for an array that is looked for.
+    pub fn name_of(&self, array: Sought) -> Option<&str> {
+        let known: Vec<&str> = self.arrays.iter().map(|(name, _)| name.as_str()).collect();
+        array.among(&known)
+    }
+
+    /// Whether it has rows about an array of this name.
     pub fn knows(&self, array: &str) -> bool {
         self.arrays.iter().any(|(name, _)| name == array)
     }

@@ -1,7 +1,7 @@
 //! How alike the geometry of selected units is in different layers.
 
 use anyhow::{Context, Result, bail};
-use cli::{Cell, Format, Input, Job, Output, TableWriter};
+use cli::{Format, Input, Job, Output, TableWriter};
 use localizer_run::Plan;
 use ndarray::Array2;
 use npy_stream::{Block, NpyReader, PartBuffer, Parts};
@@ -53,20 +53,21 @@ pub(crate) fn write(job: &Job, out: Output, format: Format, plan: &Plan, chosen:
                     ),
                     _ => None,
                 };
-                table.row(&[
-                    one.model.as_ref().map_or(Cell::Empty, Cell::from),
-                    contrast.to_string().into(),
-                    (&one.array).into(),
-                    (&other.array).into(),
-                    one.units[c].len().into(),
-                    other.units[c].len().into(),
-                    compared.map(|r| r.n_pairs).into(),
-                    compared.map(|r| r.n_nan).into(),
-                    compared.map_or(f64::NAN, |r| r.value).into(),
-                    match compared {
-                        None => Reason::TooFewUnits.into(),
-                        Some(r) => r.value.is_nan().then_some(Reason::Constant).into(),
-                    },
+                let reason = match compared {
+                    None => Some(Reason::TooFewUnits),
+                    Some(r) => r.value.is_nan().then_some(Reason::Constant),
+                };
+                table.record(&[
+                    ("model", one.model.as_ref().into()),
+                    ("contrast", contrast.to_string().into()),
+                    ("array_a", (&one.array).into()),
+                    ("array_b", (&other.array).into()),
+                    ("n_a", one.units[c].len().into()),
+                    ("n_b", other.units[c].len().into()),
+                    ("n_pairs", compared.map(|r| r.n_pairs).into()),
+                    ("n_nan", compared.map(|r| r.n_nan).into()),
+                    ("r", compared.map_or(f64::NAN, |r| r.value).into()),
+                    ("reason", reason.into()),
                 ])?;
             }
         }
@@ -74,8 +75,8 @@ pub(crate) fn write(job: &Job, out: Output, format: Format, plan: &Plan, chosen:
     table.into_inner().commit(job)
 }
 
-/// The rows of the stimulus table in use that every layer of a layer's model has: with --inner one layer may lack other
-/// pictures than the next, and RDMs of as many, but other pictures must not be compared.
+/// The rows of the stimulus table that every layer of this layer's model has. With --inner one layer may lack other
+/// pictures than the next, and RDMs over different pictures must not be compared.
 fn common(chosen: &[Chosen], layer: &Chosen, mut used: Vec<bool>) -> Vec<bool> {
     for other in chosen.iter().filter(|other| other.model == layer.model) {
         let there = other.stimuli(&used);

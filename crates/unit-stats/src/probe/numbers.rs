@@ -1,6 +1,6 @@
 //! What drives a unit: its extreme pictures, the categories among them, and how well it tells a category from the rest.
 
-use crate::validation::z_scores;
+use crate::validate::numbers::z_scores;
 use statistics::{Hypergeometric, Reason, average_ranks, quantile, roc_area_of_ranks};
 
 /// The pictures at one end of a unit's responses.
@@ -53,7 +53,7 @@ pub(crate) struct Enrichment {
 pub(crate) fn enrichment(found: &Extreme, category: &[usize], c: usize, n_category: usize) -> Enrichment {
     let in_category = |pictures: &[usize]| pictures.iter().filter(|&&i| category[i] == c).count();
     let tied = in_category(&found.tied);
-    // With all or none of the tied ones in the category it does not matter which are taken.
+    // Where all or none of the tied pictures are in the category, it does not matter which of them are taken.
     if tied > 0 && tied < found.tied.len() {
         return Enrichment { n_hits: None, share: f64::NAN, enrichment: f64::NAN, ln_p: f64::NAN };
     }
@@ -74,7 +74,7 @@ pub(crate) fn enrichment(found: &Extreme, category: &[usize], c: usize, n_catego
 pub(crate) enum Levels {
     /// Rising edges in z; below the first and above the last there is a level too.
     Edges(Vec<f64>),
-    /// So many levels between quantiles of the unit's own z (NumPy's linear ones).
+    /// This many levels, between quantiles of the unit's own z (linear interpolation, as NumPy's).
     Quantiles(usize),
 }
 
@@ -138,7 +138,7 @@ pub(crate) fn roc_areas(values: &[f64], category: &[usize], counts: &[usize]) ->
     sums.iter().zip(counts).map(|(sum, n)| roc_area_of_ranks(*sum, *n, values.len() - n)).collect()
 }
 
-/// A unit that can be looked at: its responses and their z; or the reason why not.
+/// The responses of a unit and their z; or why it has none.
 pub(crate) fn usable(values: Vec<f64>) -> Result<(Vec<f64>, Vec<f64>), Reason> {
     let z = z_scores(&values)?;
     Ok((values, z))
