@@ -128,10 +128,7 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
     if args.cv < 2 {
         bail!("--cv: {}", FoldError::TooFew(args.cv));
     }
-    let mut job = Job::start("encode", &args.common)?;
-    if args.save.is_some() || args.predictions.is_some() {
-        job = job.with_provenance();
-    }
+    let job = Job::start("encode", &args.common)?;
     let outputs = Outputs::create(&job, args)?;
     let data = read(&job, args)?;
     let (outer, options) = plan(args, &data)?;
