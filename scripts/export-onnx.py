@@ -351,6 +351,9 @@ def plural(n, thing):
 
 
 def brief(error, n_lines=1):
+    """The first lines of an error, or of the one that led to it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: " + " ".join(lines[:n_lines])[:400]
 
@@ -742,7 +745,7 @@ def arguments():
         "--exporter",
         choices=["dynamo", "torchscript"],
         default="dynamo",
-        help="torch's newer exporter (torch.export, torch 2.6 or later) or its older one [default: dynamo]",
+        help="torch's newer exporter (torch.export) or its older one [default: dynamo]",
     )
     how.add_argument("--opset", type=whole, metavar="N", help="version of ONNX's operators [default: torch's choice]")
     how.add_argument(
