@@ -154,7 +154,8 @@ fn folder() -> tempfile::TempDir {
 /// Runs the script, `-B` so that nothing is written beside it.
 fn export(python: &Path, dir: &Path, line: &str) -> Outcome {
     let script = root().join("scripts/export-onnx.py");
-    let out = Command::new(python).arg("-B").arg(script).args(line.split_whitespace()).current_dir(dir).output().unwrap();
+    let out =
+        Command::new(python).arg("-B").arg(script).args(line.split_whitespace()).current_dir(dir).output().unwrap();
     Outcome {
         code: out.status.code().unwrap_or(-1),
         stdout: out.stdout,
@@ -170,6 +171,7 @@ struct Case<'a> {
     size: &'a str,
     /// The transform of its pictures, where torch has one.
     transform: &'a str,
+    /// No two of the same tensor, which ann-acts writes once.
     layers: &'a [&'a str],
 }
 
@@ -224,13 +226,11 @@ fn layers_of_a_network_of_ones_own_are_those_of_forward_hooks() {
     let layers = [
         "stem",
         "stages",
-        "stages.0",
         "stages.0.conv",
         "stages.0.bn",
         "stages.0.relu",
         "stages.0.relu_1",
         "stages.1.conv2",
-        "stages.1",
         "shared",
         "act",
         "shared_1",
@@ -282,7 +282,6 @@ fn torchvisions_resnet18_is_the_same_through_both_exporters() {
             "layer3.1.bn2",
             "layer4.1.relu",
             "layer4.1.relu_1",
-            "layer4",
             "avgpool",
             "fc",
         ],
@@ -334,10 +333,8 @@ fn a_file_that_is_not_the_network_is_never_left_behind() {
     fs::write(dir.join("preprocessor_config.json"), "{}").unwrap();
     let out = export(&python, dir, &format!("{steps} -o model.onnx"));
     assert!(out.code == 1 && out.stderr.contains("ann-acts follows it before config.json"), "{}", out.stderr);
-    let mut left: Vec<String> = fs::read_dir(dir.join("net"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut left: Vec<String> =
+        fs::read_dir(dir.join("net")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     left.sort();
     assert_eq!(left, ["config.json", "model.onnx", "model.onnx.data"]);
 }
