@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use rayon::prelude::*;
+use statistics::Reason;
 
 /// How a table is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -65,6 +66,11 @@ impl From<f64> for Cell<'_> {
 impl From<bool> for Cell<'_> {
     fn from(v: bool) -> Self {
         Cell::Bool(v)
+    }
+}
+impl From<Reason> for Cell<'_> {
+    fn from(reason: Reason) -> Self {
+        Cell::Text(Cow::Borrowed(reason.as_str()))
     }
 }
 impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {

@@ -1,18 +1,18 @@
 //! `fmri-roi contrast`: betas and a contrast, or several maps, to a t map.
 
 use anyhow::{Context, Result, bail};
-use array_inputs::{read_levels, read_table};
-use cli::{Cell, Input, Job, Output, TableWriter};
+use array_inputs::{Next, read_levels, read_table};
+use cli::{Cell, Job, Output, TableWriter};
 use localizer::{CategoryMoments, Contrast, Groups, Question, TTest, UnitTests};
 use ndarray::{ArrayView2, aview1};
-use npy_stream::{Block, Dtype, Incoming, NpyReader, RowWriter};
+use npy_stream::{Block, Dtype, Incoming, RowWriter};
 use statistics::Reason;
 use stimulus_table::{StimulusTable, Table, TableJoin};
 
 use crate::args::ContrastArgs;
 use nifti_volume::geometry::Geometry;
 use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
-use voxel_inputs::{Numbers, Volumes, nifti_name, open_all, read_geometry, require_n_voxels, require_same_grid};
+use voxel_inputs::{Given, Volumes, nifti_name, open_all, read_geometry, require_n_voxels, require_same_grid};
 
 /// Values read at a time: a few MiB, so that a block stays near the cache and is still long.
 const BLOCK_VALUES: usize = 1 << 20;
@@ -34,7 +34,7 @@ pub fn run(args: ContrastArgs) -> Result<()> {
     if args.table.is_some() {
         job = job.with_provenance();
     }
-    let out = Output::binary(args.common.output.as_deref())?;
+    let out = job.binary_output(args.common.output.as_deref())?;
     let like = args.like.as_ref().map(|input| read_geometry(&job, input)).transpose()?;
 
     let (maps, grid) = if args.one_sample { one_sample(&job, &args)? } else { two_sample(&job, &args)? };
@@ -71,7 +71,7 @@ fn one_sample(job: &Job, args: &ContrastArgs) -> Result<(Vec<TMap>, Option<Geome
     let mut moments = LazyMoments::new(1);
     let mut double = false;
     let (name, grid) = match open_all(job, &args.inputs)? {
-        Numbers::Volumes(mut volumes) => {
+        Given::Volumes(mut volumes) => {
             let mut voxels = Vec::new();
             while volumes.next_volume(&mut voxels)? {
                 moments.add(as_row(&voxels)?, &[Some(0)]).with_context(|| volumes.source().to_owned())?;
@@ -79,18 +79,15 @@ fn one_sample(job: &Job, args: &ContrastArgs) -> Result<(Vec<TMap>, Option<Geome
             double |= volumes.is_double();
             (volumes.source().to_owned(), Some(volumes.geometry().clone()))
         }
-        Numbers::Streams(mut streams) => {
-            let progress = job.progress(args.inputs.len(), "files");
-            while let Some((input, mut reader)) = streams.next_stream()? {
-                let name = input.to_string();
-                while let Some(mut array) = reader.next_array().with_context(|| name.clone())? {
-                    double |= array.kind().is_double();
-                    stream(&mut array, &mut moments, |_| Some(0)).with_context(|| name.clone())?;
-                    array.finish().with_context(|| name.clone())?;
-                }
-                progress.advance(1);
-            }
-            (streams.source(), None)
+        Given::Arrays(arrays) => {
+            let name = arrays.source().to_owned();
+            arrays.each(|Next { source, mut array, .. }| {
+                double |= array.kind().is_double();
+                stream(&mut array, &mut moments, |_| Some(0)).with_context(|| source.clone())?;
+                array.finish().with_context(|| source)?;
+                Ok(())
+            })?;
+            (name, None)
         }
     };
     let sums = moments.sums.filter(|sums| sums.count(0) >= 2);
@@ -133,19 +130,21 @@ fn two_sample(job: &Job, args: &ContrastArgs) -> Result<(Vec<TMap>, Option<Geome
     job.record("contrast", contrast.to_string());
     job.record("test", format!("two-sample t, {}, {}", args.test.as_str(), args.versus));
     let mut lines = match &args.table {
-        Some(path) => Some(TableWriter::new(Output::text(Some(path))?, args.format, &COLUMNS)?),
+        Some(path) => Some(TableWriter::new(job.text_output(Some(path))?, args.format, &COLUMNS)?),
         None => None,
     };
     let (tests, grid) = match open_all(job, &args.inputs)? {
-        Numbers::Volumes(volumes) => {
+        Given::Volumes(volumes) => {
             let grid = volumes.geometry().clone();
             (vec![design.volumes(volumes)?], Some(grid))
         }
-        Numbers::Streams(mut streams) => {
+        Given::Arrays(arrays) => {
+            let mut stimuli: Option<StimulusTable> = None;
             let mut tests = Vec::new();
-            while let Some((input, reader)) = streams.next_stream()? {
-                tests.extend(design.matrices(input, reader, &table)?);
-            }
+            arrays.each(|next| {
+                tests.push(design.matrix(next, &table, &mut stimuli)?);
+                Ok(())
+            })?;
             (tests, None)
         }
     };
@@ -200,61 +199,51 @@ impl Design<'_> {
         Ok((source.clone(), self.test(&source, moments)?, volumes.is_double()))
     }
 
-    /// Every matrix of a stream, joined with the table by id.
-    fn matrices(&self, input: &Input, mut reader: NpyReader, table: &Table) -> Result<Vec<NamedTests>> {
-        let name = input.to_string();
-        let can_look_ahead = reader.can_look_ahead();
+    /// A matrix, joined with the table by id.
+    fn matrix(&self, next: Next, table: &Table, stimuli: &mut Option<StimulusTable>) -> Result<NamedTests> {
+        let Next { input, position, source: name, mut array } = next;
         let options = self.args.join.options();
-        let mut stimuli: Option<StimulusTable> = None;
-        let mut tests = Vec::new();
-        while let Some(mut array) = reader.next_array().with_context(|| name.clone())? {
-            let (n_rows, _) = array.matrix_shape().with_context(|| name.clone())?;
-            let double = array.kind().is_double();
-            let labels = array.labels_ahead().with_context(|| name.clone())?.flatten();
-            let mut moments = LazyMoments::new(self.groups.names.len());
-            if can_look_ahead && labels.is_none() && self.args.join.assume_order {
-                // Trials without ids: the table is one of trials, its ids may repeat and are not asked.
-                if n_rows != self.groups.group_of_row.len() {
-                    bail!("{name}: {n_rows} rows, but {} has {}", self.table_name, self.groups.group_of_row.len());
-                }
-                self.job.note(format!(
-                    "joined {name} and {} by position ({n_rows} rows) because of --assume-order",
-                    self.table_name
-                ));
-                stream(&mut array, &mut moments, |row| self.groups.group_of_row[row]).with_context(|| name.clone())?;
-                array.finish().with_context(|| name.clone())?;
-            } else {
-                let stimuli = match &mut stimuli {
-                    Some(stimuli) => stimuli,
-                    none => {
-                        none.insert(StimulusTable::from_table(table.clone()).with_context(|| self.table_name.clone())?)
-                    }
-                };
-                let side = (self.table_name.as_str(), &*stimuli);
-                let mut joined = match &labels {
-                    Some(labels) => TableJoin::labelled(&name, labels, side, options)?,
-                    None if !can_look_ahead && n_rows != stimuli.len() && !self.args.join.assume_order => bail!(
-                        "{name}: {n_rows} rows, but {} has {} stimuli; labels of a pipe come behind its rows, so give repeated trials as a file",
-                        self.table_name,
-                        stimuli.len()
-                    ),
-                    None => TableJoin::by_position(&name, n_rows, side, !can_look_ahead, options)?,
-                };
-                stream(&mut array, &mut moments, |row| joined.rows[row].and_then(|row| self.groups.group_of_row[row]))
-                    .with_context(|| name.clone())?;
-                let behind = array.finish().with_context(|| name.clone())?;
-                joined.check(&name, behind.as_deref(), side, options)?;
-                if let Some(message) = &joined.message {
-                    self.job.note(message);
-                }
+        let (n_rows, _) = array.matrix_shape().with_context(|| name.clone())?;
+        let double = array.kind().is_double();
+        let ahead = array.labels_ahead().with_context(|| name.clone())?;
+        let can_look_ahead = ahead.is_some();
+        let labels = ahead.flatten();
+        let mut moments = LazyMoments::new(self.groups.names.len());
+        if can_look_ahead && labels.is_none() && self.args.join.assume_order {
+            // Trials without ids: the table is one of trials, its ids may repeat and are not asked.
+            if n_rows != self.groups.group_of_row.len() {
+                bail!("{name}: {n_rows} rows, but {} has {}", self.table_name, self.groups.group_of_row.len());
             }
-            let array_name = input.array_name(tests.len());
-            tests.push((array_name, self.test(&name, moments)?, double));
+            self.job.note(format!(
+                "joined {name} and {} by position ({n_rows} rows) because of --assume-order",
+                self.table_name
+            ));
+            stream(&mut array, &mut moments, |row| self.groups.group_of_row[row]).with_context(|| name.clone())?;
+            array.finish().with_context(|| name.clone())?;
+        } else {
+            let stimuli = match stimuli {
+                Some(stimuli) => stimuli,
+                none => none.insert(StimulusTable::from_table(table.clone()).with_context(|| self.table_name.clone())?),
+            };
+            let side = (self.table_name.as_str(), &*stimuli);
+            let mut joined = match &labels {
+                Some(labels) => TableJoin::labelled(&name, labels, side, options)?,
+                None if !can_look_ahead && n_rows != stimuli.len() && !self.args.join.assume_order => bail!(
+                    "{name}: {n_rows} rows, but {} has {} stimuli; labels of a pipe come behind its rows, so give repeated trials as a file",
+                    self.table_name,
+                    stimuli.len()
+                ),
+                None => TableJoin::by_position(&name, n_rows, side, !can_look_ahead, options)?,
+            };
+            stream(&mut array, &mut moments, |row| joined.rows[row].and_then(|row| self.groups.group_of_row[row]))
+                .with_context(|| name.clone())?;
+            let behind = array.finish().with_context(|| name.clone())?;
+            joined.check(&name, behind.as_deref(), side, options)?;
+            if let Some(message) = &joined.message {
+                self.job.note(message);
+            }
         }
-        if tests.is_empty() {
-            return Err(npy_stream::NpyError::Empty).with_context(|| name);
-        }
-        Ok(tests)
+        Ok((input.array_name(position), self.test(&name, moments)?, double))
     }
 
     fn test(&self, input: &str, moments: LazyMoments) -> Result<UnitTests> {

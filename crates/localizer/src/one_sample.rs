@@ -1,7 +1,8 @@
 //! One-sample t over a stack of maps: rows are subjects (or runs), columns voxels.
 
 use ndarray::ArrayView2;
-use statistics::{Moments, Reason, ln_to_neg_log10, student_t_ln_sf};
+use statistics::mean_test::OneSidedP;
+use statistics::{Moments, Reason};
 
 use crate::moments::CategoryMoments;
 
@@ -68,8 +69,8 @@ fn against_zero(moments: Moments, reason: Option<Reason>) -> OneSample {
     if reason.is_none() {
         voxel.sd = moments.sd();
         voxel.t = mean / (voxel.sd / (moments.n as f64).sqrt());
-        let ln_p = student_t_ln_sf(voxel.t, df);
-        (voxel.p, voxel.neg_log10_p) = (ln_p.exp(), ln_to_neg_log10(ln_p));
+        let p = OneSidedP::of_t(voxel.t, df);
+        (voxel.p, voxel.neg_log10_p) = (p.p(), p.neg_log10_p());
     }
     voxel
 }

@@ -245,13 +245,18 @@ impl Table {
         let column = ["stimulus", "stimulus_id", "path"].into_iter().find(|c| self.has(c)).ok_or_else(|| {
             TableError::NoColumn { wanted: "stimulus, stimulus_id or path (the ids)".into(), have: self.header.clone() }
         })?;
+        Ok((column, self.ids_in(column)?))
+    }
+
+    /// The cells of a column that holds ids, none of which may be missing.
+    pub fn ids_in(&self, column: &str) -> Result<&[String], TableError> {
         let ids = self.column(column)?;
         if ids.is_empty() {
             return Err(TableError::Empty("0 stimuli; a header line alone names none"));
         }
         match ids.iter().position(|id| is_missing(id)) {
             Some(row) => Err(TableError::EmptyId { row, column: column.into() }),
-            None => Ok((column, ids)),
+            None => Ok(ids),
         }
     }
 

@@ -6,6 +6,7 @@ use localizer_run::Plan;
 use ndarray::Array2;
 use npy_stream::{Block, NpyReader, PartBuffer, Parts};
 use rdm::{Comparison, Distance, Rdm, compare, distances};
+use statistics::Reason;
 use std::collections::HashSet;
 use std::fs::File;
 
@@ -63,9 +64,8 @@ pub(crate) fn write(job: &Job, out: Output, format: Format, plan: &Plan, chosen:
                     compared.map(|r| r.n_nan).into(),
                     compared.map_or(f64::NAN, |r| r.value).into(),
                     match compared {
-                        None => "too_few_units".into(),
-                        Some(r) if r.value.is_nan() => "constant".into(),
-                        Some(_) => Cell::Empty,
+                        None => Reason::TooFewUnits.into(),
+                        Some(r) => r.value.is_nan().then_some(Reason::Constant).into(),
                     },
                 ])?;
             }

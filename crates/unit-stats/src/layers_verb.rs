@@ -4,11 +4,11 @@ use crate::consistency::{self, Chosen};
 use crate::feature_maps::FeatureMaps;
 use crate::layer_summary::{Maps, Selected, Summary};
 use crate::layers_args::Layers;
-use anyhow::{Context, Result, bail};
-use array_inputs::{Names, open_npy};
-use cli::{Cell, Input, Job, Output, TableWriter};
+use anyhow::{Result, bail};
+use array_inputs::{Names, Next, Stream};
+use cli::{Cell, Input, Job, TableWriter};
 use localizer_run::Plan;
-use npy_stream::NpyError;
+use statistics::Reason;
 
 /// A row of the table before differences are taken.
 struct Row {
@@ -42,8 +42,8 @@ pub(crate) fn run(args: &Layers) -> Result<()> {
     let maps = args.unit_table.as_ref().map(|input| FeatureMaps::read(&job, input)).transpose()?;
     let criterion = args.rules.criterion(&args.localizer);
     job.record("rules", criterion.as_str());
-    let out = Output::text(args.common.output.as_deref())?;
-    let consistency = args.consistency.as_deref().map(|path| Output::text(Some(path))).transpose()?;
+    let out = job.text_output(args.common.output.as_deref())?;
+    let consistency = args.consistency.as_deref().map(|path| job.text_output(Some(path))).transpose()?;
 
     let (rows, chosen) = read(&job, args, &plan, maps.as_ref())?;
     if let Some(out) = consistency {
@@ -67,13 +67,10 @@ fn read(job: &Job, args: &Layers, plan: &Plan, maps: Option<&FeatureMaps>) -> Re
         if model.is_some() {
             names = Names::distinct(&args.names);
         }
-        let mut reader = open_npy(job, input)?;
-        let mut position = 0;
-        while let Some(acts) = reader.next_array().with_context(|| input.to_string())? {
+        Stream::open(job, input)?.each(|Next { position, source, array: acts, .. }| {
             // The layers of several models have one set of names; a file's stem is the model's, not the layer's.
             let named = if model.is_some() { &Input::Stdin } else { input };
             let array = names.next(named, position)?;
-            let source = if position == 0 { input.to_string() } else { format!("{input} (array {position})") };
             let measured = plan.measure(job, &source, acts)?;
             let mut all = Vec::with_capacity(plan.contrasts.len());
             for question in 0..plan.contrasts.len() {
@@ -101,11 +98,8 @@ fn read(job: &Job, args: &Layers, plan: &Plan, maps: Option<&FeatureMaps>) -> Re
                 let rows = measured.rows().to_vec();
                 chosen.push(Chosen { model: model.clone(), array, input: input.clone(), position, units, rows });
             }
-            position += 1;
-        }
-        if position == 0 {
-            return Err(NpyError::Empty).with_context(|| input.to_string());
-        }
+            Ok(())
+        })?;
         if model.is_some() {
             names.finish()?;
         }
@@ -173,7 +167,7 @@ fn cells<'a>(args: &Layers, row: &'a Row, rows: &[Row], criterion: &'a str) -> V
         cells.push(s.maps.map(value).into());
     }
     cells.push(criterion.into());
-    cells.push((s.n_selected == 0).then_some("empty").into());
+    cells.push((s.n_selected == 0).then_some(Reason::Empty).into());
     if let Some(base) = &args.against {
         let same = |other: &&Row| {
             other.model.as_deref() == Some(base) && other.array == row.array && other.contrast == row.contrast

@@ -5,8 +5,8 @@ use crate::criterion::Criterion;
 use crate::set_overlap::SetOverlap;
 use crate::unit_table::{UnitRow, UnitSet, UnitTable};
 use anyhow::{Result, bail, ensure};
-use cli::{Cell, Job, Output, TableWriter};
-use statistics::{ln_to_neg_log10, mean};
+use cli::{Cell, Job, TableWriter};
+use statistics::{Reason, ln_to_neg_log10, mean};
 
 const COLUMNS: [&str; 23] = [
     "array",
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Overlap) -> Result<()> {
 }
 
 fn write<'a>(job: &Job, args: &Overlap, columns: &[&str], rows: impl Iterator<Item = Vec<Cell<'a>>>) -> Result<()> {
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     let mut table = TableWriter::new(out, args.format, columns)?;
     for row in rows {
         table.row(&row)?;
@@ -160,7 +160,7 @@ enum Side<'a> {
     /// Asked for, and nothing found.
     Empty,
     /// The table does not speak of it; why.
-    Absent(&'static str),
+    Absent(Reason),
 }
 
 impl Side<'_> {
@@ -204,8 +204,8 @@ impl Pair<'_> {
         let number = |v: f64| Cell::from(if known { v } else { f64::NAN });
         let reason = match (&self.a, &self.b) {
             (Side::Absent(why), _) | (_, Side::Absent(why)) => Some(*why),
-            _ if both.n_a == 0 || both.n_b == 0 => Some("empty"),
-            _ if self.n_units.is_none() => Some("n_units_unknown"),
+            _ if both.n_a == 0 || both.n_b == 0 => Some(Reason::Empty),
+            _ if self.n_units.is_none() => Some(Reason::NUnitsUnknown),
             _ => None,
         };
         let ln_p = both.ln_p();
@@ -297,7 +297,7 @@ fn pairs<'a>(job: &Job, a: &'a UnitTable, b: &'a UnitTable, args: &Overlap) -> R
             if let Side::Absent(why) = side {
                 let (array, preferred) = (&pair.array, &pair.preferred);
                 job.warn(match *why {
-                    "not_asked" => {
+                    Reason::NotAsked => {
                         format!("{}: it was not asked for {preferred:?}, which {} has", table.source, other.source)
                     }
                     _ => format!(
@@ -320,9 +320,9 @@ fn side<'a>(job: &Job, table: &'a UnitTable, array: Option<&str>, own: Option<&s
     let was_asked = table.was_asked(name);
     // Nothing was selected anywhere: that is so in every array the run was about.
     if table.sets.is_empty() {
-        return if was_asked == Some(false) { Side::Absent("not_asked") } else { Side::Empty };
+        return if was_asked == Some(false) { Side::Absent(Reason::NotAsked) } else { Side::Empty };
     }
-    let Some(array) = array else { return Side::Absent("no_partner") };
+    let Some(array) = array else { return Side::Absent(Reason::NoPartner) };
     if let Some(own) = own {
         return table.set(array, own).map_or(Side::Empty, Side::Units);
     }
@@ -330,8 +330,8 @@ fn side<'a>(job: &Job, table: &'a UnitTable, array: Option<&str>, own: Option<&s
     let writes_all = table.sets.iter().any(|set| set.criterion == Some(Criterion::AllUnits));
     match was_asked {
         Some(true) => Side::Empty,
-        Some(false) => Side::Absent("not_asked"),
-        None if writes_all => Side::Absent("not_asked"),
+        Some(false) => Side::Absent(Reason::NotAsked),
+        None if writes_all => Side::Absent(Reason::NotAsked),
         None => {
             job.warn(format!(
                 "{}: no unit prefers {name:?}: counted as 0 in array {array:?}; leave that contrast out of the other \
@@ -435,8 +435,8 @@ fn curve<'a>(table: &'a UnitTable, args: &Overlap) -> Result<Vec<Vec<Cell<'a>>>>
         for threshold in thresholds(args) {
             let kept = above(&set.units, threshold);
             let reason = match (kept.len(), n_units) {
-                (0, _) => Some("empty"),
-                (_, None) => Some("n_units_unknown"),
+                (0, _) => Some(Reason::Empty),
+                (_, None) => Some(Reason::NUnitsUnknown),
                 _ => None,
             };
             let mut cells: Vec<Cell> = vec![

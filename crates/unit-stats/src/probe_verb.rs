@@ -5,7 +5,7 @@ use crate::probing::{Levels, enrichment, extreme, levels, roc_areas, usable};
 use crate::responses::{Pictures, Reader, Responses, read_units};
 use crate::unit_table::UnitTable;
 use anyhow::{Result, bail, ensure};
-use cli::{Cell, Job, Output, TableWriter};
+use cli::{Cell, Job, TableWriter};
 use rayon::prelude::*;
 use statistics::{Reason, ln_to_neg_log10};
 
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Probe) -> Result<()> {
             );
         }
     }
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     let mut table = TableWriter::new(out, args.format, &question.columns())?;
     let (mut n_units, mut n_unusable) = (0, 0);
     for array in &arrays {
@@ -220,17 +220,20 @@ impl<'a> Place<'a> {
         for (end, top) in [("top", true), ("bottom", false)] {
             let found = unit.as_ref().map(|(values, _)| extreme(values, k, top));
             for (c, &n_category) in self.counts.iter().enumerate() {
-                let of_category = found.as_ref().map(|found| enrichment(found, &self.array.category, c, n_category));
+                let of_category = found
+                    .as_ref()
+                    .map_err(|reason| **reason)
+                    .map(|found| enrichment(found, &self.array.category, c, n_category));
                 let (n_hits, numbers, reason) = match of_category {
                     Ok(e) => {
                         let reason = match e.n_hits {
-                            None => Some("ties_at_edge"),
-                            Some(_) if n_category == 0 => Some("no_stimuli"),
+                            None => Some(Reason::TiesAtEdge),
+                            Some(_) if n_category == 0 => Some(Reason::NoStimuli),
                             Some(_) => None,
                         };
                         (e.n_hits, [e.share, e.enrichment, e.ln_p.exp(), ln_to_neg_log10(e.ln_p)], reason)
                     }
-                    Err(reason) => (None, [f64::NAN; 4], Some(reason.as_str())),
+                    Err(reason) => (None, [f64::NAN; 4], Some(reason)),
                 };
                 let mut row = vec![
                     end.into(),
@@ -272,7 +275,7 @@ impl<'a> Place<'a> {
                             level.n.into(),
                             level.n_hits[c].into(),
                             share.into(),
-                            (!enough).then_some("too_few_stimuli").into(),
+                            (!enough).then_some(Reason::TooFewStimuli).into(),
                         ]
                     }
                     Err(reason) => {
@@ -300,10 +303,10 @@ impl<'a> Place<'a> {
         let areas = unit.map(|(values, _)| roc_areas(&values, &self.array.category, self.counts));
         let of_category = |c: usize| match &areas {
             Ok(areas) => {
-                let reason = (self.counts[c] == 0 || self.counts[c] == n).then_some("no_stimuli");
+                let reason = (self.counts[c] == 0 || self.counts[c] == n).then_some(Reason::NoStimuli);
                 (areas[c], reason)
             }
-            Err(reason) => (f64::NAN, Some(reason.as_str())),
+            Err(reason) => (f64::NAN, Some(*reason)),
         };
         (0..self.counts.len())
             .map(|c| {

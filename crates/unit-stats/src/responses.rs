@@ -3,10 +3,10 @@
 use crate::args::Acts;
 use crate::unit_table::UnitTable;
 use anyhow::{Context, Result, bail, ensure};
-use array_inputs::{Names, open_npy, read_levels, read_stimuli};
+use array_inputs::{Names, Next, each_array, read_levels, read_stimuli};
 use cli::{Bytes, Input, Job, require_memory};
 use localizer::LOOKS_MISSING;
-use npy_stream::{Block, Incoming, NpyError, Values};
+use npy_stream::{Block, Incoming, Values};
 use stimulus_table::{StimulusTable, TableJoin};
 
 /// Bytes of rows taken from an input at a time; of very wide rows one row.
@@ -128,24 +128,16 @@ impl<'a> Reader<'a> {
     /// Calls `take` for every array. `keep` says that what it is given stays in memory.
     pub fn each(&mut self, keep: bool, mut take: impl FnMut(Responses)) -> Result<()> {
         let mut names = Names::distinct(&self.args.names);
-        for input in &self.args.inputs {
-            let mut reader = open_npy(self.job, input)?;
-            let mut position = 0;
-            while let Some(acts) = reader.next_array().with_context(|| input.to_string())? {
-                let name = names.next(input, position)?;
-                let source = if position == 0 { input.to_string() } else { format!("{input} (array {position})") };
-                self.came.push(name.clone());
-                let responses = self.array(&source, name, acts).with_context(|| source.clone())?;
-                if !keep {
-                    self.held_bytes = 0;
-                }
-                take(responses);
-                position += 1;
+        each_array(self.job, &self.args.inputs, |Next { input, position, source, array }| {
+            let name = names.next(input, position)?;
+            self.came.push(name.clone());
+            let responses = self.array(&source, name, array).with_context(|| source.clone())?;
+            if !keep {
+                self.held_bytes = 0;
             }
-            if position == 0 {
-                return Err(NpyError::Empty).with_context(|| input.to_string());
-            }
-        }
+            take(responses);
+            Ok(())
+        })?;
         names.finish()?;
         self.finish()
     }

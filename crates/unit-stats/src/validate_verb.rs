@@ -5,7 +5,8 @@ use crate::responses::{Pictures, Reader, Responses};
 use crate::unit_table::{UnitSet, UnitTable};
 use crate::validation::{CategoryResponse, Over, Validation, validate};
 use anyhow::Result;
-use cli::{Cell, Job, Output, TableWriter};
+use cli::{Cell, Job, TableWriter};
+use statistics::Reason;
 
 const COLUMNS: [&str; 18] = [
     "array",
@@ -67,7 +68,7 @@ pub(crate) fn run(args: &Validate) -> Result<()> {
             }
         }
     }
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     let mut table = TableWriter::new(out, args.format, &COLUMNS)?;
     for block in &blocks {
         for (category, response) in pictures.categories.iter().zip(&block.result.categories) {
@@ -136,13 +137,13 @@ fn report(job: &Job, block: &Block) {
 fn cells<'a>(block: &'a Block, category: &'a str, response: &CategoryResponse, t_above: f64) -> [Cell<'a>; 18] {
     let result = &block.result;
     let reason = match () {
-        () if !block.in_table => Some("not_in_table"),
-        () if block.n_selected == 0 => Some("empty"),
-        () if result.n_constant == block.n_selected => Some("constant"),
-        () if result.n_nan == block.n_selected => Some("nan_input"),
-        () if result.n_used == 0 => Some("no_usable_unit"),
-        () if response.n == 0 => Some("no_stimuli"),
-        () if response.mean_t.is_nan() => Some("too_few_stimuli"),
+        () if !block.in_table => Some(Reason::NotInTable),
+        () if block.n_selected == 0 => Some(Reason::Empty),
+        () if result.n_constant == block.n_selected => Some(Reason::Constant),
+        () if result.n_nan == block.n_selected => Some(Reason::NanInput),
+        () if result.n_used == 0 => Some(Reason::NoUsableUnit),
+        () if response.n == 0 => Some(Reason::NoStimuli),
+        () if response.mean_t.is_nan() => Some(Reason::TooFewStimuli),
         () => None,
     };
     let spread = &response.spread;
