@@ -4,6 +4,7 @@
 mod activations;
 mod batch;
 mod doctor;
+mod from_pytorch;
 mod layers;
 mod pictures;
 mod prep;

@@ -319,7 +319,9 @@ fn module_of(node: &Node) -> String {
     if let Some(scopes) = node.metadata_props.iter().find(|entry| entry.key == "pkg.torch.onnx.name_scopes") {
         // ['', 'layer4', 'layer4.1', 'layer4.1.relu', 'relu_16']: the last is the operation's own name.
         let quoted: Vec<&str> = scopes.value.split('\'').skip(1).step_by(2).collect();
-        return quoted.iter().rev().nth(1).map_or(String::new(), |module| module.to_string());
+        let module = quoted.iter().rev().nth(1).map_or("", |module| module);
+        // torch.export calls so what it adds outside of every module, the size of the batch for one.
+        return if module == "_empty_nn_module_stack_from_metadata_hook" { String::new() } else { module.to_string() };
     }
     let Some((scopes, operation)) = node.name.rsplit_once('/') else { return String::new() };
     // tf2onnx numbers the nodes that it adds (`Conv2D__6`); they borrow the scope of another.
@@ -445,12 +447,12 @@ mod tests {
         assert_eq!(module("model/bn_Conv1/FusedBatchNormV3__12"), "");
         assert_eq!(module("/Flatten"), "");
         assert_eq!(module("Conv_12"), "");
-        let scopes = Entry {
-            key: "pkg.torch.onnx.name_scopes".into(),
-            value: "['', 'layer4', 'layer4.1', 'layer4.1.relu', 'relu_16']".into(),
+        let scoped = |scopes: &str| {
+            let scopes = Entry { key: "pkg.torch.onnx.name_scopes".into(), value: scopes.into() };
+            module_of(&Node { name: "node_relu_16".into(), metadata_props: vec![scopes], ..Node::default() })
         };
-        let node = Node { name: "node_relu_16".into(), metadata_props: vec![scopes], ..Node::default() };
-        assert_eq!(module_of(&node), "layer4.1.relu");
+        assert_eq!(scoped("['', 'layer4', 'layer4.1', 'layer4.1.relu', 'relu_16']"), "layer4.1.relu");
+        assert_eq!(scoped("['_empty_nn_module_stack_from_metadata_hook', 'sym_size_int_1']"), "");
     }
 
     #[test]
