@@ -132,14 +132,17 @@ fn brains(dir: &Path) {
     }
 
     // Two regions of four people, three trials of each of the 30 pictures of pictures.csv. What their voxels share with the
-    // network's units is a mixture of these; the other half of a pattern is common to people.
+    // network's units is a mixture of these; the other half of a pattern is common to people. Faces drive both regions.
     let pictures = names("p-", 30);
     let acts = activations(30, 1.0, 7);
     let common = noise(30, 25, 50);
     for subject in 1..=4u64 {
         for (region, seed) in [("ffa", 60), ("ofa", 70)] {
             let mixing = noise(60, 25, 55) + 0.5 * noise(60, 25, seed + subject);
-            let pattern = 0.25 * acts.dot(&mixing) + &common + 0.3 * noise(30, 25, 80 + subject);
+            let mut pattern = 0.5 * acts.dot(&mixing) + &common + 0.3 * noise(30, 25, 80 + subject);
+            for i in (0..30).filter(|&i| domain_of(i, 30) == 0) {
+                pattern.row_mut(i).mapv_inplace(|v| v + 0.4);
+            }
             let (ids, trials) = repeated(&pictures, &pattern, 3);
             let trials = trials + 1.2 * noise(90, 25, seed + 20 + subject);
             put(dir, &format!("sub-0{subject}/{region}.npy"), &trials, &ids);
