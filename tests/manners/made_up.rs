@@ -1,8 +1,8 @@
 //! A small made-up study for the examples of the READMEs: a network, pictures, activations, and subjects of a scanner.
 
+use ndarray::{Array2, Axis, concatenate};
 use nifti_volume::geometry::Geometry;
 use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
-use ndarray::{Array2, Axis, concatenate};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -109,7 +109,17 @@ fn brains(dir: &Path) {
         2 if in_ppa(v) => 1.0,
         _ => 0.0,
     };
-    let labels: Vec<u32> = (0..n_voxels).map(|v| if in_ffa(v) { 1 } else if in_ppa(v) { 2 } else { 0 }).collect();
+    let labels: Vec<u32> = (0..n_voxels)
+        .map(|v| {
+            if in_ffa(v) {
+                1
+            } else if in_ppa(v) {
+                2
+            } else {
+                0
+            }
+        })
+        .collect();
     image(&dir.join("parcels.nii"), &geometry, Voxels::Labels(&labels));
     image(&dir.join("mask.nii"), &geometry, Voxels::Labels(&vec![1; n_voxels]));
     fs::write(dir.join("parcels.tsv"), "index\tname\n1\tFFA\n2\tPPA\n").unwrap();
@@ -123,7 +133,8 @@ fn brains(dir: &Path) {
     }
     put(dir, "sub-01/betas.npy", &betas, &ids);
     image_4d(&dir.join("sub-01/betas.nii"), &geometry, &betas);
-    let rows = ids.iter().enumerate().map(|(t, id)| format!("{id},{},{}\n", DOMAINS[domain_of(t % 40, 40)], t / 20 + 1));
+    let rows =
+        ids.iter().enumerate().map(|(t, id)| format!("{id},{},{}\n", DOMAINS[domain_of(t % 40, 40)], t / 20 + 1));
     fs::write(dir.join("trials.csv"), String::from("stimulus,domain,run\n") + &rows.collect::<String>()).unwrap();
     for subject in 1..=6u64 {
         let map = noise(1, n_voxels, 40 + subject);

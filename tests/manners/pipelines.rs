@@ -134,7 +134,9 @@ fn the_slurm_recipe_joins_all_parts_and_lists_missing_ones() {
 #[test]
 fn the_recipe_for_a_killed_job_array_goes_on_and_joins() {
     let dir = workplace();
-    let task = format!("ann-acts net.onnx {NO_STEPS} --layer @Relu --pool avg --shard slurm --resume --out-dir acts pictures.csv");
+    let task = format!(
+        "ann-acts net.onnx {NO_STEPS} --layer @Relu --pool avg --shard slurm --resume --out-dir acts pictures.csv"
+    );
     // Sent twice, as after a kill: the second time there is nothing to do.
     for _ in 0..2 {
         for id in 0..16 {
