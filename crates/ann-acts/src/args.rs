@@ -124,7 +124,7 @@ pub struct Args {
 
     /// Also write the input that the network saw, one flattened row per picture
     #[arg(long, value_name = "FILE", conflicts_with = "list_layers", help_heading = "Preprocessing")]
-    pub dump_input: Option<PathBuf>,
+    pub dump_input: Option<cli::OutputPath>,
 
     /// Draw every weight anew from this seed: he (normal, variance 2/fan-in), lecun (1/fan-in), or shuffle the trained ones
     #[arg(

@@ -51,7 +51,7 @@ pub fn run(args: Args) -> Result<()> {
     let job = if further { job.with_provenance() } else { job };
     let model_name = args.model.display().to_string();
     if args.list_layers {
-        let output = Output::text(args.common.output.as_deref())?;
+        let output = job.text_output(args.common.output.as_deref())?;
         let (graph, folder) = read_model(&job, &args.model)?;
         check_inputs(&graph).with_context(|| model_name.clone())?;
         let runtime = Runtime::load(args.onnxruntime.as_deref())?;
@@ -70,9 +70,9 @@ pub fn run(args: Args) -> Result<()> {
         make_folder(folder)?;
     }
     let to_stream = args.out_dir.is_none() && !args.resume;
-    let output = to_stream.then(|| Output::binary(args.common.output.as_deref())).transpose()?;
-    let dump = args.dump_input.as_deref().map(|path| Output::binary(Some(path))).transpose()?;
-    let unit_table = units::open_table(&args.units)?;
+    let output = to_stream.then(|| job.binary_output(args.common.output.as_deref())).transpose()?;
+    let dump = args.dump_input.as_deref().map(|path| job.binary_output(Some(path))).transpose()?;
+    let unit_table = units::open_table(&job, &args.units)?;
     let chosen_units = units::chosen(&job, &args.units)?;
     let chosen = steps::choose(&args, &job)?;
     let steps = chosen.preprocessing;
@@ -185,7 +185,7 @@ pub fn run(args: Args) -> Result<()> {
     let labels: Vec<LayerLabel> = kept.iter().map(|&i| label(&choices[i].name, &network.layers[i].tensor)).collect();
     let files = match (&args.out_dir, &args.common.output) {
         (Some(folder), _) => files_in(folder, labels.iter().map(|label| label.name.as_str()), args.shard),
-        (None, Some(file)) if args.resume => vec![file.clone()],
+        (None, Some(file)) if args.resume => vec![file.to_path_buf()],
         _ => Vec::new(),
     };
     let long: Vec<&str> = labels
@@ -220,8 +220,8 @@ pub fn run(args: Args) -> Result<()> {
     }
     let mut sinks = match output {
         Some(output) => Sinks::stream(output, labels, stimuli.len(), args.dtype)?,
-        None if args.resume => Sinks::resumable(&files, labels, stimuli.len(), args.dtype, &done)?,
-        None => Sinks::files(&files, labels, stimuli.len(), args.dtype)?,
+        None if args.resume => Sinks::resumable(&job, &files, labels, stimuli.len(), args.dtype, &done)?,
+        None => Sinks::files(&job, &files, labels, stimuli.len(), args.dtype)?,
     };
     for slot in 0..kept.len() {
         let mut facts = readouts.get(slot).map(|layer| layer.facts.clone()).unwrap_or_default();
@@ -557,7 +557,7 @@ fn usable(job: &Job, choices: &[Choice], unusable: Vec<Option<String>>) -> Resul
 
 /// `--doctor`.
 fn examine_network(job: &Job, args: &Args) -> Result<()> {
-    let output = Output::text(args.common.output.as_deref())?;
+    let output = job.text_output(args.common.output.as_deref())?;
     let own = steps::choose(args, job)?.preprocessing;
     let pictures = list(job, &args.images, args.nul)?;
     let [picture] = pictures.as_slice() else { bail!("--doctor looks at one picture, {} are given", pictures.len()) };

@@ -107,17 +107,24 @@ impl Sinks {
     }
 
     /// One file per layer, each of which appears whole.
-    pub fn files(files: &[PathBuf], layers: Vec<LayerLabel>, n_rows: usize, dtype: Option<Dtype>) -> Result<Self> {
+    pub fn files(
+        job: &Job,
+        files: &[PathBuf],
+        layers: Vec<LayerLabel>,
+        n_rows: usize,
+        dtype: Option<Dtype>,
+    ) -> Result<Self> {
         let layers = layers
             .into_iter()
             .zip(files)
-            .map(|(label, file)| Ok(LayerRows::new(label, Sink::Output(Output::binary(Some(file))?))))
+            .map(|(label, file)| Ok(LayerRows::new(label, Sink::Output(job.binary_output(Some(file))?))))
             .collect::<Result<_>>()?;
         Ok(Self { layers, n_rows, dtype, to_folder: true, n_bad_rows: 0 })
     }
 
     /// One file per layer, going on behind what an earlier run has `done`.
     pub fn resumable(
+        job: &Job,
         files: &[PathBuf],
         layers: Vec<LayerLabel>,
         n_rows: usize,
@@ -130,7 +137,7 @@ impl Sinks {
             .enumerate()
             .map(|(i, (label, file))| {
                 let so_far = done.layers.get(i).copied().unwrap_or_default();
-                let mut layer = LayerRows::new(label, Sink::Output(Output::resumable(file, so_far.bytes)?));
+                let mut layer = LayerRows::new(label, Sink::Output(job.resumable_output(file, so_far.bytes)?));
                 if done.rows > 0 {
                     layer.earlier = Some(Earlier { rows: done.rows, n_units: so_far.n_units });
                     layer.n_units = so_far.n_units;

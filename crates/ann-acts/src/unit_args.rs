@@ -3,7 +3,6 @@
 use crate::preprocess::Layout;
 use crate::readout::{Pool, Tokens};
 use clap::ValueEnum;
-use std::path::PathBuf;
 
 /// What a unit is.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -32,7 +31,7 @@ pub struct UnitArgs {
     /// Also write which place of the network each column is: layer,unit,channel,y,x,token,column
     /// (a projected column has no place, so not with --srp or --pca)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["list_layers", "srp", "pca"])]
-    pub unit_table: Option<PathBuf>,
+    pub unit_table: Option<cli::OutputPath>,
 }
 
 /// `--channels`

@@ -242,10 +242,10 @@ pub fn write_table(job: &Job, output: Output, layers: &[LayerUnits]) -> Result<(
 }
 
 /// Opens the unit table's file; stdout holds the matrix.
-pub fn open_table(args: &UnitArgs) -> Result<Option<Output>> {
+pub fn open_table(job: &Job, args: &UnitArgs) -> Result<Option<Output>> {
     let Some(path) = &args.unit_table else { return Ok(None) };
     if path.as_os_str() == "-" {
         bail!("--unit-table -: stdout holds the matrix; give a file");
     }
-    Output::text(Some(path)).map(Some)
+    job.text_output(Some(path)).map(Some)
 }

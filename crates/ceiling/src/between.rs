@@ -21,7 +21,7 @@ use stimulus_table::Side;
 
 pub(crate) fn run(args: &BetweenArgs) -> Result<()> {
     let job = Job::start("ceiling", &args.common)?;
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     job.record("seed", args.split.seed);
     let mut arrays = read_arrays(&job, &args.inputs, &mut Names::new(&args.names))?;
     tell_apart(&mut arrays)?;

@@ -2,14 +2,14 @@
 
 use crate::RdmArgs;
 use anyhow::{Result, bail};
-use cli::{Job, Output, TableWriter};
+use cli::{Job, TableWriter};
 use rdm::{NoiseCeiling, Rdm, noise_ceiling};
 use rdm_inputs::{NamedRdm, check_nan, into_one_order, read_rdms, say_broken_ties};
 use statistics::Reason;
 
 pub(crate) fn run(args: &RdmArgs) -> Result<()> {
     let job = Job::start("ceiling", &args.common)?;
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     let mut subjects = read_rdms(&job, &args.inputs, &[])?;
     if subjects.len() < 2 {
         bail!("{}: 1 RDM; a ceiling is over subjects and needs at least 2", subjects[0].source);

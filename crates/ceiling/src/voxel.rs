@@ -3,7 +3,7 @@
 use crate::VoxelArgs;
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{NamedArray, NamedMatrix, Names, read_arrays, read_levels, read_table, tell_apart};
-use cli::{Cell, Job, Output, TableWriter};
+use cli::{Cell, Job, TableWriter};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Matrix};
 use reliability::reliability_of_averages;
@@ -13,7 +13,7 @@ use stimulus_table::{Side, Table};
 
 pub(crate) fn run(args: &VoxelArgs) -> Result<()> {
     let job = Job::start("ceiling", &args.common)?;
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     job.record("seed", args.split.seed);
     let stimuli = args.stimuli.as_ref().map(|input| read_table(&job, input)).transpose()?;
     let mut arrays = read_arrays(&job, &args.inputs, &mut Names::new(&args.names))?;

@@ -1,6 +1,6 @@
 //! One run of a tool: its options, its voice, its inputs and the record of them.
 
-use crate::{Input, Opened, memory, standard_streams, threads};
+use crate::{Input, Opened, OutputPath, memory, standard_streams, threads};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 pub struct Common {
     /// Write here instead of stdout: whole or not at all, with a JSON sidecar (same stem) of how it was made
     #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    pub output: Option<OutputPath>,
     /// Threads to compute with, at most the cores this task may use [default: SLURM_CPUS_PER_TASK, else all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,

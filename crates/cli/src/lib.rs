@@ -26,7 +26,7 @@ pub use finish::main;
 pub use input::{Input, Opened};
 pub use job::{Common, Job, Progress};
 pub use memory::{Bytes, Careful, require_memory};
-pub use output::{Output, sidecar_of};
+pub use output::{Output, OutputPath, sidecar_of};
 pub use shard::Shard;
 pub use size::parse_bytes;
 pub use table::{Cell, Format, Named, TableWriter};

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Seek, SeekFrom, Write};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
@@ -32,7 +33,48 @@ enum Sink {
     Partial { file: BufWriter<File>, partial: PathBuf, target: PathBuf },
 }
 
+/// A file argument that is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputPath(PathBuf);
+
+impl From<OsString> for OutputPath {
+    fn from(name: OsString) -> OutputPath {
+        OutputPath(name.into())
+    }
+}
+
+impl From<PathBuf> for OutputPath {
+    fn from(path: PathBuf) -> OutputPath {
+        OutputPath(path)
+    }
+}
+
+impl Deref for OutputPath {
+    type Target = Path;
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
 const BUFFER: usize = 1 << 18;
+
+impl Job {
+    /// Text on stdout, or the file. A folder that does not exist is an error now, not after the work.
+    pub fn text_output(&self, path: Option<&Path>) -> Result<Output> {
+        Output::text(path)
+    }
+
+    /// Like [`Job::text_output`] for bytes no terminal should show.
+    pub fn binary_output(&self, path: Option<&Path>) -> Result<Output> {
+        Output::binary(path)
+    }
+
+    /// A file that is written as [`Output::partial_of`] its name and stays there when the program is stopped, so that a
+    /// later run can go on behind its first `keep` bytes.
+    pub fn resumable_output(&self, target: &Path, keep: u64) -> Result<Output> {
+        Output::resumable(target, keep)
+    }
+}
 
 impl Output {
     /// Text on stdout, or the file. A folder that does not exist is an error now, not after the work.
@@ -258,7 +300,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str, fact: i32| {
             let path = dir.path().join(name);
-            let job = Job::start("test", &Common { output: Some(path.clone()), threads: None, quiet: true }).unwrap();
+            let job =
+                Job::start("test", &Common { output: Some(path.clone().into()), threads: None, quiet: true }).unwrap();
             job.record("fact", fact);
             Output::text(Some(&path)).unwrap().commit(&job).unwrap();
             path
@@ -287,7 +330,7 @@ mod tests {
         dropped.write_all(b"half").unwrap();
         drop(dropped);
         assert_eq!(names(), 0);
-        let common = Common { output: Some(target.clone()), threads: None, quiet: true };
+        let common = Common { output: Some(target.clone().into()), threads: None, quiet: true };
         let job = Job::start("test", &common).unwrap();
         job.record("seed", 3);
         let mut out = Output::text(Some(&target)).unwrap();
@@ -313,7 +356,7 @@ mod tests {
         assert!(!target.exists() && Output::partial_of(&target).exists());
         let mut second = Output::resumable(&target, 4).unwrap();
         second.write_all(b"45").unwrap();
-        let common = Common { output: Some(target.clone()), threads: None, quiet: true };
+        let common = Common { output: Some(target.clone().into()), threads: None, quiet: true };
         second.commit(&Job::start("test", &common).unwrap()).unwrap();
         assert_eq!(std::fs::read(&target).unwrap(), b"012345");
         assert!(!Output::partial_of(&target).exists() && sidecar_of(&target).is_some());
@@ -321,7 +364,8 @@ mod tests {
 
     #[test]
     fn a_device_is_written_to_and_a_link_is_kept() {
-        let job = Job::start("test", &Common { output: Some("x".into()), threads: None, quiet: true }).unwrap();
+        let job = Job::start("test", &Common { output: Some(PathBuf::from("x").into()), threads: None, quiet: true })
+            .unwrap();
         let mut null = Output::text(Some(Path::new("/dev/null"))).unwrap();
         null.write_all(b"x").unwrap();
         null.commit(&job).unwrap();

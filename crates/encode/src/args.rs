@@ -98,10 +98,10 @@ pub struct FitArgs {
     pub no_scale: bool,
     /// Fit all rows as well and keep that model for `encode predict`
     #[arg(long, value_name = "MODEL.npz")]
-    pub save: Option<PathBuf>,
+    pub save: Option<cli::OutputPath>,
     /// Write the held-out predictions: labelled matrix, rows as in --y
     #[arg(long, value_name = "P.npy")]
-    pub predictions: Option<PathBuf>,
+    pub predictions: Option<cli::OutputPath>,
     /// How the inputs are joined.
     #[command(flatten)]
     pub join: JoinArgs,

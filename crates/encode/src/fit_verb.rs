@@ -1,7 +1,6 @@
 //! `encode fit`: open, join, cross-validate, score, write.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{NamedMatrix, read_matrix};
@@ -27,7 +26,7 @@ pub(crate) fn run(args: &FitArgs) -> Result<()> {
     if args.save.is_some() || args.predictions.is_some() {
         job = job.with_provenance();
     }
-    let outputs = Outputs::create(args)?;
+    let outputs = Outputs::create(&job, args)?;
     let data = read(&job, args)?;
     let (outer, options) = plan(args, &data)?;
     record(&job, args, &options, &data);
@@ -290,20 +289,10 @@ struct Outputs {
 }
 
 impl Outputs {
-    fn create(args: &FitArgs) -> Result<Outputs> {
-        let paths = [("-o", &args.common.output), ("--save", &args.save), ("--predictions", &args.predictions)];
-        for (i, (option, path)) in paths.iter().enumerate() {
-            let Some(path) = path else { continue };
-            if let Some((other, _)) = paths[..i].iter().find(|(_, other)| other.as_ref() == Some(path)) {
-                bail!("{}: is both {other} and {option}; they are different files", path.display());
-            }
-            if i > 0 && path.as_path() == Path::new("-") {
-                bail!("{option} -: stdout is for the table; give a file");
-            }
-        }
-        let binary = |path: &Option<std::path::PathBuf>| path.as_deref().map(|p| Output::binary(Some(p))).transpose();
+    fn create(job: &Job, args: &FitArgs) -> Result<Outputs> {
+        let binary = |path: &Option<cli::OutputPath>| path.as_deref().map(|p| job.binary_output(Some(p))).transpose();
         Ok(Outputs {
-            table: Output::text(args.common.output.as_deref())?,
+            table: job.text_output(args.common.output.as_deref())?,
             model: binary(&args.save)?,
             predictions: binary(&args.predictions)?,
         })

@@ -17,7 +17,7 @@ const MAX_ROWS: usize = 256;
 /// Reads the model, then matrix by matrix predicts and writes as the rows come.
 pub(crate) fn run(args: &PredictArgs) -> Result<()> {
     let job = Job::start("encode", &args.common)?;
-    let mut out = Output::binary(args.common.output.as_deref())?;
+    let mut out = job.binary_output(args.common.output.as_deref())?;
     let model = read_model(&job, args)?;
     let unusable = model.intercept.iter().filter(|b| b.is_nan()).count();
     if unusable > 0 {

@@ -1,7 +1,5 @@
 //! Options of the three verbs.
 
-use std::path::PathBuf;
-
 use array_inputs::JoinArgs;
 use clap::{Args as Flags, Parser, Subcommand, ValueEnum};
 use cli::{Common, Format, Input};
@@ -100,7 +98,7 @@ pub struct ContrastArgs {
     pub like: Option<Input>,
     /// Also write a table of all voxels
     #[arg(long, value_name = "FILE")]
-    pub table: Option<PathBuf>,
+    pub table: Option<cli::OutputPath>,
     /// Adjust p over the voxels for that table: bh, by (false discovery rate), bonferroni, none
     #[arg(long, visible_alias = "fdr", value_name = "METHOD", requires = "table")]
     pub correct: Option<Correction>,

@@ -34,7 +34,7 @@ pub fn run(args: ContrastArgs) -> Result<()> {
     if args.table.is_some() {
         job = job.with_provenance();
     }
-    let out = Output::binary(args.common.output.as_deref())?;
+    let out = job.binary_output(args.common.output.as_deref())?;
     let like = args.like.as_ref().map(|input| read_geometry(&job, input)).transpose()?;
 
     let (maps, grid) = if args.one_sample { one_sample(&job, &args)? } else { two_sample(&job, &args)? };
@@ -133,7 +133,7 @@ fn two_sample(job: &Job, args: &ContrastArgs) -> Result<(Vec<TMap>, Option<Geome
     job.record("contrast", contrast.to_string());
     job.record("test", format!("two-sample t, {}, {}", args.test.as_str(), args.versus));
     let mut lines = match &args.table {
-        Some(path) => Some(TableWriter::new(Output::text(Some(path))?, args.format, &COLUMNS)?),
+        Some(path) => Some(TableWriter::new(job.text_output(Some(path))?, args.format, &COLUMNS)?),
         None => None,
     };
     let (tests, grid) = match open_all(job, &args.inputs)? {

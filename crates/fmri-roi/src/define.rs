@@ -20,12 +20,12 @@ pub fn run(args: DefineArgs) -> Result<()> {
     let job = Job::start("fmri-roi", &args.common)?;
     let mask_name = args.common.output.as_deref().and_then(nifti_name);
     let mut mask_out = match mask_name {
-        Some(_) => Some(Output::binary(args.common.output.as_deref())?),
+        Some(_) => Some(job.binary_output(args.common.output.as_deref())?),
         None => None,
     };
     let table_out = match mask_name {
-        Some(_) => Output::text(None)?,
-        None => Output::text(args.common.output.as_deref())?,
+        Some(_) => job.text_output(None)?,
+        None => job.text_output(args.common.output.as_deref())?,
     };
 
     let mut map = read_map(&job, &args.stat)?;

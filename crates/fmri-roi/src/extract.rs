@@ -81,7 +81,7 @@ impl Cut {
 /// Runs the verb.
 pub fn run(args: ExtractArgs) -> Result<()> {
     let job = Job::start("fmri-roi", &args.common)?;
-    let mut out = Output::binary(args.common.output.as_deref())?;
+    let mut out = job.binary_output(args.common.output.as_deref())?;
     let regions = read_regions(&job, &args)?;
     let ids = args.stimuli.as_ref().map(|table| read_ids(&job, table)).transpose()?;
 

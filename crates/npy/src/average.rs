@@ -14,7 +14,7 @@ const SUM_BYTES: usize = 64 << 20;
 
 pub(crate) fn run(args: &Average) -> Result<()> {
     let job = Job::start("npy", &args.common)?;
-    let mut out = Output::binary(args.common.output.as_deref())?;
+    let mut out = job.binary_output(args.common.output.as_deref())?;
     for input in &args.inputs {
         let mut reader = open_npy(&job, input)?;
         let mut any = false;

@@ -20,7 +20,7 @@ pub(crate) fn run(args: &Cat) -> Result<()> {
 }
 
 fn side_by_side(job: &Job, args: &Cat) -> Result<()> {
-    let mut out = Output::binary(args.common.output.as_deref())?;
+    let mut out = job.binary_output(args.common.output.as_deref())?;
     let mut parts: Vec<(Whole, Vec<usize>)> = Vec::new();
     // The ids and the number of the rows so far.
     let mut source = String::new();
@@ -106,7 +106,7 @@ struct Part {
 }
 
 fn below(job: &Job, args: &Cat) -> Result<()> {
-    let mut out = Output::binary(args.common.output.as_deref())?;
+    let mut out = job.binary_output(args.common.output.as_deref())?;
     let mut parts = Vec::new();
     for input in &args.inputs {
         scan(job, input, args.array, &mut parts).with_context(|| input.to_string())?;

@@ -3,7 +3,7 @@
 use crate::args::Info;
 use anyhow::{Context, Result, bail};
 use array_inputs::{hold, open_npy};
-use cli::{Cell, Job, Output, TableWriter};
+use cli::{Cell, Job, TableWriter};
 use ndarray::ArrayView1;
 use npy_stream::{Block, Float, Incoming, NpyError, Values};
 use std::collections::HashSet;
@@ -13,7 +13,7 @@ const BLOCK_BYTES: usize = 8 << 20;
 
 pub(crate) fn run(args: &Info) -> Result<()> {
     let job = Job::start("npy", &args.common)?;
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     let columns = ["array", "shape", "dtype", "order", "n_labels", "n_stimuli", "min", "max", "n_nan", "n_constant"];
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     for input in &args.inputs {

@@ -4,7 +4,7 @@ use crate::args::{Columns, Label, Rows};
 use crate::whole::Whole;
 use anyhow::{Context, Result, bail};
 use array_inputs::{hold, open_npy, read_levels, read_stimuli, read_table, require_unique, units_of};
-use cli::{Input, Job, Output};
+use cli::{Input, Job};
 use ndarray::{ArrayView2, Axis};
 use npy_stream::{Array, Block, Dtype, Float, Incoming, Matrix, NpyError, RowWriter, write_array, write_matrix};
 use std::collections::{HashMap, HashSet};
@@ -47,7 +47,7 @@ pub(crate) fn rows(args: &Rows) -> Result<()> {
     } else {
         bail!("one of --index, --ids, --stimuli, --shard is needed");
     };
-    let mut out = Output::binary(args.common.output.as_deref())?;
+    let mut out = job.binary_output(args.common.output.as_deref())?;
     each_array(&job, &args.inputs, |input, mut incoming| {
         let (n_rows, n_columns) = incoming.matrix_shape()?;
         if let Wanted::Shard(shard) = wanted {
@@ -79,7 +79,7 @@ pub(crate) fn columns(args: &Columns) -> Result<()> {
     let job = Job::start("npy", &args.common)?;
     let table = args.units.as_ref().map(|input| read_table(&job, input)).transpose()?;
     let list = args.index.as_deref().map(parse_list).transpose()?;
-    let mut out = Output::binary(args.common.output.as_deref())?;
+    let mut out = job.binary_output(args.common.output.as_deref())?;
     let mut position: HashMap<String, usize> = HashMap::new();
     each_array(&job, &args.inputs, |input, mut incoming| {
         let nth = position.entry(input.to_string()).or_default();
@@ -140,7 +140,7 @@ pub(crate) fn label(args: &Label) -> Result<()> {
         }
         (None, None) => bail!("one of --ids and --stimuli is needed"),
     };
-    let mut out = Output::binary(args.common.output.as_deref())?;
+    let mut out = job.binary_output(args.common.output.as_deref())?;
     each_array(&job, &args.inputs, |_, mut incoming| {
         if let &[n_values] = incoming.shape() {
             let array = label_rdm(hold(incoming, "the RDM")?, n_values, &ids, source, args.force)?;

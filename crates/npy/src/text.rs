@@ -27,7 +27,7 @@ pub(crate) fn to_csv(args: &ToCsv) -> Result<()> {
     if reader.next_array().with_context(name)?.is_some() {
         bail!("{input}: holds more than 1 array where one is needed; take one out with `npy cat --array N`");
     }
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     let table = match given {
         Given::Matrix((whole, labels)) => {
             let mut names = vec!["stimulus".to_string()];
@@ -142,7 +142,7 @@ pub(crate) fn from_csv(args: &FromCsv) -> Result<()> {
         }
         values.column_mut(c).assign(&ndarray::ArrayView1::from(&numbers));
     }
-    let out = Output::binary(args.common.output.as_deref())?;
+    let out = job.binary_output(args.common.output.as_deref())?;
     let mut rows = RowWriter::new(out, ids.len(), columns.len(), args.dtype)?;
     rows.write_rows(values.view())?;
     rows.finish(Some(&ids))?.commit(&job)

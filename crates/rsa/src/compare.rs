@@ -4,7 +4,7 @@ use crate::fitted;
 use crate::inference::{self, Inference, Scores, Scoring, subjects_in_use};
 use crate::{CompareArgs, Measure};
 use anyhow::{Result, anyhow, bail};
-use cli::{Cell, Job, Output, TableWriter};
+use cli::{Cell, Job, TableWriter};
 use rdm::{Compared, ModelKind, NoiseCeiling, Rdm, compare_all_under, noise_ceiling_under};
 use rdm_inputs::{Kind, NamedRdm, check_nan, column, into_one_order, read_rdms, say_broken_ties, say_constant};
 use statistics::{Reason, mean, rounding};
@@ -19,9 +19,9 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     if args.inference.pairwise.is_some() {
         job = job.with_provenance();
     }
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     args.inference.check(args.common.output.as_deref())?;
-    let pairwise = args.inference.pairwise.as_deref().map(|file| Output::text(Some(file))).transpose()?;
+    let pairwise = args.inference.pairwise.as_deref().map(|file| job.text_output(Some(file))).transpose()?;
     job.record("compare", args.compare.as_str());
     let brains = read_rdms(&job, &args.brain, &args.brain_names)?;
     let (models, counts) = fitted::read(&job, args)?.split();

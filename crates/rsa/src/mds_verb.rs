@@ -3,7 +3,7 @@
 use crate::dissimilarities::{id, read, usable};
 use crate::{MdsArgs, Method};
 use anyhow::{Result, anyhow, bail};
-use cli::{Cell, Job, Output, TableWriter};
+use cli::{Cell, Job, TableWriter};
 use ndarray::Array2;
 use rdm::{Comparison, MdsError, Rdm, Scaling, Stopping, classical_mds, smacof_of_starts, stress_1};
 use rdm_inputs::{NamedRdm, say_broken_ties, say_constant};
@@ -22,7 +22,7 @@ pub(crate) fn run(args: &MdsArgs) -> Result<()> {
     if !(args.eps >= 0.0 && args.eps.is_finite()) {
         bail!("--eps {}: a number of 0 or more", args.eps);
     }
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     job.record("method", method(args.method));
     job.record("seed", args.seed);
     let rdms = read(&job, &args.inputs, &args.names, &args.pairs)?;

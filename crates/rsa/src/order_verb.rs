@@ -4,14 +4,14 @@ use crate::OrderArgs;
 use crate::args::ClusterDistance;
 use crate::dissimilarities::{id, read, usable};
 use anyhow::{Result, anyhow};
-use cli::{Cell, Job, Output, TableWriter};
+use cli::{Cell, Job, TableWriter};
 use rdm::{Linkage, leaf_order, linkage};
 use rdm_inputs::{say_broken_ties, say_constant};
 use statistics::Reason;
 
 pub(crate) fn run(args: &OrderArgs) -> Result<()> {
     let job = Job::start("rsa", &args.common)?;
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     let how = match args.linkage {
         ClusterDistance::Average => Linkage::Average,
         ClusterDistance::Complete => Linkage::Complete,

@@ -22,7 +22,7 @@ use stimulus_table::Side;
 pub(crate) fn run(args: &RdmArgs) -> Result<()> {
     let job = Job::start("rsa", &args.common)?;
     let plan = Plan::new(args)?;
-    let mut out = Output::binary(args.common.output.as_deref())?;
+    let mut out = job.binary_output(args.common.output.as_deref())?;
     record(&job, args, &plan);
     let annotations = Annotations::read(&job, args)?;
     let subset = args.subset.as_ref().map(|input| Subset::read(&job, input)).transpose()?;

@@ -42,9 +42,9 @@ pub(crate) fn run(args: &SearchlightArgs) -> Result<()> {
     }
     let matrix = match (&args.out_dir, &args.common.output) {
         (Some(_), None) => None,
-        (_, path) => Some(Output::binary(path.as_deref())?),
+        (_, path) => Some(job.binary_output(path.as_deref())?),
     };
-    let table = args.table.as_deref().map(|path| Output::text(Some(path))).transpose()?;
+    let table = args.table.as_deref().map(|path| job.text_output(Some(path))).transpose()?;
     if let Some(folder) = &args.out_dir {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }
@@ -320,7 +320,7 @@ fn write_maps(job: &Job, folder: &Path, mask: &Mask, names: &[String], scores: A
     // All files are begun before one is finished, so that a folder that cannot be written to gets none.
     let mut outputs = Vec::new();
     for name in names {
-        outputs.push(Output::binary(Some(&folder.join(format!("{name}.nii.gz"))))?);
+        outputs.push(job.binary_output(Some(&folder.join(format!("{name}.nii.gz"))))?);
     }
     for (mut out, scores) in outputs.into_iter().zip(scores.columns()) {
         let mut map = vec![f32::NAN; mask.grid.n_voxels()];

@@ -63,8 +63,8 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     if args.systems.matrix.is_some() || args.inference.pairwise.is_some() {
         job = job.with_provenance();
     }
-    let out = Output::text(args.common.output.as_deref())?;
-    let pairwise = args.inference.pairwise.as_deref().map(|file| Output::text(Some(file))).transpose()?;
+    let out = job.text_output(args.common.output.as_deref())?;
+    let pairwise = args.inference.pairwise.as_deref().map(|file| job.text_output(Some(file))).transpose()?;
     let outputs = all_pairs::Outputs::open(&job, args)?;
     let systems = match args.compare {
         Measure::Matrices(how) => matrices::read(&job, args, how)?,

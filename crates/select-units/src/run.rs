@@ -15,7 +15,7 @@ pub fn run(args: Args) -> Result<()> {
     job.record("rules", args.criterion());
     let mut twins = args.null.iter().map(|input| Twin::open(&job, input)).collect::<Result<Vec<_>>>()?;
 
-    let mut table = UnitTable::new(&args, &plan)?;
+    let mut table = UnitTable::new(&job, &args, &plan)?;
     let mut names = Names::distinct(&args.names);
     // An array is written when the next one has proved sound, so that what fails early writes nothing.
     let mut waiting: Option<Layer> = None;

@@ -37,8 +37,8 @@ struct Tested<'a> {
 }
 
 impl<'a> UnitTable<'a> {
-    pub fn new(args: &'a Args, plan: &'a Plan) -> Result<UnitTable<'a>> {
-        let output = Some(Output::text(args.common.output.as_deref())?);
+    pub fn new(job: &Job, args: &'a Args, plan: &'a Plan) -> Result<UnitTable<'a>> {
+        let output = Some(job.text_output(args.common.output.as_deref())?);
         Ok(UnitTable { args, plan, criterion: args.criterion(), output, table: None })
     }
 

@@ -3,7 +3,7 @@
 use crate::args::{Compare, SameSubject, Summary};
 use crate::systems::{Averaged, Measure, System, disjoint, read_sides};
 use anyhow::{Result, bail};
-use cli::{Cell, Job, Output, TableWriter};
+use cli::{Cell, Job, TableWriter};
 use reliability::noise_corrected;
 use statistics::{Correlation, Reason, mean, median};
 
@@ -23,7 +23,7 @@ struct Score {
 
 pub(crate) fn run(args: &Compare) -> Result<()> {
     let job = Job::start("tuning", &args.common)?;
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     job.record("seed", args.seed);
     let joined = read_sides(&job, &args.sides, args.join)?;
     joined.refuse_name(args.summary.as_str(), false)?;

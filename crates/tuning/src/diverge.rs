@@ -18,7 +18,7 @@ pub(crate) const MEAN: &str = "mean";
 
 pub(crate) fn run(args: &Diverge) -> Result<()> {
     let job = Job::start("tuning", &args.common)?;
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     job.record("seed", args.seed);
     let table = args.stimuli.as_ref().map(|input| read_stimuli(&job, input)).transpose()?;
     let mut joined = read_sides(&job, &args.sides, args.join)?;

@@ -4,7 +4,7 @@ use crate::args::{Profile as ProfileArgs, Statistic, ZScore};
 use crate::profile::{Profile, Unit, conditions, mean_over_units, median_over_units, precision, z_scale, z_scores};
 use anyhow::{Context, Result, bail};
 use array_inputs::{NamedMatrix, Names, TableUnits, read_matrices, read_table, units_of};
-use cli::{Cell, Input, Job, Output, TableWriter};
+use cli::{Cell, Input, Job, TableWriter};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Dtype, RowWriter};
 use statistics::Reason;
@@ -24,7 +24,7 @@ struct Made {
 pub(crate) fn run(args: &ProfileArgs) -> Result<()> {
     let job = Job::start("tuning", &args.common)?;
     let path = args.common.output.as_deref();
-    let out = if args.format.is_some() { Output::text(path)? } else { Output::binary(path)? };
+    let out = if args.format.is_some() { job.text_output(path)? } else { job.binary_output(path)? };
     let weights = args.weights.as_ref().map(|input| Weights::read(&job, input, args)).transpose()?;
     let mut names = if args.format.is_some() { Names::distinct(&args.names) } else { Names::new(&args.names) };
     let matrices = read_matrices(&job, &args.inputs, &mut names)?;

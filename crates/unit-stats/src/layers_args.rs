@@ -2,7 +2,6 @@
 
 use cli::{Common, Format, Input};
 use localizer_run::{LocalizerArgs, RuleArgs};
-use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = LAYERS)]
@@ -28,7 +27,7 @@ pub(crate) struct Layers {
     pub unit_table: Option<Input>,
     /// Also write how alike the selected units' RDMs are between layers; reads files a second time
     #[arg(long, value_name = "FILE")]
-    pub consistency: Option<PathBuf>,
+    pub consistency: Option<cli::OutputPath>,
     /// csv, tsv or jsonl
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,

@@ -6,7 +6,7 @@ use crate::layer_summary::{Maps, Selected, Summary};
 use crate::layers_args::Layers;
 use anyhow::{Context, Result, bail};
 use array_inputs::{Names, open_npy};
-use cli::{Cell, Input, Job, Output, TableWriter};
+use cli::{Cell, Input, Job, TableWriter};
 use localizer_run::Plan;
 use npy_stream::NpyError;
 
@@ -42,8 +42,8 @@ pub(crate) fn run(args: &Layers) -> Result<()> {
     let maps = args.unit_table.as_ref().map(|input| FeatureMaps::read(&job, input)).transpose()?;
     let criterion = args.rules.criterion(&args.localizer);
     job.record("rules", criterion.as_str());
-    let out = Output::text(args.common.output.as_deref())?;
-    let consistency = args.consistency.as_deref().map(|path| Output::text(Some(path))).transpose()?;
+    let out = job.text_output(args.common.output.as_deref())?;
+    let consistency = args.consistency.as_deref().map(|path| job.text_output(Some(path))).transpose()?;
 
     let (rows, chosen) = read(&job, args, &plan, maps.as_ref())?;
     if let Some(out) = consistency {

@@ -5,7 +5,7 @@ use crate::criterion::Criterion;
 use crate::set_overlap::SetOverlap;
 use crate::unit_table::{UnitRow, UnitSet, UnitTable};
 use anyhow::{Result, bail, ensure};
-use cli::{Cell, Job, Output, TableWriter};
+use cli::{Cell, Job, TableWriter};
 use statistics::{ln_to_neg_log10, mean};
 
 const COLUMNS: [&str; 23] = [
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Overlap) -> Result<()> {
 }
 
 fn write<'a>(job: &Job, args: &Overlap, columns: &[&str], rows: impl Iterator<Item = Vec<Cell<'a>>>) -> Result<()> {
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     let mut table = TableWriter::new(out, args.format, columns)?;
     for row in rows {
         table.row(&row)?;

@@ -5,7 +5,7 @@ use crate::probing::{Levels, enrichment, extreme, levels, roc_areas, usable};
 use crate::responses::{Pictures, Reader, Responses, read_units};
 use crate::unit_table::UnitTable;
 use anyhow::{Result, bail, ensure};
-use cli::{Cell, Job, Output, TableWriter};
+use cli::{Cell, Job, TableWriter};
 use rayon::prelude::*;
 use statistics::{Reason, ln_to_neg_log10};
 
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Probe) -> Result<()> {
             );
         }
     }
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     let mut table = TableWriter::new(out, args.format, &question.columns())?;
     let (mut n_units, mut n_unusable) = (0, 0);
     for array in &arrays {

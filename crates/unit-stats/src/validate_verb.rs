@@ -5,7 +5,7 @@ use crate::responses::{Pictures, Reader, Responses};
 use crate::unit_table::{UnitSet, UnitTable};
 use crate::validation::{CategoryResponse, Over, Validation, validate};
 use anyhow::Result;
-use cli::{Cell, Job, Output, TableWriter};
+use cli::{Cell, Job, TableWriter};
 
 const COLUMNS: [&str; 18] = [
     "array",
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Validate) -> Result<()> {
             }
         }
     }
-    let out = Output::text(args.common.output.as_deref())?;
+    let out = job.text_output(args.common.output.as_deref())?;
     let mut table = TableWriter::new(out, args.format, &COLUMNS)?;
     for block in &blocks {
         for (category, response) in pictures.categories.iter().zip(&block.result.categories) {

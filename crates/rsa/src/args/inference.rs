@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 use rdm::inference::Generalize;
 use statistics::Correction;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What a bootstrap draws with replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -59,7 +59,7 @@ pub struct InferenceArgs {
     pub correct: Option<Correction>,
     /// Write the tests of every model against every other to this table
     #[arg(long, value_name = "FILE")]
-    pub pairwise: Option<PathBuf>,
+    pub pairwise: Option<cli::OutputPath>,
     /// Seed of --boot, --perm and the folds of --model
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
@@ -84,7 +84,7 @@ impl InferenceArgs {
             Some(file) if file.as_os_str() == "-" => {
                 bail!("--pairwise -: stdout has the table of scores; name a file")
             }
-            Some(file) if Some(file.as_path()) == output => {
+            Some(file) if Some(&**file) == output => {
                 bail!("--pairwise {0} and -o {0}: two tables cannot have one file; name another", file.display())
             }
             _ => Ok(()),

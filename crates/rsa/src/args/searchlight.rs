@@ -83,7 +83,7 @@ pub struct SearchlightArgs {
     pub out_dir: Option<PathBuf>,
     /// Also write a table of every sphere and model
     #[arg(long, value_name = "FILE", conflicts_with = "scores")]
-    pub table: Option<PathBuf>,
+    pub table: Option<cli::OutputPath>,
     /// Names of the models, in order [default: file stems, positions in a pipe]
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     pub names: Vec<String>,

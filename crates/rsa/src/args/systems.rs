@@ -1,7 +1,6 @@
 //! Arguments of `rsa compare` that make it more than models against brains: all pairs, controls.
 
 use cli::Input;
-use std::path::PathBuf;
 
 /// All pairs of systems, and controls.
 #[derive(Debug, clap::Args)]
@@ -11,7 +10,7 @@ pub struct SystemArgs {
     pub all_pairs: bool,
     /// With --all-pairs: also write the square matrix, its rows labelled, diagonal and all
     #[arg(long, value_name = "FILE", requires = "all_pairs")]
-    pub matrix: Option<PathBuf>,
+    pub matrix: Option<cli::OutputPath>,
     /// With --all-pairs: which group each system is of, columns system and block [default: model, brain]
     #[arg(long, value_name = "TABLE", requires = "all_pairs")]
     pub blocks: Option<Input>,

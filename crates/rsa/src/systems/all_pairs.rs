@@ -59,7 +59,7 @@ impl Outputs {
             );
         }
         Ok(Outputs {
-            matrix: matrix.map(|path| Output::binary(Some(path))).transpose()?,
+            matrix: matrix.map(|path| job.binary_output(Some(path))).transpose()?,
             blocks: args.systems.blocks.as_ref().map(|input| Blocks::read(job, input)).transpose()?,
         })
     }
