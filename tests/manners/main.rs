@@ -4,5 +4,6 @@
 mod ends_badly;
 mod made_up;
 mod odd_tables;
+mod outputs;
 mod pipelines;
 mod readmes;

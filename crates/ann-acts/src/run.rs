@@ -223,6 +223,10 @@ pub fn run(args: Args) -> Result<()> {
         None if args.resume => Sinks::resumable(&job, &files, labels, stimuli.len(), args.dtype, &done)?,
         None => Sinks::files(&job, &files, labels, stimuli.len(), args.dtype)?,
     };
+    if args.out_dir.is_some() {
+        // The names of the files have only come up now.
+        listed.iter().try_for_each(|stimulus| job.require_unwritten(&stimulus.path))?;
+    }
     for slot in 0..kept.len() {
         let mut facts = readouts.get(slot).map(|layer| layer.facts.clone()).unwrap_or_default();
         if let Some(projection) = projections.get(slot) {

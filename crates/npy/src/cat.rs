@@ -208,7 +208,7 @@ fn order_shards(job: &Job, parts: &mut Vec<Part>) -> Result<()> {
     let mut shards = Vec::new();
     for part in parts.iter() {
         shards.push(match part.input.path() {
-            Some(path) => Shard::of_file(path),
+            Some(path) => Shard::of_file(path)?,
             None => None,
         });
     }

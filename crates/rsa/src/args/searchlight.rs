@@ -5,7 +5,6 @@ use clap::ValueEnum;
 use cli::{Common, Input, Shard};
 use nifti_volume::sphere::Radius;
 use rdm::{Comparison, Distance};
-use std::path::PathBuf;
 
 /// The dissimilarity of two patterns of a sphere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -80,7 +79,7 @@ pub struct SearchlightArgs {
     pub scores: Option<Input>,
     /// Write one NIfTI map per model here, MODEL.nii.gz, and no matrix unless -o asks for it
     #[arg(long, value_name = "FOLDER")]
-    pub out_dir: Option<PathBuf>,
+    pub out_dir: Option<cli::OutputFolder>,
     /// Also write a table of every sphere and model
     #[arg(long, value_name = "FILE", conflicts_with = "scores")]
     pub table: Option<cli::OutputPath>,
