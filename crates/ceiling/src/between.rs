@@ -9,14 +9,13 @@ use array_inputs::{NamedArray, Names, read_arrays, refuse_position_of_trials, te
 use cli::{Cell, Job, Output, TableWriter};
 use ndarray::{Array2, ArrayView2};
 use npy_stream::{Block, Matrix};
-use rdm::{Distance, Rdm, distances, noise_ceiling};
+use rdm::{Distance, Rdm, distances, noise_ceiling, to_be_pooled};
 use rdm_inputs::{NamedRdm, check_nan, from_array, into_one_order, is_rdm};
 use reliability::{
     Agreement, Reason, Stepped, average_occurrences, between_subjects, between_subjects_by_voxel,
     presentations_to_split, r_max, reliability_of_averages,
 };
-use statistics::rounding::is_constant;
-use statistics::{Correlation, average_ranks, mean, median, pearson, variance};
+use statistics::{Correlation, mean, median, pearson};
 use stimulus_table::Side;
 
 pub(crate) fn run(args: &BetweenArgs) -> Result<()> {
@@ -214,26 +213,14 @@ fn of_vectors(
     Ok(subjects.iter().enumerate().map(row).collect())
 }
 
-/// The pairs that are finite in all RDMs, normalised so that their plain mean is the pool that the comparison needs:
-/// z-scores or ranks. The leave-one-out values are then the terms of the lower bound of `ceiling rdm`.
+/// The pairs that are finite in all RDMs, normalised so that their plain mean is the pool that the comparison needs. The
+/// leave-one-out values are then the terms of the lower bound of `ceiling rdm`.
 fn pooled_alike(job: &Job, args: &BetweenArgs, rdms: &[NamedRdm], how: Correlation) -> Result<Vec<Vec<f64>>> {
     for named in rdms {
         check_nan(job, &named.source, &named.rdm, "; left out for all subjects", args.allow_nan)?;
     }
-    let n_pairs = rdms[0].rdm.values().len();
-    let kept: Vec<usize> = (0..n_pairs).filter(|&k| rdms.iter().all(|r| r.rdm.values()[k].is_finite())).collect();
-    let normalised = |rdm: &Rdm| -> Vec<f64> {
-        let values: Vec<f64> = kept.iter().map(|&k| rdm.values()[k]).collect();
-        match how {
-            _ if is_constant(&values) => vec![0.0; values.len()],
-            Correlation::Pearson => {
-                let (centre, sd) = (mean(&values), variance(&values).sqrt());
-                values.iter().map(|v| (v - centre) / sd).collect()
-            }
-            _ => average_ranks(&values),
-        }
-    };
-    Ok(rdms.iter().map(|named| normalised(&named.rdm)).collect())
+    let plain: Vec<Rdm> = rdms.iter().map(|named| named.rdm.clone()).collect();
+    Ok(to_be_pooled(&plain, how.into())?)
 }
 
 fn rdm_reliability(subject: &Subject, args: &BetweenArgs) -> Result<Option<Stepped>> {

@@ -78,10 +78,9 @@ pub(crate) fn place_for(target: &Path) -> Result<PathBuf> {
         if place.symlink_metadata().is_err() {
             return true;
         }
-        match read(place).and_then(|record| record["output"].as_str().map(str::to_owned)) {
-            Some(output) => output == file_name(target) || !is_there(target, &output),
-            None => false,
-        }
+        let ours = read(place).filter(is_ours);
+        ours.and_then(|record| record["output"].as_str().map(str::to_owned))
+            .is_some_and(|output| output == file_name(target) || !is_there(target, &output))
     };
     if is_free(&beside_stem) {
         return Ok(beside_stem);
@@ -100,18 +99,20 @@ pub(crate) fn place_for(target: &Path) -> Result<PathBuf> {
 /// Removes the records that speak of `target`: it is about to be replaced.
 pub(crate) fn remove_records(target: &Path) -> io::Result<()> {
     for place in places(target) {
-        if read(&place).is_some_and(|record| record["output"] == file_name(target).as_str()) {
+        if read(&place).is_some_and(|record| is_ours(&record) && record["output"] == file_name(target).as_str()) {
             std::fs::remove_file(place)?;
         }
     }
     Ok(())
 }
 
-/// A record of ours at this place.
 fn read(place: &Path) -> Option<Value> {
-    let record: Value = serde_json::from_str(&std::fs::read_to_string(place).ok()?).ok()?;
-    let ours = ["tool", "version", "output"].iter().all(|key| record[key].is_string()) && record["inputs"].is_array();
-    ours.then_some(record)
+    serde_json::from_str(&std::fs::read_to_string(place).ok()?).ok()
+}
+
+/// Whether a record was written here, and may be replaced.
+fn is_ours(record: &Value) -> bool {
+    ["tool", "version", "output"].iter().all(|key| record[key].is_string()) && record["inputs"].is_array()
 }
 
 /// As a record spells it.

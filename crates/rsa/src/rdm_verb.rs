@@ -1,12 +1,13 @@
 //! `rsa rdm`: one RDM per matrix, or one of all.
 
+mod args;
 mod measure;
 mod plan;
 mod rows;
 
-use crate::args::{NoiseSource, RdmArgs};
 use crate::held::{Held, InFile};
 use anyhow::{Context, Result, anyhow, bail};
+use args::{Metric, NoiseSource};
 use array_inputs::{NamedArray, Names, hold, open_npy, read_matrices, read_table, require_unique};
 use cli::{Input, Job, Output, require_memory};
 use measure::{Measured, Noise, describe, measure};
@@ -18,10 +19,12 @@ use rows::{Annotations, Rows};
 use std::io::Write;
 use stimulus_table::Side;
 
+pub use args::RdmArgs;
+
 /// Reads matrix by matrix, holds only their RDMs, and writes when all are made.
 pub(crate) fn run(args: &RdmArgs) -> Result<()> {
-    let job = Job::start("rsa", &args.common)?;
     let plan = Plan::new(args)?;
+    let job = Job::start("rsa", &args.common)?;
     let mut out = job.binary_output(args.common.output.as_deref())?;
     record(&job, args, &plan);
     let annotations = Annotations::read(&job, args)?;
@@ -83,8 +86,8 @@ enum Given {
 }
 
 impl Given {
-    /// A matrix stays in its file where that can be read in pieces. A square one is read: it may be an RDM, unless it was
-    /// declared to be patterns.
+    /// A matrix stays in its file where that can be read in pieces. A square one is read: it may be an RDM, unless it
+    /// was declared to be patterns.
     fn take(next: Incoming, input: &Input, source: &str, plan: &Plan, declared: Option<Kind>) -> Result<Given> {
         let may_be_rdm = declared == Some(Kind::Rdm) || matches!(next.shape(), &[n, m] if n == m && n > 1);
         let may_be_rdm = may_be_rdm && declared != Some(Kind::Patterns);
@@ -102,8 +105,9 @@ impl Given {
                     )
                 }
                 (2, false, _) => bail!(
-                    "{source}: {n} x {n}, symmetric with a zero diagonal, is an RDM already; `rsa compare` takes it as it \
-                     is, and --transform, --merge or --subset change it (--input-is patterns says that it is none)",
+                    "{source}: {n} x {n}, symmetric with a zero diagonal, is an RDM already; `rsa compare` takes it \
+                     as it \
+                     is, and --transform, --merge or --subset change it (if it is not one, say --input-is patterns)",
                     n = array.shape[0]
                 ),
                 // The error of a matrix that is none says what the shape is.
@@ -112,8 +116,8 @@ impl Given {
         }
         if let &[n_values] = array.shape.as_slice() {
             bail!(
-                "{source}: {n_values} values on 1 axis, as RDMs have; `rsa compare` takes an RDM as it is, and --transform, \
-                 --merge or --subset change it; patterns have 2 axes (stimuli x units)"
+                "{source}: {n_values} values on 1 axis, as RDMs have; `rsa compare` takes an RDM as it is, and \
+                 --transform, --merge or --subset change it; patterns have 2 axes (stimuli x units)"
             );
         }
         let (matrix, labels) = array.into_matrix().map_err(|e| anyhow!("{source}: {e}"))?;
@@ -351,8 +355,8 @@ impl Noises {
     fn finish(&self, n_matrices: usize) -> Result<()> {
         if self.models.len() > 1 && self.used < self.models.len() {
             bail!(
-                "{}: holds {} matrices of residuals for {n_matrices} matrices of patterns; give one for all, or one per \
-                 matrix",
+                "{}: holds {} matrices of residuals for {n_matrices} matrices of patterns; give one for all, or one \
+                 per matrix",
                 self.from,
                 self.models.len()
             );
@@ -370,7 +374,7 @@ fn record(job: &Job, args: &RdmArgs, plan: &Plan) {
             job.record(key, column.as_str());
         }
     }
-    if matches!(plan.metric, crate::Metric::Poisson | crate::Metric::PoissonCv) {
+    if matches!(plan.metric, Metric::Poisson | Metric::PoissonCv) {
         job.record("prior_rate", plan.prior.rate);
         job.record("prior_weight", plan.prior.weight);
     }
