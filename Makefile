@@ -56,4 +56,4 @@ man: build
 	rm -rf target/man && mkdir -p target/man && for t in $(TOOLS); do $(BIN)/$$t --generate man target/man || exit 1; done
 
 clean:
-	rm -rf target demo study
+	rm -rf target demo study tour

@@ -106,6 +106,31 @@ def external():
     save_model("external", network("external", scaled, [PICTURES], outputs, [tensor], check=False))
 
 
+def small():
+    """The network of the READMEs' examples, its layers named as in a ResNet: layer3, layer4 (8 channels), pool, logits."""
+    save(
+        "small",
+        [
+            node("AveragePool", "pictures", "stem", kernel_shape=[16, 16], strides=[16, 16]),
+            node("Conv", "stem weight3", "conv3", name="/layer3/conv/Conv"),
+            node("Relu", "conv3", "layer3", name="/layer3/relu/Relu"),
+            node("AveragePool", "layer3", "halved", kernel_shape=[2, 2], strides=[2, 2]),
+            node("Conv", "halved weight4", "conv4", name="/layer4/conv/Conv"),
+            node("Relu", "conv4", "layer4", name="/layer4/relu/Relu"),
+            node("GlobalAveragePool", "layer4", "average"),
+            node("Flatten", "average", "pool"),
+            node("MatMul", "pool head", "logits"),
+        ],
+        [("pictures", FLOAT, ["N", 3, 224, 224])],
+        [("logits", FLOAT, ["N", 2])],
+        [
+            constant("weight3", np.reshape([1, -1, 0, -1, 1, 0, 0, -1, 1, 1, 1, 1], (4, 3, 1, 1))),
+            constant("weight4", np.reshape([2 - (5 * i + 3 * j) % 4 for i in range(8) for j in range(4)], (8, 4, 1, 1))),
+            constant("head", [[(i + j) % 3 - 1 for j in range(2)] for i in range(8)]),
+        ],
+    )
+
+
 def main():
     tiny()
     per_picture_mean("nhwc", FLOAT, ["N", "H", "W", 3], [1, 2], "N")
@@ -118,6 +143,7 @@ def main():
     nan()
     two_inputs()
     external()
+    small()
 
 
 if __name__ == "__main__":

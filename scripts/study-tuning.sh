@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Where do a network's face units and a person's FFA part ways, picture by picture? Called by study.sh; alone: make study.
-#   in   CATSEL_DATA/{floc,kriegeskorte92,kayyeatman2017} (README, "Real data") and the network of make setup
+#   in   CATSEL_DATA/{floc,kriegeskorte92,kayyeatman2017} (scripts/README.md, "Real data") and the network of make setup
 #   out  study/tuning/: face units (fLoc, t > 7), their profile over the 92 pictures of Kriegeskorte et al. (2008), the FFA of
 #        Kay and Yeatman (2017) to the same pictures, their correlation, the pictures by gap, human against animal faces
 # The reliability of the FFA's profile is 1 - mean(se^2) / var(beta): the share of its variance that is no error of estimation.

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The same analyses on real brain data (README, "Real data", says how the folder is laid out). Called by `make study`.
+# The same analyses on real brain data (scripts/README.md, "Real data", says how the folder is laid out). Called by `make study`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=${CATSEL_DATA:-../shared/data}
 if [ ! -d "$data" ]; then
-    echo "study: skipped: there is no folder $data; say make study CATSEL_DATA=DIR (README, \"Real data\")"
+    echo "study: skipped: there is no folder $data; say make study CATSEL_DATA=DIR (scripts/README.md, \"Real data\")"
     exit 0
 fi
 make --no-print-directory setup build

@@ -82,7 +82,7 @@ fn a_seed_gives_the_same_weights_whatever_else_is_asked() {
     let both = line("--untrained 3 --layer patches --layer out");
     assert_eq!(both[..first.len()], first, "another layer changes nothing");
     assert_ne!(line("--untrained 4 --layer patches"), first);
-    // Pinned: a change here changes published controls and belongs under the README's Changes.
+    // Pinned: a change here changes published controls and belongs in crates/CHANGELOG.md.
     let (matrix, _) = weights(dir.path(), "linear", "--untrained 1");
     let pinned: ArrayView1<f64> = matrix.slice(ndarray::s![0, ..3]);
     assert!((&pinned - &array![0.725_173_9, 0.400_947_45, 0.210_729_51]).iter().all(|d| d.abs() < 1e-6), "{pinned}");

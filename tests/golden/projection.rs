@@ -77,7 +77,7 @@ fn first_entries(component: usize) -> Vec<(usize, i8)> {
 
 #[test]
 fn entries_of_a_seed_are_pinned() {
-    // A change here changes published results: say so in the README's Changes.
+    // A change here changes published results: say so in crates/CHANGELOG.md.
     assert_eq!(first_entries(0), PINNED[0]);
     assert_eq!(first_entries(2), PINNED[1]);
 }

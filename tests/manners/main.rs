@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests are tests, though clippy cannot know it
 
 mod ends_badly;
+mod made_up;
 mod odd_tables;
 mod outputs;
 mod pipelines;
+mod readmes;

@@ -1,4 +1,4 @@
-//! The README's own lines, run as they stand, in a shell, on small made-up files.
+//! The pipelines of the recipes, in a shell, on small made-up files: what has to come out of them, whatever the READMEs show.
 
 use ndarray::Array2;
 use std::fs;
@@ -9,26 +9,6 @@ const DOMAINS: [&str; 5] = ["faces", "bodies", "places", "objects", "characters"
 
 /// Pictures as they are, for the tests' network.
 const NO_STEPS: &str = "--preprocess raw255 --resize none --crop none";
-
-/// The code blocks of the README in this language, in order.
-fn readme_blocks(language: &str) -> Vec<String> {
-    let text = fs::read_to_string(root().join("README.md")).unwrap();
-    let mut blocks = Vec::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        if line == format!("```{language}") {
-            blocks.push(lines.by_ref().take_while(|l| *l != "```").fold(String::new(), |b, l| b + l + "\n"));
-        }
-    }
-    blocks
-}
-
-#[track_caller]
-fn block(language: &str, holds: &str) -> String {
-    let found: Vec<String> = readme_blocks(language).into_iter().filter(|b| b.contains(holds)).collect();
-    assert_eq!(found.len(), 1, "README blocks that hold {holds:?}");
-    found.into_iter().next().unwrap()
-}
 
 /// Pictures of 8 x 8 pixels: faces are redder than they are green, with noise, so that red-minus-green units find them.
 fn pictures(dir: &Path, table: &str, per_domain: usize, seed: u64) {
@@ -48,7 +28,7 @@ fn pictures(dir: &Path, table: &str, per_domain: usize, seed: u64) {
     fs::write(dir.join(format!("{table}.csv")), text).unwrap();
 }
 
-/// A folder with everything that the first lines of the README name.
+/// A folder with a network, pictures, and three subjects.
 fn workplace() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::copy(root().join("testdata/models/tiny.onnx"), dir.path().join("net.onnx")).unwrap();
@@ -68,10 +48,15 @@ fn workplace() -> tempfile::TempDir {
 }
 
 #[test]
-fn the_first_lines_of_the_readme_run() {
+fn units_are_selected_and_compared_with_people() {
     let dir = workplace();
-    let lines = block("sh", "> scores.csv").replace("layer4", "conv");
-    let outcome = sh(dir.path(), &lines);
+    let lines = "
+ann-acts net.onnx --preprocess imagenet --layer conv floc.csv |
+  select-units --stimuli floc.csv --by domain --contrast 'faces > bodies,places,objects,characters' --t 7 > face_units.csv
+ann-acts net.onnx --preprocess imagenet --layer conv --units face_units.csv pictures.csv | rsa rdm > ann.npy
+cat sub-*/ffa.npy | npy average | rsa rdm > ffa.npy
+rsa compare ann.npy --brain ffa.npy --compare spearman --ceiling > scores.csv";
+    let outcome = sh(dir.path(), lines);
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     let scores = rows(&fs::read_to_string(dir.path().join("scores.csv")).unwrap());
     let subjects: Vec<&str> = scores.iter().map(|r| r["subject"].as_str()).collect();
@@ -98,8 +83,11 @@ fn face_units_are_validated_on_the_other_half() {
         "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv stimuli.csv -o acts.npy",
     )
     .ok();
-    let lines = block("sh", "> rdm.npy");
-    let outcome = sh(dir.path(), &lines);
+    let lines = "
+npy rows --stimuli stimuli.csv --where half=odd acts.npy -o odd.npy
+select-units --inner --stimuli stimuli.csv --by domain --contrast 'faces > rest' --t 5 odd.npy > units.csv
+npy rows --stimuli stimuli.csv --where half=even acts.npy | npy cols --units units.csv | rsa rdm > rdm.npy";
+    let outcome = sh(dir.path(), lines);
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     let rdm = arrays(&fs::read(dir.path().join("rdm.npy")).unwrap()).remove(0);
     assert_eq!((rdm.shape, rdm.labels.unwrap().len()), (vec![20 * 19 / 2], 20));
@@ -110,9 +98,15 @@ fn the_makefile_recipe_makes_each_file_once() {
     let dir = workplace();
     fs::create_dir_all(dir.path().join("models")).unwrap();
     fs::rename(dir.path().join("net.onnx"), dir.path().join("models/net.onnx")).unwrap();
-    let recipe =
-        block("make", "ann-acts").replace("--preprocess imagenet", "--preprocess raw255 --resize none --crop none");
-    fs::write(dir.path().join("Makefile"), recipe.replace("--layer pool", "--layer conv")).unwrap();
+    let recipe = format!(
+        ".SECONDARY:
+acts/%.npy: models/%.onnx floc.csv
+\tmkdir -p $(@D) && ann-acts $< {NO_STEPS} --layer conv floc.csv -o $@
+units/%.csv: acts/%.npy floc.csv
+\tmkdir -p $(@D) && select-units --stimuli floc.csv --by domain --contrast 'faces > rest' $< -o $@
+"
+    );
+    fs::write(dir.path().join("Makefile"), recipe).unwrap();
     sh(dir.path(), "make units/net.csv").ok();
     assert!(dir.path().join("acts/net.npy").exists() && dir.path().join("acts/net.json").exists());
     assert!(sh(dir.path(), "make units/net.csv").text().contains("up to date"));
@@ -123,14 +117,13 @@ fn the_slurm_recipe_joins_all_parts_and_lists_missing_ones() {
     let dir = tempfile::tempdir().unwrap();
     let big = noise(50, 4, 5);
     save(&dir.path().join("big.npy"), &big, Some(&ids(50)));
-    let recipe = block("sh", "npy rows --shard slurm");
-    let task = recipe.split('\'').nth(1).unwrap();
+    let task = "npy rows --shard slurm big.npy -o part-$SLURM_ARRAY_TASK_ID.npy";
     let n = 16;
     for id in 0..n {
         let environment = format!("export SLURM_ARRAY_TASK_ID={id} SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_COUNT={n};");
         sh(dir.path(), &format!("{environment} {task}")).ok();
     }
-    let join = recipe.lines().find(|l| l.starts_with("npy cat")).unwrap();
+    let join = "npy cat part-*.npy -o whole.npy";
     sh(dir.path(), join).ok();
     let (whole, labels) = matrix(&fs::read(dir.path().join("whole.npy")).unwrap());
     assert_eq!((whole, labels.unwrap()), (big, ids(50)));
@@ -141,8 +134,9 @@ fn the_slurm_recipe_joins_all_parts_and_lists_missing_ones() {
 #[test]
 fn the_recipe_for_a_killed_job_array_goes_on_and_joins() {
     let dir = workplace();
-    let recipe = block("sh", "--resume --out-dir").replace("net.onnx", &format!("net.onnx {NO_STEPS}"));
-    let task = recipe.split('\'').nth(1).unwrap();
+    let task = format!(
+        "ann-acts net.onnx {NO_STEPS} --layer @Relu --pool avg --shard slurm --resume --out-dir acts pictures.csv"
+    );
     // Sent twice, as after a kill: the second time there is nothing to do.
     for _ in 0..2 {
         for id in 0..16 {
@@ -151,7 +145,7 @@ fn the_recipe_for_a_killed_job_array_goes_on_and_joins() {
             sh(dir.path(), &format!("{environment} {task}")).ok();
         }
     }
-    sh(dir.path(), recipe.lines().find(|l| l.starts_with("npy cat")).unwrap()).ok();
+    sh(dir.path(), "npy cat acts/relu.shard-*.npy -o relu.npy").ok();
     let joined = fs::read(dir.path().join("relu.npy")).unwrap();
     let line = format!("ann-acts net.onnx {NO_STEPS} --layer relu --pool avg pictures.csv");
     assert_eq!(sh(dir.path(), &line).ok(), joined);
@@ -160,8 +154,15 @@ fn the_recipe_for_a_killed_job_array_goes_on_and_joins() {
 #[test]
 fn the_recipe_for_lesions_and_untrained_twins_runs() {
     let dir = workplace();
-    let recipe =
-        block("sh", "--lesion -").replace("layer4", "conv").replace("net.onnx", &format!("net.onnx {NO_STEPS}"));
+    let select = "select-units --stimuli floc.csv --by domain --contrast 'faces > rest' --t 5";
+    let recipe = format!(
+        "
+ann-acts net.onnx {NO_STEPS} --layer conv --pool avg floc.csv | {select} |
+  ann-acts net.onnx {NO_STEPS} --lesion - --lesion-layer conv --lesion-by channel --layer logits pictures.csv > lesioned.npy
+for seed in 1 2 3 4 5; do
+  ann-acts net.onnx {NO_STEPS} --untrained $seed --layer conv floc.csv | {select} > twin-$seed.csv
+done"
+    );
     let out = sh(dir.path(), &recipe);
     assert_eq!(out.code, 0, "{}", out.stderr);
     // Channel 0 of conv, red minus green, is what finds faces here: without it the logits are blue's mean and its negative.
@@ -184,7 +185,13 @@ fn the_recipe_of_two_localizers_runs() {
         let line = format!("ann-acts net.onnx {NO_STEPS} {options} --layer conv {table}.csv -o {file}.npy");
         sh(dir.path(), &line).ok();
     }
-    let out = sh(dir.path(), &block("sh", "unit-stats overlap"));
+    let recipe = "
+select-units --stimuli floc.csv --by domain --t 3 --cv odd-even --null twin.npy layer4.npy > halves.csv
+select-units --stimuli floc.csv --by domain --t 3 layer4.npy > units.csv
+select-units --stimuli other.csv --by domain --t 3 --names layer4 other.npy > other_units.csv
+unit-stats overlap units.csv other_units.csv --thresholds 3..11:2 > overlap.csv
+unit-stats validate --names layer4 --units units.csv --stimuli other.csv --by domain other.npy > validated.csv";
+    let out = sh(dir.path(), recipe);
     assert_eq!(out.code, 0, "{}", out.stderr);
     let table = |name: &str| rows(&fs::read_to_string(dir.path().join(name)).unwrap());
     let halves = table("halves.csv");

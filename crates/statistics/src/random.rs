@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn seeds_are_pinned() {
-        // A change here changes published results: say so in the README's Changes.
+        // A change here changes published results: say so in crates/CHANGELOG.md.
         assert_eq!(Draws::new(1).permutation(8), PINNED[0]);
         assert_eq!(Draws::new(2).permutation(8), PINNED[1]);
         assert_eq!(Draws::new(3).permutation(8), PINNED[2]);
