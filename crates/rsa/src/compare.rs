@@ -29,10 +29,7 @@ pub use args::CompareArgs;
 /// Plans, opens, reads, joins by id, compares, writes.
 pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     plan::check(args)?;
-    let mut job = Job::start("rsa", &args.common)?;
-    if args.systems.matrix.is_some() || args.inference.pairwise.is_some() {
-        job = job.with_provenance();
-    }
+    let job = Job::start("rsa", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
     let pairwise = args.inference.pairwise.as_deref().map(|file| job.text_output(Some(file))).transpose()?;
     let matrix = args.systems.matrix.as_deref().map(|file| job.binary_output(Some(file))).transpose()?;

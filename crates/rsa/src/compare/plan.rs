@@ -17,31 +17,14 @@ pub(super) fn check(args: &CompareArgs) -> Result<()> {
     if args.input_is == Some(Kind::Patterns) && !matches!(args.compare, Measure::Matrices(_)) {
         bail!("--input-is patterns: --compare {name} is for RDMs; make them with `rsa rdm`, or take --compare cka");
     }
-    check_tables(args)?;
-    if args.is_of_whole_rdms() { check_fits_and_draws(args) } else { check_systems(args) }
-}
-
-/// A q without its p, and tables in one place.
-fn check_tables(args: &CompareArgs) -> Result<()> {
-    let asked = &args.inference;
-    if let (Some(correct), None) = (asked.correct, asked.test_of_means()) {
+    if let (Some(correct), None) = (args.inference.correct, args.inference.test_of_means()) {
         bail!(
             "--correct {} is for the q of --boot, --test and --pairwise, none of which was asked for (p_perm_fwer of \
              --perm is family-wise already)",
             correct.as_str()
         );
     }
-    let table = args.common.output.as_deref();
-    match asked.pairwise.as_deref() {
-        Some(file) if file.as_os_str() == "-" => {
-            bail!("--pairwise -: stdout has the table of scores; name a file")
-        }
-        Some(file) if Some(file) == table => {
-            bail!("--pairwise {0} and -o {0}: two tables cannot have one file; name another", file.display())
-        }
-        _ => {}
-    }
-    if let (Some(matrix), Some(table)) = (args.systems.matrix.as_deref(), table)
+    if let (Some(matrix), Some(table)) = (args.systems.matrix.as_deref(), args.common.output.as_deref())
         && matrix.with_extension("") == table.with_extension("")
     {
         bail!(
@@ -51,7 +34,7 @@ fn check_tables(args: &CompareArgs) -> Result<()> {
             table.with_extension("json").display()
         );
     }
-    Ok(())
+    if args.is_of_whole_rdms() { check_fits_and_draws(args) } else { check_systems(args) }
 }
 
 /// Models that are RDMs against brain RDMs, with no controls.
