@@ -5,20 +5,17 @@ Needs numpy and onnx (1.23.2 wrote the committed files). The same versions give 
 
     python3 scripts/make-test-models-batch.py [FOLDER]
 """
-import sys
-from pathlib import Path
+from functools import partial
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
-FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "testdata" / "models"
-FLOAT, HALF, LONG, BOOL = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT64, TensorProto.BOOL
+import test_model
+from test_model import BOOL, FLOAT, HALF, LONG, constant, network
+
 RNG = np.random.default_rng(10)
-
-
-def constant(name, values, dtype=np.float32):
-    return numpy_helper.from_array(np.array(values, dtype=dtype), name)
+# These name their domain, also where it is the standard one.
+node = partial(test_model.node, domain="")
 
 
 def longs(name, values):
@@ -29,28 +26,11 @@ def noise(name, *shape, dtype=np.float32):
     return constant(name, RNG.standard_normal(shape), dtype)
 
 
-def node(op, inputs, outputs, name="", domain="", **attributes):
-    made = helper.make_node(op, inputs.split(" "), outputs.split(" "), name=name, **attributes)
-    made.domain = domain
-    # "-" stands for a name left out
-    for names in (made.input, made.output):
-        for i, other in enumerate(names):
-            if other == "-":
-                names[i] = ""
-    return made
-
-
 def save(name, nodes, initializers=(), outputs=("y",), opset=17, kind=FLOAT, pictures=("N", 3, 4, 4), extra=()):
     """A network on pictures of 4x4 pixels; `x` (N x 8) comes out of a convolution, in those that begin with it."""
-    graph = helper.make_graph(
-        nodes,
-        name,
-        [helper.make_tensor_value_info("pictures", kind, list(pictures)), *extra],
-        [helper.make_tensor_value_info(output, kind, None) for output in outputs],
-        list(initializers),
-    )
-    model = helper.make_model(graph, producer_name="catsel", ir_version=8, opset_imports=[helper.make_opsetid("", opset)])
-    (FOLDER / f"batch-{name}.onnx").write_bytes(model.SerializeToString(deterministic=True))
+    inputs = [("pictures", kind, list(pictures)), *extra]
+    outputs = [(output, kind, None) for output in outputs]
+    test_model.save(f"batch-{name}", network(name, nodes, inputs, outputs, initializers, opset, check=False))
 
 
 STEM = [

@@ -5,49 +5,22 @@ Needs numpy and onnx (1.23.2 wrote the committed files). The same versions give 
 
     python3 scripts/make-test-models-layers.py [FOLDER]
 """
-import sys
-from pathlib import Path
-
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
-FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "testdata" / "models"
-FLOAT, HALF, BFLOAT, INT, LONG, BOOL = (
-    TensorProto.FLOAT,
-    TensorProto.FLOAT16,
-    TensorProto.BFLOAT16,
-    TensorProto.INT32,
-    TensorProto.INT64,
-    TensorProto.BOOL,
-)
-PICTURES = ("pictures", FLOAT, ["N", 3, "H", "W"])
-
-
-def constant(name, values, dtype=np.float32):
-    return numpy_helper.from_array(np.array(values, dtype=dtype), name)
+import test_model
+from test_model import BFLOAT, BOOL, FLOAT, FOLDER, HALF, INT, LONG, PICTURES, constant, network
 
 
 def node(op, inputs, outputs, name="", scopes=None, **attributes):
-    made = helper.make_node(op, inputs.split(" "), outputs.split(" "), name=name, **attributes)
+    made = test_model.node(op, inputs, outputs, name, **attributes)
     if scopes is not None:
         made.metadata_props.add(key="pkg.torch.onnx.name_scopes", value=repr(scopes))
     return made
 
 
-def save(name, nodes, inputs, outputs, initializers=(), opset=17, ir=8, domains=(), check=True):
-    graph = helper.make_graph(
-        nodes,
-        name,
-        [helper.make_tensor_value_info(*i) for i in inputs],
-        [helper.make_tensor_value_info(*o) for o in outputs],
-        list(initializers),
-    )
-    opsets = [helper.make_opsetid("", opset)] + [helper.make_opsetid(domain, 1) for domain in domains]
-    model = helper.make_model(graph, producer_name="catsel", ir_version=ir, opset_imports=opsets)
-    if check:
-        onnx.checker.check_model(model)
-    (FOLDER / f"layers-{name}.onnx").write_bytes(model.SerializeToString(deterministic=True))
+def save(name, nodes, inputs, outputs, initializers=(), opset=17, **options):
+    test_model.save(f"layers-{name}", network(name, nodes, inputs, outputs, initializers, opset, **options))
 
 
 def block(dynamo):
@@ -332,7 +305,6 @@ def large():
 
 
 def main():
-    FOLDER.mkdir(parents=True, exist_ok=True)
     block(dynamo=False)
     block(dynamo=True)
     renames()

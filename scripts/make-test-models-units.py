@@ -4,18 +4,16 @@
 Needs numpy and onnx (1.23.2 wrote the committed files). The networks go to testdata/models, the values that a second
 implementation of them in NumPy (in f8) works out to testdata/models/vit-activations.json.
 
-    python3 scripts/make-test-models-units.py
+    python3 scripts/make-test-models-units.py [FOLDER]
 """
 import json
-from pathlib import Path
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
-ROOT = Path(__file__).parent.parent
-MODELS = ROOT / "testdata" / "models"
-FLOAT = TensorProto.FLOAT
+import test_model
+from test_model import FLOAT, FOLDER, network
+
 WIDTH, HEADS, PATCH, MAP = 6, 2, 2, (2, 3)  # a map that is not square
 
 
@@ -39,16 +37,9 @@ class Network:
         return output
 
     def save(self, name, outputs, shape):
-        open_axes = {output: [None] * self.values[output].ndim for output in outputs}
-        out = [helper.make_tensor_value_info(output, FLOAT, axes) for output, axes in open_axes.items()]
-        graph = helper.make_graph(
-            self.nodes, name, [helper.make_tensor_value_info("pictures", FLOAT, shape)], out, self.weights
-        )
-        model = helper.make_model(
-            graph, producer_name="catsel", ir_version=8, opset_imports=[helper.make_opsetid("", 17)]
-        )
-        onnx.checker.check_model(model)
-        (MODELS / f"{name}.onnx").write_bytes(model.SerializeToString(deterministic=True))
+        outputs = [(output, FLOAT, [None] * self.values[output].ndim) for output in outputs]
+        inputs = [("pictures", FLOAT, shape)]
+        test_model.save(name, network(name, self.nodes, inputs, outputs, self.weights, opset=17))
 
 
 def softmax(x):
@@ -171,9 +162,7 @@ def main():
         layers = ["block0", "block1/joined", "norm"] if n_prefix != 1 or whole else ["norm"]
         golden[name] = {layer: np.round(net.values[layer].reshape(2, -1), 7).tolist() for layer in layers}
     shuffled(pictures()).save("maps", ["last_relu", "flat", "ratio", "means"], ["N", 3, "H", "W"])
-    folder = ROOT / "testdata" / "models"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "vit-activations.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
+    (FOLDER / "vit-activations.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,43 +6,23 @@ numbers that no rule would draw, so that a weight that was left alone is seen.
 
     python3 scripts/make-test-models-weights.py [FOLDER]
 """
-import sys
-from pathlib import Path
-
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
-FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "testdata" / "models"
-FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
-PICTURES = ("pictures", FLOAT, ["N", 3, "H", "W"])
-
-
-def constant(name, values, dtype=np.float32):
-    return numpy_helper.from_array(np.array(values, dtype=dtype), name)
-
-
-def node(op, inputs, outputs, name="", **attributes):
-    return helper.make_node(op, inputs.split(), outputs.split(), name=name, **attributes)
+import test_model
+from test_model import FLOAT, FOLDER, HALF, PICTURES, constant, network, node
 
 
 def save(name, nodes, outputs, initializers=(), opset=13, inputs=(PICTURES,), external=False):
-    graph = helper.make_graph(
-        nodes,
-        name,
-        [helper.make_tensor_value_info(*i) for i in inputs],
-        [helper.make_tensor_value_info(*o) for o in outputs],
-        list(initializers),
-    )
-    model = helper.make_model(graph, producer_name="catsel", ir_version=8, opset_imports=[helper.make_opsetid("", opset)])
-    onnx.checker.check_model(model)
-    path = FOLDER / f"{name}.onnx"
+    model = network(name, nodes, inputs, outputs, initializers, opset)
     if external:
+        path = FOLDER / f"{name}.onnx"
         weights = path.with_suffix(".weights")
         weights.unlink(missing_ok=True)
         onnx.save_model(model, path, save_as_external_data=True, location=weights.name, size_threshold=0)
     else:
-        path.write_bytes(model.SerializeToString(deterministic=True))
+        test_model.save(name, model)
 
 
 # Mean colours, one row per picture: a picture of one colour reads out one row of the matrix.

@@ -6,39 +6,15 @@ Every weight is a round number, so that expected activations can be worked out b
 
     python3 scripts/make-test-models.py [FOLDER]
 """
-import sys
-from pathlib import Path
-
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
-FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "testdata" / "models"
-FLOAT, HALF, BYTE = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8
-
-
-def constant(name, values, dtype=np.float32):
-    return numpy_helper.from_array(np.array(values, dtype=dtype), name)
+from test_model import BYTE, FLOAT, FOLDER, HALF, PICTURES, constant, network, node
+from test_model import save as save_model
 
 
-def save(name, nodes, inputs, outputs, initializers=(), opset=13):
-    graph = helper.make_graph(
-        nodes,
-        name,
-        [helper.make_tensor_value_info(*i) for i in inputs],
-        [helper.make_tensor_value_info(*o) for o in outputs],
-        list(initializers),
-    )
-    model = helper.make_model(
-        graph, producer_name="catsel", ir_version=8, opset_imports=[helper.make_opsetid("", opset)]
-    )
-    onnx.checker.check_model(model)
-    (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString(deterministic=True))
-    return model
-
-
-def node(op, inputs, outputs, name="", **attributes):
-    return helper.make_node(op, inputs.split(), outputs.split(), name=name, **attributes)
+def save(name, nodes, inputs, outputs, initializers=()):
+    save_model(name, network(name, nodes, inputs, outputs, initializers))
 
 
 def tiny():
@@ -125,21 +101,12 @@ def external():
     tensor = TensorProto(name="factors", data_type=FLOAT, dims=factors.shape, data_location=TensorProto.EXTERNAL)
     for key, value in [("location", "external.weights"), ("offset", "0"), ("length", "12")]:
         tensor.external_data.add(key=key, value=value)
-    graph = helper.make_graph(
-        [node("Mul", "pictures factors", "scaled")],
-        "external",
-        [helper.make_tensor_value_info("pictures", FLOAT, ["N", 3, "H", "W"])],
-        [helper.make_tensor_value_info("scaled", FLOAT, ["N", 3, "H", "W"])],
-        [tensor],
-    )
-    model = helper.make_model(
-        graph, producer_name="catsel", ir_version=8, opset_imports=[helper.make_opsetid("", 13)]
-    )
-    (FOLDER / "external.onnx").write_bytes(model.SerializeToString(deterministic=True))
+    scaled = [node("Mul", "pictures factors", "scaled")]
+    outputs = [("scaled", FLOAT, ["N", 3, "H", "W"])]
+    save_model("external", network("external", scaled, [PICTURES], outputs, [tensor], check=False))
 
 
 def main():
-    FOLDER.mkdir(parents=True, exist_ok=True)
     tiny()
     per_picture_mean("nhwc", FLOAT, ["N", "H", "W", 3], [1, 2], "N")
     per_picture_mean("pairs", FLOAT, [2, 3, 2, 2], [2, 3], 2)

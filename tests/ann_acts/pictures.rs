@@ -318,8 +318,8 @@ fn what_is_no_picture_is_named_with_what_helps() {
     };
     let png = fs::read(root().join("testdata/pictures/colour.png")).unwrap();
     for (bytes, said) in [
-        (lfs.as_bytes(), "x.png: not a picture: a Git LFS pointer; fetch the file itself with git lfs pull"),
-        (b"<!DOCTYPE html>\n<html>", "x.png: not a picture: an HTML page; it is what a server sent"),
+        (lfs.as_bytes(), "x.png: not a picture: a Git LFS pointer, not the data; fetch the data with `git lfs pull`"),
+        (b"<!DOCTYPE html>\n<html>", "x.png: not a picture: a web page (HTML), not the data; it is what a server sent"),
         (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1", "x.png: not supported: an AVIF picture; convert it to PNG: avifdec"),
         (
             b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
@@ -372,12 +372,12 @@ fn what_is_no_network_or_table_is_named() {
     for (bytes, said) in [
         (
             b"version https://git-lfs.github.com/spec/v1\n".as_slice(),
-            "not a network: a Git LFS pointer; fetch the file itself with git lfs pull",
+            "not a network: a Git LFS pointer, not the data; fetch the data with `git lfs pull`",
         ),
-        (b"PK\x03\x04\0\0\0\0model/data.pkl", "not a network: a PyTorch checkpoint; export the network to ONNX"),
-        (b"\x80\x02}q\0", "not a network: a pickled Python object; export"),
+        (b"PK\x03\x04\0\0\0\0model/data.pkl", "not a network: a PyTorch file (.pt, .pth); export the network to ONNX"),
+        (b"\x80\x02}q\0", "not a network: a Python pickle; export"),
         (b"\x10\0\0\0\0\0\0\0{\"w\":{\"dtype\":", "not a network: a safetensors file of weights; export"),
-        (b"<html>", "not a network: an HTML page"),
+        (b"<html>", "not a network: a web page (HTML)"),
         (b"\x89HDF\r\n\x1a\n", "not a network: an HDF5 file"),
         (b"\x20\0\0\0TFL3", "not supported: a TensorFlow Lite network; make ONNX of it"),
         (b"\xff\xd8\xff\xe0", "not a network: a picture; the network comes first"),
@@ -391,8 +391,8 @@ fn what_is_no_network_or_table_is_named() {
     let line = format!("ann-acts {} --layer pool --preprocess raw255 t.csv", model("tiny"));
     for (bytes, said) in [
         (b"version https://git-lfs.github.com/spec/v1\n".as_slice(), "t.csv: not a table: a Git LFS pointer"),
-        (b"PK\x03\x04\0\0\0\0[Content_Types].xml", "t.csv: not a table: an Excel or Office file; save it as CSV"),
-        (b"<!doctype html>", "t.csv: not a table: an HTML page"),
+        (b"PK\x03\x04\0\0\0\0[Content_Types].xml", "t.csv: not a table: an Excel workbook (.xlsx); save it as CSV"),
+        (b"<!doctype html>", "t.csv: not a table: a web page (HTML)"),
         (b"", "t.csv: the file is empty"),
     ] {
         fs::write(dir.path().join("t.csv"), bytes).unwrap();

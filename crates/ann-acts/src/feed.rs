@@ -1,13 +1,15 @@
 //! Pictures on disk to batches in memory, read and prepared ahead of the network.
 
-use crate::bad_pictures::BadImage;
-use crate::exif::orientation;
-use crate::images::Stimulus;
-use crate::inputs::{Batch, PictureInput};
-use crate::jpeg::Warnings;
-use crate::network::Element;
-use crate::picture::{Picture, Reading, decode_with};
-use crate::preprocess::{Preprocessing, Size, arrange};
+pub mod damaged;
+pub mod met;
+
+use crate::network::inputs::{Batch, PictureInput};
+use crate::network::tensor::{Element, Layout};
+use crate::pictures::decode::decode;
+use crate::pictures::exif::orientation;
+use crate::pictures::stimuli::Stimulus;
+use crate::pictures::{BadImage, Picture, Reading, Size, Warnings};
+use crate::preprocessing::{Color, Preprocessing};
 use anyhow::{Context, Result, ensure};
 use half::f16;
 use rayon::prelude::*;
@@ -19,13 +21,30 @@ use std::thread;
 /// Batches that may wait for the network. One is enough to keep it busy; two ride out a slow picture.
 const BATCHES_AHEAD: usize = 2;
 
+/// Pictures, and how they are shown to a network.
+pub struct Shown {
+    /// From picture to input.
+    pub steps: Preprocessing,
+    /// How files are read.
+    pub reading: Reading,
+    /// What every picture ends with.
+    pub size: Size,
+    /// The pictures, in order.
+    pub pictures: Vec<Stimulus>,
+}
+
+impl Shown {
+    /// A feed of these pictures for a network that takes `input`; `hash` says whether files are hashed on the way.
+    pub fn feed<'a>(&'a self, input: &'a PictureInput, bad_image: BadImage, hash: bool) -> Feed<'a> {
+        Feed { shown: self, input, tables: self.steps.tables(), bad_image, hash }
+    }
+}
+
 /// How pictures become batches for one network.
 pub struct Feed<'a> {
-    steps: &'a Preprocessing,
+    shown: &'a Shown,
     input: &'a PictureInput,
-    size: Size,
     tables: [[f32; 256]; 3],
-    reading: Reading,
     bad_image: BadImage,
     /// Files are hashed on the way.
     hash: bool,
@@ -58,18 +77,7 @@ pub struct PictureFacts {
     pub bad: Option<String>,
 }
 
-impl<'a> Feed<'a> {
-    /// A feed of pictures that all end with `size`.
-    pub fn new(steps: &'a Preprocessing, input: &'a PictureInput, size: Size, hash: bool) -> Self {
-        let (reading, bad_image) = (Reading::default(), BadImage::Stop);
-        Self { steps, input, size, tables: steps.tables(), reading, bad_image, hash }
-    }
-
-    /// The same feed with pictures read, and damaged ones treated, in this way.
-    pub fn reading(self, reading: Reading, bad_image: BadImage) -> Self {
-        Self { reading, bad_image, ..self }
-    }
-
+impl Feed<'_> {
     /// The batch of these pictures; the first one that cannot be used stops it.
     pub fn prepare(&self, stimuli: &[Stimulus]) -> Result<Prepared> {
         let (batch, facts) = match self.input.element {
@@ -94,10 +102,10 @@ impl<'a> Feed<'a> {
     /// The batch of one picture that has the feed's size already.
     pub fn painted(&self, picture: &Picture) -> Batch {
         let (layout, channels) = (self.input.layout, self.input.channels);
-        let n_values = self.size.height * self.size.width * channels;
+        let n_values = self.shown.size.height * self.shown.size.width * channels;
         let put = |tables: &[[f32; 256]; 3]| {
             let mut values = vec![0.0; n_values];
-            arrange(picture, tables, self.steps.color, (layout, channels), &mut values);
+            arrange(picture, tables, self.shown.steps.color, (layout, channels), &mut values);
             values
         };
         match self.input.element {
@@ -116,7 +124,7 @@ impl<'a> Feed<'a> {
         tables: &[[T; 256]; 3],
         zero: T,
     ) -> Result<(Vec<T>, Vec<PictureFacts>)> {
-        let n_values = self.size.height * self.size.width * self.input.channels;
+        let n_values = self.shown.size.height * self.shown.size.width * self.input.channels;
         let mut values = vec![zero; stimuli.len() * n_values];
         // Collected before the first error is looked for: which one stops must not depend on threads.
         let outcomes: Vec<Result<PictureFacts>> = values
@@ -126,7 +134,7 @@ impl<'a> Feed<'a> {
                 let (picture, mut facts) = self.load(stimulus);
                 match picture {
                     Ok(picture) => {
-                        arrange(&picture, tables, self.steps.color, (self.input.layout, self.input.channels), out)
+                        arrange(&picture, tables, self.shown.steps.color, (self.input.layout, self.input.channels), out)
                     }
                     Err(error) if self.bad_image == BadImage::Nan => facts.bad = Some(format!("{error:#}")),
                     Err(error) => return Err(error),
@@ -149,7 +157,7 @@ impl<'a> Feed<'a> {
         if self.hash {
             facts.digest = Sha256::digest(&bytes).into();
         }
-        let decoded = decode_with(&bytes, &self.reading)?;
+        let decoded = decode(&bytes, &self.shown.reading)?;
         facts.deep_grey = decoded.deep_grey;
         facts.transparent = decoded.transparent;
         facts.warnings = decoded.warnings;
@@ -157,17 +165,17 @@ impl<'a> Feed<'a> {
             1 => decoded.picture.to_grey(),
             _ => decoded.picture,
         };
-        let applied = orientation(&bytes, self.reading.exif);
+        let applied = orientation(&bytes, self.shown.reading.exif);
         facts.not_turned = applied != orientation(&bytes, true);
         let upright = applied.turn(picture);
-        let picture = self.steps.fit(&upright);
+        let picture = self.shown.steps.fit(&upright);
         let size = Size { height: picture.height, width: picture.width };
         ensure!(
-            size == self.size,
+            size == self.shown.size,
             "{size} pixels, but the first picture has {}; make them alike with --resize HxW or --resize N --crop N",
-            self.size
+            self.shown.size
         );
-        facts.padded = self.steps.pads(Size { height: upright.height, width: upright.width });
+        facts.padded = self.shown.steps.pads(Size { height: upright.height, width: upright.width });
         Ok(picture)
     }
 }
@@ -193,4 +201,70 @@ pub fn prepare_ahead<'a>(
         thread::Builder::new().spawn_scoped(scope, work).context("the system refuses one more thread (ulimit -u)")?;
         receiver.iter().try_for_each(|(prepared, chunk)| take(prepared?, chunk))
     })
+}
+
+/// Writes a fitted picture into its place in a batch: `out` holds `height * width` values of each channel.
+///
+/// `tables` are indexed by red, green, blue; `color` and `layout` say where each goes. Where there is one channel
+/// (`channels` is 1) the picture is grey, and the first of its equal colours is written.
+pub fn arrange<T: Copy>(
+    picture: &Picture,
+    tables: &[[T; 256]; 3],
+    color: Color,
+    (layout, channels): (Layout, usize),
+    out: &mut [T],
+) {
+    let n_pixels = picture.width * picture.height;
+    debug_assert_eq!(out.len(), n_pixels * channels);
+    if channels == 1 {
+        for (value, pixel) in out.iter_mut().zip(picture.rgb.as_chunks::<3>().0) {
+            *value = tables[0][usize::from(pixel[0])];
+        }
+        return;
+    }
+    for (colour, table) in tables.iter().enumerate() {
+        let plane = match color {
+            Color::Rgb => colour,
+            Color::Bgr => 2 - colour,
+        };
+        let levels = picture.rgb.iter().skip(colour).step_by(3);
+        match layout {
+            Layout::Nchw => {
+                let out = &mut out[plane * n_pixels..(plane + 1) * n_pixels];
+                for (value, &level) in out.iter_mut().zip(levels) {
+                    *value = table[usize::from(level)];
+                }
+            }
+            Layout::Nhwc => {
+                for (value, &level) in out.iter_mut().skip(plane).step_by(3).zip(levels) {
+                    *value = table[usize::from(level)];
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_go_where_the_layout_wants_them() {
+        // Two pixels: (1, 2, 3) and (4, 5, 6).
+        let picture = Picture { width: 2, height: 1, rgb: vec![1, 2, 3, 4, 5, 6] };
+        let tables: [[u8; 256]; 3] = [std::array::from_fn(|level| level as u8); 3];
+        let arranged = |color, layout| {
+            let mut out = [0u8; 6];
+            arrange(&picture, &tables, color, (layout, 3), &mut out);
+            out
+        };
+        assert_eq!(arranged(Color::Rgb, Layout::Nchw), [1, 4, 2, 5, 3, 6]);
+        assert_eq!(arranged(Color::Bgr, Layout::Nchw), [3, 6, 2, 5, 1, 4]);
+        assert_eq!(arranged(Color::Rgb, Layout::Nhwc), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(arranged(Color::Bgr, Layout::Nhwc), [3, 2, 1, 6, 5, 4]);
+        let grey = Picture { width: 2, height: 1, rgb: vec![7, 7, 7, 8, 8, 8] };
+        let mut out = [0u8; 2];
+        arrange(&grey, &tables, Color::Rgb, (Layout::Nhwc, 1), &mut out);
+        assert_eq!(out, [7, 8]);
+    }
 }

@@ -4,11 +4,17 @@
 //! wanted tensors do not depend on are left out (nothing after the last wanted layer is
 //! computed), outputs are replaced, and every other byte stays.
 
-use crate::omitted::is_named;
-use crate::onnx::{Attribute, GraphBody, Model, Named, Node, Tensor, TensorHeader, fields, put_message};
+pub mod file;
+pub mod omitted;
+pub mod onnx;
+pub mod weight_files;
+
+use crate::graph::onnx::{
+    Attribute, GraphBody, Model, Named, Node, Tensor, TensorHeader, fields, is_named, put_message, rewritten, tag,
+};
 use prost::Message;
 use prost::bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A tensor that a node of the graph makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,12 +125,6 @@ impl Graph {
         Ok(Tensor::decode(self.initializers[position].clone())?)
     }
 
-    /// The files beside the model in which weights lie, each once.
-    pub fn weight_files(&self) -> Result<BTreeSet<String>, GraphError> {
-        let headers = self.initializers()?;
-        Ok(headers.iter().filter_map(|header| header.location().map(String::from)).collect())
-    }
-
     /// Every tensor made by a node, in graph order (a node after all it depends on).
     pub fn tensors(&self) -> Vec<GraphTensor> {
         self.nodes
@@ -187,12 +187,12 @@ impl Graph {
             let mut cut = Vec::with_capacity(graph.len());
             let mut needed = needed.iter();
             for field in fields(graph) {
-                let (tag, whole, payload) = field?;
-                let keep = match tag {
-                    NODE => needed.next().copied().unwrap_or(true),
-                    INITIALIZER => read.contains(TensorHeader::decode(payload)?.name.as_str()),
-                    INPUT => read.contains(Named::decode(payload)?.name.as_str()),
-                    OUTPUT => false,
+                let (field, whole, payload) = field?;
+                let keep = match field {
+                    tag::NODE => needed.next().copied().unwrap_or(true),
+                    tag::INITIALIZER => read.contains(TensorHeader::decode(payload)?.name.as_str()),
+                    tag::INPUT => read.contains(Named::decode(payload)?.name.as_str()),
+                    tag::OUTPUT => false,
                     _ => true,
                 };
                 if keep {
@@ -200,7 +200,7 @@ impl Graph {
                 }
             }
             for name in wanted {
-                put_message(&mut cut, OUTPUT, &Named { name: name.clone() }.encode_to_vec());
+                put_message(&mut cut, tag::OUTPUT, &Named { name: name.clone() }.encode_to_vec());
             }
             Ok(cut)
         })
@@ -212,10 +212,10 @@ impl Graph {
             let mut edited = Vec::with_capacity(graph.len());
             let mut position = 0;
             for field in fields(graph) {
-                let (tag, whole, payload) = field?;
-                match tag {
-                    NODE => {
-                        let mut put = |node: &[u8]| put_message(&mut edited, NODE, node);
+                let (field, whole, payload) = field?;
+                match field {
+                    tag::NODE => {
+                        let mut put = |node: &[u8]| put_message(&mut edited, tag::NODE, node);
                         match edit.replaced.get(&position) {
                             Some(nodes) => nodes.iter().for_each(|node| put(&node.encode_to_vec())),
                             None => put(&edit.node(position, payload)?),
@@ -224,15 +224,15 @@ impl Graph {
                         after.for_each(|node| put(&node.encode_to_vec()));
                         position += 1;
                     }
-                    INITIALIZER => match edit.initializers.get(&TensorHeader::decode(payload)?.name) {
-                        Some(tensor) => put_message(&mut edited, INITIALIZER, &tensor.encode_to_vec()),
+                    tag::INITIALIZER => match edit.initializers.get(&TensorHeader::decode(payload)?.name) {
+                        Some(tensor) => put_message(&mut edited, tag::INITIALIZER, &tensor.encode_to_vec()),
                         None => edited.extend_from_slice(whole),
                     },
                     _ => edited.extend_from_slice(whole),
                 }
             }
             for tensor in &edit.added {
-                put_message(&mut edited, INITIALIZER, &tensor.encode_to_vec());
+                put_message(&mut edited, tag::INITIALIZER, &tensor.encode_to_vec());
             }
             Ok(edited)
         })?;
@@ -249,15 +249,10 @@ impl Graph {
 
     /// The model's bytes with another graph in them.
     fn with_graph(&self, mut change: impl FnMut(&[u8]) -> Result<Vec<u8>, GraphError>) -> Result<Vec<u8>, GraphError> {
-        let mut model = Vec::with_capacity(self.bytes.len());
-        for field in fields(&self.bytes) {
-            let (tag, whole, payload) = field?;
-            match tag {
-                GRAPH => put_message(&mut model, GRAPH, &change(payload)?),
-                _ => model.extend_from_slice(whole),
-            }
-        }
-        Ok(model)
+        rewritten(&self.bytes, |field, payload| match field {
+            tag::GRAPH => change(payload).map(Some),
+            _ => Ok(None),
+        })
     }
 
     /// Which nodes the wanted tensors depend on, by position.
@@ -288,16 +283,16 @@ impl Edit {
         }
         let mut node = Vec::with_capacity(bytes.len());
         for field in fields(bytes) {
-            let (tag, whole, payload) = field?;
-            let new_name = renamed.iter().find(|(_, old, _)| tag == NODE_OUTPUT && old.as_bytes() == payload);
+            let (field, whole, payload) = field?;
+            let new_name = renamed.iter().find(|(_, old, _)| field == tag::NODE_OUTPUT && old.as_bytes() == payload);
             match (new_name, constant) {
-                (Some((.., new)), _) => put_message(&mut node, NODE_OUTPUT, new.as_bytes()),
-                (None, Some(_)) if tag == NODE_ATTRIBUTE => {}
+                (Some((.., new)), _) => put_message(&mut node, tag::NODE_OUTPUT, new.as_bytes()),
+                (None, Some(_)) if field == tag::NODE_ATTRIBUTE => {}
                 _ => node.extend_from_slice(whole),
             }
         }
         if let Some(value) = constant {
-            put_message(&mut node, NODE_ATTRIBUTE, &Attribute::tensor("value", value).encode_to_vec());
+            put_message(&mut node, tag::NODE_ATTRIBUTE, &Attribute::tensor("value", value).encode_to_vec());
         }
         Ok(node)
     }
@@ -342,18 +337,10 @@ fn module_of(node: &Node) -> String {
     module.join(".")
 }
 
-const GRAPH: u32 = 7;
-const NODE: u32 = 1;
-const INITIALIZER: u32 = 5;
-const INPUT: u32 = 11;
-const OUTPUT: u32 = 12;
-const NODE_OUTPUT: u32 = 2;
-const NODE_ATTRIBUTE: u32 = 5;
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::{Entry, FLOAT};
+    use crate::graph::onnx::{Entry, FLOAT};
 
     fn named(name: &str) -> Named {
         Named { name: name.to_string() }

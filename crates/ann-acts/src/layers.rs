@@ -1,16 +1,26 @@
 //! Which tensors of a graph the user means.
 //!
-//! An address is, in this order: the name of a tensor; the name of a node or the path of a module; `@Op`, all tensors of
-//! an operator; `re:PATTERN`, a regular expression found anywhere in a name; a whole number, the listing's index (from
-//! the end when negative); or a glob (`*` also crosses `/` and `.`). Patterns go over the names of tensors, nodes and modules.
+//! An address is, in this order: the name of a tensor; the name of a node or the path of a module; `@Op`, all tensors
+//! of an operator; `re:PATTERN`, a regular expression found anywhere in a name; a whole number, the listing's index
+//! (from the end when negative); or a glob (`*` also crosses `/` and `.`). Patterns go over the names of tensors, nodes
+//! and modules.
+
+pub mod coupling;
+pub mod dedup;
+pub mod file_names;
+mod names;
+mod nearest;
+pub mod probe;
+pub mod rows;
 
 use crate::graph::Graph;
-use crate::images::digest_text;
-use crate::names::Names;
-use crate::nearest::{nearest, nearest_text};
+use crate::layers::names::Names;
+use crate::layers::nearest::{nearest, nearest_text};
+use anyhow::{Context, Result};
+use cli::{Input, Job};
 use globset::{GlobBuilder, GlobMatcher};
 use regex::Regex;
-use sha2::{Digest, Sha256};
+use std::io::Read;
 
 /// A layer that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +71,8 @@ pub enum LayerError {
     },
     /// The name of a tensor that is also a module's, of which another tensor is the output.
     #[error(
-        "\"{wanted}\" is a tensor, and also a module that tensor \"{module}\" leaves; name \"{module}\" for the module, the tensor by its node or index"
+        "\"{wanted}\" is a tensor, and also a module that tensor \"{module}\" leaves; name \"{module}\" for the \
+         module, the tensor by its node or index"
     )]
     TensorAndModule {
         /// What was asked for.
@@ -126,7 +137,8 @@ impl Chosen {
         {
             self.notes.push(format!(
                 "layer \"{address}\": the exporter folded the normalization behind this convolution into its weights; \
-                 these are the values after it (export with do_constant_folding=False and training=PRESERVE to have both)"
+                 these are the values after it (export with do_constant_folding=False and training=PRESERVE to have \
+                 both)"
             ));
         }
         let mut again: Vec<&str> = Vec::new();
@@ -231,8 +243,19 @@ fn glob(pattern: &str) -> Result<GlobMatcher, LayerError> {
         .map_err(|error| LayerError::Pattern { pattern: pattern.to_string(), reason: error.kind().to_string() })
 }
 
+/// The layers as they were asked for, those of a file last.
+pub fn asked(job: &Job, named: &[String], from: Option<&Input>) -> Result<Vec<String>> {
+    let mut asked = named.to_vec();
+    if let Some(file) = from {
+        let mut text = String::new();
+        job.open(file)?.reader().read_to_string(&mut text).with_context(|| file.to_string())?;
+        asked.extend(addresses(&text).with_context(|| file.to_string())?);
+    }
+    Ok(asked)
+}
+
 /// The addresses in a list: one a line, blank lines and those that begin with `#` left out.
-pub fn addresses(list: &str) -> Result<Vec<String>, LayerError> {
+fn addresses(list: &str) -> Result<Vec<String>, LayerError> {
     // Some editors mark a file as UTF-8 in front of its first line.
     let lines = list.trim_start_matches('\u{feff}').lines().map(str::trim);
     let addresses: Vec<String> =
@@ -248,45 +271,10 @@ pub fn choose(addresses: &[String], graph: &Graph) -> Result<Chosen, LayerError>
     Ok(chosen)
 }
 
-/// The longest stem: file systems end at 255 bytes, and the shard, the suffix and the name while writing come behind.
-const LONGEST_STEM: usize = 180;
-
-/// Whether a layer's file cannot have its whole name.
-pub fn is_too_long(layer: &str) -> bool {
-    layer.chars().count() > LONGEST_STEM
-}
-
-/// File stems for layers: letters, digits, `.`, `_` and `-` stay, anything else becomes `_`.
-///
-/// A name that is too long keeps its beginning and its end, and a digest of the whole between them. Names that come out alike are told apart by a number.
-pub fn file_stems<'a>(layers: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    let mut stems: Vec<String> = Vec::new();
-    for layer in layers {
-        let safe: String =
-            layer.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
-        let trimmed = safe.trim_start_matches(['_', '.', '-']);
-        let shortened = is_too_long(layer).then(|| {
-            let digest = digest_text(&Sha256::digest(layer.as_bytes()).into());
-            let (begin, end) = (&safe[..80], &safe[safe.len() - 80..]);
-            format!("{}-{}-{end}", begin.trim_start_matches(['_', '.', '-']), &digest[..16])
-        });
-        let base = shortened.as_deref().unwrap_or(if trimmed.is_empty() { "layer" } else { trimmed });
-        // Case is folded because some file systems fold it.
-        let taken = |stem: &str| stems.iter().any(|other| other.eq_ignore_ascii_case(stem));
-        let stem = if taken(base) {
-            (2..).map(|n| format!("{base}-{n}")).find(|stem| !taken(stem)).unwrap_or_default()
-        } else {
-            base.to_string()
-        };
-        stems.push(stem);
-    }
-    stems
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::{GraphBody, Model, Named, Node};
+    use crate::graph::onnx::{GraphBody, Model, Named, Node};
     use prost::Message;
 
     fn graph() -> Graph {
@@ -400,10 +388,5 @@ mod tests {
     fn a_list_has_one_address_a_line() {
         assert_eq!(addresses("# these\r\npool\r\n\n  @Relu \n").unwrap(), ["pool", "@Relu"]);
         assert_eq!(addresses("#\n\n").unwrap_err(), LayerError::EmptyList);
-    }
-
-    #[test]
-    fn file_stems_are_safe_and_distinct() {
-        assert_eq!(file_stems(["/a/b", "a_b", "A_B", "..", "pool"]), ["a_b", "a_b-2", "A_B-3", "layer", "pool"]);
     }
 }

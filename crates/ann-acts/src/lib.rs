@@ -1,64 +1,34 @@
 //! Activations of any layer of an ONNX network to pictures on disk, one labelled row per picture.
 //!
-//! [`run`] is the tool. What it is made of: [`images`] lists the stimuli, [`headers`] looks
-//! at the files before long work starts, [`picture`] decodes them ([`jpeg`], [`gif_picture`], [`bitmap16`] and [`netpbm`] where Pillow has ways of its own, [`foreign`] names what is no picture) and [`exif`] turns them, [`noted`] counts what a reader should know, [`bad_pictures`] keeps the rows of damaged ones,
-//! [`resample`] and [`preprocess`] make of them what the network was trained on ([`steps`] chooses how, [`model_config`]
-//! reads what the model's own file says of it, [`beside`] finds that file), [`feed`] does this
-//! ahead of the network in batches, [`graph`] reads the ONNX file and cuts it to the layers that
-//! [`layers`] chose, [`company`] shows that each row is one picture's, [`runtime`] loads ONNX Runtime, [`device`] says where it computes, [`network`] runs, [`sinks`]
-//! writes the rows as they come, and [`resume`] goes on with a run that was stopped. [`units`] plans what is read out of a
-//! layer: [`axes`] follows what its axes mean, [`readout`] pools and picks, [`chosen_units`] are those of a table.
+//! The rooms, each of which knows those before it: `pictures` (files to 8-bit RGB), `preprocessing` (the steps to a
+//! network's input), `graph` (the ONNX file), `network` (ONNX Runtime, inputs, running), `feed` (pictures to batches,
+//! ahead of the network), `layers` (which layers are meant, and which give a row per picture), `units` (what is read
+//! out of a layer), `changed` (untrained twins and lesions), `sinks` (where the rows go). What is asked for stands in
+//! `args`, and is done by `run`, `list_layers` or `doctor`.
 #![warn(missing_docs)]
 
-pub mod altered;
 mod args;
-pub mod axes;
-pub mod bad_pictures;
-pub mod beside;
-pub mod bitmap16;
-pub mod calibration;
-pub mod chosen_units;
-pub mod company;
-mod coupling;
-pub mod dedup;
-pub mod device;
-pub mod doctor;
-pub mod exif;
-pub mod feed;
-pub mod foreign;
-pub mod gif_picture;
-pub mod graph;
-pub mod headers;
-pub mod images;
-pub mod inputs;
-pub mod jpeg;
-pub mod layers;
-pub mod lesion;
-mod listing;
-pub mod model_config;
-pub mod names;
-pub mod nearest;
-pub mod netpbm;
-pub mod network;
-pub mod noted;
-mod omitted;
-pub mod onnx;
-pub mod picture;
-pub mod preprocess;
-mod probe;
-pub mod projection;
-pub mod readout;
-pub mod resample;
-pub mod resume;
+mod changed;
+mod doctor;
+mod feed;
+mod graph;
+mod layers;
+mod list_layers;
+mod network;
+mod pictures;
+mod preprocessing;
 mod run;
-pub mod runtime;
-pub mod sinks;
-pub mod steps;
-pub mod unit_args;
-pub mod units;
-pub mod untrained;
-pub mod weight_files;
-pub mod weight_roles;
+mod sinks;
+mod units;
 
 pub use args::Args;
-pub use run::run;
+
+/// Runs the tool.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let job = cli::Job::start("ann-acts", &args.common)?;
+    match (args.list_layers, args.doctor) {
+        (true, _) => list_layers::run(&job, &args),
+        (_, true) => doctor::run(&job, &args),
+        _ => run::run(&job, &args),
+    }
+}

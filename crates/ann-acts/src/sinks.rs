@@ -3,14 +3,13 @@
 //! A stream holds its arrays one behind the other, so only the first layer can leave at once; the
 //! others wait in unnamed temporary files. Into a folder every layer has its own file.
 
-use crate::bad_pictures::with_nan_rows;
-use crate::inputs::Batch;
-use crate::layers::file_stems;
-use crate::preprocess::Size;
-use crate::resume::{Done, LayerDone};
+pub mod input_dump;
+pub mod journal;
+
+use crate::layers::file_names::file_stems;
+use crate::sinks::journal::{Done, LayerDone};
 use anyhow::{Context, Result, bail};
 use cli::{Job, Output, Shard};
-use ndarray::ArrayView2;
 use npy_stream::{Block, Dtype, RowWriter};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -299,36 +298,5 @@ impl NanCount {
             self.values += n;
             self.rows += usize::from(n > 0);
         }
-    }
-}
-
-/// The input that the network saw, for `--dump-input`.
-pub struct InputDump {
-    rows: RowWriter<Output>,
-    n_values: usize,
-}
-
-impl InputDump {
-    /// A matrix of `n_rows` pictures of `size`, so many channels each.
-    pub fn new(output: Output, n_rows: usize, size: Size, channels: usize) -> Result<Self> {
-        let n_values = size.height * size.width * channels;
-        Ok(Self { rows: RowWriter::new(output, n_rows, n_values, Dtype::F4)?, n_values })
-    }
-
-    /// Writes the `n` pictures of a batch, those of `bad` as NaN.
-    pub fn take(&mut self, batch: &Batch, n: usize, bad: &[usize]) -> Result<()> {
-        let values = batch.to_f32();
-        let block = Block::F4(ArrayView2::from_shape((n, self.n_values), &values)?);
-        with_nan_rows(block, bad, |block| {
-            if let Block::F4(block) = block {
-                self.rows.write_rows(block)?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Ends it with the labels and gives the file its name.
-    pub fn finish(self, job: &Job, labels: &[String]) -> Result<()> {
-        self.rows.finish(Some(labels))?.commit(job)
     }
 }

@@ -1,23 +1,25 @@
 //! From the command line's words about units to a readout per layer, and the table of what each column is.
 
-use crate::axes::{self, Place, Shapes};
-use crate::chosen_units::{self, ChosenUnits};
-use crate::device::Execution;
+pub mod args;
+pub mod axes;
+pub mod chosen_units;
+pub mod projection;
+pub mod readout;
+pub mod table;
+
+use crate::graph::onnx::Node;
 use crate::graph::{Edit, Graph};
-use crate::inputs::InputsAsked;
 use crate::layers::Choice;
-use crate::lesion::Channels;
-use crate::network::Network;
-use crate::onnx::Node;
-use crate::preprocess::Size;
-use crate::readout::{Anatomy, Pool, Readout, ReadoutError, Tokens};
-use crate::runtime::Runtime;
-use crate::unit_args::{UnitArgs, word};
-use anyhow::{Context, Result, anyhow, bail};
-use cli::{Cell, Format, Job, Output, TableWriter};
+use crate::network::{Network, Opener};
+use crate::pictures::Size;
+use crate::units::args::{UnitArgs, word};
+use crate::units::axes::{Channels, Place, Shapes};
+use crate::units::chosen_units::ChosenUnits;
+use crate::units::readout::{Anatomy, Pool, Readout, ReadoutError, Tokens};
+use anyhow::{Context, Result, anyhow};
+use cli::Job;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
-use std::path::Path;
 use stimulus_table::Table;
 
 /// How one layer is read out.
@@ -47,13 +49,7 @@ pub struct Traced {
 /// Measures every tensor before the wanted ones on one black picture, and follows the axes through the graph.
 ///
 /// Only the lengths leave the runtime, so that no tensor is kept.
-pub fn traced(
-    graph: &Graph,
-    wanted: &[String],
-    (runtime, execution, folder): (&Runtime, &Execution, &Path),
-    inputs: &InputsAsked,
-    size: Size,
-) -> Result<Traced> {
+pub fn traced(graph: &Graph, wanted: &[String], opener: Opener<'_>, size: Size) -> Result<Traced> {
     const LENGTHS: &str = "catsel/lengths/";
     let measured = axes::tensors_to_measure(graph, wanted);
     let makers = graph.makers();
@@ -67,7 +63,7 @@ pub fn traced(
         }
     }
     let probe = graph.edited(&edit)?.cut_to(&lengths_of)?;
-    let mut network = Network::open(runtime, &probe, folder, execution, inputs)?;
+    let mut network = Network::open(&probe, opener)?;
     let (picture, shape) = network.picture(size);
     let layout = network.input.layout;
     let mut shapes: Shapes = network
@@ -216,36 +212,4 @@ fn read_out(anatomy: &Anatomy, args: &UnitArgs, named: bool) -> Result<ReadOut, 
     }
     facts.insert("n_units_in_layer".into(), anatomy.n_units.into());
     Ok((readout, facts, reasons))
-}
-
-/// Writes the table of what each column of each layer is.
-pub fn write_table(job: &Job, output: Output, layers: &[LayerUnits]) -> Result<()> {
-    let columns = ["layer", "unit", "channel", "y", "x", "token", "column"];
-    let mut table = TableWriter::new(output, Format::Csv, &columns)?;
-    for LayerUnits { layer, readout, .. } in layers {
-        for column in 0..readout.n_units() {
-            let unit = readout.unit_of(column);
-            let place = readout.place_of(unit);
-            let row: [Cell; 7] = [
-                layer.into(),
-                unit.into(),
-                place.channel.into(),
-                place.y.into(),
-                place.x.into(),
-                place.token.into(),
-                column.into(),
-            ];
-            table.row(&row)?;
-        }
-    }
-    table.into_inner().commit(job)
-}
-
-/// Opens the unit table's file; stdout holds the matrix.
-pub fn open_table(job: &Job, args: &UnitArgs) -> Result<Option<Output>> {
-    let Some(path) = &args.unit_table else { return Ok(None) };
-    if path.as_os_str() == "-" {
-        bail!("--unit-table -: stdout holds the matrix; give a file");
-    }
-    job.text_output(Some(path)).map(Some)
 }

@@ -1,13 +1,20 @@
 //! What a file really is that is not what was asked for: told by its first bytes, with what turns it into what is.
 //!
 //! A file under the wrong name is neither damaged nor of an unsupported kind: it is something else, and saying what
-//! saves an hour. No format is read here.
+//! saves an hour. [`recognise`] and [`text`] serve the readers of arrays and tables, [`refusal`] those of pictures,
+//! networks and stimulus tables. No format is read here.
 #![warn(missing_docs)]
 
+mod formats;
+mod marks;
+
+pub use marks::is_netpbm;
+
+use formats::{Advice, FORMATS};
 use std::fmt;
 
 /// So many first bytes tell every format known here.
-pub const START_BYTES: usize = 640;
+pub const START_BYTES: usize = 1024;
 
 /// A format that no tool here reads as an array or a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,76 +30,6 @@ impl fmt::Display for Foreign {
         write!(f, "{}; {}", self.name, self.remedy)
     }
 }
-
-/// Formats whose first bytes are fixed.
-const BY_START: &[(&[u8], Foreign)] = &[
-    (
-        b"version https://git-lfs.github.com/",
-        Foreign { name: "a Git LFS pointer, not the data", remedy: "fetch the data with `git lfs pull`" },
-    ),
-    (b"\x89HDF\r\n\x1a\n", HDF5),
-    (b"MATLAB 7.3 MAT-file", HDF5),
-    (b"MATLAB 5.0 MAT-file", MATLAB),
-    (
-        b"PAR1",
-        Foreign {
-            name: "a Parquet file",
-            remedy: "convert it: pandas.read_parquet(\"x.parquet\").to_csv(\"x.csv\", index=False)",
-        },
-    ),
-    (
-        b"ARROW1",
-        Foreign {
-            name: "an Arrow (Feather) file",
-            remedy: "convert it: pandas.read_feather(\"x.feather\").to_csv(\"x.csv\", index=False)",
-        },
-    ),
-    (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19", TORCH),
-    (
-        b"\x1f\x8b",
-        Foreign {
-            name: "compressed with gzip (.gz, .nii.gz, .mgz)",
-            remedy: "unpack it with `gzip -dc`; an image: numpy.save(\"x.npy\", nibabel.load(\"x.mgz\").get_fdata())",
-        },
-    ),
-    (b"BZh", Foreign { name: "compressed with bzip2", remedy: "unpack it with `bzip2 -dc`" }),
-    (b"\xfd7zXZ\0", Foreign { name: "compressed with xz", remedy: "unpack it with `xz -dc`" }),
-    (b"\x28\xb5\x2f\xfd", Foreign { name: "compressed with zstd", remedy: "unpack it with `zstd -dc`" }),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Foreign { name: "an Excel workbook (.xls)", remedy: "save it as CSV UTF-8" }),
-    (b"SQLite format 3\0", Foreign { name: "an SQLite database", remedy: "export the table as CSV" }),
-    (
-        b"CDF\x01",
-        Foreign {
-            name: "a netCDF file",
-            remedy: "convert it: numpy.save(\"x.npy\", xarray.open_dataset(\"x.nc\")[\"NAME\"].values)",
-        },
-    ),
-    (
-        b"NRRD000",
-        Foreign { name: "an NRRD image (.nrrd)", remedy: "convert it: `ConvertBetweenFileFormats x.nrrd x.nii.gz`" },
-    ),
-    (
-        b"ObjectType = Image",
-        Foreign {
-            name: "a MetaImage (.mha, .mhd)",
-            remedy: "convert it: SimpleITK.WriteImage(SimpleITK.ReadImage(\"x.mha\"), \"x.nii.gz\")",
-        },
-    ),
-    (b"\ntype  = ", AFNI),
-    (b"type  = ", AFNI),
-    (b"\ntype = ", AFNI),
-    (b"type = ", AFNI),
-    (b"RDX2\n", R_DATA),
-    (b"RDX3\n", R_DATA),
-    (b"X\n\0\0\0", R_DATA),
-    (b"\x89PNG\r\n\x1a\n", PICTURE),
-    (b"\xff\xd8\xff", PICTURE),
-    (b"GIF8", PICTURE),
-    (b"II*\0", PICTURE),
-    (b"MM\0*", PICTURE),
-    (b"%PDF-", Foreign { name: "a PDF document", remedy: "give the data behind it" }),
-    (b"\x7fELF", Foreign { name: "a program", remedy: "give the file that it writes" }),
-];
 
 /// HDF5, and MATLAB's files from 7.3 on.
 pub const HDF5: Foreign = Foreign {
@@ -114,29 +51,10 @@ pub const MGH: Foreign = Foreign {
     name: "a FreeSurfer image (.mgh, .mgz)",
     remedy: "convert it: numpy.save(\"x.npy\", nibabel.load(\"x.mgh\").get_fdata())",
 };
-const AFNI: Foreign = Foreign {
-    name: "the header of an AFNI image (.HEAD)",
-    remedy: "convert it with its .BRIK: `3dAFNItoNIFTI x+orig.HEAD`",
-};
-const DICOM: Foreign =
-    Foreign { name: "a DICOM file (.dcm)", remedy: "convert the folder of the series: `dcm2niix -z y FOLDER`" };
-const TORCH: Foreign = Foreign {
-    name: "a PyTorch file (.pt, .pth)",
-    remedy: "convert it: numpy.save(\"x.npy\", torch.load(\"x.pt\", map_location=\"cpu\").numpy())",
-};
-const R_DATA: Foreign = Foreign {
-    name: "an R data file",
-    remedy: "write it with write.csv(x, \"x.csv\", row.names = FALSE, fileEncoding = \"UTF-8\")",
-};
-const PICTURE: Foreign = Foreign { name: "a picture", remedy: "give the array or table made from it" };
-const NIFTI: Foreign = Foreign {
-    name: "a NIfTI image (.nii)",
-    remedy: "`fmri-roi extract` makes arrays of images, or numpy.save(\"x.npy\", nibabel.load(\"x.nii\").get_fdata())",
-};
 const TEXT: Foreign = Foreign { name: "text", remedy: "`npy from-csv` makes an array of a table" };
 
-/// What a file with these first bytes ([`START_BYTES`] of them, or all there are) is, where that is known. Plain text
-/// is no foreign format ([`text`] names it), `.npy` is none either.
+/// What a file with these first bytes ([`START_BYTES`] of them, or all there are) is, where an array or a table was
+/// wanted and the format is known. Plain text is no foreign format ([`text`] names it), `.npy` is none either.
 ///
 /// ```
 /// let start = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n";
@@ -144,22 +62,14 @@ const TEXT: Foreign = Foreign { name: "text", remedy: "`npy from-csv` makes an a
 /// assert!(foreign_formats::recognise(b"stimulus,category\n").is_none());
 /// ```
 pub fn recognise(start: &[u8]) -> Option<Foreign> {
-    if let Some((_, known)) = BY_START.iter().find(|(magic, _)| start.starts_with(magic)) {
-        return Some(*known);
-    }
-    if start.starts_with(b"PK\x03\x04") {
-        return Some(zip(start));
-    }
-    if let [0x80, 2..=5, ..] = start {
-        return Some(Foreign {
-            name: "a Python pickle",
-            remedy: "convert it: numpy.save(\"x.npy\", pickle.load(open(\"x.pkl\", \"rb\")))",
-        });
-    }
-    markup(start).or_else(|| image(start))
+    let known = FORMATS.iter().filter_map(|format| Some((format, format.data?)));
+    known
+        .into_iter()
+        .find(|(format, _)| (format.is)(start))
+        .map(|(format, remedy)| Foreign { name: format.name, remedy })
 }
 
-/// Text where an array was expected: markup and pointers by name, anything else printable as text.
+/// Text where an array was expected.
 pub fn text(start: &[u8]) -> Option<Foreign> {
     let utf16 = start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff");
     let printable = !start.is_empty() && start.iter().all(|b| *b >= 0x20 || matches!(b, b'\t' | b'\n' | b'\r'));
@@ -168,73 +78,74 @@ pub fn text(start: &[u8]) -> Option<Foreign> {
     (utf16 || (printable && letters && start.len() >= 4)).then_some(TEXT)
 }
 
-fn zip(start: &[u8]) -> Foreign {
-    let has = |name: &[u8]| start.windows(name.len()).any(|w| w == name);
-    if has(b"data.pkl") {
-        TORCH
-    } else if has(b"[Content_Types].xml") || has(b"xl/") {
-        Foreign { name: "an Excel workbook (.xlsx)", remedy: "save it as CSV UTF-8" }
-    } else if has(b".npy") {
-        Foreign {
-            name: "a NumPy archive (.npz)",
-            remedy: "take one array out: numpy.save(\"x.npy\", numpy.load(\"x.npz\")[\"NAME\"])",
-        }
-    } else {
-        Foreign { name: "a zip archive", remedy: "unpack it with `unzip`" }
+/// What was wanted where it was no array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// A picture.
+    Picture,
+    /// A network.
+    Network,
+    /// A table of stimuli.
+    Table,
+}
+
+/// Why a file is not the wanted one, and what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is something else: its name with an article, and what helps.
+    Not(&'static str, &'static str),
+    /// It is such a file in a format that is not read: its name with an article, and what converts it.
+    Unsupported(&'static str, &'static str),
+}
+
+/// Why the file that starts with `bytes` is not the wanted one, where that is known. An empty file is not known.
+///
+/// ```
+/// use foreign_formats::{Refusal, Wanted, refused};
+/// assert!(matches!(refused(b"8BPS\0\x01", Wanted::Picture), Some(Refusal::Unsupported("a Photoshop document", _))));
+/// assert!(matches!(refused(b"8BPS\0\x01", Wanted::Network), Some(Refusal::Not("a Photoshop document", _))));
+/// ```
+pub fn refused(bytes: &[u8], wanted: Wanted) -> Option<Refusal> {
+    let start = &bytes[..bytes.len().min(START_BYTES)];
+    let known = FORMATS.iter().find(|format| (format.is)(start));
+    let (name, advice) = match (known, wanted) {
+        (Some(format), Wanted::Picture) => (format.name, format.picture),
+        (Some(format), Wanted::Network) => (format.name, format.network),
+        (Some(format), Wanted::Table) => (format.name, format.table),
+        (None, Wanted::Table) => return None,
+        (None, _) if !marks::is_text(start) => return None,
+        // A picture or a network begins with a mark of its own; plain Netpbm is text, and told by its mark.
+        (None, Wanted::Picture) if is_netpbm(start) || start.starts_with(b"P7") => return None,
+        (None, Wanted::Picture) => ("a text file", formats::LIST_OF_PICTURES),
+        (None, Wanted::Network) => ("a text file", formats::GIVE_NETWORK),
+    };
+    match advice {
+        Advice::Fine => None,
+        Advice::Not(advice) => Some(Refusal::Not(name, advice)),
+        Advice::Unsupported(advice) => Some(Refusal::Unsupported(name, advice)),
     }
 }
 
-fn markup(start: &[u8]) -> Option<Foreign> {
-    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
-    let lower = start.to_ascii_lowercase();
-    let has = |name: &[u8]| lower.windows(name.len()).any(|w| w == name);
-    if lower.starts_with(b"<!doctype html") || lower.starts_with(b"<html") || lower.starts_with(b"<head") {
-        Some(Foreign {
-            name: "a web page (HTML), not the data",
-            remedy: "download the file itself; such a page is often a login or an error",
-        })
-    } else if lower.starts_with(b"<?xml") || lower.starts_with(b"<gifti") {
-        Some(match has(b"gifti") {
-            true => GIFTI,
-            false => Foreign { name: "an XML file", remedy: "give the data as an array or a table" },
-        })
-    } else if lower.starts_with(b"/annex/objects/") || lower.starts_with(b"../") && has(b"/annex/objects/") {
-        Some(Foreign {
-            name: "a git-annex pointer, not the data",
-            remedy: "fetch the data with `datalad get` or `git annex get`",
-        })
-    } else {
-        None
+/// Why the file that starts with `bytes` is not the wanted one, in one line, where that is known.
+///
+/// ```
+/// use foreign_formats::{Wanted, refusal};
+/// assert_eq!(refusal(b"", Wanted::Table).unwrap(), "the file is empty");
+/// assert!(refusal(b"%PDF-1.7", Wanted::Network).unwrap().starts_with("not a network: a PDF document; "));
+/// ```
+pub fn refusal(bytes: &[u8], wanted: Wanted) -> Option<String> {
+    let noun = match wanted {
+        Wanted::Picture => "picture",
+        Wanted::Network => "network",
+        Wanted::Table => "table",
+    };
+    if bytes.is_empty() {
+        return Some("the file is empty".to_string());
     }
-}
-
-/// NIfTI, ANALYZE, MGH and DICOM say what they are inside their headers.
-fn image(start: &[u8]) -> Option<Foreign> {
-    if start.get(128..132) == Some(b"DICM") {
-        return Some(DICOM);
-    }
-    let word = |at: usize| start.get(at..at + 4).and_then(|b| b.try_into().ok());
-    let size = word(0)?;
-    let sized = |n: i32| i32::from_le_bytes(size) == n || i32::from_be_bytes(size) == n;
-    if start.get(344..347) == Some(b"ni1") {
-        return Some(Foreign {
-            name: "the header of a NIfTI pair (.hdr, .img)",
-            remedy: "make one file of it: nibabel.save(nibabel.load(\"x.hdr\"), \"x.nii\")",
-        });
-    }
-    if start.get(344..347) == Some(b"n+1") || (sized(540) && start.get(4..6) == Some(b"n+")) {
-        return Some(NIFTI);
-    }
-    if sized(348) && start.len() >= 348 {
-        return Some(Foreign {
-            name: "an ANALYZE header (.hdr)",
-            remedy: "convert the pair: nibabel.save(nibabel.Nifti1Image.from_image(nibabel.load(\"x.hdr\")), \"x.nii\")",
-        });
-    }
-    let big = |at: usize| word(at).map(i32::from_be_bytes);
-    let sides = [big(4)?, big(8)?, big(12)?, big(16)?];
-    let mgh = big(0) == Some(1) && sides.iter().all(|n| (1..=1 << 24).contains(n));
-    (mgh && matches!(big(20), Some(0 | 1 | 3 | 4 | 10))).then_some(MGH)
+    refused(bytes, wanted).map(|refusal| match refusal {
+        Refusal::Not(name, advice) => format!("not a {noun}: {name}; {advice}"),
+        Refusal::Unsupported(name, advice) => format!("not supported: {name}; {advice}"),
+    })
 }
 
 #[cfg(test)]
@@ -267,5 +178,50 @@ mod tests {
         }
         assert!(text(b"stimulus,category\n").is_some() && text(b"\xff\xfes\0t\0").is_some());
         assert!(text(b"\x93NUMPY").is_none() && text(b"ab\0cd").is_none());
+    }
+
+    #[test]
+    fn what_is_wanted_decides_what_is_said() {
+        let avif = b"\0\0\0\x1cftypavif\0\0\0\0mif1miaf";
+        for (bytes, wanted, said) in [
+            (
+                b"version https://git-lfs.github.com/spec/v1\noid".as_slice(),
+                Wanted::Picture,
+                "not a picture: a Git LFS pointer, not the data; fetch the data with `git lfs pull`",
+            ),
+            (b"version https://git-lfs.github.com/spec/v1\noid", Wanted::Network, "not a network: a Git LFS pointer"),
+            (b"\n <!DOCTYPE html><html>", Wanted::Table, "not a table: a web page (HTML)"),
+            (b"<?xml version='1.0'?><svg xmlns=", Wanted::Picture, "not supported: an SVG drawing"),
+            (avif, Wanted::Picture, "not supported: an AVIF picture; convert it to PNG: avifdec"),
+            (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", Wanted::Picture, "not supported: a HEIC picture"),
+            (b"\0\0\0\x18ftypisom\0\0\0\0isomavc1", Wanted::Picture, "not a picture: a video; take pictures out"),
+            (b"PK\x03\x04....model/data.pkl", Wanted::Network, "not a network: a PyTorch file (.pt, .pth); export"),
+            (
+                b"PK\x03\x04....[Content_Types].xml",
+                Wanted::Table,
+                "not a table: an Excel workbook (.xlsx); save it as CSV",
+            ),
+            (b"\x40\0\0\0\0\0\0\0{\"a\":{}}", Wanted::Network, "not a network: a safetensors file"),
+            (b"\x80\x04\x95", Wanted::Network, "not a network: a Python pickle"),
+            (b"hello", Wanted::Picture, "not a picture: a text file"),
+            (b"{\"size\": 3}", Wanted::Network, "not a network: a JSON file"),
+            (b"\xFF\xD8\xFF\xE0", Wanted::Network, "not a network: a picture; the network comes first"),
+            (b"\x1c\0\0\0TFL3", Wanted::Network, "not supported: a TensorFlow Lite network"),
+            ("é".as_bytes(), Wanted::Network, "not a network: a text file"),
+            (b"", Wanted::Network, "the file is empty"),
+        ] {
+            let refusal = refusal(bytes, wanted).unwrap();
+            assert!(refusal.starts_with(said), "{refusal}");
+        }
+        // What may be what was wanted.
+        for (bytes, wanted) in [
+            (b"\xFF\xD8\xFF\xE0".as_slice(), Wanted::Picture),
+            (b"P3\n1 1 255\n1 2 3\n", Wanted::Picture),
+            (b"path,category\n", Wanted::Table),
+            (b"\x08\x08\x12\x06catsel", Wanted::Network),
+            (b"\x08\x07\x12\x07pytorch\x1a\x032.1:", Wanted::Network),
+        ] {
+            assert_eq!(refusal(bytes, wanted), None);
+        }
     }
 }

@@ -8,14 +8,15 @@ mod rows;
 use crate::held::{Held, InFile};
 use anyhow::{Context, Result, anyhow, bail};
 use args::{Metric, NoiseSource};
-use array_inputs::{NamedArray, Names, hold, open_npy, read_matrices, read_table, require_unique};
+use array_inputs::{NamedArray, Names, Next, each_array, hold, read_matrices, read_table, require_unique};
 use cli::{Input, Job, Output, require_memory};
 use measure::{Measured, Noise, describe, measure};
-use npy_stream::{Array, Dtype, Incoming, Matrix, NpyError, RowWriter, Values, write_vector};
+use npy_stream::{Array, Dtype, Incoming, Matrix, RowWriter, Values, write_vector};
 use plan::Plan;
 use rdm::{InMemory, NoiseModel, Rdm, Widened, merge};
 use rdm_inputs::{Kind, check_nan, from_array};
 use rows::{Annotations, Rows};
+use statistics::Reason;
 use std::io::Write;
 use stimulus_table::Side;
 
@@ -32,30 +33,20 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
     let mut noise = Noises::read(&job, args, &plan)?;
 
     let mut made: Vec<Made> = Vec::new();
-    for input in &args.inputs {
-        let mut reader = open_npy(&job, input)?;
-        let before = made.len();
-        while let Some(next) = reader.next_array().with_context(|| input.to_string())? {
-            let source = match next.index() {
-                0 => input.to_string(),
-                n => format!("{input} (array {n})"),
-            };
-            made.push(match Given::take(next, input, &source, &plan, args.input_is)? {
-                Given::Rdm(made) => made,
-                Given::Patterns { held, labels } => {
-                    let side = Side { name: &source, labels: labels.as_deref(), n_rows: held.n_rows() };
-                    let rows = Rows::new(&job, args, &plan, annotations.as_ref(), side)?;
-                    if rows.fold.is_none() && rows.group.is_none() && args.by.is_none() {
-                        require_unique(side)?;
-                    }
-                    one(&job, args, &plan, source.clone(), &held, rows, noise.next(&source)?, subset.as_ref())?
+    each_array(&job, &args.inputs, |Next { input, source, array, .. }| {
+        made.push(match Given::take(array, input, &source, &plan, args.input_is)? {
+            Given::Rdm(made) => made,
+            Given::Patterns { held, labels } => {
+                let side = Side { name: &source, labels: labels.as_deref(), n_rows: held.n_rows() };
+                let rows = Rows::new(&job, args, &plan, annotations.as_ref(), side)?;
+                if rows.fold.is_none() && rows.group.is_none() && args.by.is_none() {
+                    require_unique(side)?;
                 }
-            });
-        }
-        if made.len() == before {
-            return Err(anyhow::Error::new(NpyError::Empty).context(input.to_string()));
-        }
-    }
+                one(&job, args, &plan, source.clone(), &held, rows, noise.next(&source)?, subset.as_ref())?
+            }
+        });
+        Ok(())
+    })?;
     noise.finish(made.len())?;
 
     if args.merge {
@@ -390,15 +381,6 @@ fn summary(found: &Measured, rows: &Rows) -> String {
         n => format!(": {n} pairs have fewer than 2 folds in common (--cv-weights pairs needs none)"),
     };
     let Some(first) = found.unusable.first() else { return apart };
-    let mut counts: Vec<(&str, usize)> = Vec::new();
-    for row in &found.unusable {
-        let reason = row.reason.as_str();
-        match counts.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((reason, 1)),
-        }
-    }
-    let counts: Vec<String> = counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     // Presentations have the name of their condition.
     let place = if found.n_presentations.is_some() { rows.condition[first.row] } else { first.row };
     let id = rows.names.as_ref().map(|names| format!(" ({:?})", names[place])).unwrap_or_default();
@@ -406,7 +388,7 @@ fn summary(found: &Measured, rows: &Rows) -> String {
         "{apart}: {} of {} rows unusable ({}), the first is row {}{id}",
         found.unusable.len(),
         found.n_presentations.unwrap_or(found.rdm.n_stimuli()),
-        counts.join(", "),
+        Reason::counted(found.unusable.iter().map(|row| row.reason)),
         first.row
     )
 }

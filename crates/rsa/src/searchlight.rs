@@ -30,7 +30,7 @@ struct Sphere {
     n_voxels: usize,
     /// One per model; none for a sphere that is not visited.
     scores: Vec<Compared>,
-    reason: Option<&'static str>,
+    reason: Option<Reason>,
 }
 
 /// The mask: its grid, and its voxels in the order of their numbers.
@@ -181,9 +181,9 @@ fn visit(
             let share = inside.len() as f64 / ball.len() as f64;
             let kept: Vec<usize> = inside.into_iter().filter(|&c| !(args.drop_nan && has_nan[c])).collect();
             let reason = if kept.len() < args.min_voxels as usize || share < args.min_share {
-                Some("too_few_voxels")
+                Some(Reason::TooFewVoxels)
             } else if kept.iter().any(|&c| has_nan[c]) {
-                Some("nan_input")
+                Some(Reason::NanInput)
             } else {
                 None
             };
@@ -213,7 +213,7 @@ fn visit(
 fn judged(mut sphere: Sphere, n_pairs: usize, allow_nan: bool) -> Sphere {
     if sphere.scores.iter().any(|s| s.n_nan as f64 > LARGEST_NAN_SHARE * n_pairs as f64) && !allow_nan {
         let all = sphere.scores.iter().all(|s| s.n_pairs == 0);
-        sphere.reason = Some(if all { "constant" } else { "nan_pairs" });
+        sphere.reason = Some(if all { Reason::Constant } else { Reason::NanPairs });
         for score in &mut sphere.scores {
             score.value = f64::NAN;
         }
@@ -239,27 +239,18 @@ fn nan_columns(patterns: &Matrix) -> Vec<bool> {
     }
 }
 
-fn reason_of(sphere: &Sphere, score: Option<&Compared>) -> Option<&'static str> {
-    sphere.reason.or_else(|| score.filter(|s| s.value.is_nan()).map(|_| "constant"))
+fn reason_of(sphere: &Sphere, score: Option<&Compared>) -> Option<Reason> {
+    sphere.reason.or_else(|| score.filter(|s| s.value.is_nan()).map(|_| Reason::Constant))
 }
 
 /// One line on what has no score.
 fn summary(job: &Job, source: &str, spheres: &[Sphere]) {
-    let mut counts: Vec<(&str, usize)> = Vec::new();
-    for sphere in spheres {
-        let reason = sphere.reason.or_else(|| sphere.scores.iter().find_map(|s| reason_of(sphere, Some(s))));
-        if let Some(reason) = reason {
-            match counts.iter_mut().find(|(known, _)| *known == reason) {
-                Some((_, n)) => *n += 1,
-                None => counts.push((reason, 1)),
-            }
-        }
-    }
+    let why = |sphere: &Sphere| sphere.reason.or_else(|| sphere.scores.iter().find_map(|s| reason_of(sphere, Some(s))));
+    let reasons: Vec<Reason> = spheres.iter().filter_map(why).collect();
     let partial = spheres.iter().filter(|s| s.reason.is_none() && s.scores.iter().any(|c| c.n_nan > 0)).count();
-    let why: Vec<String> = counts.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
-    let n: usize = counts.iter().map(|c| c.1).sum();
-    if n > 0 {
-        job.warn(format!("{source}: {n} of {} spheres have no score: {}", spheres.len(), why.join(", ")));
+    if !reasons.is_empty() {
+        let (n, n_spheres) = (reasons.len(), spheres.len());
+        job.warn(format!("{source}: {n} of {n_spheres} spheres have no score: {}", Reason::counted(reasons)));
     }
     if partial > 0 {
         job.warn(format!("{source}: {partial} of {} spheres are scored without some pairs (NaN)", spheres.len()));

@@ -1,12 +1,14 @@
-//! The check that each row is one picture's (see [`crate::company`]), and where a layer counts its pictures.
+//! The check that each row is one picture's (see [`crate::network::company`]), and where a layer counts its pictures.
 
-use super::{Counted, Element, Layer, Network, Pictures, TensorInfo, lengths, shape_text};
-use crate::company::{
+use super::counted::{Counted, Pictures};
+use super::tensor::{Element, TensorInfo, lengths, shape_text};
+use super::{Layer, Network};
+use crate::network::company::{
     Difference, Kind, Numbers, PLACE, Precision, Probe, SAME, Verdict, differ_between_sizes, differ_in_place, movements,
 };
-use crate::inputs::Batch;
-use crate::preprocess::Size;
-use crate::runtime::plain;
+use crate::network::inputs::Batch;
+use crate::network::runtime::plain;
+use crate::pictures::Size;
 use anyhow::{Result, bail};
 use half::{bf16, f16};
 
@@ -81,7 +83,7 @@ enum Growth {
 }
 
 impl Network {
-    /// Finds where each layer counts pictures, and whether each row is one picture's (see [`crate::company`]).
+    /// Finds where each layer counts pictures, and whether each row is one picture's (see [`crate::network::company`]).
     ///
     /// `batch` is what will be run together. A network that can only run one picture is from now on one that takes one.
     pub fn prove(&mut self, probe: &Probe, size: Size, batch: usize, precision: Precision) -> Result<Proof> {
@@ -317,7 +319,8 @@ fn no_rows(tensor: &TensorInfo, growth: Growth) -> String {
             format!("{named} does not grow by as much for every picture, so no row of it is one picture's")
         }
         Growth::Merged { axis, k, orders: 0 } => format!(
-            "{named} has {k} rows per picture along axis {axis}, and no order of them gives a picture the same rows whatever stands beside it"
+            "{named} has {k} rows per picture along axis {axis}, and no order of them gives a picture the same rows \
+             whatever stands beside it"
         ),
         Growth::Merged { axis, k, .. } => {
             format!("{named} has {k} rows per picture along axis {axis}, and the values do not tell which are whose")

@@ -4,10 +4,10 @@ use super::args::CompareArgs;
 use super::system::{Content, Score, Scorer, Systems};
 use crate::held::{Held, InFile};
 use anyhow::{Context, Result, anyhow, bail};
-use array_inputs::{Names, hold, open_npy, tell_names_apart};
+use array_inputs::{Names, Next, each_array, hold, tell_names_apart};
 use cli::{Input, Job};
 use ndarray::Array2;
-use npy_stream::{Incoming, Matrix, NpyError};
+use npy_stream::{Incoming, Matrix};
 use rayon::prelude::*;
 use rdm::{InMemory, MatrixComparison, Patterns, RdmError, Representation, Selected, Sweep, sweep};
 use rdm_inputs::{Kind, LARGEST_NAN_SHARE};
@@ -67,21 +67,12 @@ pub(super) fn read(job: &Job, args: &CompareArgs, how: MatrixComparison) -> Resu
 fn open(job: &Job, inputs: &[Input], names: &[String], args: &CompareArgs) -> Result<Vec<NamedHeld>> {
     let mut names = Names::new(names);
     let mut all = Vec::new();
-    for input in inputs {
-        let mut reader = open_npy(job, input)?;
-        let before = all.len();
-        while let Some(next) = reader.next_array().with_context(|| input.to_string())? {
-            let position = next.index();
-            // Known only at the end, as in a pipe: the first of several is array 0.
-            let source = if position == 0 { input.to_string() } else { format!("{input} (array {position})") };
-            let name = names.next(input, position)?;
-            let (held, labels) = take(next, &source, args)?;
-            all.push(NamedHeld { name, source, held, labels });
-        }
-        if all.len() == before {
-            return Err(anyhow::Error::new(NpyError::Empty).context(input.to_string()));
-        }
-    }
+    each_array(job, inputs, |Next { input, position, source, array }| {
+        let name = names.next(input, position)?;
+        let (held, labels) = take(array, &source, args)?;
+        all.push(NamedHeld { name, source, held, labels });
+        Ok(())
+    })?;
     names.finish()?;
     apart(&mut all)?;
     Ok(all)

@@ -51,11 +51,8 @@ impl Rows {
         let other = Side { name, labels: Some(ids), n_rows: ids.len() };
         let joined = join(side, other, args.join.options())?;
         // Looking a column up moves no data: only what was left out, or decided by position, is worth a line.
-        let says = |part: &str| joined.message.as_ref().is_some_and(|m| m.contains(part));
-        if let Some(message) =
-            joined.message.as_ref().filter(|_| ["left out", "paired", "position"].into_iter().any(says))
-        {
-            job.note(message);
+        if joined.n_left_out > 0 || joined.paired || joined.by_position {
+            joined.message(side.name, name).into_iter().for_each(|message| job.note(message));
         }
         let labels = joined.labels(&side, &other).unwrap_or_default();
         if let Some(row) = joined.left.windows(2).position(|w| w[0] >= w[1]) {

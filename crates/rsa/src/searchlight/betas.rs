@@ -2,14 +2,14 @@
 
 use super::args::SearchlightArgs;
 use anyhow::{Context, Result, bail};
-use array_inputs::read_table;
+use array_inputs::{Next, read_table};
 use cli::{Input, Job};
 use ndarray::Array2;
 use nifti_volume::Geometry;
 use npy_stream::{Block, Matrix};
 use std::collections::HashMap;
 use stimulus_table::is_missing;
-use voxel_inputs::{Source, is_double, open_numbers, require_same_grid};
+use voxel_inputs::{Given, open_all, require_same_grid};
 
 /// Rows read at a time.
 const BLOCK_VALUES: usize = 1 << 20;
@@ -104,20 +104,17 @@ fn read_one(
     carried: &mut Vec<(String, usize, Option<Vec<String>>)>,
 ) -> Result<()> {
     let name = input.to_string();
-    match open_numbers(job, input)? {
-        Source::Nifti(mut image) => {
-            require_same_grid((&args.mask.to_string(), grid), (&name, image.geometry()))?;
-            let double = is_double(&image);
-            let progress = job.progress(image.n_volumes(), "volumes");
+    match open_all(job, std::slice::from_ref(input))? {
+        Given::Volumes(mut volumes) => {
+            require_same_grid((&args.mask.to_string(), grid), (&name, volumes.geometry()))?;
             let mut values = Vec::new();
-            while image.next_volume(&mut values).with_context(|| name.clone())? {
-                rows.push(double, voxels.iter().map(|&v| values[v]));
-                progress.advance(1);
+            while volumes.next_volume(&mut values)? {
+                rows.push(volumes.is_double(), voxels.iter().map(|&v| values[v]));
             }
-            carried.push((name, image.n_volumes(), None));
+            carried.push((name, volumes.n_volumes(), None));
         }
-        Source::Npy(mut reader) => {
-            while let Some(mut array) = reader.next_array().with_context(|| name.clone())? {
+        Given::Arrays(arrays) => {
+            arrays.each(|Next { source: name, mut array, .. }| {
                 let (n_rows, n_columns) = array.matrix_shape().with_context(|| name.clone())?;
                 let whole = n_columns == grid.n_voxels();
                 if !whole && n_columns != voxels.len() {
@@ -144,9 +141,9 @@ fn read_one(
                 }
                 let labels = array.finish().with_context(|| name.clone())?;
                 carried.push((name.clone(), n_rows, labels));
-            }
+                Ok(())
+            })?;
         }
-        Source::Other(_) => bail!("{name}: neither a NIfTI image nor a .npy array"),
     }
     Ok(())
 }

@@ -1,0 +1,276 @@
+//! Networks that are changed before they are shown the pictures: untrained twins and lesions.
+
+pub mod args;
+mod calibration;
+pub mod lesion;
+pub mod untrained;
+mod weight_roles;
+
+use crate::changed::args::ChangedArgs;
+use crate::changed::calibration::{training_graph, with_statistics};
+use crate::changed::lesion::{HeldAt, LayerUnits, Lesion, LesionBy, by_name, lesioned, mask, units_by_layer};
+use crate::changed::untrained::{Twin, Untrained};
+use crate::feed::{Shown, prepare_ahead};
+use crate::graph::Graph;
+use crate::graph::file::record_weights;
+use crate::layers::choose;
+use crate::network::tensor::Element;
+use crate::network::{Network, Opener};
+use crate::pictures::BadImage;
+use crate::pictures::stimuli::Stimulus;
+use crate::units::{channels, traced};
+use anyhow::{Context, Result, bail, ensure};
+use cli::{Input, Job};
+use npy_stream::Block;
+use serde_json::json;
+use stimulus_table::Table;
+
+/// Pictures on which batch statistics are measured, if there are as many.
+const CALIBRATION_PICTURES: usize = 32;
+
+/// The network as it is in its file, and what is needed to show pictures to it.
+pub struct Viewing<'a> {
+    /// The run.
+    pub job: &'a Job,
+    /// How networks are opened.
+    pub opener: Opener<'a>,
+    /// All pictures, whatever the shard: what is measured on them must not depend on it.
+    pub shown: &'a Shown,
+    /// Pictures per forward pass.
+    pub batch: usize,
+}
+
+/// `--lesion` and what belongs to it.
+struct LesionAsked<'a> {
+    /// The table of units.
+    table: &'a Input,
+    /// What they are held at.
+    to: HeldAt,
+    /// Their layer, where the table does not say.
+    layer: Option<&'a str>,
+    /// What the table's numbers count.
+    by: Option<LesionBy>,
+}
+
+impl Viewing<'_> {
+    /// The network untrained, lesioned, or both: the lesion is one of the untrained twin then.
+    pub fn changed(&self, mut graph: Graph, args: &ChangedArgs, wanted: &[String]) -> Result<Graph> {
+        record_weights(self.job, &graph, self.opener.folder)?;
+        let asked = args.lesion.as_ref().map(|table| LesionAsked {
+            table,
+            to: args.to,
+            layer: args.lesion_layer.as_deref(),
+            by: args.lesion_by,
+        });
+        let lesion =
+            asked.map(|asked| Ok::<_, anyhow::Error>((self.lesion_units(&graph, &asked)?, asked))).transpose()?;
+        if let Some(untrained) = args.untrained {
+            let mut all = wanted.to_vec();
+            all.extend(lesion.iter().flat_map(|(layers, _)| layers.iter().map(|layer| layer.tensor.clone())));
+            graph = self.untrained(&graph, untrained, &all)?;
+        }
+        if let Some((layers, asked)) = &lesion {
+            graph = self.lesioned(&graph, layers, asked, wanted)?;
+        }
+        Ok(graph)
+    }
+
+    fn network(&self, graph: &Graph, tensors: &[String]) -> Result<Network> {
+        Network::open(&graph.cut_to(tensors)?, self.opener)
+    }
+
+    /// The untrained twin of `graph`, with batch statistics measured where the tensors of `wanted` depend on them.
+    fn untrained(&self, graph: &Graph, untrained: Untrained, wanted: &[String]) -> Result<Graph> {
+        let mut twin = Twin::draw(graph, self.opener.folder, untrained)?;
+        if let Some(doubt) = twin.doubt() {
+            self.job.warn(doubt);
+        }
+        let mut record = twin.record();
+        let (training, normalizations) = training_graph(&twin.graph, &twin.graph.ancestors(wanted))?;
+        if normalizations.is_empty() && graph.nodes().iter().any(|node| normalizes(&node.op_type)) {
+            self.job.note(twin.summary());
+        } else if normalizations.is_empty() {
+            self.job.note(format_args!(
+                "{}; no normalization is left in the graph (exporters fold it into convolutions), so nothing keeps \
+                 the scale of a deep twin's activations; an export that keeps it makes the better control",
+                twin.summary()
+            ));
+        } else {
+            let tensors: Vec<String> =
+                normalizations.iter().flat_map(|n| [n.batch_mean.clone(), n.batch_variance.clone()]).collect();
+            let mut network = self.network(&training, &tensors)?;
+            let n = CALIBRATION_PICTURES.min(self.shown.pictures.len());
+            let n = match network.input.batch.fixed() {
+                None => n,
+                Some(fixed) => {
+                    ensure!(
+                        (2..=n).contains(&fixed),
+                        "--untrained: batch statistics need a batch of several pictures, the network takes {fixed} at \
+                         once of {}; export it with an open batch axis",
+                        self.shown.pictures.len()
+                    );
+                    fixed
+                }
+            };
+            let shown: Vec<Stimulus> =
+                (0..n).map(|i| self.shown.pictures[i * self.shown.pictures.len() / n].clone()).collect();
+            let input = network.input.clone();
+            let feed = self.shown.feed(&input, BadImage::Stop, false);
+            let measured = network.fetch(feed.prepare(&shown)?.batch, n, self.shown.size)?;
+            let (calibrated, n_constant) = with_statistics(&twin.graph, &normalizations, &measured)?;
+            twin.graph = calibrated;
+            let layers = normalizations.len();
+            self.job.note(format_args!(
+                "{}; statistics of {layers} batch normalizations measured on {n} pictures",
+                twin.summary()
+            ));
+            if n_constant > 0 {
+                self.job.warn(format_args!(
+                    "--untrained: {n_constant} channels do not vary over these pictures (or overflow); their variance \
+                     stays 1"
+                ));
+            }
+            record["calibration"] = json!({
+                "stimuli": shown.iter().map(|stimulus| stimulus.id.as_str()).collect::<Vec<_>>(),
+                "n_layers": layers,
+                "n_constant_channels": n_constant,
+            });
+        }
+        self.job.record("untrained", record);
+        Ok(twin.graph)
+    }
+
+    /// The lesion's layers and units.
+    fn lesion_units(&self, graph: &Graph, asked: &LesionAsked<'_>) -> Result<Vec<LayerUnits>> {
+        let source = || asked.table.to_string();
+        let table = Table::read(self.job.open(asked.table)?.reader()).with_context(source)?;
+        let single = |name: &str| {
+            let found = choose(&[name.to_string()], graph).ok()?;
+            found.choices.first().filter(|choice| choice.named).map(|choice| choice.tensor.clone())
+        };
+        units_by_layer(&table, asked.layer, asked.by, |name| by_name(name, graph, single)).with_context(source)
+    }
+
+    /// `graph` with these units held at a value.
+    fn lesioned(
+        &self,
+        graph: &Graph,
+        layers: &[LayerUnits],
+        asked: &LesionAsked<'_>,
+        wanted: &[String],
+    ) -> Result<Graph> {
+        let makers = graph.makers();
+        let touched = |tensor: &String| {
+            let needed = graph.ancestors(std::slice::from_ref(tensor));
+            layers.iter().any(|layer| makers.get(layer.tensor.as_str()).is_some_and(|&maker| needed[maker]))
+        };
+        let intact: Vec<&String> = wanted.iter().filter(|tensor| !touched(tensor)).collect();
+        if let Some(first) = intact.first() {
+            let all = wanted.len();
+            ensure!(
+                intact.len() < all,
+                "--lesion: layer \"{first}\" does not depend on the lesioned one; ask for a layer behind it"
+            );
+            self.job.note(format_args!(
+                "{} of {all} layers do not depend on the lesion, such as \"{first}\"",
+                intact.len()
+            ));
+        }
+        let tensors: Vec<String> = layers.iter().map(|layer| layer.tensor.clone()).collect();
+        let mut network = self.network(graph, &tensors)?;
+        if let Some(reason) = network.settle(self.shown.size)?.into_iter().flatten().next() {
+            bail!("--lesion: {reason}");
+        }
+        let shapes = network.measured(self.shown.size)?;
+        let channels = match asked.by {
+            Some(LesionBy::Channel) => {
+                let traced = traced(graph, &tensors, self.opener, self.shown.size)?;
+                (0..layers.len()).map(|i| channels(&network, i, &shapes[i].0, &traced)).collect()
+            }
+            _ => vec![None; layers.len()],
+        };
+        let mut masks = Vec::new();
+        for (layer, (shape, axis)) in layers.iter().zip(&shapes) {
+            let mask = mask(shape, *axis, &layer.units, asked.by, channels[masks.len()]);
+            masks.push(mask.with_context(|| format!("layer \"{}\"", layer.tensor))?);
+        }
+        let values = match asked.to {
+            HeldAt::Number(value) => vec![vec![value]; layers.len()],
+            HeldAt::Mean => self.means(&mut network)?,
+        };
+        let elements: Vec<Element> = network.layers.iter().map(|layer| layer.tensor.element).collect();
+        let mut one_picture = Vec::new();
+        for (i, (shape, axis)) in shapes.iter().enumerate() {
+            let mut shape = shape.clone();
+            axis.iter().for_each(|&axis| shape[axis] = 1);
+            let n_lesioned = masks[i].iter().filter(|&&m| m).count();
+            self.job.note(format_args!(
+                "lesion: {n_lesioned} of {} units of \"{}\" held at {}",
+                masks[i].len(),
+                tensors[i],
+                asked.to
+            ));
+            one_picture.push(shape);
+        }
+        let lesions: Vec<Lesion<'_>> = (0..layers.len())
+            .map(|i| Lesion {
+                tensor: &tensors[i],
+                element: elements[i],
+                shape: &one_picture[i],
+                mask: &masks[i],
+                values: &values[i],
+            })
+            .collect();
+        let record: Vec<_> = lesions
+            .iter()
+            .map(|lesion| {
+                let n_lesioned = lesion.mask.iter().filter(|&&m| m).count();
+                json!({
+                    "layer": lesion.tensor, "n_lesioned": n_lesioned, "n_units": lesion.mask.len(),
+                    "to": asked.to.to_string()
+                })
+            })
+            .collect();
+        self.job.record("lesion", record);
+        lesioned(graph, &lesions)
+    }
+
+    /// Mean of each unit of each layer over all pictures, summed in f64.
+    fn means(&self, network: &mut Network) -> Result<Vec<Vec<f64>>> {
+        let input = network.input.clone();
+        let feed = self.shown.feed(&input, BadImage::Stop, false);
+        let batch = input.batch.fixed().unwrap_or(self.batch);
+        let n_run = input.batch.fixed().unwrap_or(batch.min(self.shown.pictures.len()));
+        let all: Vec<usize> = (0..network.layers.len()).collect();
+        let mut sums: Vec<Vec<f64>> = vec![Vec::new(); all.len()];
+        let progress = self.job.progress(self.shown.pictures.len(), "images for the means");
+        prepare_ahead(&feed, self.shown.pictures.chunks(batch), |prepared, chunk| {
+            network.run(prepared.batch, (chunk.len(), n_run), self.shown.size, &all, |slot, block| {
+                let sums = &mut sums[slot];
+                sums.resize(block.n_columns(), 0.0);
+                match block {
+                    Block::F4(rows) => {
+                        rows.rows().into_iter().for_each(|row| add(sums, row.iter().map(|&v| f64::from(v))))
+                    }
+                    Block::F8(rows) => rows.rows().into_iter().for_each(|row| add(sums, row.iter().copied())),
+                }
+                Ok(())
+            })?;
+            progress.advance(chunk.len());
+            Ok(())
+        })?;
+        let n = self.shown.pictures.len() as f64;
+        sums.iter_mut().flatten().for_each(|sum| *sum /= n);
+        Ok(sums)
+    }
+}
+
+/// Whether an operator keeps the scale of activations by itself; exports before opset 17 take layer normalization
+/// apart, down to a square root.
+fn normalizes(op: &str) -> bool {
+    op.ends_with("Normalization") || op == "GroupNorm" || op == "Sqrt"
+}
+
+fn add(sums: &mut [f64], values: impl Iterator<Item = f64>) {
+    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+}

@@ -1,0 +1,82 @@
+//! The projection of each layer, its components found on the pictures of `--pca-fit`.
+
+use crate::args::Args;
+use crate::feed::{Shown, prepare_ahead};
+use crate::pictures::BadImage;
+use crate::pictures::stimuli::{PicturesDigest, digest_text, list};
+use crate::preprocessing::final_size::final_size;
+use crate::run::open::Opened;
+use crate::run::plan::Plan;
+use crate::units::projection::{FitRows, Projection, Wide};
+use anyhow::{Context, Result, ensure};
+use cli::Job;
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::path::Path;
+
+/// The projection of each layer that is written; none where none is asked for.
+pub fn projections(job: &Job, args: &Args, plan: &Plan, opened: &mut Opened) -> Result<Vec<Projection>> {
+    match args.projection.is_asked() {
+        true => planned(job, args, plan, opened).with_context(|| args.model.display().to_string()),
+        false => Ok(Vec::new()),
+    }
+}
+
+fn planned(job: &Job, args: &Args, plan: &Plan, opened: &mut Opened) -> Result<Vec<Projection>> {
+    let Opened { network, choices, kept, readouts, .. } = opened;
+    let n_units = network.n_units(plan.shown.size)?;
+    let layers: Vec<Wide<'_>> = kept
+        .iter()
+        .enumerate()
+        .map(|(slot, &i)| {
+            let n_units = readouts.get(slot).map_or(n_units[i], |layer| layer.readout.n_units());
+            Wide { name: &choices[i].name, named: choices[i].named, n_units }
+        })
+        .collect();
+    let mut projections = Projection::plan(job, &args.projection, &layers, plan.shown.pictures.len())?;
+    let mut record = json!({ "seed": args.projection.seed });
+    if let Some(n_components) = args.projection.pca {
+        let shown = fit_pictures(job, args, &plan.shown)?;
+        let mut rows = FitRows::new(&args.projection, &projections, &layers, shown.pictures.len())?;
+        let input = network.input.clone();
+        let feed = shown.feed(&input, BadImage::Stop, true);
+        let progress = job.progress(shown.pictures.len(), "images of --pca-fit");
+        let mut digest = PicturesDigest::default();
+        prepare_ahead(&feed, shown.pictures.chunks(opened.batch), |prepared, chunk| {
+            for (facts, stimulus) in prepared.facts.iter().zip(chunk) {
+                digest.add(&digest_text(&facts.digest), &stimulus.id);
+            }
+            let n = (chunk.len(), opened.n_run.max(chunk.len()));
+            network.run(prepared.batch, n, shown.size, kept, |slot, block| {
+                rows.take(slot, &projections[slot], readouts.get(slot).map(|layer| &layer.readout), block)
+            })?;
+            progress.advance(chunk.len());
+            Ok(())
+        })?;
+        drop(progress);
+        record["pca_fit"] = fit_record(shown.pictures.len(), digest);
+        rows.fit(n_components, &layers, &mut projections)?;
+    }
+    job.record("projection", record);
+    Ok(projections)
+}
+
+/// The pictures of `--pca-fit`, shown as the measured ones are.
+fn fit_pictures(job: &Job, args: &Args, measured: &Shown) -> Result<Shown> {
+    let pictures = list(job, &args.projection.pca_fit, false).context("--pca-fit")?;
+    let size = final_size(&pictures, &measured.steps, &measured.reading).context("--pca-fit")?;
+    ensure!(size == measured.size, "--pca-fit: its pictures end with {size} pixels, the others with {}", measured.size);
+    let paths: HashSet<&Path> = measured.pictures.iter().map(|stimulus| stimulus.path.as_path()).collect();
+    let n_both = pictures.iter().filter(|stimulus| paths.contains(stimulus.path.as_path())).count();
+    if n_both > 0 {
+        job.warn(format_args!(
+            "{n_both} of {} pictures of --pca-fit are also measured: components and responses are not independent",
+            pictures.len()
+        ));
+    }
+    Ok(Shown { pictures, ..*measured })
+}
+
+fn fit_record(n_stimuli: usize, digest: PicturesDigest) -> Value {
+    json!({ "n_stimuli": n_stimuli, "pictures_sha256": digest.finish() })
+}

@@ -1,0 +1,84 @@
+//! The part of the command line that says what a unit is.
+
+use crate::network::tensor::Layout;
+use crate::units::readout::{Pool, Tokens};
+use clap::ValueEnum;
+
+/// What a unit is.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Units")]
+pub struct UnitArgs {
+    /// Pool the rows and columns of feature maps, so that a unit is a channel
+    #[arg(long, value_name = "KIND", value_enum, default_value_t, conflicts_with = "list_layers")]
+    pub pool: Pool,
+
+    /// Which tokens of a transformer; cls is the first one, mean and patches leave it (and registers) out
+    #[arg(long, value_name = "KIND", value_enum, default_value_t, conflicts_with = "list_layers")]
+    pub tokens: Tokens,
+
+    /// Tokens before the first patch [default: all that the map of patches does not explain]
+    #[arg(long, value_name = "N", conflicts_with = "list_layers")]
+    pub prefix_tokens: Option<usize>,
+
+    /// Order of layers with four axes [default: told from the graph, else as the input]
+    #[arg(long, value_enum, conflicts_with = "list_layers")]
+    pub channels: Option<Channels>,
+
+    /// Keep only these units: a table with a `unit` column, as select-units writes it; - is stdin
+    #[arg(long, value_name = "FILE", conflicts_with = "list_layers")]
+    pub units: Option<cli::Input>,
+
+    /// Also write which place of the network each column is: layer,unit,channel,y,x,token,column
+    /// (a projected column has no place, so not with --srp or --pca)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["list_layers", "srp", "pca"])]
+    pub unit_table: Option<cli::OutputPath>,
+}
+
+/// `--channels`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Channels {
+    /// channel, y, x
+    First,
+    /// y, x, channel
+    Last,
+}
+
+impl From<Channels> for Layout {
+    fn from(channels: Channels) -> Self {
+        match channels {
+            Channels::First => Self::Nchw,
+            Channels::Last => Self::Nhwc,
+        }
+    }
+}
+
+impl UnitArgs {
+    /// Whether anything but every unit as it is was asked for.
+    pub(crate) fn needs_shapes(&self) -> bool {
+        self.needs_axes() || self.units.is_some()
+    }
+
+    /// What was asked, for the sidecar and for knowing a run again.
+    pub(crate) fn record(&self) -> serde_json::Value {
+        serde_json::json!({
+            "pool": word(self.pool),
+            "tokens": word(self.tokens),
+            "prefix_tokens": self.prefix_tokens,
+            "channels": self.channels.map(word),
+            "units": self.units.as_ref().map(|input| input.to_string()),
+        })
+    }
+
+    /// Whether it matters what the axes of a layer mean.
+    pub(crate) fn needs_axes(&self) -> bool {
+        self.pool != Pool::None
+            || self.tokens != Tokens::All
+            || self.unit_table.is_some()
+            || self.prefix_tokens.is_some()
+    }
+}
+
+/// An option's word.
+pub(crate) fn word(value: impl ValueEnum) -> String {
+    value.to_possible_value().map_or(String::new(), |value| value.get_name().to_string())
+}
