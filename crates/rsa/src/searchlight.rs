@@ -40,6 +40,9 @@ struct Mask {
 }
 
 pub(crate) fn run(args: &SearchlightArgs) -> Result<()> {
+    if let (Some(scores), Some(_)) = (&args.scores, &args.common.output) {
+        bail!("--scores: {scores} is the matrix already; leave -o out");
+    }
     let job = Job::start("rsa", &args.common)?;
     let matrix = match (&args.out_dir, &args.common.output) {
         (Some(_), None) => None,
@@ -51,9 +54,6 @@ pub(crate) fn run(args: &SearchlightArgs) -> Result<()> {
     }
     let mask = read_mask(&job, args)?;
     if let Some(scores) = &args.scores {
-        if matrix.is_some() {
-            bail!("--scores: {scores} is the matrix already; leave -o out");
-        }
         return maps_of_scores(&job, args, &mask, scores);
     }
 

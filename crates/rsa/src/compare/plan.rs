@@ -17,21 +17,24 @@ pub(super) fn check(args: &CompareArgs) -> Result<()> {
     if args.input_is == Some(Kind::Patterns) && !matches!(args.compare, Measure::Matrices(_)) {
         bail!("--input-is patterns: --compare {name} is for RDMs; make them with `rsa rdm`, or take --compare cka");
     }
-    check_q(args)?;
-    if args.is_of_whole_rdms() { check_fits_and_draws(args) } else { check_systems(args) }
-}
-
-/// A q without its p.
-fn check_q(args: &CompareArgs) -> Result<()> {
-    let asked = &args.inference;
-    if let (Some(correct), None) = (asked.correct, asked.test_of_means()) {
+    if let (Some(correct), None) = (args.inference.correct, args.inference.test_of_means()) {
         bail!(
             "--correct {} is for the q of --boot, --test and --pairwise, none of which was asked for (p_perm_fwer of \
              --perm is family-wise already)",
             correct.as_str()
         );
     }
-    Ok(())
+    if let (Some(matrix), Some(table)) = (args.systems.matrix.as_deref(), args.common.output.as_deref())
+        && matrix.with_extension("") == table.with_extension("")
+    {
+        bail!(
+            "--matrix {} and -o {} would write one sidecar, {}; give them different names",
+            matrix.display(),
+            table.display(),
+            table.with_extension("json").display()
+        );
+    }
+    if args.is_of_whole_rdms() { check_fits_and_draws(args) } else { check_systems(args) }
 }
 
 /// Models that are RDMs against brain RDMs, with no controls.
