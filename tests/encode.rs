@@ -407,7 +407,7 @@ fn what_cannot_be_fitted_is_said_before_the_work() {
     run(path, "encode fit --x x.npy --y both.npy").fails(1, &["both.npy: holds 2 matrices", "npy cat --array"]);
     run(path, "encode fit --x - --y -").fails(1, &["stdin"]);
     run(path, "encode fit --x x.npy --y y.npy --save no/such/m.npz").fails(1, &["no/such"]);
-    run(path, "encode fit --x x.npy --y y.npy -o a.csv --save a.csv").fails(1, &["a.csv: is both -o and --save"]);
+    run(path, "encode fit --x x.npy --y y.npy -o a.csv --save a.csv").fails(1, &["a.csv: is both --save and -o"]);
     run(path, "encode fit --x x.npy --y y.npy --predictions -").fails(1, &["--predictions -", "stdout"]);
     assert!(!path.join("a.csv").exists());
 }

@@ -323,7 +323,7 @@ fn closed_pipe_full_disk_and_missing_folder() {
     }
     // Usage errors are exit 2; help and version are exit 0.
     run(dir.path(), "npy nonsense").fails(2, &["nonsense"]);
-    assert!(run(dir.path(), "npy --help").text().contains("EXAMPLES"));
+    assert!(run(dir.path(), "npy --help").text().contains("Examples:"));
     assert!(run(dir.path(), "npy --version").text().starts_with("npy "));
 }
 
@@ -356,18 +356,34 @@ fn output_files_are_whole_and_say_how_they_were_made() {
 fn help_examples_run() {
     let dir = folder();
     let m = noise(6, 4, 1);
-    save(&dir.path().join("acts.npy"), &m, Some(&ids(6)));
-    write(dir.path(), "face_units.csv", "unit\n1\n");
-    write(dir.path(), "stimuli.csv", "stimulus,half\ns0,odd\ns1,even\ns2,odd\ns3,even\ns4,odd\ns5,even\n");
-    let help = run(dir.path(), "npy --help").text();
-    let examples: Vec<&str> =
-        help.lines().skip_while(|l| !l.starts_with("EXAMPLES")).filter(|l| l.starts_with("  npy ")).collect();
-    assert_eq!(examples.len(), 3, "{help}");
-    for example in examples {
-        sh(dir.path(), example).ok();
+    let names = ["acts", "betas", "layer3", "layer4", "acts-0", "acts-1", "profile", "ffa", "sub-1/ffa", "sub-2/ffa"];
+    for folder in ["sub-1", "sub-2"] {
+        fs::create_dir(dir.path().join(folder)).unwrap();
     }
-    let (odd, _) = matrix(&fs::read(dir.path().join("odd.npy")).unwrap());
-    assert_eq!(odd, m.select(ndarray::Axis(0), &[0, 2, 4]));
+    for name in names {
+        save(&dir.path().join(format!("{name}.npy")), &m, Some(&ids(6)));
+    }
+    write(dir.path(), "face_units.csv", "unit\n1\n");
+    let table = "stimulus,half,category\ns0,odd,face\ns1,even,face\ns2,odd,car\ns3,even,car\ns4,odd,car\ns5,even,car\n";
+    write(dir.path(), "stimuli.csv", table);
+    write(dir.path(), "trials.csv", table);
+    write(dir.path(), "ids.txt", "s5\ns4\ns3\ns2\ns1\ns0\n");
+    write(dir.path(), "responses.csv", "stimulus,FFA_beta,VWFA_beta\na,1,2\nb,3,4\n");
+    write(dir.path(), "ratings.tsv", "picture\tbeauty\na\t1\nb\t2\n");
+    sh(dir.path(), "rsa rdm ffa.npy > rdm.npy").ok();
+    for verb in ["", "info", "cat", "rows", "cols", "label", "average", "to-csv", "from-csv"] {
+        let help = run(dir.path(), &format!("npy {verb} --help")).text();
+        let examples = help.lines().skip_while(|l| !l.starts_with("Examples:")).filter(|l| l.contains("npy "));
+        let examples: Vec<&str> = examples.collect();
+        assert_eq!(examples.len(), 3, "{help}");
+        for example in examples {
+            sh(dir.path(), example).ok();
+        }
+        if verb.is_empty() {
+            let (odd, _) = matrix(&fs::read(dir.path().join("odd.npy")).unwrap());
+            assert_eq!(odd, m.select(ndarray::Axis(0), &[0, 2, 4]));
+        }
+    }
 }
 
 #[test]

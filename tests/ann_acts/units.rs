@@ -335,7 +335,7 @@ fn a_run_that_fails_leaves_no_unit_table() {
     acts(dir.path(), &format!("{MAPS} --layer means --pool avg --unit-table u.csv")).fails(1, &["no rows and columns"]);
     acts(dir.path(), &format!("{MAPS} --layer means --unit-table no/u.csv")).fails(1, &["no/u.csv"]);
     acts(dir.path(), &format!("{MAPS} --layer means --unit-table -"))
-        .fails(1, &["--unit-table -: stdout holds the matrix"]);
+        .fails(1, &["--unit-table -: stdout is for the main output"]);
     let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["p"]);
 }

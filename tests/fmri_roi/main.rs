@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests are tests, though clippy cannot know it
 
 mod brain_files;
+mod one_localizer;
 mod verbs;

@@ -6,7 +6,12 @@ use std::path::Path;
 use support::*;
 
 /// A little-endian f4 NIfTI-1 image made byte by byte. `value(volume, i, j, k)`; voxels of 2 x 3 x 4 mm, x falls with i.
-fn image(path: &Path, shape: [usize; 3], n_volumes: usize, value: impl Fn(usize, usize, usize, usize) -> f64) {
+pub(crate) fn image(
+    path: &Path,
+    shape: [usize; 3],
+    n_volumes: usize,
+    value: impl Fn(usize, usize, usize, usize) -> f64,
+) {
     let mut bytes = vec![0u8; 352];
     let mut put = |place: usize, field: &[u8]| bytes[place..place + field.len()].copy_from_slice(field);
     put(0, &348i32.to_le_bytes());
@@ -129,32 +134,6 @@ fn the_table_says_what_select_units_would() {
     assert!((number(0, "dprime") - 3.366390).abs() < 5e-7);
     assert_eq!((table[2]["reason"].as_str(), table[3]["reason"].as_str()), ("constant", "nan_input"));
     assert!(number(2, "t").is_nan());
-}
-
-#[test]
-fn voxels_and_units_are_one_language() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path();
-    let mut betas = noise(60, 300, 4);
-    betas.column_mut(7).fill(1.0);
-    betas[(5, 9)] = f64::NAN;
-    save(&dir.join("x.npy"), &betas, Some(&ids(60)));
-    let kinds: String = (0..60).map(|row| format!("s{row},{}\n", ["a", "b", "c"][row % 3])).collect();
-    fs::write(dir.join("x.csv"), format!("stimulus,kind\n{kinds}")).unwrap();
-    for how in ["--versus pooled --fdr bh", "--versus each --fdr by --test welch"] {
-        let line = format!("--stimuli x.csv --by kind --contrast 'a > b,c' {how} x.npy");
-        let units = run(dir, &format!("select-units --all {line}")).text();
-        run(dir, &format!("fmri-roi contrast {line} --table voxels.csv -o t.npy")).ok();
-        let voxels = fs::read_to_string(dir.join("voxels.csv")).unwrap();
-        let (voxels, units) = (rows(&voxels), rows(&units));
-        assert_eq!(voxels.len(), units.len());
-        for (voxel, unit) in voxels.iter().zip(&units) {
-            assert_eq!(voxel["voxel"], unit["unit"]);
-            for (column, value) in voxel.iter().filter(|(column, _)| *column != "voxel") {
-                assert_eq!(*value, unit[column], "{column} of voxel {}", voxel["voxel"]);
-            }
-        }
-    }
 }
 
 #[test]
@@ -499,7 +478,7 @@ fn help_opens_with_its_purpose_and_its_examples_run() {
     for verb in ["", "contrast ", "define ", "extract "] {
         let help = run(dir, &format!("fmri-roi {verb}--help")).text();
         assert!(help.lines().all(|line| line.len() <= 100), "a line of the help is wrapped");
-        let examples = help.split_once("EXAMPLES\n").unwrap().1.replace("\\\n", "");
+        let examples = help.split_once("Examples:\n").unwrap().1.replace("\\\n", "");
         assert!(examples.lines().count() >= 3);
         for line in examples.lines() {
             // The image for small regions must exist before it is asked for.

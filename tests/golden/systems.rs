@@ -51,7 +51,7 @@ fn bures_is_rsatoolboxs_where_it_is_defined() {
         ("bures-distance", "bures_distance", "bures_metric"),
     ] {
         let out = run(&dir, &format!("rsa compare rdms.npy --all-pairs --compare {how}"));
-        assert!(out.stderr.contains("rdms.npy (array 4): its dissimilarities are no squared distances"));
+        assert!(out.stderr.contains("rdms.npy (array 4): its dissimilarities are not the squared distances"));
         let table = rows(&out.text());
         assert_eq!(table.len(), 10);
         for row in &table {

@@ -2,8 +2,8 @@
 
 use crate::load::{all_close, arrays, close, counts, json, number, numbers, path};
 use localizer::{
-    CategoryMoments, Contrast, Correction, Groups, Question, Reason, Selection, TTest, UnitStatistics, UnitTests,
-    Versus, roc_areas,
+    CategoryMoments, Contrast, Correction, Design, Groups, Reason, Selection, TTest, UnitStatistics, UnitTests, Versus,
+    roc_areas,
 };
 use npy_stream::Block;
 use serde_json::Value;
@@ -33,12 +33,13 @@ fn tested(file: &str, test: TTest, versus: Versus, correction: Correction) -> Un
 fn tested_for(file: &str, groups: &Groups, test: TTest, correction: Correction) -> UnitTests {
     let (matrix, labels) = arrays(file).remove(0).into_matrix().unwrap();
     assert_eq!(labels.unwrap().len(), 120);
-    let mut moments = CategoryMoments::new(groups.names.len(), matrix.n_columns());
+    let design = Design::new(std::slice::from_ref(groups), None);
+    let mut moments = CategoryMoments::new(design.n_groups(), matrix.n_columns());
     match matrix.view() {
-        Block::F4(block) => moments.add_rows(block, &groups.group_of_row).unwrap(),
-        Block::F8(block) => moments.add_rows(block, &groups.group_of_row).unwrap(),
+        Block::F4(block) => moments.add_rows(block, &design.group_of_row()).unwrap(),
+        Block::F8(block) => moments.add_rows(block, &design.group_of_row()).unwrap(),
     }
-    UnitTests::compute(moments.into(), Question::of_groups(groups), test, Some(correction)).unwrap()
+    UnitTests::compute(moments.into(), design.question(0), test, Some(correction)).unwrap()
 }
 
 type Column = (&'static str, fn(&UnitStatistics) -> f64);
@@ -131,10 +132,11 @@ fn roc_areas_are_mann_and_whitneys_u_over_the_number_of_pairs() {
         let (matrix, _) = arrays(&format!("units/acts-{dtype}.npy")).remove(0).into_matrix().unwrap();
         for (versus, others) in [(Versus::Pooled, vec![]), (Versus::Each, vec!["bodies", "places", "objects"])] {
             let groups = contrast("faces > bodies,places,objects", versus);
-            let question = Question::of_groups(&groups);
+            let design = Design::new(&[groups], None);
+            let (rows, question) = (design.group_of_row(), design.question(0));
             let areas = match matrix.view() {
-                Block::F4(block) => roc_areas(block, &groups.group_of_row, groups.names.len(), &question),
-                Block::F8(block) => roc_areas(block, &groups.group_of_row, groups.names.len(), &question),
+                Block::F4(block) => roc_areas(block, &rows, design.n_groups(), &question),
+                Block::F8(block) => roc_areas(block, &rows, design.n_groups(), &question),
             };
             let tables = match others.as_slice() {
                 [] => vec![&expected["student"]["pooled"]],

@@ -3,4 +3,5 @@
 
 mod ends_badly;
 mod odd_tables;
+mod outputs;
 mod pipelines;

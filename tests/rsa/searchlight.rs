@@ -215,7 +215,7 @@ fn maps_lie_on_the_grid_of_the_mask() {
     run(dir.path(), &format!("{line} --out-dir x --shard 0/2")).fails(2, &["--shard"]);
     run(dir.path(), "rsa searchlight --mask mask.nii").fails(2, &["--radius"]);
     save(&dir.path().join("acts.npy"), &noise(40, 2, 1), Some(&ids(40)));
-    run(dir.path(), &part.replace("part-0", "acts")).fails(1, &["row 0", "\"s0\"", "no voxel number"]);
+    run(dir.path(), &part.replace("part-0", "acts")).fails(1, &["row 0", "\"s0\"", "not a voxel number"]);
 }
 
 #[test]

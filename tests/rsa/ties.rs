@@ -361,6 +361,6 @@ fn distances_near_the_ends_of_the_range_are_right_or_refused() {
             assert!((f / scale / e - 1.0).abs() < 1e-14, "{scale:e}: {f} {e}");
         }
         let refused = pipe(dir.path(), "rsa rdm - --metric sqeuclidean", &bytes(&(&x * scale), "f8"));
-        refused.fails(1, &["two rows are", "is no f8 number", "--metric euclidean"]);
+        refused.fails(1, &["two rows are", "f8 cannot hold", "--metric euclidean"]);
     }
 }

@@ -454,7 +454,8 @@ fn help_examples_run() {
     let mut n = 0;
     for verb in ["", "profile", "compare", "diverge"] {
         let help = run(dir.path(), &format!("tuning {verb} --help")).text();
-        for example in help.lines().skip_while(|l| !l.starts_with("EXAMPLES")).skip(1).filter(|l| l.contains("tuning "))
+        for example in
+            help.lines().skip_while(|l| !l.starts_with("Examples:")).skip(1).filter(|l| l.contains("tuning "))
         {
             sh(dir.path(), example).ok();
             n += 1;

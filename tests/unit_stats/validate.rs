@@ -53,13 +53,13 @@ fn units_measured_on_the_pictures_that_chose_them_are_said_to_be_so() {
     run(path, "select-units --stimuli t.csv --by category --contrast 'face > rest' --t -9 acts.npy -o own.csv").ok();
     let line = "unit-stats validate acts.npy --units own.csv --stimuli t.csv --by category";
     let circular = run(path, line);
-    assert!(circular.stderr.contains("acts.npy: chose these units itself"), "{}", circular.stderr);
+    assert!(circular.stderr.contains("acts.npy: these units were selected on it"), "{}", circular.stderr);
     // Other responses to the same table's pictures, as a held-out half has them, are another file.
     save(&path.join("other.npy"), &acts.mapv(|v| v + 1.0), Some(&labels));
     let other = run(path, &line.replace("acts.npy", "other.npy --names acts"));
-    assert!(!other.stderr.contains("chose these units"), "{}", other.stderr);
+    assert!(!other.stderr.contains("were selected on it"), "{}", other.stderr);
     let unknown = run(path, VALIDATE);
-    assert!(!unknown.stderr.contains("chose these units"), "{}", unknown.stderr);
+    assert!(!unknown.stderr.contains("were selected on it"), "{}", unknown.stderr);
 }
 
 #[test]

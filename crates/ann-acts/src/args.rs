@@ -149,7 +149,7 @@ pub struct Args {
 
     /// Write one file per layer into this folder (made if needed), each with its sidecar
     #[arg(long, value_name = "DIR", conflicts_with_all = ["output", "list_layers"])]
-    pub out_dir: Option<PathBuf>,
+    pub out_dir: Option<cli::OutputFolder>,
 
     /// Paths on stdin end with NUL instead of a newline
     #[arg(short = '0', long = "null")]

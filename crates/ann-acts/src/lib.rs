@@ -26,8 +26,6 @@ pub use args::Args;
 /// Runs the tool.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let job = cli::Job::start("ann-acts", &args.common)?;
-    let further = args.out_dir.is_some() || args.dump_input.is_some() || args.units.unit_table.is_some();
-    let job = if further { job.with_provenance() } else { job };
     match (args.list_layers, args.doctor) {
         (true, _) => list_layers::run(&job, &args),
         (_, true) => doctor::run(&job, &args),

@@ -5,14 +5,14 @@
 #![warn(missing_docs)]
 
 mod many;
-mod units;
+mod streams;
 
 pub use many::{refuse_position_of_trials, require_unique, tell_apart, tell_names_apart};
-pub use units::{TableUnits, units_of};
+pub use streams::{Next, Stream, each_array};
 
 use anyhow::{Context, Result, anyhow, bail};
-use cli::{Input, Job, Opened, require_memory};
-use npy_stream::{Array, Incoming, Matrix, NpyError, NpyReader};
+use cli::{Input, Job, require_memory};
+use npy_stream::{Array, Incoming, Matrix};
 use std::path::Path;
 use stimulus_table::{JoinOptions, Joined, Side, StimulusTable, Table, join};
 
@@ -36,9 +36,7 @@ impl JoinArgs {
     /// Joins by id and says on stderr what was permuted, repeated or left out.
     pub fn join(self, job: &Job, left: Side, right: Side) -> Result<Joined> {
         let joined = join(left, right, self.options())?;
-        if let Some(message) = &joined.message {
-            job.note(message);
-        }
+        joined.message(left.name, right.name).into_iter().for_each(|message| job.note(message));
         Ok(joined)
     }
 }
@@ -127,14 +125,6 @@ impl Names {
     }
 }
 
-/// Opens an input as a `.npy` stream.
-pub fn open_npy(job: &Job, input: &Input) -> Result<NpyReader> {
-    Ok(match job.open(input)? {
-        Opened::File(file) => NpyReader::from_file(file).with_context(|| input.to_string())?,
-        Opened::Pipe(reader) => NpyReader::from_pipe(reader),
-    })
-}
-
 /// Reads a whole array, where its header says that it fits into the memory that is free.
 pub fn hold(incoming: Incoming, source: &str) -> Result<Array> {
     require_room(&incoming, source, 0)?;
@@ -149,7 +139,7 @@ pub fn require_room(incoming: &Incoming, source: &str, more: u128) -> Result<()>
     require_memory(what, bytes, "take fewer rows or columns (`npy rows`, `npy cols`)")
 }
 
-/// Reads all arrays of all inputs, in order; no input means stdin.
+/// Reads all arrays of all inputs, in order.
 pub fn read_arrays(job: &Job, inputs: &[Input], names: &mut Names) -> Result<Vec<NamedArray>> {
     read_arrays_to_make(job, inputs, names, |_| 0)
 }
@@ -162,37 +152,19 @@ pub fn read_arrays_to_make(
     names: &mut Names,
     more: impl Fn(&Incoming) -> u128,
 ) -> Result<Vec<NamedArray>> {
-    let stdin = [Input::Stdin];
-    let inputs = if inputs.is_empty() { &stdin[..] } else { inputs };
     let mut arrays = Vec::new();
-    for input in inputs {
-        let read = read_all(job, input, &more)?;
-        let several = read.len() > 1;
-        for (position, array) in read.into_iter().enumerate() {
-            let name = names.next(input, position)?;
-            let source = if several { format!("{input} (array {position})") } else { input.to_string() };
-            arrays.push(NamedArray { name, source, array });
-        }
-    }
+    each_array(job, inputs, |Next { input, position, source, array }| {
+        let name = names.next(input, position)?;
+        require_room(&array, &source, more(&array))?;
+        let array = array.into_array().with_context(|| source.clone())?;
+        arrays.push(NamedArray { name, source, array });
+        Ok(())
+    })?;
     names.finish()?;
     Ok(arrays)
 }
 
-fn read_all(job: &Job, input: &Input, more: &impl Fn(&Incoming) -> u128) -> Result<Vec<Array>> {
-    let name = || input.to_string();
-    let mut reader = open_npy(job, input)?;
-    let mut arrays = Vec::new();
-    while let Some(next) = reader.next_array().with_context(name)? {
-        require_room(&next, &name(), more(&next))?;
-        arrays.push(next.into_array().with_context(name)?);
-    }
-    if arrays.is_empty() {
-        return Err(NpyError::Empty).with_context(name);
-    }
-    Ok(arrays)
-}
-
-/// Reads all matrices of all inputs, in order; no input means stdin.
+/// Reads all matrices of all inputs, in order.
 pub fn read_matrices(job: &Job, inputs: &[Input], names: &mut Names) -> Result<Vec<NamedMatrix>> {
     read_arrays(job, inputs, names)?.into_iter().map(NamedArray::into_matrix).collect()
 }

@@ -1,25 +1,123 @@
 //! `ceiling between`: how well people predict each other.
 
 use crate::rdm_bounds::say_left_out;
-use crate::trials::{Trials, reliability_of};
+use crate::trials::{SplitArgs, Trials, reliability_of};
 use crate::voxel::{count_reasons, whole};
-use crate::{BetweenArgs, Stat};
 use anyhow::{Result, anyhow, bail};
-use array_inputs::{NamedArray, Names, read_arrays, refuse_position_of_trials, tell_apart};
-use cli::{Cell, Job, Output, TableWriter};
+use array_inputs::{JoinArgs, NamedArray, Names, read_arrays, refuse_position_of_trials, tell_apart};
+use clap::ValueEnum;
+use cli::{Cell, Common, Format, Input, Job, Named, Output, TableWriter};
 use ndarray::{Array2, ArrayView2};
 use npy_stream::{Block, Matrix};
-use rdm::{Distance, Rdm, distances, noise_ceiling};
+use rdm::{Distance, Rdm, distances, noise_ceiling, to_be_pooled};
 use rdm_inputs::{NamedRdm, check_nan, from_array, into_one_order, is_rdm};
 use reliability::{
-    Agreement, Reason, Stepped, average_occurrences, between_subjects, between_subjects_by_voxel,
-    presentations_to_split, r_max, reliability_of_averages,
+    Agreement, Stepped, average_occurrences, between_subjects, between_subjects_by_voxel, presentations_to_split,
+    r_max, reliability_of_averages,
 };
-use statistics::rounding::is_constant;
-use statistics::{Correlation, average_ranks, mean, median, pearson, variance};
+use statistics::{Correlation, Reason, mean, median, pearson};
 use stimulus_table::Side;
 
-pub(crate) fn run(args: &BetweenArgs) -> Result<()> {
+/// Subjects against each other: median of the pairs, and each against the mean of the others
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Columns (one row per subject, then rows `median`, `min` and `max` over subjects; trials of a
+stimulus, which have equal ids, are averaged first):
+  subject
+  stat, compare
+  n_stimuli             stimuli, joined by id
+  n_voxels              the subject's columns; with --stat voxel those that the medians are over
+  n_trials              trials in the averages: 1 / mean(1 / n) over stimuli
+  median_pairwise       median of the correlations with each other subject: compare with a model's r
+  leave_one_out         correlation with the mean of the other subjects: compare with a model's r.
+                        Profiles and voxels are averaged as they are, RDMs as `ceiling rdm` pools
+                        them (z-scored for pearson, ranked for spearman)
+  r_halves              split-half Pearson of the subject's own trials, as it is
+  reliability           of the subject's own averages: r_halves stepped up to n_trials by
+                        Spearman-Brown: bounds r2. NaN where that would fall below -1
+  r_max                 sqrt(reliability): bounds r
+  median_pairwise_norm  as median_pairwise, of r / sqrt(reliability_i * reliability_j)
+  leave_one_out_norm    r / sqrt(reliability_i * reliability of the mean of the others)
+  reason                constant, nan_input, negative_reliability, no_usable_pair
+r_halves, reliability, r_max and the _norm columns need repeated trials in all subjects, else they
+are empty. Voxels without a value (constant, reliability below 0) are counted on stderr.
+Corrected values are not clipped and may exceed 1. The correction takes noise to be independent
+between subjects: never give two regions of one brain. A 1-d array is an RDM and goes with --stat
+rdm.
+
+Examples:
+  cat sub-*/ffa.npy | ceiling between > humans.csv
+  ceiling between --stat rdm --compare spearman sub-*/ffa.npy
+  ceiling between --stat voxel sub-*/common_space.npy")]
+pub(crate) struct Between {
+    /// One labelled matrix per subject, in files or back to back in a stream; - is stdin
+    #[arg(value_name = "SUBJECT", default_value = "-")]
+    inputs: Vec<Input>,
+    /// What is compared
+    #[arg(long, value_enum, default_value_t = Stat::Profile)]
+    stat: Stat,
+    /// Correlation of two subjects
+    #[arg(long, value_enum, default_value_t = Compare::Pearson)]
+    compare: Compare,
+    #[command(flatten)]
+    split: SplitArgs,
+    /// Names of the subjects, in order [default: file stems, positions in a pipe]
+    #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
+    names: Vec<String>,
+    /// Use RDMs of which more than 10 % of the pairs are NaN
+    #[arg(long)]
+    allow_nan: bool,
+    #[command(flatten)]
+    join: JoinArgs,
+    /// Table format
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What of a subject is compared with the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Stat {
+    /// Mean over voxels of every stimulus
+    Profile,
+    /// 1 - Pearson RDM of the patterns, or RDMs as they are given
+    Rdm,
+    /// Every voxel by itself (columns correspond across subjects); the median over voxels
+    Voxel,
+}
+
+impl Stat {
+    /// Its name on the command line and in the table.
+    fn as_str(self) -> &'static str {
+        match self {
+            Stat::Profile => "profile",
+            Stat::Rdm => "rdm",
+            Stat::Voxel => "voxel",
+        }
+    }
+}
+
+/// The correlation between two subjects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Compare {
+    /// Product-moment correlation
+    Pearson,
+    /// Rank correlation
+    Spearman,
+}
+
+impl Compare {
+    /// As the shared type.
+    fn correlation(self) -> Correlation {
+        match self {
+            Compare::Pearson => Correlation::Pearson,
+            Compare::Spearman => Correlation::Spearman,
+        }
+    }
+}
+
+pub(crate) fn run(args: &Between) -> Result<()> {
     let job = Job::start("ceiling", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
     job.record("seed", args.split.seed);
@@ -48,7 +146,7 @@ pub(crate) fn run(args: &BetweenArgs) -> Result<()> {
                 Reason::NegativeReliability => "corrected values with it are NaN",
                 _ => "the values of the others are without it",
             };
-            job.warn(format!("subject {}: {}; {effect}", row.subject, reason.as_str()));
+            job.warn(format!("subject {}: {reason}; {effect}", row.subject));
         }
     }
     write(args, out, &rows)?.commit(&job)
@@ -82,7 +180,7 @@ struct Corrected {
     leave_one_out: f64,
 }
 
-fn patterns(job: &Job, args: &BetweenArgs, arrays: Vec<NamedArray>) -> Result<Vec<Subject>> {
+fn patterns(job: &Job, args: &Between, arrays: Vec<NamedArray>) -> Result<Vec<Subject>> {
     let mut subjects = Vec::new();
     for array in arrays {
         let named = array.into_matrix()?;
@@ -105,7 +203,7 @@ fn patterns(job: &Job, args: &BetweenArgs, arrays: Vec<NamedArray>) -> Result<Ve
     Ok(subjects)
 }
 
-fn of_patterns(job: &Job, args: &BetweenArgs, subjects: Vec<Subject>) -> Result<Vec<Row>> {
+fn of_patterns(job: &Job, args: &Between, subjects: Vec<Subject>) -> Result<Vec<Row>> {
     let without = subjects.iter().filter(|s| presentations_to_split(&s.trials.repeats).is_none());
     let corrected = match without.clone().count() {
         0 => true,
@@ -214,29 +312,17 @@ fn of_vectors(
     Ok(subjects.iter().enumerate().map(row).collect())
 }
 
-/// The pairs that are finite in all RDMs, normalised so that their plain mean is the pool that the comparison needs:
-/// z-scores or ranks. The leave-one-out values are then the terms of the lower bound of `ceiling rdm`.
-fn pooled_alike(job: &Job, args: &BetweenArgs, rdms: &[NamedRdm], how: Correlation) -> Result<Vec<Vec<f64>>> {
+/// The pairs that are finite in all RDMs, normalised so that their plain mean is the pool that the comparison needs. The
+/// leave-one-out values are then the terms of the lower bound of `ceiling rdm`.
+fn pooled_alike(job: &Job, args: &Between, rdms: &[NamedRdm], how: Correlation) -> Result<Vec<Vec<f64>>> {
     for named in rdms {
         check_nan(job, &named.source, &named.rdm, "; left out for all subjects", args.allow_nan)?;
     }
-    let n_pairs = rdms[0].rdm.values().len();
-    let kept: Vec<usize> = (0..n_pairs).filter(|&k| rdms.iter().all(|r| r.rdm.values()[k].is_finite())).collect();
-    let normalised = |rdm: &Rdm| -> Vec<f64> {
-        let values: Vec<f64> = kept.iter().map(|&k| rdm.values()[k]).collect();
-        match how {
-            _ if is_constant(&values) => vec![0.0; values.len()],
-            Correlation::Pearson => {
-                let (centre, sd) = (mean(&values), variance(&values).sqrt());
-                values.iter().map(|v| (v - centre) / sd).collect()
-            }
-            _ => average_ranks(&values),
-        }
-    };
-    Ok(rdms.iter().map(|named| normalised(&named.rdm)).collect())
+    let plain: Vec<Rdm> = rdms.iter().map(|named| named.rdm.clone()).collect();
+    Ok(to_be_pooled(&plain, how.into())?)
 }
 
-fn rdm_reliability(subject: &Subject, args: &BetweenArgs) -> Result<Option<Stepped>> {
+fn rdm_reliability(subject: &Subject, args: &Between) -> Result<Option<Stepped>> {
     let trials = &subject.trials;
     reliability_of(trials, args.split, |stimuli, a, b| {
         let half = |shown: &[usize]| -> Result<Rdm> {
@@ -253,7 +339,7 @@ fn rdm_reliability(subject: &Subject, args: &BetweenArgs) -> Result<Option<Stepp
     })
 }
 
-fn of_rdms(job: &Job, args: &BetweenArgs, arrays: Vec<NamedArray>) -> Result<Vec<Row>> {
+fn of_rdms(job: &Job, args: &Between, arrays: Vec<NamedArray>) -> Result<Vec<Row>> {
     let mut rdms = arrays.into_iter().map(from_array).collect::<Result<Vec<NamedRdm>>>()?;
     into_one_order(job, args.join, &mut rdms)?;
     let how = args.compare.correlation();
@@ -276,7 +362,7 @@ fn of_rdms(job: &Job, args: &BetweenArgs, arrays: Vec<NamedArray>) -> Result<Vec
     Ok(rdms.iter().zip(&found).map(row).collect())
 }
 
-fn of_voxels(job: &Job, args: &BetweenArgs, subjects: &[Subject], corrected: bool) -> Result<Vec<Row>> {
+fn of_voxels(job: &Job, args: &Between, subjects: &[Subject], corrected: bool) -> Result<Vec<Row>> {
     let n_voxels = subjects[0].trials.n_voxels();
     if let Some(other) = subjects.iter().find(|s| s.trials.n_voxels() != n_voxels) {
         bail!(
@@ -369,39 +455,42 @@ const COLUMNS: [&str; 14] = [
     "reason",
 ];
 
-fn write(args: &BetweenArgs, out: Output, rows: &[Row]) -> Result<Output> {
-    let mut table = TableWriter::new(out, args.format, &COLUMNS)?;
-    let (stat, compare) = (args.stat.as_str(), args.compare.correlation().as_str());
-    let numbers = |row: &Row| -> [Option<f64>; 7] {
-        let c = row.corrected;
+impl Row {
+    /// The columns that are summarized over subjects, with their names; `None` where nothing could be corrected.
+    fn numbers(&self) -> [(&'static str, Option<f64>); 7] {
+        let c = self.corrected;
         [
-            Some(row.median_pairwise),
-            Some(row.leave_one_out),
-            c.map(|c| c.r_halves),
-            c.map(|c| c.reliability),
-            c.map(|c| r_max(c.reliability).0),
-            c.map(|c| c.median_pairwise),
-            c.map(|c| c.leave_one_out),
+            ("median_pairwise", Some(self.median_pairwise)),
+            ("leave_one_out", Some(self.leave_one_out)),
+            ("r_halves", c.map(|c| c.r_halves)),
+            ("reliability", c.map(|c| c.reliability)),
+            ("r_max", c.map(|c| r_max(c.reliability).0)),
+            ("median_pairwise_norm", c.map(|c| c.median_pairwise)),
+            ("leave_one_out_norm", c.map(|c| c.leave_one_out)),
         ]
+    }
+}
+
+fn write(args: &Between, out: Output, rows: &[Row]) -> Result<Output> {
+    let mut table = TableWriter::new(out, args.format, &COLUMNS)?;
+    let mut write = |subject: &str, counts: [Named; 3], numbers: [(&str, Option<f64>); 7], reason: Option<Reason>| {
+        let mut cells: Vec<Named> = vec![
+            ("subject", subject.into()),
+            ("stat", args.stat.as_str().into()),
+            ("compare", args.compare.correlation().as_str().into()),
+        ];
+        cells.extend(counts);
+        cells.extend(numbers.map(|(name, number)| (name, number.into())));
+        cells.push(("reason", reason.into()));
+        table.record(&cells)
     };
     for row in rows {
-        let [pairs, others, halves, reliability, r_max, pairs_norm, others_norm] = numbers(row).map(Cell::from);
-        table.row(&[
-            (&row.subject).into(),
-            stat.into(),
-            compare.into(),
-            row.n_stimuli.into(),
-            row.n_voxels.into(),
-            row.n_trials.map_or(Cell::Empty, whole),
-            pairs,
-            others,
-            halves,
-            reliability,
-            r_max,
-            pairs_norm,
-            others_norm,
-            row.reason.map(Reason::as_str).into(),
-        ])?;
+        let counts = [
+            ("n_stimuli", row.n_stimuli.into()),
+            ("n_voxels", row.n_voxels.into()),
+            ("n_trials", row.n_trials.map_or(Cell::Empty, whole)),
+        ];
+        write(&row.subject, counts, row.numbers(), row.reason)?;
     }
     // NaN of one subject is NaN here too: a median over those that happened to work would hide it.
     type Summary = fn(&[f64]) -> f64;
@@ -409,26 +498,13 @@ fn write(args: &BetweenArgs, out: Output, rows: &[Row]) -> Result<Output> {
         [("median", median), ("min", |v| fold(v, f64::min)), ("max", |v| fold(v, f64::max))];
     let reason = rows.iter().find_map(|r| r.reason);
     for (name, summary) in summaries {
-        let column = |k: usize| -> Cell<'static> {
-            let values: Option<Vec<f64>> = rows.iter().map(|row| numbers(row)[k]).collect();
-            values.map(|values| summary(&values)).into()
-        };
-        table.row(&[
-            name.into(),
-            stat.into(),
-            compare.into(),
-            rows[0].n_stimuli.into(),
-            Cell::Empty,
-            Cell::Empty,
-            column(0),
-            column(1),
-            column(2),
-            column(3),
-            column(4),
-            column(5),
-            column(6),
-            reason.map(Reason::as_str).into(),
-        ])?;
+        let mut numbers = rows[0].numbers();
+        for (k, (_, number)) in numbers.iter_mut().enumerate() {
+            let values: Option<Vec<f64>> = rows.iter().map(|row| row.numbers()[k].1).collect();
+            *number = values.map(|values| summary(&values));
+        }
+        let counts = [("n_stimuli", rows[0].n_stimuli.into()), ("n_voxels", Cell::Empty), ("n_trials", Cell::Empty)];
+        write(name, counts, numbers, reason)?;
     }
     Ok(table.into_inner())
 }

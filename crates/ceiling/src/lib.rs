@@ -1,13 +1,34 @@
 //! Noise ceilings: of voxels from repeats, of people from each other, of RDMs from subjects.
 #![warn(missing_docs)]
 
-mod args;
 mod between;
 mod rdm_bounds;
 mod trials;
 mod voxel;
 
-pub use args::{Args, BetweenArgs, BetweenCompare, RdmArgs, SplitArgs, Stat, Verb, VoxelArgs};
+/// Noise ceilings: how well any model could do on these data, and whether that bounds r or r2
+///
+/// A ceiling of voxels comes from repeated presentations, which are told by their stimulus id; a ceiling between
+/// people from several subjects who saw the same stimuli. Every column says in the help of its verb what it bounds.
+#[derive(Debug, clap::Parser)]
+#[command(name = "ceiling", version, about, after_help = EXAMPLES, disable_help_subcommand = true)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ceiling voxel trials.npy > voxels.csv
+  cat sub-*/ffa.npy | ceiling between --stat rdm > humans.csv
+  ceiling rdm ffa_rdms.npy --compare spearman";
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    Voxel(voxel::Voxel),
+    Between(between::Between),
+    Rdm(rdm_bounds::RdmBounds),
+}
 
 /// Runs the verb that was asked for.
 pub fn run(args: Args) -> anyhow::Result<()> {

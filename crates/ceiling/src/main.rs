@@ -1,5 +1,3 @@
-//! `ceiling`: how well any model could do.
-
 fn main() -> std::process::ExitCode {
     cli::main(ceiling::run)
 }

@@ -1,13 +1,49 @@
 //! `ceiling rdm`: bounds for a model's score from the RDMs of several subjects.
 
-use crate::RdmArgs;
 use anyhow::{Result, bail};
-use cli::{Job, TableWriter};
-use rdm::{NoiseCeiling, Rdm, noise_ceiling};
+use array_inputs::JoinArgs;
+use cli::{Common, Format, Input, Job, TableWriter};
+use rdm::{Comparison, NoiseCeiling, Rdm, noise_ceiling};
 use rdm_inputs::{NamedRdm, check_nan, into_one_order, read_rdms, say_broken_ties};
 use statistics::Reason;
 
-pub(crate) fn run(args: &RdmArgs) -> Result<()> {
+/// RDMs of several subjects to the lower and upper bound for a model's score
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Columns (one row):
+  compare, n_subjects, n_stimuli
+  n_pairs  pairs that are not NaN in any subject
+  lower    mean over subjects of the comparison with the pool of the others: bounds r
+  upper    mean over subjects of the comparison with the pool of all: bounds r
+  reason   constant: fewer than 2 subjects are left; constant RDMs are in no pool, and named on stderr
+Nili et al. (2014). RDMs are pooled as the comparison needs: z-scored for pearson, divided by their
+root mean square for cosine, ranked for the others; then averaged. `rsa compare --ceiling` gives the
+same numbers beside the scores of models.
+
+Examples:
+  ceiling rdm ffa_rdms.npy --compare spearman
+  cat sub-*/ffa.npy | rsa rdm | ceiling rdm
+  ceiling rdm sub-*/rdm.npy --compare tau-a --format jsonl")]
+pub(crate) struct RdmBounds {
+    /// One RDM per subject, in files or back to back in a stream; - is stdin
+    #[arg(value_name = "RDM", default_value = "-")]
+    inputs: Vec<Input>,
+    /// The comparison whose ceiling it is (kendall is tau-b)
+    #[arg(long, value_parser = rdm_inputs::comparison_parser(), default_value = "pearson")]
+    compare: Comparison,
+    /// Use RDMs of which more than 10 % of the pairs are NaN
+    #[arg(long)]
+    allow_nan: bool,
+    #[command(flatten)]
+    join: JoinArgs,
+    /// Table format
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    common: Common,
+}
+
+pub(crate) fn run(args: &RdmBounds) -> Result<()> {
     let job = Job::start("ceiling", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
     let mut subjects = read_rdms(&job, &args.inputs, &[])?;
@@ -27,14 +63,14 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
 
     let columns = ["compare", "n_subjects", "n_stimuli", "n_pairs", "lower", "upper", "reason"];
     let mut table = TableWriter::new(out, args.format, &columns)?;
-    table.row(&[
-        args.compare.as_str().into(),
-        (subjects.len() - bounds.constant.len()).into(),
-        rdms[0].n_stimuli().into(),
-        bounds.n_pairs.into(),
-        bounds.lower.into(),
-        bounds.upper.into(),
-        bounds.lower.is_nan().then_some(Reason::Constant.as_str()).into(),
+    table.record(&[
+        ("compare", args.compare.as_str().into()),
+        ("n_subjects", (subjects.len() - bounds.constant.len()).into()),
+        ("n_stimuli", rdms[0].n_stimuli().into()),
+        ("n_pairs", bounds.n_pairs.into()),
+        ("lower", bounds.lower.into()),
+        ("upper", bounds.upper.into()),
+        ("reason", bounds.lower.is_nan().then_some(Reason::Constant).into()),
     ])?;
     table.into_inner().commit(&job)
 }

@@ -4,7 +4,24 @@ use ndarray::{Array2, ArrayView2};
 use npy_stream::{Block, Matrix};
 use reliability::{Repeats, Stepped, balanced_splits, presentations_to_split, stepped_up};
 
-use crate::SplitArgs;
+/// How trials are split into halves.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct SplitArgs {
+    /// Most splits of the trials that are averaged; fewer when there are no more
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
+    pub splits: usize,
+    /// Seed of the splits, where there are more than --splits
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+}
+
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1".into()),
+        Ok(n) => Ok(n),
+        Err(_) => Err(format!("{text:?} is no number of at least 1")),
+    }
+}
 
 /// Trials (rows) x voxels (columns), grouped by stimulus.
 pub(crate) struct Trials {

@@ -1,17 +1,70 @@
 //! `ceiling voxel`: how much of every voxel's variance is signal.
 
-use crate::VoxelArgs;
+use crate::trials::{SplitArgs, at_least_one};
 use anyhow::{Context, Result, anyhow, bail};
-use array_inputs::{NamedArray, NamedMatrix, Names, read_arrays, read_levels, read_table, tell_apart};
-use cli::{Cell, Job, TableWriter};
+use array_inputs::{JoinArgs, NamedArray, NamedMatrix, Names, read_arrays, read_levels, read_table, tell_apart};
+use cli::{Cell, Common, Format, Input, Job, TableWriter};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Matrix};
-use reliability::reliability_of_averages;
-use reliability::{NoiseCeiling, Reason, Repeats, SplitHalf, noise_ceilings, z_score_within};
+use reliability::{NoiseCeiling, Repeats, SplitHalf, noise_ceilings, reliability_of_averages, z_score_within};
+use statistics::Reason;
 use std::collections::HashMap;
 use stimulus_table::{Side, Table};
 
-pub(crate) fn run(args: &VoxelArgs) -> Result<()> {
+/// Repeats by id to ncsnr, noise ceiling and split-half reliability of every voxel
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Columns (one row per array and voxel):
+  array, voxel
+  n_stimuli       distinct ids
+  n_trials        trials in the averages that the ceilings are for: --trials, else 1 / mean(1 / n)
+                  over stimuli, which is n where all are shown n times
+  ncsnr           sqrt(signal variance / noise variance) of single trials; bounds nothing itself.
+                  noise: mean over repeated stimuli of the variance within a stimulus (n - 1);
+                  signal: variance over all trials minus noise, at least 0 (Allen et al. 2022)
+  noise_ceiling   ncsnr^2 / (ncsnr^2 + 1 / n_trials), a fraction: bounds r2
+                  (times 100 it is the Natural Scenes Dataset's NC)
+  r_halves        mean correlation of the halves of the trials, as it is
+  reliability     r_halves stepped up to n_trials by Spearman-Brown: bounds r2. NaN where the formula
+                  would give less than -1. Where stimuli are repeated unequally often, as many
+                  presentations of each are used as keep the most trials
+  r_max           sqrt(reliability): bounds r
+  reason          constant, nan_input, negative_reliability
+Nothing here depends on the scale of a voxel, so z-scoring over all trials changes nothing. Z-scoring
+within sessions (--session) does: without it, drifts between sessions count as signal or noise.
+
+Examples:
+  ceiling voxel trials.npy > voxels.csv
+  ceiling voxel --trials 3 trials.npy -o voxels.csv
+  ceiling voxel --stimuli trials.csv --session run trials.npy")]
+pub(crate) struct Voxel {
+    /// Single-trial responses (rows = trials, columns = voxels) with a stimulus id per row; - is stdin
+    #[arg(value_name = "MATRIX", default_value = "-")]
+    inputs: Vec<Input>,
+    /// Ceilings for averages over N trials [default: the trials that each stimulus has]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    trials: Option<usize>,
+    /// Table with one row per trial and its stimulus id, for --session
+    #[arg(long, value_name = "TABLE", requires = "session")]
+    stimuli: Option<Input>,
+    /// Z-score every voxel within each level of this column of --stimuli first
+    #[arg(long, value_name = "COLUMN", requires = "stimuli")]
+    session: Option<String>,
+    #[command(flatten)]
+    split: SplitArgs,
+    /// Names of the arrays, in order [default: file stems, positions in a pipe]
+    #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
+    names: Vec<String>,
+    #[command(flatten)]
+    join: JoinArgs,
+    /// Table format
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    common: Common,
+}
+
+pub(crate) fn run(args: &Voxel) -> Result<()> {
     let job = Job::start("ceiling", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
     job.record("seed", args.split.seed);
@@ -38,17 +91,17 @@ pub(crate) fn run(args: &VoxelArgs) -> Result<()> {
     let mut table = TableWriter::new(out, args.format, &columns)?;
     for array in &done {
         for (voxel, ceiling) in array.voxels.iter().enumerate() {
-            table.row(&[
-                (&array.name).into(),
-                voxel.into(),
-                array.n_stimuli.into(),
-                whole(array.n_trials),
-                ceiling.ncsnr.into(),
-                ceiling.noise_ceiling.into(),
-                ceiling.r_halves.into(),
-                ceiling.reliability.into(),
-                ceiling.r_max.into(),
-                ceiling.reason.map(Reason::as_str).into(),
+            table.record(&[
+                ("array", (&array.name).into()),
+                ("voxel", voxel.into()),
+                ("n_stimuli", array.n_stimuli.into()),
+                ("n_trials", whole(array.n_trials)),
+                ("ncsnr", ceiling.ncsnr.into()),
+                ("noise_ceiling", ceiling.noise_ceiling.into()),
+                ("r_halves", ceiling.r_halves.into()),
+                ("reliability", ceiling.reliability.into()),
+                ("r_max", ceiling.r_max.into()),
+                ("reason", ceiling.reason.into()),
             ])?;
         }
     }
@@ -59,10 +112,11 @@ struct Ceilings {
     name: String,
     n_stimuli: usize,
     n_trials: f64,
-    voxels: Vec<Voxel>,
+    voxels: Vec<Numbers>,
 }
 
-struct Voxel {
+/// Of one voxel.
+struct Numbers {
     ncsnr: f64,
     noise_ceiling: f64,
     r_halves: f64,
@@ -79,7 +133,7 @@ pub(crate) fn whole(n_trials: f64) -> Cell<'static> {
     }
 }
 
-fn one(job: &Job, args: &VoxelArgs, stimuli: Option<&Table>, array: NamedArray) -> Result<Ceilings> {
+fn one(job: &Job, args: &Voxel, stimuli: Option<&Table>, array: NamedArray) -> Result<Ceilings> {
     let trials = array.into_matrix()?;
     let source = trials.source.clone();
     let Some(labels) = &trials.labels else {
@@ -106,17 +160,19 @@ fn one(job: &Job, args: &VoxelArgs, stimuli: Option<&Table>, array: NamedArray) 
         Block::F8(rows) => of_voxels(rows, &repeats, n_trials, args),
     }
     .map_err(|e| anyhow!("{source}: {e}"))?;
-    summarize(job, &source, &voxels);
+    if let Some(text) = count_reasons(&voxels.iter().map(|v| v.reason).collect::<Vec<_>>()) {
+        job.warn(format!("{source}: {text}"));
+    }
     Ok(Ceilings { name, n_stimuli: repeats.n_stimuli(), n_trials, voxels })
 }
 
-fn of_voxels<T>(rows: ArrayView2<T>, repeats: &Repeats, n_trials: f64, args: &VoxelArgs) -> Result<Vec<Voxel>>
+fn of_voxels<T>(rows: ArrayView2<T>, repeats: &Repeats, n_trials: f64, args: &Voxel) -> Result<Vec<Numbers>>
 where
     T: Copy + Into<f64> + Send + Sync,
 {
     let ceilings = noise_ceilings(rows, repeats, Some(1.0 / n_trials))?;
     let halves = reliability_of_averages(rows, repeats, n_trials, args.split.splits, args.split.seed)?;
-    let voxel = |(ceiling, half): (&NoiseCeiling, &SplitHalf)| Voxel {
+    let voxel = |(ceiling, half): (&NoiseCeiling, &SplitHalf)| Numbers {
         ncsnr: ceiling.ncsnr,
         noise_ceiling: ceiling.reliability,
         r_halves: half.r,
@@ -128,7 +184,7 @@ where
 }
 
 /// The level of `column` for every trial, as numbers.
-fn sessions(job: &Job, args: &VoxelArgs, table: &Table, column: &str, trials: &NamedMatrix) -> Result<Vec<usize>> {
+fn sessions(job: &Job, args: &Voxel, table: &Table, column: &str, trials: &NamedMatrix) -> Result<Vec<usize>> {
     let name = args.stimuli.as_ref().map(ToString::to_string).unwrap_or_default();
     let levels = read_levels(job, table, &name, column)?;
     if let Some(row) = levels.iter().position(String::is_empty) {
@@ -168,28 +224,13 @@ fn sessions(job: &Job, args: &VoxelArgs, table: &Table, column: &str, trials: &N
     Ok(sessions)
 }
 
-fn summarize(job: &Job, source: &str, voxels: &[Voxel]) {
-    let reasons: Vec<Option<Reason>> = voxels.iter().map(|v| v.reason).collect();
-    if let Some(text) = count_reasons(&reasons) {
-        job.warn(format!("{source}: {text}"));
-    }
-}
-
 /// `3 of 1000 voxels lack a number (2 constant, 1 nan_input), the first is voxel 4`
 pub(crate) fn count_reasons(reasons: &[Option<Reason>]) -> Option<String> {
     let first = reasons.iter().position(Option::is_some)?;
-    let mut counts: Vec<(&str, usize)> = Vec::new();
-    for reason in reasons.iter().flatten().map(|r| r.as_str()) {
-        match counts.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((reason, 1)),
-        }
-    }
-    let total: usize = counts.iter().map(|(_, count)| count).sum();
-    let counts: Vec<String> = counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     Some(format!(
-        "{total} of {} voxels lack a number ({}), the first is voxel {first}",
+        "{} of {} voxels lack a number ({}), the first is voxel {first}",
+        reasons.iter().flatten().count(),
         reasons.len(),
-        counts.join(", ")
+        Reason::counted(reasons.iter().flatten().copied())
     ))
 }

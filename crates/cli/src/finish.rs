@@ -1,6 +1,6 @@
 //! How a tool starts and stops.
 
-use crate::{last_words, standard_streams};
+use crate::{claims, last_words, standard_streams};
 use clap::Parser;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -9,7 +9,8 @@ use std::process::ExitCode;
 /// The whole `main` of a tool: parse `A`, call `run`, report one line on failure.
 ///
 /// A hidden first argument `--generate man|bash|zsh|fish` prints the man page or the shell completions, which thus
-/// come from the same definition as `--help`; `--generate man FOLDER` writes a page for the tool and for each verb.
+/// come from the same definition as `--help`; `--generate man FOLDER` writes a page for the tool and for each verb, and
+/// `--generate files` lists the options that name a file.
 pub fn main<A: Parser>(run: impl FnOnce(A) -> anyhow::Result<()>) -> ExitCode {
     let tool = A::command().get_name().to_string();
     last_words::prepare(&tool);
@@ -19,8 +20,9 @@ pub fn main<A: Parser>(run: impl FnOnce(A) -> anyhow::Result<()>) -> ExitCode {
         let what = words.next().unwrap_or_default();
         return report(&tool, generate(A::command(), &what.to_string_lossy(), words.next()));
     }
-    match A::try_parse() {
-        Ok(args) => report(&tool, run(args)),
+    let parsed = A::command().try_get_matches().and_then(|matches| Ok((A::from_arg_matches(&matches)?, matches)));
+    match parsed {
+        Ok((args, matches)) => report(&tool, claims::require_apart(&A::command(), &matches).and_then(|()| run(args))),
         // Help and version are what was asked for; what cannot be written is an error as any other output's.
         Err(asked) if !asked.use_stderr() && !io::stdout().is_terminal() => {
             report(&tool, standard_streams::print(asked.render().to_string().as_bytes()))
@@ -82,7 +84,8 @@ fn generate(mut command: clap::Command, what: &str, folder: Option<OsString>) ->
         "bash" => clap_complete::generate(clap_complete::Shell::Bash, &mut command, name, &mut page),
         "zsh" => clap_complete::generate(clap_complete::Shell::Zsh, &mut command, name, &mut page),
         "fish" => clap_complete::generate(clap_complete::Shell::Fish, &mut command, name, &mut page),
-        other => anyhow::bail!("--generate {other:?}: one of man, bash, zsh, fish"),
+        "files" => page = claims::listed(&command).into_bytes(),
+        other => anyhow::bail!("--generate {other:?}: one of man, bash, zsh, fish, files"),
     }
     if page.is_empty() { Ok(()) } else { standard_streams::print(&page) }
 }

@@ -1,11 +1,14 @@
 //! One run of a tool: its options, its voice, its inputs and the record of them.
 
+use crate::claims::{is_one_file, of_command_line};
+use crate::sidecar::{hex, sha256};
 use crate::{Input, Opened, OutputPath, memory, standard_streams, threads};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, IsTerminal, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -35,23 +38,42 @@ pub struct Job {
 #[derive(Default)]
 struct State {
     stdin_taken: bool,
+    stdout_taken: bool,
+    outputs: Vec<PathBuf>,
     inputs: Vec<Record>,
     facts: Map<String, Value>,
 }
 
 struct Record {
     name: String,
-    /// Of stdin; `None` where nobody asked for provenance, so that what was not hashed has no digest instead of a false one.
+    /// Of what cannot be read again (stdin, a pipe with a name); `None` where nobody asked for provenance, so that what
+    /// was not hashed has no digest instead of a false one.
     digest: Option<Arc<Mutex<Sha256>>>,
-    /// Files are hashed when the sidecar is written; stdin as it streams past.
-    path: Option<PathBuf>,
+    /// A file is hashed when the sidecar is written, if it is still what it was when it was opened.
+    file: Option<(PathBuf, Stamp)>,
     /// A file's digest once it is known: a tool that writes many sidecars reads its inputs once.
     known: OnceLock<String>,
 }
 
+/// What changes when a file is written to or replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(file: &Metadata) -> Stamp {
+        let changed = (file.mtime(), file.mtime_nsec());
+        Stamp { device: file.dev(), inode: file.ino(), size: file.len(), changed }
+    }
+}
+
 impl Record {
     fn sha256(&self) -> Result<Option<String>> {
-        let Some(path) = &self.path else {
+        let Some((path, _)) = &self.file else {
             return Ok(self.digest.as_ref().map(|digest| {
                 let digest = digest.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 hex(&digest.clone().finalize())
@@ -60,10 +82,28 @@ impl Record {
         if let Some(known) = self.known.get() {
             return Ok(Some(known.clone()));
         }
-        let mut file = File::open(path).with_context(|| path.display().to_string())?;
-        let mut digest = Sha256::new();
-        io::copy(&mut file, &mut digest).with_context(|| path.display().to_string())?;
-        Ok(Some(self.known.get_or_init(|| hex(&digest.finalize())).clone()))
+        self.require_unchanged()?;
+        let (digest, _) =
+            sha256(File::open(path).with_context(|| self.name.clone())?).with_context(|| self.name.clone())?;
+        self.require_unchanged()?;
+        Ok(Some(self.known.get_or_init(|| digest).clone()))
+    }
+
+    /// An error where the file is not what it was when it was opened: what was computed and what the sidecar would
+    /// speak of are two things.
+    fn require_unchanged(&self) -> Result<()> {
+        let Some((path, stamp)) = &self.file else { return Ok(()) };
+        match path.metadata() {
+            Ok(now) if Stamp::of(&now) == *stamp => Ok(()),
+            Ok(now) => bail!(
+                "{}: changed while it was in use ({} bytes when it was opened, {} bytes now); nothing is kept: run again \
+                 when it is complete",
+                self.name,
+                stamp.size,
+                now.len()
+            ),
+            Err(error) => Err(error).with_context(|| format!("{}: was there when it was opened", self.name)),
+        }
     }
 }
 
@@ -72,7 +112,7 @@ impl Job {
     pub fn start(tool: &'static str, common: &Common) -> Result<Job> {
         let threads = threads::wanted(common.threads)?;
         threads::start(threads.n)?;
-        let (quiet, provenance) = (common.quiet, common.output.is_some());
+        let (quiet, provenance) = (common.quiet, common.output.is_some() || of_command_line().has_file());
         let job = Job { tool, quiet, provenance, n_threads: threads.n, state: Mutex::default() };
         threads.note.iter().for_each(|note| job.note(note));
         Ok(job)
@@ -81,12 +121,6 @@ impl Job {
     /// Number of threads to compute with.
     pub fn n_threads(&self) -> usize {
         self.n_threads
-    }
-
-    /// Hash inputs although there is no `-o` (tools with several output files).
-    pub fn with_provenance(mut self) -> Job {
-        self.provenance = true;
-        self
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -114,7 +148,14 @@ impl Job {
     /// Opens an input. Stdin is refused when it is a terminal and when it has been taken already.
     pub fn open(&self, input: &Input) -> Result<Opened> {
         memory::opened(&input.to_string());
-        let mut digest = None;
+        let (mut digest, mut file) = (None, None);
+        let mut hashing = |inner: Box<dyn Read + Send>| -> Box<dyn Read + Send> {
+            if !self.provenance {
+                return inner;
+            }
+            let digest = digest.insert(Arc::new(Mutex::new(Sha256::new()))).clone();
+            Box::new(Hashing { inner, digest })
+        };
         let opened = match input {
             Input::Stdin => {
                 if std::mem::replace(&mut self.state().stdin_taken, true) {
@@ -124,42 +165,86 @@ impl Job {
                 if io::stdin().is_terminal() {
                     bail!("stdin: is a terminal; give a file, or pipe one in");
                 }
-                let stdin = io::stdin();
-                Opened::Pipe(match self.provenance {
-                    true => {
-                        let hashed = digest.insert(Arc::new(Mutex::new(Sha256::new()))).clone();
-                        Box::new(Hashing { inner: stdin, digest: hashed })
-                    }
-                    false => Box::new(stdin),
-                })
+                Opened::Pipe(hashing(Box::new(io::stdin())))
             }
             Input::File(path) => {
-                let file = File::open(path).with_context(|| path.display().to_string())?;
-                if file.metadata().is_ok_and(|m| m.is_dir()) {
+                self.require_unwritten(path)?;
+                let opened = File::open(path).with_context(|| path.display().to_string())?;
+                let found = opened.metadata().with_context(|| path.display().to_string())?;
+                if found.is_dir() {
                     bail!("{}: is a folder; expected a file", path.display());
                 }
-                Opened::File(file)
+                match found.is_file() {
+                    true => {
+                        file = Some((path.clone(), Stamp::of(&found)));
+                        Opened::File(opened)
+                    }
+                    // What a pipe with a name or `<(command)` gives can be read once.
+                    false => Opened::Pipe(hashing(Box::new(opened))),
+                }
             }
         };
-        let path = input.path().map(Path::to_path_buf);
-        self.state().inputs.push(Record { name: input.to_string(), digest, path, known: OnceLock::new() });
+        self.state().inputs.push(Record { name: input.to_string(), digest, file, known: OnceLock::new() });
         Ok(opened)
     }
 
-    /// The sidecar: what made this output, from what.
-    pub(crate) fn provenance(&self, output: &str) -> Result<Value> {
+    /// An error where `path` is a file that this job writes. For files that a tool opens by itself, such as the pictures of
+    /// a table; [`Job::open`] asks it for all others.
+    pub fn require_unwritten(&self, path: &Path) -> Result<()> {
+        let by_option = of_command_line().writer_of(path);
+        let written = self.state().outputs.iter().any(|output| is_one_file(output, path));
+        if by_option.is_some() || written {
+            let option = by_option.map(|option| format!(" ({option})")).unwrap_or_default();
+            bail!("{}: is both read and written{option}; write to another file", path.display());
+        }
+        Ok(())
+    }
+
+    /// Takes stdout for an output.
+    pub(crate) fn claim_stdout(&self) -> Result<()> {
+        if std::mem::replace(&mut self.state().stdout_taken, true) {
+            bail!("stdout: two outputs cannot both go there; give one of them a file");
+        }
+        Ok(())
+    }
+
+    /// Takes a file for an output, which is neither read nor written by another part of this job.
+    pub(crate) fn claim_output(&self, path: &Path) -> Result<()> {
+        let claims = of_command_line();
+        claims.refuse_input(path, claims.writer_of(path).unwrap_or("a file of the output folder"))?;
+        let mut state = self.state();
+        let reads = |record: &Record| record.file.as_ref().is_some_and(|(input, _)| is_one_file(input, path));
+        if state.inputs.iter().any(reads) {
+            bail!("{}: is both read and written; write to another file", path.display());
+        }
+        if state.outputs.iter().any(|output| is_one_file(output, path)) {
+            bail!("{}: this job writes it already; each output needs a file of its own", path.display());
+        }
+        state.outputs.push(path.to_path_buf());
+        Ok(())
+    }
+
+    /// An error where an input is not what it was when it was opened.
+    pub(crate) fn require_unchanged_inputs(&self) -> Result<()> {
+        self.state().inputs.iter().try_for_each(Record::require_unchanged)
+    }
+
+    /// The sidecar: what made this output, from what. An error where an input has changed since it was opened.
+    pub(crate) fn provenance(&self, output: &str) -> Result<Map<String, Value>> {
+        self.require_unchanged_inputs()?;
         let arguments: Vec<String> = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
         let mut sidecar = Map::new();
         sidecar.insert("output".into(), output.into());
         sidecar.insert("arguments".into(), arguments.into());
         sidecar.extend(self.identity()?);
-        Ok(Value::Object(sidecar))
+        Ok(sidecar)
     }
 
     /// The SHA-256 of a file that was opened, as sidecars have it; `None` for stdin, and where no such input was opened.
     pub fn sha256(&self, input: &Input) -> Result<Option<String>> {
         let (state, path) = (self.state(), input.path());
-        let record = state.inputs.iter().find(|record| path.is_some() && record.path.as_deref() == path);
+        let is_it = |record: &&Record| path.is_some() && record.file.as_ref().map(|(file, _)| file.as_path()) == path;
+        let record = state.inputs.iter().find(is_it);
         Ok(record.map(Record::sha256).transpose()?.flatten())
     }
 
@@ -223,8 +308,4 @@ impl<R: Read> Read for Hashing<R> {
         self.digest.lock().unwrap_or_else(std::sync::PoisonError::into_inner).update(&buf[..n]);
         Ok(n)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -1,5 +1,6 @@
 //! One job's part of the rows, and the proof that all parts are there.
 
+use crate::sidecar;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -61,17 +62,19 @@ impl Shard {
     }
 
     /// The shard that the sidecar of `file` speaks of, and what it is a shard of (SHA-256 of the inputs, and the length
-    /// that was cut), so that parts of two wholes are told apart; `None` without sidecar or record.
-    pub fn of_file(file: &Path) -> Option<(Shard, String)> {
-        let side = crate::output::sidecar_of(file)?;
+    /// that was cut), so that parts of two wholes are told apart; `None` without sidecar or record. An error where the file
+    /// is not, byte for byte, the one that its sidecar was written for.
+    pub fn of_file(file: &Path) -> Result<Option<(Shard, String)>> {
+        let Some(side) = sidecar::record_of(file) else { return Ok(None) };
         let number = |key: &str| side["shard"][key].as_u64().map(|v| v as usize);
         match (number("index"), number("count")) {
             (Some(index), Some(count)) => {
+                sidecar::require_own(&side, file)?;
                 let inputs = side["inputs"].as_array().into_iter().flatten();
                 let digests: Vec<&str> = inputs.filter_map(|input| input["sha256"].as_str()).collect();
-                Some((Shard { index, count }, format!("{} of {}", side["shard"]["of"], digests.join(" "))))
+                Ok(Some((Shard { index, count }, format!("{} of {}", side["shard"]["of"], digests.join(" ")))))
             }
-            _ => None,
+            _ => Ok(None),
         }
     }
 

@@ -4,9 +4,11 @@
 //! written there is lost and nobody is told. We look before it does.
 
 use anyhow::{Result, bail};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static STDIN_CLOSED: AtomicBool = AtomicBool::new(false);
@@ -40,6 +42,20 @@ pub(crate) fn stdout() -> Result<File> {
         bail!("stdout: is closed (>&-), so the result has nowhere to go; use -o FILE, a pipe or > FILE");
     }
     Ok(File::from(io::stdout().as_fd().try_clone_to_owned().map_err(|e| anyhow::anyhow!("stdout: {e}"))?))
+}
+
+/// Whether what is written to `path` comes out of stdout: `-`, `/dev/stdout`, or the file or pipe that stdout is.
+pub(crate) fn is_stdout(path: &Path) -> bool {
+    if [Path::new("-"), Path::new("/dev/stdout"), Path::new("/dev/fd/1"), Path::new("/proc/self/fd/1")].contains(&path)
+    {
+        return true;
+    }
+    let Ok(out) = io::stdout().as_fd().try_clone_to_owned().map(File::from).and_then(|out| out.metadata()) else {
+        return false;
+    };
+    // A terminal and /dev/null take what any number of writers bring.
+    let same = |file: Metadata| (file.dev(), file.ino()) == (out.dev(), out.ino());
+    !out.file_type().is_char_device() && path.metadata().is_ok_and(same)
 }
 
 /// Writes a whole text on stdout and says where it failed: `io::Stdout` keeps silent about descriptors that cannot be

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use rayon::prelude::*;
+use statistics::Reason;
 
 /// How a table is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -65,6 +66,11 @@ impl From<f64> for Cell<'_> {
 impl From<bool> for Cell<'_> {
     fn from(v: bool) -> Self {
         Cell::Bool(v)
+    }
+}
+impl From<Reason> for Cell<'_> {
+    fn from(reason: Reason) -> Self {
+        Cell::Text(Cow::Borrowed(reason.as_str()))
     }
 }
 impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {
@@ -130,18 +136,6 @@ impl<W: Write> TableWriter<W> {
             }
         }
         Ok(())
-    }
-
-    /// Like [`TableWriter::record`], for cells in the order of the columns.
-    pub fn row(&mut self, cells: &[Cell]) -> io::Result<()> {
-        let columns = self.columns.clone();
-        self.record(&columns.iter().map(String::as_str).zip(cells.iter().cloned()).collect::<Vec<_>>())
-    }
-
-    /// Like [`TableWriter::records`], for cells in the order of the columns.
-    pub fn rows<'a>(&mut self, n: usize, cells: impl Fn(usize) -> Vec<Cell<'a>> + Sync) -> io::Result<()> {
-        let columns = self.columns.clone();
-        self.records(n, |row| columns.iter().map(String::as_str).zip(cells(row)).collect())
     }
 
     /// Gives the sink back.

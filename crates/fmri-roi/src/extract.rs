@@ -3,19 +3,64 @@
 use std::collections::HashSet;
 
 use anyhow::{Context, Result, bail};
-use array_inputs::read_table;
-use cli::{Input, Job, Output};
+use array_inputs::{Next, read_table};
+use cli::{Common, Input, Job, Output};
 use ndarray::ArrayView2;
-use npy_stream::{Block, Dtype, Float, NpyError, RowWriter, Values};
+use npy_stream::{Block, Dtype, Float, RowWriter, Values};
 use stimulus_table::{Table, is_missing, number};
 
-use crate::args::ExtractArgs;
 use crate::define::choose;
 use crate::region::{VoxelSet, parcels};
 use nifti_volume::geometry::{AFFINE_TOLERANCE_MM, Geometry};
 use voxel_inputs::{
-    Numbers, Source, Streams, Volumes, labels_in, open, open_all, read_label_names, require_n_voxels, require_same_grid,
+    Arrays, Given, Source, Volumes, labels_in, open, open_all, read_label_names, require_n_voxels, require_same_grid,
 };
+
+const HELP: &str = "\
+Input:
+  Betas, and regions: a table with the columns roi and voxel (as define writes it), or a mask whose
+  whole numbers are the regions. A mask, or a table with coordinates, from another grid than an
+  image's is refused; a .npy only knows its number of voxels.
+
+Output:
+  One matrix per region, back to back in the order of --name, else of the table: rows = trials or
+  conditions with their ids, columns = the region's voxels in the order of the table. Of a stream of
+  several matrices, all regions of the first come first; all images together are one matrix. Only
+  the voxels of the regions are held in memory.
+
+Examples:
+  fmri-roi extract betas.npy --roi ffa.csv > ffa.npy
+  fmri-roi extract betas.npy --roi regions.csv --name FFA --name OFA > ffa_ofa.npy
+  fmri-roi extract betas.nii.gz --roi ffa.nii.gz --stimuli trials.csv --assume-order > ffa.npy";
+
+/// Options of `extract`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Extract {
+    /// Betas: .npy, or NIfTI images, whose volumes follow one another (- is stdin)
+    #[arg(value_name = "BETAS", default_value = "-")]
+    betas: Vec<Input>,
+    /// Regions: table with roi and voxel, or NIfTI mask
+    #[arg(long, value_name = "TABLE|MASK")]
+    roi: Input,
+    /// Names of the numbers of a mask: a table with index and name (BIDS), or a FreeSurfer .ctab
+    #[arg(long, value_name = "TABLE")]
+    labels: Option<Input>,
+    /// Only this region (may be given again)
+    #[arg(long, value_name = "NAME")]
+    name: Vec<String>,
+    /// Table whose row i names row i of betas that carry no ids (needs --assume-order); ids may repeat
+    #[arg(long, value_name = "TABLE", requires = "assume_order")]
+    stimuli: Option<Input>,
+    /// Row i of the betas is row i of --stimuli
+    #[arg(long, requires = "stimuli")]
+    assume_order: bool,
+    /// Element type of the output: f4, or f8 (default: f8 when the betas are)
+    #[arg(long)]
+    dtype: Option<Dtype>,
+    #[command(flatten)]
+    common: Common,
+}
 
 /// Values read at a time.
 const BLOCK_VALUES: usize = 1 << 20;
@@ -79,7 +124,7 @@ impl Cut {
 }
 
 /// Runs the verb.
-pub fn run(args: ExtractArgs) -> Result<()> {
+pub(crate) fn run(args: Extract) -> Result<()> {
     let job = Job::start("fmri-roi", &args.common)?;
     let mut out = job.binary_output(args.common.output.as_deref())?;
     let regions = read_regions(&job, &args)?;
@@ -111,7 +156,7 @@ fn write<T: Float>(out: &mut Output, values: &ArrayView2<'_, T>, dtype: Option<D
     Ok(())
 }
 
-fn read_regions(job: &Job, args: &ExtractArgs) -> Result<Regions> {
+fn read_regions(job: &Job, args: &Extract) -> Result<Regions> {
     let name = args.roi.to_string();
     let (sets, grid) = match open(job, &args.roi)? {
         Source::Other(reader) => {
@@ -121,7 +166,7 @@ fn read_regions(job: &Job, args: &ExtractArgs) -> Result<Regions> {
             let table = Table::read(reader).with_context(|| name.clone())?;
             regions_of_table(&table).with_context(|| name.clone())?
         }
-        mask => {
+        Source::Numbers(mask) => {
             let mask = labels_in(job, &args.roi, mask)?;
             let names = args.labels.as_ref().map(|table| read_label_names(job, table)).transpose()?;
             // No parcel is an empty region here.
@@ -201,8 +246,8 @@ fn read_ids(job: &Job, input: &Input) -> Result<Vec<String>> {
 /// Reads the betas once, keeping the regions' voxels only: one matrix of all volumes, or one of each array.
 fn cut(job: &Job, inputs: &[Input], regions: &Regions, ids: Option<Vec<String>>) -> Result<Vec<Cut>> {
     match open_all(job, inputs)? {
-        Numbers::Volumes(volumes) => Ok(vec![cut_volumes(volumes, regions, ids)?]),
-        Numbers::Streams(streams) => cut_streams(streams, regions, ids),
+        Given::Volumes(volumes) => Ok(vec![cut_volumes(volumes, regions, ids)?]),
+        Given::Arrays(arrays) => cut_arrays(arrays, regions, ids),
     }
 }
 
@@ -230,39 +275,33 @@ fn cut_volumes(mut volumes: Volumes<'_>, regions: &Regions, ids: Option<Vec<Stri
     Ok(cut)
 }
 
-fn cut_streams(mut streams: Streams<'_>, regions: &Regions, ids: Option<Vec<String>>) -> Result<Vec<Cut>> {
+fn cut_arrays(arrays: Arrays<'_>, regions: &Regions, ids: Option<Vec<String>>) -> Result<Vec<Cut>> {
     let mut cuts = Vec::new();
-    while let Some((input, mut reader)) = streams.next_stream()? {
-        let name = input.to_string();
-        let before = cuts.len();
-        while let Some(mut array) = reader.next_array().with_context(|| name.clone())? {
-            let (n_rows, n_voxels) = array.matrix_shape().with_context(|| name.clone())?;
-            check_columns(&name, n_voxels, regions)?;
-            if let Some(ids) = ids.as_ref().filter(|ids| ids.len() != n_rows) {
-                bail!("{name}: {n_rows} rows, but --stimuli has {} rows; one row for each", ids.len());
-            }
-            let mut cut = Cut::new(regions, array.kind().is_double());
-            let n_block = (BLOCK_VALUES / n_voxels.max(1)).max(1);
-            while let Some(block) = array.next_rows(n_block).with_context(|| name.clone())? {
-                match block {
-                    Block::F4(values) => values.rows().into_iter().for_each(|row| cut.push(regions, |v| row[v])),
-                    Block::F8(values) => values.rows().into_iter().for_each(|row| cut.push(regions, |v| row[v])),
-                }
-            }
-            cut.labels = array.finish().with_context(|| name.clone())?;
-            match (&cut.labels, &ids) {
-                (Some(labels), Some(_)) => {
-                    bail!("{name}: the {} rows carry ids already; leave --stimuli away", labels.len())
-                }
-                (None, Some(ids)) => cut.labels = Some(ids.clone()),
-                _ => {}
-            }
-            cuts.push(cut);
+    arrays.each(|Next { source: name, mut array, .. }| {
+        let (n_rows, n_voxels) = array.matrix_shape().with_context(|| name.clone())?;
+        check_columns(&name, n_voxels, regions)?;
+        if let Some(ids) = ids.as_ref().filter(|ids| ids.len() != n_rows) {
+            bail!("{name}: {n_rows} rows, but --stimuli has {} rows; one row for each", ids.len());
         }
-        if cuts.len() == before {
-            return Err(NpyError::Empty).with_context(|| name);
+        let mut cut = Cut::new(regions, array.kind().is_double());
+        let n_block = (BLOCK_VALUES / n_voxels.max(1)).max(1);
+        while let Some(block) = array.next_rows(n_block).with_context(|| name.clone())? {
+            match block {
+                Block::F4(values) => values.rows().into_iter().for_each(|row| cut.push(regions, |v| row[v])),
+                Block::F8(values) => values.rows().into_iter().for_each(|row| cut.push(regions, |v| row[v])),
+            }
         }
-    }
+        cut.labels = array.finish().with_context(|| name.clone())?;
+        match (&cut.labels, &ids) {
+            (Some(labels), Some(_)) => {
+                bail!("{name}: the {} rows carry ids already; leave --stimuli away", labels.len())
+            }
+            (None, Some(ids)) => cut.labels = Some(ids.clone()),
+            _ => {}
+        }
+        cuts.push(cut);
+        Ok(())
+    })?;
     Ok(cuts)
 }
 

@@ -1,22 +1,63 @@
 //! Category-selective voxels: t maps from betas or from subjects' maps, regions from t maps, voxel matrices from regions.
 //!
 //! Files are read and written by the crates `nifti-volume` and `voxel-inputs`; [`cluster`] and [`region`] compute; they
-//! meet in the three runs, [`contrast`], [`define`] and [`extract`].
+//! meet in the three verbs, each with its help and options beside its run.
 
 #![warn(missing_docs)]
 
-pub mod args;
 pub mod cluster;
-pub mod contrast;
-pub mod define;
-pub mod extract;
+mod contrast;
+mod define;
+mod extract;
 pub mod region;
 
+/// t maps from betas or from subjects' maps, regions from t maps, voxel matrices from regions
+#[derive(Debug, clap::Parser)]
+#[command(name = "fmri-roi", version, after_help = HELP, disable_help_subcommand = true)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const HELP: &str = "\
+Input:
+  Betas are a .npy matrix (rows = trials or conditions, columns = voxels, ids behind it) or NIfTI
+  images on one grid, 3-d or 4-d (one volume per trial or condition, in the order of the arguments
+  or of a pipe from `cat`). Maps are a .npy of one row, or a 3-d NIfTI image. NIfTI-1 and -2, .nii
+  and .nii.gz are told apart by content; - is stdin.
+
+Masks and parcels:
+  They hold whole numbers (1.00000003 of a re-save is 1): above 0 is inside; 0, negative numbers (-1
+  in NSD's regions) and NaN are outside, counted on stderr. --labels names them: a table with the
+  columns index and name (BIDS), or a colour table of FreeSurfer (.ctab).
+
+Voxels:
+  The voxel (i, j, k) of an image has the number voxel = (i * ny + j) * nz + k, all from 0, as in
+  nibabel's get_fdata().reshape(-1). x, y, z are the image's own millimetres (sform, else qform,
+  else voxel sizes). Images used together must have the same shape and affine (within 0.001);
+  nothing is resampled.
+
+Examples:
+  fmri-roi contrast --stimuli floc.csv --by domain --contrast 'faces > rest' betas.npy > t.npy
+  fmri-roi contrast --one-sample sub-*_face_con.nii.gz -o t.nii.gz
+  fmri-roi define --stat t.nii.gz --t 5 --min-cluster 10 --name FFA -o ffa.nii.gz > ffa.csv
+  fmri-roi extract betas.nii.gz --roi ffa.csv -o ffa.npy";
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Betas and contrasts, or several subjects' maps, to t maps
+    Contrast(Box<contrast::Contrast>),
+    /// A t map to regions: thresholds, parcels, clusters, top voxels
+    Define(Box<define::Define>),
+    /// Betas and regions to one labelled matrix per region
+    Extract(Box<extract::Extract>),
+}
+
 /// Runs the verb that was asked for.
-pub fn run(args: args::Args) -> anyhow::Result<()> {
+pub fn run(args: Args) -> anyhow::Result<()> {
     match args.verb {
-        args::Verb::Contrast(args) => contrast::run(*args),
-        args::Verb::Define(args) => define::run(*args),
-        args::Verb::Extract(args) => extract::run(*args),
+        Verb::Contrast(args) => contrast::run(*args),
+        Verb::Define(args) => define::run(*args),
+        Verb::Extract(args) => extract::run(*args),
     }
 }

@@ -170,7 +170,8 @@ impl<T: Real> GramAccumulator<T> {
             return;
         }
         let end = self.n_pending + columns.ncols();
-        // As wide as what comes: for the many small matrices of a searchlight, zeroing a panel costs more than products.
+        // As wide as what comes: for the many small matrices of a searchlight, zeroing a panel costs more than
+        // products.
         if end > self.pending.ncols() {
             let mut wider = Array2::from_elem((self.gram.n, end.next_power_of_two().min(PANEL)), T::default());
             wider.slice_mut(s![.., ..self.n_pending]).assign(&self.pending.slice(s![.., ..self.n_pending]));

@@ -19,8 +19,8 @@ impl Pca {
     /// Finds the first `n_components` components.
     ///
     /// # Errors
-    /// When more are asked for than the rows span (`n - 1`, `d`, or fewer where rows repeat one another), and when a value is NaN or
-    /// infinite.
+    /// When more are asked for than the rows span (`n - 1`, `d`, or fewer where rows repeat one another), and when a
+    /// value is NaN or infinite.
     pub fn fit<T: Real>(rows: ArrayView2<T>, n_components: usize) -> Result<Pca, LinearAlgebraError> {
         let (n, d) = rows.dim();
         if let Some(((row, column), &value)) = rows.indexed_iter().find(|(_, v)| !v.to_f64().is_finite()) {

@@ -11,8 +11,8 @@ const COMPONENTS_TOGETHER: usize = 64;
 /// A very sparse random matrix (Li, Hastie and Church 2006, "Very sparse random projections"), features x components.
 ///
 /// Each entry is `+s` or `-s`, each with probability `density / 2`, and 0 otherwise, with `s = sqrt(1 / (density *
-/// n_components))`: lengths and distances of projected rows are right on average. The default density is `1 / sqrt(n_features)`.
-/// These are the conventions of scikit-learn's `SparseRandomProjection`; the draws are our own.
+/// n_components))`: lengths and distances of projected rows are right on average. The default density is `1 /
+/// sqrt(n_features)`. These are the conventions of scikit-learn's `SparseRandomProjection`; the draws are our own.
 #[derive(Debug, Clone)]
 pub struct SparseProjection {
     n_features: usize,
@@ -78,7 +78,8 @@ impl SparseProjection {
         self.density
     }
 
-    /// The rows (`n x n_features`) projected, `n x n_components`; sums in f64, the same bytes for any number of threads.
+    /// The rows (`n x n_features`) projected, `n x n_components`; sums in f64, the same bytes for any number of
+    /// threads.
     ///
     /// NaN goes into every component that reads it.
     pub fn project<T: Real>(&self, rows: ArrayView2<T>) -> Result<Array2<f64>, LinearAlgebraError> {
@@ -125,9 +126,9 @@ fn sum<T: Real>(entries: &[u64], by_feature: &[T], n: usize) -> [f64; ROWS_TOGET
     sums
 }
 
-/// The number of components that keeps the squared distances of `n_samples` points within `1 - eps` to `1 + eps` of themselves
-/// with good probability (Johnson and Lindenstrauss 1984; Dasgupta and Gupta 2003): `4 ln n / (eps^2 / 2 - eps^3 / 3)`, cut to a
-/// whole number as scikit-learn's `johnson_lindenstrauss_min_dim` does.
+/// The number of components that keeps the squared distances of `n_samples` points within `1 - eps` to `1 + eps` of
+/// themselves with good probability (Johnson and Lindenstrauss 1984; Dasgupta and Gupta 2003): `4 ln n / (eps^2 / 2 -
+/// eps^3 / 3)`, cut to a whole number as scikit-learn's `johnson_lindenstrauss_min_dim` does.
 ///
 /// ```
 /// assert_eq!(linear_algebra::johnson_lindenstrauss_dim(1_000_000, 0.5), 663);

@@ -1,10 +1,10 @@
-//! Options that say what is asked of every unit, and their meeting with the stimulus table.
+//! Options that say what is asked of every unit, and the plan that they and the stimulus table make.
 
-use anyhow::{Context, Result, bail};
-use array_inputs::{JoinArgs, read_levels, read_stimuli};
+use anyhow::{Context, Result, anyhow, bail};
+use array_inputs::{JoinArgs, read_levels, read_table};
 use cli::{Input, Job};
 use localizer::{Contrast, Correction, Design, Groups, LOOKS_MISSING, Question, TTest, Versus};
-use stimulus_table::StimulusTable;
+use stimulus_table::{StimulusTable, Table};
 
 use crate::CrossValidation;
 
@@ -29,22 +29,15 @@ pub struct LocalizerArgs {
     /// Average the pictures of each category of COLUMN [default: that of --by] first: one observation per category; pictures whose category is empty or n/a are not used
     #[arg(long, value_name = "COLUMN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub by_category: Option<String>,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub join: JoinArgs,
-    /// Memory for what needs all responses at once (ROC areas of a pipe)
-    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = cli::parse_bytes)]
-    pub mem: u64,
 }
 
-/// Contrasts met with a table: the groups of its rows, ready for any number of arrays.
+/// Contrasts resolved on a table: the groups of its rows, for any number of arrays.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub(crate) table_name: String,
-    pub(crate) stimuli: StimulusTable,
+    pub(crate) table: Table,
     pub(crate) design: Design,
     pub(crate) join: JoinArgs,
-    pub(crate) mem: u64,
     /// As written, or made from the levels of the column.
     pub contrasts: Vec<Contrast>,
     /// Names of the parts that are held out in turn; empty without cross-validation.
@@ -53,23 +46,29 @@ pub struct Plan {
     pub test: TTest,
     /// How p is adjusted.
     pub correction: Option<Correction>,
-    /// Whether ROC areas are computed.
-    pub auc: bool,
+    /// Where ROC areas are computed: the memory that all responses of a pipe may take.
+    pub auc: Option<u64>,
 }
 
 impl LocalizerArgs {
-    /// Reads the table and meets it with the contrasts; without any, every level of the column against all others.
-    /// What is asked and cannot be done is an error here, before any array is read.
+    /// Reads the table and resolves the contrasts on it; without any, every level of the column against all others.
+    /// What is asked and cannot be done is an error here, before any array is read. `auc` asks for ROC areas.
     pub fn plan(
         &self,
         job: &Job,
+        join: JoinArgs,
         cv: Option<&CrossValidation>,
         correction: Option<Correction>,
-        auc: bool,
+        auc: Option<u64>,
     ) -> Result<Plan> {
-        let stimuli = read_stimuli(job, &self.stimuli)?;
+        let table = read_table(job, &self.stimuli)?;
         let table_name = self.stimuli.to_string();
-        let by = &read_levels(job, stimuli.table(), &table_name, &self.by)?;
+        if !join.assume_order {
+            // Rows will be joined by id, so a fault of the ids is an error now, before a long pipe begins.
+            stimuli_of(&table, &table_name)
+                .map_err(|e| anyhow!("{e:#}; where row i of the table is row i of the matrix, say --assume-order"))?;
+        }
+        let by = &read_levels(job, &table, &table_name, &self.by)?;
         let in_column = || format!("{}: column {:?}", self.stimuli, self.by);
         let contrasts = match self.contrast.as_slice() {
             [] => Contrast::one_per_level(by).with_context(in_column)?,
@@ -78,17 +77,17 @@ impl LocalizerArgs {
         let resolve = |contrast: &Contrast| contrast.resolve(by, self.versus).with_context(in_column);
         let groups: Vec<Groups> = contrasts.iter().map(resolve).collect::<Result<_>>()?;
         let weighted = contrasts.iter().zip(&groups).find(|(_, g)| g.weights.is_some());
-        if let (Some((contrast, _)), true) = (weighted, self.by_category.is_some() || auc) {
-            let option = if auc { "a ROC area" } else { "--by-category" };
+        if let (Some((contrast, _)), true) = (weighted, self.by_category.is_some() || auc.is_some()) {
+            let option = if auc.is_some() { "a ROC area" } else { "--by-category" };
             bail!("contrast \"{contrast}\" has weights, for which {option} is not defined; write it with a \">\"");
         }
-        if auc && self.by_category.is_some() {
+        if auc.is_some() && self.by_category.is_some() {
             bail!(
                 "--by-category leaves one number per category, of which ROC areas say little; leave out one of the two"
             );
         }
         let by_category = match self.by_category.as_deref().filter(|column| !column.is_empty()) {
-            Some(column) => read_levels(job, stimuli.table(), &table_name, column)?,
+            Some(column) => read_levels(job, &table, &table_name, column)?,
             None => by.clone(),
         };
         let categories = self.by_category.is_some().then_some(by_category.as_slice());
@@ -108,26 +107,40 @@ impl LocalizerArgs {
         let mut folds = Vec::new();
         if let Some(cv) = cv {
             let used: Vec<bool> = design.group_of_row().iter().map(Option::is_some).collect();
-            let (parts, names) = cv.parts(&stimuli, by, &used).with_context(|| table_name.clone())?;
+            let (parts, names) = cv.parts(&table, by, &used).with_context(|| table_name.clone())?;
             (design, folds) = (design.in_parts(parts), names);
         }
         job.record("contrasts", contrasts.iter().map(ToString::to_string).collect::<Vec<_>>());
         job.record("versus", self.versus.to_string());
         job.record("test", self.test.as_str());
         job.record("observations", if categories.is_some() { "means of categories" } else { "pictures" });
-        let (join, mem, test) = (self.join, self.mem, self.test);
-        Ok(Plan { table_name, stimuli, design, join, mem, contrasts, folds, test, correction, auc })
+        Ok(Plan { table_name, table, design, join, contrasts, folds, test: self.test, correction, auc })
     }
 }
 
 impl Plan {
+    /// The table as one of stimuli, whose ids must be unique: for rows that are joined with it by id.
+    pub(crate) fn stimuli(&self) -> Result<StimulusTable> {
+        stimuli_of(&self.table, &self.table_name)
+    }
+
+    /// Where the table came from, for messages.
+    pub fn table_name(&self) -> &str {
+        &self.table_name
+    }
+
+    /// Rows of the table.
+    pub fn n_rows(&self) -> usize {
+        self.table.n_rows()
+    }
+
     /// Which rows of the stimulus table some contrast looks at.
     pub fn used_rows(&self) -> Vec<bool> {
         self.design.group_of_row().iter().map(Option::is_some).collect()
     }
 
     /// What is asked for each contrast (outer) and fold (inner): where units are chosen, and where they are measured.
-    /// Without cross-validation all pictures serve the first, and nothing the second.
+    /// Without cross-validation units are chosen on all pictures, and nothing is held out.
     pub fn questions(&self) -> Vec<(Question, Option<Question>)> {
         let n_folds = self.folds.len();
         let of_contrast = |contrast: usize| -> Vec<(Question, Option<Question>)> {
@@ -142,4 +155,8 @@ impl Plan {
         };
         (0..self.design.n_contrasts()).flat_map(of_contrast).collect()
     }
+}
+
+fn stimuli_of(table: &Table, name: &str) -> Result<StimulusTable> {
+    StimulusTable::from_table(table.clone()).with_context(|| name.to_owned())
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
-use stimulus_table::StimulusTable;
+use stimulus_table::Table;
 
 /// How pictures are divided for cross-validated selection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl FromStr for CrossValidation {
 impl CrossValidation {
     /// The part of every row of the table, and the names of the parts. A row has one part, so every presentation of a
     /// picture has the same. `used` says which rows a contrast looks at; the others get part 0.
-    pub fn parts(&self, table: &StimulusTable, by: &[String], used: &[bool]) -> Result<(Vec<usize>, Vec<String>)> {
+    pub fn parts(&self, table: &Table, by: &[String], used: &[bool]) -> Result<(Vec<usize>, Vec<String>)> {
         let (k, names) = match self {
             CrossValidation::OddEven => (2, vec!["odd".to_owned(), "even".to_owned()]),
             CrossValidation::K(k) if *k > by.len() => {
@@ -55,19 +55,20 @@ impl CrossValidation {
     }
 }
 
-fn by_column(table: &StimulusTable, column: &str, used: &[bool]) -> Result<(Vec<usize>, Vec<String>)> {
+fn by_column(table: &Table, column: &str, used: &[bool]) -> Result<(Vec<usize>, Vec<String>)> {
     let mut names: Vec<String> = Vec::new();
     let mut parts = Vec::with_capacity(used.len());
-    for (row, level) in table.table().levels(column)?.into_iter().enumerate() {
+    for (row, level) in table.levels(column)?.into_iter().enumerate() {
         if !used[row] {
             parts.push(0);
             continue;
         }
         if level.is_empty() {
+            // A table of trials may have no ids.
+            let id = table.ids().map_or(String::new(), |(_, ids)| format!(" ({})", ids[row]));
             bail!(
-                "column {column:?} is empty in row {} ({}), which the contrast uses; every picture needs a part",
-                row + 1,
-                table.ids()[row]
+                "column {column:?} is empty in row {}{id}, which the contrast uses; every picture needs a part",
+                row + 1
             );
         }
         parts.push(names.iter().position(|name| *name == level).unwrap_or_else(|| {

@@ -1,4 +1,4 @@
-//! One array: its rows past the moments, its labels against the table, then tests of every unit.
+//! One array: its rows are summed, its labels compared with the table, and its units tested.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -6,22 +6,23 @@ use std::sync::Arc;
 use anyhow::{Context, Error, Result, bail};
 use array_inputs::hold;
 use cli::{Job, Progress};
-use localizer::{CategoryMoments, Question, UnitTests, roc_areas};
+use localizer::{CategoryMoments, Contrast, Question, UnitTests, roc_areas};
+use ndarray::ArrayView2;
 use npy_stream::{Block, Incoming, NpyError, PartBuffer, Parts};
-use stimulus_table::TableJoin;
+use stimulus_table::{Side, StimulusTable, TableJoin, join};
 
 use crate::Plan;
 
 /// Bytes of rows of a pipe taken at a time: large enough to share out among threads, small enough to stay in the cache.
 const BLOCK_BYTES: usize = 4 << 20;
-/// Fewer rows than this would make the moments travel through memory as often as the rows themselves.
+/// With fewer rows in a block than this, the moments would be read from memory as often as the rows themselves.
 const MIN_ROWS: usize = 8;
 /// Rows of a strip of a file read at a time: with 8192 units a quarter of a MB, which stays in the second cache.
 const STRIP_ROWS: usize = 16;
-/// All rows of so many bytes of columns at a time, for ROC areas of a file.
+/// For ROC areas of a file: as many columns at a time as take this many bytes with all their rows.
 const COLUMN_BYTES: usize = 64 << 20;
 
-/// One array after its single reading.
+/// What was summed of one array while it was read.
 #[derive(Debug, Clone)]
 pub struct Measured {
     moments: Arc<CategoryMoments>,
@@ -73,9 +74,8 @@ impl Plan {
         let context = || source.to_string();
         let (n_rows, n_units) = acts.matrix_shape().with_context(context)?;
         let labels = acts.labels_ahead().with_context(context)?;
-        let mut join = self.join_rows(source, n_rows, labels)?;
-        let of_table = self.design.group_of_row();
-        let group_of_row: Vec<Option<usize>> = join.rows.iter().map(|row| row.and_then(|r| of_table[r])).collect();
+        let mut joined = self.join_rows(source, n_rows, labels)?;
+        let group_of_row = self.groups_of(&joined.rows);
         let questions = self.questions();
 
         let mut auc = Vec::new();
@@ -85,7 +85,7 @@ impl Plan {
             let progress = job.progress(n_units, "units");
             let mut sums = CategoryMoments::new(self.design.n_groups(), n_units);
             read_strips(&mut sums, &parts, &group_of_row, &progress).with_context(context)?;
-            if self.auc {
+            if self.auc.is_some() {
                 let width = (COLUMN_BYTES / (n_rows * 8).max(1)).max(1);
                 let mut buffer = PartBuffer::default();
                 for first in (0..n_units).step_by(width) {
@@ -96,14 +96,14 @@ impl Plan {
             }
             moments = Some(sums);
         }
-        let labels = if moments.is_none() && self.auc {
+        let labels = if let (None, Some(mem)) = (&moments, self.auc) {
             let bytes = n_rows as u64 * n_units as u64 * if acts.kind().is_double() { 8 } else { 4 };
-            if bytes > self.mem {
+            if bytes > mem {
                 bail!(
                     "{source}: ROC areas need all {n_rows} x {n_units} responses at once, {} MB, and --mem allows {} MB; \
                      give the activations as a file, pool or select units first, or raise --mem",
                     bytes >> 20,
-                    self.mem >> 20
+                    mem >> 20
                 );
             }
             let (matrix, labels) = hold(acts, source)?.into_matrix().with_context(context)?;
@@ -118,22 +118,66 @@ impl Plan {
             }
             acts.finish().with_context(context)?
         };
-        join.check(source, labels.as_deref(), (&self.table_name, &self.stimuli), self.join.options())?;
-        if let Some(message) = &join.message {
+        if let Some((join, stimuli)) = &mut joined.trusted {
+            join.check(source, labels.as_deref(), (&self.table_name, stimuli), self.join.options())?;
+            joined.message = join.message.take();
+        }
+        if let Some(message) = &joined.message {
             job.note(message);
         }
+        self.measured(source, moments, questions, auc, joined.rows)
+    }
+
+    /// Measures rows that come one by one and carry no ids, as the volumes of an image do: row i of the table is row i.
+    /// `next` fills in a row of voxels or units, and says whether there was one.
+    ///
+    /// The caller makes sure of the user's consent (`--assume-order`) and of one row of the table for each.
+    pub fn measure_rows(&self, source: &str, mut next: impl FnMut(&mut Vec<f64>) -> Result<bool>) -> Result<Measured> {
+        let group_of_row = self.design.group_of_row();
+        let mut groups = group_of_row.iter().copied();
+        let mut moments: Option<CategoryMoments> = None;
+        let mut values = Vec::new();
+        while next(&mut values)? {
+            let row = ArrayView2::from_shape((1, values.len()), &values)?;
+            let sums = moments.get_or_insert_with(|| CategoryMoments::new(self.design.n_groups(), values.len()));
+            sums.add_rows(row, &[groups.next().flatten()]).with_context(|| source.to_owned())?;
+        }
+        let rows = (0..group_of_row.len()).map(Some).collect();
+        self.measured(source, moments, self.questions(), Vec::new(), rows)
+    }
+
+    /// The sums, if both sides of every question have enough rows for a test.
+    fn measured(
+        &self,
+        source: &str,
+        moments: Option<CategoryMoments>,
+        questions: Vec<(Question, Option<Question>)>,
+        auc: Vec<Vec<f64>>,
+        rows: Vec<Option<usize>>,
+    ) -> Result<Measured> {
         let moments = moments.unwrap_or_else(|| CategoryMoments::new(self.design.n_groups(), 0));
         for (place, (chosen_on, held_out)) in questions.iter().enumerate() {
             for question in std::iter::once(chosen_on).chain(held_out) {
                 question.check(&moments).with_context(|| format!("{source}: {}", self.title(place)))?;
             }
         }
-        Ok(Measured { moments: Arc::new(moments), questions, auc, rows: join.rows })
+        Ok(Measured { moments: Arc::new(moments), questions, auc, rows })
+    }
+
+    /// The group of the design of every row of a matrix.
+    fn groups_of(&self, rows: &[Option<usize>]) -> Vec<Option<usize>> {
+        let of_table = self.design.group_of_row();
+        rows.iter().map(|row| row.and_then(|r| of_table[r])).collect()
+    }
+
+    /// The contrast of a question.
+    pub fn contrast(&self, question: usize) -> &Contrast {
+        &self.contrasts[question / self.folds.len().max(1)]
     }
 
     /// Contrast and held-out part of a question, in words.
     pub fn title(&self, question: usize) -> String {
-        let contrast = &self.contrasts[question / self.folds.len().max(1)];
+        let contrast = self.contrast(question);
         match self.fold(question) {
             None => format!("contrast \"{contrast}\""),
             Some(fold) => format!("contrast \"{contrast}\", part \"{fold}\" held out"),
@@ -191,23 +235,46 @@ impl Plan {
     }
 
     /// Which row of the table each row of the matrix is; `labels` as [`Incoming::labels_ahead`] gives them.
-    fn join_rows(&self, source: &str, n_rows: usize, labels: Option<Option<Vec<String>>>) -> Result<TableJoin> {
-        let (name, options) = (&self.table_name, self.join.options());
-        let table = (name.as_str(), &self.stimuli);
-        match labels {
+    fn join_rows(&self, source: &str, n_rows: usize, labels: Option<Option<Vec<String>>>) -> Result<Joined> {
+        let (name, options) = (self.table_name.as_str(), self.join.options());
+        if let (Some(None), true) = (&labels, options.assume_order) {
+            // The ids are not used, so the table may be one of trials, in which ids repeat, or have none.
+            let side = |name, n_rows| Side { name, labels: None, n_rows };
+            let joined = join(side(source, n_rows), side(name, self.table.n_rows()), options)?;
+            let message = joined.message(source, name);
+            let rows = joined.right.into_iter().map(Some).collect();
+            return Ok(Joined { rows, message, trusted: None });
+        }
+        let stimuli = self.stimuli()?;
+        let table = (name, &stimuli);
+        let join = match labels {
             Some(Some(labels)) if labels.len() != n_rows => {
-                Err(NpyError::LabelCount { labels: labels.len(), rows: n_rows }).with_context(|| source.to_string())
+                return Err(NpyError::LabelCount { labels: labels.len(), rows: n_rows })
+                    .with_context(|| source.to_string());
             }
-            Some(Some(labels)) => Ok(TableJoin::labelled(source, &labels, table, options)?),
-            Some(None) => Ok(TableJoin::by_position(source, n_rows, table, false, options)?),
-            None if n_rows != self.stimuli.len() => bail!(
+            Some(Some(labels)) => TableJoin::labelled(source, &labels, table, options)?,
+            Some(None) => TableJoin::by_position(source, n_rows, table, false, options)?,
+            None if n_rows != stimuli.len() => bail!(
                 "{source}: {n_rows} rows, but {name} names {} stimuli; a pipe brings its labels after its rows, so it \
                  must have one row per stimulus in the order of the table; give it as a file, where labels are read first",
-                self.stimuli.len()
+                stimuli.len()
             ),
-            None => Ok(TableJoin::by_position(source, n_rows, table, true, options)?),
-        }
+            None => {
+                let join = TableJoin::by_position(source, n_rows, table, true, options)?;
+                return Ok(Joined { rows: join.rows.clone(), message: None, trusted: Some((join, stimuli)) });
+            }
+        };
+        Ok(Joined { rows: join.rows, message: join.message, trusted: None })
     }
+}
+
+/// The rows of a matrix met with the table.
+struct Joined {
+    /// Row of the table for each row of the matrix; `None` where `--inner` leaves the row out.
+    rows: Vec<Option<usize>>,
+    message: Option<String>,
+    /// Of a pipe: the order that is trusted until its labels have come.
+    trusted: Option<(TableJoin, StimulusTable)>,
 }
 
 fn add_block(moments: &mut CategoryMoments, block: Block, groups: &[Option<usize>]) -> Result<()> {
@@ -218,7 +285,7 @@ fn add_block(moments: &mut CategoryMoments, block: Block, groups: &[Option<usize
     Ok(())
 }
 
-/// A file past the moments: every thread reads the strips it works on.
+/// Sums the rows of a file: every thread reads the strips of units that it works on.
 fn read_strips(
     moments: &mut CategoryMoments,
     parts: &Parts,

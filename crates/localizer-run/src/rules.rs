@@ -31,6 +31,9 @@ pub struct RuleArgs {
     /// Compute the ROC area, and keep units with at least A; needs all responses of a unit at once
     #[arg(long, value_name = "A", value_parser = parse_area)]
     pub auc: Option<f64>,
+    /// Memory that all responses of a pipe may take, where ROC areas are computed
+    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = cli::parse_bytes)]
+    pub mem: u64,
     /// Keep the N units (or P% of all units) with the highest --rank-by among those that pass the other rules
     #[arg(long, value_name = "N|P%")]
     pub top: Option<Top>,
@@ -60,7 +63,7 @@ impl RuleArgs {
         }
     }
 
-    /// Whether ROC areas are needed.
+    /// Whether a rule needs ROC areas.
     pub fn needs_auc(&self) -> bool {
         self.auc.is_some() || (self.top.is_some() && self.rank_by == Measure::Auc)
     }

@@ -1,9 +1,11 @@
 //! One-sample t over a stack of maps: rows are subjects (or runs), columns voxels.
 
 use ndarray::ArrayView2;
-use statistics::{Moments, Reason, ln_to_neg_log10, student_t_ln_sf};
+use statistics::Reason;
+use statistics::mean_test::{MeanTest, estimate_test};
+use statistics::signed_rank::Tail;
 
-use crate::moments::CategoryMoments;
+use crate::moments::{BlockError, CategoryMoments};
 
 /// Too few maps for a test.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,65 +15,59 @@ pub struct TooFewMaps(
     pub usize,
 );
 
-/// The test of one voxel's mean over subjects against 0.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct OneSample {
-    /// Subjects.
-    pub n: usize,
-    /// Mean over subjects.
-    pub mean: f64,
-    /// Standard deviation over subjects (n - 1).
-    pub sd: f64,
-    /// `mean / (sd / sqrt(n))`
-    pub t: f64,
-    /// `n - 1`
-    pub df: f64,
-    /// One-sided p for a mean above 0.
-    pub p: f64,
-    /// `-log10(p)`, which does not saturate.
-    pub neg_log10_p: f64,
-    /// Why there are no numbers. A voxel with the same value in every subject (0 outside the brain) is `constant`.
-    pub reason: Option<Reason>,
-}
-
-/// Tests every column of a stack of signed maps (contrast estimates, differences of correlations) against 0.
+/// Signed maps (contrast estimates, differences of correlations), added one by one, whose mean is tested against 0.
 ///
-/// The unit of generalization is the row: subjects for a group map. Never give squared values: they are above 0
-/// without any effect. Fewer than two rows is an error.
+/// The unit of generalization is the row: subjects for a group map. Never give squared values: they are above 0 without
+/// any effect.
 ///
 /// ```
-/// let maps = ndarray::array![[1.0_f32], [2.0], [3.0]];
-/// let voxel = localizer::one_sample(maps.view()).unwrap()[0];
+/// let mut maps = localizer::OneSample::default();
+/// maps.add_rows(ndarray::array![[1.0_f32], [2.0], [3.0]].view()).unwrap();
+/// let voxel = maps.tests().unwrap()[0];
 /// // mean 2, sd 1: t = 2 sqrt(3)
 /// assert!((voxel.t - 12f64.sqrt()).abs() < 1e-14);
 /// assert_eq!(voxel.df, 2.0);
 /// ```
-pub fn one_sample<T>(maps: ArrayView2<'_, T>) -> Result<Vec<OneSample>, TooFewMaps>
-where
-    T: Copy + Into<f64> + Send + Sync,
-{
-    let n = maps.nrows();
-    if n < 2 {
-        return Err(TooFewMaps(n));
-    }
-    let mut moments = CategoryMoments::new(1, maps.ncols());
-    moments.add_rows(maps, &vec![Some(0); n]).expect("one group, and one entry for each row");
-    let voxels = 0..maps.ncols();
-    Ok(voxels.map(|voxel| against_zero(moments.moments(0, voxel), moments.reason(voxel))).collect())
+#[derive(Debug, Clone, Default)]
+pub struct OneSample {
+    /// Memory is taken when the first rows are there: a header alone is not believed.
+    sums: Option<CategoryMoments>,
 }
 
-fn against_zero(moments: Moments, reason: Option<Reason>) -> OneSample {
-    let mean = if reason == Some(Reason::NanInput) { f64::NAN } else { moments.mean };
-    let df = (moments.n - 1) as f64;
-    let mut voxel =
-        OneSample { n: moments.n, mean, sd: f64::NAN, t: f64::NAN, df, p: f64::NAN, neg_log10_p: f64::NAN, reason };
-    if reason.is_none() {
-        voxel.sd = moments.sd();
-        voxel.t = mean / (voxel.sd / (moments.n as f64).sqrt());
-        let ln_p = student_t_ln_sf(voxel.t, df);
-        (voxel.p, voxel.neg_log10_p) = (ln_p.exp(), ln_to_neg_log10(ln_p));
+impl OneSample {
+    /// Adds maps: rows are maps, columns voxels. Other numbers of voxels than before are an error.
+    pub fn add_rows<T>(&mut self, maps: ArrayView2<'_, T>) -> Result<(), BlockError>
+    where
+        T: Copy + Into<f64> + Send + Sync,
+    {
+        let sums = self.sums.get_or_insert_with(|| CategoryMoments::new(1, maps.ncols()));
+        sums.add_rows(maps, &vec![Some(0); maps.nrows()])
     }
-    voxel
+
+    /// How many maps were added.
+    pub fn n_maps(&self) -> usize {
+        self.sums.as_ref().map_or(0, |sums| sums.count(0))
+    }
+
+    /// The test of every voxel, for a mean above 0. A voxel with one value in every map (0 outside the brain), or values
+    /// that differ by rounding alone, is `constant`. Fewer than two maps are an error.
+    pub fn tests(&self) -> Result<Vec<MeanTest>, TooFewMaps> {
+        match &self.sums {
+            Some(sums) if sums.count(0) >= 2 => Ok((0..sums.n_units()).map(|voxel| above_zero(sums, voxel)).collect()),
+            _ => Err(TooFewMaps(self.n_maps())),
+        }
+    }
+}
+
+fn above_zero(sums: &CategoryMoments, voxel: usize) -> MeanTest {
+    let moments = sums.moments(0, voxel);
+    let (n, reason) = (moments.n as f64, sums.reason(voxel));
+    let (mean, se) = match reason {
+        None => (moments.mean, (moments.variance() / n).sqrt()),
+        Some(Reason::Constant) => (moments.mean, 0.0),
+        Some(_) => (f64::NAN, f64::NAN),
+    };
+    estimate_test(mean, 0.0, se, n - 1.0, Tail::Greater, 4.0 * f64::EPSILON * mean.abs())
 }
 
 #[cfg(test)]
@@ -79,11 +75,16 @@ mod tests {
     use super::*;
     use ndarray::{Array2, array};
 
+    fn tests(maps: &Array2<f64>) -> Result<Vec<MeanTest>, TooFewMaps> {
+        let mut sums = OneSample::default();
+        sums.add_rows(maps.view()).unwrap();
+        sums.tests()
+    }
+
     #[test]
     fn golden_scipy() {
         // scipy 1.17.1: ttest_1samp([.3, -.1, .8, .4, .9], 0, alternative='greater')
-        let maps = array![[0.3], [-0.1], [0.8], [0.4], [0.9]];
-        let voxel = one_sample(maps.view()).unwrap()[0];
+        let voxel = tests(&array![[0.3], [-0.1], [0.8], [0.4], [0.9]]).unwrap()[0];
         assert!((voxel.t - GOLDEN_T).abs() < 1e-14, "{}", voxel.t);
         assert!((voxel.p - GOLDEN_P).abs() < 1e-15, "{}", voxel.p);
     }
@@ -92,13 +93,13 @@ mod tests {
 
     #[test]
     fn outside_the_brain_and_missing_voxels() {
-        let maps = array![[0.0, f64::NAN, 1.0], [0.0, 1.0, -1.0]];
-        let voxels = one_sample(maps.view()).unwrap();
+        let voxels = tests(&array![[0.0, f64::NAN, 1.0, 0.3], [0.0, 1.0, -1.0, 0.1 + 0.2]]).unwrap();
         assert_eq!(voxels[0].reason, Some(Reason::Constant));
         assert_eq!(voxels[1].reason, Some(Reason::NanInput));
-        assert!(voxels[..2].iter().all(|v| v.t.is_nan() && v.p.is_nan()));
+        assert_eq!(voxels[3].reason, Some(Reason::Constant));
+        assert!([0, 1, 3].iter().all(|v| voxels[*v].t.is_nan() && voxels[*v].p.is_nan()));
         assert_eq!((voxels[2].t, voxels[2].p), (0.0, 0.5));
-        let one = one_sample(Array2::<f32>::zeros((1, 4)).view()).unwrap_err();
+        let one = tests(&Array2::zeros((1, 4))).unwrap_err();
         assert_eq!(one.to_string(), "1 maps; a one-sample t needs at least 2");
     }
 }

@@ -51,12 +51,6 @@ pub struct Question {
 }
 
 impl Question {
-    /// Group 0 against each further one: a contrast whose groups are those of the moments.
-    pub fn of_groups(groups: &Groups) -> Question {
-        let sample = |group: usize| Sample { cells: vec![vec![group]], of_means: false };
-        Question { samples: (0..groups.names.len()).map(sample).collect(), weights: groups.weights.clone() }
-    }
-
     /// The groups of the moments that it looks at.
     pub fn groups(&self) -> impl Iterator<Item = usize> + Clone + '_ {
         self.samples.iter().flat_map(|s| &s.cells).flatten().copied()
@@ -188,11 +182,6 @@ impl Design {
     /// How many contrasts.
     pub fn n_contrasts(&self) -> usize {
         self.contrasts.len()
-    }
-
-    /// How many parts the rows are in.
-    pub fn n_parts(&self) -> usize {
-        self.n_parts
     }
 
     /// One contrast, over all rows.

@@ -1,149 +1,18 @@
-//! Test statistics and effect sizes from moments.
+//! The tests of every unit of a layer, from moments.
 //!
 //! All p values are one-sided for `preferred > rest`, as the localizer asks; twice the smaller of p and 1 - p is the
 //! two-sided one.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 pub use statistics::Correction;
-use statistics::{Moments, Reason, ln_to_neg_log10, student_t_ln_sf};
+use statistics::mean_test::OneSidedP;
+use statistics::{Moments, Reason};
 
 use crate::moments::CategoryMoments;
 use crate::question::Question;
-
-/// Which two-sample t test.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TTest {
-    /// Equal variances assumed, pooled. The field's default.
-    Student,
-    /// Unequal variances; Satterthwaite's degrees of freedom.
-    Welch,
-}
-
-impl FromStr for TTest {
-    type Err = String;
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "student" => Ok(TTest::Student),
-            "welch" => Ok(TTest::Welch),
-            _ => Err(format!("\"{name}\" is neither student nor welch")),
-        }
-    }
-}
-
-impl TTest {
-    /// Its name on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            TTest::Student => "student",
-            TTest::Welch => "welch",
-        }
-    }
-
-    /// (t, df) of `a` above `b`.
-    pub fn of(self, a: Moments, b: Moments) -> (f64, f64) {
-        match self {
-            TTest::Student => student_t(a, b),
-            TTest::Welch => welch_t(a, b),
-        }
-    }
-}
-
-impl TTest {
-    /// (t, df) of a weighted sum of means above 0; see [`UnitTests`].
-    fn of_weighted(self, terms: &[(f64, Moments)]) -> (f64, f64) {
-        let mut sum: f64 = terms.iter().map(|(w, m)| w * m.mean).sum();
-        // Flat levels whose means cancel have no t; what rounding leaves of their sum must not make it infinite.
-        let size: f64 = terms.iter().map(|(w, m)| (w * m.mean).abs()).sum();
-        if terms.iter().all(|(_, m)| m.m2 == 0.0) && sum.abs() <= terms.len() as f64 * f64::EPSILON * size {
-            sum = 0.0;
-        }
-        match self {
-            TTest::Student => {
-                let df: f64 = terms.iter().map(|(_, m)| m.n as f64 - 1.0).sum();
-                let variance = terms.iter().map(|(_, m)| m.m2).sum::<f64>() / df;
-                let se = (variance * terms.iter().map(|(w, m)| w * w / m.n as f64).sum::<f64>()).sqrt();
-                (sum / se, df)
-            }
-            TTest::Welch => {
-                let part = |(w, m): &(f64, Moments)| w * w * m.variance() / m.n as f64;
-                let se2: f64 = terms.iter().map(part).sum();
-                let spread: f64 = terms.iter().map(|term| part(term).powi(2) / (term.1.n as f64 - 1.0)).sum();
-                (sum / se2.sqrt(), if se2 == 0.0 { 1.0 } else { se2 * se2 / spread })
-            }
-        }
-    }
-}
-
-/// Student's two-sample t of `a` above `b` with pooled variance, and `n_a + n_b - 2` degrees of freedom.
-///
-/// No variance on either side but different means gives an infinite t, as SciPy does; equal means then give `NaN`.
-///
-/// ```
-/// let a = [5.0, 6.0, 7.0, 8.0].into_iter().collect();
-/// let b = [1.0, 2.0, 2.0, 3.0, 4.0].into_iter().collect();
-/// let (t, df) = localizer::student_t(a, b);
-/// assert!((t - 5.063217).abs() < 5e-7);
-/// assert_eq!(df, 7.0);
-/// ```
-pub fn student_t(a: Moments, b: Moments) -> (f64, f64) {
-    let df = a.n as f64 + b.n as f64 - 2.0;
-    let variance = (a.m2 + b.m2) / df;
-    let se = (variance * (1.0 / a.n as f64 + 1.0 / b.n as f64)).sqrt();
-    ((a.mean - b.mean) / se, df)
-}
-
-/// Welch's t of `a` above `b`, and its degrees of freedom (Welch-Satterthwaite).
-///
-/// No variance on either side gives an infinite t (or `NaN` for equal means) with `df` 1, as SciPy does.
-///
-/// ```
-/// let a = [5.0, 6.0, 7.0, 8.0].into_iter().collect();
-/// let b = [1.0, 2.0, 2.0, 3.0, 4.0].into_iter().collect();
-/// let (t, df) = localizer::welch_t(a, b);
-/// assert!((t - 4.984212).abs() < 5e-7 && (df - 6.123786).abs() < 5e-7);
-/// ```
-pub fn welch_t(a: Moments, b: Moments) -> (f64, f64) {
-    let (va, vb) = (a.variance() / a.n as f64, b.variance() / b.n as f64);
-    let df = (va + vb).powi(2) / (va * va / (a.n as f64 - 1.0) + vb * vb / (b.n as f64 - 1.0));
-    let df = if va == 0.0 && vb == 0.0 { 1.0 } else { df };
-    ((a.mean - b.mean) / (va + vb).sqrt(), df)
-}
-
-/// Sensitivity d': difference of means over the root of the mean of the two variances (n - 1), unweighted.
-///
-/// ```
-/// let a = [5.0, 6.0, 7.0, 8.0].into_iter().collect();
-/// let b = [1.0, 2.0, 2.0, 3.0, 4.0].into_iter().collect();
-/// assert!((localizer::dprime(a, b) - 3.366390).abs() < 5e-7);
-/// ```
-pub fn dprime(a: Moments, b: Moments) -> f64 {
-    (a.mean - b.mean) / ((a.variance() + b.variance()) / 2.0).sqrt()
-}
-
-/// Selectivity index `(A - B) / (|A| + |B|)` of two mean responses, in -1..=1; `NaN` when both are 0.
-///
-/// With responses of one sign it is the usual `(A - B) / (A + B)`; 1/3 is twice the response. With mixed signs it is
-/// always 1 or -1 and says nothing.
-///
-/// ```
-/// assert!((localizer::selectivity_index(6.5, 2.4) - 0.460674).abs() < 5e-7);
-/// ```
-pub fn selectivity_index(preferred: f64, rest: f64) -> f64 {
-    (preferred - rest) / (preferred.abs() + rest.abs())
-}
-
-/// Ratio of two mean responses; `NaN` where one of them is negative (the ratio of -4 to -2 is no preference) or both are 0.
-///
-/// ```
-/// assert_eq!(localizer::mean_ratio(3.0, 1.5), 2.0);
-/// assert!(localizer::mean_ratio(-1.0, -2.0).is_nan());
-/// ```
-pub fn mean_ratio(preferred: f64, rest: f64) -> f64 {
-    if preferred < 0.0 || rest < 0.0 { f64::NAN } else { preferred / rest.abs() }
-}
+use crate::two_sample::{TTest, dprime, mean_ratio, selectivity_index};
 
 /// One side has fewer than the two observations a variance needs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -205,14 +74,15 @@ pub struct UnitStatistics {
 /// the weighted mean of its levels' variances.
 ///
 /// ```
-/// use localizer::{CategoryMoments, Contrast, Question, TTest, UnitTests, Versus};
+/// use localizer::{CategoryMoments, Contrast, Design, TTest, UnitTests, Versus};
 /// use ndarray::array;
 /// let rows = array![[5.0], [6.0], [7.0], [8.0], [1.0], [2.0], [2.0], [3.0], [4.0]];
 /// let column = ["a", "a", "a", "a", "b", "b", "b", "b", "b"];
 /// let groups = "a > b".parse::<Contrast>().unwrap().resolve(&column, Versus::Pooled).unwrap();
-/// let mut moments = CategoryMoments::new(2, 1);
-/// moments.add_rows(rows.view(), &groups.group_of_row).unwrap();
-/// let tests = UnitTests::compute(moments.into(), Question::of_groups(&groups), TTest::Student, None).unwrap();
+/// let design = Design::new(&[groups], None);
+/// let mut moments = CategoryMoments::new(design.n_groups(), 1);
+/// moments.add_rows(rows.view(), &design.group_of_row()).unwrap();
+/// let tests = UnitTests::compute(moments.into(), design.question(0), TTest::Student, None).unwrap();
 /// let unit = tests.row(0);
 /// assert_eq!((unit.n_preferred, unit.n_rest, unit.df), (4, 5, 7.0));
 /// assert!((2.0 * unit.p - 0.00145810).abs() < 5e-9);
@@ -259,7 +129,7 @@ impl UnitTests {
             }
             let (t, df) = self.t_and_df(unit, comparison);
             // Tails are costly: where nothing is corrected over the units, only reported ones get theirs.
-            (t, if correction.is_some() { student_t_ln_sf(t, df) } else { f64::NAN })
+            (t, if correction.is_some() { OneSidedP::of_t(t, df).ln_p } else { f64::NAN })
         });
         tested.unzip_into_vecs(&mut t, &mut ln_p);
         if let Some(correction) = correction {
@@ -383,10 +253,10 @@ impl UnitTests {
         }
         if reason.is_none() {
             (row.t, row.df) = self.t_and_df(unit, comparison);
-            let ln_p = student_t_ln_sf(row.t, row.df);
-            (row.p, row.neg_log10_p) = (ln_p.exp(), ln_to_neg_log10(ln_p));
+            let p = OneSidedP::of_t(row.t, row.df);
+            (row.p, row.neg_log10_p) = (p.p(), p.neg_log10_p());
             let (a, b) = (sides.preferred, sides.rest);
-            row.dprime = (a.mean - b.mean) / ((a.variance + b.variance) / 2.0).sqrt();
+            row.dprime = dprime(a.mean - b.mean, [a.variance, b.variance]);
             row.selectivity_index = selectivity_index(a.mean, b.mean);
             row.ratio = mean_ratio(a.mean, b.mean);
             if row.t.is_nan() {
@@ -455,6 +325,7 @@ fn keep_larger(kept: &mut [f64], other: &[f64]) {
 mod tests {
     use super::*;
     use crate::contrast::Groups;
+    use crate::question::Design;
     use ndarray::{Array2, array};
     use statistics::Draws;
 
@@ -470,12 +341,12 @@ mod tests {
         correction: Option<Correction>,
     ) -> Result<UnitTests, GroupTooSmall> {
         let n_groups = groups.iter().max().unwrap() + 1;
-        let mut moments = CategoryMoments::new(n_groups, data.ncols());
         let group_of_row: Vec<Option<usize>> = groups.iter().map(|g| Some(*g)).collect();
-        moments.add_rows(data.view(), &group_of_row).unwrap();
         let names = (0..n_groups).map(|g| g.to_string()).collect();
-        let groups = Groups { names, weights, counts: Vec::new(), group_of_row };
-        UnitTests::compute(moments.into(), Question::of_groups(&groups), test, correction)
+        let design = Design::new(&[Groups { names, weights, counts: Vec::new(), group_of_row }], None);
+        let mut moments = CategoryMoments::new(design.n_groups(), data.ncols());
+        moments.add_rows(data.view(), &design.group_of_row()).unwrap();
+        UnitTests::compute(moments.into(), design.question(0), test, correction)
     }
 
     #[test]

@@ -41,13 +41,23 @@ impl Intent {
     }
 }
 
-/// The values of one volume in the voxel order of [`crate::geometry`], length `n_voxels`.
+/// The values of one volume, or of several one after the other, in the voxel order of [`crate::geometry`]: length
+/// `n_volumes` times `n_voxels`.
 #[derive(Debug, Clone, Copy)]
 pub enum Voxels<'a> {
     /// Real numbers.
     F4(&'a [f32]),
     /// Region numbers, written as u1, i2 or i4, the smallest that holds the largest.
     Labels(&'a [u32]),
+}
+
+impl Voxels<'_> {
+    fn len(self) -> usize {
+        match self {
+            Voxels::F4(values) => values.len(),
+            Voxels::Labels(labels) => labels.len(),
+        }
+    }
 }
 
 /// How a label is stored.
@@ -80,7 +90,7 @@ impl Stored {
     }
 }
 
-/// Writes one three-dimensional image, gzipped on request.
+/// Writes an image, gzipped on request: three-dimensional with one volume, four-dimensional with several.
 pub fn write_volume(
     out: impl Write,
     voxels: Voxels<'_>,
@@ -101,14 +111,15 @@ pub fn write_volume(
 
 fn write_plain(out: &mut impl Write, voxels: Voxels<'_>, geometry: &Geometry, intent: Intent) -> io::Result<()> {
     let stored = Stored::of(voxels);
-    out.write_all(&header(stored, geometry, intent))?;
+    let n_volumes = (voxels.len() / geometry.n_voxels().max(1)).max(1);
+    out.write_all(&header(stored, geometry, n_volumes, intent))?;
     let [nx, ny, nz] = geometry.shape;
     let mut row = Vec::with_capacity(4 * nx);
-    for k in 0..nz {
-        for j in 0..ny {
+    for first in (0..n_volumes).map(|volume| volume * geometry.n_voxels()) {
+        for (k, j) in (0..nz).flat_map(|k| (0..ny).map(move |j| (k, j))) {
             row.clear();
             for i in 0..nx {
-                let voxel = geometry.voxel([i, j, k]);
+                let voxel = first + geometry.voxel([i, j, k]);
                 match (voxels, stored) {
                     (Voxels::F4(values), _) => row.extend(values[voxel].to_le_bytes()),
                     (Voxels::Labels(labels), Stored::U1) => row.push(labels[voxel] as u8),
@@ -125,10 +136,11 @@ fn write_plain(out: &mut impl Write, voxels: Voxels<'_>, geometry: &Geometry, in
 /// Unit code of `xyzt_units`: millimetres.
 const MILLIMETRES: u8 = 2;
 
-fn header(stored: Stored, geometry: &Geometry, intent: Intent) -> Vec<u8> {
-    let new = geometry.shape.iter().any(|&n| n > i16::MAX as usize);
+fn header(stored: Stored, geometry: &Geometry, n_volumes: usize, intent: Intent) -> Vec<u8> {
+    let [nx, ny, nz] = geometry.shape;
+    let new = [nx, ny, nz, n_volumes].iter().any(|&n| n > i16::MAX as usize);
     let (code, bits) = stored.code_and_bits();
-    let dims = [3, geometry.shape[0], geometry.shape[1], geometry.shape[2], 1, 1, 1, 1];
+    let dims = [if n_volumes > 1 { 4 } else { 3 }, nx, ny, nz, n_volumes, 1, 1, 1];
     let [size_x, size_y, size_z] = geometry.sizes();
     let pixdim = [1.0, size_x, size_y, size_z, 0.0, 0.0, 0.0, 0.0];
     // Four more bytes say that no header extension follows.

@@ -1,13 +1,30 @@
 //! `npy average`: one row per id, the mean of its presentations.
 
-use crate::args::Average;
 use crate::whole::Whole;
 use anyhow::{Context, Result, bail};
-use array_inputs::open_npy;
-use cli::{Job, Output};
-use ndarray::{Array2, Zip};
-use npy_stream::{Block, Dtype, Float, NpyError, RowWriter};
+use array_inputs::{Next, each_array};
+use cli::{Common, Input, Job, Output};
+use ndarray::{Array2, ArrayView2, Zip};
+use npy_stream::{Block, Dtype, Float, RowWriter};
 use std::collections::HashMap;
+
+/// Average the rows of the same id (trials of one picture), in order of first appearance
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A NaN in one presentation makes the average NaN. A file may be larger than memory; a pipe brings its
+ids last, so its rows are held in memory.
+
+Examples:
+  npy average betas.npy > responses.npy
+  cat sub-*/ffa.npy | npy average > responses.npy
+  npy rows --stimuli trials.csv --where half=odd betas.npy | npy average > odd.npy")]
+pub(crate) struct Average {
+    /// .npy streams; - is stdin
+    #[arg(default_value = "-")]
+    inputs: Vec<Input>,
+    #[command(flatten)]
+    common: Common,
+}
 
 /// Bytes of sums at a time: of a file no more than these are held, however many ids it has.
 const SUM_BYTES: usize = 64 << 20;
@@ -15,30 +32,19 @@ const SUM_BYTES: usize = 64 << 20;
 pub(crate) fn run(args: &Average) -> Result<()> {
     let job = Job::start("npy", &args.common)?;
     let mut out = job.binary_output(args.common.output.as_deref())?;
-    for input in &args.inputs {
-        let mut reader = open_npy(&job, input)?;
-        let mut any = false;
-        while let Some(incoming) = reader.next_array().with_context(|| input.to_string())? {
-            any = true;
-            let source = input.to_string();
-            let (whole, labels) = Whole::take(incoming, &source)?;
-            let n_rows = whole.n_rows();
-            let Some(labels) = labels else {
-                bail!("{input}: {n_rows} rows and 0 ids; averaging needs one id per row (write them with `npy label`)")
-            };
-            let groups = Groups::of(&labels);
-            let (least, most) = (groups.counts.iter().min().unwrap_or(&0), groups.counts.iter().max().unwrap_or(&0));
-            let each = if least == most { format!("{least}") } else { format!("{least} to {most}") };
-            job.note(format!(
-                "{input}: {n_rows} rows averaged to {} stimuli, {each} presentations each",
-                groups.ids.len()
-            ));
-            write_means(&mut out, &whole, &groups).with_context(|| source.clone())?;
-        }
-        if !any {
-            bail!("{input}: {}", NpyError::Empty);
-        }
-    }
+    each_array(&job, &args.inputs, |Next { source, array, .. }| {
+        let (whole, labels) = Whole::take(array, &source)?;
+        let n_rows = whole.n_rows();
+        let Some(labels) = labels else {
+            bail!("{source}: {n_rows} rows and 0 ids; averaging needs one id per row (write them with `npy label`)")
+        };
+        let groups = Groups::of(&labels);
+        let (least, most) = (groups.counts.iter().min().unwrap_or(&0), groups.counts.iter().max().unwrap_or(&0));
+        let each = if least == most { format!("{least}") } else { format!("{least} to {most}") };
+        let n_stimuli = groups.ids.len();
+        job.note(format!("{source}: {n_rows} rows averaged to {n_stimuli} stimuli, {each} presentations each"));
+        write_means(&mut out, &whole, &groups).with_context(|| source)
+    })?;
     out.commit(&job)
 }
 
@@ -58,7 +64,10 @@ fn write_means(out: &mut Output, whole: &Whole, groups: &Groups) -> Result<()> {
         whole.rows(&rows, |at, block| {
             let of_row: Vec<usize> =
                 rows[at..at + block.n_rows()].iter().map(|&row| groups.of_row[row] - first).collect();
-            add_block(&mut sums, block, &of_row);
+            match block {
+                Block::F4(rows) => add(&mut sums, rows, &of_row),
+                Block::F8(rows) => add(&mut sums, rows, &of_row),
+            }
             Ok(())
         })?;
         for (mut row, &count) in sums.rows_mut().into_iter().zip(&groups.counts[first..end]) {
@@ -92,9 +101,7 @@ impl Groups {
         }
         groups
     }
-}
 
-impl Groups {
     /// The rows of each id.
     fn rows(&self) -> Vec<Vec<usize>> {
         let mut rows: Vec<Vec<usize>> = self.counts.iter().map(|&count| Vec::with_capacity(count)).collect();
@@ -103,15 +110,8 @@ impl Groups {
     }
 }
 
-fn add_block(sums: &mut Array2<f64>, block: Block, of_row: &[usize]) {
-    match block {
-        Block::F4(rows) => add(sums, rows, of_row),
-        Block::F8(rows) => add(sums, rows, of_row),
-    }
-}
-
 /// Adds each row to the sum of its id, in f64 and in the order of the rows.
-fn add<T: Float>(sums: &mut Array2<f64>, rows: ndarray::ArrayView2<'_, T>, of_row: &[usize]) {
+fn add<T: Float>(sums: &mut Array2<f64>, rows: ArrayView2<'_, T>, of_row: &[usize]) {
     for (row, &group) in rows.rows().into_iter().zip(of_row) {
         Zip::from(sums.row_mut(group)).and(row).for_each(|sum, &v| *sum += v.to_f64());
     }

@@ -1,18 +1,46 @@
 //! `npy cat`: matrices below each other or side by side.
 
-use crate::args::Cat;
-use crate::pick::write;
+use crate::blocks::{BLOCK_BYTES, write};
 use crate::whole::Whole;
 use anyhow::{Context, Result, bail};
-use array_inputs::{hold, open_npy, read_stimuli};
-use cli::{Input, Job, Output, Shard, require_memory};
+use array_inputs::{JoinArgs, Next, Stream, each_array, hold, read_stimuli};
+use cli::{Common, Input, Job, Output, Shard, require_memory};
 use ndarray::{Array2, s};
 use npy_stream::{Block, Dtype, Float, Matrix, NpyError, RowWriter, write_matrix};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use stimulus_table::Side;
 
-/// Bytes of rows handed on together.
-const BLOCK_BYTES: usize = 8 << 20;
+/// Join matrices below each other (rows) or side by side (columns, by id); shards must be complete
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Rows are joined in the order given, labels with them; all inputs need the same columns. With
+--columns the rows are joined by id. Files that a --shard run wrote say so in their sidecar: then
+every shard must be there once, they are put in order, and what is missing is listed as sbatch
+--array= takes it. --stimuli proves completeness by id instead: every stimulus exactly once, in the
+order of the table. `cat` of the shell puts arrays back to back; --array N takes one out.
+
+Examples:
+  npy cat acts-*.npy > acts.npy
+  npy cat --columns layer3.npy layer4.npy > both.npy
+  cat sub-*/ffa.npy | npy cat --array 1 > second.npy")]
+pub(crate) struct Cat {
+    /// .npy streams; - is stdin
+    #[arg(default_value = "-")]
+    inputs: Vec<Input>,
+    /// Side by side: the columns of all inputs, rows joined by id
+    #[arg(long)]
+    columns: bool,
+    /// Only array N (from 0) of the stream
+    #[arg(long, value_name = "N", conflicts_with = "columns")]
+    array: Option<usize>,
+    /// Table of all stimuli: each must be there exactly once; rows are put in its order
+    #[arg(long, value_name = "TABLE", conflicts_with = "columns")]
+    stimuli: Option<Input>,
+    #[command(flatten)]
+    join: JoinArgs,
+    #[command(flatten)]
+    common: Common,
+}
 
 pub(crate) fn run(args: &Cat) -> Result<()> {
     let job = Job::start("npy", &args.common)?;
@@ -25,34 +53,24 @@ fn side_by_side(job: &Job, args: &Cat) -> Result<()> {
     // The ids and the number of the rows so far.
     let mut source = String::new();
     let (mut labels, mut n_rows) = (None, 0);
-    for input in &args.inputs {
-        let mut reader = open_npy(job, input)?;
-        let before = parts.len();
-        while let Some(incoming) = reader.next_array().with_context(|| input.to_string())? {
-            let name = match incoming.index() {
-                0 => input.to_string(),
-                n => format!("{input} (array {n})"),
-            };
-            let (whole, own) = Whole::take(incoming, &name)?;
-            let own_rows = whole.n_rows();
-            if parts.is_empty() {
-                (source, labels, n_rows) = (name, own, own_rows);
-                parts.push((whole, (0..own_rows).collect()));
-                continue;
-            }
-            let left = Side { name: &source, labels: labels.as_deref(), n_rows };
-            let right = Side { name: &name, labels: own.as_deref(), n_rows: own_rows };
-            let rows = args.join.join(job, left, right)?;
-            labels = rows.labels(&left, &right);
-            n_rows = rows.left.len();
-            parts.iter_mut().for_each(|(_, kept)| *kept = rows.left.iter().map(|&row| kept[row]).collect());
-            parts.push((whole, rows.right));
-            source = "the columns so far".into();
+    each_array(job, &args.inputs, |Next { source: name, array, .. }| {
+        let (whole, own) = Whole::take(array, &name)?;
+        let own_rows = whole.n_rows();
+        if parts.is_empty() {
+            (source, labels, n_rows) = (name, own, own_rows);
+            parts.push((whole, (0..own_rows).collect()));
+            return Ok(());
         }
-        if parts.len() == before {
-            return Err(NpyError::Empty).with_context(|| input.to_string());
-        }
-    }
+        let left = Side { name: &source, labels: labels.as_deref(), n_rows };
+        let right = Side { name: &name, labels: own.as_deref(), n_rows: own_rows };
+        let rows = args.join.join(job, left, right)?;
+        labels = rows.labels(&left, &right);
+        n_rows = rows.left.len();
+        parts.iter_mut().for_each(|(_, kept)| *kept = rows.left.iter().map(|&row| kept[row]).collect());
+        parts.push((whole, rows.right));
+        source = "the columns so far".into();
+        Ok(())
+    })?;
     match parts.iter().any(|(whole, _)| whole.is_double()) {
         true => write_columns::<f64>(&mut out, &parts, n_rows, labels.as_deref())?,
         false => write_columns::<f32>(&mut out, &parts, n_rows, labels.as_deref())?,
@@ -107,10 +125,7 @@ struct Part {
 
 fn below(job: &Job, args: &Cat) -> Result<()> {
     let mut out = job.binary_output(args.common.output.as_deref())?;
-    let mut parts = Vec::new();
-    for input in &args.inputs {
-        scan(job, input, args.array, &mut parts).with_context(|| input.to_string())?;
-    }
+    let mut parts = scan(job, args)?;
     let Some(first) = parts.first() else {
         bail!("array {} of the stream: there are fewer", args.array.unwrap_or(0));
     };
@@ -154,51 +169,44 @@ fn below(job: &Job, args: &Cat) -> Result<()> {
     out.commit(job)
 }
 
-fn scan(job: &Job, input: &Input, only: Option<usize>, parts: &mut Vec<Part>) -> Result<()> {
-    let mut reader = open_npy(job, input)?;
-    let in_file = reader.can_look_ahead();
-    let mut position = 0;
-    while let Some(incoming) = reader.next_array()? {
-        let here = position;
-        position += 1;
-        if only.is_some_and(|n| n != here) {
-            incoming.finish()?;
-            continue;
+/// Shapes and labels of all matrices; what lies in a file is read when it is written.
+fn scan(job: &Job, args: &Cat) -> Result<Vec<Part>> {
+    let mut parts = Vec::new();
+    each_array(job, &args.inputs, |Next { input, position, source, array }| {
+        let named = || source.clone();
+        if args.array.is_some_and(|n| n != position) {
+            array.finish().with_context(named)?;
+            return Ok(());
         }
-        let (n_rows, n_columns) = incoming.matrix_shape()?;
-        let double = incoming.kind().is_double();
-        let (held, labels) = if in_file {
-            (None, incoming.finish()?)
+        let (n_rows, n_columns) = array.matrix_shape().with_context(named)?;
+        let double = array.kind().is_double();
+        let (held, labels) = if array.parts().is_some() {
+            (None, array.finish().with_context(named)?)
         } else {
-            let (matrix, labels) = hold(incoming, "a pipe")?.into_matrix()?;
+            let (matrix, labels) = hold(array, &source)?.into_matrix().with_context(named)?;
             (Some(matrix), labels)
         };
-        let source = if here == 0 { input.to_string() } else { format!("{input} (array {here})") };
-        parts.push(Part { source, input: input.clone(), position: here, held, n_rows, n_columns, double, labels });
-    }
-    if position == 0 {
-        bail!(NpyError::Empty);
-    }
-    Ok(())
+        parts.push(Part { source, input: input.clone(), position, held, n_rows, n_columns, double, labels });
+        Ok(())
+    })?;
+    Ok(parts)
 }
 
-/// Hands the rows of a part on, block by block.
-fn stream(job: &Job, part: &Part, mut to: impl FnMut(npy_stream::Block) -> Result<(), NpyError>) -> Result<()> {
+/// Hands the rows of a part on, block by block. Its file is opened anew: a thousand shards need not be open at a time.
+fn stream(job: &Job, part: &Part, mut to: impl FnMut(Block) -> Result<(), NpyError>) -> Result<()> {
     if let Some(matrix) = &part.held {
         return Ok(to(matrix.view())?);
     }
-    let mut reader = open_npy(job, &part.input)?;
-    let mut position = 0;
-    while let Some(mut incoming) = reader.next_array()? {
+    let mut arrays = Stream::open(job, &part.input)?;
+    while let Some(Next { position, mut array, .. }) = arrays.next_array()? {
         if position == part.position {
-            let block_rows = incoming.rows_within(BLOCK_BYTES);
-            while let Some(block) = incoming.next_rows(block_rows)? {
+            let block_rows = array.rows_within(BLOCK_BYTES);
+            while let Some(block) = array.next_rows(block_rows)? {
                 to(block)?;
             }
             return Ok(());
         }
-        incoming.finish()?;
-        position += 1;
+        array.finish()?;
     }
     bail!("changed while it was read: array {} is gone", part.position)
 }
@@ -208,7 +216,7 @@ fn order_shards(job: &Job, parts: &mut Vec<Part>) -> Result<()> {
     let mut shards = Vec::new();
     for part in parts.iter() {
         shards.push(match part.input.path() {
-            Some(path) => Shard::of_file(path),
+            Some(path) => Shard::of_file(path)?,
             None => None,
         });
     }
@@ -251,7 +259,7 @@ fn prove_complete(ids: &[String], labels: Option<&[String]>, table: &str) -> Res
         bail!("{} of {} stimuli of {table} are missing, the first {first:?}", missing.len(), ids.len());
     }
     if labels.len() > ids.len() {
-        let known: std::collections::HashSet<&String> = ids.iter().collect();
+        let known: HashSet<&String> = ids.iter().collect();
         let foreign = labels.iter().find(|l| !known.contains(l)).cloned().unwrap_or_default();
         bail!("{} rows for {} stimuli of {table}; {foreign:?} is not among them", labels.len(), ids.len());
     }

@@ -1,66 +1,81 @@
 //! `npy info`: what is in a stream, in one pass.
 
-use crate::args::Info;
-use anyhow::{Context, Result, bail};
-use array_inputs::{hold, open_npy};
-use cli::{Cell, Job, TableWriter};
-use ndarray::ArrayView1;
-use npy_stream::{Block, Float, Incoming, NpyError, Values};
+use crate::blocks::BLOCK_BYTES;
+use anyhow::{Context, Result};
+use array_inputs::{Next, each_array, hold};
+use cli::{Cell, Common, Format, Input, Job, Named, TableWriter};
+use ndarray::{ArrayView1, ArrayView2};
+use npy_stream::{Block, Float, Incoming, Values};
 use std::collections::HashSet;
 
-/// Bytes of rows looked at together.
-const BLOCK_BYTES: usize = 8 << 20;
+/// One line per array: shape, dtype, order, labels, range, NaN and constant columns
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Columns:
+  array       its name: the stem of the file, in a pipe its position
+  shape       rows x columns
+  dtype       as on disk, with byte order
+  order       C or F
+  n_labels    ids behind it; empty where there are none
+  n_stimuli   distinct ids
+  min, max    over finite values
+  n_nan       values that are NaN or infinite
+  n_constant  columns of one value only (2-d arrays)
+
+Examples:
+  npy info acts.npy
+  cat sub-*/ffa.npy | npy info
+  npy info --format jsonl acts.npy betas.npy")]
+pub(crate) struct Info {
+    /// .npy streams; - is stdin
+    #[arg(default_value = "-")]
+    inputs: Vec<Input>,
+    /// csv, tsv or jsonl
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    common: Common,
+}
 
 pub(crate) fn run(args: &Info) -> Result<()> {
     let job = Job::start("npy", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
-    let columns = ["array", "shape", "dtype", "order", "n_labels", "n_stimuli", "min", "max", "n_nan", "n_constant"];
-    let mut rows: Vec<Vec<Cell>> = Vec::new();
-    for input in &args.inputs {
-        let mut reader = open_npy(&job, input)?;
-        let mut position = 0;
-        while let Some(incoming) = reader.next_array().with_context(|| input.to_string())? {
-            let mut row = vec![Cell::from(input.array_name(position))];
-            row.extend(describe(incoming).with_context(|| input.to_string())?);
-            rows.push(row);
-            position += 1;
-        }
-        if position == 0 {
-            bail!("{input}: {}", NpyError::Empty);
-        }
-    }
+    let mut rows = Vec::new();
+    each_array(&job, &args.inputs, |Next { input, position, source, array }| {
+        rows.push(describe(input.array_name(position), array).with_context(|| source)?);
+        Ok(())
+    })?;
     // Only now: an input that fails leaves no half table behind.
+    let columns = rows[0].each_ref().map(|(name, _)| *name);
     let mut table = TableWriter::new(out, args.format, &columns)?;
-    for row in &rows {
-        table.row(row)?;
-    }
+    rows.iter().try_for_each(|row| table.record(row))?;
     table.into_inner().commit(&job)
 }
 
-fn describe(mut incoming: Incoming) -> Result<Vec<Cell<'static>>> {
-    let shape: Vec<String> = incoming.shape().iter().map(usize::to_string).collect();
-    let order = match (incoming.is_big_endian(), incoming.kind().item_bytes()) {
+fn describe(name: String, mut array: Incoming) -> Result<[Named<'static>; 10]> {
+    let shape: Vec<String> = array.shape().iter().map(usize::to_string).collect();
+    let order = match (array.is_big_endian(), array.kind().item_bytes()) {
         (_, Some(1)) => "|",
         (true, _) => ">",
         (false, _) => "<",
     };
-    let dtype = format!("{order}{}", incoming.kind().name());
-    let layout = if incoming.is_fortran() { "F" } else { "C" };
+    let dtype = format!("{order}{}", array.kind().name());
+    let layout = if array.is_fortran() { "F" } else { "C" };
     let mut seen = Seen::default();
     let mut n_constant = Cell::Empty;
-    let labels = if incoming.shape().len() == 2 {
-        let block_rows = incoming.rows_within(BLOCK_BYTES);
-        while let Some(block) = incoming.next_rows(block_rows)? {
+    let labels = if array.shape().len() == 2 {
+        let block_rows = array.rows_within(BLOCK_BYTES);
+        while let Some(block) = array.next_rows(block_rows)? {
             match block {
                 Block::F4(rows) => seen.add(rows),
                 Block::F8(rows) => seen.add(rows),
             }
         }
         n_constant = seen.n_constant().into();
-        incoming.finish()?
+        array.finish()?
     } else {
         // One row of values, whatever its shape.
-        let array = hold(incoming, "the array")?;
+        let array = hold(array, "the array")?;
         match &array.values {
             Values::F4(values) => seen.add_row(ArrayView1::from(values)),
             Values::F8(values) => seen.add_row(ArrayView1::from(values)),
@@ -68,16 +83,17 @@ fn describe(mut incoming: Incoming) -> Result<Vec<Cell<'static>>> {
         array.labels
     };
     let n_stimuli = labels.as_ref().map(|l| l.iter().collect::<HashSet<_>>().len());
-    Ok(vec![
-        shape.join("x").into(),
-        dtype.into(),
-        layout.into(),
-        labels.map(|l| l.len()).into(),
-        n_stimuli.into(),
-        seen.min.into(),
-        seen.max.into(),
-        seen.n_nan.into(),
-        n_constant,
+    Ok([
+        ("array", name.into()),
+        ("shape", shape.join("x").into()),
+        ("dtype", dtype.into()),
+        ("order", layout.into()),
+        ("n_labels", labels.map(|l| l.len()).into()),
+        ("n_stimuli", n_stimuli.into()),
+        ("min", seen.min.into()),
+        ("max", seen.max.into()),
+        ("n_nan", seen.n_nan.into()),
+        ("n_constant", n_constant),
     ])
 }
 
@@ -93,7 +109,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn add<T: Float>(&mut self, rows: ndarray::ArrayView2<'_, T>) {
+    fn add<T: Float>(&mut self, rows: ArrayView2<'_, T>) {
         for row in rows.rows() {
             if !self.started {
                 self.first = row.iter().map(|v| Some(v.to_f64())).collect();

@@ -1,27 +1,62 @@
 //! `npy`: plumbing for labelled `.npy` streams.
 #![warn(missing_docs)]
 
-mod args;
 mod average;
+mod blocks;
 mod cat;
+mod cols;
+mod from_csv;
+mod ids;
 mod info;
-mod pick;
-mod text;
+mod label;
+mod list;
+mod rows;
+mod to_csv;
 mod whole;
 
-pub use args::Args;
-use args::Verb;
+/// Look into, cut, join and label .npy streams: matrices whose rows carry stimulus ids
+#[derive(Debug, clap::Parser)]
+#[command(name = "npy", version, after_help = HELP, disable_help_subcommand = true)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const HELP: &str = "\
+Input:
+  .npy streams: a 2-d matrix (rows = presentations of stimuli), optionally followed by a 1-d <U
+  array with one id per row; several of these back to back. - or nothing is stdin. Rows and columns
+  count from 0.
+Output:
+  The same kind of stream on stdout, or whole with -o FILE (and how it was made in FILE's .json).
+
+Examples:
+  npy info acts.npy
+  npy cols --units face_units.csv acts.npy > face_acts.npy
+  npy rows --stimuli stimuli.csv --where half=odd acts.npy | npy average > odd.npy";
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    Info(info::Info),
+    Cat(cat::Cat),
+    Rows(rows::Rows),
+    Cols(cols::Cols),
+    Label(label::Label),
+    Average(average::Average),
+    ToCsv(to_csv::ToCsv),
+    FromCsv(from_csv::FromCsv),
+}
 
 /// Runs the verb that was asked for.
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.verb {
-        Verb::Info(a) => info::run(&a),
-        Verb::Cat(a) => cat::run(&a),
-        Verb::Rows(a) => pick::rows(&a),
-        Verb::Cols(a) => pick::columns(&a),
-        Verb::Label(a) => pick::label(&a),
-        Verb::Average(a) => average::run(&a),
-        Verb::ToCsv(a) => text::to_csv(&a),
-        Verb::FromCsv(a) => text::from_csv(&a),
+        Verb::Info(args) => info::run(&args),
+        Verb::Cat(args) => cat::run(&args),
+        Verb::Rows(args) => rows::run(&args),
+        Verb::Cols(args) => cols::run(&args),
+        Verb::Label(args) => label::run(&args),
+        Verb::Average(args) => average::run(&args),
+        Verb::ToCsv(args) => to_csv::run(&args),
+        Verb::FromCsv(args) => from_csv::run(&args),
     }
 }

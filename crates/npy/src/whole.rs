@@ -1,12 +1,10 @@
 //! One matrix whose rows can be had in any order: in its file where that is possible, else in memory.
 
+use crate::blocks::BLOCK_BYTES;
 use anyhow::{Context, Result};
 use array_inputs::hold;
 use ndarray::s;
 use npy_stream::{Block, Incoming, Matrix, PartBuffer, Parts};
-
-/// Bytes of rows that are handed on together.
-const BLOCK_BYTES: usize = 8 << 20;
 
 pub(crate) enum Whole {
     /// Read piece by piece, so that its size is no matter.
@@ -54,8 +52,8 @@ impl Whole {
         (BLOCK_BYTES / n_columns.saturating_mul(8).max(1)).max(1)
     }
 
-    /// Calls `to` for the given rows in their order, as blocks of neighbours; it gets the place in `rows` of the first of
-    /// each block.
+    /// Calls `to` for the given rows in their order, as blocks of neighbours; it gets the place in `rows` of the first
+    /// of each block.
     pub fn rows(&self, rows: &[usize], mut to: impl FnMut(usize, Block) -> Result<()>) -> Result<()> {
         let (most, n_columns) = (Whole::rows_together(self.n_columns()), self.n_columns());
         let mut buffer = PartBuffer::default();

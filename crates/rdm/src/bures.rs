@@ -20,7 +20,7 @@ pub enum NoSecondMoment {
     },
     /// The dissimilarities are no squared distances between points: the matrix has negative eigenvalues.
     #[error(
-        "its dissimilarities are no squared distances of any points (the eigenvalues of the second moment go from \
+        "its dissimilarities are not the squared distances of any points (the eigenvalues of the second moment go from \
          {smallest:.3e} to {largest:.3e}, and none may be below 0)"
     )]
     NotEuclidean {
@@ -87,8 +87,8 @@ impl SecondMoment {
 
 /// `R` with `R R'` the positive semidefinite matrix that was decomposed, `n x` its rank.
 ///
-/// Rounding makes eigenvalues that are 0 positive as often as negative, and their roots are not small: 1e-16 would become
-/// 1e-8. What is no larger than twice the most negative one therefore counts as 0.
+/// Rounding makes eigenvalues that are 0 positive as often as negative, and their roots are not small: 1e-16 would
+/// become 1e-8. What is no larger than twice the most negative one therefore counts as 0.
 pub(crate) fn root_of(eigen: &SymmetricEigen) -> Array2<f64> {
     let n = eigen.values.len();
     let (smallest, largest) = (eigen.values[0], eigen.values[n - 1]);

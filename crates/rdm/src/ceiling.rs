@@ -43,8 +43,8 @@ impl NoiseCeiling {
 /// Lower and upper bound of the noise ceiling over subjects' RDMs, pooled as the comparison needs ([`crate::pool`]).
 ///
 /// Equal to rsatoolbox's `boot_noise_ceiling`. Needs at least 2 subjects, one RDM each: average the sessions of
-/// a subject first. A constant subject is in no pool and has no terms; bounds of fewer than 2 others are `NaN`. For the rank correlations the "upper" bound is that of the mean of ranks, which is near but
-/// not exactly the best RDM.
+/// a subject first. A constant subject is in no pool and has no terms; bounds of fewer than 2 others are `NaN`. For the
+/// rank correlations the "upper" bound is that of the mean of ranks, which is near but not exactly the best RDM.
 ///
 /// Nili et al. (2014).
 pub fn noise_ceiling(subjects: &[Rdm], how: Comparison) -> Result<NoiseCeiling, RdmError> {

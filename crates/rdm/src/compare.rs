@@ -12,9 +12,9 @@ use crate::{Comparison, Rdm, RdmError, StimulusCovariance};
 /// The similarity of two RDMs and the pairs of stimuli it rests on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Compared {
-    /// The coefficient, never beyond -1 or 1, and 1 for an RDM and its copy (where ties do not lower it); `NaN` when one
-    /// side is constant over the pairs in use ([`statistics::rounding::is_constant`]; for cosine and cosine_cov when it
-    /// is all 0) or no pair is left.
+    /// The coefficient, never beyond -1 or 1, and 1 for an RDM and its copy (where ties do not lower it); `NaN` when
+    /// one side is constant over the pairs in use ([`statistics::rounding::is_constant`]; for cosine and cosine_cov
+    /// when it is all 0) or no pair is left.
     pub value: f64,
     /// Pairs in use.
     pub n_pairs: usize,

@@ -48,7 +48,8 @@ impl Comparison {
         }
     }
 
-    /// The correlation of two vectors that it is; none for the whitened ones, which also ask which pairs the values are.
+    /// The correlation of two vectors that it is; none for the whitened ones, which also ask which pairs the values
+    /// are.
     pub fn correlation(self) -> Option<Correlation> {
         match self {
             Comparison::Pearson => Some(Correlation::Pearson),

@@ -117,20 +117,19 @@ pub struct Distances {
 ///
 /// All but the last two metrics are a squared distance between rows that were first left alone, scaled to length 1,
 /// or centred and scaled (for those two half of it is 1 minus the cosine or the correlation). Squared distances
-/// come from a Gram matrix of the rows minus their common mean, in `f64`, or in `f32` for `f32` input that is large; where
-/// that difference of large sums would lose digits (close pairs) the pair is summed again directly in `f64`. So
-/// equal rows have distance 0 exactly, nothing is negative, and a common offset or a common pattern costs no
-/// accuracy.
+/// come from a Gram matrix of the rows minus their common mean, in `f64`, or in `f32` for `f32` input that is large;
+/// where that difference of large sums would lose digits (close pairs) the pair is summed again directly in `f64`. So
+/// equal rows have distance 0 exactly, nothing is negative, and a common offset or a common pattern costs no accuracy.
 ///
-/// **Ties.** Distances that are equal in exact arithmetic are equal. Rows that are equal have the same distances. Rows of
-/// whole numbers (times a power of two) are summed without rounding. Otherwise distances that differ by less than the
-/// bound on their errors get one value, unless there are more than 65,536 pairs of which a sample shows no such two.
-/// The bound, with `u = 2^-53`, `d` units and coordinates `y` (the rows, or scaled, or centred and scaled, and minus
-/// their mean): `2 sqrt(D) e + e^2 + 2 m u (|y_i|^2 + |y_j|^2)` on a squared distance `D`, with
-/// `m = min(d, 2048) + d / 2048 + 4` for its sums and `e` the sum over both rows of `2 u |y|`, and `(d / 16 + 16) u` where
-/// they were scaled. Cityblock and poisson distances, crossnobis and means of distances have bounds of the same kind.
-/// Where the distances are few kinds far apart, as those of models are, the rounding of the patterns themselves to their
-/// type may be between equal ones too.
+/// **Ties.** Distances that are equal in exact arithmetic are equal. Rows that are equal have the same distances. Rows
+/// of whole numbers (times a power of two) are summed without rounding. Otherwise distances that differ by less than
+/// the bound on their errors get one value, unless there are more than 65,536 pairs of which a sample shows no such
+/// two. The bound, with `u = 2^-53`, `d` units and coordinates `y` (the rows, or scaled, or centred and scaled, and
+/// minus their mean): `2 sqrt(D) e + e^2 + 2 m u (|y_i|^2 + |y_j|^2)` on a squared distance `D`, with
+/// `m = min(d, 2048) + d / 2048 + 4` for its sums and `e` the sum over both rows of `2 u |y|`, and `(d / 16 + 16) u`
+/// where they were scaled. Cityblock and poisson distances, crossnobis and means of distances have bounds of the same kind. Where the
+/// distances are few kinds far apart, as those of models are, the rounding of the patterns themselves to their type may
+/// be between equal ones too.
 ///
 /// Errors against exact arithmetic: about 1e-7 absolute for correlation distances in `f32`, 1e-15 in `f64`.
 ///

@@ -19,8 +19,8 @@ pub enum RdmError {
     },
     /// The square of a distance is too large or too small for `f64`.
     #[error(
-        "two rows are {distance:e} apart, and the square of that is no f8 number; take --metric euclidean, or rescale the \
-         patterns"
+        "two rows are {distance:e} apart, and f8 cannot hold the square of that; take --metric euclidean, or rescale \
+         the patterns"
     )]
     SquareOutOfRange {
         /// The distance itself.
@@ -143,7 +143,7 @@ pub enum RdmError {
         n_folds: usize,
     },
     /// More groups than there are things to group.
-    #[error("{folds} folds need at least {needed}, but {given} are given")]
+    #[error("{folds} folds need at least {needed}, but there are {given}")]
     TooManyFolds {
         /// Number of groups.
         folds: usize,
@@ -154,8 +154,8 @@ pub enum RdmError {
     },
     /// A weighted model under a comparison of ranks.
     #[error(
-        "weights are fitted by least squares, which {comparison} has not; take pearson, cosine, corr_cov or cosine_cov (or \
-         the kinds select and interpolate)"
+        "weights are fitted by least squares, which {comparison} does not allow; take pearson, cosine, corr_cov or \
+         cosine_cov (or the kinds select and interpolate)"
     )]
     NoLeastSquares {
         /// Name of the comparison.
@@ -191,8 +191,8 @@ pub enum RdmError {
     },
     /// A covariance under which some contrast of stimuli has no variance.
     #[error(
-        "the covariance of {n} stimuli is not positive definite: some contrast of stimuli has no variance and would weigh \
-         infinitely (it needs more repeats than stimuli, or shrinkage)"
+        "the covariance of {n} stimuli is not positive definite: some contrast of stimuli has no variance and would \
+         get an infinite weight (it needs more repeats than stimuli, or shrinkage)"
     )]
     CovarianceNotPositive {
         /// Its number of stimuli.
@@ -214,8 +214,8 @@ pub enum RdmError {
     },
     /// A covariance of stimuli with RDMs that miss pairs.
     #[error(
-        "{n_nan} of {n_pairs} pairs have no value (NaN); with a covariance of stimuli all pairs are needed (leave those \
-         stimuli out, or leave the covariance out)"
+        "{n_nan} of {n_pairs} pairs have no value (NaN); with a covariance of stimuli all pairs are needed (leave \
+         those stimuli out, or leave the covariance out)"
     )]
     CovarianceWithMissingPairs {
         /// Pairs without a value.

@@ -1,8 +1,8 @@
 //! How sure a score is: bootstrap over subjects, stimuli or both, and permutation of stimulus labels.
 //!
-//! A resampled RDM is never gathered. Stimulus i drawn `c_i` times gives the pair (i, j) the weight `c_i c_j`; a stimulus
-//! has no distance to itself, so that the pairs of its copies are left out (as rsatoolbox does). Sums of products, ranks
-//! and counts of pairs in order all follow from these weights.
+//! A resampled RDM is never gathered. Stimulus i drawn `c_i` times gives the pair (i, j) the weight `c_i c_j`; a
+//! stimulus has no distance to itself, so that the pairs of its copies are left out (as rsatoolbox does). Sums of
+//! products, ranks and counts of pairs in order all follow from these weights.
 //!
 //! Schuett, Kipnis, Diedrichsen, Kriegeskorte (2023), Statistical inference on representational geometries, eLife 12.
 //! The formulas are those of rsatoolbox 0.3.2 (`eval_bootstrap*`, `eval_dual_bootstrap`, `extract_variances`). Where it
@@ -10,12 +10,13 @@
 //!
 //! * its point estimate under a bootstrap is the mean over draws; ours is the score of the data, which is what the row
 //!   shows;
-//! * a draw of one subject several times has a ceiling of 1 there (the subject against itself); here it has none, and is
-//!   left out of what concerns the ceiling;
+//! * a draw of one subject several times has a ceiling of 1 there (the subject against itself); here it has none, and
+//!   is left out of what concerns the ceiling;
 //! * it asks whether the first model has a value in a draw, and lets other models' NaN spoil all variances; here a draw
 //!   in which any model is NaN is left out for all, and counted;
-//! * a model that is constant over the pairs of a draw (two categories, all stimuli drawn from one) has a similarity of 0
-//!   there instead of none: an outlier, which in 10 stimuli adds half to the variance; such draws are left out here;
+//! * a model that is constant over the pairs of a draw (two categories, all stimuli drawn from one) has a similarity
+//!   of 0 there instead of none: an outlier, which in 10 stimuli adds half to the variance; such draws are left out
+//!   here;
 //! * its p of a bootstrap without t is `(1 + b) / N`, which can exceed 1; ours is `(1 + b) / (1 + N)`;
 //! * its ceiling in a draw averages over the different subjects, each once, while the models' mean counts a subject as
 //!   often as it was drawn (kept, for equal numbers).
@@ -51,7 +52,8 @@ pub const FEWEST_STIMULI: usize = 3;
 pub struct Replicates {
     /// Per table draws x (models, then lower and upper bound of the ceiling). `NaN` where a draw gives no number.
     pub tables: Vec<Array2<f64>>,
-    /// Of fitted models per table one such array per repetition of the folds; `tables` holds their means. Empty otherwise.
+    /// Of fitted models per table one such array per repetition of the folds; `tables` holds their means. Empty
+    /// otherwise.
     pub repeats: Vec<Vec<Array2<f64>>>,
 }
 
@@ -88,7 +90,8 @@ impl Evaluated {
         Ok(self.bounds(subjects).map(|terms| terms.iter().sum::<f64>() / terms.len() as f64))
     }
 
-    /// The terms of [`Evaluated::ceiling`], one per subject with a multiplicity; `NaN` where there is one such subject only.
+    /// The terms of [`Evaluated::ceiling`], one per subject with a multiplicity; `NaN` where there is one such subject
+    /// only.
     pub fn bounds(&self, subjects: &[u32]) -> [Vec<f64>; 2] {
         let distinct: Vec<usize> = (0..subjects.len()).filter(|&s| subjects[s] > 0).collect();
         if distinct.len() < 2 {

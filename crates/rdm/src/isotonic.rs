@@ -18,8 +18,8 @@ impl Blocks {
         Blocks { order, starts }
     }
 
-    /// Least squares fit to `values` that never falls as the predictor rises; equal predictors have equal fits (Kruskal's
-    /// secondary approach, and scikit-learn's).
+    /// Least squares fit to `values` that never falls as the predictor rises; equal predictors have equal fits
+    /// (Kruskal's secondary approach, and scikit-learn's).
     ///
     /// Pool adjacent violators: Ayer and others (1955); Kruskal (1964).
     pub(crate) fn fit(&self, values: &[f64]) -> Vec<f64> {

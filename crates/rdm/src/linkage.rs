@@ -42,10 +42,10 @@ pub struct MissingPairs {
 /// The n - 1 merges, from the lowest up: SciPy's `linkage`, ties included.
 ///
 /// Means of the same distances in another order differ in their last digit (.1 + .7 - .3 is not .5), and a sum that is
-/// equal on paper must not decide who merges first: distances that differ by no more than the rounding of the updates (a
-/// few units in the last place of f64 per merge) and of the stored distances are tied, and ties go as SciPy's do where they are exact: the first in
-/// the order of stimuli. So RDMs whose ties are exact give one tree in f4 and in f8. Of [`Linkage::Complete`], which
-/// computes nothing, every difference counts. All distances of a constant RDM are tied.
+/// equal on paper must not decide who merges first: distances that differ by no more than the rounding of the updates
+/// (a few units in the last place of f64 per merge) and of the stored distances are tied, and ties go as SciPy's do
+/// where they are exact: the first in the order of stimuli. So RDMs whose ties are exact give one tree in f4 and in f8.
+/// Of [`Linkage::Complete`], which computes nothing, every difference counts. All distances of a constant RDM are tied.
 ///
 /// ```
 /// use rdm::{Linkage, Rdm, leaf_order, linkage};
@@ -128,9 +128,9 @@ struct Ties {
 
 impl Ties {
     /// A cluster's distances are updated once per merge; every update rounds four times, by a unit in the last place of
-    /// the largest distance (Ward: of its square) at most. And the distances themselves were rounded when they were stored,
-    /// by half a unit of their own precision: means of them that are equal on paper (of .1 and .3, and .2 alone) differ by
-    /// up to a unit, and Ward's squares by four.
+    /// the largest distance (Ward: of its square) at most. And the distances themselves were rounded when they were
+    /// stored, by half a unit of their own precision: means of them that are equal on paper (of .1 and .3, and .2
+    /// alone) differ by up to a unit, and Ward's squares by four.
     fn of(rdm: &Rdm, how: Linkage) -> Ties {
         let largest = rdm.values().iter().fold(0.0, |largest: f64, v| largest.max(v.abs()));
         let per_update = 4.0 * rdm.n_stimuli() as f64 * f64::EPSILON;

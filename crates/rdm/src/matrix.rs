@@ -132,8 +132,9 @@ impl Rdm {
         self.values.iter().filter(|v| !v.is_finite()).count()
     }
 
-    /// Why nothing that looks at differences can be said of this RDM: no pair has a value ([`Reason::NanInput`]), or all
-    /// that do are equal, or would be but for rounding ([`statistics::rounding::is_constant`]; [`Reason::Constant`]).
+    /// Why nothing that looks at differences can be said of this RDM: no pair has a value ([`Reason::NanInput`]), or
+    /// all that do are equal, or would be but for rounding ([`statistics::rounding::is_constant`];
+    /// [`Reason::Constant`]).
     ///
     /// ```
     /// use rdm::{Rdm, Reason};
@@ -150,8 +151,8 @@ impl Rdm {
         constant.then_some(Reason::Constant)
     }
 
-    /// Why it has no score in this comparison, whatever it is compared with: [`Rdm::reason`], but cosines, which take no
-    /// mean off, have one of all constants but 0.
+    /// Why it has no score in this comparison, whatever it is compared with: [`Rdm::reason`], but cosines, which take
+    /// no mean off, have one of all constants but 0.
     pub fn reason_under(&self, how: Comparison) -> Option<Reason> {
         self.reason().filter(|reason| {
             *reason == Reason::NanInput || how.centres() || self.values.iter().all(|v| *v == 0.0 || !v.is_finite())
@@ -208,8 +209,8 @@ impl Rdm {
         Ok(Rdm { values, n_stimuli: stimuli.len(), labels })
     }
 
-    /// The RDM of stimuli that may stand there more than once, without labels. A stimulus has no distance to its own copy:
-    /// `NaN`, as the 0 would be trivial to predict.
+    /// The RDM of stimuli that may stand there more than once, without labels. A stimulus has no distance to its own
+    /// copy: `NaN`, as the 0 would be trivial to predict.
     pub(crate) fn drawn(&self, stimuli: &[usize]) -> Result<Rdm, RdmError> {
         if stimuli.len() < 2 {
             return Err(RdmError::TooFewStimuli { n_stimuli: stimuli.len() });

@@ -1,4 +1,5 @@
-//! Multidimensional scaling: points whose distances are the dissimilarities of an RDM, as nearly as few dimensions allow.
+//! Multidimensional scaling: points whose distances are the dissimilarities of an RDM, as nearly as few dimensions
+//! allow.
 
 use linear_algebra::{LinearAlgebraError, symmetric_eigen};
 use ndarray::{Array2, ArrayView2, Axis};
@@ -32,7 +33,7 @@ pub enum MdsError {
         second: usize,
     },
     /// A dissimilarity below 0, which no distance can be.
-    #[error("{n_below} of {n_pairs} pairs are below 0 (the least is {least}); distances are not")]
+    #[error("{n_below} of {n_pairs} pairs are below 0 (the least is {least}); a distance cannot be")]
     Negative {
         /// Pairs below 0.
         n_below: usize,
@@ -143,9 +144,9 @@ pub fn classical_mds(rdm: &Rdm, n_dims: usize) -> Result<ClassicalMds, MdsError>
 
 /// SMACOF (de Leeuw 1977; Borg and Groenen 2005) from one configuration, `n_stimuli x n_dims`.
 ///
-/// Iterate by iterate scikit-learn's `smacof`, but for one thing: a dissimilarity of 0 is one here (the smallest), where
-/// scikit-learn's non-metric scaling takes it for missing. The numbers of the non-metric fit are scaled to a sum of squares
-/// of n(n-1)/2 over the pairs, so that its map has a scale of its own; the stress is that of the last fit.
+/// Iterate by iterate scikit-learn's `smacof`, but for one thing: a dissimilarity of 0 is one here (the smallest),
+/// where scikit-learn's non-metric scaling takes it for missing. The numbers of the non-metric fit are scaled to a sum
+/// of squares of n(n-1)/2 over the pairs, so that its map has a scale of its own; the stress is that of the last fit.
 ///
 /// # Panics
 /// When `start` has not one row per stimulus.
@@ -156,8 +157,8 @@ pub fn smacof(rdm: &Rdm, start: ArrayView2<f64>, how: Scaling, stopping: Stoppin
     Ok(iterate(rdm, blocks.as_ref(), start.to_owned(), stopping))
 }
 
-/// SMACOF from several starts, the map with the least stress (the first of equals): classical scaling as start 0, where it
-/// has all dimensions, and `n_init` in all, the others drawn (uniform, start k from stream k of the seed).
+/// SMACOF from several starts, the map with the least stress (the first of equals): classical scaling as start 0, where
+/// it has all dimensions, and `n_init` in all, the others drawn (uniform, start k from stream k of the seed).
 ///
 /// The map is turned to its principal axes, so that the first dimension is the widest, with the largest coordinate of
 /// each dimension positive. Starts run side by side and do not depend on threads.
@@ -303,7 +304,8 @@ fn on_principal_axes(points: &Array2<f64>) -> Result<Array2<f64>, MdsError> {
     Ok(turned)
 }
 
-/// Makes the coordinate of largest size positive in every dimension (the first of equals): signs are arbitrary otherwise.
+/// Makes the coordinate of largest size positive in every dimension (the first of equals): signs are arbitrary
+/// otherwise.
 fn fix_signs(points: &mut Array2<f64>) {
     for mut column in points.columns_mut() {
         let largest = column.iter().fold(0.0f64, |l, &v| if v.abs() > l.abs() { v } else { l });

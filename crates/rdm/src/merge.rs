@@ -41,7 +41,8 @@ pub struct Merged {
     pub n_shared: usize,
 }
 
-/// The mean, for every pair of stimuli, over the RDMs that have a value for it: rsatoolbox's `from_partials` and `mean`.
+/// The mean, for every pair of stimuli, over the RDMs that have a value for it: rsatoolbox's `from_partials` and
+/// `mean`.
 ///
 /// RDMs are joined by their labels; one without is [`RdmError::Unlabelled`].
 ///

@@ -51,7 +51,8 @@ pub enum NoiseError {
     },
     /// A channel without noise.
     #[error(
-        "channel {channel} of {n_channels} has no variance in the residuals, so nothing can be divided by it; leave it out (`npy cols`)"
+        "channel {channel} of {n_channels} has no variance in the residuals, so nothing can be divided by it; leave it \
+         out (`npy cols`)"
     )]
     ConstantChannel {
         /// The first such channel, from 0.
@@ -61,7 +62,8 @@ pub enum NoiseError {
     },
     /// The covariance has no inverse.
     #[error(
-        "the covariance of {n_channels} channels from {n_rows} residuals has no inverse; shrink it (--shrink diag or eye)"
+        "the covariance of {n_channels} channels from {n_rows} residuals has no inverse; shrink it (--shrink diag or \
+         eye)"
     )]
     Singular {
         /// Number of channels.
@@ -144,8 +146,8 @@ impl NoiseModel {
     }
 
     /// From repeated presentations: the residuals are `patterns` (`n_rows x n_channels`) minus the mean of the rows of
-    /// the same condition. By default the degrees of freedom are the rows minus the conditions that occur, and rows of a
-    /// condition that occurs once add nothing, as rsatoolbox's `cov_from_unbalanced` has it.
+    /// the same condition. By default the degrees of freedom are the rows minus the conditions that occur, and rows of
+    /// a condition that occurs once add nothing, as rsatoolbox's `cov_from_unbalanced` has it.
     ///
     /// # Panics
     /// When `condition` has not one entry per row.

@@ -1,5 +1,7 @@
+//! Pooling of RDMs over subjects: how each is normalised, and their mean.
+
 use statistics::rounding::is_constant;
-use statistics::{average_ranks, mean};
+use statistics::{average_ranks, mean, variance};
 
 use crate::{Comparison, Rdm, RdmError};
 
@@ -97,14 +99,30 @@ pub(crate) fn mean_of(vectors: &[Vec<f64>], chosen: impl Fn(usize) -> bool) -> V
     sum.iter().map(|s| s / n).collect()
 }
 
+/// The vectors whose mean is the [`pool`] (for pearson and corr_cov but for a factor), over the pairs that are finite in
+/// all RDMs. That of an RDM which is constant there is 0 everywhere: it adds nothing to the mean of the others.
+pub fn to_be_pooled(rdms: &[Rdm], how: Comparison) -> Result<Vec<Vec<f64>>, RdmError> {
+    let common = Common::of(rdms, how)?;
+    let one = |(index, values): (usize, &Vec<f64>)| match how {
+        _ if common.constant.contains(&index) => vec![0.0; values.len()],
+        // With n - 1 in the denominator, unlike the pool: a factor common to all RDMs changes no correlation.
+        Comparison::Pearson | Comparison::CorrCov => {
+            let (centre, sd) = (mean(values), variance(values).sqrt());
+            values.iter().map(|v| (v - centre) / sd).collect()
+        }
+        _ => normalised(values, how),
+    };
+    Ok(common.values.iter().enumerate().map(one).collect())
+}
+
 /// One RDM for a group: the mean of the RDMs after each was normalised as the comparison needs, which makes it
 /// the RDM (for pearson and cosine) with the highest mean score under that comparison.
 ///
 /// z-scores (n in the denominator) for pearson and corr_cov, division by the root mean square for cosine and
-/// cosine_cov, ranks for spearman, kendall, tau-a and rho-a. As in rsatoolbox, the whitened ones divide by the plain, not
-/// the whitened length, so that their mean too is only near the best RDM. For the rank correlations the mean of ranks is only near the best RDM. A pair that
-/// is `NaN` in any RDM is `NaN` in the pool, and a constant RDM is an error. The values of a pearson pool are z-scores and may be negative;
-/// rsatoolbox adds a constant so that the smallest is 0, which changes no correlation.
+/// cosine_cov, ranks for spearman, kendall, tau-a and rho-a. As in rsatoolbox, the whitened ones divide by the plain,
+/// not the whitened length, so that their mean is only near the best RDM; so is the mean of ranks. A pair that is `NaN`
+/// in any RDM is `NaN` in the pool, and a constant RDM is an error. The values of a pearson pool are z-scores and may
+/// be negative; rsatoolbox adds a constant so that the smallest is 0, which changes no correlation.
 ///
 /// ```
 /// use rdm::{Comparison, Rdm, pool};

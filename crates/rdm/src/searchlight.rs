@@ -11,8 +11,8 @@ use crate::{Compared, Comparison, Distance, Element, Rdm, RdmError, compare, dis
 /// Model RDMs, prepared once for any number of comparisons.
 pub struct Models {
     rdms: Vec<Rdm>,
-    /// Vectors whose product with a prepared RDM is the similarity; none for the two that count pairs of pairs, and for a
-    /// model that misses a pair.
+    /// Vectors whose product with a prepared RDM is the similarity; none for the two that count pairs of pairs, and for
+    /// a model that misses a pair.
     prepared: Vec<Option<Vec<f64>>>,
     how: Comparison,
 }
@@ -22,16 +22,6 @@ impl Models {
     pub fn new(rdms: Vec<Rdm>, how: Comparison) -> Models {
         let prepared = rdms.iter().map(|rdm| prepare(rdm, how)).collect();
         Models { rdms, prepared, how }
-    }
-
-    /// How many.
-    pub fn len(&self) -> usize {
-        self.rdms.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.rdms.is_empty()
     }
 
     /// The similarity of every model to an RDM: [`compare`], with the models' part of the work done before.
@@ -87,8 +77,8 @@ fn prepare(rdm: &Rdm, how: Comparison) -> Option<Vec<f64>> {
 
 /// Scores of every region: its RDM by `distance`, against all models; one entry per model in the order of the regions.
 ///
-/// `patterns` is stimuli x voxels, and a region lists columns of it. Regions run side by side, each by itself, so that the
-/// result does not depend on threads; memory is one RDM per thread. A pattern without distances (constant over the
+/// `patterns` is stimuli x voxels, and a region lists columns of it. Regions run side by side, each by itself, so that
+/// the result does not depend on threads; memory is one RDM per thread. A pattern without distances (constant over the
 /// region) misses its pairs, which the score leaves out and counts ([`Compared::n_nan`]).
 pub fn searchlight<T: Element>(
     patterns: ArrayView2<T>,

@@ -9,8 +9,8 @@ use statistics::{Reason, quantile};
 use crate::pool::ranked;
 use crate::{Rdm, RdmError};
 
-/// What may be done to the values of an RDM. Pairs without a value (`NaN` or infinite) are `NaN` afterwards, and the others
-/// are treated as if those pairs were not there.
+/// What may be done to the values of an RDM. Pairs without a value (`NaN` or infinite) are `NaN` afterwards, and the
+/// others are treated as if those pairs were not there.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Transform {
     /// Ranks from 1, equal values sharing the mean of their places.

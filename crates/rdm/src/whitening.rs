@@ -15,9 +15,9 @@
 //!
 //! Diedrichsen, Berlot, Mur, Schuett, Shahbazi, Kriegeskorte (2020), Comparing representational geometries using
 //! whitened unbiased-distance-matrix similarity. The same numbers as rsatoolbox's `compare` with `corr_cov` and
-//! `cosine_cov`, with three differences: it solves a given covariance by conjugate gradients to 1e-5, we solve it exactly;
-//! its 1-d `sigma_k` centres before it scales, which is another number than the same variances in a matrix give (we
-//! take matrices only); its ceilings and bootstraps leave `sigma_k` out without a word.
+//! `cosine_cov`, with three differences: it solves a given covariance by conjugate gradients to 1e-5, we solve it
+//! exactly; its 1-d `sigma_k` centres before it scales, which is another number than the same variances in a matrix
+//! give (we take matrices only); its ceilings and bootstraps leave `sigma_k` out without a word.
 
 use linear_algebra::{Cholesky, product};
 use ndarray::{Array2, ArrayView2};

@@ -23,4 +23,3 @@ pub use split_half::{
     Split, SplitHalf, Stepped, average_occurrences, balanced_splits, presentations_to_split, reliability_of_averages,
     split_half_reliability, stepped_up,
 };
-pub use statistics::Reason;

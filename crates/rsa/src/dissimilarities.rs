@@ -1,6 +1,5 @@
 //! Anything that says how far things are apart, as RDMs: RDMs themselves, similarities, tables of pairs.
 
-use crate::PairArgs;
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{NamedArray, Names, read_arrays, read_table, tell_apart};
 use cli::{Input, Job};
@@ -11,6 +10,39 @@ use statistics::rounding::resolution;
 use std::collections::{HashMap, HashSet};
 use stimulus_table::Table;
 
+/// Dissimilarities that are not RDMs of `rsa rdm`: similarities, or tables of pairs.
+#[derive(Debug, clap::Args)]
+pub struct PairArgs {
+    /// The numbers are similarities (correlations): 1 minus each; a diagonal is not looked at
+    #[arg(long)]
+    pub similarity: bool,
+    /// The inputs are tables, one row per pair, whose members stand in these two columns
+    #[arg(long, value_name = "A,B", value_delimiter = ',', num_args = 1, requires = "value")]
+    pub pairs: Vec<String>,
+    /// Column of the numbers, with --pairs
+    #[arg(long, value_name = "COLUMN", requires = "pairs")]
+    pub value: Option<String>,
+    /// Take what is below 0 (a corrected r above 1, a crossnobis distance) for 0, and count it on stderr
+    #[arg(long)]
+    pub clip: bool,
+}
+
+impl PairArgs {
+    /// The two columns of `--pairs`, if the inputs are tables.
+    fn columns(&self) -> Result<Option<(&str, &str)>> {
+        match &self.pairs[..] {
+            [] => Ok(None),
+            [a, b] => Ok(Some((a, b))),
+            columns => bail!("--pairs {}: {} columns; a pair has two", columns.join(","), columns.len()),
+        }
+    }
+
+    /// Refuses what names no two columns.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.columns().map(|_| ())
+    }
+}
+
 /// Columns of tables of scores in which more is more alike.
 const SIMILARITIES: [&str; 9] = ["r", "r_norm", "r_corrected", "rho", "tau", "cosine", "cka", "procrustes", "bures"];
 
@@ -19,15 +51,15 @@ const SUMMARIES: [&str; 2] = ["mean", "median"];
 
 /// Reads every input as [`PairArgs`] says it is to be understood; nothing is below 0 afterwards with --clip.
 pub(crate) fn read(job: &Job, inputs: &[Input], names: &[String], args: &PairArgs) -> Result<Vec<NamedRdm>> {
-    let mut rdms = match (&args.pairs[..], &args.value) {
-        ([], _) => {
+    let mut rdms = match (args.columns()?, &args.value) {
+        (Some(columns), Some(value)) => read_pairs(job, inputs, names, columns, value, args.similarity)?,
+        // Clap has --pairs and --value together or not at all.
+        _ => {
             let mut arrays = read_arrays(job, inputs, &mut Names::new(names))?;
             tell_apart(&mut arrays)?;
             let one = |array: NamedArray| from_array(if args.similarity { distances(array)? } else { array });
             arrays.into_iter().map(one).collect::<Result<Vec<_>>>()?
         }
-        ([a, b], Some(value)) => read_pairs(job, inputs, names, (a, b), value, args.similarity)?,
-        (columns, _) => bail!("--pairs {}: {} columns; a pair has two", columns.join(","), columns.len()),
     };
     for named in &mut rdms {
         // 1 - r is a digit below 0 where rounding put r above 1; that is no distance that anybody measured.
@@ -59,11 +91,7 @@ fn distances(mut named: NamedArray) -> Result<NamedArray> {
     let square = match *named.array.shape.as_slice() {
         [rows, columns] if rows == columns => Some(rows),
         [_] => None,
-        _ => bail!(
-            "{}: shape {:?} where similarities are a square or its upper triangle",
-            named.source,
-            named.array.shape
-        ),
+        _ => bail!("{}: shape {:?}; similarities are a square or its upper triangle", named.source, named.array.shape),
     };
     let values: Vec<f64> = named.array.values.into_f64();
     let on_diagonal = |place: usize| square.is_some_and(|n| place.is_multiple_of(n + 1));
@@ -97,8 +125,8 @@ fn read_pairs(
     Ok(rdms)
 }
 
-/// The RDM of a table with one row per pair: things in order of appearance, the first column's before the second's. A pair
-/// may stand there twice (both ways round) if both say the same.
+/// The RDM of a table with one row per pair: things in order of appearance, the first column's before the second's. A
+/// pair may stand there twice (both ways round) if both say the same.
 fn of_pairs(
     job: &Job,
     input: &Input,
@@ -110,8 +138,8 @@ fn of_pairs(
     let (first, second, values) = (table.column(a)?, table.column(b)?, table.numbers(value)?);
     if SIMILARITIES.contains(&value) && !similarity {
         bail!(
-            "column {value:?} holds similarities, of which the largest would stand farthest apart; say --similarity for \
-             1 - {value} (distances need another name)"
+            "column {value:?} holds similarities, and a map of them would put the most similar ones farthest apart; \
+             say --similarity for 1 - {value} (a column of distances needs another name)"
         );
     }
     let known: HashSet<&String> = first.iter().collect();
@@ -119,7 +147,7 @@ fn of_pairs(
     let rows: Vec<usize> = (0..values.len()).filter(|&row| !summary(&second[row])).collect();
     if rows.len() < values.len() {
         let left_out = values.len() - rows.len();
-        job.note(format!("{input}: {left_out} rows whose {b} is mean or median are no pairs and are left out"));
+        job.note(format!("{input}: {left_out} rows whose {b} is mean or median are not pairs and are left out"));
     }
     let mut labels: Vec<String> = Vec::new();
     let mut place: HashMap<&String, usize> = HashMap::new();
@@ -149,7 +177,8 @@ fn of_pairs(
                 || (here - there).abs() <= 1e-9 * here.abs().max(1.0);
             if !same {
                 bail!(
-                    "rows {other} and {row} both have {:?} and {:?}, with {} and {}; one number per pair (filter the table)",
+                    "rows {other} and {row} both have {:?} and {:?}, with {} and {}; one number per pair (filter the \
+                     table)",
                     first[row],
                     second[row],
                     values[other],
@@ -192,7 +221,7 @@ pub(crate) fn usable(job: &Job, named: &NamedRdm) -> Result<Usable> {
     if kept.len() < 2 {
         bail!("{}: all {} pairs of {n} stimuli have no value (NaN)", named.source, rdm.values().len());
     }
-    job.warn(format!("{}: {} of {n} stimuli have no pair with a value and no place", named.source, without.len()));
+    job.warn(format!("{}: {} of {n} stimuli have no pair with a value, and get no place", named.source, without.len()));
     Ok(Usable { rdm: rdm.select(&kept)?, kept, without })
 }
 

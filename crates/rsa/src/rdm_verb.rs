@@ -1,27 +1,31 @@
 //! `rsa rdm`: one RDM per matrix, or one of all.
 
+mod args;
 mod measure;
 mod plan;
 mod rows;
 
-use crate::args::{NoiseSource, RdmArgs};
 use crate::held::{Held, InFile};
 use anyhow::{Context, Result, anyhow, bail};
-use array_inputs::{NamedArray, Names, hold, open_npy, read_matrices, read_table, require_unique};
+use args::{Metric, NoiseSource};
+use array_inputs::{NamedArray, Names, Next, each_array, hold, read_matrices, read_table, require_unique};
 use cli::{Input, Job, Output, require_memory};
 use measure::{Measured, Noise, describe, measure};
-use npy_stream::{Array, Dtype, Incoming, Matrix, NpyError, RowWriter, Values, write_vector};
+use npy_stream::{Array, Dtype, Incoming, Matrix, RowWriter, Values, write_vector};
 use plan::Plan;
 use rdm::{InMemory, NoiseModel, Rdm, Widened, merge};
 use rdm_inputs::{Kind, check_nan, from_array};
 use rows::{Annotations, Rows};
+use statistics::Reason;
 use std::io::Write;
 use stimulus_table::Side;
 
+pub use args::RdmArgs;
+
 /// Reads matrix by matrix, holds only their RDMs, and writes when all are made.
 pub(crate) fn run(args: &RdmArgs) -> Result<()> {
-    let job = Job::start("rsa", &args.common)?;
     let plan = Plan::new(args)?;
+    let job = Job::start("rsa", &args.common)?;
     let mut out = job.binary_output(args.common.output.as_deref())?;
     record(&job, args, &plan);
     let annotations = Annotations::read(&job, args)?;
@@ -29,30 +33,20 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
     let mut noise = Noises::read(&job, args, &plan)?;
 
     let mut made: Vec<Made> = Vec::new();
-    for input in &args.inputs {
-        let mut reader = open_npy(&job, input)?;
-        let before = made.len();
-        while let Some(next) = reader.next_array().with_context(|| input.to_string())? {
-            let source = match next.index() {
-                0 => input.to_string(),
-                n => format!("{input} (array {n})"),
-            };
-            made.push(match Given::take(next, input, &source, &plan, args.input_is)? {
-                Given::Rdm(made) => made,
-                Given::Patterns { held, labels } => {
-                    let side = Side { name: &source, labels: labels.as_deref(), n_rows: held.n_rows() };
-                    let rows = Rows::new(&job, args, &plan, annotations.as_ref(), side)?;
-                    if rows.fold.is_none() && rows.group.is_none() && args.by.is_none() {
-                        require_unique(side)?;
-                    }
-                    one(&job, args, &plan, source.clone(), &held, rows, noise.next(&source)?, subset.as_ref())?
+    each_array(&job, &args.inputs, |Next { input, source, array, .. }| {
+        made.push(match Given::take(array, input, &source, &plan, args.input_is)? {
+            Given::Rdm(made) => made,
+            Given::Patterns { held, labels } => {
+                let side = Side { name: &source, labels: labels.as_deref(), n_rows: held.n_rows() };
+                let rows = Rows::new(&job, args, &plan, annotations.as_ref(), side)?;
+                if rows.fold.is_none() && rows.group.is_none() && args.by.is_none() {
+                    require_unique(side)?;
                 }
-            });
-        }
-        if made.len() == before {
-            return Err(anyhow::Error::new(NpyError::Empty).context(input.to_string()));
-        }
-    }
+                one(&job, args, &plan, source.clone(), &held, rows, noise.next(&source)?, subset.as_ref())?
+            }
+        });
+        Ok(())
+    })?;
     noise.finish(made.len())?;
 
     if args.merge {
@@ -83,8 +77,8 @@ enum Given {
 }
 
 impl Given {
-    /// A matrix stays in its file where that can be read in pieces. A square one is read: it may be an RDM, unless it was
-    /// declared to be patterns.
+    /// A matrix stays in its file where that can be read in pieces. A square one is read: it may be an RDM, unless it
+    /// was declared to be patterns.
     fn take(next: Incoming, input: &Input, source: &str, plan: &Plan, declared: Option<Kind>) -> Result<Given> {
         let may_be_rdm = declared == Some(Kind::Rdm) || matches!(next.shape(), &[n, m] if n == m && n > 1);
         let may_be_rdm = may_be_rdm && declared != Some(Kind::Patterns);
@@ -102,8 +96,9 @@ impl Given {
                     )
                 }
                 (2, false, _) => bail!(
-                    "{source}: {n} x {n}, symmetric with a zero diagonal, is an RDM already; `rsa compare` takes it as it \
-                     is, and --transform, --merge or --subset change it (--input-is patterns says that it is none)",
+                    "{source}: {n} x {n}, symmetric with a zero diagonal, is an RDM already; `rsa compare` takes it \
+                     as it \
+                     is, and --transform, --merge or --subset change it (if it is not one, say --input-is patterns)",
                     n = array.shape[0]
                 ),
                 // The error of a matrix that is none says what the shape is.
@@ -112,8 +107,8 @@ impl Given {
         }
         if let &[n_values] = array.shape.as_slice() {
             bail!(
-                "{source}: {n_values} values on 1 axis, as RDMs have; `rsa compare` takes an RDM as it is, and --transform, \
-                 --merge or --subset change it; patterns have 2 axes (stimuli x units)"
+                "{source}: {n_values} values on 1 axis, as RDMs have; `rsa compare` takes an RDM as it is, and \
+                 --transform, --merge or --subset change it; patterns have 2 axes (stimuli x units)"
             );
         }
         let (matrix, labels) = array.into_matrix().map_err(|e| anyhow!("{source}: {e}"))?;
@@ -351,8 +346,8 @@ impl Noises {
     fn finish(&self, n_matrices: usize) -> Result<()> {
         if self.models.len() > 1 && self.used < self.models.len() {
             bail!(
-                "{}: holds {} matrices of residuals for {n_matrices} matrices of patterns; give one for all, or one per \
-                 matrix",
+                "{}: holds {} matrices of residuals for {n_matrices} matrices of patterns; give one for all, or one \
+                 per matrix",
                 self.from,
                 self.models.len()
             );
@@ -370,7 +365,7 @@ fn record(job: &Job, args: &RdmArgs, plan: &Plan) {
             job.record(key, column.as_str());
         }
     }
-    if matches!(plan.metric, crate::Metric::Poisson | crate::Metric::PoissonCv) {
+    if matches!(plan.metric, Metric::Poisson | Metric::PoissonCv) {
         job.record("prior_rate", plan.prior.rate);
         job.record("prior_weight", plan.prior.weight);
     }
@@ -386,15 +381,6 @@ fn summary(found: &Measured, rows: &Rows) -> String {
         n => format!(": {n} pairs have fewer than 2 folds in common (--cv-weights pairs needs none)"),
     };
     let Some(first) = found.unusable.first() else { return apart };
-    let mut counts: Vec<(&str, usize)> = Vec::new();
-    for row in &found.unusable {
-        let reason = row.reason.as_str();
-        match counts.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((reason, 1)),
-        }
-    }
-    let counts: Vec<String> = counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     // Presentations have the name of their condition.
     let place = if found.n_presentations.is_some() { rows.condition[first.row] } else { first.row };
     let id = rows.names.as_ref().map(|names| format!(" ({:?})", names[place])).unwrap_or_default();
@@ -402,7 +388,7 @@ fn summary(found: &Measured, rows: &Rows) -> String {
         "{apart}: {} of {} rows unusable ({}), the first is row {}{id}",
         found.unusable.len(),
         found.n_presentations.unwrap_or(found.rdm.n_stimuli()),
-        counts.join(", "),
+        Reason::counted(found.unusable.iter().map(|row| row.reason)),
         first.row
     )
 }

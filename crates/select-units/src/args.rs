@@ -1,5 +1,6 @@
 //! Options.
 
+use array_inputs::JoinArgs;
 use clap::Parser;
 use cli::{Common, Format, Input};
 use localizer_run::{CrossValidation, LocalizerArgs, RuleArgs};
@@ -18,6 +19,9 @@ pub struct Args {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub localizer: LocalizerArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub join: JoinArgs,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub rules: RuleArgs,
@@ -45,9 +49,9 @@ pub struct Args {
 }
 
 impl Args {
-    /// Whether ROC areas are computed.
-    pub(crate) fn auc(&self) -> bool {
-        self.with_auc || self.rules.needs_auc()
+    /// The memory for ROC areas, where they are computed.
+    pub(crate) fn auc(&self) -> Option<u64> {
+        (self.with_auc || self.rules.needs_auc()).then_some(self.rules.mem)
     }
 
     /// The rules in words, for the table and the sidecar.

@@ -2,16 +2,15 @@
 
 use crate::Args;
 use crate::unit_table::{Layer, UnitTable};
-use anyhow::{Context, Result, bail};
-use array_inputs::{Names, open_npy};
+use anyhow::{Result, bail};
+use array_inputs::{Names, Next, Stream, each_array};
 use cli::{Input, Job};
 use localizer_run::Plan;
-use npy_stream::{NpyError, NpyReader};
 
 /// Runs the tool.
 pub fn run(args: Args) -> Result<()> {
     let job = Job::start("select-units", &args.common)?;
-    let plan = args.localizer.plan(&job, args.cv.as_ref(), args.rules.correct, args.auc())?;
+    let plan = args.localizer.plan(&job, args.join, args.cv.as_ref(), args.rules.correct, args.auc())?;
     job.record("rules", args.criterion());
     let mut twins = args.null.iter().map(|input| Twin::open(&job, input)).collect::<Result<Vec<_>>>()?;
 
@@ -20,25 +19,18 @@ pub fn run(args: Args) -> Result<()> {
     // An array is written when the next one has proved sound, so that what fails early writes nothing.
     let mut waiting: Option<Layer> = None;
     let mut n_arrays = 0;
-    for input in &args.inputs {
-        let mut reader = open_npy(&job, input)?;
-        let mut position = 0;
-        while let Some(acts) = reader.next_array().with_context(|| input.to_string())? {
-            let name = names.next(input, position)?;
-            let source = if position == 0 { input.to_string() } else { format!("{input} (array {position})") };
-            let measured = plan.measure(&job, &source, acts)?;
-            let n_units = measured.n_units();
-            let twins = twins.iter_mut().map(|twin| twin.next(&job, &plan, &source, n_units));
-            let layer = Layer { name, twins: twins.collect::<Result<_>>()?, measured };
-            if let Some(layer) = waiting.replace(layer) {
-                table.write(&job, &layer)?;
-            }
-            (position, n_arrays) = (position + 1, n_arrays + 1);
+    each_array(&job, &args.inputs, |Next { input, position, source, array }| {
+        let name = names.next(input, position)?;
+        let measured = plan.measure(&job, &source, array)?;
+        let n_units = measured.n_units();
+        let twins = twins.iter_mut().map(|twin| twin.next(&job, &plan, &source, n_units));
+        let layer = Layer { name, twins: twins.collect::<Result<_>>()?, measured };
+        if let Some(layer) = waiting.replace(layer) {
+            table.write(&job, &layer)?;
         }
-        if position == 0 {
-            return Err(NpyError::Empty).with_context(|| input.to_string());
-        }
-    }
+        n_arrays += 1;
+        Ok(())
+    })?;
     names.finish()?;
     twins.iter_mut().try_for_each(|twin| twin.finish(n_arrays))?;
     if let Some(layer) = waiting {
@@ -50,22 +42,21 @@ pub fn run(args: Args) -> Result<()> {
 /// An untrained twin, read array by array beside the network.
 struct Twin<'a> {
     input: &'a Input,
-    reader: NpyReader,
-    position: usize,
+    arrays: Stream<'a>,
+    n_arrays: usize,
 }
 
 impl<'a> Twin<'a> {
     fn open(job: &Job, input: &'a Input) -> Result<Self> {
-        Ok(Twin { input, reader: open_npy(job, input)?, position: 0 })
+        Ok(Twin { input, arrays: Stream::open(job, input)?, n_arrays: 0 })
     }
 
     fn next(&mut self, job: &Job, plan: &Plan, trained: &str, n_units: usize) -> Result<localizer_run::Measured> {
-        let source = format!("{} (array {})", self.input, self.position);
-        let Some(acts) = self.reader.next_array().with_context(|| self.input.to_string())? else {
-            bail!("{}: {} arrays, but {trained} is one more; --null needs the same layers", self.input, self.position);
+        let Some(Next { source, array, .. }) = self.arrays.next_array()? else {
+            bail!("{}: {} arrays, but {trained} is one more; --null needs the same layers", self.input, self.n_arrays);
         };
-        self.position += 1;
-        let measured = plan.measure(job, &source, acts)?;
+        self.n_arrays += 1;
+        let measured = plan.measure(job, &source, array)?;
         if measured.n_units() != n_units {
             bail!("{source}: {} units, but {trained} has {n_units}; --null needs the same layers", measured.n_units());
         }
@@ -73,7 +64,7 @@ impl<'a> Twin<'a> {
     }
 
     fn finish(&mut self, n_arrays: usize) -> Result<()> {
-        if self.reader.next_array().with_context(|| self.input.to_string())?.is_some() {
+        if self.arrays.next_array()?.is_some() {
             bail!("{}: more than {n_arrays} arrays, but ACTS has {n_arrays}; --null needs the same layers", self.input);
         }
         Ok(())

@@ -2,12 +2,10 @@
 
 use crate::Args;
 use anyhow::{Context, Result};
-use cli::{Cell, Job, Output, TableWriter};
-use localizer::{Reason, UnitStatistics, UnitTests};
-use localizer_run::{Measured, Plan};
-
-const MEASURES: [&str; 10] =
-    ["n", "mean_preferred", "mean_rest", "t", "df", "p", "neg_log10_p", "dprime", "selectivity_index", "ratio"];
+use cli::{Job, Named, Output, TableWriter};
+use localizer::{Reason, UnitTests};
+use localizer_run::{Measured, Part, Plan};
+use unit_tables::columns::{ARRAY, CONTRAST, CRITERION, FOLD, N_UNITS, UNIT};
 
 /// One array after reading, and the same array of the untrained twins.
 pub(crate) struct Layer {
@@ -62,7 +60,7 @@ impl<'a> UnitTable<'a> {
         let units = self.select(&tested.chosen, auc);
         let n_units = tested.chosen.n_units();
         let n_written = units.as_ref().map_or(n_units, Vec::len);
-        let contrast = self.plan.contrasts[question / self.plan.folds.len().max(1)].to_string();
+        let contrast = self.plan.contrast(question).to_string();
         let fold = self.plan.fold(question);
         let table = match self.output.take() {
             Some(output) => {
@@ -71,12 +69,13 @@ impl<'a> UnitTable<'a> {
             None => self.table.as_mut().context("the table could not be started")?,
         };
         let criterion = self.criterion.as_str();
-        table.rows(n_written, |row| {
+        table.records(n_written, |row| {
             let unit = units.as_ref().map_or(row, |units| units[row]);
-            let mut cells: Vec<Cell> = vec![layer.name.as_str().into(), contrast.as_str().into()];
-            cells.extend(fold.map(Cell::from));
-            cells.extend([unit.into(), n_units.into()]);
-            tested.append(unit, self.args.rules.correct.is_some(), criterion, &mut cells);
+            let mut cells: Vec<Named> = Vec::with_capacity(32);
+            cells.extend([(ARRAY, layer.name.as_str().into()), (CONTRAST, contrast.as_str().into())]);
+            cells.extend(fold.map(|fold| (FOLD, fold.into())));
+            cells.extend([(UNIT, unit.into()), (N_UNITS, n_units.into())]);
+            tested.append(unit, criterion, &mut cells);
             cells
         })?;
         self.sum_up(job, layer, question, &tested, units.as_deref());
@@ -152,33 +151,23 @@ impl<'a> UnitTable<'a> {
 
 impl Tested<'_> {
     /// The cells of a unit behind its names.
-    fn append<'c>(&self, unit: usize, has_q: bool, criterion: &'c str, cells: &mut Vec<Cell<'c>>) {
-        let row = self.chosen.row(unit);
-        append_measures(&row, cells, |cells| cells.push(has_q.then_some(row.q).into()));
-        cells.push(area(self.auc, unit, row.reason).into());
-        cells.push(criterion.into());
-        cells.push(row.reason.map(|reason| reason.as_str()).into());
+    fn append<'c>(&self, unit: usize, criterion: &'c str, cells: &mut Vec<Named<'c>>) {
+        let (t, reason) = Part::Chosen.append(&self.chosen, unit, cells);
+        cells.extend([("auc", area(self.auc, unit, reason).into()), (CRITERION, criterion.into())]);
+        cells.push((Part::Chosen.reason(), reason.into()));
         if let Some(held_out) = &self.held_out {
-            let row = held_out.row(unit);
-            append_measures(&row, cells, |_| {});
-            cells.push(area(self.auc_held_out, unit, row.reason).into());
-            cells.push(row.reason.map(|reason| reason.as_str()).into());
+            let (_, reason) = Part::HeldOut.append(held_out, unit, cells);
+            cells.push(("auc_test", area(self.auc_held_out, unit, reason).into()));
+            cells.push((Part::HeldOut.reason(), reason.into()));
         }
         if !self.twins.is_empty() {
             let sum: f64 = self.twins.iter().map(|twin| twin.t()[unit]).sum();
-            cells.push((sum / self.twins.len() as f64).into());
-            let at_least = self.null.len() - self.null.partition_point(|t| *t < row.t);
+            let at_least = self.null.len() - self.null.partition_point(|null| *null < t);
             let p = (1 + at_least) as f64 / (1 + self.null.len()) as f64;
-            cells.push(if row.t.is_nan() { f64::NAN } else { p }.into());
+            cells.push(("t_null", (sum / self.twins.len() as f64).into()));
+            cells.push(("p_null", if t.is_nan() { f64::NAN } else { p }.into()));
         }
     }
-}
-
-fn append_measures<'c>(row: &UnitStatistics, cells: &mut Vec<Cell<'c>>, q: impl Fn(&mut Vec<Cell<'c>>)) {
-    cells.push((row.n_preferred + row.n_rest).into());
-    cells.extend([row.mean_preferred, row.mean_rest, row.t, row.df, row.p, row.neg_log10_p].map(Cell::from));
-    q(cells);
-    cells.extend([row.dprime, row.selectivity_index, row.ratio].map(Cell::from));
 }
 
 /// The ROC area of a unit; like its other measures it is NaN where there is a reason.
@@ -187,34 +176,19 @@ fn area(auc: Option<&[f64]>, unit: usize, reason: Option<Reason>) -> Option<f64>
 }
 
 fn columns(args: &Args, plan: &Plan) -> Vec<&'static str> {
-    let mut columns = vec!["array", "contrast"];
+    let mut columns = vec![ARRAY, CONTRAST];
     if !plan.folds.is_empty() {
-        columns.push("fold");
+        columns.push(FOLD);
     }
-    columns.extend(["unit", "n_units"]);
-    columns.extend(&MEASURES[..7]);
-    columns.push("q");
-    columns.extend(&MEASURES[7..]);
-    columns.extend(["auc", "criterion", "reason"]);
+    columns.extend([UNIT, N_UNITS]);
+    columns.extend(Part::Chosen.columns());
+    columns.extend(["auc", CRITERION, Part::Chosen.reason()]);
     if !plan.folds.is_empty() {
-        columns.extend(MEASURES_TEST);
-        columns.extend(["auc_test", "reason_test"]);
+        columns.extend(Part::HeldOut.columns());
+        columns.extend(["auc_test", Part::HeldOut.reason()]);
     }
     if !args.null.is_empty() {
         columns.extend(["t_null", "p_null"]);
     }
     columns
 }
-
-const MEASURES_TEST: [&str; 10] = [
-    "n_test",
-    "mean_preferred_test",
-    "mean_rest_test",
-    "t_test",
-    "df_test",
-    "p_test",
-    "neg_log10_p_test",
-    "dprime_test",
-    "selectivity_index_test",
-    "ratio_test",
-];

@@ -25,6 +25,30 @@ pub enum Reason {
     ExplainedByControls,
     /// Its dissimilarities are no squared distances between any points.
     NotEuclidean,
+    /// Too many pairs of stimuli have no dissimilarity.
+    NanPairs,
+    /// Too few voxels lie in the region.
+    TooFewVoxels,
+    /// Too few units were selected.
+    TooFewUnits,
+    /// There are stimuli, but too few of them.
+    TooFewStimuli,
+    /// No stimulus at all, or none on one of two sides.
+    NoStimuli,
+    /// Stimuli with equal responses stand on both sides of the edge, so that nothing says which belong to it.
+    TiesAtEdge,
+    /// A set without units.
+    Empty,
+    /// Every unit of the set is unusable, for different reasons.
+    NoUsableUnit,
+    /// How many units the array has is not known, so nothing is known of chance.
+    NUnitsUnknown,
+    /// The table of units has no rows about the array.
+    NotInTable,
+    /// One of two tables was not asked for what the other has.
+    NotAsked,
+    /// One of two tables has no rows about the array of the other.
+    NoPartner,
 }
 
 impl Reason {
@@ -43,6 +67,18 @@ impl Reason {
             Reason::SameSubject => "same_subject",
             Reason::ExplainedByControls => "explained_by_controls",
             Reason::NotEuclidean => "not_euclidean",
+            Reason::NanPairs => "nan_pairs",
+            Reason::TooFewVoxels => "too_few_voxels",
+            Reason::TooFewUnits => "too_few_units",
+            Reason::TooFewStimuli => "too_few_stimuli",
+            Reason::NoStimuli => "no_stimuli",
+            Reason::TiesAtEdge => "ties_at_edge",
+            Reason::Empty => "empty",
+            Reason::NoUsableUnit => "no_usable_unit",
+            Reason::NUnitsUnknown => "n_units_unknown",
+            Reason::NotInTable => "not_in_table",
+            Reason::NotAsked => "not_asked",
+            Reason::NoPartner => "no_partner",
         }
     }
 
@@ -62,6 +98,23 @@ impl Reason {
         } else {
             None
         }
+    }
+
+    /// How often each occurs, in the order in which they first do, as a summary on stderr has it.
+    ///
+    /// ```
+    /// use statistics::Reason::{Constant, NanInput};
+    /// assert_eq!(statistics::Reason::counted([Constant, NanInput, Constant]), "2 constant, 1 nan_input");
+    /// ```
+    pub fn counted(reasons: impl IntoIterator<Item = Reason>) -> String {
+        let mut counts: Vec<(Reason, usize)> = Vec::new();
+        for reason in reasons {
+            match counts.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((reason, 1)),
+            }
+        }
+        counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>().join(", ")
     }
 }
 

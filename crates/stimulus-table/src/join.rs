@@ -23,33 +23,62 @@ pub struct JoinOptions {
     pub inner: bool,
 }
 
-/// How the rows were brought together.
+/// One of the two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
-    /// Same ids in the same order.
-    SameOrder,
-    /// Same ids, the right side brought into another order.
-    Permuted,
-    /// Unique rows of one side repeated for the trials of the other.
-    Repeated,
-    /// By position, because the user said so.
-    ByPosition,
+pub enum Which {
+    /// The first.
+    Left,
+    /// The second.
+    Right,
 }
 
-/// Which rows belong together: row `left[i]` of the one is row `right[i]` of the other.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Which rows belong together: row `left[i]` of the one is row `right[i]` of the other; and what was done for that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Joined {
     /// Rows of the left side.
     pub left: Vec<usize>,
     /// Rows of the right side.
     pub right: Vec<usize>,
-    /// How it went.
-    pub how: How,
-    /// What the user should be told on stderr; `None` when nothing was moved.
-    pub message: Option<String>,
+    /// Joined by position because the user said so; everything below is then false, 0 or `None`.
+    pub by_position: bool,
+    /// Rows of both sides that have no partner, which only `inner` allows.
+    pub n_left_out: usize,
+    /// Distinct ids that both sides have, counted where rows are left out.
+    pub n_common: usize,
+    /// The same id is repeated on both sides: its presentations are paired in the order they come. Which presentation
+    /// is which is not in the ids.
+    pub paired: bool,
+    /// The side with unique rows, where they are repeated for the trials of the other.
+    pub repeated: Option<Which>,
+    /// The rows of the right side stand in another order than they came.
+    pub permuted: bool,
 }
 
 impl Joined {
+    /// What the user should be told on stderr, by the names of the two sides; `None` where every row stayed.
+    pub fn message(&self, left: &str, right: &str) -> Option<String> {
+        let n = self.len();
+        if self.by_position {
+            return Some(format!("joined {left} and {right} by position ({n} rows) because of --assume-order"));
+        }
+        let mut parts = Vec::new();
+        if self.paired {
+            parts.push("presentations of the same id paired in the order they come".into());
+        }
+        if self.n_left_out > 0 {
+            parts.push(format!("kept {} common ids, left out {} rows", self.n_common, self.n_left_out));
+        }
+        match self.repeated {
+            Some(Which::Left) => parts.push(format!("rows of {left} repeated for the {n} trials of {right}")),
+            Some(Which::Right) => parts.push(format!("rows of {right} repeated for the {n} trials of {left}")),
+            None => {}
+        }
+        if self.permuted {
+            parts.push(format!("rows of {right} brought into the order of {left}"));
+        }
+        (!parts.is_empty()).then(|| format!("joined {left} and {right} by id: {n} rows; {}", parts.join("; ")))
+    }
+
     /// Number of joined rows.
     pub fn len(&self) -> usize {
         self.left.len()
@@ -204,7 +233,7 @@ pub fn join(left: Side, right: Side, options: JoinOptions) -> Result<Joined, Joi
     };
     if left_ids == right_ids {
         let rows: Vec<usize> = (0..left_ids.len()).collect();
-        return Ok(Joined { left: rows.clone(), right: rows, how: How::SameOrder, message: None });
+        return Ok(Joined { left: rows.clone(), right: rows, ..Joined::default() });
     }
     let left_rows = rows_by_id(left_ids);
     let right_rows = rows_by_id(right_ids);
@@ -250,8 +279,6 @@ pub fn join(left: Side, right: Side, options: JoinOptions) -> Result<Joined, Joi
         own.iter().any(|(id, rows)| rows.len() > 1 && other.contains_key(id))
     };
     let repeats = (repeated(&left_rows, &right_rows), repeated(&right_rows, &left_rows));
-    // Which presentation is which is not in the ids: the user must hear that their order decided.
-    let paired = repeats == (true, true);
     let mut joined = match repeats {
         (_, false) => follow(left_ids, &right_rows),
         (false, true) => {
@@ -260,31 +287,18 @@ pub fn join(left: Side, right: Side, options: JoinOptions) -> Result<Joined, Joi
         }
         (true, true) => pair_occurrences(left, right, left_ids, &left_rows, &right_rows)?,
     };
-    let dropped = (left_ids.len() + right_ids.len()).saturating_sub(
-        // Every used row once, however often a unique row is repeated.
-        distinct(&joined.left) + distinct(&joined.right),
-    );
+    // Every used row once, however often a unique row is repeated.
+    let used = (distinct(&joined.left), distinct(&joined.right));
+    joined.n_left_out = left_ids.len() + right_ids.len() - used.0 - used.1;
+    joined.n_common = common;
+    joined.paired = repeats == (true, true);
+    joined.repeated = match (used.0 < joined.len(), used.1 < joined.len()) {
+        (true, _) => Some(Which::Left),
+        (false, true) => Some(Which::Right),
+        (false, false) => None,
+    };
     let in_order = |rows: &[usize]| rows.windows(2).all(|w| w[0] <= w[1]);
-    let mut parts = Vec::new();
-    if paired {
-        parts.push("presentations of the same id paired in the order they come".into());
-    }
-    if dropped > 0 {
-        parts.push(format!("kept {common} common ids, left out {dropped} rows"));
-    }
-    if distinct(&joined.left) < joined.left.len() || distinct(&joined.right) < joined.right.len() {
-        joined.how = How::Repeated;
-        let (once, trials) =
-            if distinct(&joined.left) < joined.left.len() { (left.name, right.name) } else { (right.name, left.name) };
-        parts.push(format!("rows of {once} repeated for the {} trials of {trials}", joined.len()));
-    } else if !in_order(&joined.left) || !in_order(&joined.right) {
-        joined.how = How::Permuted;
-        parts.push(format!("rows of {} brought into the order of {}", right.name, left.name));
-    }
-    if !parts.is_empty() {
-        joined.message =
-            Some(format!("joined {} and {} by id: {} rows; {}", left.name, right.name, joined.len(), parts.join("; ")));
-    }
+    joined.permuted = joined.repeated.is_none() && !(in_order(&joined.left) && in_order(&joined.right));
     Ok(joined)
 }
 
@@ -310,11 +324,7 @@ fn by_position(left: Side, right: Side) -> Result<Joined, JoinError> {
         });
     }
     let rows: Vec<usize> = (0..left.n_rows).collect();
-    let message = Some(format!(
-        "joined {} and {} by position ({} rows) because of --assume-order",
-        left.name, right.name, left.n_rows
-    ));
-    Ok(Joined { left: rows.clone(), right: rows, how: How::ByPosition, message })
+    Ok(Joined { left: rows.clone(), right: rows, by_position: true, ..Joined::default() })
 }
 
 pub(crate) fn rows_by_id(ids: &[String]) -> HashMap<&str, Vec<usize>> {
@@ -329,7 +339,7 @@ pub(crate) fn rows_by_id(ids: &[String]) -> HashMap<&str, Vec<usize>> {
 fn follow(ids: &[String], other: &HashMap<&str, Vec<usize>>) -> Joined {
     let (left, right) =
         ids.iter().enumerate().filter_map(|(row, id)| other.get(id.as_str()).map(|rows| (row, rows[0]))).unzip();
-    Joined { left, right, how: How::SameOrder, message: None }
+    Joined { left, right, ..Joined::default() }
 }
 
 fn pair_occurrences(
@@ -340,7 +350,7 @@ fn pair_occurrences(
     right_rows: &HashMap<&str, Vec<usize>>,
 ) -> Result<Joined, JoinError> {
     let mut taken: HashMap<&str, usize> = HashMap::new();
-    let mut joined = Joined { left: Vec::new(), right: Vec::new(), how: How::SameOrder, message: None };
+    let mut joined = Joined::default();
     for (row, id) in left_ids.iter().enumerate() {
         let Some(rows) = right_rows.get(id.as_str()) else { continue };
         let left_count = left_rows[id.as_str()].len();
@@ -385,14 +395,16 @@ mod tests {
     #[test]
     fn same_order_says_nothing() {
         let j = joined("a b c", "a b c", false).unwrap();
-        assert_eq!((j.left, j.right, j.how, j.message), (vec![0, 1, 2], vec![0, 1, 2], How::SameOrder, None));
+        assert_eq!(j.message("l.npy", "r.npy"), None);
+        assert_eq!((j.left, j.right), (vec![0, 1, 2], vec![0, 1, 2]));
     }
 
     #[test]
     fn permuted_follows_the_left_and_says_so() {
         let j = joined("a b c", "c a b", false).unwrap();
-        assert_eq!((&j.left, &j.right, j.how), (&vec![0, 1, 2], &vec![1, 2, 0], How::Permuted));
-        assert!(j.message.unwrap().contains("order of l.npy"));
+        assert_eq!((&j.left, &j.right, j.permuted), (&vec![0, 1, 2], &vec![1, 2, 0], true));
+        let message = "joined l.npy and r.npy by id: 3 rows; rows of r.npy brought into the order of l.npy";
+        assert_eq!(j.message("l.npy", "r.npy").unwrap(), message);
     }
 
     #[test]
@@ -407,23 +419,25 @@ mod tests {
     fn inner_keeps_the_common_ids_in_the_order_of_the_left() {
         let j = joined("a x b c", "c b a y", true).unwrap();
         assert_eq!((&j.left, &j.right), (&vec![0, 2, 3], &vec![2, 1, 0]));
-        assert!(j.message.unwrap().contains("3 common ids, left out 2 rows"));
+        assert_eq!((j.n_common, j.n_left_out), (3, 2));
+        assert!(j.message("l.npy", "r.npy").unwrap().contains("3 common ids, left out 2 rows"));
         assert!(matches!(joined("a", "b", true), Err(JoinError::NothingInCommon { .. })));
     }
 
     #[test]
     fn unique_rows_are_repeated_for_trials_on_either_side() {
         let j = joined("a b", "b a b", false).unwrap();
-        assert_eq!((&j.left, &j.right, j.how), (&vec![1, 0, 1], &vec![0, 1, 2], How::Repeated));
+        assert_eq!((&j.left, &j.right, j.repeated), (&vec![1, 0, 1], &vec![0, 1, 2], Some(Which::Left)));
+        assert!(j.message("l.npy", "r.npy").unwrap().ends_with("rows of l.npy repeated for the 3 trials of r.npy"));
         let j = joined("b a b", "a b", false).unwrap();
-        assert_eq!((&j.left, &j.right), (&vec![0, 1, 2], &vec![1, 0, 1]));
+        assert_eq!((&j.left, &j.right, j.repeated), (&vec![0, 1, 2], &vec![1, 0, 1], Some(Which::Right)));
     }
 
     #[test]
     fn repeats_on_both_sides_pair_occurrence_with_occurrence() {
         let j = joined("a b a b", "b b a a", false).unwrap();
         assert_eq!((&j.left, &j.right), (&vec![0, 1, 2, 3], &vec![2, 0, 3, 1]));
-        assert!(j.message.unwrap().contains("paired in the order"));
+        assert!(j.paired && j.message("l.npy", "r.npy").unwrap().contains("paired in the order"));
         let e = joined("a a b b", "a b b a a", false).unwrap_err().to_string();
         assert!(e.contains("2 times in l.npy and 3 times in r.npy"), "{e}");
     }
@@ -431,7 +445,7 @@ mod tests {
     #[test]
     fn equal_repeated_labels_stay_as_they_are() {
         let j = joined("a b a", "a b a", false).unwrap();
-        assert_eq!((j.right, j.how), (vec![0, 1, 2], How::SameOrder));
+        assert_eq!((&j.right, j.message("l.npy", "r.npy")), (&vec![0, 1, 2], None));
     }
 
     #[test]
@@ -442,7 +456,7 @@ mod tests {
         let e = join(left, right, JoinOptions::default()).unwrap_err().to_string();
         assert!(e.contains("npy label") && e.contains("--assume-order"), "{e}");
         let yes = JoinOptions { assume_order: true, inner: false };
-        assert_eq!(join(left, right, yes).unwrap().how, How::ByPosition);
+        assert!(join(left, right, yes).unwrap().by_position);
         assert!(matches!(join(left, Side { n_rows: 3, ..right }, yes), Err(JoinError::Counts { .. })));
     }
 

@@ -1,7 +1,7 @@
 //! From bytes to records: is it text, what separates its columns, where does it end.
 //!
-//! Spreadsheets, R, MATLAB and pandas write tables with commas, semicolons or tabs under any file name. The separator is
-//! the one that gives every line the same number of columns, more than one; the name of the file decides nothing.
+//! Spreadsheets, R, MATLAB and pandas write tables with commas, semicolons or tabs under any file name. The separator
+//! is the one that gives every line the same number of columns, more than one; the name of the file decides nothing.
 
 use crate::TableError;
 use csv::{ReaderBuilder, StringRecord};
@@ -51,11 +51,7 @@ impl<'a> Sheet<'a> {
     /// Calls `take` for every record, the header line first. Blank lines are no records. A line may have more fields
     /// than the header when all of these are empty, as spreadsheets write them.
     pub fn each(&self, mut take: impl FnMut(Row) -> Result<(), TableError>) -> Result<(), TableError> {
-        let mut csv = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(self.separator)
-            .from_reader(self.text.as_bytes());
+        let mut csv = self.reader();
         let mut record = StringRecord::new();
         let (mut expected, mut n_records) = (None, 0);
         while csv.read_record(&mut record)? {
@@ -78,12 +74,13 @@ impl<'a> Sheet<'a> {
         Ok(())
     }
 
+    fn reader(&self) -> csv::Reader<&'a [u8]> {
+        let mut how = ReaderBuilder::new();
+        how.has_headers(false).flexible(true).delimiter(self.separator).from_reader(self.text.as_bytes())
+    }
+
     fn header(&self) -> Result<Vec<String>, TableError> {
-        let mut csv = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(self.separator)
-            .from_reader(self.text.as_bytes());
+        let mut csv = self.reader();
         let mut record = StringRecord::new();
         csv.read_record(&mut record)?;
         Ok(record.iter().map(|name| name.trim().to_string()).collect())

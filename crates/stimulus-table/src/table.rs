@@ -95,17 +95,6 @@ pub enum TableError {
         /// Row of its second.
         second: usize,
     },
-    /// Rows of several sets where one is meant.
-    #[error(
-        "rows of {} {column}s ({}); a set of units has one: keep the rows of one, as with grep -e '^array' -e '{}'",
-        .values.len(), .values.join("; "), .values.first().map_or("", String::as_str)
-    )]
-    Mixed {
-        /// Column that tells them apart.
-        column: &'static str,
-        /// What stands in it, in order of appearance.
-        values: Vec<String>,
-    },
     /// A cell that is no number where one is needed.
     #[error("row {row} (line {line}) of column {column:?} is {value:?}; expected {expected}")]
     Value {
@@ -196,26 +185,6 @@ impl Table {
         Ok(Table { names, columns, lines, header })
     }
 
-    /// An error when a table of units holds the rows of several contrasts or folds, whose union is no set that anybody
-    /// selected.
-    pub fn require_one_set(&self) -> Result<(), TableError> {
-        for column in ["contrast", "fold"] {
-            if !self.has(column) {
-                continue;
-            }
-            let mut values: Vec<String> = Vec::new();
-            for value in self.column(column)? {
-                if !values.contains(value) {
-                    values.push(value.clone());
-                }
-            }
-            if values.len() > 1 {
-                return Err(TableError::Mixed { column, values });
-            }
-        }
-        Ok(())
-    }
-
     /// Number of rows, the header not counted.
     pub fn n_rows(&self) -> usize {
         self.lines.len()
@@ -245,13 +214,18 @@ impl Table {
         let column = ["stimulus", "stimulus_id", "path"].into_iter().find(|c| self.has(c)).ok_or_else(|| {
             TableError::NoColumn { wanted: "stimulus, stimulus_id or path (the ids)".into(), have: self.header.clone() }
         })?;
+        Ok((column, self.ids_in(column)?))
+    }
+
+    /// The cells of a column that holds ids, none of which may be missing.
+    pub fn ids_in(&self, column: &str) -> Result<&[String], TableError> {
         let ids = self.column(column)?;
         if ids.is_empty() {
             return Err(TableError::Empty("0 stimuli; a header line alone names none"));
         }
         match ids.iter().position(|id| is_missing(id)) {
             Some(row) => Err(TableError::EmptyId { row, column: column.into() }),
-            None => Ok((column, ids)),
+            None => Ok(ids),
         }
     }
 

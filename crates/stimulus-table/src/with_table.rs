@@ -36,7 +36,7 @@ impl TableJoin {
             rows[l] = Some(r);
         }
         // Looking annotations up by id moves no data, so only rows left out are worth a line.
-        let message = joined.message.filter(|m| m.contains("left out"));
+        let message = joined.message(name, table.0).filter(|_| joined.n_left_out > 0);
         Ok(TableJoin { rows, message, trusted: false })
     }
 
@@ -51,7 +51,7 @@ impl TableJoin {
         let unlabelled = Side { name, labels: None, n_rows };
         let ids = Side { name: table.0, labels: Some(table.1.ids()), n_rows: table.1.len() };
         let joined = join(unlabelled, ids, JoinOptions { assume_order: options.assume_order || streaming, ..options })?;
-        let message = joined.message.filter(|_| !streaming);
+        let message = joined.message(name, table.0).filter(|_| !streaming);
         Ok(TableJoin { rows: joined.right.into_iter().map(Some).collect(), message, trusted: streaming })
     }
 

@@ -1,11 +1,109 @@
 //! `tuning compare`: the univariate similarity of systems.
 
-use crate::args::{Compare, SameSubject, Summary};
-use crate::systems::{Averaged, Measure, System, disjoint, read_sides};
+use crate::systems::{Averaged, Disjoint, Measure, Sides, System, disjoint, read_sides};
 use anyhow::{Result, bail};
-use cli::{Cell, Job, TableWriter};
+use array_inputs::JoinArgs;
+use clap::ValueEnum;
+use cli::{Common, Format, Job, TableWriter};
 use reliability::noise_corrected;
 use statistics::{Correlation, Reason, mean, median};
+
+/// Correlation of profiles, every model with every subject, corrected for the noise of both
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+One row per model and subject, and one per model over its subjects (subject `mean`, or `median`).
+Inputs are matrices; the profile of each is its mean over columns, trials of a stimulus (equal ids)
+averaged first.
+Columns:
+  model, subject, compare
+  n_stimuli     stimuli, joined by id
+  r | rho       Pearson (r) or Spearman (rho) correlation of the two profiles
+  r_halves      of the subject's profile: split halves of its trials, correlated as --compare says
+  reliability   r_halves stepped up to all trials by Spearman-Brown; bounds r2. NaN where that would
+                fall below -1, empty without repeated trials, unless --brain-reliability gives it
+  model_r_halves, model_reliability
+                the same of the model, where it has repeated rows (another brain)
+  r_norm        the correlation divided by sqrt(reliability x model_reliability); a side without
+                repeated rows is noiseless (reliability 1). Never clipped: it may exceed 1
+  trials        all, or disjoint (--same-subject disjoint)
+  n_subjects    in the row over subjects: how many it is over
+  reason        why a number is NaN: constant, nan_input, negative_reliability, same_subject,
+                too_few_repeats
+Two regions of one person share the noise of every trial, so that the correction (which takes noise
+for independent) gives absurdly high values. Model and subject are one person where name or path of
+both has the same BIDS label (sub-01/ffa.npy and sub-01/ofa.npy). --same-subject flag gives their
+plain r, no r_norm, and leaves them out of the row over subjects; disjoint gives the mean r between
+halves of different trials (presentation k of a picture is one trial in both files) and divides it
+by the reliability of such halves; refuse stops; independent corrects all the same, for predictions
+of an encoding model, which hold no noise of trials.
+
+Examples:
+  tuning compare faces.npy --brain sub-*/ffa.npy > scores.csv
+  tuning compare trained.npy untrained.npy --brain ffa.npy --compare spearman
+  tuning compare sub-1/ofa.npy --brain sub-*/ffa.npy --same-subject disjoint --summary median")]
+pub(crate) struct Compare {
+    #[command(flatten)]
+    sides: Sides,
+    /// pearson or spearman
+    #[arg(long, value_parser = comparison, default_value = "pearson")]
+    compare: Correlation,
+    /// Pairs of two regions of one person
+    #[arg(long, value_enum, default_value_t = SameSubject::Flag)]
+    same_subject: SameSubject,
+    /// The row over subjects
+    #[arg(long, value_enum, default_value_t = Summary::Mean)]
+    summary: Summary,
+    /// Seed of the splits, where there are more than --splits
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    join: JoinArgs,
+    /// csv, tsv or jsonl
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What to do with two regions of one brain, whose trials have the same noise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SameSubject {
+    /// No corrected value (reason same_subject), and not in the summary
+    Flag,
+    /// Correlate one side's half of the trials with the other side's other half
+    Disjoint,
+    /// Stop
+    Refuse,
+    /// Correct as for two people (for predictions of an encoding model, which hold no noise of trials)
+    Independent,
+}
+
+/// What stands for all subjects of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Summary {
+    /// Mean over subjects
+    Mean,
+    /// Median over subjects
+    Median,
+}
+
+impl Summary {
+    /// What stands in column `subject`.
+    fn as_str(self) -> &'static str {
+        match self {
+            Summary::Mean => "mean",
+            Summary::Median => "median",
+        }
+    }
+}
+
+fn comparison(text: &str) -> Result<Correlation, String> {
+    match text {
+        "pearson" | "corr" => Ok(Correlation::Pearson),
+        "spearman" => Ok(Correlation::Spearman),
+        other => Err(format!("{other:?} is none of pearson, spearman")),
+    }
+}
 
 /// One row of the table.
 #[derive(Debug, Clone, Default)]
@@ -89,25 +187,25 @@ pub(crate) fn run(args: &Compare) -> Result<()> {
     let mut table = TableWriter::new(out, args.format, &columns)?;
     for (model, scores) in joined.models.iter().zip(&scores) {
         let mut write = |subject: &str, score: &Score, n_subjects: Option<usize>| {
-            table.row(&[
-                (&model.name).into(),
-                subject.into(),
-                args.compare.as_str().into(),
-                score.n_stimuli.into(),
-                score.r.into(),
-                score.r_halves.into(),
-                score.reliability.into(),
-                score.model_r_halves.into(),
-                score.model_reliability.into(),
-                score.r_norm.into(),
-                score.trials.into(),
-                n_subjects.into(),
-                score.reason.map_or(Cell::Empty, |r| r.as_str().into()),
+            table.record(&[
+                ("model", (&model.name).into()),
+                ("subject", subject.into()),
+                ("compare", args.compare.as_str().into()),
+                ("n_stimuli", score.n_stimuli.into()),
+                (statistic, score.r.into()),
+                ("r_halves", score.r_halves.into()),
+                ("reliability", score.reliability.into()),
+                ("model_r_halves", score.model_r_halves.into()),
+                ("model_reliability", score.model_reliability.into()),
+                ("r_norm", score.r_norm.into()),
+                ("trials", score.trials.into()),
+                ("n_subjects", n_subjects.into()),
+                ("reason", score.reason.into()),
             ])
         };
         for (brain, score) in joined.brains.iter().zip(scores) {
             if let Some(reason) = score.reason {
-                job.warn(format!("{} and {}: {}", model.name, brain.name, reason.as_str()));
+                job.warn(format!("{} and {}: {reason}", model.name, brain.name));
             }
             write(&brain.name, score, None)?;
         }
@@ -140,7 +238,7 @@ fn score(model: &Averaged, brain: &Averaged, how: Correlation) -> Score {
 }
 
 /// The score of two regions of one person: noise of one trial is in one side only.
-fn over_disjoint_trials(plain: Score, halves: Option<crate::systems::Disjoint>) -> Score {
+fn over_disjoint_trials(plain: Score, halves: Option<Disjoint>) -> Score {
     let trials = Some("disjoint");
     let Some(halves) = halves else {
         let reason = plain.reason.or(Some(Reason::TooFewRepeats));
@@ -167,7 +265,8 @@ fn over_disjoint_trials(plain: Score, halves: Option<crate::systems::Disjoint>) 
     }
 }
 
-/// Over the subjects that count; a NaN subject makes it NaN, with its reason. Nobody: NaN, for they are the same person.
+/// Over the subjects that count; a NaN subject makes it NaN, with its reason. Nobody: NaN, for they are the same
+/// person.
 fn over_subjects(scores: &[&Score], how: Summary) -> Score {
     let of = |values: &[f64]| match how {
         Summary::Mean => mean(values),

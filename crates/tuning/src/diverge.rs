@@ -1,22 +1,152 @@
 //! `tuning diverge`: the stimuli where model and brain part ways, and what those stimuli have in common.
 
-use crate::args::{Diverge, HeldOutStimuli, RankBy};
-use crate::divergence::{Gaps, by_size};
-use crate::group_rows::{EffectRow, System as Tested, effect_rows};
-use crate::group_test::TwoGroups;
-use crate::profile::z_scores;
-use crate::systems::{Joined, Measure, System, read_sides};
+mod gaps;
+mod group_rows;
+mod group_test;
+
+use crate::responses::z_scores;
+use crate::systems::{Joined, Measure, Sides, System, read_sides};
 use anyhow::{Context, Result, bail};
-use array_inputs::{read_levels, read_stimuli};
-use cli::{Cell, Job, Output, TableWriter};
+use array_inputs::{JoinArgs, read_levels, read_stimuli};
+use clap::ValueEnum;
+use cli::{Common, Format, Input, Job, Output, TableWriter};
+use gaps::{Gaps, by_size};
+use group_rows::{EffectRow, System as Tested, effect_rows};
+use group_test::TwoGroups;
 use localizer::{Contrast, Versus};
 use statistics::{Correlation, Draws, Reason};
+use std::str::FromStr;
 use stimulus_table::{StimulusTable, TableJoin};
 
+/// Stimuli where model and brain part ways, and tests of what those stimuli have in common
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Profiles are means over columns, trials of a stimulus averaged first, then z-scored (n - 1) over the
+common stimuli.
+
+Columns without --group (one row per model, subject and stimulus, the widest gap first):
+  model, subject    `mean`: the columns averaged over subjects (or models), where there are several
+  rank              from 1, by the size of the gap that --rank-by names
+  stimulus
+  model_z, brain_z  z of each profile
+  difference        model_z - brain_z: above 0, the model responds more than the brain
+  residual          brain_z - r model_z: above 0, the brain responds more than the model predicts
+  reason            why numbers are NaN: constant, nan_input (the whole profile then has no z)
+Columns with --group COLUMN (a column of --stimuli with two levels, or --contrast over its levels;
+one row per effect and test):
+  part              all; with --hold-out-..: discovery, held_out_models, held_out_subjects,
+                    held_out_stimuli, held_out_all
+  contrast
+  effect            model, brain: mean z of the first group minus that of the second;
+                    interaction: model minus brain
+  model, subject    `mean`: averaged over them
+  estimate          the effect
+  reliability       with --noise-corrected: of the profile, whose root divides the effect
+  test              bootstrap: percentile interval, and p = twice the smaller share of draws on one
+                    side of 0; t: Student's one-sample t over subjects or models, two-sided
+  over              what was drawn again, which is what the p generalizes to: stimuli, subjects,
+                    models, or several with +
+  n_stimuli, n_subjects, n_models
+                    how many of each were drawn (stimuli: in the two groups); empty where not
+  n_same_sign       in t rows: of how many the effect has the sign of the overall effect (with
+                    held-out parts: of the discovery part's)
+  se, ci_lo, ci_hi, t, df, p, n_boot
+  reason            why a number is NaN
+Stimuli are drawn again within their group, and keep their z scores. Draws over several factors draw
+each factor again; their interval errs on the wide side. A brain's z holds noise, which shrinks the
+difference between its groups by the root of its reliability: --noise-corrected divides each
+system's effects by that root (from repeated trials, or --brain-reliability), so that noise is not
+taken for a missing effect.
+Held-out parts:
+  --hold-out-models, --hold-out-subjects and --hold-out-stimuli keep a part to test what the rest
+  suggested: the list of stimuli shows the discovery part alone, and each test is made in every
+  part. z scores are over the part's own stimuli.
+
+Examples:
+  tuning diverge faces.npy --brain sub-*/ffa.npy --top 10 > apart.csv
+  tuning diverge faces.npy --brain ffa.npy --stimuli pictures.csv --group face_species
+  tuning diverge m1.npy m2.npy --brain sub-*/ffa.npy --hold-out-stimuli half")]
+pub(crate) struct Diverge {
+    #[command(flatten)]
+    sides: Sides,
+    /// Only the N stimuli with the widest gaps, per model and subject
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "group")]
+    top: Option<u32>,
+    /// The gap that orders the stimuli
+    #[arg(long, value_enum, default_value_t = RankBy::Difference, conflicts_with = "group")]
+    rank_by: RankBy,
+    /// Stimulus table with the columns of --group and --hold-out-stimuli
+    #[arg(long, value_name = "TABLE")]
+    stimuli: Option<Input>,
+    /// Test whether two groups of stimuli differ more in the model than in the brain
+    #[arg(long, value_name = "COLUMN", requires = "stimuli")]
+    group: Option<String>,
+    /// Levels of the column, 'human > animal' [default: its two levels, in order of appearance]
+    #[arg(long, value_name = "A > B", requires = "group")]
+    contrast: Option<Contrast>,
+    /// Divide effects by the root of each profile's reliability
+    #[arg(long, requires = "group")]
+    noise_corrected: bool,
+    /// Models (names) kept for the test
+    #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
+    hold_out_models: Vec<String>,
+    /// Subjects (names) kept for the test
+    #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
+    hold_out_subjects: Vec<String>,
+    /// Stimuli kept for the test: COLUMN=LEVEL of --stimuli, or half: a half drawn by --seed
+    #[arg(long, value_name = "HOW")]
+    hold_out_stimuli: Option<HeldOutStimuli>,
+    /// Bootstrap draws
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(100..))]
+    n_boot: u32,
+    /// Seed of draws and splits
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    join: JoinArgs,
+    /// csv, tsv or jsonl
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Which gap orders the stimuli.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RankBy {
+    /// Model z minus brain z
+    Difference,
+    /// Brain z minus what its regression on the model's z says
+    Residual,
+}
+
+/// Stimuli kept for a test of what the others suggested.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum HeldOutStimuli {
+    /// A random half of them.
+    Half,
+    /// Those with this entry in this column.
+    Level { column: String, level: String },
+}
+
+impl FromStr for HeldOutStimuli {
+    type Err = String;
+    fn from_str(text: &str) -> Result<HeldOutStimuli, String> {
+        match text.split_once('=') {
+            _ if text == "half" => Ok(HeldOutStimuli::Half),
+            Some((column, level)) if !column.is_empty() && !level.is_empty() => {
+                Ok(HeldOutStimuli::Level { column: column.into(), level: level.into() })
+            }
+            _ => Err(format!("{text:?} is neither half nor COLUMN=LEVEL")),
+        }
+    }
+}
+
 /// What stands for all models, or all subjects.
-pub(crate) const MEAN: &str = "mean";
+const MEAN: &str = "mean";
 
 pub(crate) fn run(args: &Diverge) -> Result<()> {
+    check(args)?;
     let job = Job::start("tuning", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
     job.record("seed", args.seed);
@@ -69,14 +199,23 @@ pub(crate) fn run(args: &Diverge) -> Result<()> {
     }
 }
 
-/// A correction needs the reliability of every subject, and a given reliability is there for a correction. Models need
-/// none: a network answers a picture the same every time.
+/// What can be said of the options before anything is read.
+fn check(args: &Diverge) -> Result<()> {
+    let n_given = args.sides.brain_reliability.len();
+    if n_given > 0 && !args.noise_corrected {
+        bail!("--brain-reliability gives {n_given} numbers, which only --noise-corrected (with --group) divides by");
+    }
+    if matches!(args.hold_out_stimuli, Some(HeldOutStimuli::Level { .. })) && args.stimuli.is_none() {
+        bail!("--hold-out-stimuli COLUMN=LEVEL needs --stimuli TABLE");
+    }
+    Ok(())
+}
+
+/// A correction needs the reliability of every subject. Models need none: a network answers a picture the same every
+/// time.
 fn check_correction(args: &Diverge, joined: &Joined, measure: Measure) -> Result<()> {
     if !args.noise_corrected {
-        return match args.sides.brain_reliability.len() {
-            0 => Ok(()),
-            n => bail!("--brain-reliability gives {n} numbers, which only --noise-corrected (with --group) divides by"),
-        };
+        return Ok(());
     }
     for (brain, of) in joined.brains.iter().zip(&joined.of_brains) {
         if brain.averaged(of, measure).reliability.is_none() {
@@ -211,7 +350,7 @@ fn split_stimuli(
 ) -> Result<(Vec<usize>, Vec<usize>)> {
     let n = joined.of_brains[0].len();
     let (mut kept, mut out): (Vec<usize>, Vec<usize>) = match (&args.hold_out_stimuli, annotations) {
-        (None, _) => return Ok(((0..n).collect(), Vec::new())),
+        (None, _) | (Some(HeldOutStimuli::Level { .. }), None) => return Ok(((0..n).collect(), Vec::new())),
         (Some(HeldOutStimuli::Half), _) => {
             // Drawn from the ids in sorted order, so that the order of the rows does not decide.
             let mut order: Vec<usize> = (0..n).collect();
@@ -223,7 +362,6 @@ fn split_stimuli(
             let out = order.split_off(n.div_ceil(2));
             (order, out)
         }
-        (Some(HeldOutStimuli::Level { .. }), None) => bail!("--hold-out-stimuli COLUMN=LEVEL needs --stimuli TABLE"),
         (Some(HeldOutStimuli::Level { column, level }), Some(annotations)) => {
             let cells = annotations.levels(job, column)?;
             let (out, kept): (Vec<usize>, Vec<usize>) = (0..n).partition(|&k| cells[k] == *level);
@@ -329,16 +467,16 @@ fn list_stimuli(job: &Job, args: &Diverge, joined: &Joined, part: &Part, measure
                 // Joined by position: the row is all the name there is.
                 None => part.stimuli[k].to_string(),
             };
-            table.row(&[
-                model.into(),
-                subject.into(),
-                (rank + 1).into(),
-                stimulus.into(),
-                gaps.model_z[k].into(),
-                gaps.brain_z[k].into(),
-                gaps.difference[k].into(),
-                gaps.residual[k].into(),
-                reason.map_or(Cell::Empty, |r| r.as_str().into()),
+            table.record(&[
+                ("model", model.into()),
+                ("subject", subject.into()),
+                ("rank", (rank + 1).into()),
+                ("stimulus", stimulus.into()),
+                ("model_z", gaps.model_z[k].into()),
+                ("brain_z", gaps.brain_z[k].into()),
+                ("difference", gaps.difference[k].into()),
+                ("residual", gaps.residual[k].into()),
+                ("reason", reason.into()),
             ])?;
         }
         Ok(())

@@ -1,24 +1,39 @@
 //! `tuning`: mean response profiles over units or voxels, how alike they are between systems, and where they part.
 #![warn(missing_docs)]
 
-mod args;
 mod compare;
 mod diverge;
-mod divergence;
-mod group_rows;
-mod group_test;
 mod profile;
-mod profile_verb;
+mod responses;
 mod systems;
 
-pub use args::Args;
-use args::Verb;
+/// Response profiles: the mean response of a region, or of selected units, to each stimulus; how alike they are between
+/// systems, and where a model and a brain part ways
+#[derive(Debug, clap::Parser)]
+#[command(name = "tuning", version, about, after_help = EXAMPLES, disable_help_subcommand = true)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tuning profile --weights face_units.csv acts.npy > faces.npy
+  tuning compare faces.npy --brain sub-*/ffa.npy > scores.csv
+  tuning diverge faces.npy --brain sub-*/ffa.npy --top 10 > apart.csv";
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    Profile(profile::Profile),
+    Compare(compare::Compare),
+    Diverge(Box<diverge::Diverge>),
+}
 
 /// Runs the verb that was asked for.
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.verb {
-        Verb::Profile(a) => profile_verb::run(&a),
-        Verb::Compare(a) => compare::run(&a),
-        Verb::Diverge(a) => diverge::run(&a),
+        Verb::Profile(args) => profile::run(&args),
+        Verb::Compare(args) => compare::run(&args),
+        Verb::Diverge(args) => diverge::run(&args),
     }
 }

@@ -1,196 +1,315 @@
-//! From responses of many units to one number per presentation.
+//! `tuning profile`: one number per presentation.
 
+use crate::responses::{self, Unit, conditions, mean_over_units, median_over_units, precision, z_scale, z_scores};
+use anyhow::{Context, Result, bail};
+use array_inputs::{NamedMatrix, Names, read_matrices, read_table};
+use clap::ValueEnum;
+use cli::{Common, Format, Input, Job, TableWriter};
 use ndarray::ArrayView2;
-use rayon::prelude::*;
-use statistics::{Moments, Reason, mean, median, variance};
+use npy_stream::{Block, Dtype, RowWriter};
+use statistics::Reason;
+use stimulus_table::Table;
+use unit_tables::{Sought, TableUnits, units_of};
 
-/// One unit's part in a profile: `weight * (response - centre) * per_sd`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Unit {
-    /// Its column.
-    pub column: usize,
-    /// Its weight in the mean, above 0.
-    pub weight: f64,
-    /// What is taken off first; 0 for responses as they are.
-    pub centre: f64,
-    /// What that is multiplied with; 1 for responses as they are.
-    pub per_sd: f64,
-}
+/// One number per row of a matrix: the mean (weighted mean, median) over its units or voxels
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Input:
+  Matrices (rows = presentations of stimuli, columns = units or voxels), several in a stream.
+Output:
+  One n x 1 matrix (f8) per input matrix, ids kept; or with --format a table.
+Columns:
+  array, stimulus
+  n_units       units that make the profile
+  n_constant    units with the same value in every row; with --zscore they are left out
+  n_nan         units with a NaN or an infinity in some row; with --drop-nan they are left out
+  response      the profile
+  z             its z over the rows of the array (n - 1)
+  reason        why a number is NaN: nan_input (in any unit), constant (no z)
+A NaN in any unit makes the response NaN, unless --drop-nan leaves the unit out of every row.
+--zscore takes each unit's mean and standard deviation (n - 1) over all rows; a constant unit has no
+z. A profile whose values differ by rounding only, as that of centred rows (LayerNorm), is constant:
+all its values are written as the first, and stderr says so, as it does of every unit left out.
+Weights:
+  --weights TABLE --weight-column t: the weighted mean, sum(w x) / sum(w), over the units that the
+  table lists, all others left out; weights are 0 or more. The table's unit (or voxel) is the column
+  of the matrix; where the matrix holds only the table's units, in its order (`npy cols --units`),
+  say --weights-in-order.
 
-impl Unit {
-    /// A column as it is, with weight 1.
-    pub(crate) fn plain(column: usize) -> Unit {
-        Unit { column, weight: 1.0, centre: 0.0, per_sd: 1.0 }
-    }
-
-    /// An infinite response says as little as a NaN: it is one here, so that no median passes over it.
-    fn of<T: Copy + Into<f64>>(&self, response: T) -> f64 {
-        let response: f64 = response.into();
-        if response.is_finite() { (response - self.centre) * self.per_sd } else { f64::NAN }
-    }
-}
-
-/// One number per row of a matrix.
-#[derive(Debug, Clone, PartialEq)]
+Examples:
+  tuning profile ffa.npy > profile.npy
+  tuning profile --zscore --format csv ffa.npy
+  tuning profile --weights face_units.csv --weight-column t acts.npy > faces.npy")]
 pub(crate) struct Profile {
-    /// Response to each presentation.
-    pub responses: Vec<f64>,
-    /// The responses differed by rounding only; they are all set to the first.
-    pub flat: bool,
+    /// .npy streams; - is stdin
+    #[arg(value_name = "MATRIX", default_value = "-")]
+    inputs: Vec<Input>,
+    /// Over the units of a row
+    #[arg(long, value_enum, default_value_t = Statistic::Mean)]
+    statistic: Statistic,
+    /// Bring to mean 0 and standard deviation 1 over the rows: every unit first (--zscore), or the
+    /// profile (--zscore=profile)
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "units")]
+    zscore: Option<ZScore>,
+    /// Leave out units that have a NaN (or an infinity) in any row
+    #[arg(long)]
+    drop_nan: bool,
+    /// Table of units and their weights, as select-units writes it; - is stdin
+    #[arg(long, value_name = "TABLE", conflicts_with_all = ["statistic"])]
+    weights: Option<Input>,
+    /// Column of the weights
+    #[arg(long, value_name = "COLUMN", default_value = "t", requires = "weights")]
+    weight_column: String,
+    /// Take the table's rows about this array [default: the matrix's name]
+    #[arg(long, value_name = "NAME", requires = "weights")]
+    array: Option<String>,
+    /// Column k of the matrix is row k of the table, whatever unit that is
+    #[arg(long, requires = "weights")]
+    weights_in_order: bool,
+    /// Write a table instead of matrices
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Names of the arrays, in order [default: file stems, positions in a pipe]
+    #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
+    names: Vec<String>,
+    #[command(flatten)]
+    common: Common,
 }
 
-/// Weighted mean over `units` of each row, `sum(w x) / sum(w)`, in f64; NaN where one of them is, and without units.
-///
-/// Responses that differ by no more than rounding, as those of centred rows do (a LayerNorm, z-scored patterns), are
-/// made exactly constant: their correlation with anything would be that of rounding errors. A centred row keeps a mean of
-/// about the spacing of numbers in its own precision times the size of its values; 8 leaves room for a mean taken off
-/// values larger than what remained. `epsilon` is that spacing next to 1 ([`precision`]). One unit has no mean to round.
-pub(crate) fn mean_over_units<T: Copy + Into<f64> + Sync>(
-    rows: ArrayView2<T>,
-    units: &[Unit],
-    epsilon: f64,
-) -> Profile {
-    let total: f64 = units.iter().map(|unit| unit.weight).sum();
-    let of_row = |row: usize| -> (f64, f64) {
-        let row = rows.row(row);
-        let terms = units.iter().map(|unit| unit.weight * unit.of(row[unit.column]));
-        let (sum, size) = terms.fold((0.0, 0.0), |(sum, size), term| (sum + term, size + term.abs()));
-        (sum / total, size / total)
-    };
-    let (responses, sizes): (Vec<f64>, Vec<f64>) = (0..rows.nrows()).into_par_iter().map(of_row).unzip();
-    let (low, high) = responses.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &m| (l.min(m), h.max(m)));
-    let rounding = 8.0 * epsilon * sizes.into_iter().fold(0.0, f64::max);
-    let usable = units.len() > 1 && responses.iter().all(|m| m.is_finite());
-    let flat = usable && high > low && high - low <= rounding;
-    let responses = if flat { vec![responses[0]; responses.len()] } else { responses };
-    Profile { responses, flat }
+/// What a profile is of the units' responses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Statistic {
+    /// Mean over units, weighted with --weights
+    Mean,
+    /// Median over units
+    Median,
 }
 
-/// Median over `units` of each row; weights are not looked at.
-pub(crate) fn median_over_units<T: Copy + Into<f64> + Sync>(rows: ArrayView2<T>, units: &[Unit]) -> Profile {
-    let of_row = |row: usize| -> f64 {
-        let row = rows.row(row);
-        median(&units.iter().map(|unit| unit.of(row[unit.column])).collect::<Vec<f64>>())
-    };
-    Profile { responses: (0..rows.nrows()).into_par_iter().map(of_row).collect(), flat: false }
+/// What is brought to mean 0 and standard deviation 1 over the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ZScore {
+    /// Every unit, before they are averaged
+    Units,
+    /// The profile, after it was made
+    Profile,
 }
 
-/// The spacing of numbers next to 1 in the precision that f8 values were computed in: values that f4 holds exactly come
-/// from f4, whatever they were saved as.
-pub(crate) fn precision(rows: ArrayView2<f64>) -> f64 {
-    let single = |v: &f64| v.is_nan() || f64::from(*v as f32) == *v;
-    if rows.iter().all(single) { f32::EPSILON.into() } else { f64::EPSILON }
+/// A profile and what made it.
+struct Made {
+    n_units: usize,
+    n_constant: usize,
+    n_nan: usize,
+    responses: Vec<f64>,
+    /// The same over the rows as z, or why there is none.
+    z: Result<Vec<f64>, Reason>,
 }
 
-/// What keeps a unit from telling rows apart: `NanInput` for a NaN or an infinity in any row, `Constant` for one value in
-/// all rows, one entry per column.
-pub(crate) fn conditions<T: Copy + Into<f64>>(rows: ArrayView2<T>) -> Vec<Option<Reason>> {
-    let first: Vec<f64> = rows.rows().into_iter().next().map_or(Vec::new(), |r| r.iter().map(|&v| v.into()).collect());
-    let mut conditions = vec![Some(Reason::Constant); rows.ncols()];
-    // Row by row: a column of a wide matrix is one cache miss per value.
-    for row in rows.rows() {
-        for ((condition, &value), &first) in conditions.iter_mut().zip(row).zip(&first) {
-            let value: f64 = value.into();
-            if !value.is_finite() {
-                *condition = Some(Reason::NanInput);
-            } else if *condition == Some(Reason::Constant) && value != first {
-                *condition = None;
+pub(crate) fn run(args: &Profile) -> Result<()> {
+    let job = Job::start("tuning", &args.common)?;
+    let path = args.common.output.as_deref();
+    let out = if args.format.is_some() { job.text_output(path)? } else { job.binary_output(path)? };
+    let weights = args.weights.as_ref().map(|input| Weights::read(&job, input, args)).transpose()?;
+    let mut names = if args.format.is_some() { Names::distinct(&args.names) } else { Names::new(&args.names) };
+    let matrices = read_matrices(&job, &args.inputs, &mut names)?;
+    let mut profiles = Vec::new();
+    for (position, matrix) in matrices.iter().enumerate() {
+        profiles.push(profile(&job, args, matrix, position, weights.as_ref())?);
+    }
+    match args.format {
+        Some(format) => {
+            let columns = ["array", "stimulus", "n_units", "n_constant", "n_nan", "response", "z", "reason"];
+            let mut table = TableWriter::new(out, format, &columns)?;
+            for (matrix, made) in matrices.iter().zip(&profiles) {
+                for (row, &response) in made.responses.iter().enumerate() {
+                    let id = matrix.labels.as_ref().map(|l| &l[row]);
+                    let (z, reason) = match &made.z {
+                        Ok(z) => (z[row], None),
+                        Err(reason) => (f64::NAN, Some(*reason)),
+                    };
+                    table.record(&[
+                        ("array", (&matrix.name).into()),
+                        ("stimulus", id.into()),
+                        ("n_units", made.n_units.into()),
+                        ("n_constant", made.n_constant.into()),
+                        ("n_nan", made.n_nan.into()),
+                        ("response", response.into()),
+                        ("z", z.into()),
+                        ("reason", reason.into()),
+                    ])?;
+                }
             }
+            table.into_inner().commit(&job)
+        }
+        None => {
+            let mut out = out;
+            for (matrix, made) in matrices.iter().zip(&profiles) {
+                // f8 whatever the input: a mean over many units is more exact than one of them.
+                let column = ArrayView2::from_shape((made.responses.len(), 1), &made.responses)?;
+                let mut rows = RowWriter::new(&mut out, made.responses.len(), 1, Dtype::F8)?;
+                rows.write_rows(column)?;
+                rows.finish(matrix.labels.as_deref())?;
+            }
+            out.commit(&job)
         }
     }
-    conditions
 }
 
-/// What z-scoring takes from a unit: its mean, and one over its standard deviation (n - 1) over all rows.
-pub(crate) fn z_scale<T: Copy + Into<f64>>(rows: ArrayView2<T>, column: usize) -> (f64, f64) {
-    let values = || rows.column(column).into_iter().map(|&v| -> f64 { v.into() });
-    let scale = power_of_two(values());
-    let moments: Moments = values().map(|v| v / scale).collect();
-    (moments.mean * scale, 1.0 / moments.sd() / scale)
+/// The units a table lists, and the weight of each.
+struct Weights {
+    table: Table,
+    source: String,
+    weights: Vec<f64>,
+    array: Option<String>,
+    in_order: bool,
 }
 
-/// The size of the largest value. Squares of values near the ends of the f64 range over- or underflow, so that every z
-/// would be 0 or infinite; divided by a power of two no value loses a digit.
-fn power_of_two(values: impl Iterator<Item = f64>) -> f64 {
-    let largest = values.fold(0.0, |largest: f64, v| largest.max(v.abs()));
-    if largest.is_normal() { largest.log2().floor().exp2() } else { 1.0 }
-}
-
-/// z of each value over all of them (n - 1), or why there is none.
-///
-/// ```text
-/// 1, 2, 6: mean 3, standard deviation sqrt(7): -2, -1, 3 over sqrt(7)
-/// ```
-pub(crate) fn z_scores(values: &[f64]) -> Result<Vec<f64>, Reason> {
-    if let Some(reason) = Reason::of(values) {
-        return Err(reason);
-    }
-    let scale = power_of_two(values.iter().copied());
-    let values: Vec<f64> = values.iter().map(|v| v / scale).collect();
-    let (centre, sd) = (mean(&values), variance(&values).sqrt());
-    Ok(values.iter().map(|v| (v - centre) / sd).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ndarray::{Array2, array};
-
-    fn plain(n: usize) -> Vec<Unit> {
-        (0..n).map(Unit::plain).collect()
-    }
-
-    #[test]
-    fn means_and_medians_over_units() {
-        let x = array![[1.0f32, 2.0, 6.0], [0.0, f32::NAN, 1.0]];
-        let m = mean_over_units(x.view(), &plain(3), 1e-7).responses;
-        let d = median_over_units(x.view(), &plain(3)).responses;
-        assert_eq!((m[0], d[0]), (3.0, 2.0));
-        assert!(m[1].is_nan() && d[1].is_nan());
-        assert!(mean_over_units(Array2::<f64>::zeros((1, 0)).view(), &[], 0.0).responses[0].is_nan());
-        // Weights 3 and 1 of columns 2 and 0: (3 * 6 + 1) / 4.
-        let weighted = [Unit { weight: 3.0, ..Unit::plain(2) }, Unit::plain(0)];
-        assert_eq!(mean_over_units(x.view(), &weighted, 1e-7).responses, [4.75, 0.75]);
-    }
-
-    #[test]
-    fn centred_rows_have_no_profile_and_small_differences_do() {
-        let flat = |x: Array2<f64>| mean_over_units(x.view(), &plain(x.ncols()), f64::EPSILON);
-        // Both means are 0 in exact arithmetic; in f64 they are 5.6e-17 / 3 and 0.
-        let centred = flat(array![[0.1, 0.2, -0.3], [0.1, -0.2, 0.1]]);
-        assert!(centred.flat && centred.responses[0] == centred.responses[1] && centred.responses[0] != 0.0);
-        assert!(!flat(array![[0.1, 0.2, -0.3], [0.1, -0.2, 0.1 + 1e-13]]).flat);
-        // A single unit is taken at its word; NaN has its own reason.
-        assert!(!flat(array![[1e-17], [2e-17]]).flat);
-        assert!(!flat(array![[f64::NAN, 1.0], [1.0, 1.0]]).flat);
-    }
-
-    #[test]
-    fn f8_made_from_f4_has_the_precision_of_f4() {
-        assert_eq!(precision(array![[0.5, f64::from(0.1f32)], [f64::NAN, 3.0]].view()), f64::from(f32::EPSILON));
-        assert_eq!(precision(array![[0.5, 0.1]].view()), f64::EPSILON);
-    }
-
-    #[test]
-    fn constant_and_nan_units_are_told_apart() {
-        let x = array![[1.0, 5.0, f64::NAN, 2.0], [3.0, 5.0, 1.0, f64::INFINITY], [3.0, 5.0, 1.0, 2.0]];
-        let found = conditions(x.view());
-        assert_eq!(found, [None, Some(Reason::Constant), Some(Reason::NanInput), Some(Reason::NanInput)]);
-    }
-
-    #[test]
-    fn z_scores_have_mean_0_and_sd_1() {
-        // 1, 3 have mean 2 and standard deviation sqrt(2).
-        assert_eq!(z_scale(array![[1.0], [3.0]].view(), 0), (2.0, 1.0 / 2f64.sqrt()));
-        let z = z_scores(&[1.0, 3.0]).unwrap();
-        assert!((z[0] + 0.5f64.sqrt()).abs() < 1e-15 && (z[1] - 0.5f64.sqrt()).abs() < 1e-15);
-        for size in [2f64.powi(1000), 2f64.powi(-1000)] {
-            assert_eq!(z_scores(&[size, 3.0 * size]).unwrap(), z);
-            let (centre, per_sd) = z_scale(array![[size], [3.0 * size]].view(), 0);
-            assert_eq!(centre, 2.0 * size);
-            assert!((per_sd * size - 0.5f64.sqrt()).abs() < 1e-15);
+impl Weights {
+    fn read(job: &Job, input: &Input, args: &Profile) -> Result<Weights> {
+        let table = read_table(job, input)?;
+        let weights = table.numbers(&args.weight_column).with_context(|| input.to_string())?;
+        job.record("weight_column", args.weight_column.as_str());
+        if let Some(row) = weights.iter().position(|w| *w < 0.0 || w.is_infinite()) {
+            bail!(
+                "{input}: row {row} of {} has {} {}; weights are 0 or more: select units first (select-units --t)",
+                weights.len(),
+                args.weight_column,
+                weights[row]
+            );
         }
-        assert_eq!(z_scores(&[0.1; 3]), Err(Reason::Constant));
-        assert_eq!(z_scores(&[0.1, f64::NAN]), Err(Reason::NanInput));
+        let (array, in_order) = (args.array.clone(), args.weights_in_order);
+        Ok(Weights { table, source: input.to_string(), weights, array, in_order })
     }
+
+    /// The columns of this matrix that have a weight above 0, and their weights.
+    fn units(&self, job: &Job, matrix: &NamedMatrix, position: usize) -> Result<Vec<Unit>> {
+        let n_units = matrix.matrix.n_columns();
+        let array = Sought { name: &matrix.name, position, alone: false };
+        let TableUnits { rows, units, note } =
+            units_of(&self.table, array, self.array.as_deref()).with_context(|| self.source.clone())?;
+        note.into_iter().for_each(|note| job.note(note));
+        let columns: Vec<usize> = if self.in_order {
+            if rows.len() != n_units {
+                bail!(
+                    "{}: {} units, but {} has {n_units} columns; --weights-in-order takes one row per column",
+                    self.source,
+                    rows.len(),
+                    matrix.source
+                );
+            }
+            (0..n_units).collect()
+        } else {
+            if let Some(unit) = units.iter().find(|&&unit| unit >= n_units) {
+                bail!(
+                    "{}: unit {unit}, but {} has {n_units} columns; where it holds only the table's units, in its order, \
+                     say --weights-in-order",
+                    self.source,
+                    matrix.source
+                );
+            }
+            units
+        };
+        let n_without = rows.iter().filter(|&&row| self.weights[row].is_nan()).count();
+        if n_without > 0 {
+            job.warn(format!(
+                "{}: {n_without} of {} units have no weight (NaN) and are left out",
+                self.source,
+                rows.len()
+            ));
+        }
+        let weighted = columns.iter().zip(&rows).map(|(&column, &row)| (column, self.weights[row]));
+        let kept: Vec<Unit> =
+            weighted.filter(|(_, w)| *w > 0.0).map(|(column, weight)| Unit { weight, ..Unit::plain(column) }).collect();
+        if kept.is_empty() {
+            bail!("{}: 0 of {} units have a weight above 0; there is nothing to average", self.source, rows.len());
+        }
+        Ok(kept)
+    }
+}
+
+fn profile(
+    job: &Job,
+    args: &Profile,
+    matrix: &NamedMatrix,
+    position: usize,
+    weights: Option<&Weights>,
+) -> Result<Made> {
+    let (n_rows, n_units) = (matrix.matrix.n_rows(), matrix.matrix.n_columns());
+    if n_units == 0 {
+        bail!("{}: {n_rows} rows of 0 units; a profile needs at least 1 unit or voxel", matrix.source);
+    }
+    let units = match weights {
+        Some(weights) => weights.units(job, matrix, position)?,
+        None => (0..n_units).map(Unit::plain).collect(),
+    };
+    let epsilon = match matrix.matrix.view() {
+        Block::F4(_) => f64::from(f32::EPSILON),
+        Block::F8(rows) => precision(rows),
+    };
+    match matrix.matrix.view() {
+        Block::F4(rows) => of_rows(job, args, &matrix.source, rows, units, epsilon),
+        Block::F8(rows) => of_rows(job, args, &matrix.source, rows, units, epsilon),
+    }
+}
+
+fn of_rows<T: Copy + Into<f64> + Sync>(
+    job: &Job,
+    args: &Profile,
+    source: &str,
+    rows: ArrayView2<T>,
+    mut units: Vec<Unit>,
+    epsilon: f64,
+) -> Result<Made> {
+    let n_units = units.len();
+    let conditions = conditions(rows);
+    let count = |units: &[Unit], reason| units.iter().filter(|unit| conditions[unit.column] == Some(reason)).count();
+    let (n_constant, n_nan) = (count(&units, Reason::Constant), count(&units, Reason::NanInput));
+    if args.drop_nan && n_nan > 0 {
+        job.warn(format!("{source}: {n_nan} of {n_units} units have a NaN in some row and are left out"));
+        units.retain(|unit| conditions[unit.column] != Some(Reason::NanInput));
+    }
+    if args.zscore == Some(ZScore::Units) {
+        if n_constant > 0 {
+            job.warn(format!(
+                "{source}: {n_constant} of {n_units} units are constant and left out of the z-scored profile"
+            ));
+        }
+        units.retain(|unit| conditions[unit.column] != Some(Reason::Constant));
+        for unit in &mut units {
+            (unit.centre, unit.per_sd) = z_scale(rows, unit.column);
+        }
+    }
+    if units.is_empty() && n_constant == n_units {
+        bail!("{source}: all {n_units} units are constant over {} rows; there is no z-score", rows.nrows());
+    }
+    if units.is_empty() {
+        bail!(
+            "{source}: 0 of {n_units} units are left ({n_constant} constant, {n_nan} with a NaN); keep NaN ones without --drop-nan"
+        );
+    }
+    let responses::Profile { responses, flat } = match args.statistic {
+        Statistic::Mean => mean_over_units(rows, &units, epsilon),
+        Statistic::Median => median_over_units(rows, &units),
+    };
+    let n_without = responses.iter().filter(|r| !r.is_finite()).count();
+    if n_without > 0 {
+        job.warn(format!(
+            "{source}: the response to {n_without} of {} rows is NaN, because units are ({n_nan} of {n_units})",
+            responses.len()
+        ));
+    }
+    let z = z_scores(&responses);
+    if flat {
+        job.warn(format!(
+            "{source}: the {} responses differ by rounding only (centred rows?); the profile is constant",
+            responses.len()
+        ));
+    } else if z == Err(Reason::Constant) && responses.len() > 1 {
+        job.warn(format!("{source}: the profile is constant over {} rows", responses.len()));
+    }
+    let responses = match (args.zscore, &z) {
+        (Some(ZScore::Profile), Ok(z)) => z.clone(),
+        (Some(ZScore::Profile), Err(_)) => vec![f64::NAN; responses.len()],
+        _ => responses,
+    };
+    Ok(Made { n_units: units.len(), n_constant, n_nan, responses, z })
 }

@@ -1,7 +1,6 @@
 //! Models and brains as this tool compares them: one response per presentation, joined by stimulus.
 
-use crate::args::Sides;
-use crate::profile::{Unit, mean_over_units, precision};
+use crate::responses::{Unit, mean_over_units, precision};
 use anyhow::{Result, bail};
 use array_inputs::{JoinArgs, Names, read_arrays, refuse_position_of_trials, tell_apart};
 use cli::{Input, Job};
@@ -10,6 +9,36 @@ use npy_stream::Block;
 use reliability::{Repeats, average_occurrences, balanced_splits, presentations_to_split, stepped_up};
 use statistics::{Correlation, mean};
 use stimulus_table::Side;
+
+/// The two sides of a comparison and how reliable the brain's is.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Sides {
+    /// Models: matrices or profiles, each file possibly a stream of several; - is stdin
+    #[arg(value_name = "MODEL", required = true)]
+    pub models: Vec<Input>,
+    /// Subjects: one region's voxels (or profile) each, several files or one stream
+    #[arg(long, value_name = "BRAIN", num_args = 1.., required = true)]
+    pub brain: Vec<Input>,
+    /// Names of the models, in order [default: file stems, positions in a pipe]
+    #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
+    pub names: Vec<String>,
+    /// Names of the subjects, in order
+    #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
+    pub brain_names: Vec<String>,
+    /// Reliability of each subject's profile, in order, where it is known from elsewhere; instead of split halves
+    #[arg(long, value_name = "R,R,..", value_delimiter = ',', value_parser = reliability)]
+    pub brain_reliability: Vec<f64>,
+    /// Most splits of the trials that are averaged; fewer when there are no more
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub splits: u32,
+}
+
+fn reliability(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
+        _ => Err(format!("{text:?} is no reliability; it lies above 0 and is at most 1")),
+    }
+}
 
 /// The profile of one system, trial by trial.
 pub(crate) struct System {
@@ -50,7 +79,8 @@ pub(crate) struct Averaged {
     pub responses: Vec<f64>,
     /// `None` without repeated trials.
     pub reliability: Option<f64>,
-    /// The correlation of halves of the trials that the reliability was stepped up from; `None` also where it was given.
+    /// The correlation of halves of the trials that the reliability was stepped up from; `None` also where it was
+    /// given.
     pub r_halves: Option<f64>,
 }
 
@@ -151,7 +181,8 @@ fn read_systems(job: &Job, inputs: &[Input], names: &[String]) -> Result<Vec<Sys
     Ok(systems)
 }
 
-/// The label of `sub-LABEL` in a BIDS name or path, the last one: letters and digits behind a `sub-` that begins a part.
+/// The label of `sub-LABEL` in a BIDS name or path, the last one: letters and digits behind a `sub-` that begins a
+/// part.
 fn person(text: &str) -> Option<String> {
     let begins = |at: usize| at == 0 || !text[..at].ends_with(|c: char| c.is_alphanumeric());
     text.rmatch_indices("sub-").filter(|(at, _)| begins(*at)).find_map(|(at, found)| {

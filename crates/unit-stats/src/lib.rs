@@ -1,35 +1,49 @@
 //! `unit-stats`: what selected units are worth: how many there are in each layer, their overlap between localizers,
 //! their responses to independent pictures, and the pictures that drive them.
 //!
-//! [`unit_table`] takes the tables of `select-units` apart; [`responses`] reads the columns of the chosen units;
-//! [`set_overlap`], [`validation`] and [`probing`] are the computations, which read and print nothing.
+//! One folder per verb, with its help, its options, its run, and beside them the computations, which read and print
+//! nothing. [`responses`] reads the columns of chosen units for `validate` and `probe`.
 #![warn(missing_docs)]
 
-mod args;
-mod consistency;
-mod criterion;
-mod feature_maps;
-mod layer_summary;
-mod layers_args;
-mod layers_verb;
-mod overlap_verb;
-mod probe_verb;
-mod probing;
+mod layers;
+mod overlap;
+mod probe;
 mod responses;
-mod set_overlap;
-mod unit_table;
-mod validate_verb;
-mod validation;
+mod validate;
 
-pub use args::Args;
-use args::Verb;
+/// What selected units are worth: how many each layer has, whether another localizer finds the same ones, how they respond
+/// to independent pictures, and which pictures drive them
+#[derive(Debug, clap::Parser)]
+#[command(name = "unit-stats", version, about, after_help = EXAMPLES, disable_help_subcommand = true)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  unit-stats layers --stimuli floc.csv --by domain layer3.npy layer4.npy > layers.csv
+  unit-stats overlap floc_units.csv other_units.csv > overlap.csv
+  unit-stats validate other.npy --units floc_units.csv --stimuli other.csv --by category";
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Selected units of every layer and category: number, strength, specificity, spread over maps
+    Layers(layers::Layers),
+    /// How many units two localizers have in common: Dice, Jaccard, chance; or one localizer's units over thresholds of t
+    Overlap(overlap::Overlap),
+    /// The chosen units' z-scored responses to an independent set of pictures, per category
+    Validate(validate::Validate),
+    /// The pictures that drive each unit most and least, the categories among them, and ROC areas
+    Probe(probe::Probe),
+}
 
 /// Runs the verb that was asked for.
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.verb {
-        Verb::Layers(a) => layers_verb::run(&a),
-        Verb::Overlap(a) => overlap_verb::run(&a),
-        Verb::Validate(a) => validate_verb::run(&a),
-        Verb::Probe(a) => probe_verb::run(&a),
+        Verb::Layers(args) => layers::run(&args),
+        Verb::Overlap(args) => overlap::run(&args),
+        Verb::Validate(args) => validate::run(&args),
+        Verb::Probe(args) => probe::run(&args),
     }
 }

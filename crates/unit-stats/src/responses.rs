@@ -1,13 +1,40 @@
 //! The responses of chosen units to the pictures of a stimulus table, and nothing else of the matrices.
 
-use crate::args::Acts;
-use crate::unit_table::UnitTable;
 use anyhow::{Context, Result, bail, ensure};
-use array_inputs::{Names, open_npy, read_levels, read_stimuli};
+use array_inputs::{JoinArgs, Names, Next, each_array, read_levels, read_stimuli};
 use cli::{Bytes, Input, Job, require_memory};
 use localizer::LOOKS_MISSING;
-use npy_stream::{Block, Incoming, NpyError, Values};
+use npy_stream::{Block, Incoming, Values};
 use stimulus_table::{StimulusTable, TableJoin};
+use unit_tables::{Sought, UnitTable};
+
+/// Matrices, and the categories of their rows.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Acts {
+    /// Activations: .npy streams, rows = pictures, columns = units; - is stdin
+    #[arg(default_value = "-", value_name = "ACTS")]
+    pub inputs: Vec<Input>,
+    /// Stimulus table (CSV or TSV) with the category of every picture
+    #[arg(long, value_name = "TABLE")]
+    pub stimuli: Input,
+    /// The column of that table with the categories
+    #[arg(long, value_name = "COLUMN")]
+    pub by: String,
+    /// Of a cross-validated table of units, take this fold
+    #[arg(long, value_name = "FOLD")]
+    pub fold: Option<String>,
+    /// ACTS holds the columns of --units only, ascending, as `ann-acts --units` writes them
+    #[arg(long)]
+    pub chosen_only: bool,
+    /// Names of the arrays in the order they come [default: file stem; position in a pipe]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub names: Vec<String>,
+    /// Most memory that the responses of the chosen units may take: 500M, 4G
+    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = cli::parse_bytes)]
+    pub mem: u64,
+    #[command(flatten)]
+    pub join: JoinArgs,
+}
 
 /// Bytes of rows taken from an input at a time; of very wide rows one row.
 const BLOCK_BYTES: usize = 8 << 20;
@@ -40,7 +67,7 @@ impl Pictures {
             })
             .collect();
         let (source, by) = (args.stimuli.to_string(), &args.by);
-        // As a category it would count among "all others".
+        // As a category it would be compared, and count among "all others".
         if let Some(missing) = categories.iter().find(|c| LOOKS_MISSING.contains(&c.as_str())) {
             bail!(
                 "{source}: column {by:?} has {missing:?}, which looks like a missing value but would be one of {} \
@@ -62,7 +89,7 @@ impl Pictures {
 pub(crate) struct Responses {
     /// Name of the array.
     pub array: String,
-    /// Name that the table of units has for it; `None` where that has no rows about it.
+    /// Its name in the table of units; `None` where the table has no rows about it.
     pub named: Option<String>,
     /// Units of the array; `None` where only chosen ones came and the table does not say how many there were.
     pub n_units: Option<usize>,
@@ -125,27 +152,19 @@ impl<'a> Reader<'a> {
         Reader { job, args, pictures, units, held_bytes: 0, came: Vec::new(), renamed: false }
     }
 
-    /// Calls `take` for every array. `keep` says that what it is given stays in memory.
+    /// Calls `take` for every array. `keep` says that the caller holds on to all responses, so that their memory adds up.
     pub fn each(&mut self, keep: bool, mut take: impl FnMut(Responses)) -> Result<()> {
         let mut names = Names::distinct(&self.args.names);
-        for input in &self.args.inputs {
-            let mut reader = open_npy(self.job, input)?;
-            let mut position = 0;
-            while let Some(acts) = reader.next_array().with_context(|| input.to_string())? {
-                let name = names.next(input, position)?;
-                let source = if position == 0 { input.to_string() } else { format!("{input} (array {position})") };
-                self.came.push(name.clone());
-                let responses = self.array(&source, name, acts).with_context(|| source.clone())?;
-                if !keep {
-                    self.held_bytes = 0;
-                }
-                take(responses);
-                position += 1;
+        each_array(self.job, &self.args.inputs, |Next { input, position, source, array }| {
+            let name = names.next(input, position)?;
+            self.came.push(name.clone());
+            let responses = self.array(&source, name, array).with_context(|| source.clone())?;
+            if !keep {
+                self.held_bytes = 0;
             }
-            if position == 0 {
-                return Err(NpyError::Empty).with_context(|| input.to_string());
-            }
-        }
+            take(responses);
+            Ok(())
+        })?;
         names.finish()?;
         self.finish()
     }
@@ -180,23 +199,17 @@ impl<'a> Reader<'a> {
     /// The array of the table that is this one: that of its name; or the only one, for the only array there is (which
     /// [`Reader::finish`] makes sure of).
     fn name_in_table(&self, name: &str) -> Option<String> {
-        let units = self.units?;
-        if units.knows(name) {
-            return Some(name.to_owned());
-        }
         // More inputs, or more names, than one say that this is not the only array.
-        let maybe_alone = self.came.len() == 1 && self.args.inputs.len() == 1 && self.args.names.len() < 2;
-        match units.arrays.as_slice() {
-            [(only, _)] if maybe_alone => Some(only.clone()),
-            _ => None,
-        }
+        let alone = self.args.inputs.len() == 1 && self.args.names.len() < 2;
+        let sought = Sought { name, position: self.came.len() - 1, alone };
+        self.units?.name_of(sought).map(str::to_owned)
     }
 
     fn array(&mut self, source: &str, name: String, mut acts: Incoming) -> Result<Responses> {
         let (n_rows, n_columns) = acts.matrix_shape()?;
         let named = self.name_in_table(&name);
         if self.units.is_none() {
-            // Before even the numbers of the units are written down.
+            // Before a list of all units is made.
             self.check_memory(&acts, n_rows, n_columns, n_columns)?;
         }
         let units: Vec<usize> = match (self.units, &named) {
@@ -226,7 +239,7 @@ impl<'a> Reader<'a> {
             (Some(_), None) if self.args.chosen_only => None,
             _ => Some(n_columns),
         };
-        // Columns of the units held; the k-th column is the k-th chosen unit where nothing else is there.
+        // Columns of the units held. With --chosen-only the k-th column is the k-th chosen unit.
         let columns: Vec<usize> = if self.args.chosen_only { (0..units.len()).collect() } else { units.clone() };
         if self.units.is_some() {
             self.check_memory(&acts, n_rows, n_columns, columns.len())?;
@@ -235,7 +248,7 @@ impl<'a> Reader<'a> {
             self.renamed = true;
             self.job.note(format!("the units of array {named:?} are taken from array {name:?}, the only one there is"));
         }
-        // A file has its labels ahead of the rows: what does not fit is said before they are read.
+        // The labels of a file can be read before its rows, so a table that does not fit is refused early.
         let ahead = acts.labels_ahead()?;
         let early = ahead.map(|labels| self.join(source, n_rows, labels.as_deref())).transpose()?;
 
@@ -274,7 +287,7 @@ impl<'a> Reader<'a> {
                 used.push((*stimulus, row));
             }
         }
-        // In the order of the table, presentations in the order of the matrix: the order of rows then changes no byte.
+        // Sorted by the row of the table, so that the output does not depend on the order of the matrix's rows.
         used.sort_unstable();
         used.retain(|(stimulus, _)| self.pictures.category_of[*stimulus].is_some());
         ensure!(!used.is_empty(), "0 of {n_rows} rows have a category in {}", self.pictures.source);
@@ -297,11 +310,11 @@ impl<'a> Reader<'a> {
         let width = if acts.kind().is_double() { 8 } else { 4 };
         let matrix = |columns: usize| (n_rows as u64).saturating_mul(columns as u64).saturating_mul(width);
         self.held_bytes = self.held_bytes.saturating_add(matrix(n_held));
-        // Fortran order is turned round as a whole: the matrix as it is, and in rows.
+        // A matrix in Fortran order is transposed as a whole: it is held twice.
         let row = (n_units as u64).saturating_mul(width);
         let passing = match acts.is_fortran() {
             true => matrix(n_units).saturating_mul(2),
-            // Rows pass in small blocks, but at least one at a time.
+            // Rows are read in small blocks, of one row at least.
             false if n_rows > 0 && row > BLOCK_BYTES as u64 => row,
             false => 0,
         };
@@ -315,7 +328,7 @@ impl<'a> Reader<'a> {
             Bytes(needed.into()),
             Bytes(self.args.mem.into())
         );
-        // What is allowed must also be there.
+        // --mem may allow more than the machine has free.
         let more = matrix(n_held).saturating_add(passing).saturating_add(numbers);
         require_memory(format!("{n_held} units x {n_rows} rows"), more.into(), "choose fewer units with --units")
     }

@@ -1,7 +1,7 @@
 //! Masks and label images, and the tables that name labels: one reader for all tools.
 //!
-//! A voxel is inside when its label is above 0. Labels are whole numbers, and a number that misses one by the rounding of
-//! a re-save (255 times 1/255) is that number. 0 and negative labels are outside (-1 is what NSD writes outside the
+//! A voxel is inside when its label is above 0. Labels are whole numbers, and a number that misses one by the rounding
+//! of a re-save (255 times 1/255) is that number. 0 and negative labels are outside (-1 is what NSD writes outside the
 //! cortex), as is a voxel without a number; whoever reads counts them.
 
 use std::io::Read;
@@ -11,7 +11,7 @@ use cli::{Input, Job};
 use nifti_volume::geometry::Geometry;
 use stimulus_table::{Table, is_missing};
 
-use crate::{Map, Source, map_of, open_numbers};
+use crate::{Map, Numbers, map_of, open_numbers};
 
 /// How far a stored label may be from the whole number that it means: what scaling by an f4 `scl_slope` and saving as
 /// integers again leaves. Real fractions are probabilities, and a threshold is the user's to choose.
@@ -69,8 +69,8 @@ pub fn read_labels(job: &Job, input: &Input) -> Result<Labels> {
 }
 
 /// The labels in an input that is open already.
-pub fn labels_in(job: &Job, input: &Input, source: Source) -> Result<Labels> {
-    let Map { values, geometry } = map_of(input, source)?;
+pub fn labels_in(job: &Job, input: &Input, numbers: Numbers) -> Result<Labels> {
+    let Map { values, geometry } = map_of(input, numbers)?;
     let (labels, outside) = match labels_of(&values) {
         Ok(read) => read,
         Err((voxel, value)) => {
@@ -94,8 +94,8 @@ pub fn labels_in(job: &Job, input: &Input, source: Source) -> Result<Labels> {
 }
 
 /// Names of labels, in the order of the file: a table with the columns index and name (BIDS), or a colour table of
-/// FreeSurfer (`.ctab`: index, name, and mostly red, green, blue and alpha). Labels of 0 and below are outside, whatever
-/// the file calls them, and left out.
+/// FreeSurfer (`.ctab`: index, name, and mostly red, green, blue and alpha). Labels of 0 and below are outside,
+/// whatever the file calls them, and left out.
 pub fn read_label_names(job: &Job, input: &Input) -> Result<Vec<(u32, String)>> {
     let mut bytes = Vec::new();
     job.open(input)?.reader().read_to_end(&mut bytes).with_context(|| input.to_string())?;

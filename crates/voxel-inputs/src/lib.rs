@@ -1,5 +1,5 @@
-//! Opening what is either a `.npy` stream or a NIfTI image, told apart by the first bytes and not by the name; several of
-//! them as one sequence; masks, label images and the names of labels.
+//! Opening what is either a `.npy` stream or a NIfTI image, told apart by the first bytes and not by the name; several
+//! of them as one sequence; masks, label images and the names of labels.
 #![warn(missing_docs)]
 
 mod foreign;
@@ -7,27 +7,34 @@ mod labels;
 mod volumes;
 
 pub use labels::{Labels, labels_in, read_label_names, read_labels};
-pub use volumes::{Numbers, Streams, Volumes, open_all};
+pub use volumes::{Arrays, Given, Volumes, open_all};
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use array_inputs::{Next, Stream};
 use cli::{Input, Job, Opened, require_memory};
-use npy_stream::{NpyError, NpyReader};
+use npy_stream::NpyReader;
 
 use nifti_volume::geometry::Geometry;
 use nifti_volume::volume::{Precision, VolumeReader, looks_like_nifti};
 
 /// An input that has been opened.
 pub enum Source {
-    /// A stream of matrices.
-    Npy(NpyReader),
-    /// An image of one or more volumes.
-    Nifti(Box<VolumeReader>),
-    /// Neither, so perhaps a table.
+    /// What holds numbers.
+    Numbers(Numbers),
+    /// Neither an image nor an array, so perhaps a table.
     Other(Box<dyn Read + Send>),
+}
+
+/// An image or a stream of arrays.
+pub enum Numbers {
+    /// An image of one or more volumes.
+    Image(Box<VolumeReader>),
+    /// A stream of matrices.
+    Arrays(NpyReader),
 }
 
 /// One number per voxel.
@@ -54,7 +61,8 @@ fn opened(job: &Job, input: &Input) -> Result<(Source, Vec<u8>)> {
             file.seek(SeekFrom::Start(0)).with_context(named)?;
             if start.starts_with(NPY) {
                 refuse(input, &start)?;
-                return Ok((Source::Npy(NpyReader::from_file(file).with_context(named)?), Vec::new()));
+                let reader = NpyReader::from_file(file).with_context(named)?;
+                return Ok((Source::Numbers(Numbers::Arrays(reader)), Vec::new()));
             }
             let length = file.metadata().with_context(named)?.len();
             (Box::new(file), Some(length))
@@ -69,10 +77,10 @@ fn opened(job: &Job, input: &Input) -> Result<(Source, Vec<u8>)> {
     refuse(input, &start)?;
     if looks_like_nifti(&start) {
         let image = VolumeReader::new(whole, length).with_context(named)?;
-        return Ok((Source::Nifti(Box::new(image)), Vec::new()));
+        return Ok((Source::Numbers(Numbers::Image(Box::new(image))), Vec::new()));
     }
     if start.starts_with(NPY) {
-        return Ok((Source::Npy(NpyReader::from_pipe(whole)), Vec::new()));
+        return Ok((Source::Numbers(Numbers::Arrays(NpyReader::from_pipe(whole))), Vec::new()));
     }
     Ok((Source::Other(whole), start))
 }
@@ -87,14 +95,15 @@ fn refuse(input: &Input, start: &[u8]) -> Result<()> {
     }
 }
 
-/// What an input is that holds numbers: text is none, and of anything else the `.npy` reader says what is wrong with it.
-pub fn open_numbers(job: &Job, input: &Input) -> Result<Source> {
+/// Opens an input that must hold numbers. Text is an error here; what is neither text nor an image goes to the `.npy`
+/// reader, which says what is wrong with it.
+pub fn open_numbers(job: &Job, input: &Input) -> Result<Numbers> {
     match opened(job, input)? {
+        (Source::Numbers(numbers), _) => Ok(numbers),
         (Source::Other(reader), start) => match foreign::refusal_of_text(&start) {
             Some(refusal) => bail!("{input}: {refusal}"),
-            None => Ok(Source::Npy(NpyReader::from_pipe(reader))),
+            None => Ok(Numbers::Arrays(NpyReader::from_pipe(reader))),
         },
-        (numbers, _) => Ok(numbers),
     }
 }
 
@@ -104,9 +113,9 @@ pub fn read_map(job: &Job, input: &Input) -> Result<Map> {
 }
 
 /// The map in an input that is open already.
-pub fn map_of(input: &Input, source: Source) -> Result<Map> {
-    match source {
-        Source::Nifti(mut image) => {
+pub fn map_of(input: &Input, numbers: Numbers) -> Result<Map> {
+    match numbers {
+        Numbers::Image(mut image) => {
             let mut values = Vec::new();
             if image.n_volumes() == 1 {
                 image.next_volume(&mut values).with_context(|| input.to_string())?;
@@ -117,31 +126,31 @@ pub fn map_of(input: &Input, source: Source) -> Result<Map> {
             }
             Ok(Map { values, geometry: Some(image.geometry().clone()) })
         }
-        Source::Npy(mut reader) => {
-            let name = || input.to_string();
-            let Some(next) = reader.next_array().with_context(name)? else {
-                return Err(NpyError::Empty).with_context(name);
-            };
-            let what = format!("{input}: {:?} {} values", next.shape(), next.kind().name());
-            require_memory(what, next.bytes_held(), "give one map")?;
-            let array = next.into_array().with_context(name)?;
-            if reader.next_array().with_context(name)?.is_some() {
-                bail!("{input}: several arrays where one map is needed; split them with `npy cat --array N`");
-            }
+        Numbers::Arrays(reader) => {
+            let mut maps = Vec::new();
+            Stream::new(input, reader).each(|Next { source, array, .. }| {
+                if !maps.is_empty() {
+                    bail!("{input}: several arrays where one map is needed; split them with `npy cat --array N`");
+                }
+                let what = format!("{source}: {:?} {} values", array.shape(), array.kind().name());
+                require_memory(what, array.bytes_held(), "give one map")?;
+                maps.push(array.into_array().with_context(|| source)?);
+                Ok(())
+            })?;
+            let array = maps.remove(0);
             match *array.shape.as_slice() {
                 [_] | [1, _] => Ok(Map { values: array.values.into_f64(), geometry: None }),
                 _ => bail!("{input}: shape {:?} where a map of 1 row is needed; take one with `npy rows`", array.shape),
             }
         }
-        Source::Other(_) => bail!("{input}: neither a NIfTI image nor a .npy array"),
     }
 }
 
 /// The geometry of an image; its voxels are not read.
 pub fn read_geometry(job: &Job, input: &Input) -> Result<Geometry> {
     match open(job, input)? {
-        Source::Nifti(image) => Ok(image.geometry().clone()),
-        Source::Npy(_) | Source::Other(_) => bail!("{input}: not a NIfTI image, so it has no geometry"),
+        Source::Numbers(Numbers::Image(image)) => Ok(image.geometry().clone()),
+        _ => bail!("{input}: not a NIfTI image, so it has no geometry"),
     }
 }
 

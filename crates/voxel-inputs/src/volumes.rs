@@ -1,35 +1,35 @@
 //! The volumes of several images, and the arrays of several `.npy` streams, as one sequence.
 
 use anyhow::{Context, Result, bail};
+use array_inputs::{Next, Stream};
 use cli::{Input, Job, Progress};
 use nifti_volume::geometry::Geometry;
 use nifti_volume::volume::VolumeReader;
-use npy_stream::NpyReader;
 
-use crate::{Source, is_double, open_numbers, require_same_grid};
+use crate::{Numbers, is_double, open_numbers, require_same_grid};
 
 /// Inputs of one kind.
-pub enum Numbers<'a> {
+pub enum Given<'a> {
     /// Images: all their volumes.
     Volumes(Volumes<'a>),
-    /// `.npy` streams, one after the other.
-    Streams(Streams<'a>),
+    /// `.npy` streams: all their arrays.
+    Arrays(Arrays<'a>),
 }
 
 /// Opens inputs that are all images or all `.npy` streams; the first says which. The others are opened in their turn.
-pub fn open_all<'a>(job: &'a Job, inputs: &'a [Input]) -> Result<Numbers<'a>> {
+pub fn open_all<'a>(job: &'a Job, inputs: &'a [Input]) -> Result<Given<'a>> {
     let Some((first, rest)) = inputs.split_first() else { bail!("0 inputs; give an image or a .npy stream") };
     let source = match rest {
         [] => first.to_string(),
         rest => format!("{first} and {} more", rest.len()),
     };
     match open_numbers(job, first)? {
-        Source::Nifti(image) => {
+        Numbers::Image(image) => {
             let progress = match rest.len() {
                 0 => job.progress(image.n_volumes(), "volumes"),
                 n => job.progress(n + 1, "images"),
             };
-            Ok(Numbers::Volumes(Volumes {
+            Ok(Given::Volumes(Volumes {
                 job,
                 rest,
                 source,
@@ -41,8 +41,10 @@ pub fn open_all<'a>(job: &'a Job, inputs: &'a [Input]) -> Result<Numbers<'a>> {
                 progress,
             }))
         }
-        Source::Npy(reader) => Ok(Numbers::Streams(Streams { job, rest, first, source, open: Some((first, reader)) })),
-        Source::Other(_) => bail!("{first}: neither a NIfTI image nor a .npy array"),
+        Numbers::Arrays(reader) => {
+            let progress = job.progress(inputs.len(), "files");
+            Ok(Given::Arrays(Arrays { job, rest, source, first: Stream::new(first, reader), progress }))
+        }
     }
 }
 
@@ -72,19 +74,19 @@ impl Volumes<'_> {
         &self.first.1
     }
 
-    /// Volumes that are known of: all of them when [`Volumes::next_volume`] has given the last, and also before it where
+    /// Volumes known so far. That is all of them once [`Volumes::next_volume`] has given the last, and earlier where
     /// [`Volumes::knows_number`].
     pub fn n_volumes(&self) -> usize {
         self.n_before + self.image.n_volumes()
     }
 
-    /// Whether nothing can follow the volumes that are known of.
+    /// Whether no further volume can follow those known so far.
     pub fn knows_number(&self) -> bool {
         self.rest.is_empty() && self.image.ends_the_file()
     }
 
-    /// Stops where the volumes that are known of are more than `n`, or fewer and nothing can follow; `of` says what there
-    /// are `n` of: "trials.csv has 9 rows; one row per volume".
+    /// An error where more than `n` volumes are known, or fewer and none can follow; `of` says what there are `n` of:
+    /// "trials.csv has 9 rows; one row per volume".
     pub fn require(&self, n: usize, of: &str) -> Result<()> {
         self.compare(n, of, self.knows_number())
     }
@@ -122,8 +124,10 @@ impl Volumes<'_> {
             self.rest = rest;
             self.name = next.to_string();
             self.image = match open_numbers(self.job, next)? {
-                Source::Nifti(image) => image,
-                _ => bail!("{next}: a .npy stream, but {} is a NIfTI image; give inputs of one kind", self.first.0),
+                Numbers::Image(image) => image,
+                Numbers::Arrays(_) => {
+                    bail!("{next}: a .npy stream, but {} is a NIfTI image; give inputs of one kind", self.first.0)
+                }
             };
             require_same_grid((&self.name, self.image.geometry()), (&self.first.0, &self.first.1))?;
             self.progress.advance(1);
@@ -131,31 +135,32 @@ impl Volumes<'_> {
     }
 }
 
-/// `.npy` streams, opened one after the other.
-pub struct Streams<'a> {
+/// The arrays of `.npy` streams that are opened one after the other.
+pub struct Arrays<'a> {
     job: &'a Job,
-    first: &'a Input,
+    first: Stream<'a>,
     rest: &'a [Input],
     source: String,
-    open: Option<(&'a Input, NpyReader)>,
+    progress: Progress,
 }
 
-impl<'a> Streams<'a> {
-    /// What the arrays come from, for messages.
-    pub fn source(&self) -> String {
-        self.source.clone()
+impl Arrays<'_> {
+    /// What the arrays come from, for messages: `a.npy and 2 more`.
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
-    /// The next stream and the input it comes from.
-    pub fn next_stream(&mut self) -> Result<Option<(&'a Input, NpyReader)>> {
-        if let Some(open) = self.open.take() {
-            return Ok(Some(open));
+    /// Calls `take` for every array.
+    pub fn each(self, mut take: impl FnMut(Next) -> Result<()>) -> Result<()> {
+        let first = self.first.input();
+        self.first.each(&mut take)?;
+        for next in self.rest {
+            self.progress.advance(1);
+            match open_numbers(self.job, next)? {
+                Numbers::Arrays(reader) => Stream::new(next, reader).each(&mut take)?,
+                Numbers::Image(_) => bail!("{next}: a NIfTI image, but {first} is .npy; give inputs of one kind"),
+            }
         }
-        let Some((next, rest)) = self.rest.split_first() else { return Ok(None) };
-        self.rest = rest;
-        match open_numbers(self.job, next)? {
-            Source::Npy(reader) => Ok(Some((next, reader))),
-            _ => bail!("{next}: a NIfTI image, but {} is .npy; give inputs of one kind", self.first),
-        }
+        Ok(())
     }
 }

@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 use stimulus_table::Table;
+use unit_tables::columns::UNIT;
+use unit_tables::{Arrays, require_one_set};
 
 /// What lesioned units are held at.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,43 +77,42 @@ pub fn units_by_layer(
 ) -> Result<Vec<LayerUnits>> {
     let column = match by {
         Some(LesionBy::Channel) if table.has("channel") => "channel",
-        _ => "unit",
+        _ => UNIT,
     };
     let numbers = table.indices(column)?;
     ensure!(
         !numbers.is_empty(),
         "holds no unit, so there is nothing to lesion; for the intact network leave --lesion out"
     );
-    table.require_one_set()?;
-    let column = ["layer", "array"].into_iter().find(|name| table.has(name));
-    let names = column.map(|name| table.column(name)).transpose()?;
-    let distinct: BTreeSet<&str> = names.iter().flat_map(|names| names.iter().map(String::as_str)).collect();
+    require_one_set(table)?;
+    let arrays = Arrays::of(table)?;
     let mut layers: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
-    match (asked, names) {
-        (Some(asked), _) => {
+    match (asked, arrays.column()) {
+        (Some(asked), column) => {
+            let names = arrays.names();
             ensure!(
-                distinct.len() <= 1,
+                names.len() == 1,
                 "holds units of {} layers ({}), --lesion-layer names one; leave out the rows of the others",
-                distinct.len(),
-                distinct.into_iter().collect::<Vec<_>>().join(", ")
+                names.len(),
+                arrays.listed()
             );
             let Some(tensor) = resolve(asked) else {
                 bail!("--lesion-layer {asked}: no layer of that name; see --list-layers")
             };
-            if let Some(other) = distinct.first().and_then(|name| resolve(name)).filter(|other| *other != tensor) {
+            let own = column.and_then(|_| resolve(names[0]));
+            if let Some(other) = own.filter(|other| *other != tensor) {
                 bail!("holds units of \"{other}\", --lesion-layer says \"{tensor}\"; unit numbers are one layer's");
             }
             layers.insert(tensor, numbers.into_iter().collect());
         }
-        (None, Some(names)) => {
-            for (name, unit) in names.iter().zip(numbers) {
+        (None, Some(column)) => {
+            for (name, rows) in arrays.iter() {
                 let Some(tensor) = resolve(name) else {
                     bail!(
-                        "{name:?} in column {:?} is no layer of the network; name the layer with --lesion-layer",
-                        column.unwrap_or_default()
+                        "{name:?} in column {column:?} is no layer of the network; name the layer with --lesion-layer"
                     );
                 };
-                layers.entry(tensor).or_default().insert(unit);
+                layers.entry(tensor).or_default().extend(rows.iter().map(|&row| numbers[row]));
             }
         }
         (None, None) => bail!("has no column layer or array; name the layer with --lesion-layer"),

@@ -56,6 +56,7 @@ pub fn list(job: &Job, arguments: &[PathBuf], nul: bool) -> Result<Vec<Stimulus>
     if let Some(first) = missing.first() {
         bail!("{}: no such picture ({} of {} are missing)", first.path.display(), missing.len(), stimuli.len());
     }
+    stimuli.iter().try_for_each(|stimulus| job.require_unwritten(&stimulus.path))?;
     Ok(stimuli)
 }
 

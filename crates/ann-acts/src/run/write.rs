@@ -99,6 +99,10 @@ impl Rows {
             None if args.resume => Sinks::resumable(job, &files, labels, stimuli.len(), args.dtype, &done)?,
             None => Sinks::files(job, &files, labels, stimuli.len(), args.dtype)?,
         };
+        if args.out_dir.is_some() {
+            // The names of its files have only come up now.
+            stimuli.iter().try_for_each(|stimulus| job.require_unwritten(&stimulus.path))?;
+        }
         for slot in 0..opened.kept.len() {
             let mut facts = opened.readouts.get(slot).map(|layer| layer.facts.clone()).unwrap_or_default();
             if let Some(projection) = opened.projections.get(slot) {

@@ -2,49 +2,43 @@
 
 use crate::layers::file_names::file_stems;
 use anyhow::{Context, Result, bail, ensure};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use stimulus_table::Table;
+use unit_tables::columns::UNIT;
+use unit_tables::{Arrays, Sought, require_each_once, require_one_set};
 
 /// Rows of the table by the layer that they name.
 pub struct ChosenUnits {
-    /// Ascending units per name; one nameless entry where the table names no layer.
-    by_name: BTreeMap<String, Vec<usize>>,
-    /// The column of names.
-    column: Option<&'static str>,
+    arrays: Arrays,
+    /// The unit of every row.
+    units: Vec<usize>,
 }
 
 impl ChosenUnits {
     /// Takes the `unit` column and, if there is one, `layer` (else `array`) of the table.
     pub fn from_table(table: &Table) -> Result<Self> {
-        let units = table.indices("unit")?;
+        let units = table.indices(UNIT)?;
         ensure!(!units.is_empty(), "0 units; nothing was selected, so there is nothing to keep");
-        table.require_one_set()?;
-        let column = ["layer", "array"].into_iter().find(|column| table.has(column));
-        let mut by_name: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        match column {
-            Some(column) => {
-                for (name, &unit) in table.column(column)?.iter().zip(&units) {
-                    by_name.entry(name.clone()).or_default().push(unit);
-                }
-            }
-            None => {
-                by_name.insert(String::new(), units);
-            }
+        require_one_set(table)?;
+        let chosen = Self { arrays: Arrays::of(table)?, units };
+        for (name, rows) in chosen.arrays.iter() {
+            let of = if name.is_empty() { String::new() } else { format!(" of {name:?}") };
+            require_each_once(&chosen.at(rows), &of)?;
         }
-        for (name, units) in &mut by_name {
-            units.sort_unstable();
-            if let Some(twice) = units.windows(2).find(|pair| pair[0] == pair[1]) {
-                let of = if name.is_empty() { String::new() } else { format!(" of {name:?}") };
-                bail!("unit {}{of} stands in it more than once ({} rows); list each unit once", twice[0], units.len());
-            }
-        }
-        Ok(Self { by_name, column })
+        Ok(chosen)
+    }
+
+    /// The units in these rows, ascending.
+    fn at(&self, rows: &[usize]) -> Vec<usize> {
+        let mut units: Vec<usize> = rows.iter().map(|&row| self.units[row]).collect();
+        units.sort_unstable();
+        units
     }
 
     /// Whether the table speaks of this layer, by its name or the stem of its file.
     pub fn names(&self, layer: &str) -> bool {
         let stem = file_stems([layer]).pop();
-        self.by_name.keys().any(|name| name == layer || stem.as_deref() == Some(without_shard(name)))
+        self.arrays.names().iter().any(|name| *name == layer || stem.as_deref() == Some(without_shard(name)))
     }
 
     /// The units of each layer, and what the reader should know of it.
@@ -54,16 +48,16 @@ impl ChosenUnits {
     /// network's).
     pub fn for_layers(&self, layers: &[&str], known: &[String]) -> Result<(Vec<Vec<usize>>, Vec<String>)> {
         let mut notes = Vec::new();
-        let Some(column) = self.column else {
-            let units = self.by_name.values().next().cloned().unwrap_or_default();
+        let Some(column) = self.arrays.column() else {
             ensure!(
                 layers.len() == 1,
                 "names no layer (no column layer or array), but {} layers are asked for; unit numbers are one layer's",
                 layers.len()
             );
-            return Ok((vec![units], notes));
+            return Ok((vec![self.at(self.arrays.rows(""))], notes));
         };
-        let names: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
+        let mut names = self.arrays.names();
+        names.sort_unstable();
         let stems = file_stems(layers.iter().copied());
         let mut taken: BTreeSet<&str> = BTreeSet::new();
         let mut chosen = Vec::new();
@@ -71,22 +65,22 @@ impl ChosenUnits {
             let own = |name: &&&str| **name == layer || without_shard(name) == stem;
             // Streams are named by position, from 0.
             let placed = |name: &&&str| name.parse() == Ok(position);
-            let found = names.iter().find(own).or_else(|| names.iter().find(placed)).copied();
-            let name = match found {
+            let name = match names.iter().find(own).or_else(|| names.iter().find(placed)) {
                 Some(name) => name,
-                None => match names.as_slice() {
-                    [only] if layers.len() == 1 => {
-                        if let Some(other) = other_layer(only, layer, known) {
-                            bail!("the units are of layer {other:?}, not of {layer:?}; unit numbers are one layer's");
-                        }
-                        notes.push(format!("{column} {only:?} is taken for layer {layer:?}"));
-                        only
+                None => {
+                    let sought = Sought { name: layer, position, alone: layers.len() == 1 };
+                    let only = sought
+                        .among(&names)
+                        .with_context(|| self.arrays.says_nothing_of("layer", layer).to_string())?;
+                    if let Some(other) = other_layer(only, layer, known) {
+                        bail!("the units are of layer {other:?}, not of {layer:?}; unit numbers are one layer's");
                     }
-                    _ => bail!("no rows about layer {layer:?}; its column {column} speaks of {}", names.join(", ")),
-                },
+                    notes.push(format!("{column} {only:?} is taken for layer {layer:?}"));
+                    only
+                }
             };
             taken.insert(name);
-            chosen.push(self.by_name[name].clone());
+            chosen.push(self.at(self.arrays.rows(name)));
         }
         let unused: Vec<&str> = names.iter().copied().filter(|name| !taken.contains(name)).collect();
         if !unused.is_empty() {

@@ -19,13 +19,13 @@ const ENOUGH: usize = 8;
 /// Gives one value to each group of values that agree within their errors.
 ///
 /// `error(i, j, value)` bounds the error of the value of rows `i` and `j` of `n`, the patterns being taken as exact;
-/// `with_input` also has the rounding of the patterns themselves. The second, wider one decides only where the values so
-/// fall into few groups that lie far apart, as those of a model do whose patterns were rounded: among measured distances
-/// it would make ties of what can be told apart.
+/// `with_input` also has the rounding of the patterns themselves. The second, wider one decides only where the values
+/// so fall into few groups that lie far apart, as those of a model do whose patterns were rounded: among measured
+/// distances it would make ties of what can be told apart.
 ///
-/// Groups are made from the smallest value upwards, each as long as there is a point that lies in all its intervals; they
-/// do not chain. The value of a group is the one that most of its members have. Where all intervals of a group hold a
-/// limit (0 and, where there is one, `largest`) it becomes that limit. `NaN` stays.
+/// Groups are made from the smallest value upwards, each as long as there is a point that lies in all its intervals;
+/// they do not chain. The value of a group is the one that most of its members have. Where all intervals of a group
+/// hold a limit (0 and, where there is one, `largest`) it becomes that limit. `NaN` stays.
 ///
 /// `bounds` are bounds on both for all pairs together, where the caller has them for less.
 pub(crate) fn settle(
@@ -78,7 +78,10 @@ pub(crate) struct Bounds {
 /// distances: no two that differ are within the largest error of each other, none is that near to a limit, and too many
 /// are apart by the wider bound for few kinds. A searchlight asks this for every sphere.
 fn all_apart(values: &[f64], limits: &[Option<f64>], bounds: Bounds) -> bool {
-    let is_at = |limit: &f64| values.iter().any(|v| v != limit && (v - limit).abs() <= bounds.exact_input);
+    // Without an early end, so that several values are looked at together.
+    let is_at = |limit: &f64| {
+        values.iter().fold(false, |any, v| any | (v != limit) & ((v - limit).abs() <= bounds.exact_input))
+    };
     if limits.iter().flatten().any(is_at) {
         return false;
     }
@@ -97,25 +100,34 @@ fn all_apart(values: &[f64], limits: &[Option<f64>], bounds: Bounds) -> bool {
 /// The values that are not `NaN`, sorted: put into as many equal bins as there are values first, since distances are
 /// spread out and comparing them all costs several times as much.
 fn in_order(values: &[f64]) -> Vec<f64> {
-    let known = || values.iter().copied().filter(|value| !value.is_nan());
-    let (low, high) = known().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
-    let per_unit = (values.len() as f64 - 1.0) / (high - low);
+    let known: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+    let (low, high) =
+        known.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)));
+    let last = values.len().saturating_sub(1);
+    let per_unit = last as f64 / (high - low);
     // Equal values are one bin: 0 / 0 and infinity times 0 are 0 as a place.
-    let bin = |value: f64| (((value - low) * per_unit) as usize).min(values.len() - 1);
+    let bins: Vec<usize> = known.iter().map(|value| (((value - low) * per_unit) as usize).min(last)).collect();
+    // Where each bin starts, and where it ends after its values were put there.
     let mut ends = vec![0u32; values.len() + 1];
-    known().for_each(|value| ends[bin(value) + 1] += 1);
+    bins.iter().for_each(|bin| ends[bin + 1] += 1);
     for k in 1..ends.len() {
         ends[k] += ends[k - 1];
     }
-    let mut sorted = vec![0.0; ends[values.len()] as usize];
-    let mut next = ends.clone();
-    for value in known() {
-        let place = &mut next[bin(value)];
-        sorted[*place as usize] = value;
+    let mut sorted = vec![0.0; known.len()];
+    for (value, bin) in known.iter().zip(bins) {
+        let place = &mut ends[bin];
+        sorted[*place as usize] = *value;
         *place += 1;
     }
-    for bounds in ends.windows(2).filter(|bounds| bounds[1] > bounds[0] + 1) {
-        sorted[bounds[0] as usize..bounds[1] as usize].sort_unstable_by(f64::total_cmp);
+    let mut start = 0;
+    for end in ends {
+        match &mut sorted[start..end as usize] {
+            [] | [_] => {}
+            [a, b] if *a <= *b => {}
+            [a, b] => std::mem::swap(a, b),
+            bin => bin.sort_unstable_by(f64::total_cmp),
+        }
+        start = end as usize;
     }
     sorted
 }
@@ -151,8 +163,8 @@ fn groups(sorted: &[Placed], limits: &[Option<f64>], error: impl Fn(usize, usize
     all
 }
 
-/// Whether the values are few kinds, but more than one: on average four or more of each, and every kind further from the
-/// next than it is wide, several times.
+/// Whether the values are few kinds, but more than one: on average four or more of each, and every kind further from
+/// the next than it is wide, several times.
 fn are_apart(groups: &[Group], sorted: &[Placed]) -> bool {
     let ends = |group: &Group| (sorted[group.members.start].0, sorted[group.members.end - 1].0);
     groups.len() > 1

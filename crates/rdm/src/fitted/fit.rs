@@ -25,8 +25,8 @@ pub fn fit(components: &[Rdm], subjects: &[Rdm], kind: ModelKind, how: Compariso
     fit_drawn(components, subjects, &vec![1; n_stimuli], &vec![1; subjects.len()], kind, how)
 }
 
-/// [`fit`] to data in which every stimulus and every subject stands as often as these multiplicities say (0: not at all).
-/// A stimulus has no distance to its own copy.
+/// [`fit`] to data in which every stimulus and every subject stands as often as these multiplicities say (0: not at
+/// all). A stimulus has no distance to its own copy.
 pub(super) fn fit_drawn(
     components: &[Rdm],
     subjects: &[Rdm],

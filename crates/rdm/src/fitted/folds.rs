@@ -53,11 +53,12 @@ fn groups(items: &[usize], k: usize, draws: &mut Draws) -> Vec<Vec<usize>> {
         .collect()
 }
 
-/// Scores of models fitted to the subjects and stimuli that are not in the fold (to all where the fold holds all of them),
-/// in data in which every stimulus and every subject stands as often as these multiplicities say.
+/// Scores of models fitted to the subjects and stimuli that are not in the fold (to all where the fold holds all of
+/// them), in data in which every stimulus and every subject stands as often as these multiplicities say.
 ///
-/// All copies of a stimulus, and of a subject, are on the same side of the fold, and a stimulus has no distance to its own
-/// copy: nothing is fitted and scored on the same data. What rsatoolbox's `_internal_cv` does to one fold of a draw.
+/// All copies of a stimulus, and of a subject, are on the same side of the fold, and a stimulus has no distance to its
+/// own copy: nothing is fitted and scored on the same data. What rsatoolbox's `_internal_cv` does to one fold of a
+/// draw.
 #[allow(clippy::too_many_arguments)] // the data, the models, and three questions about them
 pub fn score_fold(
     models: &[Vec<Rdm>],

@@ -11,8 +11,8 @@ use crate::pool::scaled;
 use crate::whitening::whitened;
 use crate::{Comparison, Rdm, RdmError};
 
-/// With `a_i` the components and `y_s` the subjects, centred and whitened as the comparison needs, and `o_s` how often a
-/// subject stands in the data: `gram_ij = a_i a_j`, `right_i = sum_s o_s a_i y_s / |y_s|`. The mean score of the
+/// With `a_i` the components and `y_s` the subjects, centred and whitened as the comparison needs, and `o_s` how often
+/// a subject stands in the data: `gram_ij = a_i a_j`, `right_i = sum_s o_s a_i y_s / |y_s|`. The mean score of the
 /// prediction with weights w is `w right / sqrt(w' gram w)` up to one factor.
 pub(super) struct Products {
     gram: Array2<f64>,
@@ -20,8 +20,8 @@ pub(super) struct Products {
 }
 
 impl Products {
-    /// Over the pairs that are finite in all RDMs. The pair of two stimuli that stand in the data `c` and `d` times counts
-    /// `c d` times.
+    /// Over the pairs that are finite in all RDMs. The pair of two stimuli that stand in the data `c` and `d` times
+    /// counts `c d` times.
     pub fn of(
         components: &[Rdm],
         subjects: &[Rdm],
@@ -41,7 +41,8 @@ impl Products {
         let mut pooled = Array1::<f64>::zeros(length);
         for (subject, &s) in y.rows().into_iter().zip(&people) {
             let own = subject.dot(&subject).sqrt();
-            // A subject without spread has nothing to say; rounding leaves it some 1e-16 of its values, which are near 1.
+            // A subject without spread has nothing to say; rounding leaves it some 1e-16 of its values, which are near
+            // 1.
             if own > 1e-12 {
                 pooled.scaled_add(f64::from(often_subject[s]) / own, &subject);
             }

@@ -12,8 +12,8 @@ use crate::{Comparison, Rdm, RdmError};
 /// The share of things that are in a sample of as many with replacement: `1 - 1/e`.
 const SHARE_DRAWN: f64 = 1.0 - 0.367_879_441_171_442_33;
 
-/// The folds of a draw: those of [`super::default_folding`] for the 63 % of subjects and stimuli that it holds on average
-/// (as in rsatoolbox, whatever is resampled). The seed is that of the draw.
+/// The folds of a draw: those of [`super::default_folding`] for the 63 % of subjects and stimuli that it holds on
+/// average (as in rsatoolbox, whatever is resampled). The seed is that of the draw.
 pub fn default_folding_of_draws(n_subjects: usize, n_stimuli: usize) -> Folding {
     let drawn = |n: usize| (SHARE_DRAWN * n as f64).floor() as usize;
     let folding = super::default_folding(drawn(n_subjects), drawn(n_stimuli), 0);
@@ -21,19 +21,20 @@ pub fn default_folding_of_draws(n_subjects: usize, n_stimuli: usize) -> Folding 
     Folding { subjects: if n_subjects < 2 { 1 } else { folding.subjects.max(2) }, ..folding }
 }
 
-/// Mean scores of fitted models and the ceiling in resampled data, each draw cross-validated `n_cv` times with random folds
-/// of its own (`folding` gives their numbers).
+/// Mean scores of fitted models and the ceiling in resampled data, each draw cross-validated `n_cv` times with random
+/// folds of its own (`folding` gives their numbers).
 ///
-/// A draw with fewer different subjects than groups, or fewer than 3 different stimuli a group, has no folds, and is `NaN`
-/// in all tables. Every copy of a subject counts in the mean, as subjects do in the score of the data; the ceiling is over
-/// the same held-out stimuli, a mean over the different subjects.
+/// A draw with fewer different subjects than groups, or fewer than 3 different stimuli a group, has no folds, and is
+/// `NaN` in all tables. Every copy of a subject counts in the mean, as subjects do in the score of the data; the
+/// ceiling is over the same held-out stimuli, a mean over the different subjects.
 ///
 /// What rsatoolbox 0.3.2 calls `bootstrap_crossval` (one factor) and `eval_dual_bootstrap` (both). Where it differs:
 ///
 /// * its mean over folds counts a subject that was drawn into a small group more than one of a large group;
 /// * its lower bound pools the subjects that were not held out, and with subjects in one group the held-out one too, so
 ///   that lower and upper bound are one number; it pools over all stimuli of the draw, the held-out ones and the others;
-/// * a prediction that is constant over the held-out pairs has a similarity of 0 there, here none, and the draw is left out.
+/// * a prediction that is constant over the held-out pairs has a similarity of 0 there, here none, and the draw is
+///   left out.
 pub fn bootstrap_fitted(
     models: &[Vec<Rdm>],
     subjects: &[Rdm],

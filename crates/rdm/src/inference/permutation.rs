@@ -17,8 +17,8 @@ const AT_ONCE: usize = 16;
 pub struct Permuted {
     /// `(1 + b) / (1 + N)`, b the permutations whose mean score over subjects reaches the model's own.
     pub p: Vec<f64>,
-    /// N of each model: a permutation that gives no score (a model of few values whose pairs come to lie on missing ones)
-    /// is left out; as one that falls short it would make p too small.
+    /// N of each model: a permutation that gives no score (a model of few values whose pairs come to lie on missing
+    /// ones) is left out; as one that falls short it would make p too small.
     pub n: Vec<usize>,
     /// The same against the largest score of any model in each permutation: controls the family-wise error over models.
     pub p_max: Vec<f64>,

@@ -38,12 +38,13 @@ impl Generalize {
 
 /// The variance of an estimate from its variances over draws: `[v]` of one factor, or `[both, subjects, stimuli]`.
 ///
-/// Of one factor `v n / (n - 1)`. Of two, with `s = n_subjects / (n_subjects - 1)` and `p = n_stimuli / (n_stimuli - 1)`,
+/// Of one factor `v n / (n - 1)`. Of two, with `s = n_subjects / (n_subjects - 1)` and
+/// `p = n_stimuli / (n_stimuli - 1)`,
 ///
 /// `s v_subjects + p v_stimuli - s p (v_both - v_subjects - v_stimuli)`,
 ///
-/// not below `s v_subjects` nor `p v_stimuli`, and not above `v_both`: the bootstrap of both counts the noise of a single
-/// measurement three times, the bootstraps of one factor once each. Schuett et al. (2023), eq. 12; rsatoolbox's
+/// not below `s v_subjects` nor `p v_stimuli`, and not above `v_both`: the bootstrap of both counts the noise of a
+/// single measurement three times, the bootstraps of one factor once each. Schuett et al. (2023), eq. 12; rsatoolbox's
 /// `_dual_bootstrap` and `_correct_1d`.
 ///
 /// ```
@@ -106,12 +107,13 @@ impl Spread {
         Spread { over, n_subjects, n_stimuli, tables, repeats, draws }
     }
 
-    /// The variance of `sum weight * column`. The sums are taken draw by draw: from covariances, the variance of a small
-    /// difference of two large columns would be what rounding left of them.
+    /// The variance of `sum weight * column`. The sums are taken draw by draw: from covariances, the variance of a
+    /// small difference of two large columns would be what rounding left of them.
     ///
-    /// Of fitted models it is what it would be if every draw were scored with infinitely many random folds: with `v_r` of
-    /// the means of r repetitions and `v_1` of single ones, `(r v_r - v_1) / (r - 1)`. Schuett et al. (2023), rsatoolbox's
-    /// `use_correction`. It can be below 0 where the draws are few and the folds matter more than the data.
+    /// Of fitted models it is what it would be if every draw were scored with infinitely many random folds: with `v_r`
+    /// of the means of r repetitions and `v_1` of single ones, `(r v_r - v_1) / (r - 1)`. Schuett et al. (2023),
+    /// rsatoolbox's `use_correction`. It can be below 0 where the draws are few and the folds matter more than the
+    /// data.
     pub fn variance(&self, terms: &[(usize, f64)]) -> f64 {
         let variance = |table: &Array2<f64>| {
             let sum = |row: ArrayView1<f64>| terms.iter().map(|(c, weight)| weight * row[*c]).sum::<f64>();

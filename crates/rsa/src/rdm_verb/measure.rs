@@ -1,8 +1,8 @@
 //! From the rows of one matrix to its RDM.
 
+use super::args::Kind;
 use super::plan::Plan;
 use super::rows::Rows;
-use crate::args::Kind;
 use anyhow::{Result, anyhow};
 use cli::Job;
 use ndarray::Array2;

@@ -1,6 +1,6 @@
 //! What the options of `rsa rdm` ask for, checked before anything is read.
 
-use crate::args::{Kind, Metric, RdmArgs};
+use super::args::{Kind, Metric, RdmArgs};
 use anyhow::{Result, bail};
 use rdm::{FoldWeights, Prior, Shrinkage};
 
@@ -26,8 +26,8 @@ impl Plan {
         let of_counts = matches!(metric, Metric::Poisson | Metric::PoissonCv);
         if args.per_channel && !metric.is_sum() {
             bail!(
-                "--per-channel divides sums over units by their number, and {name} is none; it goes with --metric \
-                 sqeuclidean, cityblock, sqmahalanobis, crossnobis, poisson or poisson_cv"
+                "--per-channel divides sums over units by their number, and {name} is not such a sum; it goes with \
+                 --metric sqeuclidean, cityblock, sqmahalanobis, crossnobis, poisson or poisson_cv"
             );
         }
         let of_noise = [("--shrink", args.shrink.is_some()), ("--dof", args.dof.is_some())];
@@ -51,20 +51,23 @@ impl Plan {
         }
         if let (true, Some(_)) = (over_folds, &args.exclude_same) {
             bail!(
-                "--exclude-same with --metric {name}, which multiplies only different folds anyway; say them with --cv"
+                "--exclude-same with --metric {name}, which multiplies different folds only and has nothing to \
+                 exclude; name the column of the folds with --cv"
             );
         }
         if let (Some(option), None) = (first(&of_table), &args.stimuli) {
             bail!("{option} names a column; give the table that has it with --stimuli TABLE");
         }
         if let (None, Some(table)) = (first(&of_table), &args.stimuli) {
-            bail!("--stimuli {table} without --by, --cv or --exclude-same; name the column that is needed of it");
+            bail!("--stimuli {table} without --by, --cv or --exclude-same; name the column to use");
         }
         if matches!(metric, Metric::Mahalanobis | Metric::Sqmahalanobis) && args.noise.is_none() {
             bail!("--metric {name} needs --noise RESIDUALS.npy or --noise repeats (without noise it is euclidean)");
         }
         if of_counts && args.noise.is_some() {
-            bail!("--noise with --metric {name}: whitened counts are no rates; leave one of the two out");
+            bail!(
+                "--noise with --metric {name}: the rate of a whitened count is not defined; leave one of the two out"
+            );
         }
         let prior = Prior {
             rate: args.prior_rate.unwrap_or(Prior::default().rate),

@@ -1,7 +1,7 @@
 //! Which stimulus, fold and run the rows of a matrix are.
 
+use super::args::RdmArgs;
 use super::plan::Plan;
-use crate::args::RdmArgs;
 use anyhow::{Context, Result, bail};
 use array_inputs::{read_levels, read_table};
 use cli::Job;
@@ -51,19 +51,16 @@ impl Rows {
         let other = Side { name, labels: Some(ids), n_rows: ids.len() };
         let joined = join(side, other, args.join.options())?;
         // Looking a column up moves no data: only what was left out, or decided by position, is worth a line.
-        let says = |part: &str| joined.message.as_ref().is_some_and(|m| m.contains(part));
-        if let Some(message) =
-            joined.message.as_ref().filter(|_| ["left out", "paired", "position"].into_iter().any(says))
-        {
-            job.note(message);
+        if joined.n_left_out > 0 || joined.paired || joined.by_position {
+            joined.message(side.name, name).into_iter().for_each(|message| job.note(message));
         }
         let labels = joined.labels(&side, &other).unwrap_or_default();
         if let Some(row) = joined.left.windows(2).position(|w| w[0] >= w[1]) {
             let id = &labels[row];
             let in_table = ids.iter().filter(|other| *other == id).count();
             bail!(
-                "{}: stimulus {id:?} is 1 row here and {in_table} in {name}; the table needs one row per stimulus or one \
-                 per presentation",
+                "{}: stimulus {id:?} is 1 row here and {in_table} in {name}; the table needs one row per stimulus or \
+                 one per presentation",
                 side.name
             );
         }
@@ -99,7 +96,10 @@ impl Rows {
                     plan.metric.as_str()
                 );
             }
-            job.note(format!("{}: no stimulus ids, so none behind its RDM; write them with `npy label`", side.name));
+            job.note(format!(
+                "{}: no stimulus ids, so its RDM has none either; write them with `npy label`",
+                side.name
+            ));
             return Ok(Rows {
                 stimulus: used.clone(),
                 condition: used.clone(),
@@ -179,7 +179,8 @@ fn number(texts: &[&str]) -> (Vec<usize>, Vec<String>) {
 fn by_occurrence(source: &str, stimulus: &[usize], names: &[String], by: bool) -> Result<Vec<usize>> {
     if by {
         bail!(
-            "{source}: --by puts several rows into one condition, so their order is no fold; name a column with --cv"
+            "{source}: --by puts several rows into one condition, so their order does not say which fold each is in; \
+             name a column with --cv"
         );
     }
     let mut counts = vec![0; names.len()];
@@ -192,8 +193,8 @@ fn by_occurrence(source: &str, stimulus: &[usize], names: &[String], by: bool) -
         .collect();
     if let Some(other) = counts.iter().position(|n| *n != counts[0]) {
         bail!(
-            "{source}: stimulus {:?} occurs {} times and {:?} {}, so the order of presentations does not say which fold \
-             they are in; name a column with --cv COLUMN --stimuli TABLE",
+            "{source}: stimulus {:?} occurs {} times and {:?} {}, so the order of presentations does not say which \
+             fold they are in; name a column with --cv COLUMN --stimuli TABLE",
             names[0],
             counts[0],
             names[other],

@@ -1,0 +1,189 @@
+//! `fmri-roi contrast`: betas and contrasts, or several maps, to t maps.
+
+mod one_sample;
+mod t_map;
+mod voxel_table;
+
+use anyhow::{Result, bail};
+use array_inputs::{JoinArgs, Next};
+use cli::{Common, Format, Input, Job};
+use localizer::Correction;
+use localizer_run::{CrossValidation, LocalizerArgs, Measured, Plan};
+use nifti_volume::geometry::Geometry;
+use npy_stream::Dtype;
+use voxel_inputs::{Given, Volumes, nifti_name, open_all, read_geometry, require_n_voxels, require_same_grid};
+
+use t_map::{ArrayMaps, TMap, write_image, write_matrices};
+use voxel_table::VoxelTable;
+
+const HELP: &str = "\
+Input:
+  Betas, as .npy streams or NIfTI images. A .npy file is joined with the table by id, in any order
+  and with repeats; a pipe brings its ids after the rows, so its rows must stand in the order of the
+  table. The volumes of images, one image after the other, carry no ids: row i of the table is
+  volume i, which you confirm with --assume-order; the ids of the table may then repeat.
+  With --one-sample, the maps of several subjects: images, volumes, or rows of .npy streams.
+
+Contrasts, --versus, --test, --by-category, --correct and --cv are those of select-units and give
+the same numbers. Without --contrast, every category of the column is tested against the rest.
+
+Output:
+  .npy input: a matrix for each matrix, with a row labelled \"t\"; of several contrasts a row each,
+  labelled by the contrast; with --cv a row for each part that is held out, of the t on all others.
+  NIfTI input: an f4 image with these rows as volumes (intent t with its df where that is one
+  number); without -o it goes to stdout as .nii. A voxel that is constant, or has a value that is
+  not finite, has t NaN; stderr counts them.
+  --table, one row per voxel:
+    array, voxel            name of the matrix or image; number of the voxel
+    contrast, fold          (several contrasts; --cv) the contrast; the part held out
+    n                       rows that the test rests on (categories, with --by-category)
+    mean_preferred, mean_rest  mean response to the preferred rows and to the others
+    t, df, p, neg_log10_p   one-sided test of preferred > others
+    q                       p adjusted over the voxels (--correct), else empty
+    dprime, selectivity_index
+    reason                  why there are no numbers: constant, nan_input
+    n_test ... reason_test  (--cv) the same measures on the part held out
+
+Examples:
+  fmri-roi contrast --stimuli floc.csv --by domain --contrast 'faces > rest' betas.npy > t.npy
+  fmri-roi contrast --stimuli trials.csv --by domain --contrast 'faces > bodies,places' \\
+      --assume-order betas.nii.gz -o t.nii.gz
+  fmri-roi contrast --one-sample sub-*_face_con.nii.gz -o t.nii.gz";
+
+/// Options of `contrast`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = HELP,
+    mut_arg("stimuli", |arg| arg.required(false).required_unless_present("one_sample")),
+    mut_arg("by", |arg| arg.required(false).required_unless_present("one_sample"))
+)]
+pub(crate) struct Contrast {
+    /// Betas, or with --one-sample one contrast map per subject (- is stdin)
+    #[arg(value_name = "FILE", default_value = "-")]
+    inputs: Vec<Input>,
+    #[command(flatten)]
+    localizer: Option<LocalizerArgs>,
+    #[command(flatten)]
+    join: JoinArgs,
+    /// Test on all parts of the rows but one, and measure on that one (for --table): odd-even, k=5, or a column
+    #[arg(long, value_name = "odd-even|k=N|COLUMN")]
+    cv: Option<CrossValidation>,
+    /// t of the mean over maps against 0: every image, volume or .npy row is one subject
+    #[arg(long, conflicts_with_all = ["stimuli", "by", "contrast", "versus", "test", "by_category", "cv", "table",
+        "assume_order", "inner"])]
+    one_sample: bool,
+    /// Image whose geometry a .npy t map takes when -o names a .nii or .nii.gz
+    #[arg(long, value_name = "IMAGE")]
+    like: Option<Input>,
+    /// Also write a table of all voxels
+    #[arg(long, value_name = "FILE")]
+    table: Option<cli::OutputPath>,
+    /// Adjust p over the voxels for that table: bh, by (false discovery rate), bonferroni, none
+    #[arg(long, visible_alias = "fdr", value_name = "METHOD", requires = "table")]
+    correct: Option<Correction>,
+    /// Format of that table
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Element type of a .npy t map: f4, or f8 (default: f8 when the betas are)
+    #[arg(long)]
+    dtype: Option<Dtype>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: Contrast) -> Result<()> {
+    let job = Job::start("fmri-roi", &args.common)?;
+    let out = job.binary_output(args.common.output.as_deref())?;
+    let like = args.like.as_ref().map(|input| read_geometry(&job, input)).transpose()?;
+
+    let (arrays, grid) = match &args.localizer {
+        Some(localizer) => localize(&job, &args, localizer)?,
+        None => {
+            let (array, grid) = one_sample::test(&job, &args.inputs)?;
+            (vec![array], grid)
+        }
+    };
+    if let (Some(input), Some(like)) = (&args.like, &like) {
+        match &grid {
+            Some(grid) => require_same_grid((&args.inputs[0].to_string(), grid), (&input.to_string(), like))?,
+            None => require_n_voxels((&arrays[0].name, arrays[0].n_voxels()), (&input.to_string(), like))?,
+        }
+    }
+    let gzip = match &args.common.output {
+        Some(path) => nifti_name(path),
+        None if grid.is_some() => Some(false),
+        None => None,
+    };
+    match gzip {
+        Some(gzip) => write_image(&job, out, &arrays, grid.or(like).as_ref(), gzip)?,
+        None => write_matrices(&job, out, &arrays, args.dtype)?,
+    }
+    arrays.iter().for_each(|array| array.warn(&job));
+    Ok(())
+}
+
+/// Rows of one kind against rows of another: t maps of every array, and their table where one was asked for.
+fn localize(job: &Job, args: &Contrast, localizer: &LocalizerArgs) -> Result<(Vec<ArrayMaps>, Option<Geometry>)> {
+    let plan = localizer.plan(job, args.join, args.cv.as_ref(), args.correct, None)?;
+    let mut table = match &args.table {
+        Some(path) => Some(VoxelTable::new(job.text_output(Some(path))?, args.format, &plan)?),
+        None => None,
+    };
+    let mut measured: Vec<(String, Measured, bool)> = Vec::new();
+    let grid = match open_all(job, &args.inputs)? {
+        Given::Volumes(volumes) => {
+            let grid = volumes.geometry().clone();
+            measured.push(measure_volumes(&plan, args.join, volumes)?);
+            Some(grid)
+        }
+        Given::Arrays(arrays) => {
+            arrays.each(|Next { input, position, source, array }| {
+                let double = array.kind().is_double();
+                measured.push((input.array_name(position), plan.measure(job, &source, array)?, double));
+                Ok(())
+            })?;
+            None
+        }
+    };
+    let mut arrays = Vec::with_capacity(measured.len());
+    for (name, measured, double) in measured {
+        let mut maps = Vec::new();
+        for question in 0..plan.questions().len() {
+            let (tests, held_out) = measured.tests(&plan, question)?;
+            if let Some(table) = &mut table {
+                table.write(&name, question, &tests, held_out.as_ref())?;
+            }
+            maps.push(TMap::of(&plan, question, &tests));
+        }
+        arrays.push(ArrayMaps { name, maps, double });
+    }
+    if let Some(table) = table {
+        table.commit(job)?;
+    }
+    Ok((arrays, grid))
+}
+
+/// The volumes of images: volume i is row i of the table.
+fn measure_volumes(plan: &Plan, join: JoinArgs, mut volumes: Volumes<'_>) -> Result<(String, Measured, bool)> {
+    let (n_rows, table) = (plan.n_rows(), plan.table_name());
+    let of = format!("{table} has {n_rows} rows; one row per volume");
+    let source = volumes.source().to_owned();
+    volumes.require(n_rows, &of)?;
+    if !join.assume_order {
+        bail!(
+            "{source}: {} volumes without ids; say --assume-order if volume i is row i of {table}",
+            volumes.n_volumes()
+        );
+    }
+    let measured = plan.measure_rows(&source, |voxels| {
+        let more = volumes.next_volume(voxels)?;
+        if more {
+            volumes.require(n_rows, &of)?
+        } else {
+            volumes.require_all(n_rows, &of)?
+        }
+        Ok(more)
+    })?;
+    Ok((source, measured, volumes.is_double()))
+}

@@ -1,0 +1,108 @@
+//! t maps, and how they are written: as rows of a matrix or volumes of an image.
+
+use anyhow::{Result, bail};
+use cli::{Job, Output};
+use localizer::{TTest, UnitTests};
+use localizer_run::Plan;
+use ndarray::ArrayView2;
+use nifti_volume::geometry::Geometry;
+use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
+use npy_stream::{Dtype, RowWriter};
+use statistics::Reason;
+
+/// A t per voxel and what is known of it.
+pub(super) struct TMap {
+    /// Label of its row.
+    pub label: String,
+    /// What it is about, where there are several.
+    pub title: Option<String>,
+    pub t: Vec<f64>,
+    /// The same everywhere, or none.
+    pub df: Option<f64>,
+    pub n_constant: usize,
+    pub n_nan: usize,
+}
+
+/// The maps of one matrix or of all images together.
+pub(super) struct ArrayMaps {
+    pub name: String,
+    pub maps: Vec<TMap>,
+    /// Whether the betas held numbers that f4 does not.
+    pub double: bool,
+}
+
+impl TMap {
+    /// The map of a question of the plan.
+    pub fn of(plan: &Plan, question: usize, tests: &UnitTests) -> TMap {
+        let t = tests.t().to_vec();
+        let n_nan = tests.n_unusable().nan_input;
+        // A voxel without t that met no NaN is flat, altogether or within the comparison that decides.
+        let n_constant = t.iter().filter(|t| t.is_nan()).count() - n_nan;
+        // Degrees of freedom are the same for every voxel in Student's test against samples of one size.
+        let student = plan.test == TTest::Student;
+        let df = if student { tests.question().student_df(tests.moments()) } else { None };
+        let mut label = match plan.contrasts.as_slice() {
+            [_] => "t".to_owned(),
+            _ => plan.contrast(question).to_string(),
+        };
+        if let Some(fold) = plan.fold(question) {
+            label += &format!(", {fold} held out");
+        }
+        let title = (plan.questions().len() > 1).then(|| plan.title(question));
+        TMap { label, title, t, df, n_constant, n_nan }
+    }
+}
+
+impl ArrayMaps {
+    pub fn n_voxels(&self) -> usize {
+        self.maps.first().map_or(0, |map| map.t.len())
+    }
+
+    /// Counts on stderr the voxels that have no t.
+    pub fn warn(&self, job: &Job) {
+        for map in &self.maps {
+            let counts = [(map.n_constant, Reason::Constant), (map.n_nan, Reason::NanInput)];
+            let why: Vec<String> =
+                counts.iter().filter(|(n, _)| *n > 0).map(|(n, reason)| format!("{n} {reason}")).collect();
+            if !why.is_empty() {
+                let n = map.n_constant + map.n_nan;
+                let title = map.title.as_ref().map_or(String::new(), |title| format!("{title}: "));
+                let (name, why) = (&self.name, why.join(", "));
+                job.warn(format!("{name}: {title}{n} of {} voxels have no t: {why}", map.t.len()));
+            }
+        }
+    }
+}
+
+pub(super) fn write_image(
+    job: &Job,
+    mut out: Output,
+    arrays: &[ArrayMaps],
+    grid: Option<&Geometry>,
+    gzip: bool,
+) -> Result<()> {
+    let [array] = arrays else {
+        bail!("{} t maps do not fit one image; name a .npy file, or run them one by one", arrays.len());
+    };
+    let Some(grid) = grid else {
+        bail!("{}: a .npy map has no geometry; give --like IMAGE, or name a .npy file", array.name);
+    };
+    let t: Vec<f32> = array.maps.iter().flat_map(|map| &map.t).map(|&t| t as f32).collect();
+    let df = array.maps[0].df.filter(|df| array.maps.iter().all(|map| map.df == Some(*df)));
+    let intent = df.map_or(Intent::None, |df| Intent::T { df });
+    write_volume(&mut out, Voxels::F4(&t), grid, intent, gzip)?;
+    out.commit(job)
+}
+
+pub(super) fn write_matrices(job: &Job, mut out: Output, arrays: &[ArrayMaps], dtype: Option<Dtype>) -> Result<()> {
+    for array in arrays {
+        let dtype = dtype.unwrap_or(if array.double { Dtype::F8 } else { Dtype::F4 });
+        let mut rows = RowWriter::new(&mut out, array.maps.len(), array.n_voxels(), dtype)?;
+        for map in &array.maps {
+            rows.write_rows(ArrayView2::from_shape((1, map.t.len()), &map.t)?)?;
+        }
+        let labels: Vec<String> = array.maps.iter().map(|map| map.label.clone()).collect();
+        rows.finish(Some(&labels))?;
+    }
+    out.commit(job)
+}

@@ -1,0 +1,301 @@
+//! Help and arguments of `rsa compare`.
+
+use super::measure::Measure;
+use array_inputs::JoinArgs;
+use clap::ValueEnum;
+use cli::{Common, Format, Input, OutputPath};
+use rdm::ModelKind;
+use rdm::inference::Generalize;
+use rdm_inputs::Kind;
+use statistics::Correction;
+
+const HELP: &str = "\
+One row per model and subject, and one per model with subject `mean`, the mean over subjects.
+Columns:
+  model, subject, compare
+  n_stimuli   stimuli, joined by id
+  n_pairs     their pairs that are not NaN on either side (not for matrices)
+  r | rho | tau | cosine | bures | bures_squared | bures_distance | cka | procrustes | angle
+              the score, named for --compare: r for pearson and corr_cov, rho for spearman and rho-a,
+              tau for kendall (tau-b) and tau-a, cosine for cosine and cosine_cov
+  lower       with --ceiling (Nili et al. 2014): a subject against the pool of the others
+  upper       with --ceiling: a subject against the pool of all
+  reason      why a score is NaN: constant, nan_input, not_euclidean, explained_by_controls; on a row
+              `mean` that has a score, why it has no p: constant (the scores of its subjects are equal,
+              or differ by rounding alone)
+lower and upper are there for RDMs without controls only, and empty without --ceiling.
+On the rows `mean`, with --boot, --test or --pairwise:
+  se, ci_lo, ci_hi   standard error and 95 % interval of the mean
+  t, df, p, q        is the score above 0 (one-sided); q: p adjusted over the models by --correct
+  p_ceiling, q_ceiling            with --ceiling: is it other than `lower` (two-sided)
+  lower_ci_lo .. upper_p          with --ceiling: intervals of the bounds, and is each above 0 (one-sided)
+  test            t (over subjects), signed-rank (over subjects; its interval is that of t),
+                  bootstrap-t (variance over draws), bootstrap (percentiles of draws)
+  alternative     of the column p: greater (above 0) here, two-sided in --pairwise; p_ceiling is two-sided.
+                  An interval is two-sided: it may hold 0 where the one-sided p is below .05
+  correct         how q was made of p, over the models of this table (the pairs of the other)
+  generalize_to   subjects, stimuli or both: the p speaks to new ones of these
+  n, n_boot       how many of these (the smaller number for both; df is n - 1); draws that were used
+With --perm N (shuffles the stimulus labels of all models alike):
+  p_perm          (1 + b) / (1 + N), b the shuffles whose mean score is as high as the own one or higher
+  p_perm_fwer     the same against the largest score of any model: family-wise over models
+  n_perm          N, less the shuffles that give the model no score
+With --model weighted, select or interpolate:
+  model_kind, n_components, folds (groups of subjects x stimuli); with --boot also boot_folds and n_cv
+--pairwise FILE: model_a, model_b, compare, difference (a - b), se, ci_lo, ci_hi, t, df,
+p (two-sided), q, test, alternative, correct, generalize_to, n, n_boot, reason (why there is no p).
+--all-pairs has one row per pair of systems instead (models before brains, each pair once, none with itself):
+  a, block_a, b, block_b, compare, n_stimuli, n_pairs, the score, reason
+
+Constant RDMs: one whose distances are all equal, or no more than 8 units in the last place of their own
+precision (f4 or f8) apart, has no score but a cosine; rsatoolbox gives tau-a and rho-a of it as 0. A
+constant subject is left out of means, bounds and tests, with a line on stderr. Distances of another
+tool that are ties but for rounding are counted on stderr where ranks are compared. No score is above 1.
+
+Bounds are on the scale of the score (they bound r, not r2). RDMs are pooled as the comparison needs:
+z-scored for pearson and corr_cov, divided by their root mean square for cosine and cosine_cov, ranked
+for the others. The row `mean` has the two bounds that a plot shows. Scores above a bound are printed as
+they are. A score that is not different from `lower` does not show that the model explains all there is:
+with few subjects little is different from it. Where a draw of the bootstrap holds a subject twice its
+bounds are too high, so the intervals of the bounds lie above their values.
+
+corr_cov and cosine_cov weigh pairs by the covariance that noise gives them (pairs that share a stimulus
+vary together): whitened unbiased RDM similarity, Diedrichsen et al. (2020). Pairs that are NaN are left
+out exactly; with --sigma-k they are an error.
+
+Inference (Schuett et al. 2023): --boot subjects|stimuli draws N times with replacement; the
+variance over draws times n/(n-1) gives se. --boot both corrects the variance of drawing both,
+which counts measurement noise three times, by those of drawing one (never below either, never
+above both). A stimulus has no distance to its own copy. A draw without a number (fewer than 3
+different stimuli, a constant RDM) is left out and counted. p_perm speaks of these subjects and
+stimuli only, whatever generalize_to says.
+
+--test t|wilcoxon and --pairwise over subjects work for controls, bures and matrices too, with the
+columns above. A test against 0 is made only where noise alone gives 0 (controls, cka-debiased); the
+other scores are above 0 for noise, or are distances, and --test then chooses the test of --pairwise.
+
+--model weighted, select or interpolate: the RDMs of one file are one model, fitted for --compare to
+some subjects and stimuli and scored on others (never on the same). weighted is a sum with weights not
+below 0 by least squares (not for ranks), select the best one, interpolate a point between neighbours.
+A score is the mean over the folds of stimuli that a subject was held out of, n_pairs their sum; the
+ceiling is over the same pairs. With --boot every draw is cross-validated --n-cv times, with folds of
+its own (boot_folds: chosen for the 63 % of subjects and stimuli that a draw holds, or --cv-k); all
+copies of a subject or stimulus are in one group. Score and bounds stay those of the data. The variance
+that random folds add is taken out of se: with v_r of means of r repetitions and v_1 of single ones it
+is (r v_r - v_1) / (r - 1), NaN where that is below 0 (take more draws); percentiles (--test bootstrap)
+and --n-cv 1 keep it. Draws without folds, or with a fold in which a prediction is constant (weights
+all 0), are left out and counted.
+
+--all-pairs --matrix FILE.npy writes the same numbers as a labelled square with its diagonal, for
+`rsa mds` and `rsa order` (--similarity unless the score is a distance: bures_metric, bures-distance,
+procrustes-angle). Kept in memory: every RDM, or for matrices min(units, stimuli) x stimuli each.
+
+--partial: every control RDM and a constant are regressed out of model and brain by least squares, and
+what is left is correlated; --semipartial: out of the model only. With --compare spearman all RDMs are
+ranked first. Column compare says partial-pearson and so on. Pairs that are NaN in a control are left
+out too. A model that the controls explain (to a millionth) is NaN, reason explained_by_controls.
+
+--compare bures: with A and B the centred second moments -HDH/2 of the RDMs D, tr sqrt(sqrt(A) B sqrt(A)) /
+sqrt(tr A tr B), 0 to 1. bures_metric is tr A + tr B - 2 tr sqrt(sqrt(A) B sqrt(A)), in rsatoolbox's
+words; it is the square of the metric, which is bures-distance. RDMs have to be squared distances of
+some points (correlation, sqeuclidean, cosine, euclidean are; crossnobis and ranks need not be): others
+are NaN, reason not_euclidean.
+
+--compare cka | cka-debiased | procrustes | procrustes-angle take matrices (rows = stimuli joined by id,
+columns = units) instead of RDMs, of any widths. With X and Y, their columns centred:
+  cka               |X'Y|^2 / (|X'X| |Y'Y|), Frobenius norms (linear CKA, Kornblith et al. 2019); above 0
+                    for noise, the more so the more units there are
+  cka-debiased      the same with unbiased HSIC (Song et al. 2012, eq. 5): about 0 for noise
+  procrustes        sum of the singular values of X'Y / (|X| |Y|): the best any rotation of the units
+                    can do, the narrower side padded with zeros; 1 - its square is SciPy's disparity
+  procrustes-angle  its arc cosine in radians, a metric (Williams et al. 2021), in column angle
+A stimulus with a NaN in any matrix is left out of all of them, with a count. Files are read in blocks
+of columns.
+
+Examples:
+  rsa compare ann.npy --brain ffa.npy --ceiling > scores.csv
+  rsa compare m*.npy --brain sub-*.npy --compare rho-a --boot both --pairwise pairs.csv > scores.csv
+  rsa compare acts.npy --brain voxels.npy --compare cka-debiased";
+
+/// Arguments of `rsa compare`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub struct CompareArgs {
+    /// Model RDMs (or matrices), each file possibly a stream of several; - is stdin
+    #[arg(value_name = "MODEL", required_unless_present = "all_pairs")]
+    pub models: Vec<Input>,
+    /// Brain RDMs, one per subject: several files, or one file that holds them back to back
+    #[arg(long, value_name = "BRAIN", num_args = 1.., required_unless_present = "all_pairs")]
+    pub brain: Vec<Input>,
+    /// Similarity of two RDMs over their pairs of stimuli (kendall is tau-b), or of two matrices
+    #[arg(long, value_parser = Measure::parser(), default_value = "pearson")]
+    pub compare: Measure,
+    /// What the inputs hold [default: RDMs; for a --compare of matrices patterns, where a symmetric square with a zero
+    /// diagonal is refused as an RDM]
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub input_is: Option<Kind>,
+    /// With corr_cov or cosine_cov: covariance of the patterns over stimuli, n x n, joined by id [default: identity]
+    #[arg(long, value_name = "FILE")]
+    pub sigma_k: Option<Input>,
+    /// Add the noise ceiling over subjects: columns lower and upper
+    #[arg(long)]
+    pub ceiling: bool,
+    /// What the RDMs of one MODEL file are: models (fixed), or components of one: weighted, select, interpolate
+    #[arg(long, value_name = "KIND", default_value = "fixed")]
+    pub model: ModelKind,
+    /// With a fitted --model: groups of subjects and of stimuli of its folds [default: by their numbers, 2 to 5]
+    #[arg(long, value_name = "SUBJECTS,STIMULI", value_parser = folds)]
+    pub cv_k: Option<[usize; 2]>,
+    /// With a fitted --model and --boot: how often each draw is cross-validated, with other folds [default: 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub n_cv: Option<u32>,
+    /// Inference.
+    #[command(flatten)]
+    pub inference: InferenceArgs,
+    /// Names of the models, in order [default: file stems, positions in a pipe]
+    #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
+    pub names: Vec<String>,
+    /// Names of the subjects, in order
+    #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
+    pub brain_names: Vec<String>,
+    /// Compare RDMs of which more than 10 % of the pairs are NaN
+    #[arg(long)]
+    pub allow_nan: bool,
+    /// All pairs and controls.
+    #[command(flatten)]
+    pub systems: SystemArgs,
+    /// How the inputs are joined.
+    #[command(flatten)]
+    pub join: JoinArgs,
+    /// Table format
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+impl CompareArgs {
+    /// The models; stdin when nothing else is given.
+    pub(super) fn model_inputs(&self) -> &[Input] {
+        const STDIN: &[Input] = &[Input::Stdin];
+        if self.models.is_empty() && self.brain.is_empty() { STDIN } else { &self.models }
+    }
+
+    /// Whether models are RDMs that are compared with brain RDMs as they are: what ceilings, fits and draws are for.
+    pub(super) fn is_of_whole_rdms(&self) -> bool {
+        !self.systems.all_pairs && self.systems.controls().is_none() && matches!(self.compare, Measure::Rdms(_))
+    }
+}
+
+fn folds(text: &str) -> Result<[usize; 2], String> {
+    let parsed: Option<Vec<usize>> = text.split(',').map(|k| k.trim().parse().ok().filter(|k| *k > 0)).collect();
+    match parsed.as_deref() {
+        Some(&[subjects, stimuli]) => Ok([subjects, stimuli]),
+        _ => Err(format!("\"{text}\" is not two numbers from 1, as in 3,5 (groups of subjects, groups of stimuli)")),
+    }
+}
+
+/// What a bootstrap draws with replacement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Boot {
+    /// Subjects: the test speaks to new subjects who see these stimuli
+    Subjects,
+    /// Stimuli: to new stimuli seen by these subjects
+    Stimuli,
+    /// Both, with the two-factor correction: to new subjects and new stimuli
+    Both,
+}
+
+impl Boot {
+    /// As the crate of the maths has it.
+    pub fn over(self) -> Generalize {
+        match self {
+            Boot::Subjects => Generalize::Subjects,
+            Boot::Stimuli => Generalize::Stimuli,
+            Boot::Both => Generalize::Both,
+        }
+    }
+}
+
+/// What turns scores into p values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Test {
+    /// t: over subjects, or with the variance that --boot gives
+    T,
+    /// Signed ranks of subjects (without --boot)
+    Wilcoxon,
+    /// Share of the draws of --boot that lie on the other side of 0
+    Bootstrap,
+}
+
+/// Options of the inference.
+#[derive(Debug, clap::Args)]
+pub struct InferenceArgs {
+    /// Draw these with replacement: se, interval and tests of every model's mean, which then speak to new ones of them
+    #[arg(long, value_enum, value_name = "UNIT")]
+    pub boot: Option<Boot>,
+    /// Draws of --boot
+    #[arg(long, value_name = "N", default_value_t = 1000, requires = "boot")]
+    #[arg(value_parser = clap::value_parser!(u32).range(2..))]
+    pub n_boot: u32,
+    /// Tests of the means: t (default with --boot), wilcoxon, or bootstrap
+    #[arg(long, value_enum)]
+    pub test: Option<Test>,
+    /// Permute the stimulus labels N times: columns p_perm and p_perm_fwer
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub perm: Option<u32>,
+    /// Adjust p over models (q): bh, by (false discovery rate), bonferroni (family-wise error), none [default: bh]
+    #[arg(long, value_name = "METHOD")]
+    pub correct: Option<Correction>,
+    /// Write the tests of every model against every other to this table
+    #[arg(long, value_name = "FILE")]
+    pub pairwise: Option<OutputPath>,
+    /// Seed of --boot, --perm and the folds of --model
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+}
+
+impl InferenceArgs {
+    /// How p is adjusted over models.
+    pub fn correction(&self) -> Correction {
+        self.correct.unwrap_or(Correction::BenjaminiHochberg)
+    }
+
+    /// The test of the means, if any is asked for.
+    pub fn test_of_means(&self) -> Option<Test> {
+        let implied = self.boot.is_some() || self.pairwise.is_some();
+        self.test.or(implied.then_some(Test::T))
+    }
+}
+
+/// All pairs of systems, and controls.
+#[derive(Debug, clap::Args)]
+pub struct SystemArgs {
+    /// Every system with every other, models and brains alike: one row per pair
+    #[arg(long)]
+    pub all_pairs: bool,
+    /// With --all-pairs: also write the square matrix, its rows labelled, diagonal and all
+    #[arg(long, value_name = "FILE", requires = "all_pairs")]
+    pub matrix: Option<OutputPath>,
+    /// With --all-pairs: which group each system is of, columns system and block [default: model, brain]
+    #[arg(long, value_name = "TABLE", requires = "all_pairs")]
+    pub blocks: Option<Input>,
+    /// RDMs that are regressed out of models and brains first (pearson or spearman)
+    #[arg(long, value_name = "CONTROL", num_args = 1.., conflicts_with = "semipartial")]
+    pub partial: Vec<Input>,
+    /// RDMs that are regressed out of the models only
+    #[arg(long, value_name = "CONTROL", num_args = 1..)]
+    pub semipartial: Vec<Input>,
+}
+
+impl SystemArgs {
+    /// The control RDMs and the option that gave them.
+    pub fn controls(&self) -> Option<(&'static str, &[Input])> {
+        match (&self.partial[..], &self.semipartial[..]) {
+            ([], []) => None,
+            ([], controls) => Some(("semipartial", controls)),
+            (controls, _) => Some(("partial", controls)),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Systems that are matrices of responses: CKA and Procrustes.
+
+use super::args::CompareArgs;
+use super::system::{Content, Score, Scorer, Systems};
+use crate::held::{Held, InFile};
+use anyhow::{Context, Result, anyhow, bail};
+use array_inputs::{Names, Next, each_array, hold, tell_names_apart};
+use cli::{Input, Job};
+use ndarray::Array2;
+use npy_stream::{Incoming, Matrix};
+use rayon::prelude::*;
+use rdm::{InMemory, MatrixComparison, Patterns, RdmError, Representation, Selected, Sweep, sweep};
+use rdm_inputs::{Kind, LARGEST_NAN_SHARE};
+use stimulus_table::Side;
+
+/// A matrix with its name and the ids of its rows; in a file it is not held.
+struct NamedHeld {
+    name: String,
+    source: String,
+    held: Held,
+    labels: Option<Vec<String>>,
+}
+
+/// Reads models and brains, brains first: their rows are joined by id, rows with NaN leave all of them, and every
+/// matrix becomes `n x min(n, p)` numbers before the next one is read.
+pub(super) fn read(job: &Job, args: &CompareArgs, how: MatrixComparison) -> Result<Systems> {
+    let mut all = open(job, &args.brain, &args.brain_names, args)?;
+    let n_brains = all.len();
+    all.extend(open(job, args.model_inputs(), &args.names, args)?);
+    if args.systems.all_pairs {
+        apart(&mut all)?;
+    }
+    let sides: Vec<Side> =
+        all.iter().map(|m| Side { name: &m.source, labels: m.labels.as_deref(), n_rows: m.held.n_rows() }).collect();
+    let mut rows = args.join.join_all(job, &sides)?;
+    let sweeps: Vec<Sweep> = all.iter().zip(&rows).map(|(m, rows)| m.sweep(rows)).collect::<Result<_>>()?;
+    let usable = usable(job, args, &all, &rows, &sweeps)?;
+    rows.iter_mut().for_each(|rows| *rows = usable.iter().map(|&k| rows[k]).collect());
+
+    let names: Vec<String> = all.iter().map(|m| m.name.clone()).collect();
+    let sources: Vec<String> = all.iter().map(|m| m.source.clone()).collect();
+    let progress = job.progress(all.len(), "matrices");
+    let mut made = Vec::with_capacity(all.len());
+    for ((matrix, rows), sweep) in all.into_iter().zip(&rows).zip(&sweeps) {
+        made.push(matrix.represent(rows, how, sweep.largest)?);
+        progress.advance(1);
+    }
+    let constant: Vec<bool> = made.iter().map(|m| m.reason().is_some()).collect();
+    for (source, _) in sources.iter().zip(&constant).filter(|(_, constant)| **constant) {
+        job.warn(format!("{source}: all its rows are alike (constant); it has no score"));
+    }
+    let score: Scorer = Box::new(move |rows, columns| {
+        let pairs = (0..rows.len() * columns.len()).into_par_iter();
+        let at = |k: usize| {
+            let (a, b) = (&made[rows[k / columns.len()]], &made[columns[k % columns.len()]]);
+            Score { value: a.compare(b), n_pairs: None, reason: a.reason().or(b.reason()) }
+        };
+        Ok(Array2::from_shape_vec((rows.len(), columns.len()), pairs.map(at).collect())?)
+    });
+    let compare = args.compare.to_string();
+    job.record("compare", compare.as_str());
+    let content = Content::Other { score, together: false };
+    Ok(Systems { names, sources, n_brains, n_stimuli: usable.len(), compare, constant, content })
+}
+
+/// All matrices of all inputs, with names that differ; what lies in a file stays there.
+fn open(job: &Job, inputs: &[Input], names: &[String], args: &CompareArgs) -> Result<Vec<NamedHeld>> {
+    let mut names = Names::new(names);
+    let mut all = Vec::new();
+    each_array(job, inputs, |Next { input, position, source, array }| {
+        let name = names.next(input, position)?;
+        let (held, labels) = take(array, &source, args)?;
+        all.push(NamedHeld { name, source, held, labels });
+        Ok(())
+    })?;
+    names.finish()?;
+    apart(&mut all)?;
+    Ok(all)
+}
+
+fn take(next: Incoming, source: &str, args: &CompareArgs) -> Result<(Held, Option<Vec<String>>)> {
+    let square = matches!(next.shape(), &[n, m] if n == m && n > 1);
+    let may_be_rdm = square && args.input_is != Some(Kind::Patterns);
+    if let (false, Some(place)) = (may_be_rdm, next.parts().filter(|parts| !parts.is_fortran())) {
+        let labels = next.finish().with_context(|| source.to_string())?;
+        return Ok((Held::InFile(place), labels));
+    }
+    let array = hold(next, source)?;
+    if array.shape.len() == 1 || Kind::is_rdm(args.input_is, &array) {
+        bail!(
+            "{source}: is an RDM, and --compare {} is for matrices (rows = stimuli, columns = units); give the \
+             responses themselves (--input-is patterns where they are), or compare RDMs (--compare pearson, bures)",
+            args.compare.as_str()
+        );
+    }
+    let (matrix, labels) = array.into_matrix().map_err(|e| anyhow!("{source}: {e}"))?;
+    Ok((Held::InMemory(matrix), labels))
+}
+
+fn apart(all: &mut [NamedHeld]) -> Result<()> {
+    let mut names: Vec<String> = all.iter().map(|m| m.name.clone()).collect();
+    let sources: Vec<&str> = all.iter().map(|m| m.source.as_str()).collect();
+    tell_names_apart(&mut names, &sources)?;
+    all.iter_mut().zip(names).for_each(|(matrix, name)| matrix.name = name);
+    Ok(())
+}
+
+/// The joined rows that are finite in every matrix; what the others are is said on stderr.
+fn usable(
+    job: &Job,
+    args: &CompareArgs,
+    all: &[NamedHeld],
+    rows: &[Vec<usize>],
+    sweeps: &[Sweep],
+) -> Result<Vec<usize>> {
+    let n = rows.first().map_or(0, Vec::len);
+    for ((matrix, rows), sweep) in all.iter().zip(rows).zip(sweeps) {
+        let mut bad = sweep.first_bad.iter().enumerate().filter_map(|(k, unit)| unit.map(|unit| (k, unit)));
+        let Some((first, unit)) = bad.next() else { continue };
+        let n_bad = 1 + bad.count();
+        let id = matrix.labels.as_ref().map_or(String::new(), |labels| format!(" ({:?})", labels[rows[first]]));
+        let counts = format!(
+            "{}: {n_bad} of {n} stimuli have a value that is NaN or infinite, the first in row {}{id}, column {unit}",
+            matrix.source, rows[first]
+        );
+        if n_bad as f64 > LARGEST_NAN_SHARE * n as f64 && !args.allow_nan {
+            bail!(
+                "{counts}; more than 10 % is refused: leave those units (`npy cols`) or stimuli (`npy rows`) out, or \
+                 say --allow-nan"
+            );
+        }
+        job.warn(format!("{counts}; left out of every comparison"));
+    }
+    Ok((0..n).filter(|&k| sweeps.iter().all(|s| s.first_bad[k].is_none())).collect())
+}
+
+impl NamedHeld {
+    fn sweep(&self, rows: &[usize]) -> Result<Sweep> {
+        let found = match &self.held {
+            Held::InFile(place) if place.is_double() => sweep_rows(&InFile::<f64>::new(place.clone()), rows),
+            Held::InFile(place) => sweep_rows(&InFile::<f32>::new(place.clone()), rows),
+            Held::InMemory(Matrix::F4(x)) => sweep_rows(&InMemory::new(x.view()), rows),
+            Held::InMemory(Matrix::F8(x)) => sweep_rows(&InMemory::new(x.view()), rows),
+        };
+        found.map_err(|e| anyhow!("{}: {e}", self.source))
+    }
+
+    fn represent(&self, rows: &[usize], how: MatrixComparison, largest: f64) -> Result<Representation> {
+        let made = match &self.held {
+            Held::InFile(place) if place.is_double() => of(&InFile::<f64>::new(place.clone()), rows, how, largest),
+            Held::InFile(place) => of(&InFile::<f32>::new(place.clone()), rows, how, largest),
+            Held::InMemory(Matrix::F4(x)) => of(&InMemory::new(x.view()), rows, how, largest),
+            Held::InMemory(Matrix::F8(x)) => of(&InMemory::new(x.view()), rows, how, largest),
+        };
+        made.map_err(|e| anyhow!("{}: {e}", self.source))
+    }
+}
+
+fn sweep_rows<P: Patterns>(patterns: &P, rows: &[usize]) -> Result<Sweep, RdmError> {
+    sweep(&Selected::new(patterns, rows))
+}
+
+fn of<P: Patterns>(
+    patterns: &P,
+    rows: &[usize],
+    how: MatrixComparison,
+    largest: f64,
+) -> Result<Representation, RdmError> {
+    Representation::of(&Selected::new(patterns, rows), how, largest)
+}

@@ -1,0 +1,48 @@
+//! `--sigma-k`: the covariance of the patterns over stimuli, brought into the order of the RDMs.
+
+use super::args::CompareArgs;
+use anyhow::{Context, Result, anyhow, bail};
+use array_inputs::{NamedMatrix, read_matrix, require_unique};
+use cli::Job;
+use ndarray::{Array2, Axis};
+use npy_stream::Matrix;
+use rdm::StimulusCovariance;
+use rdm_inputs::NamedRdm;
+
+/// Reads it and joins it by id; `rdms` stand in one order already, and keep the common stimuli under `--inner`.
+pub(super) fn read(job: &Job, args: &CompareArgs, rdms: &mut [NamedRdm]) -> Result<Option<StimulusCovariance>> {
+    let Some(input) = &args.sigma_k else {
+        return Ok(None);
+    };
+    let named = read_matrix(job, input)?;
+    let square = square(&named)?;
+    require_unique(named.side())?;
+    let rows = args.join.join_all(job, &[rdms[0].side(), named.side()])?;
+    if rows[0].len() < rdms[0].rdm.n_stimuli() {
+        for each in rdms.iter_mut() {
+            each.rdm = each.rdm.select(&rows[0]).with_context(|| each.source.clone())?;
+        }
+    }
+    let sigma = square.select(Axis(0), &rows[1]).select(Axis(1), &rows[1]);
+    if let Some(short) = rdms.iter().find(|each| each.rdm.n_nan() > 0) {
+        bail!(
+            "{}: {} of {} pairs have no value (NaN); with --sigma-k all are needed: leave those stimuli out (`npy \
+             rows`), or leave --sigma-k out",
+            short.source,
+            short.rdm.n_nan(),
+            short.rdm.values().len()
+        );
+    }
+    StimulusCovariance::new(sigma.view()).map(Some).map_err(|error| anyhow!("{}: {error}", named.source))
+}
+
+fn square(named: &NamedMatrix) -> Result<Array2<f64>> {
+    let matrix = match &named.matrix {
+        Matrix::F4(values) => values.mapv(f64::from),
+        Matrix::F8(values) => values.clone(),
+    };
+    match matrix.dim() {
+        (rows, columns) if rows == columns => Ok(matrix),
+        (rows, columns) => bail!("{}: {rows} x {columns}; a covariance of stimuli is n x n", named.source),
+    }
+}

@@ -1,0 +1,249 @@
+//! Help and arguments of `rsa rdm`.
+
+use array_inputs::JoinArgs;
+use clap::ValueEnum;
+use cli::{Common, Input};
+use npy_stream::Dtype;
+use rdm::{Distance, FoldWeights, Shrinkage, Transform};
+use rdm_inputs::Kind as InputKind;
+use std::convert::Infallible;
+use std::str::FromStr;
+
+const HELP: &str = "\
+Output: per matrix one RDM, the upper triangle in the order of SciPy's pdist (--square: the whole), with
+the stimulus ids behind it. There are no columns.
+
+A row that is constant (correlation, spearman), all zeros (cosine) or holds a NaN has no distances:
+its pairs are NaN, and one line on stderr counts them. An id that occurs twice is refused unless
+--by, --cv or --exclude-same says what the presentations are: average them first with `npy average`.
+
+--transform minmax and geotopological stretch the values between two of them; where all are equal, all
+pairs become NaN, with a line on stderr, and the other RDMs of the stream are written as usual.
+
+Sums over units (sqeuclidean, cityblock, sqmahalanobis, crossnobis, poisson, poisson_cv) grow with
+the number of units; --per-channel divides by it. --noise whitens for any metric but the poissons.
+crossnobis is the mean over pairs of folds f, g of (a_f - b_f)' S^-1 (a_g - b_g).
+
+A matrix in a file (C order) stays there and is read in blocks of columns, so that memory does not depend
+on its width: it holds the RDM and a block. A pipe, spearman and --noise hold all rows (as ranks, or
+whitened in f8), --exclude-same the distances of all presentations, and poisson n x n numbers.
+
+Examples:
+  rsa rdm acts.npy -o ann.npy
+  rsa rdm --metric crossnobis --cv run --stimuli trials.csv --noise res.npy betas.npy > roi.npy
+  npy average trials.npy | rsa rdm --metric euclidean --transform rank > brain.npy";
+
+/// Arguments of `rsa rdm`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub struct RdmArgs {
+    /// Labelled matrices, each possibly a stream of several; - is stdin. With --merge, --subset or --transform also
+    /// RDMs
+    #[arg(value_name = "MATRIX", default_value = "-")]
+    pub inputs: Vec<Input>,
+    /// What the inputs hold [default: a square that is symmetric with a zero diagonal is an RDM, any other is patterns]
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub input_is: Option<InputKind>,
+    /// Distance between two rows [default: correlation]
+    #[arg(long, value_enum)]
+    pub metric: Option<Metric>,
+    /// Divide by the number of units, as rsatoolbox does (metrics that are sums over units)
+    #[arg(long)]
+    pub per_channel: bool,
+    /// Table of stimuli, or of presentations in the order of each id's rows, with the columns named below
+    #[arg(long, value_name = "TABLE")]
+    pub stimuli: Option<Input>,
+    /// Average the patterns that have the same value in this column first: one row of the RDM per value
+    #[arg(long, value_name = "COLUMN")]
+    pub by: Option<String>,
+    /// Column whose values are the folds of crossnobis and poisson_cv [default: k-th presentation of an id is fold k]
+    #[arg(long, value_name = "COLUMN")]
+    pub cv: Option<String>,
+    /// How folds of different size are put together; the same where every stimulus is in every fold equally often
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub cv_weights: Option<CvWeights>,
+    /// Average the distances of presentations that differ in this column (as of different runs), and no others
+    #[arg(long, value_name = "COLUMN")]
+    pub exclude_same: Option<String>,
+    /// Whiten by the noise first: a matrix of residuals (time points x units; one, or one per input), or `repeats`
+    #[arg(long, value_name = "RESIDUALS|repeats")]
+    pub noise: Option<NoiseSource>,
+    /// How the covariance of the noise is shrunk [default: diag]
+    #[arg(long, value_enum)]
+    pub shrink: Option<Shrink>,
+    /// Degrees of freedom of the noise [default: residuals - 1; with repeats, rows - stimuli]
+    #[arg(long, value_name = "N")]
+    pub dof: Option<f64>,
+    /// poisson: rate of the prior that every unit gets [default: 1]
+    #[arg(long, value_name = "RATE")]
+    pub prior_rate: Option<f64>,
+    /// poisson: weight of that prior, in presentations [default: 0.1]
+    #[arg(long, value_name = "N")]
+    pub prior_weight: Option<f64>,
+    /// Merge all into one RDM over all ids: the mean of those that have a pair, NaN where none has
+    #[arg(long)]
+    pub merge: bool,
+    /// Write the RDM over the ids of this table, in its order; pairs with an id that the matrix lacks are NaN
+    #[arg(long, value_name = "TABLE")]
+    pub subset: Option<Input>,
+    /// Change the values at the end, in the order given: rank, sqrt, square, positive, minmax, geotopological(LOW,HIGH)
+    #[arg(long, value_name = "TRANSFORM")]
+    pub transform: Vec<Transform>,
+    /// Write the square symmetric matrix instead of its upper triangle
+    #[arg(long)]
+    pub square: bool,
+    /// Element type of the output: f4 or f8 [default: f4, or f8 when the input was f8]
+    #[arg(long, value_name = "DTYPE")]
+    pub dtype: Option<Dtype>,
+    /// Write RDMs of which more than 10 % of the pairs are NaN
+    #[arg(long)]
+    pub allow_nan: bool,
+    /// How rows are joined with the table.
+    #[command(flatten)]
+    pub join: JoinArgs,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// The dissimilarity of two patterns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Metric {
+    /// 1 - Pearson correlation across units
+    #[value(aliases = ["pearson", "corr"])]
+    Correlation,
+    /// Root of the sum of squared differences, as SciPy's (rsatoolbox's `euclidean` is sqeuclidean --per-channel)
+    Euclidean,
+    /// Sum of squared differences
+    Sqeuclidean,
+    /// 1 - cosine of the angle
+    Cosine,
+    /// 1 - Spearman correlation across units
+    Spearman,
+    /// Sum of absolute differences
+    Cityblock,
+    /// Root of d' S^-1 d, S the covariance of the --noise (rsatoolbox's `mahalanobis` is sqmahalanobis --per-channel)
+    Mahalanobis,
+    /// d' S^-1 d
+    Sqmahalanobis,
+    /// Cross-validated d' S^-1 d over the folds of --cv: unbiased, so it may be negative; without --noise S is 1
+    Crossnobis,
+    /// Sum of (a - b) (ln a - ln b) over units, for counts
+    Poisson,
+    /// The same, cross-validated over the folds of --cv
+    #[value(name = "poisson_cv", alias = "poisson-cv")]
+    PoissonCv,
+}
+
+/// What a metric is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A distance of two rows.
+    Plain(Distance),
+    /// Squared distances over folds.
+    Crossnobis,
+    /// Divergences of rates over folds.
+    PoissonCv,
+}
+
+impl Metric {
+    /// Its name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Metric::Correlation => "correlation",
+            Metric::Euclidean => "euclidean",
+            Metric::Sqeuclidean => "sqeuclidean",
+            Metric::Cosine => "cosine",
+            Metric::Spearman => "spearman",
+            Metric::Cityblock => "cityblock",
+            Metric::Mahalanobis => "mahalanobis",
+            Metric::Sqmahalanobis => "sqmahalanobis",
+            Metric::Crossnobis => "crossnobis",
+            Metric::Poisson => "poisson",
+            Metric::PoissonCv => "poisson_cv",
+        }
+    }
+
+    pub(crate) fn kind(self) -> Kind {
+        Kind::Plain(match self {
+            Metric::Crossnobis => return Kind::Crossnobis,
+            Metric::PoissonCv => return Kind::PoissonCv,
+            Metric::Correlation => Distance::Correlation,
+            Metric::Euclidean | Metric::Mahalanobis => Distance::Euclidean,
+            Metric::Sqeuclidean | Metric::Sqmahalanobis => Distance::Sqeuclidean,
+            Metric::Cosine => Distance::Cosine,
+            Metric::Spearman => Distance::Spearman,
+            Metric::Cityblock => Distance::Cityblock,
+            Metric::Poisson => Distance::Poisson,
+        })
+    }
+
+    /// Whether it is a sum over units, which can be divided by their number.
+    pub(crate) fn is_sum(self) -> bool {
+        !matches!(
+            self,
+            Metric::Correlation | Metric::Euclidean | Metric::Cosine | Metric::Spearman | Metric::Mahalanobis
+        )
+    }
+}
+
+/// Where the noise is estimated from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoiseSource {
+    /// The presentations of a stimulus around their mean.
+    Repeats,
+    /// A matrix of residuals.
+    Residuals(Input),
+}
+
+impl FromStr for NoiseSource {
+    type Err = Infallible;
+    fn from_str(text: &str) -> Result<NoiseSource, Infallible> {
+        Ok(match text {
+            "repeats" => NoiseSource::Repeats,
+            other => NoiseSource::Residuals(other.parse()?),
+        })
+    }
+}
+
+/// How the covariance of the noise is shrunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shrink {
+    /// Towards its diagonal (Schaefer and Strimmer 2005)
+    Diag,
+    /// Towards a multiple of the identity (Ledoit and Wolf 2004)
+    Eye,
+    /// Not at all; needs more residuals than units
+    None,
+    /// Variances only: every unit is divided by its standard deviation
+    Univariate,
+}
+
+impl Shrink {
+    pub(crate) fn estimator(self) -> Shrinkage {
+        match self {
+            Shrink::Diag => Shrinkage::Diag,
+            Shrink::Eye => Shrinkage::Eye,
+            Shrink::None => Shrinkage::None,
+            Shrink::Univariate => Shrinkage::Univariate,
+        }
+    }
+}
+
+/// How folds of different size are put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CvWeights {
+    /// Averages within folds, then the mean over pairs of folds that have both stimuli
+    Folds,
+    /// All pairs of presentations of different folds alike, as rsatoolbox's calc_rdm_unbalanced
+    Pairs,
+}
+
+impl CvWeights {
+    pub(crate) fn weights(self) -> FoldWeights {
+        match self {
+            CvWeights::Folds => FoldWeights::Folds,
+            CvWeights::Pairs => FoldWeights::Pairs,
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The table of units that `select-units` writes: its columns, which of its rows speak of an array, and the sets of
+//! units in it.
+//!
+//! A unit number means nothing without its array, so whoever takes units from a table asks here whose they are:
+//! [`units_of`] for one set of units, [`Arrays`] for a table about several arrays, [`UnitTable`] for every set of every
+//! array and contrast, with what the table's sidecar says of them.
+#![warn(missing_docs)]
+
+mod arrays;
+pub mod columns;
+mod criterion;
+mod sets;
+
+pub use arrays::{Arrays, Sought, TableUnits, require_each_once, require_one_set, units_of};
+pub use criterion::Criterion;
+pub use sets::{UnitRow, UnitSet, UnitTable};
