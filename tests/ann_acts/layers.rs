@@ -262,7 +262,11 @@ fn refuses_inputs_that_cannot_be_set_so() {
         let code = if part.contains("expected NAME=VALUE") { 2 } else { 1 };
         acts(dir.path(), &line("inputs", &format!("--layer {layer} {options} p"))).fails(code, &[part]);
     };
-    fails("mean", "--set tokens=1", "--set tokens: the layers asked for depend on no such input; they do on pictures");
+    fails(
+        "mean",
+        "--set tokens=1",
+        "--set tokens: the layers asked for depend on no such input; they depend on pictures",
+    );
     fails("mean", "--input tokens", "--input tokens: the layers asked for depend on no such input");
     fails("both", "--set tokens=1.5", "--set tokens=1.5: the input holds i8, which cannot be 1.5");
     fails("both", "--set tokens=1 --set tokens=2", "--set tokens: given twice");

@@ -40,37 +40,18 @@ pub struct Viewing<'a> {
     pub batch: usize,
 }
 
-/// `--lesion` and what belongs to it.
-struct LesionAsked<'a> {
-    /// The table of units.
-    table: &'a Input,
-    /// What they are held at.
-    to: HeldAt,
-    /// Their layer, where the table does not say.
-    layer: Option<&'a str>,
-    /// What the table's numbers count.
-    by: Option<LesionBy>,
-}
-
 impl Viewing<'_> {
     /// The network untrained, lesioned, or both: the lesion is one of the untrained twin then.
     pub fn changed(&self, mut graph: Graph, args: &ChangedArgs, wanted: &[String]) -> Result<Graph> {
         record_weights(self.job, &graph, self.opener.folder)?;
-        let asked = args.lesion.as_ref().map(|table| LesionAsked {
-            table,
-            to: args.to,
-            layer: args.lesion_layer.as_deref(),
-            by: args.lesion_by,
-        });
-        let lesion =
-            asked.map(|asked| Ok::<_, anyhow::Error>((self.lesion_units(&graph, &asked)?, asked))).transpose()?;
+        let lesion = args.lesion.as_ref().map(|table| self.lesion_units(&graph, table, args)).transpose()?;
         if let Some(untrained) = args.untrained {
             let mut all = wanted.to_vec();
-            all.extend(lesion.iter().flat_map(|(layers, _)| layers.iter().map(|layer| layer.tensor.clone())));
+            all.extend(lesion.iter().flatten().map(|layer| layer.tensor.clone()));
             graph = self.untrained(&graph, untrained, &all)?;
         }
-        if let Some((layers, asked)) = &lesion {
-            graph = self.lesioned(&graph, layers, asked, wanted)?;
+        if let Some(layers) = &lesion {
+            graph = self.lesioned(&graph, layers, args, wanted)?;
         }
         Ok(graph)
     }
@@ -141,24 +122,19 @@ impl Viewing<'_> {
     }
 
     /// The lesion's layers and units.
-    fn lesion_units(&self, graph: &Graph, asked: &LesionAsked<'_>) -> Result<Vec<LayerUnits>> {
-        let source = || asked.table.to_string();
-        let table = Table::read(self.job.open(asked.table)?.reader()).with_context(source)?;
+    fn lesion_units(&self, graph: &Graph, table: &Input, args: &ChangedArgs) -> Result<Vec<LayerUnits>> {
+        let source = || table.to_string();
+        let table = Table::read(self.job.open(table)?.reader()).with_context(source)?;
         let single = |name: &str| {
             let found = choose(&[name.to_string()], graph).ok()?;
             found.choices.first().filter(|choice| choice.named).map(|choice| choice.tensor.clone())
         };
-        units_by_layer(&table, asked.layer, asked.by, |name| by_name(name, graph, single)).with_context(source)
+        units_by_layer(&table, args.lesion_layer.as_deref(), args.lesion_by, |name| by_name(name, graph, single))
+            .with_context(source)
     }
 
     /// `graph` with these units held at a value.
-    fn lesioned(
-        &self,
-        graph: &Graph,
-        layers: &[LayerUnits],
-        asked: &LesionAsked<'_>,
-        wanted: &[String],
-    ) -> Result<Graph> {
+    fn lesioned(&self, graph: &Graph, layers: &[LayerUnits], args: &ChangedArgs, wanted: &[String]) -> Result<Graph> {
         let makers = graph.makers();
         let touched = |tensor: &String| {
             let needed = graph.ancestors(std::slice::from_ref(tensor));
@@ -182,7 +158,7 @@ impl Viewing<'_> {
             bail!("--lesion: {reason}");
         }
         let shapes = network.measured(self.shown.size)?;
-        let channels = match asked.by {
+        let channels = match args.lesion_by {
             Some(LesionBy::Channel) => {
                 let traced = traced(graph, &tensors, self.opener, self.shown.size)?;
                 (0..layers.len()).map(|i| channels(&network, i, &shapes[i].0, &traced)).collect()
@@ -191,10 +167,10 @@ impl Viewing<'_> {
         };
         let mut masks = Vec::new();
         for (layer, (shape, axis)) in layers.iter().zip(&shapes) {
-            let mask = mask(shape, *axis, &layer.units, asked.by, channels[masks.len()]);
+            let mask = mask(shape, *axis, &layer.units, args.lesion_by, channels[masks.len()]);
             masks.push(mask.with_context(|| format!("layer \"{}\"", layer.tensor))?);
         }
-        let values = match asked.to {
+        let values = match args.to {
             HeldAt::Number(value) => vec![vec![value]; layers.len()],
             HeldAt::Mean => self.means(&mut network)?,
         };
@@ -208,7 +184,7 @@ impl Viewing<'_> {
                 "lesion: {n_lesioned} of {} units of \"{}\" held at {}",
                 masks[i].len(),
                 tensors[i],
-                asked.to
+                args.to
             ));
             one_picture.push(shape);
         }
@@ -227,7 +203,7 @@ impl Viewing<'_> {
                 let n_lesioned = lesion.mask.iter().filter(|&&m| m).count();
                 json!({
                     "layer": lesion.tensor, "n_lesioned": n_lesioned, "n_units": lesion.mask.len(),
-                    "to": asked.to.to_string()
+                    "to": args.to.to_string()
                 })
             })
             .collect();

@@ -27,6 +27,7 @@ use npy_stream::Block;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionOutputs};
 use ort::value::DynValue;
+use std::borrow::Cow;
 use std::path::Path;
 
 /// A layer that the network gives.
@@ -130,14 +131,13 @@ impl Network {
         let infos: Vec<(String, Element)> =
             self.layers.iter().map(|layer| (layer.tensor.name.clone(), layer.tensor.element)).collect();
         let outputs = self.outputs(batch, self.input.shape(n, size))?;
-        let values = |(name, element): &(String, Element)| -> Result<Vec<f64>> {
-            let value = &outputs[name.as_str()];
-            Ok(match element {
-                Element::F64 => value.try_extract_tensor::<f64>().map_err(plain)?.1.to_vec(),
-                _ => value.try_extract_tensor::<f32>().map_err(plain)?.1.iter().map(|&v| f64::from(v)).collect(),
+        let widened = |(name, element): &(String, Element)| {
+            Ok(match values(&outputs[name.as_str()], *element)? {
+                Values::F32(values) => values.iter().map(|&v| f64::from(v)).collect(),
+                Values::F64(values) => values.into_owned(),
             })
         };
-        infos.iter().map(values).collect()
+        infos.iter().map(widened).collect()
     }
 
     /// Shape of each layer for one batch of `n` black pictures, and which of its axes counts them.
@@ -221,24 +221,12 @@ impl Network {
                 n_rows == n_run,
                 "layer \"{name}\" gives {n_rows} rows for {n_run} pictures; choose one that keeps the batch axis"
             );
-            match layer.tensor.element {
-                Element::F64 => {
-                    let (_, values) = value.try_extract_tensor::<f64>().map_err(plain)?;
-                    take(slot, Block::F8(rows(&in_picture_order(values, &shape, place), n_run, n)?))?;
+            match values(value, layer.tensor.element)? {
+                Values::F32(values) => {
+                    take(slot, Block::F4(rows(&in_picture_order(&values, &shape, place), n_run, n)?))?
                 }
-                Element::BF16 => {
-                    let (_, values) = value.try_extract_tensor::<bf16>().map_err(plain)?;
-                    let values: Vec<f32> = values.iter().map(|v| v.to_f32()).collect();
-                    take(slot, Block::F4(rows(&in_picture_order(&values, &shape, place), n_run, n)?))?;
-                }
-                Element::F16 => {
-                    let (_, values) = value.try_extract_tensor::<f16>().map_err(plain)?;
-                    let values: Vec<f32> = values.iter().map(|v| v.to_f32()).collect();
-                    take(slot, Block::F4(rows(&in_picture_order(&values, &shape, place), n_run, n)?))?;
-                }
-                _ => {
-                    let (_, values) = value.try_extract_tensor::<f32>().map_err(plain)?;
-                    take(slot, Block::F4(rows(&in_picture_order(values, &shape, place), n_run, n)?))?;
+                Values::F64(values) => {
+                    take(slot, Block::F8(rows(&in_picture_order(&values, &shape, place), n_run, n)?))?
                 }
             }
         }
@@ -280,6 +268,27 @@ impl Layer {
             .is_none()
             .then(|| format!("layer \"{name}\" ({}) has no axis that counts pictures", shape_text(&self.tensor.axes)))
     }
+}
+
+/// The values of a floating-point tensor; those of half precision are widened.
+enum Values<'a> {
+    F32(Cow<'a, [f32]>),
+    F64(Cow<'a, [f64]>),
+}
+
+fn values(value: &DynValue, element: Element) -> Result<Values<'_>> {
+    Ok(match element {
+        Element::F64 => Values::F64(value.try_extract_tensor::<f64>().map_err(plain)?.1.into()),
+        Element::BF16 => {
+            let (_, values) = value.try_extract_tensor::<bf16>().map_err(plain)?;
+            Values::F32(values.iter().map(|v| v.to_f32()).collect())
+        }
+        Element::F16 => {
+            let (_, values) = value.try_extract_tensor::<f16>().map_err(plain)?;
+            Values::F32(values.iter().map(|v| v.to_f32()).collect())
+        }
+        _ => Values::F32(value.try_extract_tensor::<f32>().map_err(plain)?.1.into()),
+    })
 }
 
 /// The first `n` of `n_run` rows.

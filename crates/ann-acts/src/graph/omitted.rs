@@ -1,7 +1,8 @@
 //! Outputs and inputs that a node leaves out although its operator has no such thing.
 //!
 //! An empty name stands for an optional output that is not wanted. Exporters also leave out outputs that are not
-//! optional (one part of a `Split`), at which ONNX Runtime reads no memory of its own and is killed. Such an output is
+//! optional (one part of a `Split`), at which ONNX Runtime
+//! reads memory that is not its own and crashes. Such an output is
 //! given a name: the numbers stay, and nothing reads it. An input that is left out of a sum cannot be mended.
 
 use crate::graph::Graph;

@@ -66,7 +66,7 @@ impl RunningArgs {
     pub fn execution(&self, job: &Job, runtime: &Runtime) -> Result<Execution> {
         let choice = self.device.unwrap_or(DeviceChoice::Auto);
         let (device, why_not_cuda) = device::settle(runtime, choice)?;
-        // A library without CUDA leaves no choice, of which nobody need be told who did not ask.
+        // A library without CUDA leaves no choice: that is said only where a device was asked for.
         if choice == DeviceChoice::Auto && (self.device.is_some() || device::has_cuda_provider(runtime)) {
             let why = why_not_cuda.map_or(String::new(), |why| format!(" ({why})"));
             job.note(format_args!("running on {device}{why}"));

@@ -151,7 +151,7 @@ pub(crate) fn sort_out(inputs: &[TensorInfo], asked: &InputsAsked) -> Result<(St
         );
         ensure!(
             inputs.iter().any(|input| input.name == setting.name),
-            "--set {}: the layers asked for depend on no such input; they do on {}",
+            "--set {}: the layers asked for depend on no such input; they depend on {}",
             setting.name,
             all()
         );
@@ -160,7 +160,7 @@ pub(crate) fn sort_out(inputs: &[TensorInfo], asked: &InputsAsked) -> Result<(St
     let pictures = match &asked.pictures {
         Some(name) => match inputs.iter().find(|input| input.name == *name) {
             Some(input) => input,
-            None => bail!("--input {name}: the layers asked for depend on no such input; they do on {}", all()),
+            None => bail!("--input {name}: the layers asked for depend on no such input; they depend on {}", all()),
         },
         None => {
             let free: Vec<&TensorInfo> = inputs.iter().filter(|input| !is_set(input)).collect();

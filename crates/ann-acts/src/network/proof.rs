@@ -2,15 +2,13 @@
 
 use super::counted::{Counted, Pictures};
 use super::tensor::{Element, TensorInfo, lengths, shape_text};
-use super::{Layer, Network};
+use super::{Layer, Network, Values, values};
 use crate::network::company::{
     Difference, Kind, Numbers, PLACE, Precision, Probe, SAME, Verdict, differ_between_sizes, differ_in_place, movements,
 };
 use crate::network::inputs::Batch;
-use crate::network::runtime::plain;
 use crate::pictures::Size;
 use anyhow::{Result, bail};
-use half::{bf16, f16};
 
 /// What the check found.
 pub struct Proof {
@@ -21,12 +19,12 @@ pub struct Proof {
 }
 
 /// What a layer gave in one run.
-struct Values {
+struct Seen {
     shape: Vec<usize>,
     numbers: Numbers,
 }
 
-impl Values {
+impl Seen {
     /// The row of the picture at `at` of `n`.
     fn row(&self, n: usize, at: usize, place: Counted) -> Numbers {
         self.numbers.row((n, at), place.after(&self.shape))
@@ -35,7 +33,7 @@ impl Values {
 
 /// Whether somebody's row differs between two companies, in the same place.
 fn in_company(
-    companies: [&Values; 3],
+    companies: [&Seen; 3],
     n: usize,
     place: Counted,
     precision: Precision,
@@ -48,7 +46,7 @@ fn in_company(
 
 /// The first picture changed in its last digit; run only where a difference asks for it.
 struct Nudged {
-    values: Option<Vec<Option<Values>>>,
+    values: Option<Vec<Option<Seen>>>,
 }
 
 impl Nudged {
@@ -113,12 +111,12 @@ impl Network {
     fn prove_repeated(&mut self, probe: &Probe, size: Size, one_at_a_time: Option<String>) -> Result<Proof> {
         let one = self.values(probe.picture.clone(), 1, size)?;
         let again = self.values(probe.picture.clone(), 1, size)?;
-        let verdict =
-            |layer: &Layer, (one, again): (&Option<Values>, &Option<Values>)| match (layer.unusable(), one, again) {
-                (Some(reason), ..) => Verdict::NoRows { reason, mixed: false },
-                (None, Some(one), Some(again)) => chance(&one.numbers, &again.numbers).unwrap_or(Verdict::Fine),
-                _ => Verdict::Fine,
-            };
+        let verdict = |layer: &Layer, (one, again): (&Option<Seen>, &Option<Seen>)| match (layer.unusable(), one, again)
+        {
+            (Some(reason), ..) => Verdict::NoRows { reason, mixed: false },
+            (None, Some(one), Some(again)) => chance(&one.numbers, &again.numbers).unwrap_or(Verdict::Fine),
+            _ => Verdict::Fine,
+        };
         let verdicts = self.layers.iter().zip(one.iter().zip(&again)).map(|(layer, values)| verdict(layer, values));
         Ok(Proof { verdicts: verdicts.collect(), one_at_a_time })
     }
@@ -127,7 +125,7 @@ impl Network {
         &mut self,
         probe: &Probe,
         size: Size,
-        alone: Vec<Option<Values>>,
+        alone: Vec<Option<Seen>>,
         precision: Precision,
     ) -> Result<Proof> {
         // A network that takes pairs runs only two.
@@ -253,7 +251,7 @@ impl Network {
     }
 
     /// The values of each layer that holds floating-point numbers.
-    fn values(&mut self, batch: Batch, n: usize, size: Size) -> Result<Vec<Option<Values>>> {
+    fn values(&mut self, batch: Batch, n: usize, size: Size) -> Result<Vec<Option<Seen>>> {
         let shape = self.input.shape(n, size);
         let floats: Vec<Option<(String, Element)>> = self
             .layers
@@ -261,21 +259,13 @@ impl Network {
             .map(|layer| layer.tensor.element.is_float().then(|| (layer.tensor.name.clone(), layer.tensor.element)))
             .collect();
         let outputs = self.outputs(batch, shape)?;
-        let numbers = |name: &str, element: Element| -> Result<Values> {
+        let numbers = |name: &str, element: Element| -> Result<Seen> {
             let value = &outputs[name];
-            let numbers = match element {
-                Element::F64 => Numbers::F64(value.try_extract_tensor::<f64>().map_err(plain)?.1.to_vec()),
-                Element::BF16 => {
-                    let (_, values) = value.try_extract_tensor::<bf16>().map_err(plain)?;
-                    Numbers::F32(values.iter().map(|v| v.to_f32()).collect())
-                }
-                Element::F16 => {
-                    let (_, values) = value.try_extract_tensor::<f16>().map_err(plain)?;
-                    Numbers::F32(values.iter().map(|v| v.to_f32()).collect())
-                }
-                _ => Numbers::F32(value.try_extract_tensor::<f32>().map_err(plain)?.1.to_vec()),
+            let numbers = match values(value, element)? {
+                Values::F32(values) => Numbers::F32(values.into_owned()),
+                Values::F64(values) => Numbers::F64(values.into_owned()),
             };
-            Ok(Values { shape: lengths(value.shape()), numbers })
+            Ok(Seen { shape: lengths(value.shape()), numbers })
         };
         floats.iter().map(|float| float.as_ref().map(|(name, element)| numbers(name, *element)).transpose()).collect()
     }
@@ -335,7 +325,7 @@ fn chance(one: &Numbers, again: &Numbers) -> Option<Verdict> {
 }
 
 /// Tells layers that differ from run to run from those that differ with their company.
-fn by_chance(verdicts: &mut [Verdict], one: &[Option<Values>], again: &[Option<Values>]) {
+fn by_chance(verdicts: &mut [Verdict], one: &[Option<Seen>], again: &[Option<Seen>]) {
     for (verdict, (one, again)) in verdicts.iter_mut().zip(one.iter().zip(again)) {
         if let (Verdict::Coupled(..), Some(one), Some(again)) = (&verdict, one, again)
             && let Some(found) = chance(&one.numbers, &again.numbers)

@@ -5,6 +5,7 @@ use crate::pictures::{BadImage, Grey16, Reading, Size};
 use crate::preprocessing::preset::Preset;
 use crate::preprocessing::{Color, Overrides, Resize};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// From picture to input.
 #[derive(Debug, Clone, clap::Args)]
@@ -45,7 +46,7 @@ pub struct PreprocessingArgs {
 
     /// The colour behind transparent pixels [default: none, the colours stored under the transparency are taken]
     #[arg(long, value_name = "R,G,B", value_parser = levels, conflicts_with = "list_layers")]
-    pub background: Option<Levels>,
+    pub background: Option<[u8; 3]>,
 
     /// What is taken of 16-bit grey
     #[arg(long, value_name = "KIND", value_enum, default_value_t)]
@@ -63,10 +64,6 @@ pub enum PreprocessName {
     File(PathBuf),
 }
 
-/// `--background`: red, green and blue from 0 to 255.
-#[derive(Debug, Clone, Copy)]
-pub struct Levels([u8; 3]);
-
 /// `--crop`: a size, or none.
 #[derive(Debug, Clone, Copy)]
 pub struct Crop(Option<Size>);
@@ -77,7 +74,7 @@ impl PreprocessingArgs {
         Reading {
             exif: self.exif,
             grey16: self.grey16,
-            background: self.background.map(|levels| levels.0),
+            background: self.background,
             keep_corrupt: self.bad_image == BadImage::Keep,
         }
     }
@@ -133,21 +130,19 @@ fn crop(text: &str) -> Result<Crop, String> {
     }
 }
 
-fn levels(text: &str) -> Result<Levels, String> {
-    let values: Result<Vec<u8>, _> = text.split(',').map(|value| value.trim().parse::<u8>()).collect();
-    match values.as_deref() {
-        Ok(&[all]) => Ok(Levels([all; 3])),
-        Ok(&[red, green, blue]) => Ok(Levels([red, green, blue])),
-        _ => Err("expected red,green,blue from 0 to 255, or one number for all".into()),
-    }
+fn levels(text: &str) -> Result<[u8; 3], String> {
+    three(text).ok_or_else(|| "expected red,green,blue from 0 to 255, or one number for all".into())
 }
 
 fn colours(text: &str) -> Result<[f32; 3], String> {
-    let values: Result<Vec<f32>, _> = text.split(',').map(|value| value.trim().parse::<f32>()).collect();
-    match values.as_deref() {
-        Ok(&[all]) => Ok([all; 3]),
-        Ok(&[red, green, blue]) => Ok([red, green, blue]),
-        _ => Err("expected one number, or three for red,green,blue".into()),
+    three(text).ok_or_else(|| "expected one number, or three for red,green,blue".into())
+}
+
+fn three<T: FromStr + Copy>(text: &str) -> Option<[T; 3]> {
+    let values: Vec<T> = text.split(',').map(|value| value.trim().parse().ok()).collect::<Option<_>>()?;
+    match values.as_slice() {
+        &[all] => Some([all; 3]),
+        values => values.try_into().ok(),
     }
 }
 
