@@ -93,10 +93,7 @@ pub(crate) struct Contrast {
 
 /// Runs the verb.
 pub(crate) fn run(args: Contrast) -> Result<()> {
-    let mut job = Job::start("fmri-roi", &args.common)?;
-    if args.table.is_some() {
-        job = job.with_provenance();
-    }
+    let job = Job::start("fmri-roi", &args.common)?;
     let out = job.binary_output(args.common.output.as_deref())?;
     let like = args.like.as_ref().map(|input| read_geometry(&job, input)).transpose()?;
 

@@ -92,10 +92,7 @@ struct Row {
 
 /// Runs the verb.
 pub(crate) fn run(args: &Layers) -> Result<()> {
-    let mut job = Job::start("unit-stats", &args.common)?;
-    if args.consistency.is_some() {
-        job = job.with_provenance();
-    }
+    let job = Job::start("unit-stats", &args.common)?;
     if !args.models.is_empty() && args.models.len() != args.inputs.len() {
         bail!("--models names {} models for {} inputs; one name per input", args.models.len(), args.inputs.len());
     }
