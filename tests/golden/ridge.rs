@@ -30,7 +30,7 @@ fn problem(name: &str) -> Problem {
 impl Problem {
     fn fit(&self, alphas: AlphaGrid, inner: Inner) -> CrossValidated {
         let options = RidgeOptions { scaling: Scaling::Standardize, alphas, inner };
-        cross_validate(self.x.view(), self.y.view(), &self.outer, &options).unwrap()
+        cross_validate(self.x.view(), self.y.view(), &self.outer, &options, || ()).unwrap()
     }
 
     #[track_caller]
@@ -59,7 +59,8 @@ fn predictions_at_fixed_penalties_are_scikit_learns_and_himalayas() {
         let fixed = matrices(&format!("ridge/{name}-fixed-predictions.npy"));
         let scale = number(&problem.expected["folds"][0]["scale"]);
         for (i, alpha) in numbers(&problem.expected["fixed_alphas"]).into_iter().enumerate() {
-            let fitted = problem.fit(AlphaGrid::fixed(alpha / scale).unwrap(), Inner::LeaveOneOut);
+            let fitted =
+                problem.fit(AlphaGrid::log_spaced(alpha / scale, alpha / scale, 1).unwrap(), Inner::LeaveOneOut);
             problem.scored_as(&fitted, &fixed[i], &problem.expected["fixed_scores"][i]);
         }
     }

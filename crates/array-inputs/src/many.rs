@@ -72,8 +72,9 @@ impl JoinArgs {
     }
 }
 
-/// An error when one input has no ids and another has repeated trials: the order of distinct ids is no position, so
-/// nothing says which stimulus a bare row is. `n_rows` are the rows before trials were averaged.
+/// An error when one input has no ids and another has repeated trials: once trials are averaged, their rows stand in
+/// the order in which each id first occurs, and a row without an id cannot be matched to that by its position. `n_rows`
+/// are the rows before trials were averaged.
 pub fn refuse_position_of_trials(sides: &[Side], n_rows: &[usize]) -> Result<()> {
     let bare = sides.iter().find(|side| side.labels.is_none());
     let repeated = sides.iter().zip(n_rows).find(|(side, rows)| side.labels.is_some() && side.n_rows < **rows);

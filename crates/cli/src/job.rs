@@ -123,11 +123,6 @@ impl Job {
         self.n_threads
     }
 
-    /// Nothing: who writes a file has a record of its inputs.
-    pub fn with_provenance(self) -> Job {
-        self
-    }
-
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         // A panic elsewhere does not make the record wrong.
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -138,18 +138,6 @@ impl<W: Write> TableWriter<W> {
         Ok(())
     }
 
-    /// Like [`TableWriter::record`], for cells in the order of the columns.
-    pub fn row(&mut self, cells: &[Cell]) -> io::Result<()> {
-        let columns = self.columns.clone();
-        self.record(&columns.iter().map(String::as_str).zip(cells.iter().cloned()).collect::<Vec<_>>())
-    }
-
-    /// Like [`TableWriter::records`], for cells in the order of the columns.
-    pub fn rows<'a>(&mut self, n: usize, cells: impl Fn(usize) -> Vec<Cell<'a>> + Sync) -> io::Result<()> {
-        let columns = self.columns.clone();
-        self.records(n, |row| columns.iter().map(String::as_str).zip(cells(row)).collect())
-    }
-
     /// Gives the sink back.
     pub fn into_inner(self) -> W {
         self.sink

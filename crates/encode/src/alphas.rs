@@ -69,11 +69,6 @@ impl AlphaGrid {
         Ok(AlphaGrid { factors })
     }
 
-    /// One factor and no choice.
-    pub fn fixed(factor: f64) -> Result<AlphaGrid, AlphaGridError> {
-        AlphaGrid::log_spaced(factor, factor, 1)
-    }
-
     /// The factors, ascending.
     pub fn factors(&self) -> &[f64] {
         &self.factors
@@ -135,7 +130,7 @@ mod tests {
 
     #[test]
     fn one_fixed_penalty_is_at_no_edge() {
-        assert!(!AlphaGrid::fixed(3.0).unwrap().at_edge(0));
+        assert!(!AlphaGrid::log_spaced(3.0, 3.0, 1).unwrap().at_edge(0));
     }
 
     #[test]

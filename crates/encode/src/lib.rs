@@ -1,13 +1,12 @@
 //! Voxelwise encoding models: ridge regression from features to responses, judged on held-out stimuli.
 //!
-//! Rows are stimuli, columns are features or voxels. The maths is in [`cross_validate`] and [`fit`]; penalties
+//! Rows are stimuli, columns are features or voxels. The maths is in [`cross_validate`] and [`fit()`]; penalties
 //! are relative to the spectrum ([`AlphaGrid`]) and chosen per voxel inside the training rows. [`run`] is the tool.
 #![warn(missing_docs)]
 
 mod alphas;
-mod args;
-mod fit_verb;
-mod predict_verb;
+mod fit;
+mod predict;
 mod ridge;
 mod rotation;
 mod saved_model;
@@ -15,18 +14,37 @@ mod scaling;
 mod score;
 
 pub use alphas::{AlphaGrid, AlphaGridError};
-pub use args::{AlphaCv, Args, FitArgs, FoldOrderArg, PredictArgs, Verb};
-pub use ridge::{
-    ChosenAlphas, CrossValidated, Inner, RidgeError, RidgeModel, RidgeOptions, cross_validate, cross_validate_watched,
-    fit,
-};
+pub use ridge::{ChosenAlphas, CrossValidated, Inner, RidgeError, RidgeModel, RidgeOptions, cross_validate, fit};
 pub use scaling::{ColumnScaling, Scaling};
-pub use score::{Score, mean_r_over_folds, score};
+pub use score::{Score, score};
+
+/// Voxelwise encoding models: predict the responses of voxels from the features of a network, on held-out stimuli
+///
+/// Ridge regression with one penalty per voxel. Rows of features and responses are joined by stimulus id; scaling and
+/// penalty are learned on training rows only; all presentations of one stimulus stand in the same fold.
+#[derive(Debug, clap::Parser)]
+#[command(name = "encode", version, about, after_help = EXAMPLES, disable_help_subcommand = true)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  encode fit --x acts.npy --y ffa.npy --cv 5 > scores.csv
+  encode fit --x acts.npy --y ffa.npy --save model.npz --predictions held_out.npy -o scores.csv
+  encode predict model.npz acts.npy > predicted.npy";
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    Fit(Box<fit::Fit>),
+    Predict(predict::Predict),
+}
 
 /// Runs the verb that was asked for.
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.verb {
-        Verb::Fit(args) => fit_verb::run(&args),
-        Verb::Predict(args) => predict_verb::run(&args),
+        Verb::Fit(args) => fit::run(&args),
+        Verb::Predict(args) => predict::run(&args),
     }
 }

@@ -1,4 +1,4 @@
-use linear_algebra::{LinearAlgebraError, Real, product};
+use linear_algebra::{LinearAlgebraError, Real};
 use ndarray::{Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 use statistics::{Folds, Reason, mean, median};
@@ -60,14 +60,6 @@ pub enum RidgeError {
         fold: Option<usize>,
         /// Inner folds with training rows.
         n_folds: usize,
-    },
-    /// New features have another number of columns than those the model was fitted to.
-    #[error("{given} features, but the model was fitted to {fitted}")]
-    FeaturesDiffer {
-        /// Columns given.
-        given: usize,
-        /// Columns of the model.
-        fitted: usize,
     },
     /// The features could not be decomposed.
     #[error(transparent)]
@@ -160,28 +152,6 @@ pub struct RidgeModel {
 }
 
 impl RidgeModel {
-    /// `response_mean + (x - feature_mean) weights`, `n x n_voxels`.
-    pub fn predict<T: Real>(&self, x: ArrayView2<T>) -> Result<Array2<f64>, RidgeError> {
-        let fitted = self.feature_mean.len();
-        if x.ncols() != fitted {
-            return Err(RidgeError::FeaturesDiffer { given: x.ncols(), fitted });
-        }
-        let mut predictions = Array2::zeros((x.nrows(), self.weights.ncols()));
-        // Rows in blocks: the centred copy is f64 and may be twice the input.
-        for start in (0..x.nrows()).step_by(VOXELS) {
-            let end = (start + VOXELS).min(x.nrows());
-            let rows = x.slice(s![start..end, ..]);
-            let centred = Array2::from_shape_fn(rows.dim(), |(i, j)| rows[(i, j)].to_f64() - self.feature_mean[j]);
-            predictions.slice_mut(s![start..end, ..]).assign(&product(centred.view(), self.weights.view()));
-        }
-        for mut row in predictions.rows_mut() {
-            for (value, mean) in row.iter_mut().zip(&self.response_mean) {
-                *value += mean;
-            }
-        }
-        Ok(predictions)
-    }
-
     /// What the model predicts where every feature is 0, one per voxel.
     pub fn intercept(&self) -> Vec<f64> {
         let voxels = self.weights.columns().into_iter().zip(&self.response_mean);
@@ -199,18 +169,8 @@ impl RidgeModel {
 /// are `f32`.
 ///
 /// Features must be finite. A voxel with `NaN` or infinity in any row (`nan_input`) or a constant one (`constant`)
-/// is `NaN` throughout, and changes no other.
+/// is `NaN` throughout, and changes no other. `fold_done` is called after every outer fold, from any thread.
 pub fn cross_validate<T: Real, U: Real>(
-    x: ArrayView2<T>,
-    y: ArrayView2<U>,
-    outer: &Folds,
-    options: &RidgeOptions,
-) -> Result<CrossValidated, RidgeError> {
-    cross_validate_watched(x, y, outer, options, || ())
-}
-
-/// [`cross_validate`] that calls `fold_done` after every outer fold, from any thread.
-pub fn cross_validate_watched<T: Real, U: Real>(
     x: ArrayView2<T>,
     y: ArrayView2<U>,
     outer: &Folds,

@@ -24,8 +24,7 @@ pub struct Score {
 /// Predictions of different folds come from different models, each with its own training mean. The mean of a
 /// fold's training rows lies below the total mean where its held-out mean lies above, so the correlation over
 /// all rows is biased *downwards*: a model that predicts nothing scores a little below 0, the more the smaller
-/// the folds (with one row per fold the training mean alone has r = -1). [`mean_r_over_folds`] is free of that
-/// but noisy when folds are small.
+/// the folds (with one row per fold the training mean alone has r = -1).
 ///
 /// A voxel with `NaN` or infinity (`nan_input`) or a constant response (`constant`) has no score. Where only the
 /// prediction is constant, `r` is `NaN` with reason `constant` and the coefficient of determination stands.
@@ -60,41 +59,12 @@ fn score_voxel(prediction: &[f64], response: &[f64]) -> Score {
     Score { r: r.0, r2: r.0 * r.0, coefficient_of_determination: 1.0 - residual / total, n, reason: r.1 }
 }
 
-/// Mean over folds of the correlation inside each fold, one value per voxel. Folds in which it is undefined
-/// (one row, constant response or prediction) make the value `NaN`.
-///
-/// # Panics
-/// When the shapes differ or `fold_of_row` has another length than there are rows.
-pub fn mean_r_over_folds<T: Real>(
-    predictions: ArrayView2<f64>,
-    responses: ArrayView2<T>,
-    fold_of_row: &[usize],
-) -> Vec<f64> {
-    assert_eq!(predictions.dim(), responses.dim(), "predictions and responses differ in shape");
-    assert_eq!(fold_of_row.len(), responses.nrows(), "one fold number per row is needed");
-    let n_folds = fold_of_row.iter().max().map_or(0, |last| last + 1);
-    (0..responses.ncols())
-        .into_par_iter()
-        .map(|voxel| {
-            let by_fold: Vec<f64> = (0..n_folds)
-                .map(|fold| {
-                    let rows = (0..fold_of_row.len()).filter(|&row| fold_of_row[row] == fold);
-                    let (prediction, response): (Vec<f64>, Vec<f64>) =
-                        rows.map(|row| (predictions[(row, voxel)], responses[(row, voxel)].to_f64())).unzip();
-                    pearson(&prediction, &response)
-                })
-                .collect();
-            mean(&by_fold)
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use ndarray::{Array2, array};
     use statistics::Reason;
 
-    use super::{mean_r_over_folds, score};
+    use super::score;
 
     #[test]
     fn three_numbers_by_hand() {
@@ -131,16 +101,10 @@ mod tests {
     }
 
     #[test]
-    fn the_training_mean_alone_correlates_negatively_over_all_rows_but_not_within_folds() {
+    fn the_training_mean_alone_correlates_negatively() {
         let responses = Array2::from_shape_fn((12, 1), |(i, _)| ((i * 7) % 12) as f64);
         let total = responses.sum();
         let leave_one_out = Array2::from_shape_fn((12, 1), |(i, _)| (total - responses[(i, 0)]) / 11.0);
         assert!((score(leave_one_out.view(), responses.view())[0].r + 1.0).abs() < 1e-12);
-        let folds: Vec<usize> = (0..12).map(|i| i / 4).collect();
-        // a prediction with an offset per fold that has nothing to do with the response
-        let shifted = Array2::from_shape_fn((12, 1), |(i, _)| responses[(i, 0)] * 2.0 - 100.0 * (i / 4) as f64);
-        let within = mean_r_over_folds(shifted.view(), responses.view(), &folds);
-        assert!((within[0] - 1.0).abs() < 1e-14);
-        assert!(score(shifted.view(), responses.view())[0].r < 0.9);
     }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 pub use statistics::Correction;
-use statistics::{Moments, Reason, ln_to_neg_log10, student_t_ln_sf};
+use statistics::mean_test::OneSidedP;
+use statistics::{Moments, Reason};
 
 use crate::moments::CategoryMoments;
 use crate::question::Question;
@@ -128,7 +129,7 @@ impl UnitTests {
             }
             let (t, df) = self.t_and_df(unit, comparison);
             // Tails are costly: where nothing is corrected over the units, only reported ones get theirs.
-            (t, if correction.is_some() { student_t_ln_sf(t, df) } else { f64::NAN })
+            (t, if correction.is_some() { OneSidedP::of_t(t, df).ln_p } else { f64::NAN })
         });
         tested.unzip_into_vecs(&mut t, &mut ln_p);
         if let Some(correction) = correction {
@@ -252,8 +253,8 @@ impl UnitTests {
         }
         if reason.is_none() {
             (row.t, row.df) = self.t_and_df(unit, comparison);
-            let ln_p = student_t_ln_sf(row.t, row.df);
-            (row.p, row.neg_log10_p) = (ln_p.exp(), ln_to_neg_log10(ln_p));
+            let p = OneSidedP::of_t(row.t, row.df);
+            (row.p, row.neg_log10_p) = (p.p(), p.neg_log10_p());
             let (a, b) = (sides.preferred, sides.rest);
             row.dprime = dprime(a.mean - b.mean, [a.variance, b.variance]);
             row.selectivity_index = selectivity_index(a.mean, b.mean);

@@ -133,14 +133,6 @@ impl Matrix {
             Matrix::F8(a) => Matrix::F8(a.select(ndarray::Axis(0), rows)),
         }
     }
-
-    /// The given columns, in the given order.
-    pub fn select_columns(&self, columns: &[usize]) -> Matrix {
-        match self {
-            Matrix::F4(a) => Matrix::F4(a.select(ndarray::Axis(1), columns)),
-            Matrix::F8(a) => Matrix::F8(a.select(ndarray::Axis(1), columns)),
-        }
-    }
 }
 
 impl Block<'_> {

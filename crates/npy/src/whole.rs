@@ -52,8 +52,8 @@ impl Whole {
         (BLOCK_BYTES / n_columns.saturating_mul(8).max(1)).max(1)
     }
 
-    /// Calls `to` for the given rows in their order, as blocks of neighbours; it gets the place in `rows` of the first of
-    /// each block.
+    /// Calls `to` for the given rows in their order, as blocks of neighbours; it gets the place in `rows` of the first
+    /// of each block.
     pub fn rows(&self, rows: &[usize], mut to: impl FnMut(usize, Block) -> Result<()>) -> Result<()> {
         let (most, n_columns) = (Whole::rows_together(self.n_columns()), self.n_columns());
         let mut buffer = PartBuffer::default();

@@ -1,8 +1,8 @@
 //! RDMs in: from the arrays of a stream to named RDMs whose stimuli stand in one order.
 //!
 //! An RDM in a stream is a 1-d array, the strict upper triangle in the order of SciPy's `pdist`, followed by the n
-//! stimulus ids; a square symmetric 2-d array with n ids is read as well. RDMs from different files are brought
-//! together by id ([`into_one_order`]) before any number of one meets a number of another.
+//! stimulus ids; a square symmetric 2-d array with n ids is read as well. RDMs from different files are brought into
+//! one order by id ([`into_one_order`]) before they are compared.
 #![warn(missing_docs)]
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -47,10 +47,10 @@ pub fn read_rdms(job: &Job, inputs: &[Input], names: &[String]) -> Result<Vec<Na
     arrays.into_iter().map(from_array).collect()
 }
 
-/// What an input holds, where its shape alone would have to tell.
+/// What an input holds, where its shape alone does not tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
-    /// Rows are stimuli, columns are units, be it square, symmetric and 0 on the diagonal
+    /// Rows are stimuli, columns are units, even where the matrix is square, symmetric and 0 on the diagonal
     Patterns,
     /// Dissimilarities of all pairs of stimuli
     Rdm,
@@ -150,8 +150,8 @@ pub fn say_constant(job: &Job, source: &str, rdm: &Rdm, consequence: &str) {
     job.warn(format!("{source}: all {} distances are {first}{rounded} (constant); {consequence}", finite.len()));
 }
 
-/// Says once, for all these RDMs, where distances that are equal but for rounding stand in some order that `what` takes for
-/// order in the data. Constant RDMs have a line of their own.
+/// Warns once, for all these RDMs, where distances that are equal but for rounding differ, so that `what` (which ranks
+/// them) would rank the rounding. Constant RDMs have a line of their own.
 pub fn say_broken_ties<'a>(job: &Job, rdms: impl IntoIterator<Item = (&'a str, &'a Rdm)>, what: &str) {
     let mut first = None;
     let mut n_others = 0;

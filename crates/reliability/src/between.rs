@@ -106,9 +106,9 @@ pub fn median_of_pairs(r: ArrayView2<'_, f64>) -> Vec<(f64, usize)> {
 
 /// Agreement of every subject with the others, on one vector each.
 ///
-/// `reliabilities`, one per subject, corrects for noise: each pair by `sqrt(rel_i rel_j)`, and the leave-one-out
-/// value by `sqrt(rel_i rel_mean)`, where `rel_mean = 1 - sum(var_j (1 - rel_j)) / (n² var_mean)` is what independent
-/// noise of the n others leaves of the variance of their mean. Vectors are averaged as they are: z-score them first when
+/// `reliabilities`, one per subject, corrects for noise: each pair by `sqrt(rel_i rel_j)`, and the leave-one-out value
+/// by `sqrt(rel_i rel_mean)`, where `rel_mean = 1 - sum(var_j (1 - rel_j)) / (n² var_mean)` is what independent noise
+/// of the n others leaves of the variance of their mean. Vectors are averaged as they are: z-score them first when
 /// subjects' scales differ.
 ///
 /// ```

@@ -31,7 +31,8 @@ pub struct NoiseCeiling {
 
 /// Share of variance that is signal in an average over trials: `ncsnr² / (ncsnr² + mean_inverse_count)`. Bounds **r²**.
 ///
-/// `mean_inverse_count` is `1/n` for stimuli shown n times each, or [`Repeats::mean_inverse_count`] for unequal repeats.
+/// `mean_inverse_count` is `1/n` for stimuli shown n times each, or [`Repeats::mean_inverse_count`] for unequal
+/// repeats.
 ///
 /// ```
 /// // METHODS.md: ncsnr .5 with three trials, and with 300, 150 and 50 stimuli shown 3, 2 and 1 times

@@ -4,9 +4,9 @@ use statistics::Reason;
 
 /// Reliability of an average over `k` times as many trials as the correlated parts had: `k r / (1 + (k - 1) r)`.
 ///
-/// `r` is the correlation of two parts of equal size; for halves of all trials `k` is 2, for single trials of three
-/// it is 3. The result bounds **r²** between a noiseless model and the average. Negative `r` gives a negative value,
-/// not 0: a clipped ceiling hides bad voxels. It is itself a correlation, that of the average with another like it, so the
+/// `r` is the correlation of two parts of equal size; for halves of all trials `k` is 2, for single trials of three it
+/// is 3. The result bounds **r²** between a noiseless model and the average. Negative `r` gives a negative value, not
+/// 0: a clipped ceiling hides bad voxels. It is itself a correlation, that of the average with another like it, so the
 /// formula has a meaning only where its value is -1 or more, `r >= -1 / (2 k - 1)` (-1/3 for halves). Below, it runs to
 /// `-inf` at `r = -1 / (k - 1)` and turns positive behind it: `NaN` is given there.
 ///

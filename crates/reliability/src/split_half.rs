@@ -114,9 +114,9 @@ pub struct SplitHalf {
 
 /// Split-half reliability of every column of `trials` (presentations x voxels).
 ///
-/// Uses the stimuli shown at least `n_repeats` times, and their first `n_repeats` presentations, so that every split
-/// is the same for all of them. The correlations of all splits (at most `max_splits`, drawn by `seed`) are averaged and then
-/// stepped up by `n_repeats / (n_repeats / 2)`: 2 for even numbers, 3 for three repeats.
+/// Uses the stimuli shown at least `n_repeats` times, and their first `n_repeats` presentations, so that every split is
+/// the same for all of them. The correlations of all splits (at most `max_splits`, drawn by `seed`) are averaged and
+/// then stepped up by `n_repeats / (n_repeats / 2)`: 2 for even numbers, 3 for three repeats.
 ///
 /// ```
 /// use ndarray::array;

@@ -78,7 +78,8 @@ mod tests {
         let one = [0.0, 9.0, 0.0, 0.0];
         assert_eq!((gini(&one), normalized_entropy(&one), share_nonempty(&one)), (0.75, 0.0, 0.25));
         assert_eq!(normalized_entropy(&one).to_bits(), 0.0_f64.to_bits());
-        // Half of the differences of all pairs over n^2 times the mean: (0 + 1 + 2 + 1 + 0 + 1 + 2 + 1 + 0) / 2 / 9 / 2.
+        // Half of the differences of all pairs over n^2 times the mean: (0 + 1 + 2 + 1 + 0 + 1 + 2 + 1 + 0) / 2 / 9 /
+        // 2.
         assert!((gini(&[1.0, 2.0, 3.0]) - 8.0 / 36.0).abs() < 1e-15);
     }
 

@@ -65,8 +65,8 @@ impl Order {
         order
     }
 
-    /// The order of the values that `new_place` keeps (`u32::MAX` leaves one out), which then have these places and stand
-    /// in the sample as often as their weights say.
+    /// The order of the values that `new_place` keeps (`u32::MAX` leaves one out), which then have these places and
+    /// stand in the sample as often as their weights say.
     pub fn select(&self, new_place: &[u32], weights: &[u32]) -> Order {
         let n = weights.len();
         let mut order =

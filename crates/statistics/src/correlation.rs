@@ -1,7 +1,7 @@
 //! Correlations of two vectors.
 //!
-//! Every function takes two slices of the same length and gives `NaN` for a `NaN` or infinite value, and for fewer
-//! than two values. A constant vector ([`crate::rounding::is_constant`]) gives `NaN`: it has no spread and no order. Only
+//! Every function takes two slices of the same length and gives `NaN` for a `NaN` or infinite value, and for fewer than
+//! two values. A constant vector ([`crate::rounding::is_constant`]) gives `NaN`: it has no spread and no order. Only
 //! [`cosine`], which takes no mean off, has a value there. No value is beyond -1 or 1 ([`bounded`]).
 
 use std::fmt;
@@ -180,10 +180,9 @@ pub fn kendall_tau_a(x: &[f64], y: &[f64]) -> f64 {
 
 /// Rho-a: the expected Spearman correlation over random breaking of ties.
 ///
-/// `12 * sum(rank_x * rank_y) / (n^3 - n)` with centred average ranks, as rsatoolbox computes it: the spread is that
-/// of untied ranks, so ties shrink it. Without ties it is [`spearman`]. A constant side, which is nothing but ties, gives
-/// `NaN` as for the others (rsatoolbox: 0).
-/// Schuett et al. (2023).
+/// `12 * sum(rank_x * rank_y) / (n^3 - n)` with centred average ranks, as rsatoolbox computes it: the spread is that of
+/// untied ranks, so ties shrink it. Without ties it is [`spearman`]. A constant side, which is nothing but ties, gives
+/// `NaN` as for the others (rsatoolbox: 0). Schuett et al. (2023).
 ///
 /// ```
 /// let r = statistics::rho_a(&[1.0, 2.0, 3.0, 4.0], &[0.0, 0.0, 1.0, 1.0]);

@@ -2,7 +2,7 @@
 
 use crate::rounding::beyond;
 use crate::signed_rank::Tail;
-use crate::{Reason, mean, student_t_sf, student_t_two_sided_p, variance};
+use crate::{Reason, ln_to_neg_log10, mean, student_t_ln_sf, student_t_sf, student_t_two_sided_p, variance};
 
 /// A mean, or another estimate, tested against a number.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,9 +23,9 @@ pub struct MeanTest {
 
 /// Student's t of the mean of `values` against a number, with n - 1 degrees of freedom.
 ///
-/// `rounding` is the size of what rounding may do to a value (1e-12, [`crate::rounding::OF_SCORES`], of correlations and z
-/// scores). Values that differ by it alone (one subject given twice, one profile on four scales) have no spread, and there
-/// is no t to take: its size would be that of the rounding.
+/// `rounding` is the size of what rounding may do to a value (1e-12, [`crate::rounding::OF_SCORES`], of correlations
+/// and z scores). Values that differ by it alone (one subject given twice, one profile on four scales) have no spread,
+/// and there is no t to take: its size would be that of the rounding.
 ///
 /// ```
 /// use statistics::mean_test::mean_test;
@@ -55,6 +55,36 @@ pub fn estimate_test(estimate: f64, against: f64, se: f64, df: f64, tail: Tail, 
         (false, false) => None,
     };
     MeanTest { estimate, se, t, df, p, reason }
+}
+
+/// p of a one-sided test by t, P(T > t), kept as a logarithm so that it never saturates.
+///
+/// ```
+/// use statistics::mean_test::OneSidedP;
+/// let p = OneSidedP::of_t(1000.0, 200.0); // 3.5e-372, below the smallest f64
+/// assert!(p.p() == 0.0 && (p.neg_log10_p() - 371.4558).abs() < 1e-3);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OneSidedP {
+    /// Its natural logarithm.
+    pub ln_p: f64,
+}
+
+impl OneSidedP {
+    /// Of a t with `df` degrees of freedom, whole or not; `NaN` for a `NaN`.
+    pub fn of_t(t: f64, df: f64) -> OneSidedP {
+        OneSidedP { ln_p: student_t_ln_sf(t, df) }
+    }
+
+    /// The p itself; 0 where f64 does not hold it.
+    pub fn p(self) -> f64 {
+        self.ln_p.exp()
+    }
+
+    /// `-log10(p)`
+    pub fn neg_log10_p(self) -> f64 {
+        ln_to_neg_log10(self.ln_p)
+    }
 }
 
 #[cfg(test)]

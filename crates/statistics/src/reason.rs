@@ -31,7 +31,7 @@ pub enum Reason {
     TooFewVoxels,
     /// Too few units were selected.
     TooFewUnits,
-    /// Too few stimuli, though some.
+    /// There are stimuli, but too few of them.
     TooFewStimuli,
     /// No stimulus at all, or none on one of two sides.
     NoStimuli,

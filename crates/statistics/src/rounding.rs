@@ -1,19 +1,19 @@
 //! When numbers that differ are one number with its rounding.
 //!
-//! A distance, a response or a score is the last of a chain of rounded steps. Two that are equal in exact arithmetic may
-//! come out a few units in the last place apart, and whatever asks for order or spread would take that for data. The
-//! rules are stated here once; what is constant, tied or without spread is asked of this module.
+//! A distance, a response or a score is the last of a chain of rounded steps. Two that are equal in exact arithmetic
+//! may come out a few units in the last place apart, and whatever asks for order or spread would take that for data.
+//! The rules are stated here once; what is constant, tied or without spread is asked of this module.
 
 /// Values of one set that differ by no more than so many units in the last place of its largest magnitude are equal.
 ///
-/// The last steps of a distance (a product over two lengths taken off 1, a root of a sum) round five times, each by half
-/// a unit at most, so that two equal ones are up to 5 units apart; SciPy's distances of one-hot, binary and repeated
-/// patterns of 10 to 10000 units are up to 2 apart. 8 leaves room for sums in another order and is still 1e-6 of the
-/// largest value in f4, 2e-15 in f8.
+/// The last steps of a distance (a product over two lengths taken off 1, a root of a sum) round five times, each by
+/// half a unit at most, so that two equal ones are up to 5 units apart; SciPy's distances of one-hot, binary and
+/// repeated patterns of 10 to 10000 units are up to 2 apart. 8 leaves room for sums in another order and is still 1e-6
+/// of the largest value in f4, 2e-15 in f8.
 pub const EQUAL_ULPS: f64 = 8.0;
 
-/// What `1 - r` leaves of an `r` that is 1 is a whole number of half units in the last place of 1, up to about this many
-/// (35 over 10000 units in SciPy). Such values have no size to measure their own rounding by.
+/// What `1 - r` leaves of an `r` that is 1 is a whole number of half units in the last place of 1, up to about this
+/// many (35 over 10000 units in SciPy). Such values have no size to measure their own rounding by.
 const LEFT_OF_ONE: f64 = 64.0;
 
 /// Scores lie between -1 and 1; those that differ by less than this, differ by rounding: sums of unit vectors' products
@@ -23,9 +23,9 @@ pub const OF_SCORES: f64 = 1e-12;
 /// The difference up to which two of these values are one value with its rounding; values that are not finite are not
 /// looked at.
 ///
-/// 8 units in the last place (`EQUAL_ULPS`) of the largest magnitude, in the precision that the values have: f4 where every one is an
-/// f4 number, whatever it is held in, else f8. 0 for whole numbers that the precision holds exactly, which counts and
-/// sums of integers are. Where all are what rounding leaves of `1 - 1`, everything.
+/// 8 units in the last place (`EQUAL_ULPS`) of the largest magnitude, in the precision that the values have: f4 where
+/// every one is an f4 number, whatever it is held in, else f8. 0 for whole numbers that the precision holds exactly,
+/// which counts and sums of integers are. Where all are what rounding leaves of `1 - 1`, everything.
 ///
 /// ```
 /// use statistics::rounding::resolution;
@@ -50,8 +50,8 @@ pub fn resolution(values: &[f64]) -> f64 {
     EQUAL_ULPS * epsilon * largest
 }
 
-/// Whether all values are equal, or would be but for rounding ([`resolution`]). True of none and of one, false where one is
-/// not finite.
+/// Whether all values are equal, or would be but for rounding ([`resolution`]). True of none and of one, false where
+/// one is not finite.
 ///
 /// ```
 /// use statistics::rounding::is_constant;
@@ -112,14 +112,15 @@ pub struct BrokenTies {
 
 /// Values that are looked at before all of them are.
 const SAMPLE: usize = 1024;
-/// The share of pairs of values ordered by rounding from which on it matters. A set of a thousand different values, each of
-/// them broken, has it; numbers without ties that happen to lie close together have a millionth.
+/// The share of pairs of values ordered by rounding from which on it matters. A set of a thousand different values,
+/// each of them broken, has it; numbers without ties that happen to lie close together have a millionth.
 const SHARE: f64 = 1e-3;
 
-/// How rounding broke the ties of these values, `None` where it orders less than a thousandth of their pairs. Values that
-/// are not finite are left out.
+/// How rounding broke the ties of these values, `None` where it orders less than a thousandth of their pairs. Values
+/// that are not finite are left out.
 ///
-/// A sample of 1024 is sorted first, which costs next to nothing; only where it shows broken ties are all values sorted.
+/// A sample of 1024 is sorted first, which costs next to nothing; only where it shows broken ties are all values
+/// sorted.
 ///
 /// ```
 /// let found = statistics::rounding::broken_ties(&[0.0, 1.2, 1.2000000000000002, 1.2, 0.3]).unwrap();

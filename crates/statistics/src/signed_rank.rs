@@ -18,10 +18,11 @@ pub enum Tail {
 /// p of Wilcoxon's signed-rank test of values against 0 (Wilcoxon 1945).
 ///
 /// Zeros are left out, and so is what is no larger than `rounding`, the size of the rounding of these values (0 where
-/// they are exact); magnitudes that differ by no more are tied. Up to 50 values the distribution over all signs is counted out, ties and all (SciPy 1.13 and later
-/// does so up to 13; the normal approximation would give three tied values that are above 0 a p of 0.04, which three
-/// signs cannot have: 1/8). Beyond, it is the normal approximation with the variance corrected for ties and without
-/// continuity correction, as SciPy's `wilcoxon` has it. `NaN` for a `NaN` or when nothing is left.
+/// they are exact); magnitudes that differ by no more are tied. Up to 50 values the distribution over all signs is
+/// counted out, ties and all (SciPy 1.13 and later does so up to 13; the normal approximation would give three tied
+/// values that are above 0 a p of 0.04, which three signs cannot have: 1/8). Beyond, it is the normal approximation
+/// with the variance corrected for ties and without continuity correction, as SciPy's `wilcoxon` has it. `NaN` for a
+/// `NaN` or when nothing is left.
 ///
 /// ```
 /// use statistics::signed_rank::{Tail, wilcoxon_p};
@@ -60,8 +61,8 @@ pub fn wilcoxon_p(values: &[f64], tail: Tail, rounding: f64) -> f64 {
     }
 }
 
-/// P(sum of the ranks with random signs that are positive >= `sum`). Average ranks are multiples of 1/2: twice the ranks
-/// are counted.
+/// P(sum of the ranks with random signs that are positive >= `sum`). Average ranks are multiples of 1/2: twice the
+/// ranks are counted.
 fn exact_at_least(ranks: &[f64], sum: f64) -> f64 {
     let doubled: Vec<usize> = ranks.iter().map(|r| (2.0 * r).round() as usize).collect();
     let total: usize = doubled.iter().sum();

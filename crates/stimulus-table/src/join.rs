@@ -45,8 +45,8 @@ pub struct Joined {
     pub n_left_out: usize,
     /// Distinct ids that both sides have, counted where rows are left out.
     pub n_common: usize,
-    /// The same id is repeated on both sides: its presentations are paired in the order they come. Which presentation is
-    /// which is not in the ids.
+    /// The same id is repeated on both sides: its presentations are paired in the order they come. Which presentation
+    /// is which is not in the ids.
     pub paired: bool,
     /// The side with unique rows, where they are repeated for the trials of the other.
     pub repeated: Option<Which>,

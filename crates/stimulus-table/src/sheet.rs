@@ -1,7 +1,7 @@
 //! From bytes to records: is it text, what separates its columns, where does it end.
 //!
-//! Spreadsheets, R, MATLAB and pandas write tables with commas, semicolons or tabs under any file name. The separator is
-//! the one that gives every line the same number of columns, more than one; the name of the file decides nothing.
+//! Spreadsheets, R, MATLAB and pandas write tables with commas, semicolons or tabs under any file name. The separator
+//! is the one that gives every line the same number of columns, more than one; the name of the file decides nothing.
 
 use crate::TableError;
 use csv::{ReaderBuilder, StringRecord};

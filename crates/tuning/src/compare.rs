@@ -35,7 +35,7 @@ both has the same BIDS label (sub-01/ffa.npy and sub-01/ofa.npy). --same-subject
 plain r, no r_norm, and leaves them out of the row over subjects; disjoint gives the mean r between
 halves of different trials (presentation k of a picture is one trial in both files) and divides it
 by the reliability of such halves; refuse stops; independent corrects all the same, for predictions
-of an encoding model, which have no trial's noise.
+of an encoding model, which hold no noise of trials.
 
 Examples:
   tuning compare faces.npy --brain sub-*/ffa.npy > scores.csv
@@ -74,7 +74,7 @@ enum SameSubject {
     Disjoint,
     /// Stop
     Refuse,
-    /// Take them for two people (predictions of an encoding model have no trial's noise)
+    /// Correct as for two people (for predictions of an encoding model, which hold no noise of trials)
     Independent,
 }
 
@@ -265,7 +265,8 @@ fn over_disjoint_trials(plain: Score, halves: Option<Disjoint>) -> Score {
     }
 }
 
-/// Over the subjects that count; a NaN subject makes it NaN, with its reason. Nobody: NaN, for they are the same person.
+/// Over the subjects that count; a NaN subject makes it NaN, with its reason. Nobody: NaN, for they are the same
+/// person.
 fn over_subjects(scores: &[&Score], how: Summary) -> Score {
     let of = |values: &[f64]| match how {
         Summary::Mean => mean(values),

@@ -42,9 +42,10 @@ pub(crate) struct Profile {
 /// Weighted mean over `units` of each row, `sum(w x) / sum(w)`, in f64; NaN where one of them is, and without units.
 ///
 /// Responses that differ by no more than rounding, as those of centred rows do (a LayerNorm, z-scored patterns), are
-/// made exactly constant: their correlation with anything would be that of rounding errors. A centred row keeps a mean of
-/// about the spacing of numbers in its own precision times the size of its values; 8 leaves room for a mean taken off
-/// values larger than what remained. `epsilon` is that spacing next to 1 ([`precision`]). One unit has no mean to round.
+/// made exactly constant: their correlation with anything would be that of rounding errors. A centred row keeps a mean
+/// of about the spacing of numbers in its own precision times the size of its values; 8 leaves room for a mean taken
+/// off values larger than what remained. `epsilon` is that spacing next to 1 ([`precision`]). One unit has no mean to
+/// round.
 pub(crate) fn mean_over_units<T: Copy + Into<f64> + Sync>(
     rows: ArrayView2<T>,
     units: &[Unit],
@@ -82,8 +83,8 @@ pub(crate) fn precision(rows: ArrayView2<f64>) -> f64 {
     if rows.iter().all(single) { f32::EPSILON.into() } else { f64::EPSILON }
 }
 
-/// What keeps a unit from telling rows apart: `NanInput` for a NaN or an infinity in any row, `Constant` for one value in
-/// all rows, one entry per column.
+/// What keeps a unit from telling rows apart: `NanInput` for a NaN or an infinity in any row, `Constant` for one value
+/// in all rows, one entry per column.
 pub(crate) fn conditions<T: Copy + Into<f64>>(rows: ArrayView2<T>) -> Vec<Option<Reason>> {
     let first: Vec<f64> = rows.rows().into_iter().next().map_or(Vec::new(), |r| r.iter().map(|&v| v.into()).collect());
     let mut conditions = vec![Some(Reason::Constant); rows.ncols()];

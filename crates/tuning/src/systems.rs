@@ -79,7 +79,8 @@ pub(crate) struct Averaged {
     pub responses: Vec<f64>,
     /// `None` without repeated trials.
     pub reliability: Option<f64>,
-    /// The correlation of halves of the trials that the reliability was stepped up from; `None` also where it was given.
+    /// The correlation of halves of the trials that the reliability was stepped up from; `None` also where it was
+    /// given.
     pub r_halves: Option<f64>,
 }
 
@@ -180,7 +181,8 @@ fn read_systems(job: &Job, inputs: &[Input], names: &[String]) -> Result<Vec<Sys
     Ok(systems)
 }
 
-/// The label of `sub-LABEL` in a BIDS name or path, the last one: letters and digits behind a `sub-` that begins a part.
+/// The label of `sub-LABEL` in a BIDS name or path, the last one: letters and digits behind a `sub-` that begins a
+/// part.
 fn person(text: &str) -> Option<String> {
     let begins = |at: usize| at == 0 || !text[..at].ends_with(|c: char| c.is_alphanumeric());
     text.rmatch_indices("sub-").filter(|(at, _)| begins(*at)).find_map(|(at, found)| {

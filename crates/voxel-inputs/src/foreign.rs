@@ -1,4 +1,4 @@
-//! What stands under the name of an image and is none: what it is, and what makes an image or a matrix of it.
+//! Files that are given as images and are none: what they are, and how to make an image or a matrix of them.
 
 use foreign_formats::{Foreign, GIFTI, HDF5, MATLAB, MGH, recognise, text};
 use npy_stream::{NpyError, NpyReader};
@@ -13,7 +13,8 @@ pub(crate) const START_BYTES: usize = 4096;
 /// Makes voxels x volumes, as scanners' software orders them, into rows of voxels.
 const ROWS: &str = "numpy.save(\"x.npy\", a.reshape(-1, a.shape[-1]).T) where the volumes lie along the last axis of a";
 
-/// Why a file with these first bytes is neither an image nor a matrix, where that is known and no reader says it better.
+/// Why a file with these first bytes is neither an image nor a matrix; `None` where nothing is known, or where the
+/// reader itself has the better message.
 pub(crate) fn refusal(start: &[u8], path: Option<&Path>) -> Option<String> {
     let unpacked;
     let (inner, compressed) = match start {
@@ -64,7 +65,7 @@ fn not_an_image(name: &str, remedy: &str) -> String {
     format!("not a .npy array or a NIfTI image but {name}; {remedy}")
 }
 
-/// What makes an image of it, or a matrix, where that differs from what makes just an array.
+/// How to make an image or a matrix of it, where that differs from how to make an array of it.
 fn remedy(foreign: Foreign) -> &'static str {
     match foreign {
         MGH => {

@@ -1,7 +1,7 @@
 //! Masks and label images, and the tables that name labels: one reader for all tools.
 //!
-//! A voxel is inside when its label is above 0. Labels are whole numbers, and a number that misses one by the rounding of
-//! a re-save (255 times 1/255) is that number. 0 and negative labels are outside (-1 is what NSD writes outside the
+//! A voxel is inside when its label is above 0. Labels are whole numbers, and a number that misses one by the rounding
+//! of a re-save (255 times 1/255) is that number. 0 and negative labels are outside (-1 is what NSD writes outside the
 //! cortex), as is a voxel without a number; whoever reads counts them.
 
 use std::io::Read;
@@ -94,8 +94,8 @@ pub fn labels_in(job: &Job, input: &Input, numbers: Numbers) -> Result<Labels> {
 }
 
 /// Names of labels, in the order of the file: a table with the columns index and name (BIDS), or a colour table of
-/// FreeSurfer (`.ctab`: index, name, and mostly red, green, blue and alpha). Labels of 0 and below are outside, whatever
-/// the file calls them, and left out.
+/// FreeSurfer (`.ctab`: index, name, and mostly red, green, blue and alpha). Labels of 0 and below are outside,
+/// whatever the file calls them, and left out.
 pub fn read_label_names(job: &Job, input: &Input) -> Result<Vec<(u32, String)>> {
     let mut bytes = Vec::new();
     job.open(input)?.reader().read_to_end(&mut bytes).with_context(|| input.to_string())?;

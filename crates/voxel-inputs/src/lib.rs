@@ -1,5 +1,5 @@
-//! Opening what is either a `.npy` stream or a NIfTI image, told apart by the first bytes and not by the name; several of
-//! them as one sequence; masks, label images and the names of labels.
+//! Opening what is either a `.npy` stream or a NIfTI image, told apart by the first bytes and not by the name; several
+//! of them as one sequence; masks, label images and the names of labels.
 #![warn(missing_docs)]
 
 mod foreign;
@@ -95,7 +95,8 @@ fn refuse(input: &Input, start: &[u8]) -> Result<()> {
     }
 }
 
-/// What an input is that holds numbers: text is none, and of anything else the `.npy` reader says what is wrong with it.
+/// Opens an input that must hold numbers. Text is an error here; what is neither text nor an image goes to the `.npy`
+/// reader, which says what is wrong with it.
 pub fn open_numbers(job: &Job, input: &Input) -> Result<Numbers> {
     match opened(job, input)? {
         (Source::Numbers(numbers), _) => Ok(numbers),

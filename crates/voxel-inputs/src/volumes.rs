@@ -74,19 +74,19 @@ impl Volumes<'_> {
         &self.first.1
     }
 
-    /// Volumes that are known of: all of them when [`Volumes::next_volume`] has given the last, and also before it where
+    /// Volumes known so far. That is all of them once [`Volumes::next_volume`] has given the last, and earlier where
     /// [`Volumes::knows_number`].
     pub fn n_volumes(&self) -> usize {
         self.n_before + self.image.n_volumes()
     }
 
-    /// Whether nothing can follow the volumes that are known of.
+    /// Whether no further volume can follow those known so far.
     pub fn knows_number(&self) -> bool {
         self.rest.is_empty() && self.image.ends_the_file()
     }
 
-    /// Stops where the volumes that are known of are more than `n`, or fewer and nothing can follow; `of` says what there
-    /// are `n` of: "trials.csv has 9 rows; one row per volume".
+    /// An error where more than `n` volumes are known, or fewer and none can follow; `of` says what there are `n` of:
+    /// "trials.csv has 9 rows; one row per volume".
     pub fn require(&self, n: usize, of: &str) -> Result<()> {
         self.compare(n, of, self.knows_number())
     }

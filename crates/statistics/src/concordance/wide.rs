@@ -45,8 +45,8 @@ pub(super) fn inversions(values: &mut [u32], spare: &mut [u32], bits: u32) -> u6
     found + inversions(low, spare, bits - 1) + inversions(high, spare, bits - 1)
 }
 
-/// Brings the values without the bit before those with it, both in their order; how many are without, and how many pairs
-/// changed sides.
+/// Brings the values without the bit before those with it, both in their order; how many are without, and how many
+/// pairs changed sides.
 #[target_feature(enable = "avx512f,popcnt")]
 fn split(values: &mut [u32], spare: &mut [u32], bit: u32) -> (usize, u64) {
     let n = values.len();

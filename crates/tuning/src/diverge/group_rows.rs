@@ -137,8 +137,8 @@ impl Effect {
     }
 }
 
-/// Every effect with its tests: each system's, each pair's interaction, and their averages. `signs` are those of the first
-/// part that was tested, set here when there are none yet.
+/// Every effect with its tests: each system's, each pair's interaction, and their averages. `signs` are those of the
+/// first part that was tested, set here when there are none yet.
 pub(crate) fn effect_rows(
     models: &[System],
     brains: &[System],

@@ -1,7 +1,7 @@
 //! Do two groups of stimuli differ more in the model than in the brain? Effects, their bootstrap and their t tests.
 //!
-//! The effect in a system is the mean z of group a minus that of group b; the interaction is the model's effect minus the
-//! brain's. It is additive over systems: the mean interaction over all pairs is the models' mean effect minus the
+//! The effect in a system is the mean z of group a minus that of group b; the interaction is the model's effect minus
+//! the brain's. It is additive over systems: the mean interaction over all pairs is the models' mean effect minus the
 //! brains' mean effect.
 
 use rayon::prelude::*;
@@ -43,8 +43,8 @@ pub(crate) struct Draw {
 }
 
 /// `n_boot` draws. Stimuli are drawn with replacement within each group, the same for every system; `models` and
-/// `brains` hold z scores times a factor (1, or one over the root of a reliability). Draw k takes stream k of the seed, so
-/// that it does not depend on threads.
+/// `brains` hold z scores times a factor (1, or one over the root of a reliability). Draw k takes stream k of the seed,
+/// so that it does not depend on threads.
 pub(crate) fn bootstrap(
     models: &[Vec<f64>],
     brains: &[Vec<f64>],
@@ -91,13 +91,14 @@ pub(crate) fn interval(values: &[f64]) -> Interval {
     }
 }
 
-/// What rounding may do to an effect: a difference of means of z scores, which are of size 1 (or, divided by the root of a
-/// small reliability, larger).
+/// What rounding may do to an effect: a difference of means of z scores, which are of size 1 (or, divided by the root
+/// of a small reliability, larger).
 fn rounding(effects: &[f64]) -> f64 {
     OF_SCORES * effects.iter().fold(1.0, |largest: f64, v| largest.max(v.abs()))
 }
 
-/// Two-sided t of the mean of `effects` against 0; no p where they differ by rounding alone (four scales of one profile).
+/// Two-sided t of the mean of `effects` against 0; no p where they differ by rounding alone (four scales of one
+/// profile).
 pub(crate) fn one_sample_t(effects: &[f64]) -> MeanTest {
     mean_test(effects, 0.0, Tail::TwoSided, rounding(effects))
 }

@@ -1,31 +1,134 @@
 //! `encode fit`: open, join, cross-validate, score, write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow, bail};
-use array_inputs::{NamedMatrix, read_matrix};
-use cli::{Cell, Job, Output, TableWriter};
+use array_inputs::{JoinArgs, NamedMatrix, read_matrix};
+use clap::ValueEnum;
+use cli::{Common, Format, Input, Job, Output, OutputPath, TableWriter};
 use linear_algebra::Real;
 use ndarray::{Array2, ArrayView2};
 use npy_stream::{Block, Dtype, Matrix, RowWriter};
 use statistics::{FoldError, FoldOrder, Folds, Reason, k_folds};
+use stimulus_table::Which;
 
 use crate::saved_model::ModelToSave;
 use crate::{
-    AlphaCv, ColumnScaling, CrossValidated, FitArgs, FoldOrderArg, Inner, RidgeOptions, Scaling, Score,
-    cross_validate_watched, fit, score,
+    AlphaGrid, ColumnScaling, CrossValidated, Inner, RidgeOptions, Scaling, Score, cross_validate, fit, score,
 };
+
+/// Cross-validated ridge regression: a table with one row per voxel, and a model to keep
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Input:
+  --x and --y are joined by id: features of unique stimuli are repeated for trials of --y.
+Columns (one row per voxel, over the held-out predictions of all folds together):
+  voxel          column of --y, from 0
+  r, r2          Pearson correlation of prediction and response; its square (hides the sign)
+  R2             1 - SS(response - prediction) / SS(response - mean response); may be negative
+  alpha          penalty chosen in the training rows (factor x scale), median over the folds
+  alpha_at_edge  true when a fold chose the lowest or highest of --alphas
+  n              rows scored
+  reason         why numbers are NaN: constant, nan_input (a NaN in --x stops the tool)
+The models of the folds have different means. Features that predict nothing therefore score an r a
+little below 0.
+Model:
+  --save writes an uncompressed .npz for numpy.load, in f8, fitted to all rows, with alpha chosen once
+  more on all of them:
+  coef             features x voxels, for features in their own units
+  intercept        one per voxel: predictions are X @ coef + intercept
+  x_mean, x_scale  what the fit subtracted and divided by; x_scale 0: constant feature, coef 0
+  alpha            one per voxel
+  stimuli          ids of the training rows, if known
+  version          1
+
+Examples:
+  encode fit --x acts.npy --y ffa.npy --cv 5 > scores.csv
+  encode fit --x acts.npy --y ffa.npy --cv 10 --alphas 1e-3:1e3:13 --save model.npz -o scores.csv
+  npy cols --index 0:2 acts.npy | encode fit --x - --y ffa.npy --predictions held_out.npy")]
+pub(crate) struct Fit {
+    /// Features: labelled matrix, rows = stimuli, columns = units; - is stdin
+    #[arg(long, value_name = "FEATURES")]
+    x: Input,
+    /// Responses: labelled matrix, rows = stimuli or trials, columns = voxels; - is stdin
+    #[arg(long, value_name = "RESPONSES")]
+    y: Input,
+    /// Folds over distinct stimuli; each is predicted by a model of the others
+    #[arg(long, value_name = "K", default_value_t = 5)]
+    cv: usize,
+    /// How stimuli are dealt into folds
+    #[arg(long, value_enum, value_name = "ORDER", default_value = "shuffled")]
+    fold_order: FoldOrderArg,
+    /// Seed of the shuffle
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// How alpha is chosen in the training rows: loo (leave one row out), or folds over their stimuli
+    /// [default: loo; where ids repeat, as many folds as --cv]
+    #[arg(long, value_name = "loo|K")]
+    alpha_cv: Option<AlphaCv>,
+    /// Penalties, LO:HI:N evenly spaced in the logarithm, as factors of the mean squared length of the scaled
+    /// training rows (with scaling: of the number of features that vary)
+    #[arg(long, value_name = "LO:HI:N", default_value_t)]
+    alphas: AlphaGrid,
+    /// Centre the features but do not divide them by their standard deviation
+    #[arg(long)]
+    no_scale: bool,
+    /// Fit all rows as well and keep that model for `encode predict`
+    #[arg(long, value_name = "MODEL.npz")]
+    save: Option<OutputPath>,
+    /// Write the held-out predictions: labelled matrix, rows as in --y
+    #[arg(long, value_name = "P.npy")]
+    predictions: Option<OutputPath>,
+    #[command(flatten)]
+    join: JoinArgs,
+    /// Table format
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// How stimuli are dealt into folds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FoldOrderArg {
+    /// Shuffled by --seed: depends on the set of ids, not on the order of rows
+    Shuffled,
+    /// Consecutive blocks, in the order of the rows of --y
+    Contiguous,
+}
+
+/// How a penalty is judged inside the training rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AlphaCv {
+    /// Each training row left out once.
+    LeaveOneOut,
+    /// So many folds of stimuli.
+    Folds(usize),
+}
+
+impl FromStr for AlphaCv {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<AlphaCv, String> {
+        match (text, text.parse()) {
+            ("loo", _) => Ok(AlphaCv::LeaveOneOut),
+            (_, Ok(k)) if k >= 2 => Ok(AlphaCv::Folds(k)),
+            _ => Err("expected loo or a number of folds, at least 2".into()),
+        }
+    }
+}
 
 /// Share of usable voxels with a penalty at the edge of the grid from which on it is a warning.
 const MANY_AT_EDGE: f64 = 0.1;
 
 const COLUMNS: [&str; 8] = ["voxel", "r", "r2", "R2", "alpha", "alpha_at_edge", "n", "reason"];
 
-pub(crate) fn run(args: &FitArgs) -> Result<()> {
-    let mut job = Job::start("encode", &args.common)?;
-    if args.save.is_some() || args.predictions.is_some() {
-        job = job.with_provenance();
+pub(crate) fn run(args: &Fit) -> Result<()> {
+    if args.cv < 2 {
+        bail!("--cv: {}", FoldError::TooFew(args.cv));
     }
+    let job = Job::start("encode", &args.common)?;
     let outputs = Outputs::create(&job, args)?;
     let data = read(&job, args)?;
     let (outer, options) = plan(args, &data)?;
@@ -56,7 +159,7 @@ struct Data {
     n_stimuli: usize,
 }
 
-fn read(job: &Job, args: &FitArgs) -> Result<Data> {
+fn read(job: &Job, args: &Fit) -> Result<Data> {
     let x = read_matrix(job, &args.x)?;
     let y = read_matrix(job, &args.y)?;
     for (matrix, columns) in [(&x, "features"), (&y, "voxels")] {
@@ -69,22 +172,18 @@ fn read(job: &Job, args: &FitArgs) -> Result<Data> {
     if joined.len() < 3 {
         bail!("{} and {} have {} rows together; a model needs at least 3", x.source, y.source, joined.len());
     }
-    let distinct = |rows: &[usize]| rows.iter().collect::<std::collections::HashSet<_>>().len();
-    if distinct(&joined.left) < joined.len() && distinct(&joined.right) == joined.len() {
+    let ids = joined.labels(&y.side(), &x.side());
+    let n_stimuli = ids.as_ref().map_or(joined.len(), |ids| ids.iter().collect::<HashSet<_>>().len());
+    if joined.repeated == Some(Which::Left) {
         job.warn(format!(
-            "--x {} has repeated trials and --y {} has not: its {} rows are repeated to {}; are --x and --y swapped?",
+            "--x {} has repeated trials and --y {} has not: its {n_stimuli} rows are repeated to {}; are --x and --y \
+             swapped?",
             x.source,
             y.source,
-            distinct(&joined.left),
             joined.len()
         ));
     }
-    let ids = joined.labels(&y.side(), &x.side());
     check_finite(&x, &joined.right)?;
-    let n_stimuli = match &ids {
-        Some(ids) => ids.iter().collect::<std::collections::HashSet<_>>().len(),
-        None => joined.len(),
-    };
     Ok(Data { x: pick(x.matrix, &joined.right), y: pick(y.matrix, &joined.left), ids, n_stimuli })
 }
 
@@ -111,13 +210,13 @@ fn check_finite(x: &NamedMatrix, rows: &[usize]) -> Result<()> {
     let id = x.labels.as_ref().map(|labels| format!(" ({:?})", labels[row])).unwrap_or_default();
     bail!(
         "{}: row {row}{id}, column {column} is {value}; a model needs finite features: drop the column or the row \
-           with `npy cols` or `npy rows`",
+         with `npy cols` or `npy rows`",
         x.source
     )
 }
 
 /// The outer folds, and how alpha is chosen inside them.
-fn plan(args: &FitArgs, data: &Data) -> Result<(Folds, RidgeOptions)> {
+fn plan(args: &Fit, data: &Data) -> Result<(Folds, RidgeOptions)> {
     let n = data.y.n_rows();
     let deal = |k: usize, shift: u64, option: &str| {
         let order = match args.fold_order {
@@ -130,8 +229,8 @@ fn plan(args: &FitArgs, data: &Data) -> Result<(Folds, RidgeOptions)> {
     let repeated = data.n_stimuli < n;
     let inner = match args.alpha_cv {
         Some(AlphaCv::LeaveOneOut) if repeated => bail!(
-            "--alpha-cv loo: {n} rows of {} stimuli; the repeats of the row left out would give it away: say --alpha-cv {}, \
-             or average the presentations first with `npy average`",
+            "--alpha-cv loo: {n} rows of {} stimuli; repeats of the stimulus left out would stay in the training rows: \
+             say --alpha-cv {}, or average the presentations first with `npy average`",
             data.n_stimuli,
             args.cv
         ),
@@ -160,7 +259,7 @@ fn deal(ids: Option<&[String]>, n: usize, k: usize, order: FoldOrder) -> Result<
     }
 }
 
-fn record(job: &Job, args: &FitArgs, options: &RidgeOptions, data: &Data) {
+fn record(job: &Job, args: &Fit, options: &RidgeOptions, data: &Data) {
     job.record("folds", args.cv);
     match args.fold_order {
         FoldOrderArg::Shuffled => {
@@ -205,7 +304,7 @@ fn fit_all<T: Real, U: Real>(
     save: bool,
     fold_done: impl Fn() + Sync,
 ) -> Result<Fitted> {
-    let held_out = cross_validate_watched(x, y, outer, options, fold_done)?;
+    let held_out = cross_validate(x, y, outer, options, fold_done)?;
     let mut scores = score(held_out.predictions.view(), y);
     for (score, reason) in scores.iter_mut().zip(&held_out.reasons) {
         score.reason = reason.or(score.reason);
@@ -228,7 +327,7 @@ fn fit_all<T: Real, U: Real>(
 }
 
 /// What the reader of the table must know, on stderr.
-fn summarize(job: &Job, args: &FitArgs, data: &Data, fitted: &Fitted, options: &RidgeOptions) {
+fn summarize(job: &Job, args: &Fit, data: &Data, fitted: &Fitted, options: &RidgeOptions) {
     let (n_features, n_voxels) = (data.x.n_columns(), data.y.n_columns());
     let order = match args.fold_order {
         FoldOrderArg::Shuffled => format!("shuffled by seed {}", args.seed),
@@ -289,8 +388,8 @@ struct Outputs {
 }
 
 impl Outputs {
-    fn create(job: &Job, args: &FitArgs) -> Result<Outputs> {
-        let binary = |path: &Option<cli::OutputPath>| path.as_deref().map(|p| job.binary_output(Some(p))).transpose();
+    fn create(job: &Job, args: &Fit) -> Result<Outputs> {
+        let binary = |path: &Option<OutputPath>| path.as_deref().map(|p| job.binary_output(Some(p))).transpose();
         Ok(Outputs {
             table: job.text_output(args.common.output.as_deref())?,
             model: binary(&args.save)?,
@@ -299,20 +398,20 @@ impl Outputs {
     }
 
     /// Writes everything, then gives the files their names.
-    fn write(self, job: &Job, args: &FitArgs, data: &Data, fitted: &Fitted) -> Result<()> {
+    fn write(self, job: &Job, args: &Fit, data: &Data, fitted: &Fitted) -> Result<()> {
         let mut table = TableWriter::new(self.table, args.format, &COLUMNS)?;
         let alphas = fitted.held_out.median_alpha();
         let at_edge = fitted.held_out.alpha_at_edge();
         for (voxel, score) in fitted.scores.iter().enumerate() {
-            table.row(&[
-                voxel.into(),
-                score.r.into(),
-                score.r2.into(),
-                score.coefficient_of_determination.into(),
-                alphas[voxel].into(),
-                if fitted.held_out.reasons[voxel].is_some() { Cell::Empty } else { at_edge[voxel].into() },
-                score.n.into(),
-                score.reason.map(Reason::as_str).into(),
+            table.record(&[
+                ("voxel", voxel.into()),
+                ("r", score.r.into()),
+                ("r2", score.r2.into()),
+                ("R2", score.coefficient_of_determination.into()),
+                ("alpha", alphas[voxel].into()),
+                ("alpha_at_edge", fitted.held_out.reasons[voxel].is_none().then_some(at_edge[voxel]).into()),
+                ("n", score.n.into()),
+                ("reason", score.reason.into()),
             ])?;
         }
         let mut finished = Vec::new();

@@ -1,13 +1,39 @@
 //! `encode predict`: features through a saved model, in blocks of rows.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result, bail};
 use array_inputs::{Next, Stream};
-use cli::{Input, Job, Output};
+use cli::{Common, Input, Job, Opened, Output};
 use linear_algebra::product;
 use npy_stream::{Dtype, Incoming, RowWriter};
 
-use crate::PredictArgs;
 use crate::saved_model::SavedModel;
+
+/// Responses that a saved model predicts for features of any stimuli
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Input:
+  Features with as many columns as the model was fitted to; read in blocks of rows.
+Output:
+  One matrix per matrix: the rows of X with their ids, one column per voxel of the model. NaN for
+  voxels that could not be fitted and for rows with NaN or infinity; both are counted on stderr, and
+  so are stimuli that the model was trained on: they are not held out.
+
+Examples:
+  encode predict model.npz acts.npy > predicted.npy
+  npy rows --index 0:4 acts.npy | encode predict model.npz - -o predicted.npy
+  encode predict model.npz acts.npy | npy info")]
+pub(crate) struct Predict {
+    /// A model of `encode fit --save`
+    #[arg(value_name = "MODEL.npz")]
+    model: PathBuf,
+    /// Features, possibly a stream of several matrices; - is stdin
+    #[arg(value_name = "X", default_value = "-")]
+    x: Input,
+    #[command(flatten)]
+    common: Common,
+}
 
 /// Feature values held at once as f64, unless one row has more.
 const VALUES: usize = 1 << 22;
@@ -15,7 +41,7 @@ const VALUES: usize = 1 << 22;
 const MAX_ROWS: usize = 256;
 
 /// Reads the model, then matrix by matrix predicts and writes as the rows come.
-pub(crate) fn run(args: &PredictArgs) -> Result<()> {
+pub(crate) fn run(args: &Predict) -> Result<()> {
     let job = Job::start("encode", &args.common)?;
     let mut out = job.binary_output(args.common.output.as_deref())?;
     let model = read_model(&job, args)?;
@@ -32,11 +58,11 @@ pub(crate) fn run(args: &PredictArgs) -> Result<()> {
     out.commit(&job)
 }
 
-fn read_model(job: &Job, args: &PredictArgs) -> Result<SavedModel> {
+fn read_model(job: &Job, args: &Predict) -> Result<SavedModel> {
     let name = || args.model.display().to_string();
     match job.open(&Input::File(args.model.clone()))? {
-        cli::Opened::File(file) => SavedModel::read(file).with_context(name),
-        cli::Opened::Pipe(_) => bail!("{}: a model is read from a regular file, not from a pipe", name()),
+        Opened::File(file) => SavedModel::read(file).with_context(name),
+        Opened::Pipe(_) => bail!("{}: a model is read from a regular file, not from a pipe", name()),
     }
 }
 
