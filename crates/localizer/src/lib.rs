@@ -25,4 +25,4 @@ pub use selection::{
 };
 pub use statistic::{Correction, GroupTooSmall, UnitStatistics, UnitTests, Unusable};
 pub use statistics::Reason;
-pub use two_sample::{TTest, dprime, mean_ratio, selectivity_index, student_t, welch_t};
+pub use two_sample::{TTest, dprime, each_against_rest, mean_ratio, selectivity_index, student_t, welch_t};

@@ -132,3 +132,26 @@ pub fn selectivity_index(preferred: f64, rest: f64) -> f64 {
 pub fn mean_ratio(preferred: f64, rest: f64) -> f64 {
     if preferred < 0.0 || rest < 0.0 { f64::NAN } else { preferred / rest.abs() }
 }
+
+/// Of one unit, the mean response to each category, and Student's t of it above all others together; `category` has that
+/// of each response, below `n_categories`. A mean of nothing is `NaN`, and so is a t with fewer than 2 responses on a side.
+///
+/// ```
+/// let found = localizer::each_against_rest(&[5.0, 6.0, 7.0, 8.0, 1.0, 2.0, 2.0, 3.0, 4.0], &[0, 0, 0, 0, 1, 1, 1, 1, 1], 2);
+/// assert_eq!(found[0].0, 6.5);
+/// assert!((found[0].1 - 5.063217).abs() < 5e-7 && found[1].1 == -found[0].1);
+/// ```
+pub fn each_against_rest(responses: &[f64], category: &[usize], n_categories: usize) -> Vec<(f64, f64)> {
+    let mut moments = vec![Moments::default(); n_categories];
+    for (response, &c) in responses.iter().zip(category) {
+        moments[c].push(*response);
+    }
+    let of_category = |c: usize| {
+        let own = moments[c];
+        let others = (0..n_categories).filter(|other| *other != c).map(|other| moments[other]);
+        let rest = others.fold(Moments::default(), Moments::merge);
+        let t = if own.n < 2 || rest.n < 2 { f64::NAN } else { student_t(own, rest).0 };
+        (if own.n == 0 { f64::NAN } else { own.mean }, t)
+    };
+    (0..n_categories).map(of_category).collect()
+}

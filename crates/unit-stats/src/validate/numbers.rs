@@ -1,9 +1,9 @@
 //! Chosen units on pictures that were not used to choose them: z-scored responses per category.
 
 use super::Over;
-use localizer::student_t;
+use localizer::each_against_rest;
 use rayon::prelude::*;
-use statistics::{BoxPlot, Moments, Reason, mean};
+use statistics::{BoxPlot, Reason, mean};
 
 /// Units whose responses are worked on together.
 const TILE: usize = 64;
@@ -122,19 +122,8 @@ pub(crate) fn validate(
 
 fn unit_response(values: &[f64], category: &[usize], n_categories: usize) -> Result<UnitResponse, Reason> {
     let z = z_scores(values)?;
-    let mut moments = vec![Moments::default(); n_categories];
-    for (z, &c) in z.iter().zip(category) {
-        moments[c].push(*z);
-    }
-    let mean_z = moments.iter().map(|m| if m.n == 0 { f64::NAN } else { m.mean }).collect();
     // t does not change under scaling, so z serves as well as the responses.
-    let t = (0..n_categories)
-        .map(|c| {
-            let others = (0..n_categories).filter(|o| *o != c).map(|o| moments[o]);
-            let rest = others.fold(Moments::default(), Moments::merge);
-            if moments[c].n < 2 || rest.n < 2 { f64::NAN } else { student_t(moments[c], rest).0 }
-        })
-        .collect();
+    let (mean_z, t) = each_against_rest(&z, category, n_categories).into_iter().unzip();
     Ok(UnitResponse { z, mean_z, t })
 }
 
