@@ -104,7 +104,7 @@ fn what_does_not_fit_is_refused_with_both_numbers() {
         "select-units --stimuli s.csv --by category --contrast 'a > b' - < fortran.npy",
         "unit-stats probe --stimuli s.csv --by category --table pictures --mem 90G wide.npy",
         "fmri-roi define --stat image.nii --t 2 --name R",
-        "fmri-roi contrast --stimuli s.csv --by category --contrast 'a > b' --assume-order fortran.npy",
+        "fmri-roi contrast --stimuli s.csv --by category --contrast 'a > b' - < fortran.npy",
     ];
     let mut bad = Vec::new();
     for command in commands {

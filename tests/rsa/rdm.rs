@@ -513,8 +513,8 @@ fn options_that_would_do_nothing_are_refused() {
     let dir = designs();
     let path = dir.path();
     for (options, parts) in [
-        ("--per-channel", &["--per-channel", "correlation is none", "sqeuclidean"][..]),
-        ("--metric euclidean --per-channel", &["euclidean is none"]),
+        ("--per-channel", &["--per-channel", "correlation is not such a sum", "sqeuclidean"][..]),
+        ("--metric euclidean --per-channel", &["euclidean is not such a sum"]),
         ("--shrink eye", &["--shrink", "--noise"]),
         ("--dof 3", &["--dof", "--noise"]),
         ("--cv run --stimuli once.csv", &["--cv", "correlation has none", "crossnobis"]),

@@ -163,7 +163,7 @@ pub struct Args {
     #[command(flatten)]
     pub preprocessing: PreprocessingArgs,
 
-    /// Also write the input that the network saw, one flattened row per picture
+    /// Also write the input that the network saw, one row per picture, flattened in C order
     #[arg(long, value_name = "FILE", conflicts_with = "list_layers", help_heading = "Preprocessing")]
     pub dump_input: Option<OutputPath>,
 

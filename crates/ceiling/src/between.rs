@@ -42,7 +42,7 @@ stimulus, which have equal ids, are averaged first):
 r_halves, reliability, r_max and the _norm columns need repeated trials in all subjects, else they
 are empty. Voxels without a value (constant, reliability below 0) are counted on stderr.
 Corrected values are not clipped and may exceed 1. The correction takes noise to be independent
-between subjects: never give two regions of one brain. A 1-d array is an RDM and goes with --stat
+between subjects: do not give two regions of one person. A 1-d array is an RDM and goes with --stat
 rdm.
 
 Examples:

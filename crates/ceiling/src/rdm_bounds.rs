@@ -15,7 +15,7 @@ Columns (one row):
   n_pairs  pairs that are not NaN in any subject
   lower    mean over subjects of the comparison with the pool of the others: bounds r
   upper    mean over subjects of the comparison with the pool of all: bounds r
-  reason   constant: fewer than 2 subjects are left; constant RDMs are in no pool, and named on stderr
+  reason   constant: fewer than 2 subjects are left; constant RDMs are left out, and stderr names them
 Nili et al. (2014). RDMs are pooled as the comparison needs: z-scored for pearson, divided by their
 root mean square for cosine, ranked for the others; then averaged. `rsa compare --ceiling` gives the
 same numbers beside the scores of models.

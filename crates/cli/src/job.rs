@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 /// Options that every verb of every tool has.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Common {
-    /// Write here instead of stdout: whole or not at all, with a JSON sidecar (same stem) of how it was made
+    /// Write to FILE instead of stdout; it appears whole or not at all, and a .json beside it says how it was made
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<OutputPath>,
     /// Threads to compute with, at most the cores this task may use [default: SLURM_CPUS_PER_TASK, else all cores]

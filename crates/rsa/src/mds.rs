@@ -24,7 +24,7 @@ One row per RDM and stimulus (or system):
   reason           why a stimulus has no place: no_usable_pair (all its pairs are NaN), constant (all
                    distances of the RDM are equal, which fewer than n - 1 dimensions cannot show)
 Start k is drawn from stream k of --seed. A map needs every pair: other NaN are refused. stderr says
-how much of the RDM classical scaling can show, and when SMACOF ran out of iterations.
+which share of the RDM classical scaling shows, and when SMACOF ran out of iterations.
 
 Examples:
   rsa mds ann.npy > map.csv

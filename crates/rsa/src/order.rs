@@ -14,7 +14,7 @@ leaves_list(linkage(..)) orders them:
   array, position (from 0), stimulus, row (its row in the RDM)
   reason   no_usable_pair: all pairs of the stimulus are NaN; it stands behind the others, with no
            position. Any other NaN is refused. constant: all distances are equal, or equal but for
-           rounding, and the order is that of ties alone
+           rounding, and the order means nothing
 Means of clusters that are equal but for rounding are tied; ties go as in SciPy, where they are exact.
 With --tree one row per merge, from the lowest up, SciPy's linkage matrix:
   array, merge (from 0), left, right, height, n_stimuli

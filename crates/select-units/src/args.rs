@@ -25,13 +25,13 @@ pub struct Args {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub rules: RuleArgs,
-    /// Fill the column auc without a rule on it
+    /// Compute the column auc, but do not select by it
     #[arg(long)]
     pub with_auc: bool,
     /// Choose units on all parts of the pictures but one and measure them on that one: odd-even, k=5, or a column
     #[arg(long, value_name = "odd-even|k=N|COLUMN")]
     pub cv: Option<CrossValidation>,
-    /// The same layers of an untrained twin, in the same order: t_null and p_null, and its own count; repeat for seeds
+    /// The same layers of an untrained twin, in the same order: t_null and p_null, and the number of units it has itself; repeat for seeds
     #[arg(long, value_name = "ACTS")]
     pub null: Vec<Input>,
     /// Write every unit; one that cannot be tested keeps its row, with NaN and the reason

@@ -30,7 +30,7 @@ Columns:
   reason        why a number is NaN: constant, nan_input, negative_reliability, same_subject,
                 too_few_repeats
 Two regions of one person share the noise of every trial, so that the correction (which takes noise
-for independent) gives absurdly high values. Model and subject are one person where name or path of
+for independent) gives values far above 1. Model and subject are one person where name or path of
 both has the same BIDS label (sub-01/ffa.npy and sub-01/ofa.npy). --same-subject flag gives their
 plain r, no r_norm, and leaves them out of the row over subjects; disjoint gives the mean r between
 halves of different trials (presentation k of a picture is one trial in both files) and divides it

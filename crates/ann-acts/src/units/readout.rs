@@ -13,7 +13,7 @@ use std::ops::Range;
 /// What is made of the rows and columns of a feature map.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Pool {
-    /// Every place is a unit
+    /// Every channel at every place is a unit
     #[default]
     None,
     /// The mean over all places

@@ -32,7 +32,7 @@ On the rows `mean`, with --boot, --test or --pairwise:
   test            t (over subjects), signed-rank (over subjects; its interval is that of t),
                   bootstrap-t (variance over draws), bootstrap (percentiles of draws)
   alternative     of the column p: greater (above 0) here, two-sided in --pairwise; p_ceiling is two-sided.
-                  An interval is two-sided: it may hold 0 where the one-sided p is below .05
+                  An interval is two-sided: it may include 0 although the one-sided p is below .05
   correct         how q was made of p, over the models of this table (the pairs of the other)
   generalize_to   subjects, stimuli or both: the p speaks to new ones of these
   n, n_boot       how many of these (the smaller number for both; df is n - 1); draws that were used
@@ -56,7 +56,7 @@ Bounds are on the scale of the score (they bound r, not r2). RDMs are pooled as 
 z-scored for pearson and corr_cov, divided by their root mean square for cosine and cosine_cov, ranked
 for the others. The row `mean` has the two bounds that a plot shows. Scores above a bound are printed as
 they are. A score that is not different from `lower` does not show that the model explains all there is:
-with few subjects little is different from it. Where a draw of the bootstrap holds a subject twice its
+with few subjects hardly any score differs from it. Where a draw of the bootstrap holds a subject twice its
 bounds are too high, so the intervals of the bounds lie above their values.
 
 corr_cov and cosine_cov weigh pairs by the covariance that noise gives them (pairs that share a stimulus
@@ -67,7 +67,7 @@ Inference (Schuett et al. 2023): --boot subjects|stimuli draws N times with repl
 variance over draws times n/(n-1) gives se. --boot both corrects the variance of drawing both,
 which counts measurement noise three times, by those of drawing one (never below either, never
 above both). A stimulus has no distance to its own copy. A draw without a number (fewer than 3
-different stimuli, a constant RDM) is left out and counted. p_perm speaks of these subjects and
+different stimuli, a constant RDM) is left out and counted. p_perm holds for these subjects and
 stimuli only, whatever generalize_to says.
 
 --test t|wilcoxon and --pairwise over subjects work for controls, bures and matrices too, with the
@@ -199,7 +199,7 @@ fn folds(text: &str) -> Result<[usize; 2], String> {
 /// What a bootstrap draws with replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Boot {
-    /// Subjects: the test speaks to new subjects who see these stimuli
+    /// Subjects: the test generalizes to new subjects who see these stimuli
     Subjects,
     /// Stimuli: to new stimuli seen by these subjects
     Stimuli,

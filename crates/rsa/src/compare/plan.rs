@@ -24,16 +24,6 @@ pub(super) fn check(args: &CompareArgs) -> Result<()> {
             correct.as_str()
         );
     }
-    if let (Some(matrix), Some(table)) = (args.systems.matrix.as_deref(), args.common.output.as_deref())
-        && matrix.with_extension("") == table.with_extension("")
-    {
-        bail!(
-            "--matrix {} and -o {} would write one sidecar, {}; give them different names",
-            matrix.display(),
-            table.display(),
-            table.with_extension("json").display()
-        );
-    }
     if args.is_of_whole_rdms() { check_fits_and_draws(args) } else { check_systems(args) }
 }
 

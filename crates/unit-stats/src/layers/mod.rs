@@ -41,7 +41,7 @@ Output, one row per model, layer and contrast:
                            less those of the same layer and contrast of that model
 --consistency FILE: model, contrast, array_a, array_b, n_a, n_b, n_pairs, n_nan, r: Pearson
 correlation of the RDMs (1 - Pearson over the selected units, all pictures of the contrasts that every
-layer has) of two layers, and reason (too_few_units: below 2). Lu & Wang (2025) describe networks so.
+layer has) of two layers, and reason (too_few_units: below 2). These are the measures of Lu & Wang (2025).
 
 Examples:
   unit-stats layers --stimuli floc.csv --by domain --t 5 layer3.npy layer4.npy
@@ -72,7 +72,7 @@ pub(crate) struct Layers {
     /// The feature map of every unit: table of ann-acts --unit-table (layer, column, channel)
     #[arg(long, value_name = "TABLE")]
     pub unit_table: Option<Input>,
-    /// Also write how alike the selected units' RDMs are between layers; reads files a second time
+    /// Also write how alike the selected units' RDMs are between layers; inputs have to be files, which are read twice
     #[arg(long, value_name = "FILE")]
     pub consistency: Option<cli::OutputPath>,
     /// csv, tsv or jsonl

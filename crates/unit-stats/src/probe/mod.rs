@@ -23,8 +23,8 @@ Output, one row per array, contrast (empty without --units), unit and:
   --table enrichment  end, category: k, n_hits (of the k in the category), n_category, n_stimuli,
                       share (n_hits / k), enrichment (share / n_category share of all), p,
                       neg_log10_p (hypergeometric: as many by chance, or more). Where ties at the
-                      edge let the order of the table decide n_hits, the numbers are NaN: the
-                      many zeros of a rectified unit have no last k
+                      edge let the order of the table decide n_hits, the numbers are NaN:
+                      among the many zeros of a rectified unit no k pictures are the lowest
   --table levels      level (from 0), lo, hi (edges in z; lo <= z < hi, the last with hi),
                       category: n (pictures at the level), n_hits, share = P(category | level)
   --table auc         category: n_category, n_stimuli, auc against all others (ties count half)
