@@ -37,6 +37,7 @@ test: runtime
 check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	scripts/check-arrows.sh
 
 bench: runtime build
 	scripts/bench.sh $(BENCH)

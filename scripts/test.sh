@@ -7,7 +7,8 @@ case $CATSEL_DATA in /*) ;; *) CATSEL_DATA=$PWD/$CATSEL_DATA ;; esac
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-echo "test: format, lint, build"
+echo "test: arrows, format, lint, build"
+scripts/check-arrows.sh
 cargo fmt --all --check
 cargo clippy --release --locked --workspace --all-targets -- -D warnings
 # The tests of real binaries look for them beside themselves.

@@ -402,5 +402,9 @@ fn files_that_look_like_preprocessing_and_are_not_followed_are_named() {
     assert!(lines[2].contains("net/transforms.yaml") && lines[2].contains("it is not JSON"));
     // Who names the steps is not told of files.
     assert_eq!(run(dir.path(), "ann-acts net/tiny.onnx --layer pool --preprocess raw255 -q a.ppm").stderr, "");
+    // A sidecar of ours holds a mean and a std too, and says nothing of the pictures to come.
+    run(dir.path(), "ann-acts net/tiny.onnx --layer pool --preprocess imagenet -q a.ppm -o net/acts.npy").ok();
+    assert!(fs::read_to_string(dir.path().join("net/acts.json")).unwrap().contains("\"std\""));
+    assert!(!run(dir.path(), "ann-acts net/tiny.onnx --layer pool -q a.ppm").stderr.contains("acts.json"));
     run(dir.path(), "ann-acts net/tiny.onnx --layer pool --preprocess net/eval.json a.ppm").ok();
 }

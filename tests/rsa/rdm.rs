@@ -524,7 +524,7 @@ fn options_that_would_do_nothing_are_refused() {
         ("--by category", &["--by", "--stimuli"]),
         ("--stimuli once.csv", &["once.csv", "--by, --cv or --exclude-same"]),
         ("--metric mahalanobis", &["mahalanobis needs --noise"]),
-        ("--metric poisson --noise residuals.npy", &["whitened counts"]),
+        ("--metric poisson --noise residuals.npy", &["whitened count"]),
         ("--metric poisson --prior-rate 0", &["--prior-rate 0", "above 0"]),
         ("--metric mahalanobis --noise residuals.npy --dof 0", &["--dof 0"]),
     ] {

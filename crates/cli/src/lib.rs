@@ -31,6 +31,6 @@ pub use job::{Common, Job, Progress};
 pub use memory::{Bytes, Careful, require_memory};
 pub use output::{Output, OutputFolder, OutputPath};
 pub use shard::Shard;
-pub use sidecar::sidecar_of;
+pub use sidecar::{is_sidecar, sidecar_of};
 pub use size::parse_bytes;
 pub use table::{Cell, Format, Named, TableWriter};

@@ -4,7 +4,7 @@
 
 use crate::claims::{folder_of, of_command_line};
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::ffi::OsString;
 use std::fs::File;
@@ -112,7 +112,13 @@ fn read(place: &Path) -> Option<Value> {
 
 /// Whether a record was written here, and may be replaced.
 fn is_ours(record: &Value) -> bool {
-    ["tool", "version", "output"].iter().all(|key| record[key].is_string()) && record["inputs"].is_array()
+    record.as_object().is_some_and(is_sidecar)
+}
+
+/// Whether these are the fields of a sidecar.
+pub fn is_sidecar(fields: &Map<String, Value>) -> bool {
+    let text = |key: &str| fields.get(key).is_some_and(Value::is_string);
+    ["tool", "version", "output"].into_iter().all(text) && fields.get("inputs").is_some_and(Value::is_array)
 }
 
 /// As a record spells it.

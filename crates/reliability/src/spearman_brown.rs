@@ -29,7 +29,8 @@ pub fn spearman_brown(r: f64, k: f64) -> f64 {
 /// A negative reliability has no root: `NaN` with the reason. `NaN` in is `NaN` out, with no reason of its own.
 ///
 /// ```
-/// use reliability::{Reason, r_max};
+/// use reliability::r_max;
+/// use statistics::Reason;
 /// assert_eq!(r_max(0.25), (0.5, None));
 /// let (root, reason) = r_max(-0.1);
 /// assert!(root.is_nan() && reason == Some(Reason::NegativeReliability));

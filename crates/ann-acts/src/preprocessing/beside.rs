@@ -132,7 +132,11 @@ fn others(folder: &Path) -> Vec<PathBuf> {
             let path = folder.join(entry.file_name());
             let (_, extension) = name.rsplit_once('.')?;
             let looks_like = match extension {
-                "json" => by_name(&name) || json(&path).is_some_and(|fields| normalizes(&fields, 1)),
+                // A sidecar of ours tells how an output was made, not how pictures are to be.
+                "json" => match json(&path) {
+                    Some(fields) => !cli::is_sidecar(&fields) && (by_name(&name) || normalizes(&fields, 1)),
+                    None => by_name(&name),
+                },
                 "yaml" | "yml" | "toml" | "pbtxt" => by_name(&name),
                 _ => false,
             };
