@@ -162,7 +162,7 @@ impl Feed<'_> {
         facts.transparent = decoded.transparent;
         facts.warnings = decoded.warnings;
         let picture = match self.input.channels {
-            1 => decoded.picture.to_grey(),
+            1 => decoded.picture.into_grey(),
             _ => decoded.picture,
         };
         let applied = orientation(&bytes, self.shown.reading.exif);

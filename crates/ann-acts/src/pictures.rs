@@ -56,7 +56,7 @@ impl Picture {
     }
 
     /// Grey in all three colours, as Pillow's `convert("L")` makes it of RGB.
-    pub fn to_grey(mut self) -> Self {
+    pub fn into_grey(mut self) -> Self {
         for pixel in self.rgb.as_chunks_mut::<3>().0 {
             let [red, green, blue] = pixel.map(u32::from);
             *pixel = [((red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16) as u8; 3];
@@ -284,7 +284,7 @@ mod tests {
         let rgb = vec![255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9];
         let picture = Picture { width: 4, height: 1, rgb };
         let grey = [76, 150, 29, 9].map(|level| [level; 3]);
-        assert_eq!(picture.to_grey().rgb, grey.as_flattened());
+        assert_eq!(picture.into_grey().rgb, grey.as_flattened());
     }
 
     /// Half of 200 on 100: 128 / 255 of 200 and 127 / 255 of 100 are 150.2.

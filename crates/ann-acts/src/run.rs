@@ -11,7 +11,7 @@ use crate::network::Opener;
 use crate::network::device::Device;
 use crate::run::open::{Opened, open};
 use crate::run::plan::Plan;
-use crate::run::write::{Going, Outputs, Rows};
+use crate::run::write::{Outputs, Rows};
 use anyhow::Result;
 use cli::Job;
 use serde_json::json;
@@ -29,9 +29,8 @@ pub fn run(job: &Job, args: &Args) -> Result<()> {
     opened.projections = project::projections(job, args, &plan, &mut opened)?;
     record(job, args, &plan, &opened, opener);
 
-    let mut rows = match Rows::new(job, args, &plan, &opened, &mut outputs)? {
-        Going::On(rows) => rows,
-        Going::Done => return outputs.write_unit_table(job, &opened.readouts),
+    let Some(mut rows) = Rows::open(job, args, &plan, &opened, &mut outputs)? else {
+        return outputs.write_unit_table(job, &opened.readouts);
     };
     let met = stream::stream(job, args, &plan, &mut opened, &mut rows)?;
     runtime.report(job);

@@ -58,17 +58,10 @@ pub struct Rows {
     pub with_sidecar: bool,
 }
 
-/// What there is left to do.
-pub enum Going {
-    /// Rows, which go here.
-    On(Rows),
-    /// None: an earlier run wrote them all.
-    Done,
-}
-
 impl Rows {
-    /// Opens the files of the layers, behind what an earlier run has written if this one goes on with it.
-    pub fn new(job: &Job, args: &Args, plan: &Plan, opened: &Opened, outputs: &mut Outputs) -> Result<Going> {
+    /// Opens the files of the layers, behind what an earlier run has written if this one goes on with it; `None` where
+    /// an earlier run wrote all rows.
+    pub fn open(job: &Job, args: &Args, plan: &Plan, opened: &Opened, outputs: &mut Outputs) -> Result<Option<Rows>> {
         let stimuli = plan.stimuli();
         let labels: Vec<LayerLabel> = opened.kept.iter().map(|&i| label(opened, i)).collect();
         let files = match (&args.out_dir, &args.common.output) {
@@ -85,7 +78,7 @@ impl Rows {
                 Some(journal) => Some(journal),
                 None => {
                     job.note(format_args!("all {} rows of {} are there already", stimuli.len(), files[0].display()));
-                    return Ok(Going::Done);
+                    return Ok(None);
                 }
             },
         };
@@ -114,7 +107,7 @@ impl Rows {
         let dump = outputs.dump.take().map(|output| InputDump::new(output, stimuli.len(), plan.shown.size, channels));
         let dump = dump.transpose()?;
         let with_sidecar = args.common.output.is_some() || args.out_dir.is_some() || dump.is_some();
-        Ok(Going::On(Self { sinks, dump, journal, done, with_sidecar }))
+        Ok(Some(Self { sinks, dump, journal, done, with_sidecar }))
     }
 
     /// Ends the input and, behind what `between` writes, the rows of every layer with the labels.
