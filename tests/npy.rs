@@ -447,3 +447,18 @@ fn a_dash_as_output_is_stdout() {
     assert_eq!(run(dir.path(), "npy cat -o - m.npy").ok(), bytes);
     assert!(!dir.path().join("-").exists());
 }
+
+#[test]
+fn units_of_the_first_array_of_a_pipe_are_no_other_arrays() {
+    let dir = folder();
+    for (name, seed) in [("a", 1), ("b", 2)] {
+        save(&dir.path().join(format!("{name}.npy")), &noise(3, 4, seed), None);
+    }
+    write(dir.path(), "first.csv", "array,unit\n0,1\n");
+    write(dir.path(), "second.csv", "array,unit\n1,1\n");
+    run(dir.path(), "npy cols --units first.csv a.npy").ok();
+    run(dir.path(), "npy cols --units first.csv a.npy b.npy").fails(1, &["no rows about array \"b\"", "speaks of 0"]);
+    for line in ["npy cols --units second.csv a.npy", "cat a.npy b.npy | npy cols --units second.csv"] {
+        sh(dir.path(), line).fails(1, &["no rows about array", "speaks of 1"]);
+    }
+}

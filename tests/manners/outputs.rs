@@ -284,6 +284,63 @@ fn two_jobs_on_one_file_leave_one_of_them_with_its_record() {
     }
 }
 
+#[test]
+fn redirected_streams_are_files_too() {
+    let dir = workplace();
+    let at = |name: &str| dir.path().join(name);
+    symlink("acts.npy", at("link.npy")).unwrap();
+    let before = contents(dir.path());
+    for line in [
+        "npy cat < acts.npy -o acts.npy",
+        "npy cat - < acts.npy -o ./link.npy",
+        "npy cat acts.npy >> acts.npy",
+        "npy cat < acts.npy >> acts.npy",
+        "select-units --stimuli t.csv --by domain acts.npy >> t.csv",
+    ] {
+        let outcome = sh(dir.path(), line);
+        assert_eq!(outcome.code, 1, "{line}: {outcome:?}");
+        assert!(outcome.stderr.contains("is both read"), "{line}: {outcome:?}");
+    }
+    assert_eq!(contents(dir.path()), before);
+    // What stands for an open stream is written to where it stands, and replaces nothing.
+    fs::write(at("log"), "KEEP\n").unwrap();
+    sh(dir.path(), "npy info acts.npy -o /dev/stdout >> log; npy info rdm.npy -o /dev/fd/1 >> log").ok();
+    let log = fs::read_to_string(at("log")).unwrap();
+    assert!(log.starts_with("KEEP\n") && log.contains("acts,24x8") && log.contains("rdm,"), "{log}");
+}
+
+#[test]
+fn an_output_folder_and_a_resumed_run_spare_what_is_not_ours() {
+    let dir = workplace();
+    let at = |name: &str| dir.path().join(name);
+    let line = "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv p.csv";
+    fs::create_dir(at("folder")).unwrap();
+    fs::write(at("folder/conv.npy"), "mine").unwrap();
+    run(dir.path(), &format!("{line} --out-dir folder")).fails(1, &["folder/conv.npy", "no record"]);
+    fs::remove_file(at("folder/conv.npy")).unwrap();
+    symlink("../precious", at("folder/conv.npy")).unwrap();
+    run(dir.path(), &format!("{line} --out-dir folder")).fails(1, &["folder/conv.npy", "no record"]);
+    fs::remove_file(at("folder/conv.npy")).unwrap();
+    run(dir.path(), &format!("{line} --out-dir folder")).ok();
+    run(dir.path(), &format!("{line} --out-dir folder")).ok();
+    fs::write(at("x.npy.partial"), "mine").unwrap();
+    symlink("precious", at("y.npy.partial")).unwrap();
+    symlink("precious", at("z.npy.journal")).unwrap();
+    for name in ["x", "y", "z"] {
+        run(dir.path(), &format!("{line} --resume -o {name}.npy")).fails(1, &["is there, but is not what"]);
+    }
+    assert_eq!(fs::read_to_string(at("precious")).unwrap(), "precious");
+    assert_eq!(fs::read_to_string(at("x.npy.partial")).unwrap(), "mine");
+}
+
+#[test]
+fn a_pipe_at_the_place_of_the_sidecar_is_left_alone() {
+    let dir = workplace();
+    assert!(std::process::Command::new("mkfifo").arg(dir.path().join("out.json")).status().unwrap().success());
+    run(dir.path(), "npy cat acts.npy -o out.npy").ok();
+    assert_eq!(record(&dir.path().join("out.npy.json"))["output"], "out.npy");
+}
+
 /// Runs `npy cat acts.npy pipe -o out.npy` and does something between the opening of the first input and the end of the
 /// second, which is a pipe with a name.
 fn meanwhile(dir: &Path, act: impl FnOnce()) -> Outcome {

@@ -4,7 +4,7 @@
 //! [`OutputFolder`] get their names later. All of it is looked at before a tool does anything; files whose names only
 //! the work brings up (pictures of a table, files of a folder) are looked at when they are opened ([`crate::Job`]).
 
-use crate::standard_streams::is_stdout;
+use crate::standard_streams::{is_stdin, is_stdout, stdout_is_file};
 use crate::{Input, OutputFolder, OutputPath};
 use anyhow::{Result, bail};
 use clap::{Arg, ArgMatches, Command};
@@ -112,6 +112,11 @@ impl Claims {
             }
             _ => {}
         }
+        if !self.main_is_in_files()
+            && let Some(read) = self.reads.iter().find(|read| stdout_is_file(&read.path))
+        {
+            bail!("{}: is both read ({}) and stdout; write to another file", read.path.display(), read.option);
+        }
         for (i, write) in self.writes.iter().enumerate() {
             if let Some(other) = self.writes[..i].iter().find(|other| is_one_file(&other.path, &write.path)) {
                 let (path, first, second) = (write.path.display(), &other.option, &write.option);
@@ -126,6 +131,11 @@ impl Claims {
         self.into_folder || self.writes.iter().any(|write| write.option == MAIN_OUTPUT && !is_stdout(&write.path))
     }
 
+    /// Whether results go into a folder, under names of the tool's own.
+    pub(crate) fn writes_into_folder(&self) -> bool {
+        self.into_folder
+    }
+
     /// Whether anything is written to a file, and so has a record of how it was made.
     pub(crate) fn has_file(&self) -> bool {
         self.into_folder || self.writes.iter().any(|write| !is_stdout(&write.path))
@@ -133,7 +143,11 @@ impl Claims {
 
     /// An error when `output` is a file that the command line names as an input.
     pub(crate) fn refuse_input(&self, output: &Path, option: &str) -> Result<()> {
-        match self.reads.iter().find(|read| is_one_file(&read.path, output)) {
+        let meets = |read: &&Claim| match read.path == Path::new("-") {
+            true => is_stdin(output),
+            false => is_one_file(&read.path, output),
+        };
+        match self.reads.iter().find(meets) {
             Some(read) => bail!(
                 "{}: is both read ({}) and written ({option}); write to another file",
                 output.display(),

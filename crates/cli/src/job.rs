@@ -1,7 +1,7 @@
 //! One run of a tool: its options, its voice, its inputs and the record of them.
 
 use crate::claims::{is_one_file, of_command_line};
-use crate::sidecar::{hex, sha256};
+use crate::sidecar::{hex, record_of, sha256};
 use crate::{Input, Opened, OutputPath, memory, standard_streams, threads};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
@@ -222,6 +222,18 @@ impl Job {
         }
         state.outputs.push(path.to_path_buf());
         Ok(())
+    }
+
+    /// An error where a file that no option names, one of an output folder, would replace one that is not ours.
+    pub(crate) fn require_ours_in_folder(&self, path: &Path) -> Result<()> {
+        let named = of_command_line().writer_of(path).is_some() || !of_command_line().writes_into_folder();
+        if named || path.symlink_metadata().is_err() || record_of(path).is_some() {
+            return Ok(());
+        }
+        bail!(
+            "{}: is there already and has no record of catsel's beside it; move it, or take another folder",
+            path.display()
+        )
     }
 
     /// An error where an input is not what it was when it was opened.

@@ -94,6 +94,14 @@ impl Job {
             bail!("{}: is a folder; expected a file name", path.display());
         }
         self.claim_output(path)?;
+        if let Some(opened) = standard_streams::descriptor(path) {
+            if is_stdout(path) {
+                self.claim_stdout()?;
+            }
+            let opened = opened.with_context(|| path.display().to_string())?;
+            return Ok(Output { sink: Some(Sink::Stream(BufWriter::with_capacity(BUFFER, opened))) });
+        }
+        self.require_ours_in_folder(path)?;
         // A device or a named pipe is written to, never replaced by a file of its name.
         if path.exists() && !path.is_file() {
             if is_stdout(path) {

@@ -107,6 +107,8 @@ pub(crate) fn remove_records(target: &Path) -> io::Result<()> {
 }
 
 fn read(place: &Path) -> Option<Value> {
+    // What is no file, such as a pipe with a name, would keep us waiting.
+    place.is_file().then_some(())?;
     serde_json::from_str(&std::fs::read_to_string(place).ok()?).ok()
 }
 

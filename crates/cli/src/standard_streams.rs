@@ -6,7 +6,7 @@
 use anyhow::{Result, bail};
 use std::fs::{File, Metadata};
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, FromRawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,12 +50,44 @@ pub(crate) fn is_stdout(path: &Path) -> bool {
     {
         return true;
     }
-    let Ok(out) = io::stdout().as_fd().try_clone_to_owned().map(File::from).and_then(|out| out.metadata()) else {
-        return false;
-    };
+    let Ok(out) = metadata_of(io::stdout()) else { return false };
     // A terminal and /dev/null take what any number of writers bring.
-    let same = |file: Metadata| (file.dev(), file.ino()) == (out.dev(), out.ino());
-    !out.file_type().is_char_device() && path.metadata().is_ok_and(same)
+    !out.file_type().is_char_device() && path.metadata().is_ok_and(|file| is_same(&file, &out))
+}
+
+/// Whether stdin is this file (`< FILE`).
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    let stdin = metadata_of(io::stdin()).ok().filter(Metadata::is_file);
+    stdin.is_some_and(|stdin| path.metadata().is_ok_and(|file| is_same(&file, &stdin)))
+}
+
+/// Whether stdout goes into a file (`> FILE`) that is this one, or for `-` the one that stdin comes from.
+pub(crate) fn stdout_is_file(path: &Path) -> bool {
+    let Some(out) = metadata_of(io::stdout()).ok().filter(Metadata::is_file) else { return false };
+    let file = if path == Path::new("-") { metadata_of(io::stdin()) } else { path.metadata() };
+    file.is_ok_and(|file| is_same(&file, &out))
+}
+
+fn metadata_of(stream: impl AsFd) -> io::Result<Metadata> {
+    File::from(stream.as_fd().try_clone_to_owned()?).metadata()
+}
+
+fn is_same(a: &Metadata, b: &Metadata) -> bool {
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+/// The open descriptor that a path stands for, such as `/dev/stdout` or `/dev/fd/3`: written to as it is, wherever it
+/// stands in its file, and never replaced.
+pub(crate) fn descriptor(path: &Path) -> Option<io::Result<File>> {
+    let number = match path.to_str()? {
+        "/dev/stdout" => 1,
+        "/dev/stderr" => 2,
+        other => other.strip_prefix("/dev/fd/").or_else(|| other.strip_prefix("/proc/self/fd/"))?.parse().ok()?,
+    };
+    // SAFETY: a copy of a descriptor, which fails where there is none of this number; the copy is ours to close.
+    let copy = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) };
+    // SAFETY: open, and owned by nobody else.
+    Some(if copy < 0 { Err(io::Error::last_os_error()) } else { Ok(unsafe { File::from_raw_fd(copy) }) })
 }
 
 /// Writes a whole text on stdout and says where it failed: `io::Stdout` keeps silent about descriptors that cannot be

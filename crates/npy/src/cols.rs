@@ -48,19 +48,29 @@ pub(crate) fn run(args: &Cols) -> Result<()> {
     let job = Job::start("npy", &args.common)?;
     let table = args.units.as_ref().map(|input| read_table(&job, input)).transpose()?;
     let mut out = job.binary_output(args.common.output.as_deref())?;
+    let mut n_before = 0;
     each_array(&job, &args.inputs, |next| {
         let source = next.source.clone();
-        keep(&job, args, table.as_ref(), next, &mut out).with_context(|| source)
+        n_before += 1;
+        keep(&job, args, table.as_ref(), next, n_before - 1, &mut out).with_context(|| source)
     })?;
     out.commit(&job)
 }
 
-fn keep(job: &Job, args: &Cols, table: Option<&Table>, next: Next, out: &mut cli::Output) -> Result<()> {
+/// `n_before` arrays came before this one, in all inputs.
+fn keep(
+    job: &Job,
+    args: &Cols,
+    table: Option<&Table>,
+    next: Next,
+    n_before: usize,
+    out: &mut cli::Output,
+) -> Result<()> {
     let Next { input, position, source, mut array } = next;
     let (n_rows, n_columns) = array.matrix_shape()?;
     let name = input.array_name(position);
     let mut columns = match (table, &args.index, &args.units) {
-        (Some(table), _, Some(units)) => of_table(job, args, table, units, &name, position)?,
+        (Some(table), _, Some(units)) => of_table(job, args, table, units, &name, n_before)?,
         (_, Some(list), _) => list.of(n_columns),
         _ => bail!("one of --index and --units is needed"),
     };

@@ -22,13 +22,16 @@ impl Sought<'_> {
     /// The one of the table's arrays that it is; `None` where the table does not speak of it.
     ///
     /// That is the array of its name. Only the first array may go by another one, and only in a table about one array:
-    /// where either name is no more than a position in a pipe, or where the caller knows that the array is the only one.
+    /// where one of the two names is that of the first array in a pipe, `0`, and the other is no place in a pipe, or where
+    /// the caller knows that the array is the only one.
     pub fn among<'t>(self, known: &[&'t str]) -> Option<&'t str> {
         let is_position = |name: &str| name.parse::<usize>().is_ok();
         match (known.iter().find(|name| **name == self.name), known) {
             (Some(own), _) => Some(own),
             (None, [only]) if self.position == 0 => {
-                (self.alone || is_position(only) || is_position(self.name)).then_some(*only)
+                let first_of_pipe = |name: &str, other: &str| name == "0" && !is_position(other);
+                let is_it = first_of_pipe(only, self.name) || first_of_pipe(self.name, only);
+                (self.alone || is_it).then_some(*only)
             }
             _ => None,
         }
@@ -199,6 +202,10 @@ mod tests {
         assert_eq!(units("array,unit\n0,3\n", "acts", 0, None).unwrap(), [3]);
         assert_eq!(units("array,unit\nlayer4,3\n", "0", 0, None).unwrap(), [3]);
         assert!(units("array,unit\nlayer4,3\n", "1", 1, None).is_err());
+        // Another place in a pipe is another array, and so is a file whose name is another number.
+        for (table, name) in [("1", "0"), ("1", "acts"), ("4", "3"), ("layer4", "3")] {
+            assert!(units(&format!("array,unit\n{table},3\n"), name, 0, None).is_err(), "{table} for {name}");
+        }
         assert_eq!(units("roi,voxel\nFFA,7\n", "betas", 0, None).unwrap(), [7]);
         assert!(units("array,unit\n", "acts", 0, None).unwrap().is_empty());
     }

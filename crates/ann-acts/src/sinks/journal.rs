@@ -51,9 +51,18 @@ impl Journal {
     /// Opens the journal at `path`, or begins one.
     ///
     /// `run` is what decides the numbers: a journal that says otherwise is another run's, and an error. A journal
-    /// whose outputs (`partials`) are gone begins again.
+    /// whose outputs (`partials`) are gone begins again. Outputs without a journal are not ours, and an error.
     pub fn open(path: PathBuf, run: &Map<String, Value>, partials: &[PathBuf]) -> Result<Self> {
         let name = path.display().to_string();
+        let is_begun = path.symlink_metadata().is_ok();
+        for file in partials.iter().chain([&path]) {
+            let Ok(found) = file.symlink_metadata() else { continue };
+            ensure!(
+                found.is_file() && is_begun,
+                "{}: is there, but is not what a stopped run left (no journal {name} beside it, or a link); move it",
+                file.display()
+            );
+        }
         let mut file =
             File::options().create(true).truncate(false).append(true).open(&path).with_context(|| name.clone())?;
         // Two runs would write over one another; a file system without locks lets them.
@@ -211,9 +220,12 @@ mod tests {
     fn a_journal_tells_how_far_a_run_came() {
         let dir = tempfile::tempdir().unwrap();
         let (path, partial) = (dir.path().join("j"), dir.path().join("x.partial"));
-        fs::write(&partial, [0u8; 300]).unwrap();
         let open = |batch| Journal::open(path.clone(), &run(batch), std::slice::from_ref(&partial));
+        fs::write(&partial, "not ours").unwrap();
+        assert!(open(2).err().unwrap().to_string().contains("not what a stopped run left"));
+        fs::remove_file(&partial).unwrap();
         let mut journal = open(2).unwrap();
+        fs::write(&partial, [0u8; 300]).unwrap();
         assert_eq!(journal.done, Done::default());
         journal.push(2, &[layer(100)], json!({"padded": 1}), vec!["a".into(), "b".into()]).unwrap();
         journal.push(3, &[layer(150)], json!({"padded": 2}), vec!["c".into()]).unwrap();

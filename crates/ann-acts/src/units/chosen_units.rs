@@ -63,8 +63,8 @@ impl ChosenUnits {
         let mut chosen = Vec::new();
         for (position, (&layer, stem)) in layers.iter().zip(&stems).enumerate() {
             let own = |name: &&&str| **name == layer || without_shard(name) == stem;
-            // Streams are named by position, from 0.
-            let placed = |name: &&&str| name.parse() == Ok(position);
+            // Streams are named by position, from 0; of a longer stream nobody knows which layers these are.
+            let placed = |name: &&&str| names.len() <= layers.len() && name.parse() == Ok(position);
             let name = match names.iter().find(own).or_else(|| names.iter().find(placed)) {
                 Some(name) => name,
                 None => {
