@@ -49,4 +49,8 @@ alone statistics 'student_t_(sf|ln_sf|two_sided_p)' 'the tails of t are called i
 alone stimulus-table '"(n/a|N/A)"' 'what a missing cell is, stimulus-table knows'
 alone cli 'File::create|fs::write|NamedTempFile' 'files are made by cli'
 alone cli 'fn [a-z_]*bytes\(text: &str\) -> Result<u64' 'sizes are parsed by cli'
+# Comments are read beside the code they stand in.
+while read -r place; do complain "$place: a comment line of more than 120 characters"; done < <(
+    find crates tests -name '*.rs' -exec awk 'length > 120 && /^ *\/\// { print FILENAME ":" FNR }' {} +
+)
 exit $wrong

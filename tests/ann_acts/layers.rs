@@ -430,7 +430,8 @@ fn weights_of_more_than_two_gigabytes_are_read_from_beside_the_model() {
 /// `sha256sum` of that file.
 const LARGE_SHA256: &str = "80c41ef2c12789276e79cbd287f488c6cc7574d34a89c8c9d3f24db483083ce6";
 
-/// Of Lp-convolution (Kwon, Lim, Song & Lee, 2025): exp(-(|C d|_0^p + |C d|_1^p)) at row `i`, column `j` of a 7x7 kernel.
+/// Of Lp-convolution (Kwon, Lim, Song & Lee, 2025): exp(-(|C d|_0^p + |C d|_1^p)) at row `i`, column `j` of a 7x7
+/// kernel.
 fn lp_mask(c: [[f64; 2]; 2], p: f64, i: usize, j: usize) -> f64 {
     let d = [i as f64 - 3.0, j as f64 - 3.0];
     (-c.iter().map(|row| (row[0] * d[0] + row[1] * d[1]).abs().powf(p)).sum::<f64>()).exp()

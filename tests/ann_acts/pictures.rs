@@ -1,6 +1,7 @@
 //! `ann-acts` and the files that it is given: pixels equal to Pillow's, what is said of them, and what is no picture.
 //!
-//! The pictures and what Pillow makes of them are in testdata/golden/odd-pictures.json (scripts/golden/odd_pictures.py).
+//! The pictures and what Pillow makes of them are in testdata/golden/odd-pictures.json
+//! (scripts/golden/odd_pictures.py).
 
 use ndarray::Array2;
 use serde_json::{Value, json};

@@ -1,8 +1,9 @@
 //! What a unit of `ann-acts` is: pooling, tokens, the unit table, chosen units.
 //!
-//! `maps.onnx`: maps = (R, G, B, R + G + B), last: the same with channels last, flat: flattened, ratio: maps / maps, means: their means.
-//! `vit*.onnx`: patches of 2 x 2 pixels, a 2 x 3 map of them; no prefix (bare), a class token, a class token and two
-//! registers; their values were worked out by a second implementation in scripts/make-test-models-units.py.
+//! `maps.onnx`: maps = (R, G, B, R + G + B), last: the same with channels last, flat: flattened, ratio: maps / maps,
+//! means: their means. `vit*.onnx`: patches of 2 x 2 pixels, a 2 x 3 map of them; no prefix (bare), a class token, a
+//! class token and two registers; their values were worked out by a second implementation in
+//! scripts/make-test-models-units.py.
 
 use ndarray::{Array2, Axis};
 use serde_json::Value;

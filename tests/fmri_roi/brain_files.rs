@@ -496,7 +496,8 @@ fn half_turns_are_half_turns() {
             for (at, name) in ["x", "y", "z"].iter().enumerate() {
                 let wanted = affine[at][3] + (0..3).map(|column| affine[at][column] * (n - 1) as f64).sum::<f64>();
                 let found: f64 = row[*name].parse().unwrap();
-                // f4 holds the axis to 6e-8, the corner is 260 mm away; a root of rounding would move it by .03 to .15 mm.
+                // f4 holds the axis to 6e-8, the corner is 260 mm away; a root of rounding would move it by .03 to .15
+                // mm.
                 assert!((found - wanted).abs() < 2e-4, "axis {number}, qfac {qfac}: {name} {found} {wanted}");
             }
             // A mask that says the same in its sform agrees.

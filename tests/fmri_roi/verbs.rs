@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 use support::*;
 
-/// A little-endian f4 NIfTI-1 image made byte by byte. `value(volume, i, j, k)`; voxels of 2 x 3 x 4 mm, x falls with i.
+/// A little-endian f4 NIfTI-1 image made byte by byte. `value(volume, i, j, k)`; voxels of 2 x 3 x 4 mm, x falls with
+/// i.
 pub(crate) fn image(
     path: &Path,
     shape: [usize; 3],
@@ -62,7 +63,8 @@ fn voxels(path: &Path) -> Vec<f64> {
     values
 }
 
-/// Nine trials of two kinds (METHODS test vector in voxel 0), a voxel without a difference, a constant one, one with NaN.
+/// Nine trials of two kinds (METHODS test vector in voxel 0), a voxel without a difference, a constant one, one with
+/// NaN.
 fn trials(dir: &Path) -> (Array2<f64>, Vec<String>) {
     let first = [5., 6., 7., 8., 1., 2., 2., 3., 4.];
     let betas = Array2::from_shape_fn((9, 4), |(row, voxel)| match voxel {

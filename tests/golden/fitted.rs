@@ -42,7 +42,8 @@ fn every_fold_of_a_draw_is_rsatoolboxs() {
     for draw in json("fitted/values.json")["draws"].as_array().unwrap() {
         let (stimuli, people) = (multiplicities(&draw["stimuli"]), multiplicities(&draw["subjects"]));
         for (kind, how) in ASKED {
-            // A bounded search that stops at 1e-5 in w, and conjugate gradients that stop at 1e-5 of the right-hand side.
+            // A bounded search that stops at 1e-5 in w, and conjugate gradients that stop at 1e-5 of the right-hand
+            // side.
             let tolerance = match kind {
                 ModelKind::Interpolate => 1e-4,
                 _ if how.is_whitened() => 1e-4,
@@ -87,9 +88,9 @@ fn variances_of_our_draws_are_those_of_its_bootstraps_within_monte_carlo_error()
         let (kind, how) = (ModelKind::Weighted, Comparison::Pearson);
         let replicates = bootstrap_fitted(&models, &subjects, kind, how, plan, folding, 2).unwrap();
         let spread = Spread::new(&replicates, &[0, 1], over, 6, 16);
-        // Of two repetitions the corrected variance 2 v_2 - v_1 is their covariance c over draws; over N draws of theirs and
-        // M of ours its error has the variance (v_1^2 + c^2) (1/N + 1/M). The two-factor variance is
-        // (s + s p) v_subjects + (p + s p) v_stimuli - s p v_both with s = 6/5, p = 16/15. Three standard errors.
+        // Of two repetitions the corrected variance 2 v_2 - v_1 is their covariance c over draws; over N draws of
+        // theirs and M of ours its error has the variance (v_1^2 + c^2) (1/N + 1/M). The two-factor variance is (s + s
+        // p) v_subjects + (p + s p) v_stimuli - s p v_both with s = 6/5, p = 16/15. Three standard errors.
         let n_boot = number(&expected["n_boot"]);
         let (s, p) = (6.0 / 5.0, 16.0 / 15.0);
         let factors = match over {

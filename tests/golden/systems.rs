@@ -66,7 +66,8 @@ fn bures_is_rsatoolboxs_where_it_is_defined() {
             assert!((found - expected).abs() < 1e-6 * expected.max(1.0), "{how} {i} {j}: {found} {expected}");
         }
     }
-    // why: there rsatoolbox's similarity of the RDM with itself is above 1, its distance below 0, and which comes first matters
+    // why: there rsatoolbox's similarity of the RDM with itself is above 1, its distance below 0, and which comes first
+    // matters
     assert!(at(&golden["bures"], 4, 4) > 1.1 && at(&golden["bures_metric"], 4, 4) < -200.0);
     assert!((at(&golden["bures"], 4, 0) - at(&golden["bures"], 0, 4)).abs() > 0.01);
 }

@@ -368,8 +368,8 @@ fn a_shard_count_of_any_size_is_an_error() {
     run(dir.path(), "npy rows --shard 18446744073709551615/18446744073709551615 a.npy").fails(2, &["count from 0"]);
 }
 
-/// Every option of every verb that takes a word gets numbers of any size: an answer or an error, never a panic, a signal or
-/// a hang.
+/// Every option of every verb that takes a word gets numbers of any size: an answer or an error, never a panic, a
+/// signal or a hang.
 #[test]
 fn numbers_of_any_size_are_answers_or_errors() {
     let dir = tempfile::tempdir().unwrap();

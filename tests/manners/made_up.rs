@@ -75,7 +75,8 @@ fn image(path: &Path, geometry: &Geometry, voxels: Voxels<'_>) {
     write_volume(fs::File::create(path).unwrap(), voxels, geometry, Intent::None, false).unwrap();
 }
 
-/// One image of many volumes, as scanners' software writes betas: `write_volume` makes one, so the header is told how many.
+/// One image of many volumes, as scanners' software writes betas: `write_volume` makes one, so the header is told how
+/// many.
 fn image_4d(path: &Path, geometry: &Geometry, volumes: &Array2<f64>) {
     let mut bytes = Vec::new();
     for (t, row) in volumes.rows().into_iter().enumerate() {
@@ -142,8 +143,9 @@ fn brains(dir: &Path) {
         image(&dir.join(format!("sub-0{subject}_face_con.nii")), &geometry, Voxels::F4(&map));
     }
 
-    // Two regions of four people, three trials of each of the 30 pictures of pictures.csv. What their voxels share with the
-    // network's units is a mixture of these; the other half of a pattern is common to people. Faces drive both regions.
+    // Two regions of four people, three trials of each of the 30 pictures of pictures.csv. What their voxels share with
+    // the network's units is a mixture of these; the other half of a pattern is common to people. Faces drive both
+    // regions.
     let pictures = names("p-", 30);
     let acts = activations(30, 1.0, 7);
     let common = noise(30, 25, 50);

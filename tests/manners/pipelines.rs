@@ -1,4 +1,5 @@
-//! The pipelines of the recipes, in a shell, on small made-up files: what has to come out of them, whatever the READMEs show.
+//! The pipelines of the recipes, in a shell, on small made-up files: what has to come out of them, whatever the READMEs
+//! show.
 
 use ndarray::Array2;
 use std::fs;
@@ -165,7 +166,8 @@ done"
     );
     let out = sh(dir.path(), &recipe);
     assert_eq!(out.code, 0, "{}", out.stderr);
-    // Channel 0 of conv, red minus green, is what finds faces here: without it the logits are blue's mean and its negative.
+    // Channel 0 of conv, red minus green, is what finds faces here: without it the logits are blue's mean and its
+    // negative.
     let (lesioned, _) = matrix(&fs::read(dir.path().join("lesioned.npy")).unwrap());
     assert!(lesioned.rows().into_iter().all(|row| row[0] == -row[1]), "{lesioned}");
     for seed in 1..=5 {

@@ -1,13 +1,15 @@
 //! Every command block of every README runs, and the output that it shows is compared with what comes out.
 //!
 //! The convention, for whoever writes a README:
-//! - A block of `sh` runs in bash (`-e`, `pipefail`), in a folder with the made-up study of `made_up.rs`; the blocks of one README
-//!   run one after the other in the same folder. `python` runs in the Python of `make setup`. `make` becomes the Makefile there.
+//! - A block of `sh` runs in bash (`-e`, `pipefail`), in a folder with the made-up study of `made_up.rs`; the blocks of
+//!   one README run one after the other in the same folder. `python` runs in the Python of `make setup`. `make` becomes
+//!   the Makefile there.
 //! - A block of `text` straight behind one is what it prints on stdout. A last line `...` says that more lines follow.
 //!   Words have to be the same; numbers may differ by what another processor's rounding does to them.
 //!   What a block exports holds in the later ones, as in a reader's shell.
 //! - `<!-- not run: REASON -->` above a block leaves it out. The test prints these, and there may be few.
-//! - The section "A tour" of the main README runs in a folder with `build/` and `scripts/`, once `make setup` made the demo's data.
+//! - The section "A tour" of the main README runs in a folder with `build/` and `scripts/`, once `make setup` made the
+//!   demo's data.
 //!
 //! `README_UPDATE=1 cargo test ... readmes` writes what came out into the READMEs.
 
@@ -23,7 +25,8 @@ const ROUNDING: f64 = 1e-6;
 const ROUNDING_OF_A_NETWORK: f64 = 1e-3;
 /// Blocks that no test can run: installation, a package that set-up does not bring, minutes of work.
 const MOST_NOT_RUN: usize = 16;
-/// `head` that reads to the end: under `pipefail` a program that writes into a closed pipe, as `cut`, would fail the block.
+/// `head` that reads to the end: under `pipefail` a program that writes into a closed pipe, as `cut`, would fail the
+/// block.
 const HEAD: &str = "head() { command head \"$@\"; cat > /dev/null; }\n";
 const TOUR: &str = "## A tour";
 

@@ -289,8 +289,9 @@ fn tuning_has_no_t_of_one_profile_on_four_scales() {
 
 #[test]
 fn shuffles_that_reach_the_own_score_on_paper_reach_it() {
-    // The model sets the pairs 01 and 23 apart. The brain's 01 and 23 have the mean .4, and so have 02 and 13, and 03 and
-    // 12: every order of the four stimuli scores the same (0 where means are taken off), whatever rounding makes of it.
+    // The model sets the pairs 01 and 23 apart. The brain's 01 and 23 have the mean .4, and so have 02 and 13, and 03
+    // and 12: every order of the four stimuli scores the same (0 where means are taken off), whatever rounding makes of
+    // it.
     let dir = tempdir().unwrap();
     let path = dir.path();
     save_rdms(&path.join("m.npy"), &[vec![0.1, 0.7, 0.7, 0.7, 0.7, 0.1]], 4);

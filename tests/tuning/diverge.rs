@@ -187,7 +187,8 @@ fn groups_differ_more_in_the_model_than_in_the_brains() {
 
 #[test]
 fn the_bootstrap_has_the_spread_that_theory_says() {
-    // Two groups of 200: the standard error of the difference is sqrt(var_a / 200 + var_b / 200), with n in the variances.
+    // Two groups of 200: the standard error of the difference is sqrt(var_a / 200 + var_b / 200), with n in the
+    // variances.
     let dir = tempfile::tempdir().unwrap();
     let n = 400;
     let values: Vec<f64> = noise(n, 1, 7).iter().copied().collect();

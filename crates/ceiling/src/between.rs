@@ -312,8 +312,8 @@ fn of_vectors(
     Ok(subjects.iter().enumerate().map(row).collect())
 }
 
-/// The pairs that are finite in all RDMs, normalised so that their plain mean is the pool that the comparison needs. The
-/// leave-one-out values are then the terms of the lower bound of `ceiling rdm`.
+/// The pairs that are finite in all RDMs, normalised so that their plain mean is the pool that the comparison needs.
+/// The leave-one-out values are then the terms of the lower bound of `ceiling rdm`.
 fn pooled_alike(job: &Job, args: &Between, rdms: &[NamedRdm], how: Correlation) -> Result<Vec<Vec<f64>>> {
     for named in rdms {
         check_nan(job, &named.source, &named.rdm, "; left out for all subjects", args.allow_nan)?;

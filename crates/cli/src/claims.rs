@@ -56,8 +56,8 @@ impl Use {
     }
 }
 
-/// Every option of a command and its verbs that names a file: `VERB OPTION reads|writes|writes-into`, one a line, separated
-/// by tabs. A test walks over all of them.
+/// Every option of a command and its verbs that names a file: `VERB OPTION reads|writes|writes-into`, one a line,
+/// separated by tabs. A test walks over all of them.
 pub(crate) fn listed(command: &Command) -> String {
     let verbs = command.get_subcommands().map(|verb| (verb.get_name(), verb));
     let lines = std::iter::once(("", command)).chain(verbs).flat_map(|(name, verb)| {

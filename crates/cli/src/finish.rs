@@ -35,8 +35,8 @@ pub fn main<A: Parser>(run: impl FnOnce(A) -> anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// As many open files as the system allows at all: the soft limit of 1024 is for programs from before 1990, and a command
-/// may be given as many matrices as there are subjects and layers.
+/// As many open files as the system allows at all: the soft limit of 1024 is for programs from before 1990, and a
+/// command may be given as many matrices as there are subjects and layers.
 fn allow_many_files() {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: both calls read and write the structure they are given; where they fail, all stays as it was.

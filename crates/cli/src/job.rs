@@ -188,8 +188,8 @@ impl Job {
         Ok(opened)
     }
 
-    /// An error where `path` is a file that this job writes. For files that a tool opens by itself, such as the pictures of
-    /// a table; [`Job::open`] asks it for all others.
+    /// An error where `path` is a file that this job writes. For files that a tool opens by itself, such as the
+    /// pictures of a table; [`Job::open`] asks it for all others.
     pub fn require_unwritten(&self, path: &Path) -> Result<()> {
         let by_option = of_command_line().writer_of(path);
         let written = self.state().outputs.iter().any(|output| is_one_file(output, path));
@@ -252,7 +252,8 @@ impl Job {
         Ok(sidecar)
     }
 
-    /// The SHA-256 of a file that was opened, as sidecars have it; `None` for stdin, and where no such input was opened.
+    /// The SHA-256 of a file that was opened, as sidecars have it; `None` for stdin, and where no such input was
+    /// opened.
     pub fn sha256(&self, input: &Input) -> Result<Option<String>> {
         let (state, path) = (self.state(), input.path());
         let is_it = |record: &&Record| path.is_some() && record.file.as_ref().map(|(file, _)| file.as_path()) == path;

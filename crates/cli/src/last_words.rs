@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 /// `rsa`, for messages; read in signal handlers, so never locked.
 static TOOL: OnceLock<String> = OnceLock::new();
 
-/// Files to remove when the program ends without unwinding. A list that only grows, so that a signal handler can walk it
-/// at any moment; a run writes a few files, so its length is no matter.
+/// Files to remove when the program ends without unwinding. A list that only grows, so that a signal handler can walk
+/// it at any moment; a run writes a few files, so its length is no matter.
 static UNFINISHED: AtomicPtr<Node> = AtomicPtr::new(null_mut());
 
 struct Node {

@@ -3,8 +3,9 @@
 //! - [`main`] parses, runs, and turns the result into an exit code: 0 ok, 1 data or I/O, 2 usage; a closed pipe is 0.
 //! - [`Job`] opens inputs (`-` is stdin, once), speaks on stderr as `tool: ...`, shows progress on a terminal, and
 //!   keeps the provenance.
-//! - [`Output`] is stdout, or a file that appears whole with its JSON sidecar or not at all. Options that name an output
-//!   have the type [`OutputPath`] or [`OutputFolder`]; that no output meets an input or another output is checked here.
+//! - [`Output`] is stdout, or a file that appears whole with its JSON sidecar or not at all. Options that name an
+//!   output have the type [`OutputPath`] or [`OutputFolder`]; that no output meets an input or another output is
+//!   checked here.
 //! - [`require_memory`] asks before memory is taken; the [allocator](Careful) asks for all that nobody asked for.
 //! - [`TableWriter`] writes tidy CSV, TSV or JSON lines.
 //!

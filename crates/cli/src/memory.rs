@@ -1,8 +1,9 @@
 //! How much memory a run may still take, asked before it is taken.
 //!
-//! Free is the least of what the machine, the control groups on the whole path of this process (Slurm's and a container's
-//! limits), `ulimit -v` and `ulimit -d` leave. There is no safety factor: what is just free is allowed. Slurm's variables
-//! (`SLURM_MEM_PER_NODE`) are not read, since they are a request; where it is a limit, a control group holds it.
+//! Free is the least of what the machine, the control groups on the whole path of this process (Slurm's and a
+//! container's limits), `ulimit -v` and `ulimit -d` leave. There is no safety factor: what is just free is allowed.
+//! Slurm's variables (`SLURM_MEM_PER_NODE`) are not read, since they are a request; where it is a limit, a control
+//! group holds it.
 //!
 //! Two places ask. A reader that knows a shape from a header calls [`require_memory`], whose message names the input.
 //! Everything else, also within libraries, goes through the [allocator](Careful), which asks before it takes a large
@@ -41,8 +42,8 @@ impl Display for Bytes {
     }
 }
 
-/// An error where `what` (a plural, as `big.npy: 9 x 9 f4 values`) needs more bytes than are free; `remedy` says what to
-/// do other than to give the job more memory.
+/// An error where `what` (a plural, as `big.npy: 9 x 9 f4 values`) needs more bytes than are free; `remedy` says what
+/// to do other than to give the job more memory.
 pub fn require_memory(what: impl Display, bytes: u128, remedy: &str) -> Result<()> {
     // A small need is not worth the question.
     if bytes < ASK_FROM as u128 {
@@ -170,7 +171,8 @@ impl Group {
     }
 }
 
-/// The groups of /proc/self/cgroup, from the innermost to the root, at the places where /proc/self/mountinfo mounts them.
+/// The groups of /proc/self/cgroup, from the innermost to the root, at the places where /proc/self/mountinfo mounts
+/// them.
 fn groups_of(own: &str, mounts: &str) -> Vec<Group> {
     let mut found = Vec::new();
     for line in own.lines() {
@@ -220,8 +222,8 @@ static ASKING: AtomicBool = AtomicBool::new(false);
 
 /// The system's allocator, but a block that is not free to take ends the program with a message and 1.
 ///
-/// An allocator cannot tell a caller who would handle a refusal (`try_reserve`) from one who would abort. Nobody in catsel
-/// goes on without memory it asked for, so all end alike.
+/// An allocator cannot tell a caller who would handle a refusal (`try_reserve`) from one who would abort. Nobody in
+/// catsel goes on without memory it asked for, so all end alike.
 pub struct Careful;
 
 #[global_allocator]

@@ -164,7 +164,8 @@ impl Output {
         }
     }
 
-    /// Flushes; a file gets its name, and beside it its sidecar. An error where an input has changed since it was opened.
+    /// Flushes; a file gets its name, and beside it its sidecar. An error where an input has changed since it was
+    /// opened.
     pub fn commit(mut self, job: &Job) -> Result<()> {
         match self.sink.take() {
             None => Ok(()),

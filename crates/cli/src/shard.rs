@@ -62,8 +62,8 @@ impl Shard {
     }
 
     /// The shard that the sidecar of `file` speaks of, and what it is a shard of (SHA-256 of the inputs, and the length
-    /// that was cut), so that parts of two wholes are told apart; `None` without sidecar or record. An error where the file
-    /// is not, byte for byte, the one that its sidecar was written for.
+    /// that was cut), so that parts of two wholes are told apart; `None` without sidecar or record. An error where the
+    /// file is not, byte for byte, the one that its sidecar was written for.
     pub fn of_file(file: &Path) -> Result<Option<(Shard, String)>> {
         let Some(side) = sidecar::record_of(file) else { return Ok(None) };
         let number = |key: &str| side["shard"][key].as_u64().map(|v| v as usize);

@@ -66,8 +66,8 @@ fn places(target: &Path) -> [PathBuf; 2] {
     [beside_stem, beside_name]
 }
 
-/// Where the record of `target` goes. A file that is not ours, that another output or an input of this job is, or that is
-/// the record of another file that is still there, stays as it is; an error where both places are taken by such.
+/// Where the record of `target` goes. A file that is not ours, that another output or an input of this job is, or that
+/// is the record of another file that is still there, stays as it is; an error where both places are taken by such.
 pub(crate) fn place_for(target: &Path) -> Result<PathBuf> {
     let [beside_stem, beside_name] = places(target);
     let is_free = |place: &Path| {

@@ -12,8 +12,8 @@ pub(crate) struct Threads {
 
 const VARIABLE: &str = "SLURM_CPUS_PER_TASK";
 
-/// `--threads`, else SLURM_CPUS_PER_TASK, else all; never more than the cores that the scheduler's affinity and quota leave
-/// (results do not depend on the number).
+/// `--threads`, else SLURM_CPUS_PER_TASK, else all; never more than the cores that the scheduler's affinity and quota
+/// leave (results do not depend on the number).
 pub(crate) fn wanted(option: Option<usize>) -> Result<Threads> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (n, source) = match option {

@@ -97,14 +97,15 @@ pub fn clusters(voxels: &[usize], geometry: &Geometry, connectivity: Connectivit
     found
 }
 
-/// How far, relative to their height, voxels of one plateau may differ: a few roundings of the f4 that maps are stored in.
+/// How far, relative to their height, voxels of one plateau may differ: a few roundings of the f4 that maps are stored
+/// in.
 const PLATEAU: f64 = 4.0 * f32::EPSILON as f64;
 
 /// The peaks of one cluster, highest first: local maxima within the cluster (26 neighbours) that are at least
 /// `distance_mm` from every higher peak of the same cluster.
 ///
-/// Neighbouring voxels of one height are a plateau: one peak, if no neighbour of any of them is higher, that stands at its
-/// highest voxel, of equal ones that with the smallest number. `t` covers the whole grid.
+/// Neighbouring voxels of one height are a plateau: one peak, if no neighbour of any of them is higher, that stands at
+/// its highest voxel, of equal ones that with the smallest number. `t` covers the whole grid.
 pub fn peaks(members: &[usize], t: &[f64], geometry: &Geometry, distance_mm: f64) -> Vec<usize> {
     let mut kept: Vec<usize> = Vec::new();
     for candidate in local_maxima(members, t, geometry) {

@@ -17,7 +17,8 @@ pub struct LocalizerArgs {
     /// The column of that table with the categories
     #[arg(long, value_name = "COLUMN")]
     pub by: String,
-    /// Preferred categories > the others: 'faces > bodies,places', 'adult,child > rest', or weights: '2*adult - house - car'; repeat for several
+    /// Preferred categories > the others: 'faces > bodies,places', 'adult,child > rest', or weights: '2*adult - house -
+    /// car'; repeat for several
     #[arg(long, value_name = "CONTRAST")]
     pub contrast: Vec<Contrast>,
     /// pooled: against all others together; each: must beat every one of them, the weakest comparison is reported
@@ -26,7 +27,8 @@ pub struct LocalizerArgs {
     /// t test with equal variances (student) or without that assumption (welch)
     #[arg(long, value_name = "student|welch", default_value = "student")]
     pub test: TTest,
-    /// Average the pictures of each category of COLUMN [default: that of --by] first: one observation per category; pictures whose category is empty or n/a are not used
+    /// Average the pictures of each category of COLUMN [default: that of --by] first: one observation per category;
+    /// pictures whose category is empty or n/a are not used
     #[arg(long, value_name = "COLUMN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub by_category: Option<String>,
 }

@@ -13,7 +13,8 @@ pub struct RuleArgs {
     /// Keep units with t above T [default: 7 when no other rule is given]
     #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = parse_threshold)]
     pub t: Option<f64>,
-    /// Adjust p over the units of an array: bh, by (false discovery rate), bonferroni, none; keep units with q at most --alpha
+    /// Adjust p over the units of an array: bh, by (false discovery rate), bonferroni, none; keep units with q at most
+    /// --alpha
     #[arg(long, visible_alias = "fdr", value_name = "METHOD")]
     pub correct: Option<Correction>,
     /// The rate of --correct [default: .05]
@@ -22,7 +23,8 @@ pub struct RuleArgs {
     /// Keep units with d' of at least D
     #[arg(long, value_name = "D", allow_negative_numbers = true, value_parser = parse_threshold)]
     pub dprime: Option<f64>,
-    /// Keep units with a selectivity index (preferred - rest) / (|preferred| + |rest|) of at least S; 1/3 is twice the response
+    /// Keep units with a selectivity index (preferred - rest) / (|preferred| + |rest|) of at least S; 1/3 is twice the
+    /// response
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = parse_index)]
     pub si: Option<f64>,
     /// Keep units whose mean response to the preferred pictures is at least R times that to the others

@@ -45,7 +45,8 @@ impl Part {
         ["reason", "reason_test"][self as usize]
     }
 
-    /// Puts the measures of a unit behind `cells`, in the order of [`Part::columns`]; returns its t, or why there is none.
+    /// Puts the measures of a unit behind `cells`, in the order of [`Part::columns`]; returns its t, or why there is
+    /// none.
     pub fn append(self, tests: &UnitTests, unit: usize, cells: &mut Vec<Named>) -> (f64, Option<Reason>) {
         let row = tests.row(unit);
         let name = |place: usize| MEASURES[place][self as usize];

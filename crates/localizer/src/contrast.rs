@@ -268,7 +268,8 @@ impl Contrast {
         if levels.is_empty() {
             return Err(ContrastError::NoLevels(annotations.len()));
         }
-        // Nobody wrote the word `rest`, so a level of that name is one like the others; its contrasts list their levels.
+        // Nobody wrote the word `rest`, so a level of that name is one like the others; its contrasts list their
+        // levels.
         let listed = levels.iter().any(|level| level == "rest");
         if listed {
             refuse_missing(levels.iter().map(String::as_str), annotations)?;

@@ -49,8 +49,8 @@ impl OneSample {
         self.sums.as_ref().map_or(0, |sums| sums.count(0))
     }
 
-    /// The test of every voxel, for a mean above 0. A voxel with one value in every map (0 outside the brain), or values
-    /// that differ by rounding alone, is `constant`. Fewer than two maps are an error.
+    /// The test of every voxel, for a mean above 0. A voxel with one value in every map (0 outside the brain), or
+    /// values that differ by rounding alone, is `constant`. Fewer than two maps are an error.
     pub fn tests(&self) -> Result<Vec<MeanTest>, TooFewMaps> {
         match &self.sums {
             Some(sums) if sums.count(0) >= 2 => Ok((0..sums.n_units()).map(|voxel| above_zero(sums, voxel)).collect()),

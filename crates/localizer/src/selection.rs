@@ -100,7 +100,8 @@ pub struct Selection {
     pub ratio: Option<f64>,
     /// Keep a ROC area at or above this.
     pub auc: Option<f64>,
-    /// Keep the highest by [`Selection::rank_by`], exactly this many (fewer when fewer passed); of equals the lower index.
+    /// Keep the highest by [`Selection::rank_by`], exactly this many (fewer when fewer passed); of equals the lower
+    /// index.
     pub top: Option<Top>,
     /// What `top` ranks by.
     pub rank_by: Measure,

@@ -68,10 +68,10 @@ pub struct UnitStatistics {
 /// corrected within each comparison over the units of the layer, as Prince et al. 2024). Hence a threshold on any
 /// reported number is exactly "in every comparison".
 ///
-/// Weights give one comparison, the contrast of means `L = sum w m` whose positive and negative weights sum to 1 and -1:
-/// `t = L / se`. Student: `se^2 = s^2 sum w^2/n` with `s^2` pooled over the levels and `df = sum (n - 1)`; Welch:
-/// `se^2 = sum w^2 s^2/n` with Satterthwaite's df. d' divides L by the root of the mean of the two sides' variances, each
-/// the weighted mean of its levels' variances.
+/// Weights give one comparison, the contrast of means `L = sum w m` whose positive and negative weights sum to 1 and
+/// -1: `t = L / se`. Student: `se^2 = s^2 sum w^2/n` with `s^2` pooled over the levels and `df = sum (n - 1)`; Welch:
+/// `se^2 = sum w^2 s^2/n` with Satterthwaite's df. d' divides L by the root of the mean of the two sides' variances,
+/// each the weighted mean of its levels' variances.
 ///
 /// ```
 /// use localizer::{CategoryMoments, Contrast, Design, TTest, UnitTests, Versus};
@@ -380,8 +380,8 @@ mod tests {
 
     #[test]
     fn golden_scipy() {
-        // scipy 1.17.1: ttest_ind(X[:7], X[7:], alternative='greater'), false_discovery_control(bh, by), and d' in numpy,
-        // of X[r, c] = ((7r + 5c + r²c) mod 11) / 8 + (0.4c in the first seven rows): ties in every column.
+        // scipy 1.17.1: ttest_ind(X[:7], X[7:], alternative='greater'), false_discovery_control(bh, by), and d' in
+        // numpy, of X[r, c] = ((7r + 5c + r²c) mod 11) / 8 + (0.4c in the first seven rows): ties in every column.
         let data = Array2::from_shape_fn((18, 5), |(r, c)| {
             let lift = if r < 7 { c as f64 * 0.4 } else { 0.0 };
             ((r * 7 + c * 5 + r * r * c) % 11) as f64 / 8.0 + lift

@@ -123,7 +123,8 @@ pub fn selectivity_index(preferred: f64, rest: f64) -> f64 {
     (preferred - rest) / (preferred.abs() + rest.abs())
 }
 
-/// Ratio of two mean responses; `NaN` where one of them is negative (the ratio of -4 to -2 is no preference) or both are 0.
+/// Ratio of two mean responses; `NaN` where one of them is negative (the ratio of -4 to -2 is no preference) or both
+/// are 0.
 ///
 /// ```
 /// assert_eq!(localizer::mean_ratio(3.0, 1.5), 2.0);
@@ -133,11 +134,13 @@ pub fn mean_ratio(preferred: f64, rest: f64) -> f64 {
     if preferred < 0.0 || rest < 0.0 { f64::NAN } else { preferred / rest.abs() }
 }
 
-/// Of one unit, the mean response to each category, and Student's t of it above all others together; `category` has that
-/// of each response, below `n_categories`. A mean of nothing is `NaN`, and so is a t with fewer than 2 responses on a side.
+/// Of one unit, the mean response to each category, and Student's t of it above all others together; `category` has
+/// that of each response, below `n_categories`. A mean of nothing is `NaN`, and so is a t with fewer than 2 responses
+/// on a side.
 ///
 /// ```
-/// let found = localizer::each_against_rest(&[5.0, 6.0, 7.0, 8.0, 1.0, 2.0, 2.0, 3.0, 4.0], &[0, 0, 0, 0, 1, 1, 1, 1, 1], 2);
+/// let responses = [5.0, 6.0, 7.0, 8.0, 1.0, 2.0, 2.0, 3.0, 4.0];
+/// let found = localizer::each_against_rest(&responses, &[0, 0, 0, 0, 1, 1, 1, 1, 1], 2);
 /// assert_eq!(found[0].0, 6.5);
 /// assert!((found[0].1 - 5.063217).abs() < 5e-7 && found[1].1 == -found[0].1);
 /// ```

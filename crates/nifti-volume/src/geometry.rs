@@ -130,8 +130,8 @@ pub fn usable_sizes(sizes: [f64; 3]) -> [f64; 3] {
     sizes.map(|size| if size == 0.0 { 1.0 } else { size })
 }
 
-/// The side of the third axis that `pixdim[0]` states: -1, or 1 for anything that is not negative. Other negative numbers
-/// are -1 to NIfTI's C library and 1 to nibabel.
+/// The side of the third axis that `pixdim[0]` states: -1, or 1 for anything that is not negative. Other negative
+/// numbers are -1 to NIfTI's C library and 1 to nibabel.
 pub fn qfac(stated: f64) -> Result<f64, GeometryError> {
     if stated == -1.0 {
         Ok(-1.0)
@@ -148,9 +148,9 @@ const ROUNDINGS: f64 = 3.0;
 /// The affine of a qform: rotation by the unit quaternion (a, b, c, d) with a >= 0, times the voxel sizes, the third
 /// one by `qfac` (+1 or -1), then the offset.
 ///
-/// The NIfTI-1 header definition (Cox and others, 2003), method 2. Only b, c and d are stored, and a is the root of what
-/// their squares leave of 1. Near a half turn that is rounding, whose root would turn the image by up to 6e-4 (.09 mm at a
-/// distance of 150 mm), so there a is 0, as in nibabel; NIfTI's C library does the same below 1e-7.
+/// The NIfTI-1 header definition (Cox and others, 2003), method 2. Only b, c and d are stored, and a is the root of
+/// what their squares leave of 1. Near a half turn that is rounding, whose root would turn the image by up to 6e-4 (.09
+/// mm at a distance of 150 mm), so there a is 0, as in nibabel; NIfTI's C library does the same below 1e-7.
 pub fn quaternion_affine(
     [b, c, d]: [f64; 3],
     offset: [f64; 3],

@@ -11,7 +11,8 @@ pub enum Radius {
     Millimetres(f64),
 }
 
-/// Steps (i, j, k) from a voxel to every voxel not farther than `radius`, itself included, in the order of voxel numbers.
+/// Steps (i, j, k) from a voxel to every voxel not farther than `radius`, itself included, in the order of voxel
+/// numbers.
 ///
 /// ```
 /// use nifti_volume::Geometry;
@@ -30,8 +31,8 @@ pub fn steps_within(grid: &Geometry, radius: Radius) -> Vec<[isize; 3]> {
         }
     };
     let (Radius::Voxels(r) | Radius::Millimetres(r)) = radius;
-    // No step is longer than the grid, nor than the radius allows along its axis: r times the length of the axis' row in
-    // the inverse of the affine.
+    // No step is longer than the grid, nor than the radius allows along its axis: r times the length of the axis' row
+    // in the inverse of the affine.
     let widths = match radius {
         Radius::Voxels(_) => [1.0; 3],
         Radius::Millimetres(_) => inverse_row_lengths(grid),

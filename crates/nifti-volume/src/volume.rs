@@ -2,7 +2,8 @@
 //!
 //! Bytes come from any reader, compressed or not, in either byte order. Values are the stored numbers times
 //! `scl_slope` plus `scl_inter` (a slope of 0 or one that is not finite means "as stored"), in f64 and in the voxel
-//! order of [`crate::geometry`]. Only one volume is held. The affine is the sform, else the qform, else the voxel sizes.
+//! order of [`crate::geometry`]. Only one volume is held. The affine is the sform, else the qform, else the voxel
+//! sizes.
 //!
 //! Images on one grid may follow one another (`cat a.nii b.nii.gz`): their volumes come one after the other. Anything
 //! else behind the last voxel is an error, but for zeros behind a gzip member, which are padding.

@@ -432,8 +432,8 @@ impl Incoming<'_> {
         self.n_values() as u128 * width * copies
     }
 
-    /// How many rows of a matrix take at most `bytes` as they are held, and at least 1: the length of a block, however wide
-    /// the rows are.
+    /// How many rows of a matrix take at most `bytes` as they are held, and at least 1: the length of a block, however
+    /// wide the rows are.
     pub fn rows_within(&self, bytes: usize) -> usize {
         let columns = self.header.shape.get(1).copied().unwrap_or(1);
         let width = if self.header.kind.is_double() { 8 } else { 4 };

@@ -127,9 +127,9 @@ pub struct Distances {
 /// two. The bound, with `u = 2^-53`, `d` units and coordinates `y` (the rows, or scaled, or centred and scaled, and
 /// minus their mean): `2 sqrt(D) e + e^2 + 2 m u (|y_i|^2 + |y_j|^2)` on a squared distance `D`, with
 /// `m = min(d, 2048) + d / 2048 + 4` for its sums and `e` the sum over both rows of `2 u |y|`, and `(d / 16 + 16) u`
-/// where they were scaled. Cityblock and poisson distances, crossnobis and means of distances have bounds of the same kind. Where the
-/// distances are few kinds far apart, as those of models are, the rounding of the patterns themselves to their type may
-/// be between equal ones too.
+/// where they were scaled. Cityblock and poisson distances, crossnobis and means of distances have bounds of the same
+/// kind. Where the distances are few kinds far apart, as those of models are, the rounding of the patterns themselves
+/// to their type may be between equal ones too.
 ///
 /// Errors against exact arithmetic: about 1e-7 absolute for correlation distances in `f32`, 1e-15 in `f64`.
 ///

@@ -99,8 +99,8 @@ pub(crate) fn mean_of(vectors: &[Vec<f64>], chosen: impl Fn(usize) -> bool) -> V
     sum.iter().map(|s| s / n).collect()
 }
 
-/// The vectors whose mean is the [`pool`] (for pearson and corr_cov but for a factor), over the pairs that are finite in
-/// all RDMs. That of an RDM which is constant there is 0 everywhere: it adds nothing to the mean of the others.
+/// The vectors whose mean is the [`pool`] (for pearson and corr_cov but for a factor), over the pairs that are finite
+/// in all RDMs. That of an RDM which is constant there is 0 everywhere: it adds nothing to the mean of the others.
 pub fn to_be_pooled(rdms: &[Rdm], how: Comparison) -> Result<Vec<Vec<f64>>, RdmError> {
     let common = Common::of(rdms, how)?;
     let one = |(index, values): (usize, &Vec<f64>)| match how {

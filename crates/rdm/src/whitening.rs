@@ -5,12 +5,13 @@
 //! stimuli, the whitened comparisons need `x' V^-1 y`: a system of n_pairs unknowns. None is solved here.
 //!
 //! * A distance is `d_ij = G_ii + G_jj - 2 G_ij`, and `V` is (up to a factor) the covariance of the distances when the
-//!   entries of `G` vary as `S` says. So `x' V^-1 x` is the squared length of the shortest `G` that has these distances.
+//!   entries of `G` vary as `S` says. So `x' V^-1 x` is the squared length of the shortest `G` that has these
+//!   distances.
 //! * `S = I`, nothing missing: that `G` is `-1/2 H D H` with `H` centring rows and columns; the comparison is linear
 //!   CKA of the two RDMs (Diedrichsen et al. 2020).
 //! * `S = I`, pairs missing: off-diagonal `-d_ij/2 + a_i + a_j` over the pairs that are there, diagonal `2 a_i`, with
-//!   the `a` that makes `2 sum_pairs (a_i + a_j - d_ij/2)^2 + 4 sum a_i^2` smallest: `(deg_i + 2) a_i + sum_j a_j = r_i/2`,
-//!   `r_i` the sum and `deg_i` the number of the pairs of stimulus i that are there.
+//!   the `a` that makes `2 sum_pairs (a_i + a_j - d_ij/2)^2 + 4 sum a_i^2` smallest: `(deg_i + 2) a_i + sum_j a_j =
+//!   r_i/2`, `r_i` the sum and `deg_i` the number of the pairs of stimulus i that are there.
 //! * any `S`, nothing missing: `x' V^-1 y = tr(M X M Y) / 4` with `M = S^-1 - S^-1 1 1' S^-1 / (1' S^-1 1)`.
 //!
 //! Diedrichsen, Berlot, Mur, Schuett, Shahbazi, Kriegeskorte (2020), Comparing representational geometries using

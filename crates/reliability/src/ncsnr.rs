@@ -29,7 +29,8 @@ pub struct NoiseCeiling {
     pub reason: Option<Reason>,
 }
 
-/// Share of variance that is signal in an average over trials: `ncsnr² / (ncsnr² + mean_inverse_count)`. Bounds **r²**.
+/// Share of variance that is signal in an average over trials: `ncsnr² / (ncsnr² + mean_inverse_count)`. Bounds
+/// **r²**.
 ///
 /// `mean_inverse_count` is `1/n` for stimuli shown n times each, or [`Repeats::mean_inverse_count`] for unequal
 /// repeats.

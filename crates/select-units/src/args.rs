@@ -5,64 +5,6 @@ use clap::Parser;
 use cli::{Common, Format, Input};
 use localizer_run::{CrossValidation, LocalizerArgs, RuleArgs};
 
-/// Find the units that respond more to one category of pictures than to others, as a localizer finds voxels
-///
-/// Every unit gets a two-sample t of its responses to the preferred pictures above its responses to the others; units
-/// that pass all rules given become one row each. Rows are read once and never held, so memory does not grow with the
-/// number of pictures (ROC areas excepted).
-#[derive(Debug, Parser)]
-#[command(name = "select-units", version, after_help = HELP, max_term_width = 120)]
-pub struct Args {
-    /// Activations: .npy streams, rows = pictures, columns = units; - is stdin
-    #[arg(default_value = "-", value_name = "ACTS")]
-    pub inputs: Vec<Input>,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub localizer: LocalizerArgs,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub join: JoinArgs,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub rules: RuleArgs,
-    /// Compute the column auc, but do not select by it
-    #[arg(long)]
-    pub with_auc: bool,
-    /// Choose units on all parts of the pictures but one and measure them on that one: odd-even, k=5, or a column
-    #[arg(long, value_name = "odd-even|k=N|COLUMN")]
-    pub cv: Option<CrossValidation>,
-    /// The same layers of an untrained twin, in the same order: t_null and p_null, and the number of units it has itself; repeat for seeds
-    #[arg(long, value_name = "ACTS")]
-    pub null: Vec<Input>,
-    /// Write every unit; one that cannot be tested keeps its row, with NaN and the reason
-    #[arg(long, conflicts_with_all = ["t", "alpha", "dprime", "si", "ratio", "auc", "top", "min_units"])]
-    pub all: bool,
-    /// Names of the arrays in the order they come [default: file stem; position in a pipe]
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
-    pub names: Vec<String>,
-    /// How the table is written
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub common: Common,
-}
-
-impl Args {
-    /// The memory for ROC areas, where they are computed.
-    pub(crate) fn auc(&self) -> Option<u64> {
-        (self.with_auc || self.rules.needs_auc()).then_some(self.rules.mem)
-    }
-
-    /// The rules in words, for the table and the sidecar.
-    pub(crate) fn criterion(&self) -> String {
-        match self.all {
-            true => "all units".into(),
-            false => self.rules.criterion(&self.localizer),
-        }
-    }
-}
-
 const HELP: &str = "\
 Input:
   One matrix or several back to back (one per layer), f4 or f8, each with the ids of its rows behind it. A file is joined
@@ -105,3 +47,62 @@ Examples:
     --stimuli floc.csv --by domain --contrast 'faces > bodies,places,objects'
   select-units --versus each --correct by --alpha .05 --stimuli floc.csv --by domain \\
     --contrast 'places > rest' --cv odd-even layer4.npy -o place_units.csv";
+
+/// Find the units that respond more to one category of pictures than to others, as a localizer finds voxels
+///
+/// Every unit gets a two-sample t of its responses to the preferred pictures above its responses to the others; units
+/// that pass all rules given become one row each. Rows are read once and never held, so memory does not grow with the
+/// number of pictures (ROC areas excepted).
+#[derive(Debug, Parser)]
+#[command(name = "select-units", version, after_help = HELP, max_term_width = 120)]
+pub struct Args {
+    /// Activations: .npy streams, rows = pictures, columns = units; - is stdin
+    #[arg(default_value = "-", value_name = "ACTS")]
+    pub inputs: Vec<Input>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub localizer: LocalizerArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub join: JoinArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub rules: RuleArgs,
+    /// Compute the column auc, but do not select by it
+    #[arg(long)]
+    pub with_auc: bool,
+    /// Choose units on all parts of the pictures but one and measure them on that one: odd-even, k=5, or a column
+    #[arg(long, value_name = "odd-even|k=N|COLUMN")]
+    pub cv: Option<CrossValidation>,
+    /// The same layers of an untrained twin, in the same order: t_null and p_null, and the number of units it has
+    /// itself; repeat for seeds
+    #[arg(long, value_name = "ACTS")]
+    pub null: Vec<Input>,
+    /// Write every unit; one that cannot be tested keeps its row, with NaN and the reason
+    #[arg(long, conflicts_with_all = ["t", "alpha", "dprime", "si", "ratio", "auc", "top", "min_units"])]
+    pub all: bool,
+    /// Names of the arrays in the order they come [default: file stem; position in a pipe]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub names: Vec<String>,
+    /// How the table is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: Common,
+}
+
+impl Args {
+    /// The memory for ROC areas, where they are computed.
+    pub(crate) fn auc(&self) -> Option<u64> {
+        (self.with_auc || self.rules.needs_auc()).then_some(self.rules.mem)
+    }
+
+    /// The rules in words, for the table and the sidecar.
+    pub(crate) fn criterion(&self) -> String {
+        match self.all {
+            true => "all units".into(),
+            false => self.rules.criterion(&self.localizer),
+        }
+    }
+}

@@ -11,8 +11,8 @@ mod probe;
 mod responses;
 mod validate;
 
-/// What selected units are worth: how many each layer has, whether another localizer finds the same ones, how they respond
-/// to independent pictures, and which pictures drive them
+/// What selected units are worth: how many each layer has, whether another localizer finds the same ones, how they
+/// respond to independent pictures, and which pictures drive them
 #[derive(Debug, clap::Parser)]
 #[command(name = "unit-stats", version, about, after_help = EXAMPLES, disable_help_subcommand = true)]
 pub struct Args {
@@ -30,7 +30,8 @@ Examples:
 enum Verb {
     /// Selected units of every layer and category: number, strength, specificity, spread over maps
     Layers(layers::Layers),
-    /// How many units two localizers have in common: Dice, Jaccard, chance; or one localizer's units over thresholds of t
+    /// How many units two localizers have in common: Dice, Jaccard, chance; or one localizer's units over thresholds of
+    /// t
     Overlap(overlap::Overlap),
     /// The chosen units' z-scored responses to an independent set of pictures, per category
     Validate(validate::Validate),

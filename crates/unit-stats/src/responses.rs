@@ -152,7 +152,8 @@ impl<'a> Reader<'a> {
         Reader { job, args, pictures, units, held_bytes: 0, came: Vec::new(), renamed: false }
     }
 
-    /// Calls `take` for every array. `keep` says that the caller holds on to all responses, so that their memory adds up.
+    /// Calls `take` for every array. `keep` says that the caller holds on to all responses, so that their memory adds
+    /// up.
     pub fn each(&mut self, keep: bool, mut take: impl FnMut(Responses)) -> Result<()> {
         let mut names = Names::distinct(&self.args.names);
         each_array(self.job, &self.args.inputs, |Next { input, position, source, array }| {

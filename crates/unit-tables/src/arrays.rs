@@ -22,8 +22,8 @@ impl Sought<'_> {
     /// The one of the table's arrays that it is; `None` where the table does not speak of it.
     ///
     /// That is the array of its name. Only the first array may go by another one, and only in a table about one array:
-    /// where one of the two names is that of the first array in a pipe, `0`, and the other is no place in a pipe, or where
-    /// the caller knows that the array is the only one.
+    /// where one of the two names is that of the first array in a pipe, `0`, and the other is no place in a pipe, or
+    /// where the caller knows that the array is the only one.
     pub fn among<'t>(self, known: &[&'t str]) -> Option<&'t str> {
         let is_position = |name: &str| name.parse::<usize>().is_ok();
         match (known.iter().find(|name| **name == self.name), known) {
@@ -111,8 +111,8 @@ pub struct TableUnits {
     pub note: Option<String>,
 }
 
-/// The rows of a unit table that speak of this array ([`Sought::among`]), or of the one `wanted` by the user, and a line
-/// for stderr where that is not plain from the names. One set of units, each unit once: anything else is an error.
+/// The rows of a unit table that speak of this array ([`Sought::among`]), or of the one `wanted` by the user, and a
+/// line for stderr where that is not plain from the names. One set of units, each unit once: anything else is an error.
 pub fn units_of(table: &Table, array: Sought, wanted: Option<&str>) -> Result<TableUnits> {
     let column = [UNIT, VOXEL].into_iter().find(|c| table.has(c));
     let column =

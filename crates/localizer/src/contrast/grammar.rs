@@ -1,4 +1,5 @@
-//! The contrast language, read and written: `'faces > bodies,places,objects'`, `'adult,child > rest'`, `'2*adult - house - car'`.
+//! The contrast language, read and written: `'faces > bodies,places,objects'`, `'adult,child > rest'`, `'2*adult -
+//! house - car'`.
 //!
 //! ```text
 //! contrast = side ">" side | [sign] term { sign term }        side = level { "," level }

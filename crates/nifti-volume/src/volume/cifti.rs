@@ -6,8 +6,8 @@ const INTENTS: std::ops::RangeInclusive<i32> = 3000..=3099;
 /// Header extension that holds the XML of a CIFTI file.
 const EXTENSION: i32 = 32;
 
-/// What a CIFTI file is called (CIFTI-2 specification, 2014, "File types"): by its intent code, else (nibabel writes 3000,
-/// "unknown") by the kinds of its axes in the XML of its extension.
+/// What a CIFTI file is called (CIFTI-2 specification, 2014, "File types"): by its intent code, else (nibabel writes
+/// 3000, "unknown") by the kinds of its axes in the XML of its extension.
 pub(super) fn kind(intent: i32, extensions: &[u8]) -> String {
     let has = |axis: &str| extensions.windows(axis.len()).any(|window| window == axis.as_bytes());
     let named = match intent {

@@ -137,9 +137,9 @@ impl<'a, P: Patterns + ?Sized> Coordinates<'a, P> {
     ///
     /// by the triangle inequality, where `g` is what summing costs (Higham 2002, section 3.1): `2 m u (l_i + l_j)` for
     /// `l_i + l_j - 2 p_ij`, sums of at most `m = min(d, PANEL) + d / PANEL + 4` terms; and
-    /// `(d / LANES + LANES + 4) u D_ij` for pairs that were summed directly. The rounding of the values themselves, `r` of the largest of them, is
-    /// independent from unit to unit, so in the difference of two rows it is as if `e_i` were larger by a few times
-    /// `r`, however many units there are.
+    /// `(d / LANES + LANES + 4) u D_ij` for pairs that were summed directly. The rounding of the values themselves, `r`
+    /// of the largest of them, is independent from unit to unit, so in the difference of two rows it is as if `e_i`
+    /// were larger by a few times `r`, however many units there are.
     fn settled(&self) -> Result<Vec<f64>, RdmError> {
         let Sums { mut values, lengths } = self.sums()?;
         let d = self.patterns.n_units();

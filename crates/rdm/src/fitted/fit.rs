@@ -17,8 +17,8 @@ const SECTIONS: usize = 40;
 ///
 /// * `select`: the component with the highest mean score over subjects, the first of equal ones.
 /// * `weighted`: non-negative least squares of the pooled subjects on the components, in the metric of the comparison:
-///   plain for cosine, without means for pearson, whitened for the other two. Rank comparisons have no least squares, and
-///   are refused. Weights have length 1 (all 0 where nothing helps).
+///   plain for cosine, without means for pearson, whitened for the other two. Rank comparisons have no least squares,
+///   and are refused. Weights have length 1 (all 0 where nothing helps).
 /// * `interpolate`: the pair of neighbours and the `w` with the highest mean score, to 1e-9.
 pub fn fit(components: &[Rdm], subjects: &[Rdm], kind: ModelKind, how: Comparison) -> Result<Vec<f64>, RdmError> {
     let n_stimuli = subjects.first().or(components.first()).map_or(0, Rdm::n_stimuli);

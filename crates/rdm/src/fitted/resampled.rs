@@ -32,7 +32,8 @@ pub fn default_folding_of_draws(n_subjects: usize, n_stimuli: usize) -> Folding 
 ///
 /// * its mean over folds counts a subject that was drawn into a small group more than one of a large group;
 /// * its lower bound pools the subjects that were not held out, and with subjects in one group the held-out one too, so
-///   that lower and upper bound are one number; it pools over all stimuli of the draw, the held-out ones and the others;
+///   that lower and upper bound are one number; it pools over all stimuli of the draw, the held-out ones and the
+///   others;
 /// * a prediction that is constant over the held-out pairs has a similarity of 0 there, here none, and the draw is
 ///   left out.
 pub fn bootstrap_fitted(

@@ -4,9 +4,9 @@
 //!
 //! * cosine: `<x,y> / sqrt(<x,x> <y,y>)`; pearson: the same of `x - <1,x>/W`;
 //! * cosine_cov: the same with `K(x,y) = <x,y> - sum_i c_i r_i(x) a_i(y)`, `r_i(x) = sum_j c_j x_ij` and `a` from
-//!   `(deg_i + 2) a_i + sum_{j != i} c_j a_j = r_i(y)`, `deg_i = sum_{j != i} c_j`: the system of `crate::whitening` with the
-//!   copies of a stimulus folded together. Without missing pairs `a_i = (r_i - T) / m_i`, `m_i = n - 2 c_i + 2`,
-//!   `T = S / (1 + sum c_j / m_j)`, `S = sum c_j r_j / m_j`;
+//!   `(deg_i + 2) a_i + sum_{j != i} c_j a_j = r_i(y)`, `deg_i = sum_{j != i} c_j`: the system of `crate::whitening`
+//!   with the copies of a stimulus folded together. Without missing pairs `a_i = (r_i - T) / m_i`, `m_i = n - 2 c_i +
+//!   2`, `T = S / (1 + sum c_j / m_j)`, `S = sum c_j r_j / m_j`;
 //! * corr_cov: the same of `x - <1,x>/W`.
 
 use linear_algebra::{Cholesky, product};

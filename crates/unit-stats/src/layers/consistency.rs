@@ -25,8 +25,8 @@ pub(crate) struct Chosen {
 const COLUMNS: [&str; 10] =
     ["model", "contrast", "array_a", "array_b", "n_a", "n_b", "n_pairs", "n_nan", "r", "reason"];
 
-/// Writes the correlation of RDMs of every pair of layers of a model, contrast by contrast: one contrast's RDMs are held
-/// at a time.
+/// Writes the correlation of RDMs of every pair of layers of a model, contrast by contrast: one contrast's RDMs are
+/// held at a time.
 pub(crate) fn write(job: &Job, out: Output, format: Format, plan: &Plan, chosen: &[Chosen]) -> Result<()> {
     let mut table = TableWriter::new(out, format, &COLUMNS)?;
     let used: Vec<Vec<bool>> = chosen.iter().map(|layer| common(chosen, layer, plan.used_rows())).collect();
