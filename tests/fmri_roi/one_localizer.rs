@@ -136,3 +136,19 @@ fn a_table_of_trials_may_repeat_its_ids_where_order_is_assumed() {
     let units = run(dir, &format!("select-units --all {line} --assume-order x.npy")).text();
     assert_eq!(rows(&units).len(), N_VOXELS);
 }
+
+#[test]
+fn a_table_tells_people_with_files_of_one_name_apart() {
+    let dir = folder();
+    for person in ["sub-01", "sub-02"] {
+        fs::create_dir(dir.path().join(person)).unwrap();
+        fs::copy(dir.path().join("x.npy"), dir.path().join(person).join("betas.npy")).unwrap();
+    }
+    let line = "fmri-roi contrast --stimuli x.csv --by kind --contrast 'a > b'";
+    run(dir.path(), &format!("{line} sub-01/betas.npy sub-02/betas.npy --table t.csv -o t.npy")).ok();
+    let arrays: Vec<String> =
+        rows(&fs::read_to_string(dir.path().join("t.csv")).unwrap()).iter().map(|row| row["array"].clone()).collect();
+    assert_eq!((arrays.len(), arrays[0].as_str()), (2 * N_VOXELS, "sub-01/betas"));
+    assert_eq!(arrays[N_VOXELS], "sub-02/betas");
+    run(dir.path(), &format!("{line} x.npy x.npy --table u.csv -o u.npy")).fails(1, &["--table", "one name"]);
+}

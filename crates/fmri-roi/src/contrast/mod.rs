@@ -4,8 +4,8 @@ mod one_sample;
 mod t_map;
 mod voxel_table;
 
-use anyhow::{Result, bail};
-use array_inputs::{JoinArgs, Next};
+use anyhow::{Result, anyhow, bail};
+use array_inputs::{JoinArgs, Next, tell_names_apart};
 use cli::{Common, Format, Input, Job};
 use localizer::Correction;
 use localizer_run::{CrossValidation, LocalizerArgs, Measured, Plan};
@@ -138,11 +138,22 @@ fn localize(job: &Job, args: &Contrast, localizer: &LocalizerArgs) -> Result<(Ve
             Some(grid)
         }
         Given::Arrays(arrays) => {
+            let (mut names, mut sources) = (Vec::new(), Vec::new());
             arrays.each(|Next { input, position, source, array }| {
                 let double = array.kind().is_double();
                 measured.push((input.array_name(position), plan.measure(job, &source, array)?, double));
+                names.push(input.array_name(position));
+                sources.push(source);
                 Ok(())
             })?;
+            if args.table.is_some() {
+                // In a table the name is all that tells two people's voxels apart.
+                let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
+                tell_names_apart(&mut names, &sources).map_err(|_| {
+                    anyhow!("--table: two of {} arrays have one name; run them one by one", names.len())
+                })?;
+                measured.iter_mut().zip(names).for_each(|(array, name)| array.0 = name);
+            }
             None
         }
     };
