@@ -274,6 +274,19 @@ fn chosen_units_are_matched_by_layer_and_their_faults_are_named() {
     );
     write("array,unit\nmaps,3\n");
     kept("--layer flat").fails(1, &["the units are of layer \"maps\", not of \"flat\""]);
+    // A module's or a node's name is a layer's as well, and a place in a longer pipe is nobody's.
+    let torch = "ann-acts MODELS/layers-torchscript.onnx --preprocess raw255 p --units u.csv";
+    let of = |line: &str| acts(dir.path(), &format!("{torch} {line}"));
+    for name in ["layer1.0.conv1", "/layer1/layer1.0/conv1/Conv", "layer1_layer1.0_conv1_Conv_output_0"] {
+        write(&format!("array,unit\n{name},5\n"));
+        of("--layer stem").fails(1, &["the units are of layer", "not of \"stem\"; unit numbers are one layer's"]);
+        assert_eq!(matrix(&of("--layer layer1.0.conv1").ok()).0.ncols(), 1, "{name}");
+    }
+    write("array,unit\n0,5\n1,7\n");
+    of("--layer layer1.0.conv1").fails(1, &["no rows about layer \"layer1.0.conv1\"", "0, 1"]);
+    of("--layer stem --layer layer1.0.conv1").ok();
+    write("array,unit\n1,5\n");
+    of("--layer stem --layer layer1.0.conv1").fails(1, &["no rows about layer \"stem\""]);
     write("unit\n4\n1\n");
     kept("--layer means").fails(1, &["unit 4 is asked for, but layer \"means\" has 4 (0 to 3)", "--pool"]);
     kept("--layer means --layer maps").fails(1, &["names no layer", "2 layers are asked for"]);

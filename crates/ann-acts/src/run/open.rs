@@ -2,9 +2,9 @@
 
 use crate::args::Args;
 use crate::changed::Viewing;
-use crate::graph::Graph;
 use crate::graph::file::record_weights;
 use crate::graph::omitted::check_inputs;
+use crate::graph::{Graph, GraphTensor};
 use crate::layers::Choice;
 use crate::layers::dedup::without_repeated;
 use crate::layers::probe::probe;
@@ -20,6 +20,7 @@ use crate::units::projection::Projection;
 use crate::units::{self, LayerUnits};
 use anyhow::{Context, Result, bail, ensure};
 use cli::Job;
+use std::collections::HashSet;
 
 /// Input and layers of one batch under `--batch auto`.
 const AUTO_BATCH_BYTES: usize = 256 << 20;
@@ -47,8 +48,8 @@ pub fn open(job: &Job, args: &Args, plan: &Plan, model: Model, opener: Opener<'_
     let named = || args.model.display().to_string();
     let Model { graph, choices, .. } = model;
     let (shown, size) = (&plan.shown, plan.shown.size);
-    let known: Vec<String> = graph.tensors().into_iter().map(|tensor| tensor.name).collect();
     let wanted: Vec<String> = choices.iter().map(|choice| choice.tensor.clone()).collect();
+    let known = other_names(&graph, &wanted);
     let graph = match args.changed.is_asked() {
         true => {
             let viewing = Viewing { job, opener, shown, batch: args.running.batch.at_first() };
@@ -93,6 +94,14 @@ pub fn open(job: &Job, args: &Args, plan: &Plan, model: Model, opener: Opener<'_
     // The same number whatever the shard: numbers may depend on it in their last digits.
     let n_run = network.input.batch.fixed().unwrap_or(batch.min(shown.pictures.len()));
     Ok(Opened { network, choices, kept, readouts, projections: Vec::new(), batch, n_run })
+}
+
+/// Names of layers, by tensor, node or module, that are none of those wanted.
+fn other_names(graph: &Graph, wanted: &[String]) -> Vec<String> {
+    let (own, others): (Vec<_>, Vec<_>) = graph.tensors().into_iter().partition(|tensor| wanted.contains(&tensor.name));
+    let names = |tensor: GraphTensor| [tensor.name, tensor.node, tensor.module];
+    let own: HashSet<String> = own.into_iter().flat_map(names).collect();
+    others.into_iter().flat_map(names).filter(|name| !name.is_empty() && !own.contains(name)).collect()
 }
 
 fn check_input(network: &Network, steps: &Preprocessing, size: Size) -> Result<()> {
