@@ -2,12 +2,17 @@
 
 pub mod args;
 mod calibration;
+pub mod check;
+pub mod folded;
+mod information;
 pub mod lesion;
 pub mod untrained;
 mod weight_roles;
 
 use crate::changed::args::ChangedArgs;
-use crate::changed::calibration::{training_graph, with_statistics};
+use crate::changed::calibration::{Normalization, Statistics, n_channels, training_graph, with_statistics};
+use crate::changed::check::Pair;
+use crate::changed::folded::Folded;
 use crate::changed::lesion::{HeldAt, LayerUnits, Lesion, LesionBy, by_name, lesioned, mask, units_by_layer};
 use crate::changed::untrained::{Twin, Untrained};
 use crate::feed::{Shown, prepare_ahead};
@@ -28,6 +33,16 @@ use stimulus_table::Table;
 /// Pictures on which batch statistics are measured, if there are as many.
 const CALIBRATION_PICTURES: usize = 32;
 
+/// What normalizations of a twin get.
+struct Measured {
+    /// Mean, then variance, of each in turn.
+    statistics: Vec<Vec<f64>>,
+    /// The pictures it was measured on.
+    stimuli: Vec<String>,
+    /// Whether the network was run once for every normalization.
+    one_by_one: bool,
+}
+
 /// The network as it is in its file, and what is needed to show pictures to it.
 pub struct Viewing<'a> {
     /// The run.
@@ -41,69 +56,58 @@ pub struct Viewing<'a> {
 }
 
 impl Viewing<'_> {
-    /// The network untrained, lesioned, or both: the lesion is one of the untrained twin then.
-    pub fn changed(&self, mut graph: Graph, args: &ChangedArgs, wanted: &[String]) -> Result<Graph> {
+    /// The network untrained, lesioned, or both: the lesion is one of the untrained twin then. With it the trained
+    /// network and its twin before the lesion, to be compared.
+    pub fn changed(&self, mut graph: Graph, args: &ChangedArgs, wanted: &[String]) -> Result<(Graph, Option<Pair>)> {
+        let mut pair = None;
         record_weights(self.job, &graph, self.opener.folder)?;
         let lesion = args.lesion.as_ref().map(|table| self.lesion_units(&graph, table, args)).transpose()?;
         if let Some(untrained) = args.untrained {
             let mut all = wanted.to_vec();
             all.extend(lesion.iter().flatten().map(|layer| layer.tensor.clone()));
-            graph = self.untrained(&graph, untrained, &all)?;
+            let twin = self.untrained(&graph, args, untrained, &all)?;
+            let cut = |graph: &Graph| graph.cut_to(wanted).and_then(Graph::read);
+            pair = Some(Pair { trained: cut(&graph)?, twin: cut(&twin)? });
+            graph = twin;
         }
         if let Some(layers) = &lesion {
             graph = self.lesioned(&graph, layers, args, wanted)?;
         }
-        Ok(graph)
+        Ok((graph, pair))
     }
 
     fn network(&self, graph: &Graph, tensors: &[String]) -> Result<Network> {
         Network::open(&graph.cut_to(tensors)?, self.opener)
     }
 
-    /// The untrained twin of `graph`, with batch statistics measured where the tensors of `wanted` depend on them.
-    fn untrained(&self, graph: &Graph, untrained: Untrained, wanted: &[String]) -> Result<Graph> {
+    /// The untrained twin of `graph`, with the normalizations that were folded into its weights, and batch statistics
+    /// measured where the tensors of `wanted` depend on them.
+    fn untrained(&self, graph: &Graph, args: &ChangedArgs, untrained: Untrained, wanted: &[String]) -> Result<Graph> {
         let mut twin = Twin::draw(graph, self.opener.folder, untrained)?;
-        if let Some(doubt) = twin.doubt() {
+        let folded = Folded::find(graph, self.opener.folder, &twin.roles, args.normalize)?;
+        twin.graph = folded.unfolded(&twin.graph, &twin.roles)?;
+        for doubt in [twin.doubt(), folded.doubt()].into_iter().flatten() {
             self.job.warn(doubt);
         }
         let mut record = twin.record();
+        record["normalization"] = folded.record(graph);
+        self.job.note(twin.summary());
+        let shows = graph.nodes().iter().any(|node| normalizes(&node.op_type));
+        match folded.summary() {
+            summary if !summary.is_empty() && (!folded.is_empty() || !shows) => {
+                self.job.note(format_args!("--untrained: {summary}"))
+            }
+            _ => {}
+        }
         let (training, normalizations) = training_graph(&twin.graph, &twin.graph.ancestors(wanted))?;
-        if normalizations.is_empty() && graph.nodes().iter().any(|node| normalizes(&node.op_type)) {
-            self.job.note(twin.summary());
-        } else if normalizations.is_empty() {
-            self.job.note(format_args!(
-                "{}; no normalization is left in the graph (exporters fold it into convolutions), so nothing keeps \
-                 the scale of a deep twin's activations; an export that keeps it makes the better control",
-                twin.summary()
-            ));
-        } else {
-            let tensors: Vec<String> =
-                normalizations.iter().flat_map(|n| [n.batch_mean.clone(), n.batch_variance.clone()]).collect();
-            let mut network = self.network(&training, &tensors)?;
-            let n = CALIBRATION_PICTURES.min(self.shown.pictures.len());
-            let n = match network.input.batch.fixed() {
-                None => n,
-                Some(fixed) => {
-                    ensure!(
-                        (2..=n).contains(&fixed),
-                        "--untrained: batch statistics need a batch of several pictures, the network takes {fixed} at \
-                         once of {}; export it with an open batch axis",
-                        self.shown.pictures.len()
-                    );
-                    fixed
-                }
-            };
-            let shown: Vec<Stimulus> =
-                (0..n).map(|i| self.shown.pictures[i * self.shown.pictures.len() / n].clone()).collect();
-            let input = network.input.clone();
-            let feed = self.shown.feed(&input, BadImage::Stop, false);
-            let measured = network.fetch(feed.prepare(&shown)?.batch, n, self.shown.size)?;
-            let (calibrated, n_constant) = with_statistics(&twin.graph, &normalizations, &measured)?;
+        if !normalizations.is_empty() {
+            let Measured { statistics, stimuli, one_by_one } = self.measured(&twin.graph, training, &normalizations)?;
+            let (calibrated, n_constant) = with_statistics(&twin.graph, &normalizations, &statistics)?;
             twin.graph = calibrated;
-            let layers = normalizations.len();
+            let (layers, n) = (normalizations.len(), stimuli.len());
             self.job.note(format_args!(
-                "{}; statistics of {layers} batch normalizations measured on {n} pictures",
-                twin.summary()
+                "--untrained: statistics of {layers} batch normalizations measured on {n} pictures{}",
+                if one_by_one { ", layer by layer, as the network takes few at once" } else { "" }
             ));
             if n_constant > 0 {
                 self.job.warn(format_args!(
@@ -112,13 +116,59 @@ impl Viewing<'_> {
                 ));
             }
             record["calibration"] = json!({
-                "stimuli": shown.iter().map(|stimulus| stimulus.id.as_str()).collect::<Vec<_>>(),
+                "stimuli": stimuli,
                 "n_layers": layers,
                 "n_constant_channels": n_constant,
+                "one_by_one": one_by_one,
             });
         }
         self.job.record("untrained", record);
         Ok(twin.graph)
+    }
+
+    /// Mean and variance of what every normalization of `graph` gets, those before it in place; `training` is the graph
+    /// that takes them from the batch it is shown.
+    fn measured(&self, graph: &Graph, training: Graph, normalizations: &[Normalization]) -> Result<Measured> {
+        let tensors: Vec<String> =
+            normalizations.iter().flat_map(|n| [n.batch_mean.clone(), n.batch_variance.clone()]).collect();
+        let mut network = self.network(&training, &tensors)?;
+        let fixed = network.input.batch.fixed();
+        let n = match fixed {
+            None => CALIBRATION_PICTURES.min(self.shown.pictures.len()),
+            Some(fixed) => CALIBRATION_PICTURES.div_ceil(fixed) * fixed,
+        };
+        let spread: Vec<Stimulus> =
+            (0..n).map(|i| self.shown.pictures[i * self.shown.pictures.len() / n].clone()).collect();
+        let stimuli = spread.iter().map(|stimulus| stimulus.id.clone()).collect();
+        if fixed.is_none_or(|fixed| fixed == n) {
+            let input = network.input.clone();
+            let batch = self.shown.feed(&input, BadImage::Stop, false).prepare(&spread)?.batch;
+            // A batch axis may be open in name alone.
+            let measured = network.fetch(batch, n, self.shown.size);
+            if let Ok(statistics) = measured {
+                return Ok(Measured { statistics, stimuli, one_by_one: false });
+            }
+        }
+        drop(network);
+        let mut statistics: Vec<Vec<f64>> = Vec::new();
+        let progress = self.job.progress(normalizations.len(), "normalizations measured");
+        for (i, n_channels) in n_channels(graph, normalizations)?.into_iter().enumerate() {
+            let (so_far, _) = with_statistics(graph, &normalizations[..i], &statistics)?;
+            let mut network = self.network(&so_far, std::slice::from_ref(&normalizations[i].input))?;
+            let input = network.input.clone();
+            let (at_once, feed) = (fixed.unwrap_or(1), self.shown.feed(&input, BadImage::Stop, false));
+            let is_flat = network.layer_shapes(self.shown.size)?[0].len() == 2;
+            let mut gathered = Statistics::new(n_channels);
+            prepare_ahead(&feed, spread.chunks(at_once), |prepared, chunk| {
+                let values = network.fetch(prepared.batch, chunk.len(), self.shown.size)?.remove(0);
+                let n_rows = if is_flat { values.len() / n_channels.max(1) } else { chunk.len() };
+                gathered.add(&values, n_rows);
+                Ok(())
+            })?;
+            statistics.extend(gathered.finish());
+            progress.advance(1);
+        }
+        Ok(Measured { statistics, stimuli, one_by_one: true })
     }
 
     /// The lesion's layers and units.

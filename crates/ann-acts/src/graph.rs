@@ -5,6 +5,7 @@
 //! computed), outputs are replaced, and every other byte stays.
 
 pub mod file;
+pub mod folding;
 pub mod omitted;
 pub mod onnx;
 pub mod weight_files;
@@ -56,6 +57,7 @@ pub struct Graph {
     inputs: Vec<String>,
     outputs: Vec<String>,
     opset: i64,
+    producer: String,
 }
 
 /// Changes to a graph. Nodes are named by their position in [`Graph::nodes`].
@@ -97,6 +99,7 @@ impl Graph {
             inputs: names(graph.input),
             outputs: names(graph.output),
             opset,
+            producer: model.producer_name,
         })
     }
 
@@ -113,6 +116,11 @@ impl Graph {
     /// Version of the standard operators.
     pub fn opset(&self) -> i64 {
         self.opset
+    }
+
+    /// The program that wrote the file; may be empty.
+    pub fn producer(&self) -> &str {
+        &self.producer
     }
 
     /// What is known of every initializer without reading its values, in the file's order.
@@ -170,7 +178,7 @@ impl Graph {
             ..GraphBody::default()
         };
         let mut bytes = self.bytes.to_vec();
-        bytes.extend(Model { graph: Some(graph), opset_import: vec![] }.encode_to_vec());
+        bytes.extend(Model { graph: Some(graph), ..Model::default() }.encode_to_vec());
         bytes
     }
 
@@ -366,7 +374,7 @@ mod tests {
             input: vec![named("input"), named("other")],
             output: vec![named("out")],
         };
-        let mut bytes = Model { graph: Some(graph), opset_import: vec![] }.encode_to_vec();
+        let mut bytes = Model { graph: Some(graph), ..Model::default() }.encode_to_vec();
         // A field that is not read here (producer_name) must survive.
         put_message(&mut bytes, 2, b"somebody");
         bytes

@@ -294,7 +294,7 @@ mod tests {
             output: vec![Named { name: "12".into() }],
             ..GraphBody::default()
         };
-        let bytes = Model { graph: Some(graph), opset_import: vec![] }.encode_to_vec();
+        let bytes = Model { graph: Some(graph), ..Model::default() }.encode_to_vec();
         Graph::read(bytes).unwrap()
     }
 
@@ -332,7 +332,7 @@ mod tests {
             output: vec![Named { name: "linear_1".into() }],
             ..GraphBody::default()
         };
-        let graph = Graph::read(Model { graph: Some(body), opset_import: vec![] }.encode_to_vec()).unwrap();
+        let graph = Graph::read(Model { graph: Some(body), ..Model::default() }.encode_to_vec()).unwrap();
         let both = super::choose(&["linear".into()], &graph).unwrap_err();
         assert_eq!(both, LayerError::TensorAndModule { wanted: "linear".into(), module: "linear_1".into() });
         let named = super::choose(&["linear_1".into(), "stem".into()], &graph).unwrap();

@@ -1,5 +1,6 @@
 //! The part of the command line that changes the network.
 
+use crate::changed::folded::Normalize;
 use crate::changed::lesion::{HeldAt, LesionBy};
 use crate::changed::untrained::Untrained;
 use cli::Input;
@@ -12,6 +13,13 @@ pub struct ChangedArgs {
     /// ones
     #[arg(long, value_name = "SEED[:he|lecun|shuffle]", conflicts_with = "list_layers")]
     pub untrained: Option<Untrained>,
+
+    /// Where the twin is standardized per channel, as batch normalization would, beside what the graph has
+    ///
+    /// Exporters fold batch normalization into convolutions. A twin without it saturates or explodes with depth, and
+    /// what it lacks then is taken for what training gives.
+    #[arg(long, value_enum, value_name = "WHERE", default_value = "folded", requires = "untrained")]
+    pub normalize: Normalize,
 
     /// Hold units of a layer at a value: a table with a column `unit`, as select-units writes it
     #[arg(long, value_name = "UNITS.csv", conflicts_with = "list_layers")]

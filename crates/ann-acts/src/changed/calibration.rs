@@ -20,6 +20,10 @@ pub struct Normalization {
     pub batch_mean: String,
     /// Tensor of the training graph that holds the variance of the batch.
     pub batch_variance: String,
+    /// Tensor that it normalizes.
+    pub input: String,
+    /// Name of its running mean.
+    running_mean: String,
 }
 
 /// The graph with batch statistics in the place of running ones at the nodes that are `needed`, and what to read from
@@ -80,9 +84,60 @@ pub fn training_graph(graph: &Graph, needed: &[bool]) -> Result<(Graph, Vec<Norm
             data_type: types.get(mean).copied().unwrap_or(FLOAT),
             batch_mean,
             batch_variance,
+            input: x.clone(),
+            running_mean: mean.clone(),
         });
     }
     Ok((graph.edited(&edit)?, normalizations))
+}
+
+/// Mean and variance of each channel, gathered picture by picture (Chan, Golub & LeVeque 1983, eq. 2.1).
+#[derive(Debug, Clone)]
+pub struct Statistics {
+    n: f64,
+    mean: Vec<f64>,
+    /// Sums of squared deviations from the mean.
+    squares: Vec<f64>,
+}
+
+impl Statistics {
+    /// Of no picture yet.
+    pub fn new(n_channels: usize) -> Self {
+        Self { n: 0.0, mean: vec![0.0; n_channels], squares: vec![0.0; n_channels] }
+    }
+
+    /// Adds `values`, some pictures' channels, each with its places behind it.
+    pub fn add(&mut self, values: &[f64], n_pictures: usize) {
+        let n_channels = self.mean.len();
+        let n_places = values.len() / (n_pictures * n_channels).max(1);
+        if n_places == 0 {
+            return;
+        }
+        for picture in values.chunks_exact(n_channels * n_places) {
+            let all = self.n + n_places as f64;
+            for (channel, places) in picture.chunks_exact(n_places).enumerate() {
+                let mean = places.iter().sum::<f64>() / n_places as f64;
+                let squares: f64 = places.iter().map(|v| (v - mean).powi(2)).sum();
+                let gap = mean - self.mean[channel];
+                self.squares[channel] += squares + gap * gap * self.n * n_places as f64 / all;
+                self.mean[channel] += gap * n_places as f64 / all;
+            }
+            self.n = all;
+        }
+    }
+
+    /// Means and population variances.
+    pub fn finish(self) -> [Vec<f64>; 2] {
+        let variance = self.squares.iter().map(|s| s / self.n).collect();
+        [self.mean, variance]
+    }
+}
+
+/// How many channels each normalization has.
+pub fn n_channels(graph: &Graph, normalizations: &[Normalization]) -> Result<Vec<usize>, GraphError> {
+    let headers = graph.initializers()?;
+    let lengths: BTreeMap<&str, usize> = headers.iter().map(|h| (h.name.as_str(), h.n_values())).collect();
+    Ok(normalizations.iter().map(|n| lengths.get(n.running_mean.as_str()).copied().unwrap_or(0)).collect())
 }
 
 /// A node that takes the mean over pictures and places, channels kept.
@@ -122,4 +177,26 @@ pub fn with_statistics(
         edit.replaced.insert(normalization.node, vec![node]);
     }
     Ok((graph.edited(&edit)?, n_constant))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics_gathered_in_parts_are_those_of_all_at_once() {
+        // Two channels of two places, three pictures; then the same with a large mean, where sums of squares would fail.
+        for shift in [0.0, 1e9] {
+            let pictures: Vec<f64> = [1., 2., 10., 30., 3., 4., 50., 70., 8., 6., 20., 0.].map(|v| v + shift).to_vec();
+            let mut at_once = Statistics::new(2);
+            at_once.add(&pictures, 3);
+            let mut parts = Statistics::new(2);
+            pictures.chunks(4).for_each(|picture| parts.add(picture, 1));
+            let [mean, variance] = parts.finish();
+            assert_eq!([mean.clone(), variance.clone()], at_once.finish());
+            assert!((mean[0] - shift - 4.0).abs() < 1e-6 && (mean[1] - shift - 30.0).abs() < 1e-6);
+            let expected = [(9. + 4. + 1. + 0. + 16. + 4.) / 6., (400. + 0. + 400. + 1600. + 100. + 900.) / 6.];
+            assert!(variance.iter().zip(expected).all(|(v, e)| (v - e).abs() < 1e-5), "{variance:?}");
+        }
+    }
 }

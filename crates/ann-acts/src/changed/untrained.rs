@@ -67,19 +67,24 @@ impl FromStr for Untrained {
 /// More than this is not put into one model file: protobuf ends at 2 GiB.
 const MOST_BYTES: usize = (1 << 31) - (1 << 24);
 
+/// The first stream of what is no kernel and no matrix.
+const OTHER_STREAMS: u64 = 1 << 32;
+
 /// A graph with its weights drawn anew.
 pub struct Twin {
     /// The graph; running means are 0 and variances 1 until they are measured.
     pub graph: Graph,
-    roles: Roles,
+    /// What its weights are for.
+    pub roles: Roles,
     untrained: Untrained,
 }
 
 impl Twin {
     /// Draws every weight of `graph` anew; `folder` is where weights outside the file lie.
     ///
-    /// The k-th weight that the graph uses is drawn from stream k of the seed, whatever its name and whatever layers
-    /// are wanted, and whatever the number of threads.
+    /// The k-th kernel or matrix that the graph uses is drawn from stream k of the seed, whatever its name, whatever
+    /// layers are wanted, and whatever the number of threads. Biases, scales and slopes, which only shuffling draws,
+    /// have streams of their own: a network has the same twin with its normalizations folded and unfolded.
     pub fn draw(graph: &Graph, folder: &Path, untrained: Untrained) -> Result<Self> {
         let roles = roles(graph)?;
         let n_weights = roles.weights.iter().filter(|w| matches!(w.role, Role::Weight { .. })).count();
@@ -92,11 +97,17 @@ impl Twin {
             n_bytes.saturating_add(graph.bytes().len()) < MOST_BYTES,
             "--untrained: {n_bytes} bytes of weights; up to {MOST_BYTES} can be drawn anew"
         );
+        let (mut n_kernels, mut n_others) = (0, OTHER_STREAMS);
+        let streams = roles.weights.iter().map(|weight| {
+            let next = if matches!(weight.role, Role::Weight { .. }) { &mut n_kernels } else { &mut n_others };
+            *next += 1;
+            *next - 1
+        });
         let drawn: Vec<Result<Tensor>> = roles
             .weights
             .par_iter()
-            .enumerate()
-            .map(|(stream, weight)| draw(graph, folder, weight, untrained, stream as u64))
+            .zip(streams.collect::<Vec<u64>>())
+            .map(|(weight, stream)| draw(graph, folder, weight, untrained, stream))
             .collect();
         let mut edit = Edit::default();
         for (weight, tensor) in roles.weights.iter().zip(drawn) {
@@ -208,7 +219,8 @@ fn draw(graph: &Graph, folder: &Path, weight: &Weight, untrained: Untrained, str
     Ok(Tensor::floats(&weight.name, &weight.dims, weight.data_type, &values))
 }
 
-fn trained_values(graph: &Graph, folder: &Path, weight: &Weight) -> Result<Vec<f64>> {
+/// The values of a weight as they were trained, from the graph's file or from a file in `folder`.
+pub fn trained_values(graph: &Graph, folder: &Path, weight: &Weight) -> Result<Vec<f64>> {
     let mut tensor = tensor_at(graph, weight.place)?;
     if tensor.data_location == 1 {
         let entry = |key: &str| tensor.external_data.iter().find(|e| e.key == key).map(|e| e.value.clone());

@@ -67,11 +67,28 @@ pub struct Weight {
     pub role: Role,
 }
 
+/// A node that multiplies what it reads by a kernel or matrix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Product {
+    /// Its position in [`Graph::nodes`].
+    pub node: usize,
+    /// Which of its inputs is the kernel.
+    pub input: usize,
+    /// Name of the kernel among the weights.
+    pub kernel: String,
+    /// Lengths of the kernel's axes as the node sees them, where they are known (0: one is not).
+    pub dims: Vec<i64>,
+    /// Name of the bias among the weights.
+    pub bias: Option<String>,
+}
+
 /// The weights of a graph, in the order in which the graph first uses them, and what is none.
 #[derive(Debug, Default)]
 pub struct Roles {
     /// Those with a role.
     pub weights: Vec<Weight>,
+    /// Where kernels and matrices are used, in the graph's order.
+    pub products: Vec<Product>,
     /// Names of floating-point constants without one, each with the reason.
     pub left: Vec<(String, &'static str)>,
     /// Those of `left` that look like weights but are used by operations that no rule covers.
@@ -120,6 +137,9 @@ pub enum RoleError {
 }
 
 const NO_RULE: &str = "constant of an operation without weights";
+
+/// Rotary positions multiply by cosines and sines; a learned factor for every place and channel would leave -1 to 1.
+const FACTORS: &str = "table of factors";
 
 const QUANTIZED: [&str; 9] = [
     "QLinearConv",
@@ -184,6 +204,7 @@ pub fn roles(graph: &Graph) -> Result<Roles, RoleError> {
         }
     }
     let mut order: Vec<usize> = Vec::new();
+    let mut products: Vec<Product> = Vec::new();
     let mut learned: HashSet<&str> = HashSet::new();
     for (position, node) in graph.nodes().iter().enumerate() {
         let op = node.op_type.as_str();
@@ -232,8 +253,19 @@ pub fn roles(graph: &Graph) -> Result<Roles, RoleError> {
             learned.extend(node.output.iter().map(String::as_str));
         }
         let given = given_roles(node, &seen, &learned)?;
-        if given.iter().any(|(_, role)| matches!(role, Ok(Role::Weight { .. }))) {
+        if let Some((kernel, _)) = given.iter().find(|(_, role)| matches!(role, Ok(Role::Weight { .. }))) {
             learned.extend(node.output.iter().map(String::as_str));
+            let bias = given.iter().find(|(_, role)| matches!(role, Ok(Role::Bias)));
+            let input =
+                node.input.iter().position(|name| seen.get(name.as_str()).is_some_and(|s| s.constant == *kernel));
+            let input = input.unwrap_or(1);
+            products.push(Product {
+                node: position,
+                input,
+                kernel: constants[*kernel].name.clone(),
+                dims: node.input.get(input).and_then(|name| seen.get(name.as_str())?.dims.clone()).unwrap_or_default(),
+                bias: bias.map(|(bias, _)| constants[*bias].name.clone()),
+            });
         }
         for (constant, role) in given {
             let constant_seen = &mut constants[constant];
@@ -258,14 +290,18 @@ pub fn roles(graph: &Graph) -> Result<Roles, RoleError> {
         let Constant { name, place, dims, data_type, role, .. } = &constants[i];
         role.map(|role| Weight { name: name.clone(), place: *place, dims: dims.clone(), data_type: *data_type, role })
     };
+    let beyond_cosines = |c: &Constant| {
+        let values = tensor_at(graph, c.place).ok().and_then(|tensor| tensor.to_f64());
+        values.is_none_or(|values| values.iter().any(|value| value.abs() > 1.0))
+    };
     let looks_like_weights = |c: &&Constant| {
         c.role.is_none()
-            && c.reason == Some(NO_RULE)
+            && (c.reason == Some(NO_RULE) || c.reason == Some(FACTORS) && beyond_cosines(c))
             && c.n_values() >= 64
             && c.dims.iter().filter(|&&n| n > 1).count() > 1
     };
     let doubtful = constants.iter().filter(looks_like_weights).map(|c| c.name.clone()).collect();
-    Ok(Roles { weights: order.into_iter().filter_map(weight).collect(), left, doubtful })
+    Ok(Roles { weights: order.into_iter().filter_map(weight).collect(), products, left, doubtful })
 }
 
 fn name_of(node: &Node) -> String {
@@ -483,8 +519,11 @@ fn given_roles(node: &Node, seen: &HashMap<&str, Seen>, learned: &HashSet<&str>)
     let reason = match op {
         "Gather" => "table of embeddings or relative positions",
         "Concat" | "Expand" => "token or other learned input",
-        "Add" | "Mul" if !node.input.iter().any(|name| learned.contains(name.as_str())) => "scaling of the input",
+        "Add" | "Sub" | "Mul" | "Div" if !node.input.iter().any(|name| learned.contains(name.as_str())) => {
+            "scaling of the input"
+        }
         "Add" => "table of positions",
+        "Mul" => FACTORS,
         _ => NO_RULE,
     };
     given.extend(rest.into_iter().filter_map(at).map(|constant| (constant.constant, Err(reason))));

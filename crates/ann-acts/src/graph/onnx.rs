@@ -12,6 +12,9 @@ use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_va
 /// `ModelProto`.
 #[derive(Clone, PartialEq, Message)]
 pub struct Model {
+    /// Which program wrote the file.
+    #[prost(string, tag = "2")]
+    pub producer_name: String,
     /// The graph.
     #[prost(message, optional, tag = "7")]
     pub graph: Option<GraphBody>,

@@ -169,7 +169,7 @@ mod tests {
         ];
         let output = vec![Named { name: "back".into() }];
         let graph = GraphBody { node, input: vec![Named { name: "x".into() }], output, ..GraphBody::default() };
-        Graph::read(Model { graph: Some(graph), opset_import: vec![] }.encode_to_vec()).unwrap()
+        Graph::read(Model { graph: Some(graph), ..Model::default() }.encode_to_vec()).unwrap()
     }
 
     fn found(tensors: &[(&'static str, bool)]) -> Vec<Option<usize>> {

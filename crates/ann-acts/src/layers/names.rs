@@ -1,6 +1,7 @@
 //! Every name under which a tensor of a graph can be asked for: its own, its node's, its module's.
 
-use crate::graph::onnx::{Node, is_named};
+use crate::graph::folding::folded_by_name;
+use crate::graph::onnx::is_named;
 use crate::graph::{Graph, GraphTensor, read_by};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -20,18 +21,9 @@ impl Names {
     /// Reads the names of `graph`.
     pub fn of(graph: &Graph) -> Self {
         let wiring = Wiring::of(graph);
-        // What PyTorch's exporter makes by folding it calls onnx::Conv_123; weights that it leaves alone keep their
-        // names.
-        let is_refolded = |node: &Node| {
-            node.op_type == "Conv" && node.input.get(1).is_some_and(|weight| weight.starts_with("onnx::Conv_"))
-        };
-        let refolded: HashSet<&str> = graph
-            .nodes()
-            .iter()
-            .filter(|&node| is_refolded(node))
-            .filter_map(|node| node.output.first())
-            .map(String::as_str)
-            .collect();
+        let folded = folded_by_name(graph).unwrap_or_default();
+        let made = |i: &usize| graph.nodes()[*i].output.first().map(String::as_str);
+        let refolded: HashSet<&str> = folded.iter().filter_map(made).collect();
         let refolded =
             (0..wiring.tensors.len()).filter(|&i| refolded.contains(wiring.tensors[i].name.as_str())).collect();
         Self { nodes: wiring.by_node(), modules: wiring.by_module(), tensors: wiring.tensors, refolded }
@@ -239,7 +231,7 @@ impl Wiring {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::onnx::{Entry, FLOAT, GraphBody, Model, Named, Tensor};
+    use crate::graph::onnx::{Entry, FLOAT, GraphBody, Model, Named, Node, Tensor};
     use prost::Message;
 
     fn graph(nodes: Vec<Node>, outputs: &[&str]) -> Graph {
@@ -250,7 +242,7 @@ mod tests {
             input: vec![named("x"), named("w")],
             output: outputs.iter().map(|name| named(name)).collect(),
         };
-        Graph::read(Model { graph: Some(graph), opset_import: vec![] }.encode_to_vec()).unwrap()
+        Graph::read(Model { graph: Some(graph), ..Model::default() }.encode_to_vec()).unwrap()
     }
 
     /// A node named as TorchScript's exporter does.

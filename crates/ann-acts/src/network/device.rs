@@ -165,7 +165,7 @@ fn one_node() -> Vec<u8> {
     let mut model = vec![IR_VERSION_KEY, 8];
     put_message(&mut model, tag::GRAPH, &graph);
     let opset = OperatorSet { domain: String::new(), version: 13 };
-    model.extend(Model { graph: None, opset_import: vec![opset] }.encode_to_vec());
+    model.extend(Model { opset_import: vec![opset], ..Model::default() }.encode_to_vec());
     model
 }
 

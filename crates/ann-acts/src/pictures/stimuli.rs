@@ -11,7 +11,7 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use stimulus_table::StimulusTable;
+use stimulus_table::{StimulusTable, is_missing};
 
 /// One picture to show to the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Stimulus {
     pub id: String,
     /// Its file.
     pub path: PathBuf,
+    /// What the table's column `category` (else `domain`) says of it, or the folder it lies in below the one given.
+    pub category: Option<String>,
 }
 
 /// The stimuli that the arguments name, in order, every file of them there.
@@ -74,7 +76,10 @@ fn from_table(job: &Job, path: &Path) -> Result<Vec<Stimulus>> {
     }
     let table = StimulusTable::read(bytes.as_slice()).with_context(name)?;
     let paths = table.paths(path.parent().unwrap_or(Path::new(""))).with_context(name)?;
-    Ok(table.ids().iter().zip(paths).map(|(id, path)| Stimulus { id: id.clone(), path }).collect())
+    let column = ["category", "domain"].into_iter().find_map(|name| table.column(name).ok());
+    let category = |row: usize| column.map(|cells| cells[row].clone()).filter(|cell| !is_missing(cell));
+    let ids = table.ids().iter().zip(paths).enumerate();
+    Ok(ids.map(|(row, (id, path))| Stimulus { id: id.clone(), path, category: category(row) }).collect())
 }
 
 /// Every picture below a folder, each real folder looked at once.
@@ -85,7 +90,11 @@ fn from_folder(job: &Job, folder: &Path) -> Result<Vec<Stimulus>> {
     let mut stimuli = search
         .pictures
         .into_iter()
-        .map(|path| Ok(Stimulus { id: id_of(path.strip_prefix(folder)?), path }))
+        .map(|path| {
+            let below = path.strip_prefix(folder)?;
+            let category = below.parent().filter(|parent| !parent.as_os_str().is_empty()).map(id_of);
+            Ok(Stimulus { id: id_of(below), category, path })
+        })
         .collect::<Result<Vec<_>>>()?;
     stimuli.sort_by(|a, b| a.id.as_bytes().cmp(b.id.as_bytes()));
     ensure!(
@@ -189,7 +198,7 @@ fn from_paths(mut stdin: impl Read, nul: bool) -> Result<Vec<Stimulus>> {
 }
 
 fn as_written(path: PathBuf) -> Result<Stimulus> {
-    Ok(Stimulus { id: id_of(&path), path })
+    Ok(Stimulus { id: id_of(&path), path, category: None })
 }
 
 /// A path as text. Bytes that are not UTF-8 are written `\xNN`: a row's label is text, and two files must stay two.

@@ -50,12 +50,10 @@ pub fn open(job: &Job, args: &Args, plan: &Plan, model: Model, opener: Opener<'_
     let (shown, size) = (&plan.shown, plan.shown.size);
     let wanted: Vec<String> = choices.iter().map(|choice| choice.tensor.clone()).collect();
     let known = other_names(&graph, &wanted);
-    let graph = match args.changed.is_asked() {
-        true => {
-            let viewing = Viewing { job, opener, shown, batch: args.running.batch.at_first() };
-            viewing.changed(graph, &args.changed, &wanted).with_context(named)?
-        }
-        false => graph,
+    let viewing = Viewing { job, opener, shown, batch: args.running.batch.at_first() };
+    let (graph, pair) = match args.changed.is_asked() {
+        true => viewing.changed(graph, &args.changed, &wanted).with_context(named)?,
+        false => (graph, None),
     };
     // From here on the part that the layers need is the graph; the file's bytes go.
     let graph = graph.cut_to(&wanted).and_then(Graph::read).with_context(named)?;
@@ -69,6 +67,11 @@ pub fn open(job: &Job, args: &Args, plan: &Plan, model: Model, opener: Opener<'_
     let batch = args.running.batch;
     let mut kept = usable(job, (&graph, opener), &mut network, &choices, (&probe, size), batch).with_context(named)?;
     opener.runtime.report(job);
+    if let Some(pair) = pair {
+        let layers: Vec<(String, String)> =
+            kept.iter().map(|&i| (choices[i].name.clone(), choices[i].tensor.clone())).collect();
+        viewing.check(&pair, &layers).with_context(named)?;
+    }
     if args.dedup {
         kept = without_repeated(job, &graph, &choices, &mut network, size, kept)?;
     }
