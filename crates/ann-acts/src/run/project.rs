@@ -3,12 +3,11 @@
 use crate::args::Args;
 use crate::feed::{Shown, prepare_ahead};
 use crate::pictures::BadImage;
-use crate::pictures::stimuli::{PicturesDigest, digest_text, list};
-use crate::preprocessing::final_size::final_size;
+use crate::pictures::stimuli::{PicturesDigest, digest_text};
 use crate::run::open::Opened;
 use crate::run::plan::Plan;
 use crate::units::projection::{FitRows, Projection, Wide};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use cli::Job;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -63,9 +62,8 @@ fn planned(job: &Job, args: &Args, plan: &Plan, opened: &mut Opened) -> Result<V
 
 /// The pictures of `--pca-fit`, shown as the measured ones are.
 fn fit_pictures(job: &Job, args: &Args, measured: &Shown) -> Result<Shown> {
-    let pictures = list(job, &args.projection.pca_fit, false).context("--pca-fit")?;
-    let size = final_size(&pictures, &measured.steps, &measured.reading).context("--pca-fit")?;
-    ensure!(size == measured.size, "--pca-fit: its pictures end with {size} pixels, the others with {}", measured.size);
+    let shown = measured.others(job, &args.projection.pca_fit, "--pca-fit")?;
+    let pictures = &shown.pictures;
     let paths: HashSet<&Path> = measured.pictures.iter().map(|stimulus| stimulus.path.as_path()).collect();
     let n_both = pictures.iter().filter(|stimulus| paths.contains(stimulus.path.as_path())).count();
     if n_both > 0 {
@@ -74,7 +72,7 @@ fn fit_pictures(job: &Job, args: &Args, measured: &Shown) -> Result<Shown> {
             pictures.len()
         ));
     }
-    Ok(Shown { pictures, ..*measured })
+    Ok(shown)
 }
 
 fn fit_record(n_stimuli: usize, digest: PicturesDigest) -> Value {
