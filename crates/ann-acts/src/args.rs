@@ -127,7 +127,7 @@ pub struct Args {
     pub list_layers: bool,
 
     /// With --list-layers: also constants and shape arithmetic, which no picture changes
-    #[arg(long, requires = "list_layers")]
+    #[arg(long, requires = "list_layers", conflicts_with_all = ["layer", "layers_from", "doctor"])]
     pub all: bool,
 
     /// Show one picture in every common preprocessing, say what a classifier makes of it and how far --layer (else the
