@@ -421,6 +421,18 @@ fn chosen_units_are_matched_by_layer_and_their_faults_are_named() {
     of("--layer stem --layer layer1.0.conv1").ok();
     write("array,unit\n1,5\n");
     of("--layer stem --layer layer1.0.conv1").fails(1, &["no rows about layer \"stem\""]);
+    // Of several contrasts one is chosen.
+    write("layer,unit,contrast\nmeans,3,faces > rest\nmeans,0,places > rest\nmeans,1,faces > rest\n");
+    kept("--layer means").fails(1, &["u.csv: rows of 2 contrasts (faces > rest; places > rest)", "with --contrast"]);
+    kept("--layer means --contrast 'cars > rest'")
+        .fails(1, &["u.csv: no rows of contrast \"cars > rest\"", "faces > rest;"]);
+    assert_eq!(
+        matrix(&kept("--layer means --contrast 'faces > rest'").ok()).0,
+        matrix(&acts(dir.path(), &format!("{MAPS} --layer means")).ok()).0.select(Axis(1), &[1, 3])
+    );
+    for wrong in ["--layer means --contrast 'a > b' p", "--list-layers --contrast 'a > b'", "--doctor --fold 1 p"] {
+        acts(dir.path(), &format!("ann-acts MODELS/maps.onnx {wrong}")).fails(2, &["--"]);
+    }
     write("unit\n4\n1\n");
     kept("--layer means").fails(1, &["unit 4 is asked for, but layer \"means\" has 4 (0 to 3)", "--pool"]);
     kept("--layer means --layer maps").fails(1, &["names no layer", "2 layers are asked for"]);

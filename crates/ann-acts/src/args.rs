@@ -63,7 +63,7 @@ UNITS
   --units takes the table of select-units, run on activations with the same --pool and --tokens: `unit` is the column
   of that matrix. Rows are matched by `layer` (or `array`: a layer, the stem of its file, or its position in a stream),
   and columns come out in ascending order of unit. A unit twice, a unit that the layer does not have, or no unit at all
-  is an error.
+  is an error. Of a table with several contrasts or folds, --contrast and --fold choose one.
   --srp and --pca come last. The random matrix depends on the seed, the layer's width and N, and on nothing else.
 
 OUTPUT
@@ -123,7 +123,7 @@ pub struct Args {
     pub inputs: InputsAsked,
 
     /// List the tensors that the network makes, and stop
-    #[arg(long, group = "table", conflicts_with = "layer")]
+    #[arg(long, group = "table", conflicts_with_all = ["layer", "contrast", "fold"])]
     pub list_layers: bool,
 
     /// With --list-layers: also constants and shape arithmetic, which no picture changes
@@ -137,7 +137,7 @@ pub struct Args {
         group = "table",
         conflicts_with_all = [
             "list_layers", "layers_from", "out_dir", "dump_input", "shard", "resume", "untrained", "lesion", "units",
-            "unit_table", "pool", "tokens", "srp", "pca", "dedup", "dtype", "batch",
+            "contrast", "fold", "unit_table", "pool", "tokens", "srp", "pca", "dedup", "dtype", "batch",
         ]
     )]
     pub doctor: bool,

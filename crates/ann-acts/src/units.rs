@@ -65,6 +65,7 @@ pub fn chosen(job: &Job, args: &UnitArgs) -> Result<Option<ChosenUnits>> {
     let Some(input) = &args.units else { return Ok(None) };
     let name = || input.to_string();
     let table = Table::read(job.open(input)?.reader()).with_context(name)?;
+    let table = args.set.of(table).with_context(name)?;
     ChosenUnits::from_table(&table).with_context(name).map(Some)
 }
 

@@ -4,6 +4,7 @@ use crate::network::tensor::Layout;
 use crate::units::readout::{Pool, Tokens};
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
+use unit_tables::SetArgs;
 
 /// What a unit is.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -29,6 +30,10 @@ pub struct UnitArgs {
     /// Keep only these units: a table with a `unit` column, as select-units writes it; - is stdin
     #[arg(long, value_name = "FILE", conflicts_with = "list_layers")]
     pub units: Option<cli::Input>,
+
+    /// Which of its sets.
+    #[command(flatten)]
+    pub set: SetArgs,
 
     /// Also write which place of the network each column is: layer,unit,channel,y,x,token,column
     /// (a projected column has no place, so not with --srp or --pca)
@@ -88,6 +93,8 @@ impl UnitArgs {
             "prefix_tokens": self.prefix_tokens,
             "channels": self.channels.map(word),
             "units": self.units.as_ref().map(|input| input.to_string()),
+            "contrast": self.set.contrast,
+            "fold": self.set.fold,
         })
     }
 
