@@ -115,6 +115,60 @@ fn columns_by_index_unit_table_and_complement() {
 }
 
 #[test]
+fn random_columns_are_size_matched_seeded_and_not_those_of_the_table() {
+    let dir = folder();
+    let m = noise(3, 40, 4);
+    let bytes = save(&dir.path().join("acts.npy"), &m, Some(&ids(3)));
+    save(&dir.path().join("later.npy"), &noise(5, 40, 9), None);
+    write(dir.path(), "units.csv", "array,unit\nacts,4\nacts,0\nacts,39\nlater,7\n");
+    let columns = |file: &str, array: usize| -> Vec<usize> {
+        let side: serde_json::Value = serde_json::from_slice(&fs::read(dir.path().join(file)).unwrap()).unwrap();
+        serde_json::from_value(side["random"][array]["columns"].clone()).unwrap()
+    };
+    let line = "npy cols --units units.csv --without --random";
+    run(dir.path(), &format!("{line} 37 acts.npy -o all.npy")).ok();
+    let others: Vec<usize> = (1..39).filter(|c| *c != 4).collect();
+    assert_eq!(columns("all.json", 0), others, "all that there are");
+    run(dir.path(), &format!("{line} 38 acts.npy"))
+        .fails(1, &["acts.npy: --random: 38 columns are asked for, and there are 37 to draw from"]);
+    run(dir.path(), &format!("{line} matched --seed 3 acts.npy later.npy -o r.npy")).ok();
+    let (drawn, of_later) = (columns("r.json", 0), columns("r.json", 1));
+    assert_eq!((drawn.len(), of_later.len()), (3, 1));
+    assert!(drawn.windows(2).all(|pair| pair[0] < pair[1]) && drawn.iter().all(|c| others.contains(c)), "{drawn:?}");
+    let both = arrays(&fs::read(dir.path().join("r.npy")).unwrap());
+    assert_eq!(both[0].clone().into_matrix().unwrap().0.into_f64(), m.select(ndarray::Axis(1), &drawn));
+    assert_eq!(both[1].shape, [5, 1]);
+    let side: serde_json::Value = serde_json::from_slice(&fs::read(dir.path().join("r.json")).unwrap()).unwrap();
+    assert_eq!((&side["seed"], &side["random"][1]["array"]), (&3.into(), &"later".into()));
+    // The seed is part of the interface: these columns may not change.
+    let pinned = |options: &str| -> Vec<usize> {
+        let (picked, _) = matrix(&pipe(dir.path(), &format!("npy cols {options}"), &bytes).ok());
+        picked.row(0).iter().map(|value| m.row(0).iter().position(|v| v == value).unwrap()).collect()
+    };
+    assert_eq!(pinned("--random 4"), PINNED[0]);
+    assert_eq!(pinned("--random 4 --seed 1"), PINNED[1]);
+    assert_eq!(pinned("--index 10:20,10 --random 9 --seed 2"), PINNED[2]);
+    // From the same columns the same are drawn, whatever the file and its place.
+    let same = run(dir.path(), "npy cols --random 4 --seed 1 later.npy acts.npy").ok();
+    assert_eq!(
+        arrays(&same)[1].values,
+        arrays(&pipe(dir.path(), "npy cols --random 4 --seed 1", &bytes).ok())[0].values
+    );
+    for wrong in [
+        "--seed 1 --index 0",
+        "--without",
+        "--random matched",
+        "--random matched --units units.csv",
+        "--random 0",
+        "--index 0 --array acts",
+    ] {
+        assert_eq!(run(dir.path(), &format!("npy cols {wrong} acts.npy")).code, 2, "{wrong}");
+    }
+}
+
+const PINNED: [&[usize]; 3] = [&[1, 10, 23, 36], &[13, 29, 32, 35], &[10, 11, 12, 13, 14, 15, 16, 17, 19]];
+
+#[test]
 fn cat_joins_rows_and_columns_by_id() {
     let dir = folder();
     let m = noise(5, 3, 5);
@@ -234,6 +288,94 @@ fn label_names_rows_and_replaces_only_by_force() {
     write(dir.path(), "twice.txt", "x\ny\nx\n");
     run(dir.path(), "npy label --ids twice.txt rdm.npy").fails(1, &["\"x\" occurs 2 times"]);
     run(dir.path(), "npy label --ids twice.txt named.npy").fails(1, &["twice.txt"]);
+}
+
+/// Rows s2, s0, s1, s0 and a table that knows three of four ids.
+#[test]
+fn rename_bridges_the_ids_of_two_studies() {
+    let dir = folder();
+    let labels: Vec<String> = ["s2", "s0", "s1", "s0"].map(String::from).into();
+    let m = noise(4, 3, 5);
+    let bytes = save(&dir.path().join("m.npy"), &m, Some(&labels));
+    write(dir.path(), "t.csv", "old,note,new\ns0,x,a\ns1,y,b\ns2,,c\ns9,,d\n");
+    let new = |names: &[&str]| Some(names.iter().map(|name| name.to_string()).collect::<Vec<_>>());
+    let renamed = run(dir.path(), "npy label --rename t.csv m.npy");
+    assert!(renamed.stderr.contains("npy: m.npy: 4 rows have new ids\n"), "{}", renamed.stderr);
+    let renamed = renamed.ok();
+    assert_eq!(matrix(&renamed), (m.clone(), new(&["c", "a", "b", "a"])));
+    assert_eq!(pipe(dir.path(), "npy label --rename t.csv", &bytes).ok(), renamed);
+    // Two columns without those names: the first holds the old ids. A table may go the other way, too.
+    write(dir.path(), "two.tsv", "niko\tkay\ns0\ta\ns1\tb\ns2\tc\n");
+    assert_eq!(run(dir.path(), "npy label --rename two.tsv m.npy").ok(), renamed);
+    let back = pipe(dir.path(), "npy label --rename two.tsv --old kay --new niko", &renamed).ok();
+    assert_eq!(back, bytes);
+    write(dir.path(), "three.csv", "niko,kay,row\ns0,a,0\n");
+    run(dir.path(), "npy label --rename three.csv m.npy")
+        .fails(1, &["three.csv: ", "\"old\"", "niko, kay, row", "(--old and --new say which to take)"]);
+    run(dir.path(), "npy label --rename three.csv --old niko --new niko m.npy").fails(1, &["name two columns"]);
+    run(dir.path(), "npy label --rename three.csv --old niko --new kai m.npy").fails(1, &["\"kai\"", "niko, kay"]);
+    // An id without a new one: an empty cell is none either.
+    write(dir.path(), "some.csv", "old,new\ns0,a\ns1,n/a\n,z\ns7,q\n");
+    run(dir.path(), "npy label --rename some.csv m.npy -o x.npy").fails(
+        1,
+        &["m.npy: 2 of 4 ids have no new one in some.csv, the first in row 0: \"s2\" is no old", "--inner keeps"],
+    );
+    assert!(!dir.path().join("x.npy").exists() && !dir.path().join("x.json").exists());
+    let inner = run(dir.path(), "npy label --rename some.csv --inner m.npy -o x.npy");
+    assert!(inner.stderr.contains("kept the 2 of 4 rows that have a new id"), "{}", inner.stderr);
+    inner.ok();
+    let kept = matrix(&fs::read(dir.path().join("x.npy")).unwrap());
+    assert_eq!(kept, (m.select(ndarray::Axis(0), &[1, 3]), new(&["a", "a"])));
+    let side: serde_json::Value = serde_json::from_slice(&fs::read(dir.path().join("x.json")).unwrap()).unwrap();
+    assert_eq!(side["rename"], serde_json::json!({ "old": "old", "new": "new" }));
+    assert!(side["inputs"].as_array().unwrap().iter().any(|input| input["name"] == "some.csv"), "{side}");
+    write(dir.path(), "none.csv", "old,new\nq,a\n");
+    run(dir.path(), "npy label --rename none.csv --inner m.npy")
+        .fails(1, &["none of 4 ids has a new one in none.csv: \"s2\" is no old"]);
+    write(dir.path(), "empty.csv", "old,new\nq,\n");
+    run(dir.path(), "npy label --rename empty.csv m.npy").fails(1, &["0 of 1 rows have both \"old\" and \"new\""]);
+    write(dir.path(), "twice.csv", "old,new\ns0,a\ns1,b\ns0,a\n");
+    run(dir.path(), "npy label --rename twice.csv m.npy")
+        .fails(1, &["twice.csv: old \"s0\" stands in rows 0 and 2; an old id has one new one"]);
+    // Two old ids that become one are repeats of it.
+    write(dir.path(), "merge.csv", "old,new\ns0,face\ns1,face\ns2,house\n");
+    let merged = run(dir.path(), "npy label --rename merge.csv m.npy");
+    let said = "1 of them stand for several old ones, whose rows are repeats now: \"face\" for \"s0\", \"s1\"";
+    assert!(merged.stderr.contains(said), "{}", merged.stderr);
+    assert_eq!(matrix(&merged.ok()).1, new(&["house", "face", "face", "face"]));
+    save(&dir.path().join("bare.npy"), &m, None);
+    run(dir.path(), "npy label --rename t.csv bare.npy").fails(1, &["bare.npy: has no ids to rename"]);
+    for wrong in ["--rename t.csv --force", "--rename t.csv --ids t.csv", "--ids t.csv --inner", "--ids t.csv --old a"]
+    {
+        assert_eq!(run(dir.path(), &format!("npy label {wrong} m.npy")).code, 2, "{wrong}");
+    }
+}
+
+#[test]
+fn rename_goes_over_the_stimuli_of_an_rdm() {
+    let dir = folder();
+    let of = |path: &str| {
+        let array = arrays(&fs::read(dir.path().join(path)).unwrap()).remove(0);
+        (array.values.into_f64(), array.labels.unwrap().join(" "))
+    };
+    // Pairs of s0 to s3: 01 02 03 12 13 23.
+    let mut bytes = Vec::new();
+    let pairs = [1.0f32, 2.0, 3.0, 12.0, 13.0, 23.0];
+    npy_stream::write_vector(&mut bytes, &pairs, npy_stream::Dtype::F4, Some(&ids(4))).unwrap();
+    fs::write(dir.path().join("rdm.npy"), &bytes).unwrap();
+    write(dir.path(), "all.csv", "old,new\ns3,d\ns1,b\ns2,c\ns0,a\n");
+    run(dir.path(), "npy label --rename all.csv rdm.npy -o all.npy").ok();
+    assert_eq!(of("all.npy"), (pairs.map(f64::from).to_vec(), "a b c d".into()));
+    write(dir.path(), "some.csv", "old,new\ns3,d\ns1,b\ns0,a\n");
+    run(dir.path(), "npy label --rename some.csv rdm.npy")
+        .fails(1, &["rdm.npy: 1 of 4 ids have no new one in some.csv, the first in row 2: \"s2\" is no old"]);
+    let inner = run(dir.path(), "npy label --rename some.csv --inner rdm.npy -o some.npy");
+    assert!(inner.stderr.contains("kept the 3 of 4 stimuli that have a new id"), "{}", inner.stderr);
+    inner.ok();
+    assert_eq!(of("some.npy"), (vec![1.0, 3.0, 13.0], "a b d".into()));
+    write(dir.path(), "merge.csv", "old,new\ns0,a\ns1,b\ns2,a\ns3,d\n");
+    run(dir.path(), "npy label --rename merge.csv rdm.npy")
+        .fails(1, &["merge.csv for rdm.npy", "\"a\" occurs 2 times"]);
 }
 
 #[test]
@@ -368,6 +510,7 @@ fn help_examples_run() {
     write(dir.path(), "stimuli.csv", table);
     write(dir.path(), "trials.csv", table);
     write(dir.path(), "ids.txt", "s5\ns4\ns3\ns2\ns1\ns0\n");
+    write(dir.path(), "old_to_new.csv", "old,new\ns0,a\ns2,b\ns3,c\n");
     write(dir.path(), "responses.csv", "stimulus,FFA_beta,VWFA_beta\na,1,2\nb,3,4\n");
     write(dir.path(), "ratings.tsv", "picture\tbeauty\na\t1\nb\t2\n");
     sh(dir.path(), "rsa rdm ffa.npy > rdm.npy").ok();

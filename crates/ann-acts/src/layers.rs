@@ -8,6 +8,7 @@
 pub mod coupling;
 pub mod dedup;
 pub mod file_names;
+pub mod fixed;
 mod names;
 mod nearest;
 pub mod probe;

@@ -521,6 +521,23 @@ mod tests {
         assert!(keep.iter().enumerate().all(|(i, &u)| clean.row(i).q == tests.row(u).q));
     }
 
+    /// t and df have no unit: whatever the responses are multiplied by, a power of two changes no digit of them.
+    #[test]
+    fn very_large_and_very_small_responses_are_tested_as_any_others() {
+        let (data, groups) = three_groups();
+        for test in [TTest::Student, TTest::Welch] {
+            let plain = tests_of(&data, &groups, test, None).row(0);
+            for power in [-480, -300, 300, 480] {
+                let scaled = tests_of(&data.mapv(|v| v * f64::powi(2.0, power)), &groups, test, None).row(0);
+                assert_eq!(
+                    (scaled.t, scaled.df, scaled.p, scaled.reason),
+                    (plain.t, plain.df, plain.p, None),
+                    "2^{power}"
+                );
+            }
+        }
+    }
+
     #[test]
     fn flat_sides_give_an_infinite_t_as_scipy_does() {
         let data = array![[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]];

@@ -1,35 +1,45 @@
-//! `npy cols`: some of the columns, by index or as a table of units names them.
+//! `npy cols`: some of the columns, by index, as a table of units names them, or at random.
 
 use crate::blocks::{BLOCK_BYTES, dtype_of};
 use crate::list::List;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use array_inputs::{Next, each_array, read_table};
 use cli::{Common, Input, Job};
 use ndarray::Axis;
 use npy_stream::{Block, RowWriter};
+use serde_json::{Value, json};
+use statistics::Draws;
 use std::collections::HashSet;
+use std::str::FromStr;
 use stimulus_table::Table;
-use unit_tables::{Sought, units_of};
+use unit_tables::{SetArgs, Sought, units_of};
 
-/// Keep columns: by index or range, or the `unit` or `voxel` column of a table
+/// Keep columns: by index or range, the `unit` or `voxel` column of a table, or at random
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 LIST is indices and half-open ranges from 0: 0,5,10:20 is 0, 5 and 10 to 19. TABLE is what
 select-units or fmri-roi define wrote. Of its rows those count whose column `array` names the matrix
 (its file's stem), or what --array says; units of another array are refused. A matrix from a pipe
-has no name and takes a table about one array.
+has no name and takes a table about one array. Of a table with several contrasts or folds,
+--contrast and --fold choose one.
+
+--random N keeps N of the columns, drawn without replacement and in ascending order, of every array:
+of those of --units or --index, with --without of all others, else of all. The draw depends on the
+seed and on which columns there are to draw from, so that two files of one layer keep the same ones;
+they stand in the sidecar (`random`). --random matched, with --without, draws as many as are named.
 
 Examples:
   npy cols --units face_units.csv acts.npy > face_acts.npy
   npy cols --units face_units.csv --without acts.npy > other_acts.npy
-  npy cols --index 0:3 acts.npy > first.npy")]
-#[command(group = clap::ArgGroup::new("which").required(true).args(["index", "units"]))]
+  npy cols --units face_units.csv --without --random matched --seed 1 acts.npy > control.npy")]
+#[command(group = clap::ArgGroup::new("which").required(true).multiple(true).args(["index", "units", "random"]))]
+#[command(group = clap::ArgGroup::new("listed").args(["index", "units"]))]
 pub(crate) struct Cols {
     /// .npy streams; - is stdin
     #[arg(default_value = "-")]
     inputs: Vec<Input>,
     /// Columns by index
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", conflicts_with_all = ["array", "contrast", "fold"])]
     index: Option<List>,
     /// Columns by the `unit` (or `voxel`) column of this table
     #[arg(long, value_name = "TABLE")]
@@ -37,34 +47,70 @@ pub(crate) struct Cols {
     /// The `array` of the table whose rows count [default: the name of the matrix]
     #[arg(long, value_name = "NAME", requires = "units")]
     array: Option<String>,
+    #[command(flatten)]
+    set: SetArgs,
     /// All columns but these
-    #[arg(long)]
+    #[arg(long, requires = "listed")]
     without: bool,
+    /// So many of the columns, drawn at random; matched: as many as --units or --index names
+    #[arg(long, value_name = "N|matched", requires_ifs = [("matched", "listed"), ("matched", "without")])]
+    random: Option<HowMany>,
+    /// What --random draws from
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "random")]
+    seed: u64,
     #[command(flatten)]
     common: Common,
 }
 
+/// How many columns are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HowMany {
+    Number(usize),
+    /// As many as are named.
+    Matched,
+}
+
+impl FromStr for HowMany {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<HowMany, String> {
+        let number = || text.parse().ok().filter(|&n| n > 0).map(HowMany::Number);
+        match text {
+            "matched" => Ok(HowMany::Matched),
+            _ => number().ok_or_else(|| "expected a whole number from 1, or matched".into()),
+        }
+    }
+}
+
 pub(crate) fn run(args: &Cols) -> Result<()> {
     let job = Job::start("npy", &args.common)?;
-    let table = args.units.as_ref().map(|input| read_table(&job, input)).transpose()?;
+    let set = |input: &Input| args.set.of(read_table(&job, input)?).with_context(|| input.to_string());
+    let table = args.units.as_ref().map(set).transpose()?;
+    if args.random.is_some() {
+        job.record("seed", args.seed);
+    }
+    let mut drawn = Vec::new();
     let mut out = job.binary_output(args.common.output.as_deref())?;
     let mut n_before = 0;
     each_array(&job, &args.inputs, |next| {
         let source = next.source.clone();
         n_before += 1;
-        keep(&job, args, table.as_ref(), next, n_before - 1, &mut out).with_context(|| source)
+        keep(&job, args, table.as_ref(), next, n_before - 1, (&mut out, &mut drawn)).with_context(|| source)
     })?;
+    if args.random.is_some() {
+        job.record("random", drawn);
+    }
     out.commit(&job)
 }
 
-/// `n_before` arrays came before this one, in all inputs.
+/// `n_before` arrays came before this one, in all inputs; `drawn` takes what the sidecar says of the draw.
 fn keep(
     job: &Job,
     args: &Cols,
     table: Option<&Table>,
     next: Next,
     n_before: usize,
-    out: &mut cli::Output,
+    (out, drawn): (&mut cli::Output, &mut Vec<Value>),
 ) -> Result<()> {
     let Next { input, position, source, mut array } = next;
     let (n_rows, n_columns) = array.matrix_shape()?;
@@ -72,7 +118,7 @@ fn keep(
     let mut columns = match (table, &args.index, &args.units) {
         (Some(table), _, Some(units)) => of_table(job, args, table, units, &name, n_before)?,
         (_, Some(list), _) => list.of(n_columns),
-        _ => bail!("one of --index and --units is needed"),
+        _ => (0..n_columns).collect(),
     };
     if let Some(&column) = columns.iter().find(|&&c| c >= n_columns) {
         bail!(
@@ -80,9 +126,18 @@ fn keep(
             n_columns.saturating_sub(1)
         );
     }
+    let n_listed = columns.len();
     if args.without {
         let left_out: HashSet<usize> = columns.into_iter().collect();
         columns = (0..n_columns).filter(|c| !left_out.contains(c)).collect();
+    }
+    if let Some(asked) = args.random {
+        let n = match asked {
+            HowMany::Number(n) => n,
+            HowMany::Matched => n_listed,
+        };
+        columns = draw(columns, n, args.seed)?;
+        drawn.push(json!({ "array": name, "columns": columns }));
     }
     job.note(format!("{source}: kept {} of {n_columns} columns", columns.len()));
     let mut writer = RowWriter::new(out, n_rows, columns.len(), dtype_of(&array))?;
@@ -95,6 +150,17 @@ fn keep(
     }
     writer.finish(array.finish()?.as_deref())?;
     Ok(())
+}
+
+/// `n` of these columns without replacement, ascending.
+fn draw(mut columns: Vec<usize>, n: usize, seed: u64) -> Result<Vec<usize>> {
+    columns.sort_unstable();
+    columns.dedup();
+    ensure!(n <= columns.len(), "--random: {n} columns are asked for, and there are {} to draw from", columns.len());
+    let mut chosen: Vec<usize> =
+        Draws::new(seed).permutation(columns.len()).into_iter().take(n).map(|place| columns[place]).collect();
+    chosen.sort_unstable();
+    Ok(chosen)
 }
 
 /// The units that the table names for this array, each once.

@@ -10,6 +10,7 @@ mod ids;
 mod info;
 mod label;
 mod list;
+mod rename;
 mod rows;
 mod to_csv;
 mod whole;

@@ -6,14 +6,16 @@ use crate::pictures::BadImage;
 use crate::pictures::stimuli::{PicturesDigest, digest_text};
 use crate::run::open::Opened;
 use crate::run::plan::Plan;
+use crate::units::LayerReadout;
 use crate::units::projection::{FitRows, Projection, Wide};
+use crate::units::readout::Readout;
 use anyhow::{Context, Result};
 use cli::Job;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::Path;
 
-/// The projection of each layer that is written; none where none is asked for.
+/// The projection of each array that is written; none where none is asked for.
 pub fn projections(job: &Job, args: &Args, plan: &Plan, opened: &mut Opened) -> Result<Vec<Projection>> {
     match args.projection.is_asked() {
         true => planned(job, args, plan, opened).with_context(|| args.model.display().to_string()),
@@ -24,12 +26,12 @@ pub fn projections(job: &Job, args: &Args, plan: &Plan, opened: &mut Opened) -> 
 fn planned(job: &Job, args: &Args, plan: &Plan, opened: &mut Opened) -> Result<Vec<Projection>> {
     let Opened { network, choices, kept, readouts, .. } = opened;
     let n_units = network.n_units(plan.shown.size)?;
-    let layers: Vec<Wide<'_>> = kept
+    let layers: Vec<Wide<'_>> = readouts
         .iter()
-        .enumerate()
-        .map(|(slot, &i)| {
-            let n_units = readouts.get(slot).map_or(n_units[i], |layer| layer.readout.n_units());
-            Wide { name: &choices[i].name, named: choices[i].named, n_units }
+        .map(|LayerReadout { slot, name, readout, .. }| {
+            let i = kept[*slot];
+            let n_units = readout.as_ref().map_or(n_units[i], Readout::n_units);
+            Wide { name, named: choices[i].named, n_units }
         })
         .collect();
     let mut projections = Projection::plan(job, &args.projection, &layers, plan.shown.pictures.len())?;
@@ -47,7 +49,10 @@ fn planned(job: &Job, args: &Args, plan: &Plan, opened: &mut Opened) -> Result<V
             }
             let n = (chunk.len(), opened.n_run.max(chunk.len()));
             network.run(prepared.batch, n, shown.size, kept, |slot, block| {
-                rows.take(slot, &projections[slot], readouts.get(slot).map(|layer| &layer.readout), block)
+                let mut of_slot = readouts.iter().enumerate().filter(|(_, layer)| layer.slot == slot);
+                of_slot.try_for_each(|(array, layer)| {
+                    layer.apply(block, |block| rows.take(array, &projections[array], block))
+                })
             })?;
             progress.advance(chunk.len());
             Ok(())
