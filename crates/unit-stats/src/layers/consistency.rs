@@ -5,7 +5,7 @@ use cli::{Format, Input, Job, Output, TableWriter};
 use localizer_run::Plan;
 use ndarray::Array2;
 use npy_stream::{Block, NpyReader, PartBuffer, Parts};
-use rdm::{Comparison, Distance, Rdm, compare, distances};
+use rdm::{Compared, Comparison, Distance, Rdm, compare_within, distances};
 use statistics::Reason;
 use std::collections::HashSet;
 use std::fs::File;
@@ -44,15 +44,10 @@ pub(crate) fn write(job: &Job, out: Output, format: Format, plan: &Plan, chosen:
         for (layer, used) in chosen.iter().zip(&used) {
             rdms.push(if layer.units[c].len() < 2 { None } else { Some(layer.rdm(&layer.units[c], used)?) });
         }
+        let found = within_models(chosen, rdms).with_context(|| format!("contrast \"{contrast}\""))?;
         for (a, one) in chosen.iter().enumerate() {
             for (b, other) in chosen.iter().enumerate().skip(a + 1).filter(|(_, other)| other.model == one.model) {
-                let compared = match (&rdms[a], &rdms[b]) {
-                    (Some(x), Some(y)) => Some(
-                        compare(x, y, Comparison::Pearson)
-                            .with_context(|| format!("{} and {}: contrast \"{contrast}\"", one.array, other.array))?,
-                    ),
-                    _ => None,
-                };
+                let compared = found[(a, b)];
                 let reason = match compared {
                     None => Some(Reason::TooFewUnits),
                     Some(r) => r.value.is_nan().then_some(Reason::Constant),
@@ -73,6 +68,24 @@ pub(crate) fn write(job: &Job, out: Output, format: Format, plan: &Plan, chosen:
         }
     }
     table.into_inner().commit(job)
+}
+
+/// The correlation of every two RDMs of one model; none between models, or where a layer has no RDM.
+///
+/// Each RDM is ranked or scaled once: that takes longer than the product of two.
+fn within_models(chosen: &[Chosen], rdms: Vec<Option<Rdm>>) -> Result<Array2<Option<Compared>>> {
+    let mut all = Array2::from_elem((chosen.len(), chosen.len()), None);
+    let mut waiting: Vec<(usize, Rdm)> = rdms.into_iter().enumerate().filter_map(|(i, rdm)| Some((i, rdm?))).collect();
+    while let Some((first, _)) = waiting.first() {
+        let model = chosen[*first].model.clone();
+        let (own, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(i, _)| chosen[*i].model == model);
+        let (places, rdms): (Vec<usize>, Vec<Rdm>) = own.into_iter().unzip();
+        for ((i, j), found) in compare_within(&rdms, Comparison::Pearson)?.indexed_iter() {
+            all[(places[i], places[j])] = Some(*found);
+        }
+        waiting = others;
+    }
+    Ok(all)
 }
 
 /// The rows of the stimulus table that every layer of this layer's model has. With --inner one layer may lack other
@@ -128,19 +141,28 @@ impl Chosen {
     }
 }
 
-/// Responses of the units to the stimuli, in the order given.
+/// Responses of the units to the stimuli, in the order given: what lies together in the file is read at once.
 fn patterns(parts: &Parts, order: &[(usize, usize)], units: &[usize]) -> Result<Array2<f64>> {
-    let (_, n_units) = parts.shape();
+    let (n_rows, n_units) = parts.shape();
     let mut found = Array2::zeros((order.len(), units.len()));
     let mut buffer = PartBuffer::default();
-    for (place, &(_, row)) in order.iter().enumerate() {
-        let block = parts.read(row..row + 1, 0..n_units, &mut buffer)?;
-        for (to, &unit) in found.row_mut(place).iter_mut().zip(units) {
-            *to = match &block {
-                Block::F4(values) => f64::from(values[[0, unit]]),
-                Block::F8(values) => values[[0, unit]],
-            };
+    if parts.is_fortran() {
+        for (mut to, &unit) in found.columns_mut().into_iter().zip(units) {
+            let column = parts.read(0..n_rows, unit..unit + 1, &mut buffer)?;
+            to.iter_mut().zip(order).for_each(|(to, &(_, row))| *to = value(&column, (row, 0)));
+        }
+    } else {
+        for (mut to, &(_, row)) in found.rows_mut().into_iter().zip(order) {
+            let row = parts.read(row..row + 1, 0..n_units, &mut buffer)?;
+            to.iter_mut().zip(units).for_each(|(to, &unit)| *to = value(&row, (0, unit)));
         }
     }
     Ok(found)
+}
+
+fn value(block: &Block, place: (usize, usize)) -> f64 {
+    match block {
+        Block::F4(values) => f64::from(values[place]),
+        Block::F8(values) => values[place],
+    }
 }
