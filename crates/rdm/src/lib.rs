@@ -36,8 +36,8 @@ pub use compare::{Compared, compare, compare_all, compare_all_under, compare_wit
 pub use comparison::Comparison;
 pub use crossvalidated::{Design, FoldWeights, Prior, WithPrior, crossnobis, poisson_cv};
 pub use distance::{
-    Averaged, Distance, Distances, Element, Erased, InMemory, Patterns, Selected, UnusableRow, Widened, distances,
-    distances_of, gather,
+    Averaged, Centred, Distance, Distances, Element, Erased, InMemory, Patterns, Selected, UnusableRow, Widened,
+    distances, distances_of, gather,
 };
 pub use error::RdmError;
 pub use fitted::{
