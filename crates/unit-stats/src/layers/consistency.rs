@@ -29,6 +29,8 @@ const COLUMNS: [&str; 10] =
 /// held at a time.
 pub(crate) fn write(job: &Job, out: Output, format: Format, plan: &Plan, chosen: &[Chosen]) -> Result<()> {
     let mut table = TableWriter::new(out, format, &COLUMNS)?;
+    // Under --assume-order the table may have none, and every row is a picture of its own.
+    let ids = plan.ids().ok();
     let used: Vec<Vec<bool>> = chosen.iter().map(|layer| common(chosen, layer, plan.used_rows())).collect();
     for (layer, used) in chosen.iter().zip(&used) {
         let (own, kept) = (layer.stimuli(&plan.used_rows()).len(), used.iter().filter(|used| **used).count());
@@ -42,7 +44,7 @@ pub(crate) fn write(job: &Job, out: Output, format: Format, plan: &Plan, chosen:
     for (c, contrast) in plan.contrasts.iter().enumerate() {
         let mut rdms: Vec<Option<Rdm>> = Vec::with_capacity(chosen.len());
         for (layer, used) in chosen.iter().zip(&used) {
-            rdms.push(if layer.units[c].len() < 2 { None } else { Some(layer.rdm(&layer.units[c], used)?) });
+            rdms.push(if layer.units[c].len() < 2 { None } else { Some(layer.rdm(&layer.units[c], used, ids)?) });
         }
         let found = within_models(chosen, rdms).with_context(|| format!("contrast \"{contrast}\""))?;
         for (a, one) in chosen.iter().enumerate() {
@@ -105,7 +107,7 @@ impl Chosen {
     }
 
     /// The RDM of some units over the pictures in use, in the order of the stimulus table.
-    fn rdm(&self, units: &[usize], used: &[bool]) -> Result<Rdm> {
+    fn rdm(&self, units: &[usize], used: &[bool], ids: Option<&[String]>) -> Result<Rdm> {
         let Some(path) = self.input.path() else { bail!("{}: cannot be read a second time", self.input) };
         let mut reader = File::open(path)
             .map_err(Into::into)
@@ -128,12 +130,13 @@ impl Chosen {
             self.rows.iter().enumerate().filter_map(|(row, stimulus)| stimulus.map(|s| (s, row))).collect();
         order.retain(|(stimulus, _)| used[*stimulus]);
         order.sort_unstable();
-        if let Some(twice) = order.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        let mut seen: HashSet<(usize, &str)> = HashSet::new();
+        let picture = |stimulus: usize| ids.map_or((stimulus, ""), |ids| (0, ids[stimulus].as_str()));
+        if let Some((twice, _)) = order.iter().find(|(stimulus, _)| !seen.insert(picture(*stimulus))) {
             bail!(
-                "{}: row {} of the stimulus table has several presentations; average them with `npy average` before \
-                 --consistency",
+                "{}: stimulus {:?} has several presentations; average them with `npy average` before --consistency",
                 self.input,
-                twice[0].0 + 1
+                ids.map_or_else(|| twice.to_string(), |ids| ids[*twice].clone())
             );
         }
         let patterns = patterns(&parts, &order, units).with_context(|| self.input.to_string())?;
