@@ -586,9 +586,15 @@ fn sessions_belong_to_trials_and_not_to_pictures() {
         format!("stimulus,run\n{}", (0..12).map(row).collect::<String>())
     };
     fs::write(dir.path().join("own.csv"), table(&|k| k)).unwrap();
-    fs::write(dir.path().join("other.csv"), table(&|k| 11 - k)).unwrap();
     let line = "ceiling voxel trials.npy --session run --stimuli";
     run(dir.path(), &format!("{line} own.csv")).ok();
-    run(dir.path(), &format!("{line} other.csv"))
-        .fails(1, &["row 0 of trials.npy is \"s0\"", "other.csv \"s5\"", "row by row"]);
+    // Another order of the ids: the k-th trial of an id is its k-th row, which is said.
+    fs::write(dir.path().join("other.csv"), table(&|k| (k + 6 - 2 * (k % 6)) % 6 + k / 6 * 6)).unwrap();
+    let other = run(dir.path(), &format!("{line} other.csv"));
+    assert!(other.stderr.contains("paired in the order they come"), "{other:?}");
+    assert_eq!(other.ok(), run(dir.path(), &format!("{line} own.csv")).ok());
+    let once: String = (0..6).map(|k| format!("s{k},0\n")).collect();
+    fs::write(dir.path().join("once.csv"), format!("stimulus,run\n{once}")).unwrap();
+    run(dir.path(), &format!("{line} once.csv"))
+        .fails(1, &["trials.npy has 12 trials and once.csv 6 rows", "one row per trial"]);
 }
