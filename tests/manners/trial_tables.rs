@@ -42,7 +42,12 @@ const N: usize = 14;
 /// Presentation `k` of stimulus `s` and what the table says of it: a wrong pairing changes every column but `species`.
 fn line(s: usize, k: usize) -> String {
     let task = ["face", "house", "car"][(s * s + k) % 3];
-    format!("s{s},{task},{},{}\n", 1 + (s / 2 + k) % 2, if s < N / 2 { "human" } else { "animal" })
+    format!("s{s},{task},{},{}\n", session(s, k), if s < N / 2 { "human" } else { "animal" })
+}
+
+/// A third of the stimuli is shown twice in one run, so that runs are not merely renamed where presentations are swapped.
+fn session(s: usize, k: usize) -> usize {
+    1 + (s + if s % 3 == 0 { 0 } else { k }) % 2
 }
 
 fn table(rows: &[(usize, usize)]) -> String {
@@ -71,7 +76,7 @@ fn workplace() -> tempfile::TempDir {
     for (mut row, (s, k)) in values.rows_mut().into_iter().zip(&rows) {
         // What was shown, what was asked of it, and when.
         row[0] += [3.0, 0.0, 0.0][(s * s + k) % 3];
-        row[1] += 4.0 * ((s / 2 + k) % 2) as f64;
+        row[1] += 4.0 * session(*s, *k) as f64;
         row += *s as f64 / 5.0;
     }
     save(&at("trials.npy"), &values, Some(&labels));
@@ -200,15 +205,8 @@ fn unequal_counts_are_an_error_with_both_numbers() {
     let dir = workplace();
     for line in BY_ID.iter().filter(|line| !line.starts_with("tuning")) {
         let error = run(dir.path(), &line.replace("TABLE", "short.csv"));
-        let (one, two) = match line.starts_with("npy cat") {
-            true => ("2 times", "once"),
-            false => ("2 times", "1 times"),
-        };
-        match line.starts_with("npy rows") {
-            // One row of the table speaks for all presentations.
-            true => assert_eq!(error.code, 0, "{error:?}"),
-            false => drop(error.fails(1, &["\"s3\"", one, two])),
-        }
+        let one = if line.starts_with("npy cat") { "once" } else { "1 times" };
+        error.fails(1, &["\"s3\"", "2 times", one]);
     }
     let three: String = fs::read_to_string(dir.path().join("trials.csv")).unwrap() + &line(3, 0);
     fs::write(dir.path().join("three.csv"), three).unwrap();

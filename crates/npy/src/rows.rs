@@ -148,29 +148,33 @@ impl Wanted {
 }
 
 /// For every id of a table, whether the conditions hold in each of its rows.
-struct Chosen(HashMap<String, Vec<bool>>);
+struct Chosen {
+    of_id: HashMap<String, Vec<bool>>,
+    /// Whether an id has several rows: then each row is a presentation.
+    of_trials: bool,
+}
 
 impl Chosen {
     /// The ids with a row in which the conditions hold.
     fn ids(&self) -> impl Iterator<Item = &String> {
-        self.0.iter().filter(|(_, keep)| keep.contains(&true)).map(|(id, _)| id)
+        self.of_id.iter().filter(|(_, keep)| keep.contains(&true)).map(|(id, _)| id)
     }
 
     fn n_ids(&self) -> usize {
         self.ids().count()
     }
 
-    /// The rows of a matrix in which they hold. One row of the table speaks for all presentations of its id; of
-    /// several, the k-th for the k-th, and there must be as many.
+    /// The rows of a matrix in which they hold. A table with one row per id speaks for all presentations; in one of
+    /// presentations the k-th row of an id speaks for the k-th, and there must be as many.
     fn rows(&self, labels: &[String]) -> Result<Vec<usize>> {
         let mut counts: HashMap<&str, usize> = HashMap::new();
         labels.iter().for_each(|id| *counts.entry(id).or_default() += 1);
         let mut taken: HashMap<&str, usize> = HashMap::new();
         let mut rows = Vec::new();
         for (row, id) in labels.iter().enumerate() {
-            let Some(keep) = self.0.get(id) else { continue };
+            let Some(keep) = self.of_id.get(id) else { continue };
             let count = counts[id.as_str()];
-            if keep.len() > 1 && keep.len() != count {
+            if self.of_trials && keep.len() != count {
                 bail!(
                     "stimulus {id:?} occurs {count} times in the matrix and {} times in the table; the table needs one \
                      row per stimulus or one per presentation",
@@ -208,7 +212,8 @@ fn chosen(job: &Job, source: &Input, conditions: &[Condition]) -> Result<Chosen>
     }
     let mut chosen: HashMap<String, Vec<bool>> = HashMap::new();
     ids.iter().zip(keep).for_each(|(id, keep)| chosen.entry(id.clone()).or_default().push(keep));
-    Ok(Chosen(chosen))
+    let of_trials = chosen.values().any(|keep| keep.len() > 1);
+    Ok(Chosen { of_id: chosen, of_trials })
 }
 
 pub(crate) fn run(args: &Rows) -> Result<()> {
