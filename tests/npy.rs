@@ -236,7 +236,7 @@ fn a_stimulus_table_proves_completeness_by_id() {
     let (joined, labels) = matrix(&run(dir.path(), "npy cat --stimuli t.csv b.npy a.npy").ok());
     assert_eq!((joined, labels.unwrap()), (m, ids(3)));
     run(dir.path(), "npy cat --stimuli t.csv b.npy").fails(1, &["1 of 3 stimuli", "\"s0\""]);
-    run(dir.path(), "npy cat --stimuli t.csv b.npy b.npy a.npy").fails(1, &["twice"]);
+    run(dir.path(), "npy cat --stimuli t.csv b.npy b.npy a.npy").fails(1, &["\"s1\" is there 2 times", "has it once"]);
     write(dir.path(), "short.csv", "stimulus\ns0\ns1\n");
     run(dir.path(), "npy cat --stimuli short.csv b.npy a.npy").fails(1, &["3 rows for 2 stimuli", "\"s2\""]);
 }
@@ -393,6 +393,124 @@ fn average_is_the_mean_of_the_presentations() {
     pipe(dir.path(), "npy average", &bytes_of(&m, None)).fails(1, &["stdin", "4 rows and 0 ids", "npy label"]);
 }
 
+/// Mean and standard deviation (n) as they stand in a book.
+fn mean_and_sd(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (mean, (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt())
+}
+
+#[test]
+fn scale_takes_means_and_deviations_over_columns_or_rows() {
+    let dir = folder();
+    let m = noise(9, 5, 3) + 40.0;
+    save(&dir.path().join("m.npy"), &m, Some(&ids(9)));
+    for (axis, transposed) in [("columns", false), ("rows", true)] {
+        let lines = if transposed { m.t().to_owned() } else { m.clone() };
+        let expected = |z: bool| {
+            let mut all = lines.clone();
+            for mut column in all.columns_mut() {
+                let (mean, sd) = mean_and_sd(&column.to_vec());
+                column.mapv_inplace(|v| (v - mean) / if z { sd } else { 1.0 });
+            }
+            if transposed { all.t().to_owned() } else { all }
+        };
+        for (option, z) in [("center", false), ("zscore", true)] {
+            let line = format!("npy scale --{option} {axis}");
+            let whole = run(dir.path(), &format!("{line} m.npy")).ok();
+            let (found, labels) = matrix(&whole);
+            assert_eq!(labels.unwrap(), ids(9));
+            assert!(found.iter().zip(&expected(z)).all(|(a, b)| (a - b).abs() < 1e-13), "{line}");
+            // A pipe, and two arrays one after the other, each by itself.
+            let twice = [fs::read(dir.path().join("m.npy")).unwrap(), bytes_of(&(&m * 3.0), Some(&ids(9)))].concat();
+            let both = arrays(&pipe(dir.path(), &line, &twice).ok());
+            assert_eq!(both.len(), 2);
+            assert_eq!(both[0].values, arrays(&whole)[0].values, "{line}");
+            // One row, or one column: nothing around the mean.
+            let one = if transposed { noise(4, 1, 1) } else { noise(1, 4, 1) };
+            let outcome = pipe(dir.path(), &line, &bytes_of(&one, None));
+            assert_eq!(outcome.stderr.contains("4 of 4") && outcome.stderr.contains("4 constant"), z, "{outcome:?}");
+            assert!(matrix(&outcome.ok()).0.iter().all(|v| if z { v.is_nan() } else { *v == 0.0 }), "{line}");
+        }
+    }
+    let (z, _) = matrix(&run(dir.path(), "npy scale --zscore columns m.npy").ok());
+    assert!((mean_and_sd(&z.column(0).to_vec()).1 - 1.0).abs() < 1e-13);
+}
+
+#[test]
+fn scale_counts_what_has_no_score_and_keeps_its_place() {
+    let dir = folder();
+    let mut m = noise(6, 4, 3);
+    m.column_mut(1).fill(0.1);
+    m[(2, 3)] = f64::NAN;
+    save(&dir.path().join("m.npy"), &m, Some(&ids(6)));
+    let outcome = run(dir.path(), "npy scale --zscore columns m.npy");
+    assert!(outcome.stderr.contains("m.npy: 2 of 4 columns become NaN (1 constant, 1 nan_input)"), "{outcome:?}");
+    let (z, _) = matrix(&outcome.ok());
+    let is_nan: Vec<bool> = z.columns().into_iter().map(|c| c.iter().all(|v| v.is_nan())).collect();
+    assert_eq!(is_nan, [false, true, false, true]);
+    let outcome = run(dir.path(), "npy scale --center columns m.npy");
+    assert!(outcome.stderr.contains("1 of 4 columns become NaN (0 constant, 1 nan_input)"), "{outcome:?}");
+    assert!(matrix(&outcome.ok()).0.column(1).iter().all(|v| *v == 0.0));
+    // Nothing to say where nothing is lost.
+    let clean = pipe(dir.path(), "npy scale --center columns", &bytes_of(&noise(5, 3, 1), Some(&ids(5))));
+    assert_eq!(clean.stderr, "");
+    // Numbers near the ends of f8 keep their score; what would be beyond it is no silent infinity.
+    let huge = arr2(&[[1.5e308, 1e-310], [-1.5e308, 3e-310], [0.0, 2e-310]]);
+    let (z, _) = matrix(&pipe(dir.path(), "npy scale --zscore columns", &bytes_of(&huge, None)).ok());
+    let expected = 1.5f64.sqrt();
+    assert!((z[(0, 0)] - expected).abs() < 1e-12 && (z[(1, 1)] - expected).abs() < 1e-9, "{z}");
+    let huge = arr2(&[[1.7e308], [-1.7e308], [-1.7e308]]);
+    pipe(dir.path(), "npy scale --center columns", &bytes_of(&huge, None)).fails(1, &["1 values", "beyond f8"]);
+}
+
+#[test]
+fn scale_within_the_levels_of_a_column() {
+    let dir = folder();
+    let m = noise(6, 3, 3) + 7.0;
+    let labels: Vec<String> = ["a", "b", "a", "c", "b", "c"].map(String::from).to_vec();
+    save(&dir.path().join("m.npy"), &m, Some(&labels));
+    // The table has the presentations of each id in their order, and the ids in another.
+    write(dir.path(), "t.csv", "stimulus,run\nc,1\nc,2\nb,1\nb,2\na,1\na,2\n");
+    let runs = [[0, 1, 3], [2, 4, 5]];
+    let line = "npy scale --zscore columns --by run --stimuli";
+    let outcome = run(dir.path(), &format!("{line} t.csv m.npy"));
+    assert!(outcome.stderr.contains("paired in the order they come"), "{outcome:?}");
+    let (z, found) = matrix(&outcome.ok());
+    assert_eq!(found.unwrap(), labels);
+    for rows in runs {
+        for column in 0..3 {
+            let values: Vec<f64> = rows.iter().map(|r| m[(*r, column)]).collect();
+            let (mean, sd) = mean_and_sd(&values);
+            rows.iter().for_each(|r| within(z[(*r, column)], (m[(*r, column)] - mean) / sd, 1e-13));
+        }
+    }
+    // A level of one row has no deviation.
+    write(dir.path(), "lone.csv", "stimulus,run\nc,1\nc,2\nb,1\nb,1\na,1\na,1\n");
+    let outcome = run(dir.path(), &format!("{line} lone.csv m.npy"));
+    assert!(outcome.stderr.contains("3 of 6 columns of the levels of \"run\" become NaN (3 constant"), "{outcome:?}");
+    assert_eq!(matrix(&outcome.ok()).0.iter().filter(|v| v.is_nan()).count(), 3);
+    write(dir.path(), "hole.csv", "stimulus,run\nc,1\nc,2\nb,n/a\nb,1\na,1\na,1\n");
+    run(dir.path(), &format!("{line} hole.csv m.npy")).fails(1, &["hole.csv: row 2 (\"b\")", "\"run\"", "m.npy"]);
+    write(dir.path(), "few.csv", "stimulus,run\nc,1\nc,2\nb,1\nb,1\n");
+    run(dir.path(), &format!("{line} few.csv m.npy")).fails(1, &["3 distinct ids", "2", "--inner"]);
+    let (inner, left) = matrix(&run(dir.path(), &format!("{line} few.csv --inner m.npy")).ok());
+    assert_eq!((inner.nrows(), left.unwrap()), (4, ["b", "c", "b", "c"].map(String::from).to_vec()));
+    for (line, said) in [
+        ("npy scale --zscore rows --by run --stimuli t.csv m.npy", "--by run groups rows"),
+        ("npy scale --center columns --inner m.npy", "--inner says how rows are joined"),
+    ] {
+        run(dir.path(), line).fails(1, &[said]);
+    }
+    for line in [
+        "npy scale m.npy",
+        "npy scale --center columns --zscore rows m.npy",
+        "npy scale --center columns --by run m.npy",
+    ] {
+        run(dir.path(), line).fails(2, &["--"]);
+    }
+}
+
 #[test]
 fn csv_there_and_back() {
     let dir = folder();
@@ -506,7 +624,8 @@ fn help_examples_run() {
         save(&dir.path().join(format!("{name}.npy")), &m, Some(&ids(6)));
     }
     write(dir.path(), "face_units.csv", "unit\n1\n");
-    let table = "stimulus,half,category\ns0,odd,face\ns1,even,face\ns2,odd,car\ns3,even,car\ns4,odd,car\ns5,even,car\n";
+    let table = "stimulus,half,category,run\ns0,odd,face,1\ns1,even,face,1\ns2,odd,car,1\ns3,even,car,2\ns4,odd,car,2\n\
+                 s5,even,car,2\n";
     write(dir.path(), "stimuli.csv", table);
     write(dir.path(), "trials.csv", table);
     write(dir.path(), "ids.txt", "s5\ns4\ns3\ns2\ns1\ns0\n");
@@ -514,7 +633,7 @@ fn help_examples_run() {
     write(dir.path(), "responses.csv", "stimulus,FFA_beta,VWFA_beta\na,1,2\nb,3,4\n");
     write(dir.path(), "ratings.tsv", "picture\tbeauty\na\t1\nb\t2\n");
     sh(dir.path(), "rsa rdm ffa.npy > rdm.npy").ok();
-    for verb in ["", "info", "cat", "rows", "cols", "label", "average", "to-csv", "from-csv"] {
+    for verb in ["", "info", "cat", "rows", "cols", "label", "average", "scale", "to-csv", "from-csv"] {
         let help = run(dir.path(), &format!("npy {verb} --help")).text();
         let examples = help.lines().skip_while(|l| !l.starts_with("Examples:")).filter(|l| l.contains("npy "));
         let examples: Vec<&str> = examples.collect();

@@ -7,3 +7,4 @@ mod odd_tables;
 mod outputs;
 mod pipelines;
 mod readmes;
+mod trial_tables;
