@@ -119,8 +119,8 @@ fn standardized_outputs_have_mean_zero_and_variance_one_on_the_pictures_they_are
         }
     }
     // Every matrix too, over all tokens.
-    for (model, layer, n_channels) in
-        [("twin-scales", "fc", 12), ("weights-linear", "product", 500), ("vit-bare", "block0/fc1/product", 12)]
+    for (model, layer, n_channels, least) in
+        [("twin-scales", "fc", 12, 0.99), ("weights-linear", "product", 500, 0.5), ("vit-bare", "block0/fc1/product", 12, 0.99)]
     {
         let line = format!("ann-acts MODELS/{model}.onnx {NET} --untrained 2 --normalize all --layer {layer}");
         let line = if model == "vit-bare" { line.replace("8x8", "4x6") } else { line };
@@ -131,7 +131,7 @@ fn standardized_outputs_have_mean_zero_and_variance_one_on_the_pictures_they_are
             let mean = values.mean().unwrap();
             let variance = values.mapv(|v| (v - mean).powi(2)).mean().unwrap();
             // Below 1 by what the epsilon is to a small variance.
-            assert!(mean.abs() < 1e-4 && (0.9..1.0001).contains(&variance), "{model} {channel}: {mean} {variance}");
+            assert!(mean.abs() < 1e-4 && (least..1.0001).contains(&variance), "{model} {channel}: {mean} {variance}");
         }
     }
 }
@@ -175,10 +175,10 @@ fn a_network_that_takes_one_picture_is_measured_layer_by_layer() {
 fn a_twin_that_lost_the_pictures_is_a_warning_that_quiet_does_not_hide() {
     let dir = pictures();
     // Skip connections without a normalization: every block doubles what it gets.
-    let line = "ann-acts MODELS/twin-exploding.onnx --preprocess imagenet --resize 8x8 --untrained 1 --layer sum23 -q -o x.npy \
+    let line = "ann-acts MODELS/twin-exploding.onnx --preprocess imagenet --resize 8x8 --untrained 1 --layer sum39 -q -o x.npy \
                 pics.csv";
     let out = acts(dir.path(), line);
-    assert!(out.stderr.starts_with("ann-acts: warning: --untrained: layer \"sum23\" of the twin has activations of "));
+    assert!(out.stderr.starts_with("ann-acts: warning: --untrained: layer \"sum39\" of the twin has activations of "));
     assert!(out.stderr.ends_with(". It is no control for what training adds\n"), "{}", out.stderr);
     assert_eq!(out.stderr.lines().count(), 1, "{}", out.stderr);
     out.ok();
