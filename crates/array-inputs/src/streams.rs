@@ -1,8 +1,10 @@
 //! The arrays of the inputs, one after the other, each with what it is called in messages.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use cli::{Input, Job, Opened};
-use npy_stream::{Incoming, NpyError, NpyReader};
+use npy_stream::{Incoming, NpyError, NpyReader, npz};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 
 /// The arrays of one input, in their order.
 pub struct Stream<'a> {
@@ -23,12 +25,50 @@ pub struct Next<'r> {
     pub array: Incoming<'r>,
 }
 
+/// The arrays of a file: of a `.npy` stream, or of an archive (`.npz`) the one that is wanted of it.
+pub fn reader_of(mut file: File, input: &Input) -> Result<NpyReader> {
+    let named = || input.to_string();
+    let mut start = [0; npz::FIRST_BYTES.len()];
+    let is_archive = file.read_exact(&mut start).is_ok() && start == npz::FIRST_BYTES;
+    file.seek(SeekFrom::Start(0)).with_context(named)?;
+    match (is_archive && npz::holds_arrays(&file), input.member()) {
+        (true, member) => {
+            let (name, reader) = npz::open(file, member).with_context(named)?;
+            Ok(NpyReader::from_pipe(reader).called(name))
+        }
+        (false, Some(member)) => bail!("{input}: the file is no .npz archive, so it holds no array {member:?}"),
+        (false, None) => NpyReader::from_file(file).with_context(named),
+    }
+}
+
+/// The arrays of a pipe, which is no archive: the list of its members stands at its end.
+pub fn reader_of_pipe(reader: Box<dyn Read + Send>, input: &Input) -> Result<NpyReader> {
+    match input.member() {
+        Some(_) => bail!("{input}: an archive is read from a regular file, not from a pipe"),
+        None => Ok(NpyReader::from_pipe(reader)),
+    }
+}
+
+/// The own names of all arrays in a regular file; of what cannot be looked at, or is damaged, those found before.
+pub(crate) fn own_names(input: &Input) -> Vec<Option<String>> {
+    let mut names = Vec::new();
+    let file = input.path().filter(|path| path.is_file()).and_then(|path| File::open(path).ok());
+    let Some(mut reader) = file.and_then(|file| reader_of(file, input).ok()) else { return names };
+    while let Ok(Some(array)) = reader.next_array() {
+        match array.finish() {
+            Ok(labels) => names.push(labels.name),
+            Err(_) => break,
+        }
+    }
+    names
+}
+
 impl<'a> Stream<'a> {
     /// Opens an input as a `.npy` stream.
     pub fn open(job: &Job, input: &'a Input) -> Result<Stream<'a>> {
         let reader = match job.open(input)? {
-            Opened::File(file) => NpyReader::from_file(file).with_context(|| input.to_string())?,
-            Opened::Pipe(reader) => NpyReader::from_pipe(reader),
+            Opened::File(file) => reader_of(file, input)?,
+            Opened::Pipe(reader) => reader_of_pipe(reader, input)?,
         };
         Ok(Stream::new(input, reader))
     }

@@ -10,8 +10,10 @@ use crate::columns::{ARRAY, CONTRAST, FOLD, LAYER, UNIT, VOXEL};
 /// An array that is looked for in a table.
 #[derive(Debug, Clone, Copy)]
 pub struct Sought<'a> {
-    /// Its name: file stem, position in a pipe, or what `--names` says.
+    /// What it is called: its own name, or what `--names` says.
     pub name: &'a str,
+    /// What it is called by its place: the file's stem, the position in a pipe. Tables of arrays without names have it.
+    pub place: &'a str,
     /// How many arrays came before it.
     pub position: usize,
     /// Whether it is the only array there is.
@@ -21,12 +23,14 @@ pub struct Sought<'a> {
 impl Sought<'_> {
     /// The one of the table's arrays that it is; `None` where the table does not speak of it.
     ///
-    /// That is the array of its name. Only the first array may go by another one, and only in a table about one array:
+    /// That is the array of its name, or else of its place. Only the first array may go by another one, and only in a table about one array:
     /// where one of the two names is that of the first array in a pipe, `0`, and the other is no place in a pipe, or
     /// where the caller knows that the array is the only one.
     pub fn among<'t>(self, known: &[&'t str]) -> Option<&'t str> {
         let is_position = |name: &str| name.parse::<usize>().is_ok();
-        match (known.iter().find(|name| **name == self.name), known) {
+        // Cells of tables are trimmed.
+        let of = |sought: &str| known.iter().find(|name| **name == sought.trim()).copied();
+        match (of(self.name).or_else(|| of(self.place)), known) {
             (Some(own), _) => Some(own),
             (None, [only]) if self.position == 0 => {
                 let first_of_pipe = |name: &str, other: &str| name == "0" && !is_position(other);
@@ -185,7 +189,7 @@ mod tests {
 
     fn units(text: &str, name: &str, position: usize, wanted: Option<&str>) -> Result<Vec<usize>> {
         let table = Table::read(text.as_bytes()).unwrap();
-        units_of(&table, Sought { name, position, alone: false }, wanted).map(|of| of.units)
+        units_of(&table, Sought { name, place: name, position, alone: false }, wanted).map(|of| of.units)
     }
 
     #[test]
@@ -212,7 +216,7 @@ mod tests {
 
     #[test]
     fn the_only_array_may_have_another_name() {
-        let sought = Sought { name: "b", position: 0, alone: true };
+        let sought = Sought { name: "b", place: "b", position: 0, alone: true };
         assert_eq!(sought.among(&["a"]), Some("a"));
         assert_eq!(sought.among(&["a", "b"]), Some("b"));
         assert_eq!(sought.among(&["a", "c"]), None);
