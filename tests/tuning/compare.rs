@@ -103,7 +103,7 @@ fn a_stream_of_matrices_is_a_stream_of_profiles() {
     save(&dir.path().join("two.npy"), &two, None);
     let stream = run(dir.path(), "tuning profile one.npy two.npy").ok();
     let found = arrays(&stream);
-    assert_eq!((found.len(), found[0].labels.clone(), &found[1].labels), (2, Some(ids(6)), &None));
+    assert_eq!((found.len(), found[0].labels.ids.clone(), &found[1].labels.ids), (2, Some(ids(6)), &None));
     for (array, m) in found.iter().zip([&one, &two]) {
         assert_eq!(array.shape, [m.nrows(), 1]);
         for (a, b) in array.values.clone().into_f64().iter().zip(means(m)) {

@@ -7,7 +7,6 @@
 
 pub mod coupling;
 pub mod dedup;
-pub mod file_names;
 mod names;
 mod nearest;
 pub mod probe;

@@ -9,7 +9,7 @@ mod streams;
 
 pub use many::{refuse_position_of_trials, require_unique, tell_apart, tell_names_apart};
 pub use names::{Called, Names, called_apart};
-pub use streams::{Next, Stream, each_array, reader_of, reader_of_pipe};
+pub use streams::{Next, Stream, each_array, is_archive, reader_of};
 
 use anyhow::{Context, Result, anyhow, bail};
 use cli::{Input, Job, require_memory};
@@ -47,8 +47,8 @@ impl JoinArgs {
 pub struct NamedMatrix {
     /// What it is called ([`Names`]).
     pub name: String,
-    /// What it is called by its place alone: the file's stem, the position in a pipe.
-    pub place: String,
+    /// What tables of units may call it ([`Names::in_tables`]).
+    pub names_in_tables: Vec<String>,
     /// Where it came from, for messages.
     pub source: String,
     /// Rows = presentations of stimuli.
@@ -69,8 +69,8 @@ impl NamedMatrix {
 pub struct NamedArray {
     /// What it is called ([`Names`]).
     pub name: String,
-    /// What it is called by its place alone: the file's stem, the position in a pipe.
-    pub place: String,
+    /// What tables of units may call it ([`Names::in_tables`]).
+    pub names_in_tables: Vec<String>,
     /// Where it came from, for messages.
     pub source: String,
     /// The array and the labels behind it.
@@ -81,7 +81,8 @@ impl NamedArray {
     /// As a matrix; an error names the source and the shape.
     pub fn into_matrix(self) -> Result<NamedMatrix> {
         let (matrix, labels) = self.array.into_matrix().map_err(|e| anyhow!("{}: {e}", self.source))?;
-        Ok(NamedMatrix { name: self.name, place: self.place, source: self.source, matrix, labels })
+        let NamedArray { name, names_in_tables, source, .. } = self;
+        Ok(NamedMatrix { name, names_in_tables, source, matrix, labels })
     }
 }
 
@@ -119,11 +120,16 @@ pub fn read_arrays_to_make(
         require_room(&array, &source, more(&array))?;
         let array = array.into_array().with_context(|| source.clone())?;
         called.push(Called::new(input, position, array.labels.name.as_deref()));
-        arrays.push(NamedArray { name: String::new(), place: input.array_name(position), source, array });
+        arrays.push((source, array));
         Ok(())
     })?;
-    arrays.iter_mut().zip(names.all(&called)?).for_each(|(array, name)| array.name = name);
-    Ok(arrays)
+    let named = names.all(&called)?.into_iter().zip(&called);
+    let named = named.map(|(name, called)| (names.in_tables(&name, called), name));
+    Ok(arrays
+        .into_iter()
+        .zip(named)
+        .map(|((source, array), (names_in_tables, name))| NamedArray { name, names_in_tables, source, array })
+        .collect())
 }
 
 /// Reads all matrices of all inputs, in order.

@@ -197,7 +197,7 @@ mod tests {
     fn folders_tell_equal_stems_apart() {
         let named = |name: &str, source: &str| NamedArray {
             name: name.into(),
-            place: name.into(),
+            names_in_tables: vec![name.into()],
             source: source.into(),
             array: Array { shape: vec![0], values: Values::F8(vec![]), labels: Labels::default(), index: 0 },
         };

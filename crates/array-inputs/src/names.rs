@@ -5,7 +5,7 @@
 //! command have the same own name (eight people's files that all say `FFA`), all that share it are called by their
 //! place instead, with the name behind the stem (`sub-01:FFA`) where the file holds several arrays.
 
-use crate::streams::own_names;
+use crate::streams::labels_in;
 use anyhow::{Result, bail};
 use cli::Input;
 use std::collections::{HashMap, HashSet};
@@ -25,6 +25,18 @@ impl Called {
     /// The array at `position` of `input`.
     pub fn new(input: &Input, position: usize, own: Option<&str>) -> Called {
         Called { input: input.clone(), position, own: own.map(str::to_owned) }
+    }
+
+    /// What tables may call it, which were written when it had its name and was the only one of it, or had not
+    /// ([`called_apart`]); `shown` is what it is called now.
+    pub fn in_tables(&self, shown: &str) -> Vec<String> {
+        let mut names = vec![shown.to_owned()];
+        names.extend(self.own.clone());
+        names.push(self.input.array_name(self.position));
+        if let (Some(own), Some(_)) = (&self.own, self.input.path()) {
+            names.push(format!("{}:{own}", self.input.array_name(0)));
+        }
+        names
     }
 }
 
@@ -76,6 +88,7 @@ pub struct Names {
     taken: HashSet<String>,
     /// Names of arrays in regular files, which could be looked at before.
     of_files: HashMap<(Input, usize), String>,
+    columns_are_named: bool,
 }
 
 impl Names {
@@ -92,14 +105,21 @@ impl Names {
     /// Looks at the own names of all arrays in regular files: for tools that need the name of one array before the
     /// next has come. What cannot be read there is for the reader to say.
     pub fn of_files(mut self, inputs: &[Input]) -> Names {
-        let one = |input: &Input| -> Vec<Called> {
-            let owns = own_names(input).into_iter().enumerate();
-            owns.map(|(position, own)| Called::new(input, position, own.as_deref())).collect()
-        };
-        let called: Vec<Called> = inputs.iter().filter(|_| !self.are_given()).flat_map(one).collect();
+        let mut called = Vec::new();
+        for input in inputs {
+            for (position, labels) in labels_in(input).into_iter().enumerate() {
+                called.push(Called::new(input, position, labels.name.as_deref()));
+                self.columns_are_named |= labels.columns.is_some();
+            }
+        }
         let names = called_apart(&called);
         self.of_files = called.into_iter().map(|called| (called.input, called.position)).zip(names).collect();
         self
+    }
+
+    /// Whether an array that was looked at by [`Names::of_files`] has names of its columns.
+    pub fn of_columns_are_known(&self) -> bool {
+        self.columns_are_named
     }
 
     /// Whether `--names` says what the arrays are called, so that their own names are of no matter.
@@ -115,6 +135,12 @@ impl Names {
         Ok(())
     }
 
+    /// What tables may call the next array, of which it is not known yet whether it has a name of its own.
+    pub fn expected(&self, called: &Called) -> Vec<String> {
+        let given = self.given.get(self.used).cloned();
+        vec![given.unwrap_or_else(|| called.input.array_name(called.position))]
+    }
+
     /// The name of the next array.
     pub fn next(&mut self, called: &Called) -> Result<String> {
         let Called { input, position, own } = called;
@@ -122,9 +148,8 @@ impl Names {
             Some(name) => name.clone(),
             // What a pipe brings cannot be looked at before: the first of a name keeps it.
             None => {
-                let is_free = |own: &&String| {
-                    !self.taken.contains(*own) && !self.of_files.values().any(|name| name == *own)
-                };
+                let is_free =
+                    |own: &&String| !self.taken.contains(*own) && !self.of_files.values().any(|name| name == *own);
                 own.as_ref().filter(is_free).cloned().unwrap_or_else(|| input.array_name(*position))
             }
         };
@@ -148,6 +173,12 @@ impl Names {
             bail!("{input}: array {} is the second called {name:?}; give different names with --names", self.used - 1);
         }
         Ok(name)
+    }
+
+    /// What tables may call an array ([`Called::in_tables`]) that is called `shown` now: nothing else where `--names`
+    /// says so.
+    pub fn in_tables(&self, shown: &str, called: &Called) -> Vec<String> {
+        if self.are_given() { vec![shown.to_owned()] } else { called.in_tables(shown) }
     }
 
     /// Every name must have been used.

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, bail};
 use cli::{Input, Job, Opened};
-use npy_stream::{Incoming, NpyError, NpyReader, npz};
+use npy_stream::{Incoming, Labels, NpyError, NpyReader, npz};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 
 /// The arrays of one input, in their order.
 pub struct Stream<'a> {
@@ -26,12 +26,9 @@ pub struct Next<'r> {
 }
 
 /// The arrays of a file: of a `.npy` stream, or of an archive (`.npz`) the one that is wanted of it.
-pub fn reader_of(mut file: File, input: &Input) -> Result<NpyReader> {
+pub fn reader_of(file: File, input: &Input) -> Result<NpyReader> {
     let named = || input.to_string();
-    let mut start = [0; npz::FIRST_BYTES.len()];
-    let is_archive = file.read_exact(&mut start).is_ok() && start == npz::FIRST_BYTES;
-    file.seek(SeekFrom::Start(0)).with_context(named)?;
-    match (is_archive && npz::holds_arrays(&file), input.member()) {
+    match (is_archive(&file).with_context(named)?, input.member()) {
         (true, member) => {
             let (name, reader) = npz::open(file, member).with_context(named)?;
             Ok(NpyReader::from_pipe(reader).called(name))
@@ -41,26 +38,36 @@ pub fn reader_of(mut file: File, input: &Input) -> Result<NpyReader> {
     }
 }
 
-/// The arrays of a pipe, which is no archive: the list of its members stands at its end.
-pub fn reader_of_pipe(reader: Box<dyn Read + Send>, input: &Input) -> Result<NpyReader> {
-    match input.member() {
-        Some(_) => bail!("{input}: an archive is read from a regular file, not from a pipe"),
-        None => Ok(NpyReader::from_pipe(reader)),
+/// Whether a file is an archive of arrays; leaves it at its start.
+pub fn is_archive(mut file: &File) -> io::Result<bool> {
+    let mut start = [0; npz::FIRST_BYTES.len()];
+    let regular = file.metadata()?.is_file();
+    let is_zip = regular && file.read_exact(&mut start).is_ok() && start == npz::FIRST_BYTES;
+    if regular {
+        file.seek(SeekFrom::Start(0))?;
     }
+    Ok(is_zip && npz::holds_arrays(file))
 }
 
-/// The own names of all arrays in a regular file; of what cannot be looked at, or is damaged, those found before.
-pub(crate) fn own_names(input: &Input) -> Vec<Option<String>> {
-    let mut names = Vec::new();
-    let file = input.path().filter(|path| path.is_file()).and_then(|path| File::open(path).ok());
-    let Some(mut reader) = file.and_then(|file| reader_of(file, input).ok()) else { return names };
+/// The labels of all arrays in a regular file; of what cannot be looked at, or is damaged, those found before.
+pub(crate) fn labels_in(input: &Input) -> Vec<Labels> {
+    let mut found = Vec::new();
+    let Some(file) = input.path().filter(|path| path.is_file()).and_then(|path| File::open(path).ok()) else {
+        return found;
+    };
+    if is_archive(&file).unwrap_or(false) {
+        // Known without unpacking it.
+        let name = npz::open(file, input.member()).map(|(name, _)| name);
+        return name.into_iter().map(|name| Labels { name: Some(name), ..Labels::default() }).collect();
+    }
+    let Ok(mut reader) = NpyReader::from_file(file) else { return found };
     while let Ok(Some(array)) = reader.next_array() {
         match array.finish() {
-            Ok(labels) => names.push(labels.name),
+            Ok(labels) => found.push(labels),
             Err(_) => break,
         }
     }
-    names
+    found
 }
 
 impl<'a> Stream<'a> {
@@ -68,7 +75,10 @@ impl<'a> Stream<'a> {
     pub fn open(job: &Job, input: &'a Input) -> Result<Stream<'a>> {
         let reader = match job.open(input)? {
             Opened::File(file) => reader_of(file, input)?,
-            Opened::Pipe(reader) => reader_of_pipe(reader, input)?,
+            Opened::Pipe(_) if input.member().is_some() => {
+                bail!("{input}: an archive is read from a regular file, not from a pipe")
+            }
+            Opened::Pipe(reader) => NpyReader::from_pipe(reader),
         };
         Ok(Stream::new(input, reader))
     }

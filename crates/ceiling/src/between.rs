@@ -187,7 +187,7 @@ fn patterns(job: &Job, args: &Between, arrays: Vec<NamedArray>) -> Result<Vec<Su
         subjects.push(Subject {
             name: named.name,
             source: named.source,
-            trials: Trials::new(named.matrix, named.labels),
+            trials: Trials::new(named.matrix, named.labels.ids),
         });
     }
     let sides: Vec<Side> = subjects
@@ -244,6 +244,7 @@ fn of_patterns(job: &Job, args: &Between, subjects: Vec<Subject>) -> Result<Vec<
                 let made = distances(s.trials.averages().view(), Distance::Correlation);
                 rdms.push(NamedRdm {
                     name: s.name.clone(),
+                    own: None,
                     source: s.source.clone(),
                     rdm: made.map_err(|e| anyhow!("{}: {e}", s.source))?.rdm,
                 });

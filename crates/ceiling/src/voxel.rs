@@ -3,19 +3,21 @@
 use crate::trials::{SplitArgs, at_least_one};
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{JoinArgs, NamedArray, NamedMatrix, Names, read_arrays, read_levels, read_table, tell_apart};
-use cli::{Cell, Common, Format, Input, Job, TableWriter};
+use cli::{Cell, Common, Format, Input, Job, Named, TableWriter};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Matrix};
 use reliability::{NoiseCeiling, Repeats, SplitHalf, noise_ceilings, reliability_of_averages, z_score_within};
 use statistics::Reason;
 use std::collections::HashMap;
 use stimulus_table::{Side, Table};
+use unit_tables::columns::VOXEL_NAME;
 
 /// Repeats by id to ncsnr, noise ceiling and split-half reliability of every voxel
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Columns (one row per array and voxel):
   array, voxel
+  voxel_name      only where the columns of an array have names
   n_stimuli       distinct ids
   n_trials        trials in the averages that the ceilings are for: --trials, else 1 / mean(1 / n)
                   over stimuli, which is n where all are shown n times
@@ -76,9 +78,11 @@ pub(crate) fn run(args: &Voxel) -> Result<()> {
         done.push(one(&job, args, stimuli.as_ref(), array)?);
     }
 
+    let has_names = done.iter().any(|array| array.voxel_names.is_some());
     let columns = [
         "array",
         "voxel",
+        VOXEL_NAME,
         "n_stimuli",
         "n_trials",
         "ncsnr",
@@ -88,12 +92,14 @@ pub(crate) fn run(args: &Voxel) -> Result<()> {
         "r_max",
         "reason",
     ];
+    let columns: Vec<&str> = columns.into_iter().filter(|name| has_names || *name != VOXEL_NAME).collect();
     let mut table = TableWriter::new(out, args.format, &columns)?;
     for array in &done {
         for (voxel, ceiling) in array.voxels.iter().enumerate() {
-            table.record(&[
-                ("array", (&array.name).into()),
-                ("voxel", voxel.into()),
+            let name = has_names.then(|| array.voxel_names.as_ref().map(|names| &names[voxel]));
+            let mut cells: Vec<Named> = vec![("array", (&array.name).into()), ("voxel", voxel.into())];
+            cells.extend(name.map(|name| (VOXEL_NAME, name.into())));
+            cells.extend([
                 ("n_stimuli", array.n_stimuli.into()),
                 ("n_trials", whole(array.n_trials)),
                 ("ncsnr", ceiling.ncsnr.into()),
@@ -102,7 +108,8 @@ pub(crate) fn run(args: &Voxel) -> Result<()> {
                 ("reliability", ceiling.reliability.into()),
                 ("r_max", ceiling.r_max.into()),
                 ("reason", ceiling.reason.into()),
-            ])?;
+            ]);
+            table.record(&cells)?;
         }
     }
     table.into_inner().commit(&job)
@@ -110,6 +117,7 @@ pub(crate) fn run(args: &Voxel) -> Result<()> {
 
 struct Ceilings {
     name: String,
+    voxel_names: Option<Vec<String>>,
     n_stimuli: usize,
     n_trials: f64,
     voxels: Vec<Numbers>,
@@ -136,14 +144,14 @@ pub(crate) fn whole(n_trials: f64) -> Cell<'static> {
 fn one(job: &Job, args: &Voxel, stimuli: Option<&Table>, array: NamedArray) -> Result<Ceilings> {
     let trials = array.into_matrix()?;
     let source = trials.source.clone();
-    let Some(labels) = &trials.labels else {
+    let Some(labels) = &trials.labels.ids else {
         bail!(
             "{source}: {} rows without ids; repeats are told by their stimulus id: write ids with `npy label`",
             trials.matrix.n_rows()
         );
     };
     let repeats = Repeats::by_id(labels);
-    let name = trials.name.clone();
+    let (name, voxel_names) = (trials.name.clone(), trials.labels.columns.clone());
     let scored = match (stimuli, &args.session) {
         (Some(table), Some(column)) => {
             let sessions = sessions(job, args, table, column, &trials)?;
@@ -163,7 +171,7 @@ fn one(job: &Job, args: &Voxel, stimuli: Option<&Table>, array: NamedArray) -> R
     if let Some(text) = count_reasons(&voxels.iter().map(|v| v.reason).collect::<Vec<_>>()) {
         job.warn(format!("{source}: {text}"));
     }
-    Ok(Ceilings { name, n_stimuli: repeats.n_stimuli(), n_trials, voxels })
+    Ok(Ceilings { name, voxel_names, n_stimuli: repeats.n_stimuli(), n_trials, voxels })
 }
 
 fn of_voxels<T>(rows: ArrayView2<T>, repeats: &Repeats, n_trials: f64, args: &Voxel) -> Result<Vec<Numbers>>
@@ -193,7 +201,7 @@ fn sessions(job: &Job, args: &Voxel, table: &Table, column: &str, trials: &Named
     // Unlike a stimulus table this one has a row per trial, so an id may stand in several.
     let (_, ids) = table.ids().with_context(|| name.clone())?;
     // A session is a trial's, not a picture's: ids alone cannot say which presentation a row of another order is.
-    if let Some(labels) = &trials.labels
+    if let Some(labels) = &trials.labels.ids
         && labels.as_slice() != ids
     {
         match labels.iter().zip(ids).position(|(a, b)| a != b) {

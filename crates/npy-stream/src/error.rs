@@ -222,7 +222,9 @@ fn what_elements(dtype: &str) -> String {
 /// How to make a matrix of an array of this shape.
 fn reshaped(shape: &[usize]) -> &'static str {
     match shape.len() {
-        0 => "a single number; reshape it with NumPy: x.reshape(1, 1) (the name of an array is text: numpy.array(\"FFA\"))",
+        0 => {
+            "a single number; reshape it with NumPy: x.reshape(1, 1) (the name of an array is text: numpy.array(\"FFA\"))"
+        }
         1 => "reshape it with NumPy: x[:, None] is one column, x[None] one row",
         2 => "reshape it with NumPy",
         _ => {

@@ -57,6 +57,12 @@ impl<'a> From<Option<&'a [String]>> for LabelsRef<'a> {
     }
 }
 
+impl<'a> From<Option<&'a Vec<String>>> for LabelsRef<'a> {
+    fn from(ids: Option<&'a Vec<String>>) -> LabelsRef<'a> {
+        ids.map(Vec::as_slice).into()
+    }
+}
+
 impl Labels {
     /// The same array with other rows: `ids` instead of its own.
     pub fn with_ids(&self, ids: Option<&[String]>) -> Labels {
@@ -94,6 +100,11 @@ impl LabelsRef<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// Whether an array can have this name: some text, without NUL, of at most [`MAX_NAME_CHARS`].
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains('\0') && name.chars().count() <= MAX_NAME_CHARS
 }
 
 /// Writes labels as a 1-d `<U` array, as wide as the longest of them.

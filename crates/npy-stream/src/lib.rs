@@ -31,7 +31,7 @@ mod writer;
 pub use array::{Array, Block, Matrix, Values};
 pub use error::NpyError;
 pub use header::{Kind, MAX_HEADER_BYTES};
-pub use labels::{Labels, LabelsRef, MAX_NAME_CHARS, write_labels};
+pub use labels::{Labels, LabelsRef, MAX_NAME_CHARS, is_name, write_labels};
 pub use parts::{PartBuffer, Parts};
 pub use reader::{Incoming, NpyReader};
 pub use writer::{Dtype, Float, RowWriter, write_array, write_matrix, write_vector};

@@ -26,7 +26,8 @@ pub fn holds_arrays(mut file: &File) -> bool {
 /// Where the bytes are not those that the archive's checksum speaks of, their end is an error.
 pub fn open(file: File, wanted: Option<&str>) -> Result<(String, impl Read + Send + use<>), NpyError> {
     let wrong = |why: String| NpyError::Archive(why);
-    let mut archive = ZipArchive::new(file.try_clone()?).map_err(|e| wrong(format!("damaged: no whole archive ({e})")))?;
+    let mut archive =
+        ZipArchive::new(file.try_clone()?).map_err(|e| wrong(format!("damaged: no whole archive ({e})")))?;
     let members = archive.file_names().filter_map(Result::ok);
     let names: Vec<String> = members.filter_map(|name| name.strip_suffix(ENDING).map(str::to_owned)).collect();
     let listed = || names.join(", ");

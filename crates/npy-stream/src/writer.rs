@@ -174,11 +174,7 @@ fn encode<T: Float>(values: impl Iterator<Item = T>, dtype: Dtype, out: &mut Vec
 }
 
 /// Writes a matrix with its labels, in its own width.
-pub fn write_matrix<'l, W: Write>(
-    sink: W,
-    matrix: &Matrix,
-    labels: impl Into<LabelsRef<'l>>,
-) -> Result<(), NpyError> {
+pub fn write_matrix<'l, W: Write>(sink: W, matrix: &Matrix, labels: impl Into<LabelsRef<'l>>) -> Result<(), NpyError> {
     fn all<W: Write, T: Float>(sink: W, a: ArrayView2<'_, T>, labels: LabelsRef) -> Result<(), NpyError> {
         let mut rows = RowWriter::new(sink, a.nrows(), a.ncols(), T::DTYPE)?;
         rows.write_rows(a)?;

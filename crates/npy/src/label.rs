@@ -70,8 +70,9 @@ impl Ids<'_> {
         while let Some(block) = array.next_rows(block_rows)? {
             write(&mut writer, block)?;
         }
-        self.may_replace(array.finish()?)?;
-        writer.finish(Some(&self.ids))?;
+        let labels = array.finish()?;
+        self.may_replace(labels.ids.as_deref())?;
+        writer.finish(&labels.with_ids(Some(&self.ids)))?;
         Ok(())
     }
 
@@ -87,14 +88,14 @@ impl Ids<'_> {
             );
         }
         require_unique(Side { name: &source.to_string(), labels: Some(ids), n_rows: ids.len() })?;
-        self.may_replace(rdm.labels.take())?;
-        rdm.labels = Some(ids.clone());
+        self.may_replace(rdm.labels.ids.as_deref())?;
+        rdm.labels.ids = Some(ids.clone());
         Ok(rdm)
     }
 
     /// Ids that are there stay, unless --force says otherwise.
-    fn may_replace(&self, old: Option<Vec<String>>) -> Result<()> {
-        let Some(old) = old.filter(|old| !self.force && *old != self.ids) else { return Ok(()) };
+    fn may_replace(&self, old: Option<&[String]>) -> Result<()> {
+        let Some(old) = old.filter(|old| !self.force && **old != self.ids) else { return Ok(()) };
         let row = old.iter().zip(&self.ids).position(|(a, b)| a != b).unwrap_or(0);
         let (is, becomes) = (&old[row], &self.ids[row]);
         bail!("row {row} is labelled {is:?} already and would become {becomes:?}; --force replaces ids")

@@ -219,7 +219,7 @@ mod tests {
         let ids = labels.map(|l| l.iter().map(|s| (*s).to_string()).collect());
         let labels = Labels { ids, ..Labels::default() };
         let array = Array { shape: shape.to_vec(), values: Values::F8(values), labels, index: 0 };
-        NamedArray { name: "m".into(), place: "m".into(), source: "m.npy".into(), array }
+        NamedArray { name: "m".into(), names_in_tables: Vec::new(), source: "m.npy".into(), array }
     }
 
     #[test]

@@ -159,14 +159,14 @@ fn read_systems(job: &Job, inputs: &[Input], names: &[String]) -> Result<Vec<Sys
             Block::F8(rows) => mean_over_units(rows, &units, precision(rows)),
         };
         let responses = profile.responses;
-        let repeats = match &named.labels {
+        let repeats = match &named.labels.ids {
             Some(labels) => Repeats::by_id(labels),
             None => Repeats::by_id(&(0..responses.len()).collect::<Vec<_>>()),
         };
         let first = |labels: &Vec<String>| {
             (0..repeats.n_stimuli()).map(|s| labels[repeats.rows_of(s)[0]].clone()).collect::<Vec<_>>()
         };
-        let ids = named.labels.as_ref().map(first);
+        let ids = named.labels.ids.as_ref().map(first);
         let person = person(&named.name).or_else(|| person(&named.source));
         systems.push(System {
             name: named.name,

@@ -1,10 +1,10 @@
 //! The responses of chosen units to the pictures of a stimulus table, and nothing else of the matrices.
 
 use anyhow::{Context, Result, bail, ensure};
-use array_inputs::{JoinArgs, Names, Next, each_array, read_levels, read_stimuli};
+use array_inputs::{Called, JoinArgs, Names, Next, each_array, read_levels, read_stimuli, require_room};
 use cli::{Bytes, Input, Job, require_memory};
 use localizer::LOOKS_MISSING;
-use npy_stream::{Block, Incoming, Values};
+use npy_stream::{Block, Incoming, Labels, Values};
 use stimulus_table::{StimulusTable, TableJoin};
 use unit_tables::{Sought, UnitTable};
 
@@ -141,7 +141,7 @@ pub(crate) struct Reader<'a> {
     /// The chosen units; `None` for all.
     units: Option<&'a UnitTable>,
     held_bytes: u64,
-    /// Names of the arrays that came.
+    /// Names of the arrays that came, as the table has them where it speaks of them.
     came: Vec<String>,
     /// Whether the first array was taken for the table's only one although it has another name.
     renamed: bool,
@@ -155,11 +155,11 @@ impl<'a> Reader<'a> {
     /// Calls `take` for every array. `keep` says that the caller holds on to all responses, so that their memory adds
     /// up.
     pub fn each(&mut self, keep: bool, mut take: impl FnMut(Responses)) -> Result<()> {
-        let mut names = Names::distinct(&self.args.names);
+        let mut names = Names::distinct(&self.args.names).of_files(&self.args.inputs);
         each_array(self.job, &self.args.inputs, |Next { input, position, source, array }| {
-            let name = names.next(input, position)?;
-            self.came.push(name.clone());
-            let responses = self.array(&source, name, array).with_context(|| source.clone())?;
+            names.require(self.came.len(), input)?;
+            let called = Called::new(input, position, None);
+            let responses = self.array(&source, &mut names, called, array).with_context(|| source.clone())?;
             if !keep {
                 self.held_bytes = 0;
             }
@@ -199,16 +199,50 @@ impl<'a> Reader<'a> {
 
     /// The array of the table that is this one: that of its name; or the only one, for the only array there is (which
     /// [`Reader::finish`] makes sure of).
-    fn name_in_table(&self, name: &str) -> Option<String> {
+    fn name_in_table(&self, names: &[String]) -> Option<String> {
         // More inputs, or more names, than one say that this is not the only array.
         let alone = self.args.inputs.len() == 1 && self.args.names.len() < 2;
-        let sought = Sought { name, position: self.came.len() - 1, alone };
+        let sought = Sought { names, position: self.came.len(), alone };
         self.units?.name_of(sought).map(str::to_owned)
     }
 
-    fn array(&mut self, source: &str, name: String, mut acts: Incoming) -> Result<Responses> {
+    /// Holds an array of a pipe whose name decides which units are taken: it comes behind the rows.
+    fn hold_for_its_name(&self, acts: &mut Incoming, source: &str, names: &Names) -> Result<()> {
+        let of_several = self.units.is_some_and(|units| units.arrays.len() > 1);
+        if !of_several || names.are_given() || acts.parts().is_some() {
+            return Ok(());
+        }
+        ensure!(
+            acts.bytes_held() <= u128::from(self.args.mem),
+            "a pipe brings its name last, and the table is about several arrays, so all of it is held: {}, but --mem \
+             allows {}; give a file or --names, or raise --mem",
+            Bytes(acts.bytes_held()),
+            Bytes(self.args.mem.into())
+        );
+        require_room(acts, source, 0)?;
+        Ok(acts.hold()?)
+    }
+
+    fn array(&mut self, source: &str, names: &mut Names, mut called: Called, mut acts: Incoming) -> Result<Responses> {
         let (n_rows, n_columns) = acts.matrix_shape()?;
-        let named = self.name_in_table(&name);
+        self.hold_for_its_name(&mut acts, source, names)?;
+        // The labels of a file can be read before its rows, so a table that does not fit is refused early.
+        let ahead = acts.labels_ahead()?;
+        let own = |labels: &Labels| labels.name.clone();
+        called.own = ahead.as_ref().and_then(own);
+        let first_name = match &ahead {
+            Some(_) => Some(names.next(&called)?),
+            None => None,
+        };
+        let shown = |names: &mut Names, called: &Called| match &first_name {
+            Some(name) => Ok(name.clone()),
+            None => names.next(called),
+        };
+        let early_names = match &first_name {
+            Some(name) => names.in_tables(name, &called),
+            None => names.expected(&called),
+        };
+        let named = self.name_in_table(&early_names);
         if self.units.is_none() {
             // Before a list of all units is made.
             self.check_memory(&acts, n_rows, n_columns, n_columns)?;
@@ -245,13 +279,7 @@ impl<'a> Reader<'a> {
         if self.units.is_some() {
             self.check_memory(&acts, n_rows, n_columns, columns.len())?;
         }
-        if let Some(named) = named.as_ref().filter(|named| **named != name) {
-            self.renamed = true;
-            self.job.note(format!("the units of array {named:?} are taken from array {name:?}, the only one there is"));
-        }
-        // The labels of a file can be read before its rows, so a table that does not fit is refused early.
-        let ahead = acts.labels_ahead()?;
-        let early = ahead.map(|labels| self.join(source, n_rows, labels.as_deref())).transpose()?;
+        let early = ahead.map(|labels| self.join(source, n_rows, labels.ids.as_deref())).transpose()?;
 
         // --mem bounds what the header of a pipe can ask for.
         let n_values = n_rows * columns.len();
@@ -277,8 +305,26 @@ impl<'a> Reader<'a> {
         let labels = acts.finish()?;
         let join = match early {
             Some(join) => join,
-            None => self.join(source, n_rows, labels.as_deref())?,
+            None => self.join(source, n_rows, labels.ids.as_deref())?,
         };
+        if first_name.is_none() {
+            called.own = own(&labels);
+        }
+        let name = shown(names, &called)?;
+        let aliases = names.in_tables(&name, &called);
+        if self.name_in_table(&aliases) != named {
+            bail!(
+                "the array is called {name:?}, and {} is about {}; give the array that it is about, or its name with \
+                 --names",
+                self.units.map_or("the table", |units| units.source.as_str()),
+                self.units.map(UnitTable::array_names).unwrap_or_default()
+            );
+        }
+        if let Some(named) = named.as_ref().filter(|named| !aliases.contains(named)) {
+            self.renamed = true;
+            self.job.note(format!("the units of array {named:?} are taken from array {name:?}, the only one there is"));
+        }
+        self.came.push(named.clone().filter(|named| aliases.contains(named)).unwrap_or_else(|| name.clone()));
         if let Some(message) = &join.message {
             self.job.note(message);
         }

@@ -4,10 +4,12 @@ use anyhow::Result;
 use cli::{Format, Job, Named, Output, TableWriter};
 use localizer::UnitTests;
 use localizer_run::{Part, Plan};
-use unit_tables::columns::{ARRAY, CONTRAST, FOLD, VOXEL};
+use unit_tables::columns::{ARRAY, CONTRAST, FOLD, VOXEL, VOXEL_NAME};
 
 pub(super) struct VoxelTable<'a> {
     plan: &'a Plan,
+    /// Whether an array has names of voxels.
+    has_names: bool,
     table: TableWriter<Output>,
 }
 
@@ -26,22 +28,23 @@ fn append(part: Part, tests: &UnitTests, voxel: usize, cells: &mut Vec<Named>) {
 }
 
 impl<'a> VoxelTable<'a> {
-    pub fn new(out: Output, format: Format, plan: &'a Plan) -> Result<Self> {
+    pub fn new(out: Output, format: Format, plan: &'a Plan, has_names: bool) -> Result<Self> {
         let mut columns = vec![ARRAY];
         columns.extend((plan.contrasts.len() > 1).then_some(CONTRAST));
         columns.extend((!plan.folds.is_empty()).then_some(FOLD));
         columns.push(VOXEL);
+        columns.extend(has_names.then_some(VOXEL_NAME));
         columns.extend(measures(Part::Chosen));
         if !plan.folds.is_empty() {
             columns.extend(measures(Part::HeldOut));
         }
-        Ok(VoxelTable { plan, table: TableWriter::new(out, format, &columns)? })
+        Ok(VoxelTable { plan, has_names, table: TableWriter::new(out, format, &columns)? })
     }
 
-    /// One row per voxel, for a question of the plan.
+    /// One row per voxel of an array (its name, and those of its voxels), for a question of the plan.
     pub fn write(
         &mut self,
-        array: &str,
+        (array, names): (&str, Option<&[String]>),
         question: usize,
         tests: &UnitTests,
         held_out: Option<&UnitTests>,
@@ -54,6 +57,7 @@ impl<'a> VoxelTable<'a> {
             cells.extend(contrast.as_ref().map(|contrast| (CONTRAST, contrast.into())));
             cells.extend(fold.map(|fold| (FOLD, fold.into())));
             cells.push((VOXEL, voxel.into()));
+            cells.extend(self.has_names.then(|| (VOXEL_NAME, names.map(|names| &names[voxel]).into())));
             append(Part::Chosen, tests, voxel, &mut cells);
             if let Some(held_out) = held_out {
                 append(Part::HeldOut, held_out, voxel, &mut cells);

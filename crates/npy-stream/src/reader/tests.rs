@@ -1,5 +1,7 @@
 use super::*;
-use crate::{Dtype, Labels, LabelsRef, Matrix, RowWriter, header, write_array, write_labels, write_matrix, write_vector};
+use crate::{
+    Dtype, Labels, LabelsRef, Matrix, RowWriter, header, write_array, write_labels, write_matrix, write_vector,
+};
 use ndarray::{Array2, arr2};
 use std::io::{Cursor, Write};
 
@@ -381,7 +383,10 @@ fn names_that_are_wrong_are_errors_with_both_numbers() {
         (vec![raw("<U2", false, &[1, 2], &[65; 16])], "has shape [1, 2]; expected ids or names of columns"),
         (vec![raw("<U1", false, &[2], &[b'a', 0, 0, 0, 0, 0, 0, 0])], "column name 1 is empty"),
         (vec![raw("<U2000", false, &[], &[])], "the name of the array has 2000 characters; at most 1000"),
-        (vec![raw("<U3", false, &[], &[b'a', 0, 0, 0, 0, 0, 0, 0, b'b', 0, 0, 0])], "the name of the array holds a NUL"),
+        (
+            vec![raw("<U3", false, &[], &[b'a', 0, 0, 0, 0, 0, 0, 0, b'b', 0, 0, 0])],
+            "the name of the array holds a NUL",
+        ),
         (vec![raw("<U1", false, &[], &0xd800_u32.to_le_bytes())], "the name of the array is not valid Unicode"),
     ];
     for (behind, part) in cases {
@@ -420,8 +425,11 @@ fn names_cut_anywhere_are_an_error_or_a_clean_end() {
     let mut ends = Vec::new();
     for kept in 0..4 {
         let Labels { ids, columns, name } = labels.clone();
-        let kept =
-            Labels { ids: ids.filter(|_| kept > 0), columns: columns.filter(|_| kept > 1), name: name.filter(|_| kept > 2) };
+        let kept = Labels {
+            ids: ids.filter(|_| kept > 0),
+            columns: columns.filter(|_| kept > 1),
+            name: name.filter(|_| kept > 2),
+        };
         bytes.clear();
         write_matrix(&mut bytes, &Matrix::F4(Array2::ones((3, 2))), &kept).unwrap();
         ends.push(bytes.len());
