@@ -1,6 +1,7 @@
 //! From file arguments to named, labelled arrays: where opening, reading and joining meet, once for all tools.
 //!
-//! What arrays are called is decided here ([`Names`]). Every command with two inputs brings their rows together through [`JoinArgs::join`], which says on stderr what it moved.
+//! What arrays are called is decided here ([`Names`]). Every command with two inputs brings their rows together through
+//! [`JoinArgs::join`], which says on stderr what it moved.
 #![warn(missing_docs)]
 
 mod many;

@@ -10,8 +10,8 @@ use crate::columns::{ARRAY, CONTRAST, FOLD, LAYER, UNIT, VOXEL};
 /// An array that is looked for in a table.
 #[derive(Debug, Clone, Copy)]
 pub struct Sought<'a> {
-    /// What it may be called in a table, what it is called now first: its own name or what `--names` says, and its place
-    /// (the file's stem, the position in a pipe), by which it goes where it has no name, or another had the same.
+    /// What it may be called in a table, what it is called now first: its own name or what `--names` says, and its
+    /// place (the file's stem, the position in a pipe), by which it goes where it has no name, or another had the same.
     pub names: &'a [String],
     /// How many arrays came before it.
     pub position: usize,
@@ -27,9 +27,9 @@ impl Sought<'_> {
 
     /// The one of the table's arrays that it is; `None` where the table does not speak of it.
     ///
-    /// That is the array of the first of its names that the table has. Only the first array may go by another one, and only in a table about one array:
-    /// where one of the two names is that of the first array in a pipe, `0`, and the other is no place in a pipe, or
-    /// where the caller knows that the array is the only one.
+    /// That is the array of the first of its names that the table has. Only the first array may go by another one, and
+    /// only in a table about one array: where one of the two names is that of the first array in a pipe, `0`, and the
+    /// other is no place in a pipe, or where the caller knows that the array is the only one.
     pub fn among<'t>(self, known: &[&'t str]) -> Option<&'t str> {
         let is_position = |name: &str| name.parse::<usize>().is_ok();
         // Cells of tables are trimmed.
