@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests are tests, though clippy cannot know it
 
+#[path = "npy/names.rs"]
+mod names;
+
 use ndarray::{Array2, arr2, s};
 use std::fs;
 use std::path::Path;
@@ -24,7 +27,8 @@ fn info_tells_shape_dtype_labels_range_nan_and_constants() {
     let text = run(dir.path(), "npy info m.npy").text();
     assert_eq!(
         text,
-        "array,shape,dtype,order,n_labels,n_stimuli,min,max,n_nan,n_constant\nm,3x3,<f8,C,3,2,-2.5,7,1,1\n"
+        "array,shape,dtype,order,n_labels,n_stimuli,min,max,n_nan,n_constant,name,n_names\n\
+         m,3x3,<f8,C,3,2,-2.5,7,1,1,,\n"
     );
     assert_eq!(pipe(dir.path(), "npy info", &bytes).text(), text.replace("\nm,", "\n0,"));
     assert_eq!(pipe(dir.path(), "npy info -", &bytes).text(), text.replace("\nm,", "\n0,"));

@@ -61,7 +61,7 @@ pub(crate) struct Between {
     compare: Compare,
     #[command(flatten)]
     split: SplitArgs,
-    /// Names of the subjects, in order [default: file stems, positions in a pipe]
+    /// Names of the subjects, in order [default: their own, else file stems, positions in a pipe]
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     names: Vec<String>,
     /// Use RDMs of which more than 10 % of the pairs are NaN

@@ -54,7 +54,7 @@ pub(crate) struct Voxel {
     session: Option<String>,
     #[command(flatten)]
     split: SplitArgs,
-    /// Names of the arrays, in order [default: file stems, positions in a pipe]
+    /// Names of the arrays, in order [default: their own, else file stems, positions in a pipe]
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     names: Vec<String>,
     #[command(flatten)]

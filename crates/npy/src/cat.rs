@@ -76,7 +76,7 @@ impl fmt::Display for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Wanted::Place(place) => write!(f, "array {place}"),
-            Wanted::Name(name) => write!(f, "an array called {name:?}"),
+            Wanted::Name(name) => write!(f, "array called {name:?}"),
         }
     }
 }
@@ -205,7 +205,7 @@ fn below(job: &Job, args: &Cat) -> Result<()> {
         |input: &Input| parts.iter().any(|part| part.input == *input) || others.iter().any(|(other, _)| other == input);
     if let (Some(wanted), Some(input)) = (&args.array, args.inputs.iter().find(|input| !picked(input))) {
         let of_it: Vec<&str> = seen.iter().filter(|(other, _)| other == input).map(|(_, name)| name.as_str()).collect();
-        bail!("{input}: there is no {wanted}; its {} arrays are {}", of_it.len(), of_it.join(", "));
+        bail!("{input}: there is no {wanted} in it; its {} arrays are {}", of_it.len(), of_it.join(", "));
     }
     match (&others[..], &parts[..]) {
         ([(_, array)], []) => {

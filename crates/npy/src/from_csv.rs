@@ -72,7 +72,10 @@ pub(crate) fn run(args: &FromCsv) -> Result<()> {
     let out = job.binary_output(args.common.output.as_deref())?;
     let mut rows = RowWriter::new(out, ids.len(), columns.len(), args.dtype)?;
     rows.write_rows(values.view())?;
-    let labels = LabelsRef { ids: Some(ids), columns: Some(&columns), name: None };
+    // Numbers of columns, as `to-csv` writes them where there are no names, are none.
+    let are_numbers = columns.iter().enumerate().all(|(place, name)| *name == place.to_string());
+    let names = (!are_numbers).then_some(&columns[..]);
+    let labels = LabelsRef { ids: Some(ids), columns: names, name: None };
     rows.finish(labels)?.commit(&job)
 }
 

@@ -81,7 +81,7 @@ pub struct Args {
     /// Write every unit; one that cannot be tested keeps its row, with NaN and the reason
     #[arg(long, conflicts_with_all = ["t", "alpha", "dprime", "si", "ratio", "auc", "top", "min_units"])]
     pub all: bool,
-    /// Names of the arrays in the order they come [default: file stem; position in a pipe]
+    /// Names of the arrays in the order they come [default: their own, else file stem, position in a pipe]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub names: Vec<String>,
     /// How the table is written

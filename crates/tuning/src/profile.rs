@@ -69,7 +69,7 @@ pub(crate) struct Profile {
     /// Write a table instead of matrices
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Names of the arrays, in order [default: file stems, positions in a pipe]
+    /// Names of the arrays, in order [default: their own, else file stems, positions in a pipe]
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     names: Vec<String>,
     #[command(flatten)]

@@ -19,7 +19,7 @@ pub(crate) struct Sides {
     /// Subjects: one region's voxels (or profile) each, several files or one stream
     #[arg(long, value_name = "BRAIN", num_args = 1.., required = true)]
     pub brain: Vec<Input>,
-    /// Names of the models, in order [default: file stems, positions in a pipe]
+    /// Names of the models, in order [default: their own, else file stems, positions in a pipe]
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     pub names: Vec<String>,
     /// Names of the subjects, in order

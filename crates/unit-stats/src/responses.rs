@@ -26,7 +26,7 @@ pub(crate) struct Acts {
     /// ACTS holds the columns of --units only, ascending, as `ann-acts --units` writes them
     #[arg(long)]
     pub chosen_only: bool,
-    /// Names of the arrays in the order they come [default: file stem; position in a pipe]
+    /// Names of the arrays in the order they come [default: their own, else file stem, position in a pipe]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub names: Vec<String>,
     /// Most memory that the responses of the chosen units may take: 500M, 4G
