@@ -117,6 +117,11 @@ impl Names {
         self
     }
 
+    /// How many arrays were looked at by [`Names::of_files`].
+    pub fn n_looked_at(&self) -> usize {
+        self.of_files.len()
+    }
+
     /// Whether an array that was looked at by [`Names::of_files`] has names of its columns.
     pub fn of_columns_are_known(&self) -> bool {
         self.columns_are_named

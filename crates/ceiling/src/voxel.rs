@@ -17,7 +17,6 @@ use unit_tables::columns::VOXEL_NAME;
 #[command(after_help = "\
 Columns (one row per array and voxel):
   array, voxel
-  voxel_name      only where the columns of an array have names
   n_stimuli       distinct ids
   n_trials        trials in the averages that the ceilings are for: --trials, else 1 / mean(1 / n)
                   over stimuli, which is n where all are shown n times
@@ -32,6 +31,7 @@ Columns (one row per array and voxel):
                   presentations of each are used as keep the most trials
   r_max           sqrt(reliability): bounds r
   reason          constant, nan_input, negative_reliability
+  voxel_name      only where the columns of an array have names
 Nothing here depends on the scale of a voxel, so z-scoring over all trials changes nothing. Z-scoring
 within sessions (--session) does: without it, drifts between sessions count as signal or noise.
 
@@ -82,7 +82,6 @@ pub(crate) fn run(args: &Voxel) -> Result<()> {
     let columns = [
         "array",
         "voxel",
-        VOXEL_NAME,
         "n_stimuli",
         "n_trials",
         "ncsnr",
@@ -91,6 +90,7 @@ pub(crate) fn run(args: &Voxel) -> Result<()> {
         "reliability",
         "r_max",
         "reason",
+        VOXEL_NAME,
     ];
     let columns: Vec<&str> = columns.into_iter().filter(|name| has_names || *name != VOXEL_NAME).collect();
     let mut table = TableWriter::new(out, args.format, &columns)?;
@@ -98,7 +98,6 @@ pub(crate) fn run(args: &Voxel) -> Result<()> {
         for (voxel, ceiling) in array.voxels.iter().enumerate() {
             let name = has_names.then(|| array.voxel_names.as_ref().map(|names| &names[voxel]));
             let mut cells: Vec<Named> = vec![("array", (&array.name).into()), ("voxel", voxel.into())];
-            cells.extend(name.map(|name| (VOXEL_NAME, name.into())));
             cells.extend([
                 ("n_stimuli", array.n_stimuli.into()),
                 ("n_trials", whole(array.n_trials)),
@@ -109,6 +108,7 @@ pub(crate) fn run(args: &Voxel) -> Result<()> {
                 ("r_max", ceiling.r_max.into()),
                 ("reason", ceiling.reason.into()),
             ]);
+            cells.extend(name.map(|name| (VOXEL_NAME, name.into())));
             table.record(&cells)?;
         }
     }

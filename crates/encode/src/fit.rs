@@ -26,13 +26,13 @@ Input:
   --x and --y are joined by id: features of unique stimuli are repeated for trials of --y.
 Columns (one row per voxel, over the held-out predictions of all folds together):
   voxel          column of --y, from 0
-  voxel_name     its name; only where --y has names of columns
   r, r2          Pearson correlation of prediction and response; its square (hides the sign)
   R2             1 - SS(response - prediction) / SS(response - mean response); may be negative
   alpha          penalty chosen in the training rows (factor x scale), median over the folds
   alpha_at_edge  true when a fold chose the lowest or highest of --alphas
   n              rows scored
   reason         why numbers are NaN: constant, nan_input (a NaN in --x stops the tool)
+  voxel_name     name of the column of --y; only where these have names
 The models of the folds have different means. Features that predict nothing therefore score an r a
 little below 0.
 Model:
@@ -125,7 +125,7 @@ impl FromStr for AlphaCv {
 /// Share of usable voxels with a penalty at the edge of the grid from which on it is a warning.
 const MANY_AT_EDGE: f64 = 0.1;
 
-const COLUMNS: [&str; 9] = ["voxel", VOXEL_NAME, "r", "r2", "R2", "alpha", "alpha_at_edge", "n", "reason"];
+const COLUMNS: [&str; 9] = ["voxel", "r", "r2", "R2", "alpha", "alpha_at_edge", "n", "reason", VOXEL_NAME];
 
 pub(crate) fn run(args: &Fit) -> Result<()> {
     if args.cv < 2 {
@@ -412,7 +412,6 @@ impl Outputs {
         let at_edge = fitted.held_out.alpha_at_edge();
         for (voxel, score) in fitted.scores.iter().enumerate() {
             let mut cells: Vec<Named> = vec![("voxel", voxel.into())];
-            cells.extend(names.map(|names| (VOXEL_NAME, (&names[voxel]).into())));
             cells.extend([
                 ("r", score.r.into()),
                 ("r2", score.r2.into()),
@@ -422,6 +421,7 @@ impl Outputs {
                 ("n", score.n.into()),
                 ("reason", score.reason.into()),
             ]);
+            cells.extend(names.map(|names| (VOXEL_NAME, (&names[voxel]).into())));
             table.record(&cells)?;
         }
         let mut finished = Vec::new();

@@ -88,10 +88,9 @@ impl<'a> UnitTable<'a> {
             let mut cells: Vec<Named> = Vec::with_capacity(32);
             cells.extend([(ARRAY, layer.name.as_str().into()), (CONTRAST, contrast.as_str().into())]);
             cells.extend(fold.map(|fold| (FOLD, fold.into())));
-            cells.push((UNIT, unit.into()));
-            cells.extend(self.has_names.then(|| (UNIT_NAME, names.map(|names| &names[unit]).into())));
-            cells.push((N_UNITS, n_units.into()));
+            cells.extend([(UNIT, unit.into()), (N_UNITS, n_units.into())]);
             tested.append(unit, criterion, &mut cells);
+            cells.extend(self.has_names.then(|| (UNIT_NAME, names.map(|names| &names[unit]).into())));
             cells
         })?;
         self.sum_up(job, layer, question, &tested, units.as_deref());
@@ -196,9 +195,7 @@ fn columns(args: &Args, plan: &Plan, has_names: bool) -> Vec<&'static str> {
     if !plan.folds.is_empty() {
         columns.push(FOLD);
     }
-    columns.push(UNIT);
-    columns.extend(has_names.then_some(UNIT_NAME));
-    columns.push(N_UNITS);
+    columns.extend([UNIT, N_UNITS]);
     columns.extend(Part::Chosen.columns());
     columns.extend(["auc", CRITERION, Part::Chosen.reason()]);
     if !plan.folds.is_empty() {
@@ -208,5 +205,6 @@ fn columns(args: &Args, plan: &Plan, has_names: bool) -> Vec<&'static str> {
     if !args.null.is_empty() {
         columns.extend(["t_null", "p_null"]);
     }
+    columns.extend(has_names.then_some(UNIT_NAME));
     columns
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use array_inputs::{Called, JoinArgs, Names, Next, each_array, read_levels, read_stimuli, require_room};
 use cli::{Bytes, Input, Job, require_memory};
 use localizer::LOOKS_MISSING;
-use npy_stream::{Block, Incoming, Labels, Values};
+use npy_stream::{Block, Incoming, Values};
 use stimulus_table::{StimulusTable, TableJoin};
 use unit_tables::{Sought, UnitTable};
 
@@ -199,23 +199,24 @@ impl<'a> Reader<'a> {
 
     /// The array of the table that is this one: that of its name; or the only one, for the only array there is (which
     /// [`Reader::finish`] makes sure of).
-    fn name_in_table(&self, names: &[String]) -> Option<String> {
-        // More inputs, or more names, than one say that this is not the only array.
-        let alone = self.args.inputs.len() == 1 && self.args.names.len() < 2;
-        let sought = Sought { names, position: self.came.len(), alone };
+    fn name_in_table(&self, names: &Names, of_array: &[String]) -> Option<String> {
+        // More inputs, names, or arrays in the file than one say that this is not the only array.
+        let alone = self.args.inputs.len() == 1 && self.args.names.len() < 2 && names.n_looked_at() < 2;
+        let sought = Sought { names: of_array, position: self.came.len(), alone };
         self.units?.name_of(sought).map(str::to_owned)
     }
 
     /// Holds an array of a pipe whose name decides which units are taken: it comes behind the rows.
     fn hold_for_its_name(&self, acts: &mut Incoming, source: &str, names: &Names) -> Result<()> {
-        let of_several = self.units.is_some_and(|units| units.arrays.len() > 1);
-        if !of_several || names.are_given() || acts.parts().is_some() {
+        // Only the first array of all may be the one that a table is about whatever it is called.
+        let decides = self.units.is_some_and(|units| units.arrays.len() > 1 || !self.came.is_empty());
+        if !decides || names.are_given() || acts.parts().is_some() {
             return Ok(());
         }
         ensure!(
             acts.bytes_held() <= u128::from(self.args.mem),
-            "a pipe brings its name last, and the table is about several arrays, so all of it is held: {}, but --mem \
-             allows {}; give a file or --names, or raise --mem",
+            "a pipe brings its name last, which says what units are its own, so all of it is held: {}, but --mem allows \
+             {}; give a file or --names, or raise --mem",
             Bytes(acts.bytes_held()),
             Bytes(self.args.mem.into())
         );
@@ -228,21 +229,15 @@ impl<'a> Reader<'a> {
         self.hold_for_its_name(&mut acts, source, names)?;
         // The labels of a file can be read before its rows, so a table that does not fit is refused early.
         let ahead = acts.labels_ahead()?;
-        let own = |labels: &Labels| labels.name.clone();
-        called.own = ahead.as_ref().and_then(own);
-        let first_name = match &ahead {
-            Some(_) => Some(names.next(&called)?),
-            None => None,
-        };
-        let shown = |names: &mut Names, called: &Called| match &first_name {
-            Some(name) => Ok(name.clone()),
-            None => names.next(called),
-        };
-        let early_names = match &first_name {
-            Some(name) => names.in_tables(name, &called),
-            None => names.expected(&called),
-        };
-        let named = self.name_in_table(&early_names);
+        // The name of a pipe that is not held comes behind the rows; until then it goes by its place.
+        let (mut name, mut in_tables) = (None, names.expected(&called));
+        if let Some(labels) = &ahead {
+            called.own.clone_from(&labels.name);
+            let known = names.next(&called)?;
+            in_tables = names.in_tables(&known, &called);
+            name = Some(known);
+        }
+        let named = self.name_in_table(names, &in_tables);
         if self.units.is_none() {
             // Before a list of all units is made.
             self.check_memory(&acts, n_rows, n_columns, n_columns)?;
@@ -307,12 +302,16 @@ impl<'a> Reader<'a> {
             Some(join) => join,
             None => self.join(source, n_rows, labels.ids.as_deref())?,
         };
-        if first_name.is_none() {
-            called.own = own(&labels);
-        }
-        let name = shown(names, &called)?;
-        let aliases = names.in_tables(&name, &called);
-        if self.name_in_table(&aliases) != named {
+        let name = match name {
+            Some(name) => name,
+            None => {
+                called.own.clone_from(&labels.name);
+                let known = names.next(&called)?;
+                in_tables = names.in_tables(&known, &called);
+                known
+            }
+        };
+        if self.name_in_table(names, &in_tables) != named {
             bail!(
                 "the array is called {name:?}, and {} is about {}; give the array that it is about, or its name with \
                  --names",
@@ -320,11 +319,11 @@ impl<'a> Reader<'a> {
                 self.units.map(UnitTable::array_names).unwrap_or_default()
             );
         }
-        if let Some(named) = named.as_ref().filter(|named| !aliases.contains(named)) {
+        if let Some(named) = named.as_ref().filter(|named| !in_tables.contains(named)) {
             self.renamed = true;
             self.job.note(format!("the units of array {named:?} are taken from array {name:?}, the only one there is"));
         }
-        self.came.push(named.clone().filter(|named| aliases.contains(named)).unwrap_or_else(|| name.clone()));
+        self.came.push(named.clone().filter(|named| in_tables.contains(named)).unwrap_or_else(|| name.clone()));
         if let Some(message) = &join.message {
             self.job.note(message);
         }

@@ -43,6 +43,7 @@ Output:
     dprime, selectivity_index
     reason                  why there are no numbers: constant, nan_input
     n_test ... reason_test  (--cv) the same measures on the part held out
+    voxel_name              name of the voxel, where those of an array have names
 
 Examples:
   fmri-roi contrast --stimuli floc.csv --by domain --contrast 'faces > rest' betas.npy > t.npy

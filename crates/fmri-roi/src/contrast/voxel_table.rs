@@ -33,11 +33,11 @@ impl<'a> VoxelTable<'a> {
         columns.extend((plan.contrasts.len() > 1).then_some(CONTRAST));
         columns.extend((!plan.folds.is_empty()).then_some(FOLD));
         columns.push(VOXEL);
-        columns.extend(has_names.then_some(VOXEL_NAME));
         columns.extend(measures(Part::Chosen));
         if !plan.folds.is_empty() {
             columns.extend(measures(Part::HeldOut));
         }
+        columns.extend(has_names.then_some(VOXEL_NAME));
         Ok(VoxelTable { plan, has_names, table: TableWriter::new(out, format, &columns)? })
     }
 
@@ -57,11 +57,11 @@ impl<'a> VoxelTable<'a> {
             cells.extend(contrast.as_ref().map(|contrast| (CONTRAST, contrast.into())));
             cells.extend(fold.map(|fold| (FOLD, fold.into())));
             cells.push((VOXEL, voxel.into()));
-            cells.extend(self.has_names.then(|| (VOXEL_NAME, names.map(|names| &names[voxel]).into())));
             append(Part::Chosen, tests, voxel, &mut cells);
             if let Some(held_out) = held_out {
                 append(Part::HeldOut, held_out, voxel, &mut cells);
             }
+            cells.extend(self.has_names.then(|| (VOXEL_NAME, names.map(|names| &names[voxel]).into())));
             cells
         })?;
         Ok(())
