@@ -225,7 +225,10 @@ fn label_names_rows_and_replaces_only_by_force() {
     let rdm = |labels: Option<&[&str]>| npy_stream::Array {
         shape: vec![3],
         values: npy_stream::Values::F8(vec![1.0, 2.0, 3.0]),
-        labels: labels.map(|l| l.iter().map(|id| id.to_string()).collect()),
+        labels: npy_stream::Labels {
+            ids: labels.map(|l| l.iter().map(|id| id.to_string()).collect()),
+            ..Default::default()
+        },
         index: 0,
     };
     let mut bytes = Vec::new();
@@ -281,7 +284,13 @@ fn an_rdm_as_pairs() {
     let text = pipe(dir.path(), "npy to-csv", &bytes).text();
     assert_eq!(text.lines().nth(2), Some("0,2,s0,s2,0.25"));
     let mut four = Vec::new();
-    npy_stream::write_vector(&mut four, &[0.5, 0.25, 1.0, 2.0], npy_stream::Dtype::F8, None).unwrap();
+    npy_stream::write_vector(
+        &mut four,
+        &[0.5, 0.25, 1.0, 2.0],
+        npy_stream::Dtype::F8,
+        npy_stream::LabelsRef::default(),
+    )
+    .unwrap();
     pipe(dir.path(), "npy to-csv", &four).fails(1, &["4 values", "upper triangle"]);
 }
 
