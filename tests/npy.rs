@@ -384,7 +384,7 @@ fn help_examples_run() {
     write(dir.path(), "responses.csv", "stimulus,FFA_beta,VWFA_beta\na,1,2\nb,3,4\n");
     write(dir.path(), "ratings.tsv", "picture\tbeauty\na\t1\nb\t2\n");
     sh(dir.path(), "rsa rdm ffa.npy > rdm.npy").ok();
-    for verb in ["", "info", "cat", "rows", "cols", "label", "average", "to-csv", "from-csv"] {
+    for verb in ["", "info", "cat", "split", "rows", "cols", "label", "average", "to-csv", "from-csv"] {
         let help = run(dir.path(), &format!("npy {verb} --help")).text();
         let examples = help.lines().skip_while(|l| !l.starts_with("Examples:")).filter(|l| l.contains("npy "));
         let examples: Vec<&str> = examples.collect();

@@ -229,7 +229,7 @@ fn archive(path: &Path, members: &[(&str, &Array2<f64>)]) {
 #[test]
 fn an_archive_is_read_array_by_array() {
     let dir = folder();
-    let (acts, betas) = (noise(3, 2, 1), noise(3, 4, 2));
+    let (acts, betas) = (noise(12, 2, 1), noise(12, 4, 2));
     archive(&dir.path().join("two.npz"), &[("acts", &acts), ("betas", &betas)]);
     archive(&dir.path().join("one.npz"), &[("acts", &acts)]);
     let found = run(dir.path(), "npy cat two.npz:betas").ok();
@@ -247,7 +247,7 @@ fn an_archive_is_read_array_by_array() {
     let record = fs::read_to_string(dir.path().join("scores.json")).unwrap();
     assert!(record.contains("two.npz:betas"), "{record}");
     let distances = arrays(&run(dir.path(), "rsa rdm one.npz").ok()).remove(0);
-    assert_eq!((distances.shape, distances.labels.name), (vec![3], Some("acts".into())));
+    assert_eq!((distances.shape, distances.labels.name), (vec![66], Some("acts".into())));
     fs::write(dir.path().join("roi.csv"), "roi,voxel\nFFA,3\nFFA,1\n").unwrap();
     let ffa = run(dir.path(), "fmri-roi extract --roi roi.csv two.npz:betas").ok();
     assert_eq!(matrix(&ffa).0, betas.select(ndarray::Axis(1), &[3, 1]));

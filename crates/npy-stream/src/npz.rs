@@ -11,13 +11,17 @@ pub const FIRST_BYTES: &[u8] = b"PK\x03\x04";
 
 const ENDING: &str = ".npy";
 
-/// Whether a zip archive is one of arrays, or damaged, so that it is [`open`]'s to say what is wrong: an archive of
-/// other things (a spreadsheet, a network) is not. Leaves the file at its start.
+/// Whether a zip archive is one of arrays, be it damaged, so that it is [`open`]'s to say what is wrong with it: an
+/// archive of other things (a spreadsheet, a network) is not. Leaves the file at its start.
 pub fn holds_arrays(mut file: &File) -> bool {
-    let archive = ZipArchive::new(&mut file);
-    let is_one = archive.map_or(true, |archive| {
-        archive.file_names().any(|name| name.is_ok_and(|name| name.ends_with(ENDING))) || archive.is_empty()
+    let mut start = [0; 256];
+    let named_first = file.read(&mut start).is_ok_and(|n| {
+        let begin = &start[..n];
+        begin.windows(ENDING.len()).any(|part| part == ENDING.as_bytes())
     });
+    let archive = ZipArchive::new(&mut file);
+    let is_one = archive
+        .map_or(named_first, |archive| archive.file_names().any(|name| name.is_ok_and(|name| name.ends_with(ENDING))));
     file.seek(SeekFrom::Start(0)).is_ok() && is_one
 }
 
@@ -26,8 +30,11 @@ pub fn holds_arrays(mut file: &File) -> bool {
 /// Where the bytes are not those that the archive's checksum speaks of, their end is an error.
 pub fn open(file: File, wanted: Option<&str>) -> Result<(String, impl Read + Send + use<>), NpyError> {
     let wrong = |why: String| NpyError::Archive(why);
-    let mut archive =
-        ZipArchive::new(file.try_clone()?).map_err(|e| wrong(format!("damaged: no whole archive ({e})")))?;
+    let mut archive = ZipArchive::new(file.try_clone()?).map_err(|e| {
+        wrong(format!(
+            "not a .npy array but a NumPy archive (.npz), and damaged ({e}); where numpy.load opens it, save it again"
+        ))
+    })?;
     let members = archive.file_names().filter_map(Result::ok);
     let names: Vec<String> = members.filter_map(|name| name.strip_suffix(ENDING).map(str::to_owned)).collect();
     let listed = || names.join(", ");

@@ -32,8 +32,7 @@ name gives the column its own).
 Examples:
   npy cat acts-*.npy > acts.npy
   npy cat --columns layer3.npy layer4.npy > both.npy
-  cat sub-*/ffa.npy | npy cat --array 1 > second.npy
-  npy cat --array layer4 all_layers.npy > layer4.npy")]
+  cat sub-*/ffa.npy | npy cat --array 1 > second.npy")]
 pub(crate) struct Cat {
     /// .npy streams; - is stdin
     #[arg(default_value = "-")]

@@ -23,8 +23,7 @@ be known first (--name, or a table about several arrays) its matrix is held in m
 Examples:
   npy cols --units face_units.csv acts.npy > face_acts.npy
   npy cols --units face_units.csv --without acts.npy > other_acts.npy
-  npy cols --index 0:3 acts.npy > first.npy
-  npy cols --name FFA --name OFA regions.npy > two.npy")]
+  npy from-csv responses.csv | npy cols --name FFA_beta > one.npy")]
 #[command(group = clap::ArgGroup::new("which").required(true).args(["index", "units", "name"]))]
 pub(crate) struct Cols {
     /// .npy streams; - is stdin

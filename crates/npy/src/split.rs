@@ -18,8 +18,9 @@ whole, with its labels and its sidecar; a file that catsel has not made is never
 brings names last, so an array from there is held in memory.
 
 Examples:
-  npy split --out-dir layers all_layers.npy
-  rsa rdm all_layers.npy | npy split --out-dir rdms")]
+  cat layer3.npy layer4.npy | npy split --out-dir layers
+  rsa rdm layer3.npy layer4.npy | npy split --out-dir rdms
+  npy split --out-dir people sub-*/ffa.npy")]
 pub(crate) struct Split {
     /// .npy streams of matrices or RDMs; - is stdin
     #[arg(default_value = "-")]
