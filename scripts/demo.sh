@@ -21,13 +21,11 @@ median() { sort -g | awk '$1 != "NaN" { v[++n] = $1 } END { if (!n) print "NaN";
 column() { awk -F, -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) c = i; next } { print $c }' "$2"; }
 
 say "1. Activations: four layers of EfficientNet-lite0, and the last one of its untrained twin, to $(($(wc -l < "$stimuli") - 1)) pictures"
-for net in efficientnet-lite0 efficientnet-lite0-untrained; do
-    [ "$net" = efficientnet-lite0 ] && wanted=("${layers[@]}") || wanted=(pool)
-    ann-acts "build/models/$net.onnx" --quiet --preprocess efficientnet-lite --resize 224x224 --interpolation bicubic \
-        "${wanted[@]/#/--layer=}" --out-dir "$out/acts/$net" "$stimuli"
-done
+acts() { ann-acts build/models/efficientnet-lite0.onnx --quiet --preprocess efficientnet-lite --resize 224x224 --interpolation bicubic "$@" "$stimuli"; }
+acts "${layers[@]/#/--layer=}" --out-dir "$out/acts/efficientnet-lite0"
+# The normalizations that are folded into the network's convolutions are given back to the twin.
+acts --untrained 1 --layer pool -o "$out/acts/efficientnet-lite0/untrained.npy"
 npy info "$out"/acts/*/*.npy | cut -d, -f1,2,5,9,10
-mv "$out/acts/efficientnet-lite0-untrained/pool.npy" "$out/acts/efficientnet-lite0/untrained.npy"
 layers+=(untrained)
 
 say "2. Category-selective units: each domain against all others, Student t > $threshold, on the odd half of the pictures"

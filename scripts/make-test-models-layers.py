@@ -272,13 +272,14 @@ def folded():
     save(
         "folded",
         [
-            node("Conv", "pictures onnx::Conv_12", "/conv1/Conv_output_0", "/conv1/Conv"),
+            node("Conv", "pictures onnx::Conv_12 onnx::Conv_13", "/conv1/Conv_output_0", "/conv1/Conv"),
             node("Conv", "/conv1/Conv_output_0 conv2.weight", "/conv2/Conv_output_0", "/conv2/Conv"),
         ],
         [PICTURES],
         [("/conv2/Conv_output_0", FLOAT, ["N", 1, "H", "W"])],
         [
             constant("onnx::Conv_12", np.reshape([1, 2, 3], (1, 3, 1, 1))),
+            constant("onnx::Conv_13", [0]),
             constant("conv2.weight", np.reshape([2], (1, 1, 1, 1))),
         ],
     )

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the tiny networks on which untrained twins and lesions are tested: testdata/models/weights-*.onnx.
+"""Write the tiny networks on which untrained twins and lesions are tested: testdata/models/weights-*.onnx and twin-*.onnx.
 
 Needs numpy and onnx (1.23.2 wrote the committed files). The same versions give the same bytes. Trained values are round
 numbers that no rule would draw, so that a weight that was left alone is seen.
@@ -163,7 +163,63 @@ def refused():
     save("weights-dynamic", dynamic, [("conv", FLOAT, ["N", 1, "H", "W"])])
 
 
+def folded():
+    """One network three times: with its batch normalizations, and with them folded in under two ways of naming.
+
+    8 convolutions (3x3, 8 channels) each with a normalization and ReLU6, two of them skipped over -> pool -> fc."""
+    rng = np.random.default_rng(12)
+    nodes, own, ours, plain = [], [], [], []
+    folded_nodes = {"names": [], "scales": []}
+    x, fan = "pictures", 3
+    for k in range(8):
+        kernel = rng.standard_normal((8, fan, 3, 3)) * np.sqrt(2 / (9 * fan))
+        scale, shift = rng.uniform(0.5, 1.5, 8), rng.normal(0, 0.3, 8)
+        mean, variance = rng.normal(0, 1, 8), rng.uniform(0.5, 2, 8)
+        own += [constant(f"w{k}", kernel)]
+        own += [constant(f"{part}{k}", v) for part, v in zip(("scale", "shift", "mean", "variance"), (scale, shift, mean, variance))]
+        factor = scale / np.sqrt(variance + 1e-5)
+        kernel, bias = kernel * factor[:, None, None, None], shift - mean * factor
+        ours += [constant(f"onnx::Conv_{100 + 3 * k}", kernel), constant(f"onnx::Conv_{101 + 3 * k}", bias)]
+        plain += [constant(f"w{k}", kernel), constant(f"b{k}", bias)]
+        nodes += [
+            node("Conv", f"{x} w{k}", f"plain{k}", pads=[1] * 4),
+            node("BatchNormalization", f"plain{k} scale{k} shift{k} mean{k} variance{k}", f"conv{k}"),
+        ]
+        folded_nodes["names"] += [node("Conv", f"{x} onnx::Conv_{100 + 3 * k} onnx::Conv_{101 + 3 * k}", f"conv{k}", pads=[1] * 4)]
+        folded_nodes["scales"] += [node("Conv", f"{x} w{k} b{k}", f"conv{k}", pads=[1] * 4)]
+        rest = [node("Clip", f"conv{k} zero six", f"act{k}")]
+        rest += [node("Add", f"act{k} act{k - 2}", f"sum{k}")] if k in (4, 7) else []
+        for some in (nodes, *folded_nodes.values()):
+            some += rest
+        x, fan = f"sum{k}" if k in (4, 7) else f"act{k}", 8
+    head = [node("GlobalAveragePool", x, "averages"), node("Flatten", "averages", "pool"), node("Gemm", "pool fc.weight fc.bias", "fc", transB=1)]
+    shared = [
+        constant("zero", 0), constant("six", 6),
+        constant("fc.weight", rng.standard_normal((12, 8))), constant("fc.bias", rng.normal(0, 0.1, 12)),
+    ]
+    for name, some, weights in (
+        ("twin-unfolded", nodes, own), ("twin-names", folded_nodes["names"], ours), ("twin-scales", folded_nodes["scales"], plain)
+    ):
+        model = network(name, some + head, [PICTURES], [("fc", FLOAT, ["N", 12])], weights + shared)
+        model.producer_name = "pytorch" if name == "twin-names" else "somebody"
+        test_model.save(name, model)
+
+
+def exploding():
+    """24 skipped 1x1 convolutions without any normalization, trained small: a twin's activations double at each."""
+    rng = np.random.default_rng(13)
+    nodes, weights, x = [node("Conv", "pictures w", "stem")], [constant("w", rng.standard_normal((8, 3, 1, 1)))], "stem"
+    for k in range(24):
+        weights += [constant(f"w{k}", 0.05 * rng.standard_normal((8, 8, 1, 1)))]
+        nodes += [node("Relu", x, f"act{k}"), node("Conv", f"act{k} w{k}", f"conv{k}"), node("Add", f"{x} conv{k}", f"sum{k}")]
+        x = f"sum{k}"
+    nodes += [node("GlobalAveragePool", x, "averages"), node("Flatten", "averages", "pool")]
+    save("twin-exploding", nodes, [("pool", FLOAT, ["N", 8])], weights)
+
+
 def main():
+    folded()
+    exploding()
     linear("weights-linear")
     linear("weights-half", wide=300, element=HALF)
     linear("weights-external", wide=300, external=True)

@@ -123,18 +123,16 @@ assembler() {
     mark_done "$stamp" "$NASM_SHA256"
 }
 
-# build/models: EfficientNet-lite0, converted without torch and checked on pictures, and its untrained twin.
+# build/models: EfficientNet-lite0, converted without torch and checked on pictures.
 pretrained_network() {
     local folder=$build/models stamp=$build/models/setup-stamp want
-    want=$(fingerprint "$scripts/convert-efficientnet-lite0.py" "$scripts/check-efficientnet-lite0.py" "$scripts/setup-requirements.txt" "untrained 1")
-    if is_done "$stamp" "$want" && [[ -f $folder/efficientnet-lite0.onnx && -f $folder/efficientnet-lite0-untrained.onnx ]]; then return; fi
+    want=$(fingerprint "$scripts/convert-efficientnet-lite0.py" "$scripts/check-efficientnet-lite0.py" "$scripts/setup-requirements.txt")
+    if is_done "$stamp" "$want" && [[ -f $folder/efficientnet-lite0.onnx ]]; then return; fi
     say "EfficientNet-lite0 into $folder"
     mkdir -p "$folder"
     "$build/venv/bin/python" "$scripts/convert-efficientnet-lite0.py" "$folder/efficientnet-lite0.part.onnx"
     "$build/venv/bin/python" "$scripts/check-efficientnet-lite0.py" "$folder/efficientnet-lite0.part.onnx" "$build/stimuli/emoji"
     mv -f "$folder/efficientnet-lite0.part.onnx" "$folder/efficientnet-lite0.onnx"
-    "$build/venv/bin/python" "$scripts/convert-efficientnet-lite0.py" --untrained 1 "$folder/efficientnet-lite0-untrained.part.onnx"
-    mv -f "$folder/efficientnet-lite0-untrained.part.onnx" "$folder/efficientnet-lite0-untrained.onnx"
     mark_done "$stamp" "$want"
 }
 

@@ -193,6 +193,37 @@ fn sessions_are_z_scored_apart_when_asked() {
 }
 
 #[test]
+fn what_is_constant_in_a_session_is_constant_and_not_nan_input() {
+    let dir = tempdir().unwrap();
+    let path = dir.path();
+    let mut measured = trials(&noise(12, 4, 5), 2, 0.2, 6);
+    measured.column_mut(1).fill(7.5);
+    (0..12).for_each(|row| measured[[row, 2]] = 3.0);
+    measured[[20, 3]] = f64::NAN;
+    save(&path.join("t.npy"), &measured, Some(&repeated(&ids(12), 2)));
+    let lines: String = (0..24).map(|i| format!("s{},{}\n", i % 12, i / 12)).collect();
+    fs::write(path.join("trials.csv"), format!("stimulus,session\n{lines}")).unwrap();
+    let out = run(path, "ceiling voxel --stimuli trials.csv --session session t.npy -o t.csv");
+    assert!(out.stderr.contains("3 of 4 voxels lack a number (2 constant, 1 nan_input)"), "{out:?}");
+    let table = rows(&fs::read_to_string(path.join("t.csv")).unwrap());
+    let reasons: Vec<&str> = table.iter().map(|r| r["reason"].as_str()).collect();
+    assert_eq!(reasons, ["", "constant", "constant", "nan_input"]);
+    // Two presentations have one split, however many are asked for; three have three.
+    let record = fs::read_to_string(path.join("t.json")).unwrap();
+    let splits = |record: &str| -> serde_json::Value {
+        let record: serde_json::Value = serde_json::from_str(record).unwrap();
+        record["splits of t.npy"].clone()
+    };
+    assert_eq!(splits(&record)["n_splits"], 1);
+    save(&path.join("t.npy"), &trials(&noise(12, 2, 5), 3, 0.2, 6), Some(&repeated(&ids(12), 3)));
+    for (asked, used) in [(100, 3), (2, 2)] {
+        run(path, &format!("ceiling voxel --splits {asked} t.npy -o t.csv")).ok();
+        let found = splits(&fs::read_to_string(path.join("t.json")).unwrap());
+        assert_eq!((&found["n_splits"], &found["n_presentations"]), (&used.into(), &3.into()));
+    }
+}
+
+#[test]
 fn trials_without_repeats_or_ids_have_no_ceiling() {
     let dir = tempdir().unwrap();
     let path = dir.path();
@@ -586,9 +617,15 @@ fn sessions_belong_to_trials_and_not_to_pictures() {
         format!("stimulus,run\n{}", (0..12).map(row).collect::<String>())
     };
     fs::write(dir.path().join("own.csv"), table(&|k| k)).unwrap();
-    fs::write(dir.path().join("other.csv"), table(&|k| 11 - k)).unwrap();
     let line = "ceiling voxel trials.npy --session run --stimuli";
     run(dir.path(), &format!("{line} own.csv")).ok();
-    run(dir.path(), &format!("{line} other.csv"))
-        .fails(1, &["row 0 of trials.npy is \"s0\"", "other.csv \"s5\"", "row by row"]);
+    // Another order of the ids: the k-th trial of an id is its k-th row, which is said.
+    fs::write(dir.path().join("other.csv"), table(&|k| (k + 6 - 2 * (k % 6)) % 6 + k / 6 * 6)).unwrap();
+    let other = run(dir.path(), &format!("{line} other.csv"));
+    assert!(other.stderr.contains("paired in the order they come"), "{other:?}");
+    assert_eq!(other.ok(), run(dir.path(), &format!("{line} own.csv")).ok());
+    let once: String = (0..6).map(|k| format!("s{k},0\n")).collect();
+    fs::write(dir.path().join("once.csv"), format!("stimulus,run\n{once}")).unwrap();
+    run(dir.path(), &format!("{line} once.csv"))
+        .fails(1, &["trials.npy has 12 trials and once.csv 6 rows", "one row per trial"]);
 }

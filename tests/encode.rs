@@ -473,6 +473,18 @@ fn the_sidecar_says_how_it_was_made() {
         assert_eq!(side["inputs"].as_array().unwrap().len(), 2);
         assert_eq!(side["inputs"][0]["sha256"].as_str().unwrap().len(), 64);
     }
+    // Features as f4 are multiplied so where there are more of them than training rows, and only there.
+    for (n_features, dtype, expected) in
+        [(40, "f4", "products of features in f4, all else in f8"), (40, "f8", "f8"), (5, "f4", "f8")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        save(&folder.path().join("f8.npy"), &noise(30, n_features, 3), Some(&ids(30)));
+        save(&folder.path().join("y.npy"), &noise(30, 2, 4), Some(&ids(30)));
+        sh(folder.path(), "npy to-csv f8.npy | npy from-csv --dtype f4 -o f4.npy").ok();
+        run(folder.path(), &format!("encode fit --x {dtype}.npy --y y.npy -o s.csv")).ok();
+        let side: Value = serde_json::from_slice(&fs::read(folder.path().join("s.json")).unwrap()).unwrap();
+        assert_eq!((&side["arithmetic"], n_features < 24), (&expected.into(), side["solver"] == "primal"));
+    }
     // whole or not at all: no temporary file is left
     let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(names.len(), 8, "{names:?}");

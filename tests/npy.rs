@@ -119,6 +119,60 @@ fn columns_by_index_unit_table_and_complement() {
 }
 
 #[test]
+fn random_columns_are_size_matched_seeded_and_not_those_of_the_table() {
+    let dir = folder();
+    let m = noise(3, 40, 4);
+    let bytes = save(&dir.path().join("acts.npy"), &m, Some(&ids(3)));
+    save(&dir.path().join("later.npy"), &noise(5, 40, 9), None);
+    write(dir.path(), "units.csv", "array,unit\nacts,4\nacts,0\nacts,39\nlater,7\n");
+    let columns = |file: &str, array: usize| -> Vec<usize> {
+        let side: serde_json::Value = serde_json::from_slice(&fs::read(dir.path().join(file)).unwrap()).unwrap();
+        serde_json::from_value(side["random"][array]["columns"].clone()).unwrap()
+    };
+    let line = "npy cols --units units.csv --without --random";
+    run(dir.path(), &format!("{line} 37 acts.npy -o all.npy")).ok();
+    let others: Vec<usize> = (1..39).filter(|c| *c != 4).collect();
+    assert_eq!(columns("all.json", 0), others, "all that there are");
+    run(dir.path(), &format!("{line} 38 acts.npy"))
+        .fails(1, &["acts.npy: --random: 38 columns are asked for, and there are 37 to draw from"]);
+    run(dir.path(), &format!("{line} matched --seed 3 acts.npy later.npy -o r.npy")).ok();
+    let (drawn, of_later) = (columns("r.json", 0), columns("r.json", 1));
+    assert_eq!((drawn.len(), of_later.len()), (3, 1));
+    assert!(drawn.windows(2).all(|pair| pair[0] < pair[1]) && drawn.iter().all(|c| others.contains(c)), "{drawn:?}");
+    let both = arrays(&fs::read(dir.path().join("r.npy")).unwrap());
+    assert_eq!(both[0].clone().into_matrix().unwrap().0.into_f64(), m.select(ndarray::Axis(1), &drawn));
+    assert_eq!(both[1].shape, [5, 1]);
+    let side: serde_json::Value = serde_json::from_slice(&fs::read(dir.path().join("r.json")).unwrap()).unwrap();
+    assert_eq!((&side["seed"], &side["random"][1]["array"]), (&3.into(), &"later".into()));
+    // The seed is part of the interface: these columns may not change.
+    let pinned = |options: &str| -> Vec<usize> {
+        let (picked, _) = matrix(&pipe(dir.path(), &format!("npy cols {options}"), &bytes).ok());
+        picked.row(0).iter().map(|value| m.row(0).iter().position(|v| v == value).unwrap()).collect()
+    };
+    assert_eq!(pinned("--random 4"), PINNED[0]);
+    assert_eq!(pinned("--random 4 --seed 1"), PINNED[1]);
+    assert_eq!(pinned("--index 10:20,10 --random 9 --seed 2"), PINNED[2]);
+    // From the same columns the same are drawn, whatever the file and its place.
+    let same = run(dir.path(), "npy cols --random 4 --seed 1 later.npy acts.npy").ok();
+    assert_eq!(
+        arrays(&same)[1].values,
+        arrays(&pipe(dir.path(), "npy cols --random 4 --seed 1", &bytes).ok())[0].values
+    );
+    for wrong in [
+        "--seed 1 --index 0",
+        "--without",
+        "--random matched",
+        "--random matched --units units.csv",
+        "--random 0",
+        "--index 0 --array acts",
+    ] {
+        assert_eq!(run(dir.path(), &format!("npy cols {wrong} acts.npy")).code, 2, "{wrong}");
+    }
+}
+
+const PINNED: [&[usize]; 3] = [&[1, 10, 23, 36], &[13, 29, 32, 35], &[10, 11, 12, 13, 14, 15, 16, 17, 19]];
+
+#[test]
 fn cat_joins_rows_and_columns_by_id() {
     let dir = folder();
     let m = noise(5, 3, 5);
@@ -186,7 +240,7 @@ fn a_stimulus_table_proves_completeness_by_id() {
     let (joined, labels) = matrix(&run(dir.path(), "npy cat --stimuli t.csv b.npy a.npy").ok());
     assert_eq!((joined, labels.unwrap()), (m, ids(3)));
     run(dir.path(), "npy cat --stimuli t.csv b.npy").fails(1, &["1 of 3 stimuli", "\"s0\""]);
-    run(dir.path(), "npy cat --stimuli t.csv b.npy b.npy a.npy").fails(1, &["twice"]);
+    run(dir.path(), "npy cat --stimuli t.csv b.npy b.npy a.npy").fails(1, &["\"s1\" is there 2 times", "has it once"]);
     write(dir.path(), "short.csv", "stimulus\ns0\ns1\n");
     run(dir.path(), "npy cat --stimuli short.csv b.npy a.npy").fails(1, &["3 rows for 2 stimuli", "\"s2\""]);
 }
@@ -243,6 +297,94 @@ fn label_names_rows_and_replaces_only_by_force() {
     run(dir.path(), "npy label --ids twice.txt named.npy").fails(1, &["twice.txt"]);
 }
 
+/// Rows s2, s0, s1, s0 and a table that knows three of four ids.
+#[test]
+fn rename_bridges_the_ids_of_two_studies() {
+    let dir = folder();
+    let labels: Vec<String> = ["s2", "s0", "s1", "s0"].map(String::from).into();
+    let m = noise(4, 3, 5);
+    let bytes = save(&dir.path().join("m.npy"), &m, Some(&labels));
+    write(dir.path(), "t.csv", "old,note,new\ns0,x,a\ns1,y,b\ns2,,c\ns9,,d\n");
+    let new = |names: &[&str]| Some(names.iter().map(|name| name.to_string()).collect::<Vec<_>>());
+    let renamed = run(dir.path(), "npy label --rename t.csv m.npy");
+    assert!(renamed.stderr.contains("npy: m.npy: 4 rows have new ids\n"), "{}", renamed.stderr);
+    let renamed = renamed.ok();
+    assert_eq!(matrix(&renamed), (m.clone(), new(&["c", "a", "b", "a"])));
+    assert_eq!(pipe(dir.path(), "npy label --rename t.csv", &bytes).ok(), renamed);
+    // Two columns without those names: the first holds the old ids. A table may go the other way, too.
+    write(dir.path(), "two.tsv", "niko\tkay\ns0\ta\ns1\tb\ns2\tc\n");
+    assert_eq!(run(dir.path(), "npy label --rename two.tsv m.npy").ok(), renamed);
+    let back = pipe(dir.path(), "npy label --rename two.tsv --old kay --new niko", &renamed).ok();
+    assert_eq!(back, bytes);
+    write(dir.path(), "three.csv", "niko,kay,row\ns0,a,0\n");
+    run(dir.path(), "npy label --rename three.csv m.npy")
+        .fails(1, &["three.csv: ", "\"old\"", "niko, kay, row", "(--old and --new say which to take)"]);
+    run(dir.path(), "npy label --rename three.csv --old niko --new niko m.npy").fails(1, &["name two columns"]);
+    run(dir.path(), "npy label --rename three.csv --old niko --new kai m.npy").fails(1, &["\"kai\"", "niko, kay"]);
+    // An id without a new one: an empty cell is none either.
+    write(dir.path(), "some.csv", "old,new\ns0,a\ns1,n/a\n,z\ns7,q\n");
+    run(dir.path(), "npy label --rename some.csv m.npy -o x.npy").fails(
+        1,
+        &["m.npy: 2 of 4 ids have no new one in some.csv, the first in row 0: \"s2\" is no old", "--inner keeps"],
+    );
+    assert!(!dir.path().join("x.npy").exists() && !dir.path().join("x.json").exists());
+    let inner = run(dir.path(), "npy label --rename some.csv --inner m.npy -o x.npy");
+    assert!(inner.stderr.contains("kept the 2 of 4 rows that have a new id"), "{}", inner.stderr);
+    inner.ok();
+    let kept = matrix(&fs::read(dir.path().join("x.npy")).unwrap());
+    assert_eq!(kept, (m.select(ndarray::Axis(0), &[1, 3]), new(&["a", "a"])));
+    let side: serde_json::Value = serde_json::from_slice(&fs::read(dir.path().join("x.json")).unwrap()).unwrap();
+    assert_eq!(side["rename"], serde_json::json!({ "old": "old", "new": "new" }));
+    assert!(side["inputs"].as_array().unwrap().iter().any(|input| input["name"] == "some.csv"), "{side}");
+    write(dir.path(), "none.csv", "old,new\nq,a\n");
+    run(dir.path(), "npy label --rename none.csv --inner m.npy")
+        .fails(1, &["none of 4 ids has a new one in none.csv: \"s2\" is no old"]);
+    write(dir.path(), "empty.csv", "old,new\nq,\n");
+    run(dir.path(), "npy label --rename empty.csv m.npy").fails(1, &["0 of 1 rows have both \"old\" and \"new\""]);
+    write(dir.path(), "twice.csv", "old,new\ns0,a\ns1,b\ns0,a\n");
+    run(dir.path(), "npy label --rename twice.csv m.npy")
+        .fails(1, &["twice.csv: old \"s0\" stands in rows 0 and 2; an old id has one new one"]);
+    // Two old ids that become one are repeats of it.
+    write(dir.path(), "merge.csv", "old,new\ns0,face\ns1,face\ns2,house\n");
+    let merged = run(dir.path(), "npy label --rename merge.csv m.npy");
+    let said = "1 of them stand for several old ones, whose rows are repeats now: \"face\" for \"s0\", \"s1\"";
+    assert!(merged.stderr.contains(said), "{}", merged.stderr);
+    assert_eq!(matrix(&merged.ok()).1, new(&["house", "face", "face", "face"]));
+    save(&dir.path().join("bare.npy"), &m, None);
+    run(dir.path(), "npy label --rename t.csv bare.npy").fails(1, &["bare.npy: has no ids to rename"]);
+    for wrong in ["--rename t.csv --force", "--rename t.csv --ids t.csv", "--ids t.csv --inner", "--ids t.csv --old a"]
+    {
+        assert_eq!(run(dir.path(), &format!("npy label {wrong} m.npy")).code, 2, "{wrong}");
+    }
+}
+
+#[test]
+fn rename_goes_over_the_stimuli_of_an_rdm() {
+    let dir = folder();
+    let of = |path: &str| {
+        let array = arrays(&fs::read(dir.path().join(path)).unwrap()).remove(0);
+        (array.values.into_f64(), array.labels.ids.unwrap().join(" "))
+    };
+    // Pairs of s0 to s3: 01 02 03 12 13 23.
+    let mut bytes = Vec::new();
+    let pairs = [1.0f32, 2.0, 3.0, 12.0, 13.0, 23.0];
+    npy_stream::write_vector(&mut bytes, &pairs, npy_stream::Dtype::F4, Some(&ids(4))).unwrap();
+    fs::write(dir.path().join("rdm.npy"), &bytes).unwrap();
+    write(dir.path(), "all.csv", "old,new\ns3,d\ns1,b\ns2,c\ns0,a\n");
+    run(dir.path(), "npy label --rename all.csv rdm.npy -o all.npy").ok();
+    assert_eq!(of("all.npy"), (pairs.map(f64::from).to_vec(), "a b c d".into()));
+    write(dir.path(), "some.csv", "old,new\ns3,d\ns1,b\ns0,a\n");
+    run(dir.path(), "npy label --rename some.csv rdm.npy")
+        .fails(1, &["rdm.npy: 1 of 4 ids have no new one in some.csv, the first in row 2: \"s2\" is no old"]);
+    let inner = run(dir.path(), "npy label --rename some.csv --inner rdm.npy -o some.npy");
+    assert!(inner.stderr.contains("kept the 3 of 4 stimuli that have a new id"), "{}", inner.stderr);
+    inner.ok();
+    assert_eq!(of("some.npy"), (vec![1.0, 3.0, 13.0], "a b d".into()));
+    write(dir.path(), "merge.csv", "old,new\ns0,a\ns1,b\ns2,a\ns3,d\n");
+    run(dir.path(), "npy label --rename merge.csv rdm.npy")
+        .fails(1, &["merge.csv for rdm.npy", "\"a\" occurs 2 times"]);
+}
+
 #[test]
 fn average_is_the_mean_of_the_presentations() {
     let dir = folder();
@@ -256,6 +398,124 @@ fn average_is_the_mean_of_the_presentations() {
     assert_eq!(mean.row(0).to_vec(), [1.5, 15.0]);
     assert!(mean[[1, 0]] == 5.5 && mean[[1, 1]].is_nan(), "NaN stays NaN");
     pipe(dir.path(), "npy average", &bytes_of(&m, None)).fails(1, &["stdin", "4 rows and 0 ids", "npy label"]);
+}
+
+/// Mean and standard deviation (n) as they stand in a book.
+fn mean_and_sd(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (mean, (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt())
+}
+
+#[test]
+fn scale_takes_means_and_deviations_over_columns_or_rows() {
+    let dir = folder();
+    let m = noise(9, 5, 3) + 40.0;
+    save(&dir.path().join("m.npy"), &m, Some(&ids(9)));
+    for (axis, transposed) in [("columns", false), ("rows", true)] {
+        let lines = if transposed { m.t().to_owned() } else { m.clone() };
+        let expected = |z: bool| {
+            let mut all = lines.clone();
+            for mut column in all.columns_mut() {
+                let (mean, sd) = mean_and_sd(&column.to_vec());
+                column.mapv_inplace(|v| (v - mean) / if z { sd } else { 1.0 });
+            }
+            if transposed { all.t().to_owned() } else { all }
+        };
+        for (option, z) in [("center", false), ("zscore", true)] {
+            let line = format!("npy scale --{option} {axis}");
+            let whole = run(dir.path(), &format!("{line} m.npy")).ok();
+            let (found, labels) = matrix(&whole);
+            assert_eq!(labels.unwrap(), ids(9));
+            assert!(found.iter().zip(&expected(z)).all(|(a, b)| (a - b).abs() < 1e-13), "{line}");
+            // A pipe, and two arrays one after the other, each by itself.
+            let twice = [fs::read(dir.path().join("m.npy")).unwrap(), bytes_of(&(&m * 3.0), Some(&ids(9)))].concat();
+            let both = arrays(&pipe(dir.path(), &line, &twice).ok());
+            assert_eq!(both.len(), 2);
+            assert_eq!(both[0].values, arrays(&whole)[0].values, "{line}");
+            // One row, or one column: nothing around the mean.
+            let one = if transposed { noise(4, 1, 1) } else { noise(1, 4, 1) };
+            let outcome = pipe(dir.path(), &line, &bytes_of(&one, None));
+            assert_eq!(outcome.stderr.contains("4 of 4") && outcome.stderr.contains("4 constant"), z, "{outcome:?}");
+            assert!(matrix(&outcome.ok()).0.iter().all(|v| if z { v.is_nan() } else { *v == 0.0 }), "{line}");
+        }
+    }
+    let (z, _) = matrix(&run(dir.path(), "npy scale --zscore columns m.npy").ok());
+    assert!((mean_and_sd(&z.column(0).to_vec()).1 - 1.0).abs() < 1e-13);
+}
+
+#[test]
+fn scale_counts_what_has_no_score_and_keeps_its_place() {
+    let dir = folder();
+    let mut m = noise(6, 4, 3);
+    m.column_mut(1).fill(0.1);
+    m[(2, 3)] = f64::NAN;
+    save(&dir.path().join("m.npy"), &m, Some(&ids(6)));
+    let outcome = run(dir.path(), "npy scale --zscore columns m.npy");
+    assert!(outcome.stderr.contains("m.npy: 2 of 4 columns become NaN (1 constant, 1 nan_input)"), "{outcome:?}");
+    let (z, _) = matrix(&outcome.ok());
+    let is_nan: Vec<bool> = z.columns().into_iter().map(|c| c.iter().all(|v| v.is_nan())).collect();
+    assert_eq!(is_nan, [false, true, false, true]);
+    let outcome = run(dir.path(), "npy scale --center columns m.npy");
+    assert!(outcome.stderr.contains("1 of 4 columns become NaN (0 constant, 1 nan_input)"), "{outcome:?}");
+    assert!(matrix(&outcome.ok()).0.column(1).iter().all(|v| *v == 0.0));
+    // Nothing to say where nothing is lost.
+    let clean = pipe(dir.path(), "npy scale --center columns", &bytes_of(&noise(5, 3, 1), Some(&ids(5))));
+    assert_eq!(clean.stderr, "");
+    // Numbers near the ends of f8 keep their score; what would be beyond it is no silent infinity.
+    let huge = arr2(&[[1.5e308, 1e-310], [-1.5e308, 3e-310], [0.0, 2e-310]]);
+    let (z, _) = matrix(&pipe(dir.path(), "npy scale --zscore columns", &bytes_of(&huge, None)).ok());
+    let expected = 1.5f64.sqrt();
+    assert!((z[(0, 0)] - expected).abs() < 1e-12 && (z[(1, 1)] - expected).abs() < 1e-9, "{z}");
+    let huge = arr2(&[[1.7e308], [-1.7e308], [-1.7e308]]);
+    pipe(dir.path(), "npy scale --center columns", &bytes_of(&huge, None)).fails(1, &["1 values", "beyond f8"]);
+}
+
+#[test]
+fn scale_within_the_levels_of_a_column() {
+    let dir = folder();
+    let m = noise(6, 3, 3) + 7.0;
+    let labels: Vec<String> = ["a", "b", "a", "c", "b", "c"].map(String::from).to_vec();
+    save(&dir.path().join("m.npy"), &m, Some(&labels));
+    // The table has the presentations of each id in their order, and the ids in another.
+    write(dir.path(), "t.csv", "stimulus,run\nc,1\nc,2\nb,1\nb,2\na,1\na,2\n");
+    let runs = [[0, 1, 3], [2, 4, 5]];
+    let line = "npy scale --zscore columns --by run --stimuli";
+    let outcome = run(dir.path(), &format!("{line} t.csv m.npy"));
+    assert!(outcome.stderr.contains("paired in the order they come"), "{outcome:?}");
+    let (z, found) = matrix(&outcome.ok());
+    assert_eq!(found.unwrap(), labels);
+    for rows in runs {
+        for column in 0..3 {
+            let values: Vec<f64> = rows.iter().map(|r| m[(*r, column)]).collect();
+            let (mean, sd) = mean_and_sd(&values);
+            rows.iter().for_each(|r| within(z[(*r, column)], (m[(*r, column)] - mean) / sd, 1e-13));
+        }
+    }
+    // A level of one row has no deviation.
+    write(dir.path(), "lone.csv", "stimulus,run\nc,1\nc,2\nb,1\nb,1\na,1\na,1\n");
+    let outcome = run(dir.path(), &format!("{line} lone.csv m.npy"));
+    assert!(outcome.stderr.contains("3 of 6 columns of the levels of \"run\" become NaN (3 constant"), "{outcome:?}");
+    assert_eq!(matrix(&outcome.ok()).0.iter().filter(|v| v.is_nan()).count(), 3);
+    write(dir.path(), "hole.csv", "stimulus,run\nc,1\nc,2\nb,n/a\nb,1\na,1\na,1\n");
+    run(dir.path(), &format!("{line} hole.csv m.npy")).fails(1, &["hole.csv: row 2 (\"b\")", "\"run\"", "m.npy"]);
+    write(dir.path(), "few.csv", "stimulus,run\nc,1\nc,2\nb,1\nb,1\n");
+    run(dir.path(), &format!("{line} few.csv m.npy")).fails(1, &["3 distinct ids", "2", "--inner"]);
+    let (inner, left) = matrix(&run(dir.path(), &format!("{line} few.csv --inner m.npy")).ok());
+    assert_eq!((inner.nrows(), left.unwrap()), (4, ["b", "c", "b", "c"].map(String::from).to_vec()));
+    for (line, said) in [
+        ("npy scale --zscore rows --by run --stimuli t.csv m.npy", "--by run groups rows"),
+        ("npy scale --center columns --inner m.npy", "--inner says how rows are joined"),
+    ] {
+        run(dir.path(), line).fails(1, &[said]);
+    }
+    for line in [
+        "npy scale m.npy",
+        "npy scale --center columns --zscore rows m.npy",
+        "npy scale --center columns --by run m.npy",
+    ] {
+        run(dir.path(), line).fails(2, &["--"]);
+    }
 }
 
 #[test]
@@ -377,14 +637,16 @@ fn help_examples_run() {
         save(&dir.path().join(format!("{name}.npy")), &m, Some(&ids(6)));
     }
     write(dir.path(), "face_units.csv", "unit\n1\n");
-    let table = "stimulus,half,category\ns0,odd,face\ns1,even,face\ns2,odd,car\ns3,even,car\ns4,odd,car\ns5,even,car\n";
+    let table = "stimulus,half,category,run\ns0,odd,face,1\ns1,even,face,1\ns2,odd,car,1\ns3,even,car,2\ns4,odd,car,2\n\
+                 s5,even,car,2\n";
     write(dir.path(), "stimuli.csv", table);
     write(dir.path(), "trials.csv", table);
     write(dir.path(), "ids.txt", "s5\ns4\ns3\ns2\ns1\ns0\n");
+    write(dir.path(), "old_to_new.csv", "old,new\ns0,a\ns2,b\ns3,c\n");
     write(dir.path(), "responses.csv", "stimulus,FFA_beta,VWFA_beta\na,1,2\nb,3,4\n");
     write(dir.path(), "ratings.tsv", "picture\tbeauty\na\t1\nb\t2\n");
     sh(dir.path(), "rsa rdm ffa.npy > rdm.npy").ok();
-    for verb in ["", "info", "cat", "split", "rows", "cols", "label", "average", "to-csv", "from-csv"] {
+    for verb in ["", "info", "cat", "split", "rows", "cols", "label", "average", "scale", "to-csv", "from-csv"] {
         let help = run(dir.path(), &format!("npy {verb} --help")).text();
         let examples = help.lines().skip_while(|l| !l.starts_with("Examples:")).filter(|l| l.contains("npy "));
         let examples: Vec<&str> = examples.collect();

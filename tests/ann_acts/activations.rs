@@ -57,9 +57,41 @@ fn lists_every_tensor_with_shape_units_and_kind() {
                     2,average,,,GlobalAveragePool,Nx2x1x1,2,f4\n3,pool,,,Flatten,Nx2,2,f4\n\
                     4,logits,,,MatMul,Nx2,2,f4\n";
     assert_eq!(acts(dir.path(), "ann-acts MODELS/tiny.onnx --list-layers").text(), expected);
-    let tokens = rows(&acts(dir.path(), "ann-acts MODELS/tokens.onnx --list-layers").text());
+    assert_eq!(acts(dir.path(), "ann-acts MODELS/tiny.onnx --list-layers").stderr, "");
+    let tokens = rows(&acts(dir.path(), "ann-acts MODELS/tokens.onnx --list-layers --all").text());
     assert_eq!((tokens[2]["layer"].as_str(), tokens[2]["dtype"].as_str()), ("shape", "i8"));
     assert_eq!((tokens[0]["n_units"].as_str(), tokens[3]["n_units"].as_str()), ("6", ""));
+}
+
+/// `batch-vit`: Shape -> Gather -> Concat -> Expand of a class token; `lpconv-unfolded`: 18 tensors of weights;
+/// `batch-random`: random numbers, which no picture changes either.
+#[test]
+fn the_listing_leaves_out_what_no_picture_changes_unless_all_is_asked_for() {
+    let dir = folder();
+    for (model, left_out) in [
+        ("batch-vit", &["s", "n", "to", "classes"][..]),
+        ("layers-dynamo", &["shape_6", "gather_7", "unsqueeze_8", "concat_9"]),
+        ("layers-renames", &["shape"]),
+        ("batch-random", &[]),
+    ] {
+        let listed = acts(dir.path(), &format!("ann-acts MODELS/{model}.onnx --list-layers"));
+        let all = rows(&acts(dir.path(), &format!("ann-acts MODELS/{model}.onnx --list-layers --all")).text());
+        let said = format!("{} of {} tensors left out, constants and shape arithmetic", left_out.len(), all.len());
+        assert_eq!(listed.stderr.contains(&said), !left_out.is_empty(), "{}", listed.stderr);
+        let expected: Vec<&Row> = all.iter().filter(|row| !left_out.contains(&row["layer"].as_str())).collect();
+        assert_eq!(expected.len() + left_out.len(), all.len(), "{model}");
+        assert_eq!(rows(&listed.text()).iter().collect::<Vec<_>>(), expected, "{model}");
+    }
+    // The index of what stands behind them is still an address.
+    let listed = rows(&acts(dir.path(), "ann-acts MODELS/layers-dynamo.onnx --list-layers").text());
+    let last = &listed[listed.len() - 1];
+    assert_eq!((listed.len(), last["index"].as_str()), (7, "10"));
+    let line = "ann-acts MODELS/layers-dynamo.onnx --preprocess raw255 --resize 4x4 p";
+    let by_index = acts(dir.path(), &format!("{line} --layer {}", last["index"])).ok();
+    assert_eq!(by_index, acts(dir.path(), &format!("{line} --layer {}", last["layer"])).ok());
+    for run in ["--layer pool p", "--layers-from l.txt p", "--doctor p", "p"] {
+        acts(dir.path(), &format!("ann-acts MODELS/tiny.onnx --all {run}")).fails(2, &["--all"]);
+    }
 }
 
 #[test]

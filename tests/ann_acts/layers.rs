@@ -423,7 +423,7 @@ fn weights_of_more_than_two_gigabytes_are_read_from_beside_the_model() {
     let side: Value = serde_json::from_slice(&fs::read(dir.path().join("out.json")).unwrap()).unwrap();
     let recorded = side["inputs"].as_array().unwrap().iter().find(|input| input["name"] == "large.weights").unwrap();
     assert_eq!(recorded["sha256"], LARGE_SHA256);
-    let listed = rows(&acts(dir.path(), "ann-acts large.onnx --list-layers").text());
+    let listed = rows(&acts(dir.path(), "ann-acts large.onnx --list-layers --all").text());
     assert_eq!((listed[1]["layer"].as_str(), listed[1]["shape"].as_str()), ("row", "1x3"));
 }
 

@@ -11,5 +11,6 @@ mod prep;
 mod projection;
 mod run;
 mod tensors;
+mod twins;
 mod units;
 mod weights;

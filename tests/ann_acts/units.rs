@@ -59,19 +59,40 @@ fn pooling_gives_each_channels_mean_or_largest_value_whatever_the_layout() {
 }
 
 #[test]
-fn a_layer_without_rows_and_columns_is_refused_by_name_and_left_by_pattern() {
+fn a_layer_without_rows_and_columns_stays_as_it_is_beside_one_that_has_them() {
     let dir = folder();
-    acts(dir.path(), &format!("{MAPS} --layer means --pool avg"))
-        .fails(1, &["maps.onnx: layer \"means\" has no rows and columns to pool (4 channel)"]);
-    let all = acts(dir.path(), &format!("{MAPS} --layer 'm*' --pool avg"));
-    assert!(all.stderr.contains("--pool left as it is for 1 layers: layer \"means\" has no rows"), "{}", all.stderr);
-    let shapes: Vec<Vec<usize>> = arrays(&all.ok()).into_iter().map(|array| array.shape).collect();
-    assert_eq!(shapes, [[2, 4], [2, 4]]);
+    let means = matrix(&acts(dir.path(), &format!("{MAPS} --layer means")).ok()).0;
+    for layers in ["--layer 'm*'", "--layer maps --layer means"] {
+        let all = acts(dir.path(), &format!("{MAPS} {layers} --pool max"));
+        let said =
+            "--pool max does not apply to 1 of 2 layers, which stay as they are: layer \"means\" has no rows and";
+        assert!(all.stderr.contains(said), "{}", all.stderr);
+        let mut both = arrays(&all.ok()).into_iter().map(|array| array.into_matrix().unwrap().0.into_f64());
+        let largest = matrix(&acts(dir.path(), &format!("{MAPS} --layer maps --pool max")).ok()).0;
+        assert_eq!((both.next().unwrap(), both.next().unwrap()), (largest, means.clone()), "{layers}");
+    }
+    acts(dir.path(), &format!("{MAPS} --layer maps --layer means --pool avg --out-dir o")).ok();
+    let pool = |layer: &str| -> Value {
+        let side = fs::read(dir.path().join(format!("o/{layer}.json"))).unwrap();
+        serde_json::from_slice::<Value>(&side).unwrap()["layer"]["pool"].clone()
+    };
+    assert_eq!((pool("maps"), pool("means")), ("avg".into(), "none".into()));
+    // An option that does nothing is an error, by name and by pattern.
+    acts(dir.path(), &format!("{MAPS} --layer means --pool avg")).fails(
+        1,
+        &["maps.onnx: --pool avg would do nothing: layer \"means\" has no rows and columns to pool (4 channel)"],
+    );
+    acts(dir.path(), &format!("{MAPS} --layer 'mean*' --pool avg")).fails(1, &["--pool avg would do nothing"]);
     // A map of one place is a map.
     let one = acts(dir.path(), &format!("{MAPS} --layer average --pool max")).ok();
     assert_eq!(one, acts(dir.path(), &format!("{MAPS} --layer average")).ok());
     acts(dir.path(), &format!("{MAPS} --layer maps --tokens mean"))
-        .fails(1, &["has no tokens (4 channel x 4 y x 6 x)"]);
+        .fails(1, &["--tokens mean would do nothing", "has no tokens (4 channel x 4 y x 6 x)"]);
+    // What has no clear meaning may have a map: only a pattern passes it by.
+    let vit = "ann-acts MODELS/vit.onnx --preprocess raw01 p --layer patches --pool avg";
+    acts(dir.path(), &format!("{vit} --layer block0/attention"))
+        .fails(1, &["layer \"block0/attention\" has no rows and columns to pool (its axes have no clear meaning)"]);
+    acts(dir.path(), &format!("{vit} --layer '*attention'")).ok();
 }
 
 #[test]
@@ -239,6 +260,119 @@ fn units_of_tokens_lead_to_token_channel_and_patch() {
 }
 
 #[test]
+fn several_kinds_of_tokens_come_from_one_pass() {
+    let dir = folder();
+    let path = |name: &str| dir.path().join(name);
+    let line = "ann-acts MODELS/vit-registers.onnx --preprocess raw01 --layer norm --layer block0 p";
+    let kinds = ["cls", "mean", "patches", "all"];
+    let alone: Vec<Vec<Array2<f64>>> = kinds
+        .iter()
+        .map(|kind| arrays(&acts(dir.path(), &format!("{line} --tokens {kind}")).ok()))
+        .map(|both| both.into_iter().map(|array| array.into_matrix().unwrap().0.into_f64()).collect())
+        .collect();
+    // In a stream: the kinds of the first layer, then those of the second.
+    let stream = acts(dir.path(), &format!("{line} --tokens cls,mean,patches,all -o s.npy"));
+    stream.ok();
+    let stream = fs::read(path("s.npy")).unwrap();
+    let found: Vec<Array2<f64>> =
+        arrays(&stream).into_iter().map(|array| array.into_matrix().unwrap().0.into_f64()).collect();
+    let expected: Vec<Array2<f64>> = (0..8).map(|i| alone[i % 4][i / 4].clone()).collect();
+    assert_eq!(found, expected);
+    let side: Value = serde_json::from_slice(&fs::read(path("s.json")).unwrap()).unwrap();
+    let said: Vec<(&str, &str)> = side["layers"].as_array().unwrap()[..2]
+        .iter()
+        .map(|layer| (layer["name"].as_str().unwrap(), layer["tokens"].as_str().unwrap()))
+        .collect();
+    assert_eq!(said, [("norm.cls", "cls"), ("norm.mean", "mean")]);
+    assert_eq!(side["units"]["tokens"], "cls,mean,patches,all");
+    // Into a folder, whole, in parts, and gone on with: the bytes of separate runs.
+    let files = |folder: &str, part: &str| -> Vec<Vec<u8>> {
+        ["norm.cls", "norm.mean", "block0.cls", "block0.mean"]
+            .iter()
+            .map(|stem| fs::read(path(folder).join(format!("{stem}{part}.npy"))).unwrap())
+            .collect()
+    };
+    acts(dir.path(), &format!("{line} --tokens cls,mean --out-dir o")).ok();
+    acts(dir.path(), &format!("{line} --tokens cls --out-dir cls")).ok();
+    acts(dir.path(), &format!("{line} --tokens mean --out-dir mean")).ok();
+    let whole = files("o", "");
+    let separate = ["cls/norm", "mean/norm", "cls/block0", "mean/block0"];
+    let separate = separate.map(|stem| fs::read(path(&format!("{stem}.npy"))).unwrap());
+    assert_eq!(whole, separate);
+    acts(dir.path(), &format!("{line} --tokens cls,mean --out-dir r --resume --batch 1")).ok();
+    let again = acts(dir.path(), &format!("{line} --tokens cls,mean --out-dir r --resume --batch 1"));
+    assert!(again.stderr.contains("all 2 rows of r/norm.cls.npy are there already"), "{}", again.stderr);
+    acts(dir.path(), &format!("{line} --tokens cls,mean --out-dir b --batch 1")).ok();
+    assert_eq!(files("r", ""), files("b", ""));
+    for i in 0..2 {
+        acts(dir.path(), &format!("{line} --tokens cls,mean --out-dir o --shard {i}/2")).ok();
+        for (part, all) in files("o", &format!(".shard-{i}-of-2")).iter().zip(&whole) {
+            assert_eq!(matrix(part).0, matrix(all).0.slice(ndarray::s![i..i + 1, ..]));
+        }
+    }
+    // Projections have one component basis for each.
+    let pca = "--pca 1 --pca-fit p";
+    let two = acts(dir.path(), &format!("{line} --tokens cls,mean {pca}")).ok();
+    let one = acts(dir.path(), &format!("{line} --tokens mean {pca}")).ok();
+    assert_eq!(arrays(&two)[1].values, arrays(&one)[0].values);
+    acts(dir.path(), &format!("{line} --tokens cls,mean --resume -o n.npy"))
+        .fails(1, &["--resume needs a file for each of 4 arrays; give --out-dir"]);
+    acts(dir.path(), &format!("{line} --tokens cls,mean,cls"))
+        .fails(1, &["--tokens: cls is asked for twice; name each kind once"]);
+    acts(dir.path(), &format!("{line} --tokens cls,token")).fails(2, &["'token'", "cls"]);
+}
+
+#[test]
+fn a_kind_of_tokens_that_a_layer_has_not_makes_no_array() {
+    let dir = folder();
+    let line = "ann-acts MODELS/vit-bare.onnx --preprocess raw01 p --tokens cls,mean";
+    acts(dir.path(), &format!("{line} --layer norm")).fails(1, &["layer \"norm\" has no class token"]);
+    acts(dir.path(), &format!("{line} --layer 'norm*'")).fails(1, &["--tokens cls would do nothing", "no class token"]);
+    let vit = "ann-acts MODELS/vit.onnx --preprocess raw01 p --tokens cls,mean";
+    let out = acts(dir.path(), &format!("{vit} --layer patches --layer norm --out-dir o"));
+    for kind in ["cls", "mean"] {
+        let said =
+            format!("--tokens {kind} does not apply to 1 of 2 layers, which give no LAYER.{kind}: layer \"patches");
+        assert!(out.stderr.contains(&said), "{}", out.stderr);
+    }
+    out.ok();
+    let mut names: Vec<String> = fs::read_dir(dir.path().join("o"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".npy"))
+        .collect();
+    names.sort();
+    assert_eq!(names, ["norm.cls.npy", "norm.mean.npy", "patches.npy"]);
+    let map = acts(dir.path(), "ann-acts MODELS/vit.onnx --preprocess raw01 p --layer patches").ok();
+    assert_eq!(matrix(&fs::read(dir.path().join("o/patches.npy")).unwrap()), matrix(&map));
+}
+
+#[test]
+fn units_of_one_kind_of_tokens_are_not_those_of_another() {
+    let dir = folder();
+    let write = |text: &str| fs::write(dir.path().join("u.csv"), text).unwrap();
+    let line = "ann-acts MODELS/vit-registers.onnx --preprocess raw01 --layer norm p";
+    let of = |rest: &str| acts(dir.path(), &format!("{line} --units u.csv {rest}"));
+    let all = |kind: &str| matrix(&acts(dir.path(), &format!("{line} --tokens {kind}")).ok()).0;
+    write("array,unit\nnorm.cls,2\nnorm.mean,5\nnorm.cls,0\n");
+    let both = arrays(&of("--tokens cls,mean --unit-table t.csv").ok());
+    let both: Vec<Array2<f64>> = both.into_iter().map(|array| array.into_matrix().unwrap().0.into_f64()).collect();
+    assert_eq!(both, [all("cls").select(Axis(1), &[0, 2]), all("mean").select(Axis(1), &[5])]);
+    let places = table(&dir.path().join("t.csv"));
+    assert_eq!(places[&("norm.cls".to_string(), 2)], [Some(2), None, None, Some(0), Some(1)]);
+    assert_eq!(places[&("norm.mean".to_string(), 5)], [Some(5), None, None, None, Some(0)]);
+    // One kind of the same table.
+    assert_eq!(matrix(&of("--tokens mean").ok()).0, all("mean").select(Axis(1), &[5]));
+    write("array,unit\nnorm.cls,2\n");
+    assert_eq!(matrix(&of("--tokens cls").ok()).0, all("cls").select(Axis(1), &[2]));
+    for kinds in ["--tokens mean", "--tokens patches", ""] {
+        of(kinds).fails(1, &["the units are of layer \"norm.cls\", not of \"norm\"; unit numbers are one layer's"]);
+    }
+    write("array,unit\nnorm,2\n");
+    of("--tokens cls,mean").fails(1, &["no rows about layer \"norm.cls\"; the table speaks of norm"]);
+}
+
+#[test]
 fn the_number_of_prefix_tokens_can_be_said() {
     let dir = folder();
     let line = "ann-acts MODELS/vit-registers.onnx --preprocess raw01 --layer norm p";
@@ -287,6 +421,18 @@ fn chosen_units_are_matched_by_layer_and_their_faults_are_named() {
     of("--layer stem --layer layer1.0.conv1").ok();
     write("array,unit\n1,5\n");
     of("--layer stem --layer layer1.0.conv1").fails(1, &["no rows about layer \"stem\""]);
+    // Of several contrasts one is chosen.
+    write("layer,unit,contrast\nmeans,3,faces > rest\nmeans,0,places > rest\nmeans,1,faces > rest\n");
+    kept("--layer means").fails(1, &["u.csv: rows of 2 contrasts (faces > rest; places > rest)", "with --contrast"]);
+    kept("--layer means --contrast 'cars > rest'")
+        .fails(1, &["u.csv: no rows of contrast \"cars > rest\"", "faces > rest;"]);
+    assert_eq!(
+        matrix(&kept("--layer means --contrast 'faces > rest'").ok()).0,
+        matrix(&acts(dir.path(), &format!("{MAPS} --layer means")).ok()).0.select(Axis(1), &[1, 3])
+    );
+    for wrong in ["--layer means --contrast 'a > b' p", "--list-layers --contrast 'a > b'", "--doctor --fold 1 p"] {
+        acts(dir.path(), &format!("ann-acts MODELS/maps.onnx {wrong}")).fails(2, &["--"]);
+    }
     write("unit\n4\n1\n");
     kept("--layer means").fails(1, &["unit 4 is asked for, but layer \"means\" has 4 (0 to 3)", "--pool"]);
     kept("--layer means --layer maps").fails(1, &["names no layer", "2 layers are asked for"]);

@@ -254,7 +254,6 @@ fn networks_that_no_rule_covers_are_refused_before_anything_is_written() {
         ("weights-quantized", "node \"unpack\" (DequantizeLinear) computes with quantized weights"),
         ("weights-recurrent", "node \"cell\" (LSTM) holds weights (\"w\")"),
         ("weights-dynamic", "node \"moving\" (Conv): its weight \"kernel\" is not made of constants"),
-        ("weights-bn-single", "batch statistics need a batch of several pictures, the network takes 1"),
         ("nhwc", "nothing would be drawn anew"),
     ] {
         let line = format!("ann-acts MODELS/{model}.onnx --preprocess raw255 --untrained 1 --layer -1 -o x.npy many");

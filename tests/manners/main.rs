@@ -8,3 +8,4 @@ mod odd_tables;
 mod outputs;
 mod pipelines;
 mod readmes;
+mod trial_tables;

@@ -16,7 +16,7 @@ const N: usize = 24;
 
 /// A command line of every verb of every tool that runs as it stands in [`workplace`]; its last word is the file of its
 /// positional argument, where it has one.
-const VERBS: [&str; 33] = [
+const VERBS: [&str; 34] = [
     "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv p.csv",
     "ann-acts --list-layers net.onnx",
     "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy",
@@ -47,6 +47,7 @@ const VERBS: [&str; 33] = [
     "npy cols --index 0:2 acts.npy",
     "npy label --ids ids.txt acts.npy",
     "npy average trials.npy",
+    "npy scale --zscore columns acts.npy",
     "npy to-csv acts.npy",
     "npy from-csv --id-column stimulus --values x t.csv",
     "npy to-csv rdm.npy",
@@ -247,6 +248,68 @@ fn files_that_are_not_ours_stay() {
     run(dir.path(), "rsa compare --brain brain.npy --boot stimuli --n-boot 20 --pairwise scores.json --names a,b -o scores.npy -- rdm.npy brain.npy").ok();
     assert!(fs::read_to_string(at("scores.json")).unwrap().contains("model_a"));
     assert_eq!(record(&at("scores.npy.json"))["output"], "scores.npy");
+}
+
+/// A line of every verb that writes two files or more, which are {1}, {2}, {3}.
+const SEVERAL: [&str; 6] = [
+    "ann-acts -o {1} --dump-input {2} --unit-table {3} --resize none --crop none --layer conv net.onnx p.csv",
+    "unit-stats layers -o {1} --consistency {2} --stimuli t.csv --by domain --names a,b acts.npy trials2.npy",
+    "fmri-roi contrast -o {1} --table {2} --stimuli t.csv --by domain --contrast 'face > rest' acts.npy",
+    "rsa compare -o {1} --matrix {2} --pairwise {3} --all-pairs --boot stimuli --n-boot 20 rdm.npy brain.npy",
+    "rsa searchlight -o {1} --table {2} --mask mask.nii --radius 1 --models rdm.npy -- acts.npy",
+    "encode fit -o {1} --save {2} --predictions {3} --cv 3 --y trials.npy --x acts.npy",
+];
+
+/// Whichever is complete first: a name without an ending has one place for its record, a `.json` has another's.
+#[test]
+fn outputs_of_one_stem_have_a_true_record_each() {
+    let dir = workplace();
+    let tools = ["ann-acts", "select-units", "unit-stats", "fmri-roi", "tuning", "rsa", "encode", "ceiling", "npy"];
+    for tool in tools {
+        let listed = run(dir.path(), &format!("{tool} --generate files")).text();
+        let verbs: Vec<Vec<&str>> = listed.lines().map(|line| line.split('\t').collect()).collect();
+        for verb in verbs.iter().map(|words| words[0]) {
+            let writes: Vec<&str> = verbs.iter().filter(|v| v[0] == verb && v[2] == "writes").map(|v| v[1]).collect();
+            let line = SEVERAL.iter().find(|line| line.starts_with(format!("{tool} {verb}").trim_end()));
+            let has_all = |line: &&str| writes.iter().all(|option| line.contains(&format!(" {option} ")));
+            assert!(writes.len() < 2 || line.is_some_and(has_all), "{tool} {verb}: {writes:?}");
+        }
+    }
+    let stems = [
+        ["x.a", "x.b", "x.c"],
+        ["x", "x.b", "x.c"],
+        ["x.a", "x", "x.c"],
+        ["x.a", "x.b", "x"],
+        ["x.json", "x.b", "x.c"],
+        ["x.a", "x.json", "x.json.c"],
+        ["x.nii.gz", "x.nii", "x.gz"],
+        ["x.a", "x.b", "x.a.json"],
+    ];
+    for line in SEVERAL {
+        for names in stems {
+            let folder = dir.path().join("one");
+            fs::create_dir(&folder).unwrap();
+            let written: Vec<&str> =
+                (1..=3).filter(|n| line.contains(&format!("{{{n}}}"))).map(|n| names[n - 1]).collect();
+            let fill = |line: String, n: usize| line.replace(&format!("{{{n}}}"), &format!("one/{}", names[n - 1]));
+            let filled = (1..=3).fold(line.to_string(), fill);
+            run(dir.path(), &filled).ok();
+            let records: Vec<Value> = contents(&folder)
+                .iter()
+                .filter(|(path, _)| {
+                    path.ends_with(".json") && !written.iter().any(|name| path.ends_with(&format!("/{name}")))
+                })
+                .map(|(path, _)| record(Path::new(path)))
+                .collect();
+            assert_eq!(records.len(), written.len(), "{filled}: {records:?}");
+            for name in written {
+                let own = records.iter().find(|record| record["output"] == name);
+                let own = own.unwrap_or_else(|| panic!("{filled}: {name} has no record"));
+                assert_eq!(own["output_sha256"], sha256(&folder.join(name)).as_str(), "{filled}: {name}");
+            }
+            fs::remove_dir_all(&folder).unwrap();
+        }
+    }
 }
 
 #[test]

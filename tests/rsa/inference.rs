@@ -230,6 +230,28 @@ fn permutations_are_counted_and_the_largest_score_is_the_stricter_one() {
 }
 
 #[test]
+fn every_subject_has_the_p_that_it_would_have_alone() {
+    let dir = study();
+    let found = table(dir.path(), &format!("{COMPARE} --compare spearman --perm 99 --seed 3"));
+    let subjects = arrays(&fs::read(dir.path().join("subjects.npy")).unwrap());
+    let per_model = subjects.len() + 1;
+    for (s, subject) in subjects.iter().enumerate() {
+        let mut bytes = Vec::new();
+        let values = subject.values.clone().into_f64();
+        write_vector(&mut bytes, &values, Dtype::F8, subject.labels.ids.as_deref()).unwrap();
+        fs::write(dir.path().join("one.npy"), bytes).unwrap();
+        let line = COMPARE.replace("subjects.npy", "one.npy");
+        let alone = means(dir.path(), &format!("{line} --compare spearman --perm 99 --seed 3"));
+        for (model, alone) in alone.iter().enumerate() {
+            let row = &found[model * per_model + s];
+            for column in ["p_perm", "p_perm_fwer", "n_perm"] {
+                assert_eq!(row[column], alone[column], "subject {s}, model {model}, {column}");
+            }
+        }
+    }
+}
+
+#[test]
 fn pairs_without_a_value_stay_out_of_every_draw() {
     let dir = study();
     let path = dir.path();

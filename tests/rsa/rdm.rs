@@ -578,3 +578,119 @@ fn broken_input_closed_pipes_and_full_disks_are_met_with_manners() {
     assert_eq!((square.dim(), labels.unwrap().len()), ((6, 6), 6));
     assert_eq!(square, square.t());
 }
+
+/// `1 - Pearson` of two rows.
+fn one_minus_r(a: &[f64], b: &[f64]) -> f64 {
+    let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+    let (ma, mb) = (mean(a), mean(b));
+    let dot = |x: &[f64], mx: f64, y: &[f64], my: f64| x.iter().zip(y).map(|(x, y)| (x - mx) * (y - my)).sum::<f64>();
+    1.0 - dot(a, ma, b, mb) / (dot(a, ma, a, ma) * dot(b, mb, b, mb)).sqrt()
+}
+
+#[test]
+fn center_takes_the_mean_over_the_stimuli_of_the_rdm() {
+    let dir = tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    // Six stimuli, the first two presented three times and the others once, on a pattern that all share.
+    let labels: Vec<String> = ["a", "b", "a", "c", "d", "b", "a", "e", "f", "b"].map(String::from).to_vec();
+    let values = noise(10, 25, 4) + &(noise(1, 25, 5) * 30.0);
+    save(&at("x.npy"), &values, Some(&labels));
+    let kinds: String = labels.iter().enumerate().map(|(row, id)| format!("{id},k{id},{}\n", row % 2)).collect();
+    fs::write(at("t.csv"), format!("stimulus,kind,run\n{kinds}")).unwrap();
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let averaged = |name: &&str| -> Vec<f64> {
+        let own: Vec<usize> = (0..10).filter(|r| labels[*r] == **name).collect();
+        (0..25).map(|j| own.iter().map(|r| values[(*r, j)]).sum::<f64>() / own.len() as f64).collect()
+    };
+    let mut patterns: Vec<Vec<f64>> = names.iter().map(averaged).collect();
+    for j in 0..25 {
+        let mean = patterns.iter().map(|p| p[j]).sum::<f64>() / 6.0;
+        patterns.iter_mut().for_each(|p| p[j] -= mean);
+    }
+    let pairs = |n: usize| (0..n).flat_map(move |i| (i + 1..n).map(move |j| (i, j)));
+    let expected: Vec<f64> = pairs(6).map(|(i, j)| one_minus_r(&patterns[i], &patterns[j])).collect();
+    let line = "rsa rdm --center --by kind --stimuli t.csv --dtype f8";
+    run(dir.path(), &format!("{line} x.npy -o r.npy")).ok();
+    let found = rdm(&fs::read(at("r.npy")).unwrap());
+    near("by", &found.0, &expected, 1e-12);
+    assert_eq!(json(dir.path(), "r.json")["center"], true);
+    // The same of averages, of a pipe, and of several arrays one after the other.
+    run(dir.path(), "npy average x.npy -o m.npy").ok();
+    let (means, ids) = matrix(&fs::read(at("m.npy")).unwrap());
+    let bytes = bytes_of(&means, ids.as_deref());
+    near("pipe", &rdm(&pipe(dir.path(), "rsa rdm --center", &bytes).ok()).0, &expected, 1e-12);
+    let both = arrays(&run(dir.path(), "rsa rdm --center m.npy m.npy").ok());
+    assert_eq!(both[0].values, both[1].values);
+    // `npy scale` and the RDM of what it writes; and rows that --subset leaves out are in the mean.
+    run(dir.path(), "npy scale --center columns m.npy -o scaled.npy").ok();
+    near("npy scale", &rdm(&run(dir.path(), "rsa rdm scaled.npy").ok()).0, &expected, 1e-12);
+    fs::write(at("some.csv"), "stimulus\nc\na\n").unwrap();
+    let some = rdm(&run(dir.path(), "rsa rdm --center --subset some.csv m.npy").ok()).0;
+    near("subset", &some, &[expected[1]], 1e-12);
+    // Whitening is linear: centred before is centred after.
+    save(&at("res.npy"), &noise(80, 25, 8), None);
+    let white = rdm(&run(dir.path(), "rsa rdm --center --noise res.npy m.npy").ok()).0;
+    let after = rdm(&run(dir.path(), "rsa rdm --noise res.npy scaled.npy").ok()).0;
+    near("noise", &white, &after, 1e-10);
+    assert!(white.iter().zip(&expected).any(|(a, b)| (a - b).abs() > 1e-3));
+}
+
+#[test]
+fn center_within_the_runs_that_are_not_compared() {
+    let dir = tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let labels: Vec<String> = ["a", "b", "c", "c", "b", "a"].map(String::from).to_vec();
+    let mut values = noise(6, 20, 14);
+    // The second run has another baseline in every voxel.
+    let drift = noise(1, 20, 15) * 20.0;
+    (3..6).for_each(|row| (0..20).for_each(|j| values[(row, j)] += drift[(0, j)]));
+    save(&at("x.npy"), &values, Some(&labels));
+    fs::write(at("t.csv"), "stimulus,run\na,1\nb,1\nc,1\nc,2\nb,2\na,2\n").unwrap();
+    let found = rdm(&run(dir.path(), "rsa rdm --center --exclude-same run --stimuli t.csv x.npy").ok()).0;
+    let mut centred = values.clone();
+    for run in [0..3, 3..6] {
+        for j in 0..20 {
+            let mean = run.clone().map(|r| values[(r, j)]).sum::<f64>() / 3.0;
+            run.clone().for_each(|r| centred[(r, j)] -= mean);
+        }
+    }
+    let between = |a: usize, b: usize| one_minus_r(&centred.row(a).to_vec(), &centred.row(b).to_vec());
+    // a is rows 0 and 5, b 1 and 4, c 2 and 3: each pair twice, once from every run.
+    let expected = [
+        (between(0, 4) + between(5, 1)) / 2.0,
+        (between(0, 3) + between(5, 2)) / 2.0,
+        (between(1, 3) + between(4, 2)) / 2.0,
+    ];
+    near("within runs", &found, &expected, 1e-12);
+    // A run that lacks a stimulus has a mean over others, which is said.
+    save(&at("five.npy"), &values.slice(ndarray::s![..5, ..]).to_owned(), Some(&labels[..5]));
+    fs::write(at("five.csv"), "stimulus,run\na,1\nb,1\nc,1\nc,2\nb,2\n").unwrap();
+    let outcome = run(dir.path(), "rsa rdm --center --exclude-same run --stimuli five.csv five.npy --allow-nan");
+    assert!(outcome.stderr.contains("2 to 3 of 3 stimuli, not the same ones"), "{outcome:?}");
+}
+
+#[test]
+fn center_where_it_would_do_nothing_or_nothing_is_left() {
+    let dir = tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let mut values = noise(4, 12, 3);
+    save(&at("x.npy"), &values, Some(&ids(4)));
+    for metric in ["euclidean", "sqeuclidean", "cityblock", "mahalanobis --noise x.npy", "crossnobis"] {
+        let line = format!("rsa rdm --center --metric {metric} x.npy");
+        run(dir.path(), &line).fails(1, &["--center", "(a - m) - (b - m) is a - b", "correlation, cosine"]);
+    }
+    run(dir.path(), "rsa rdm --center --metric poisson x.npy").fails(1, &["--center", "counts"]);
+    save(&at("same.npy"), &Array2::from_elem((4, 12), 0.1), Some(&ids(4)));
+    let outcome = run(dir.path(), "rsa rdm --center --allow-nan same.npy");
+    assert!(outcome.stderr.contains("4 of 4 rows unusable (4 constant)"), "{outcome:?}");
+    // A row with a NaN has no distances and is in no mean.
+    let without = rdm(&{
+        save(&at("three.npy"), &values.slice(ndarray::s![1.., ..]).to_owned(), Some(&ids(4)[1..]));
+        run(dir.path(), "rsa rdm --center --metric cosine three.npy").ok()
+    });
+    values[(0, 5)] = f64::NAN;
+    save(&at("x.npy"), &values, Some(&ids(4)));
+    let found = rdm(&run(dir.path(), "rsa rdm --center --metric cosine --allow-nan x.npy").ok()).0;
+    assert!(found[..3].iter().all(|v| v.is_nan()));
+    near("without the NaN", &found[3..], &without.0, 1e-15);
+}

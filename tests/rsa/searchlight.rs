@@ -402,3 +402,26 @@ fn help_examples_run() {
     assert_eq!(n, 3);
     assert!(dir.path().join("maps/ann.nii.gz").exists());
 }
+
+#[test]
+fn center_is_that_of_the_patterns_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path();
+    // Every picture drives every voxel, some more than others.
+    let mut betas = noise(8, 27, 3) + &(noise(1, 27, 4) * 20.0);
+    betas[[2, 26]] = f64::NAN;
+    save(&path.join("b.npy"), &betas, Some(&ids(8)));
+    write_mask(&path.join("mask.nii"), &[true; 27], &Geometry::from_sizes([3, 3, 3], [2.0; 3]));
+    save(&path.join("m.npy"), &noise(8, 5, 5), Some(&ids(8)));
+    sh(path, "rsa rdm m.npy > model.npy").ok();
+    run(path, "npy scale --center columns b.npy -o c.npy").ok();
+    let line = "rsa searchlight --mask mask.nii --radius 1 --models model.npy --compare pearson";
+    let scores = |options: &str| matrix(&run(path, &format!("{line} {options}")).ok()).0;
+    let (raw, centred, scaled) = (scores("-- b.npy"), scores("--center -- b.npy"), scores("-- c.npy"));
+    let near = |a: &f64, b: &f64| (a - b).abs() < 1e-12 || (a.is_nan() && b.is_nan());
+    assert!(centred.iter().zip(&scaled).all(|(a, b)| near(a, b)), "{centred} {scaled}");
+    // Voxel 26 is in four spheres, its own among them, and in no others.
+    assert_eq!(centred.iter().filter(|v| v.is_nan()).count(), 4);
+    assert!(centred.iter().zip(&raw).any(|(a, b)| (a - b).abs() > 0.05));
+    run(path, &format!("{line} --center --metric euclidean -- b.npy")).fails(1, &["--center", "(a - m) - (b - m)"]);
+}

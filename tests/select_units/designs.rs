@@ -397,7 +397,8 @@ fn a_table_of_several_contrasts_or_folds_is_no_set_of_units() {
     let picture = root().join("testdata/pictures/alpha.png");
     for (options, word) in [("", "contrast"), ("--contrast 'faces > rest' --cv odd-even", "fold")] {
         run(dir.path(), &format!("{LINE} --t 1 {options} acts.npy -o u.csv")).ok();
-        run(dir.path(), "npy cols --units u.csv acts.npy").fails(1, &["rows of", &format!("{word}s ("), "grep"]);
+        run(dir.path(), "npy cols --units u.csv acts.npy")
+            .fails(1, &["u.csv: rows of", &format!("{word}s ("), &format!("choose it with --{word}")]);
         for use_of_it in ["--units u.csv --layer conv", "--lesion u.csv --lesion-layer conv --layer logits"] {
             let line = format!("ann-acts {} {use_of_it} {}", model.display(), picture.display());
             run(dir.path(), &line).fails(1, &[&format!("{word}s (")]);
@@ -405,8 +406,32 @@ fn a_table_of_several_contrasts_or_folds_is_no_set_of_units() {
     }
     // What the message says helps.
     run(dir.path(), &format!("{LINE} --t 1 acts.npy -o u.csv")).ok();
-    sh(dir.path(), "grep -e '^array' -e 'faces >' u.csv | npy cols --units - acts.npy > faces.npy").ok();
-    let faces = rows(&run(dir.path(), &format!("{LINE} --t 1 --contrast 'faces > rest' acts.npy")).text());
-    let (cut, _) = matrix(&fs::read(dir.path().join("faces.npy")).unwrap());
-    assert_eq!(cut.ncols(), faces.len());
+    let faces = run(dir.path(), &format!("{LINE} --t 1 --contrast 'faces > rest' acts.npy")).ok();
+    fs::write(dir.path().join("faces.csv"), faces).unwrap();
+    let alone = run(dir.path(), "npy cols --units faces.csv acts.npy").ok();
+    assert!(matrix(&alone).0.ncols() > 0);
+    let of_all = [
+        "npy cols --units u.csv --contrast 'faces > rest' acts.npy",
+        "npy cols --units - --contrast 'faces>rest' acts.npy",
+    ];
+    let all = fs::read(dir.path().join("u.csv")).unwrap();
+    for line in of_all {
+        assert_eq!(pipe(dir.path(), line, &all).ok(), alone, "{line}");
+    }
+    run(dir.path(), "npy cols --units u.csv --contrast 'faces > hands' acts.npy")
+        .fails(1, &["u.csv: no rows of contrast \"faces > hands\"; the table has faces > ", "; "]);
+    run(dir.path(), "npy cols --units u.csv --fold 0 acts.npy").fails(1, &["there is no column fold"]);
+    run(dir.path(), "npy cols --index 0 --contrast 'faces > rest' acts.npy").fails(2, &["--units"]);
+    let (weighted, profile) = ("tuning profile --weights", "acts.npy");
+    run(dir.path(), &format!("{weighted} u.csv {profile}")).fails(1, &["choose it with --contrast"]);
+    assert_eq!(
+        run(dir.path(), &format!("{weighted} u.csv --contrast 'faces > rest' {profile}")).ok(),
+        sh(dir.path(), &format!("grep -e '^array' -e ',faces > rest,' u.csv | {weighted} - {profile}")).ok()
+    );
+    run(dir.path(), &format!("tuning profile --contrast 'faces > rest' {profile}")).fails(2, &["--weights"]);
+    run(dir.path(), &format!("{LINE} --t 1 --contrast 'faces > rest' --cv odd-even acts.npy -o folds.csv")).ok();
+    let folds = rows(&fs::read_to_string(dir.path().join("folds.csv")).unwrap());
+    let of_fold = run(dir.path(), &format!("npy cols --units folds.csv --fold {} acts.npy", folds[0]["fold"])).ok();
+    let n = folds.iter().filter(|row| row["fold"] == folds[0]["fold"]).count();
+    assert!(matrix(&of_fold).0.ncols() == n && n < folds.len());
 }

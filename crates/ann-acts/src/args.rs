@@ -56,12 +56,14 @@ UNITS
   The meaning of a layer's axes (channel, y, x, token) is followed through the graph. Without --pool and --tokens every
   number of a layer is a unit, numbered in C order. --pool makes one unit per channel (sums in f64; NaN stays NaN).
   Tokens before the patches (class token, registers) are those that the map of patches leaves over: 197 tokens with
-  14x14 patches have 1. --tokens mean and patches leave them out. A layer that was named but has no map (no tokens) is
-  an error; a layer that a pattern met stays as it is.
+  14x14 patches have 1. --tokens mean and patches leave them out. Several kinds (--tokens cls,mean) come from one pass:
+  each makes an array, called LAYER.cls and LAYER.mean in files, sidecars, --units and --unit-table. A layer without a
+  map (for --tokens: without tokens) stays as it is, and stderr says so; that none has one is an error. So is a layer
+  that was named and whose axes have no clear meaning.
   --units takes the table of select-units, run on activations with the same --pool and --tokens: `unit` is the column
   of that matrix. Rows are matched by `layer` (or `array`: a layer, the stem of its file, or its position in a stream),
   and columns come out in ascending order of unit. A unit twice, a unit that the layer does not have, or no unit at all
-  is an error.
+  is an error. Of a table with several contrasts or folds, --contrast and --fold choose one.
   --srp and --pca come last. The random matrix depends on the seed, the layer's width and N, and on nothing else.
 
 OUTPUT
@@ -73,7 +75,8 @@ OUTPUT
   it, or of more than 1e-4 (1e-2; 5e-2 of quantized networks) with their number, is an error that names the node,
   unless changing the picture in its last digit moves the row as far. Training mode and random numbers before a layer
   are errors, too. --batch 1 runs each picture alone.
-  --list-layers: index, layer (the tensor's name), module, node, op, shape, n_units, dtype.
+  --list-layers: index, layer (the tensor's name), module, node, op, shape, n_units, dtype. Tensors in which nothing of
+  a picture arrives (constants, arithmetic on the lengths of axes) are left out unless --all; index counts them, too.
   --doctor: variant (0 is the preprocessing asked for), resize, crop, interpolation, color, normalization; then rank,
   label and score (softmax) of the --top classes; and r and relative_l2 of the layer against variant 0.
   --unit-table: layer, unit (as select-units numbers the matrix without --units), channel, y, x, token (prefix tokens
@@ -119,9 +122,13 @@ pub struct Args {
     #[command(flatten)]
     pub inputs: InputsAsked,
 
-    /// List every tensor that the network makes, and stop
-    #[arg(long, group = "table", conflicts_with = "layer")]
+    /// List the tensors that the network makes, and stop
+    #[arg(long, group = "table", conflicts_with_all = ["layer", "contrast", "fold"])]
     pub list_layers: bool,
+
+    /// With --list-layers: also constants and shape arithmetic, which no picture changes
+    #[arg(long, requires = "list_layers", conflicts_with_all = ["layer", "layers_from", "doctor"])]
+    pub all: bool,
 
     /// Show one picture in every common preprocessing, say what a classifier makes of it and how far --layer (else the
     /// network's last output) moves, and stop
@@ -130,7 +137,7 @@ pub struct Args {
         group = "table",
         conflicts_with_all = [
             "list_layers", "layers_from", "out_dir", "dump_input", "shard", "resume", "untrained", "lesion", "units",
-            "unit_table", "pool", "tokens", "srp", "pca", "dedup", "dtype", "batch",
+            "contrast", "fold", "unit_table", "pool", "tokens", "srp", "pca", "dedup", "dtype", "batch",
         ]
     )]
     pub doctor: bool,

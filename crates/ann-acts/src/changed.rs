@@ -100,8 +100,18 @@ impl Viewing<'_> {
             _ => {}
         }
         let (training, normalizations) = training_graph(&twin.graph, &twin.graph.ancestors(wanted))?;
+        ensure!(
+            args.calibrate_on.is_empty() || !normalizations.is_empty(),
+            "--calibrate-on: this twin has no normalization to measure; leave the option out, or give --normalize all"
+        );
         if !normalizations.is_empty() {
-            let Measured { statistics, stimuli, one_by_one } = self.measured(&twin.graph, training, &normalizations)?;
+            let others = match args.calibrate_on.as_slice() {
+                [] => None,
+                given => Some(self.shown.others(self.job, given, "--calibrate-on")?),
+            };
+            let pictures = others.as_ref().unwrap_or(self.shown);
+            let measured = self.measured(&twin.graph, training, &normalizations, pictures)?;
+            let Measured { statistics, stimuli, one_by_one } = measured;
             let (calibrated, n_constant) = with_statistics(&twin.graph, &normalizations, &statistics)?;
             twin.graph = calibrated;
             let (layers, n) = (normalizations.len(), stimuli.len());
@@ -128,23 +138,28 @@ impl Viewing<'_> {
 
     /// Mean and variance of what every normalization of `graph` gets, those before it in place; `training` is the graph
     /// that takes them from the batch it is shown.
-    fn measured(&self, graph: &Graph, training: Graph, normalizations: &[Normalization]) -> Result<Measured> {
+    fn measured(
+        &self,
+        graph: &Graph,
+        training: Graph,
+        normalizations: &[Normalization],
+        shown: &Shown,
+    ) -> Result<Measured> {
         let tensors: Vec<String> =
             normalizations.iter().flat_map(|n| [n.batch_mean.clone(), n.batch_variance.clone()]).collect();
         let mut network = self.network(&training, &tensors)?;
         let fixed = network.input.batch.fixed();
         let n = match fixed {
-            None => CALIBRATION_PICTURES.min(self.shown.pictures.len()),
+            None => CALIBRATION_PICTURES.min(shown.pictures.len()),
             Some(fixed) => CALIBRATION_PICTURES.div_ceil(fixed) * fixed,
         };
-        let spread: Vec<Stimulus> =
-            (0..n).map(|i| self.shown.pictures[i * self.shown.pictures.len() / n].clone()).collect();
+        let spread: Vec<Stimulus> = (0..n).map(|i| shown.pictures[i * shown.pictures.len() / n].clone()).collect();
         let stimuli = spread.iter().map(|stimulus| stimulus.id.clone()).collect();
         if fixed.is_none_or(|fixed| fixed == n) {
             let input = network.input.clone();
-            let batch = self.shown.feed(&input, BadImage::Stop, false).prepare(&spread)?.batch;
+            let batch = shown.feed(&input, BadImage::Stop, false).prepare(&spread)?.batch;
             // A batch axis may be open in name alone.
-            let measured = network.fetch(batch, n, self.shown.size);
+            let measured = network.fetch(batch, n, shown.size);
             if let Ok(statistics) = measured {
                 return Ok(Measured { statistics, stimuli, one_by_one: false });
             }
@@ -156,11 +171,11 @@ impl Viewing<'_> {
             let (so_far, _) = with_statistics(graph, &normalizations[..i], &statistics)?;
             let mut network = self.network(&so_far, std::slice::from_ref(&normalizations[i].input))?;
             let input = network.input.clone();
-            let (at_once, feed) = (fixed.unwrap_or(1), self.shown.feed(&input, BadImage::Stop, false));
-            let is_flat = network.layer_shapes(self.shown.size)?[0].len() == 2;
+            let (at_once, feed) = (fixed.unwrap_or(1), shown.feed(&input, BadImage::Stop, false));
+            let is_flat = network.layer_shapes(shown.size)?[0].len() == 2;
             let mut gathered = Statistics::new(n_channels);
             prepare_ahead(&feed, spread.chunks(at_once), |prepared, chunk| {
-                let values = network.fetch(prepared.batch, chunk.len(), self.shown.size)?.remove(0);
+                let values = network.fetch(prepared.batch, chunk.len(), shown.size)?.remove(0);
                 let n_rows = if is_flat { values.len() / n_channels.max(1) } else { chunk.len() };
                 gathered.add(&values, n_rows);
                 Ok(())

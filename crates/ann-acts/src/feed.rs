@@ -7,14 +7,17 @@ use crate::network::inputs::{Batch, PictureInput};
 use crate::network::tensor::{Element, Layout};
 use crate::pictures::decode::decode;
 use crate::pictures::exif::orientation;
-use crate::pictures::stimuli::Stimulus;
+use crate::pictures::stimuli::{Stimulus, list};
 use crate::pictures::{BadImage, Picture, Reading, Size, Warnings};
+use crate::preprocessing::final_size::final_size;
 use crate::preprocessing::{Color, Preprocessing};
 use anyhow::{Context, Result, ensure};
+use cli::Job;
 use half::f16;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::fs;
+use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
@@ -34,6 +37,14 @@ pub struct Shown {
 }
 
 impl Shown {
+    /// Other pictures, shown as these are: a stimulus table, a folder, or files, given by `option`.
+    pub fn others(&self, job: &Job, given: &[PathBuf], option: &'static str) -> Result<Self> {
+        let pictures = list(job, given, false).context(option)?;
+        let size = final_size(&pictures, &self.steps, &self.reading).context(option)?;
+        ensure!(size == self.size, "{option}: its pictures end with {size} pixels, the others with {}", self.size);
+        Ok(Self { pictures, ..*self })
+    }
+
     /// A feed of these pictures for a network that takes `input`; `hash` says whether files are hashed on the way.
     pub fn feed<'a>(&'a self, input: &'a PictureInput, bad_image: BadImage, hash: bool) -> Feed<'a> {
         Feed { shown: self, input, tables: self.steps.tables(), bad_image, hash }

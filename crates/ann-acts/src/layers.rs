@@ -7,6 +7,7 @@
 
 pub mod coupling;
 pub mod dedup;
+pub mod fixed;
 mod names;
 mod nearest;
 pub mod probe;

@@ -1,9 +1,10 @@
-//! `--list-layers`: every tensor that a network makes.
+//! `--list-layers`: the tensors that a network makes.
 
 use crate::args::Args;
 use crate::graph::file::read_model;
 use crate::graph::omitted::check_inputs;
 use crate::graph::{Graph, GraphTensor, read_by};
+use crate::layers::fixed::fixed;
 use crate::network::outputs;
 use crate::network::runtime::Runtime;
 use crate::network::tensor::{TensorInfo, shape_text};
@@ -17,7 +18,7 @@ const COLUMNS: [&str; 8] = ["index", "layer", "module", "node", "op", "shape", "
 /// Domains of operators that ONNX Runtime brings along.
 const KNOWN_DOMAINS: [&str; 5] = ["", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview.training", "com.microsoft"];
 
-/// Writes one line per tensor, in graph order.
+/// Writes one line per tensor, in graph order; without `--all` those that no picture changes are left out.
 pub fn run(job: &Job, args: &Args) -> Result<()> {
     let named = || args.model.display().to_string();
     let (graph, folder) = read_model(job, &args.model)?;
@@ -27,8 +28,19 @@ pub fn run(job: &Job, args: &Args) -> Result<()> {
     let tensors = graph.tensors();
     let known = described(job, &graph, &tensors, &runtime, &folder).with_context(named)?;
     runtime.report(job);
+    let fixed = if args.all { HashSet::new() } else { fixed(&graph).with_context(named)? };
+    let listed: Vec<usize> = (0..tensors.len()).filter(|&index| !fixed.contains(&tensors[index].name)).collect();
+    if listed.len() < tensors.len() {
+        job.note(format_args!(
+            "{} of {} tensors left out, constants and shape arithmetic that no picture changes; --all lists them",
+            tensors.len() - listed.len(),
+            tensors.len()
+        ));
+    }
     let mut table = TableWriter::new(output, args.format, &COLUMNS)?;
-    table.records(tensors.len(), |index| {
+    table.records(listed.len(), |line| {
+        // As an address counts it, whether or not those before it are listed.
+        let index = listed[line];
         let GraphTensor { name, node, module, op } = &tensors[index];
         let info = known.get(name);
         let some = |text: &'_ String| Cell::from((!text.is_empty()).then(|| text.clone()));

@@ -1,4 +1,4 @@
-//! From the command line's words about units to a readout per layer, and the table of what each column is.
+//! From the command line's words about units to the readouts of each layer, and the table of what each column is.
 
 pub mod args;
 pub mod axes;
@@ -16,20 +16,48 @@ use crate::units::args::{UnitArgs, word};
 use crate::units::axes::{Channels, Place, Shapes};
 use crate::units::chosen_units::ChosenUnits;
 use crate::units::readout::{Anatomy, Pool, Readout, ReadoutError, Tokens};
-use anyhow::{Context, Result, anyhow};
-use cli::Job;
+use anyhow::{Context, Result, anyhow, bail};
+use clap::ValueEnum;
+use cli::{Input, Job};
+use npy_stream::Block;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use stimulus_table::Table;
 
-/// How one layer is read out.
-pub struct LayerUnits {
-    /// Its tensor.
-    pub layer: String,
-    /// The readout.
-    pub readout: Readout,
+/// One readout of a layer, which makes one array.
+pub struct LayerReadout {
+    /// The layer's place among those that are kept.
+    pub slot: usize,
+    /// What the array is called: as the layer, or `LAYER.KIND` of several kinds of tokens.
+    pub name: String,
+    /// What is read of its tokens.
+    tokens: Tokens,
+    /// How its rows are made; `None` where they are the layer's own.
+    pub readout: Option<Readout>,
     /// What was done, for the sidecar.
     pub facts: Map<String, Value>,
+}
+
+impl LayerReadout {
+    /// Hands `take` the readout of these raw rows.
+    pub fn apply(&self, block: Block<'_>, take: impl FnOnce(Block<'_>) -> Result<()>) -> Result<()> {
+        match &self.readout {
+            Some(readout) => readout.apply(block, take),
+            None => take(block),
+        }
+    }
+}
+
+/// Every layer of `kept` as it is.
+pub fn whole(kept: &[usize], choices: &[Choice]) -> Vec<LayerReadout> {
+    let as_it_is = |(slot, &i): (usize, &usize)| LayerReadout {
+        slot,
+        name: choices[i].name.clone(),
+        tokens: Tokens::All,
+        readout: None,
+        facts: Map::new(),
+    };
+    kept.iter().enumerate().map(as_it_is).collect()
 }
 
 /// Reads `--units`.
@@ -37,6 +65,7 @@ pub fn chosen(job: &Job, args: &UnitArgs) -> Result<Option<ChosenUnits>> {
     let Some(input) = &args.units else { return Ok(None) };
     let name = || input.to_string();
     let table = Table::read(job.open(input)?.reader()).with_context(name)?;
+    let table = args.set.of(table).with_context(name)?;
     ChosenUnits::from_table(&table).with_context(name).map(Some)
 }
 
@@ -80,9 +109,10 @@ pub fn traced(graph: &Graph, wanted: &[String], opener: Opener<'_>, size: Size) 
     Ok(Traced { meanings: axes::trace(graph, &picture, layout, shapes), last_maps })
 }
 
-/// The readout of each layer of `kept`.
+/// The readouts of each layer of `kept`, in its order and, of one layer, in that of `--tokens`.
 ///
-/// What a layer that was named cannot give is an error; one met by a pattern is left as it is, with one note.
+/// A layer that surely has no map (no tokens) is left as it is, with a note. What another layer that was named cannot
+/// give is an error, one met by a pattern is left too. An option that no layer can follow is an error.
 pub fn plan(
     job: &Job,
     args: &UnitArgs,
@@ -90,43 +120,152 @@ pub fn plan(
     (size, kept, choices): (Size, &[usize], &[Choice]),
     traced: Option<&Traced>,
     (units, known): (Option<&ChosenUnits>, &[String]),
-) -> Result<Vec<LayerUnits>> {
+) -> Result<Vec<LayerReadout>> {
     let shapes = network.layer_shapes(size)?;
+    let asked = Asked::of(args)?;
+    let mut outcomes = Outcomes::default();
     let mut planned = Vec::new();
-    let mut left: Vec<String> = Vec::new();
-    for &i in kept {
-        let layer = choices[i].name.clone();
+    for (slot, &i) in kept.iter().enumerate() {
+        let layer = &choices[i].name;
         let anatomy = anatomy(network, i, &shapes[i], traced, args);
-        let (readout, facts, reasons) =
-            read_out(&anatomy, args, choices[i].named).map_err(|error| anyhow!("layer \"{layer}\" {error}"))?;
-        left.extend(reasons.into_iter().map(|reason| format!("layer \"{layer}\" {reason}")));
-        planned.push(LayerUnits { layer, readout, facts });
-    }
-    if let Some(first) = left.first() {
-        job.note(format_args!("{} left as it is for {} layers: {first}", asked(args), left.len()));
-    }
-    if let (Some(units), Some(input)) = (units, &args.units) {
-        let tensors: Vec<&str> = kept.iter().map(|&i| network.layers[i].tensor.name.as_str()).collect();
-        let named = planned.iter().map(|layer| layer.layer.as_str()).zip(&tensors);
-        let names: Vec<&str> = named.map(|(name, &tensor)| if units.names(tensor) { tensor } else { name }).collect();
-        let known: Vec<String> = known.iter().filter(|name| !tensors.contains(&name.as_str())).cloned().collect();
-        let (chosen, notes) = units.for_layers(&names, &known).with_context(|| input.to_string())?;
-        notes.into_iter().for_each(|note| job.note(format_args!("{input}: {note}")));
-        for (layer, chosen) in planned.iter_mut().zip(chosen) {
-            let n_units = layer.readout.n_units();
-            chosen_units::check(&chosen, n_units, &layer.layer).with_context(|| input.to_string())?;
-            layer.facts.insert("n_units_before_selection".into(), n_units.into());
-            layer.readout = layer.readout.clone().keep(chosen);
+        let readouts = read_out(&anatomy, &asked, choices[i].named, |step, reason| outcomes.note(step, layer, reason))
+            .map_err(|error| anyhow!("layer \"{layer}\" {error}"))?;
+        for ReadOut { tokens, named, readout, facts } in readouts {
+            let name = if named { of_kind(layer, tokens) } else { layer.clone() };
+            if planned.iter().any(|other: &LayerReadout| other.name == name) {
+                bail!("two arrays would be called \"{name}\"; ask for one of the layers by another name or its index");
+            }
+            planned.push(LayerReadout { slot, name, tokens, readout: Some(readout), facts });
         }
+    }
+    outcomes.report(job, &asked, kept.len())?;
+    if let (Some(units), Some(input)) = (units, &args.units) {
+        keep_chosen(job, units, input, &mut planned, (network, kept, choices), known)
+            .with_context(|| input.to_string())?;
     }
     Ok(planned)
 }
 
-/// What was asked of the axes, for a note.
-fn asked(args: &UnitArgs) -> String {
-    let pool = (args.pool != Pool::None).then_some("--pool");
-    let tokens = (args.tokens != Tokens::All).then_some("--tokens");
-    pool.into_iter().chain(tokens).collect::<Vec<_>>().join(" and ")
+/// Leaves the units that a table names.
+fn keep_chosen(
+    job: &Job,
+    units: &ChosenUnits,
+    input: &Input,
+    planned: &mut [LayerReadout],
+    (network, kept, choices): (&Network, &[usize], &[Choice]),
+    known: &[String],
+) -> Result<()> {
+    let names_of = |slot: usize| [&choices[kept[slot]].name, &network.layers[kept[slot]].tensor.name];
+    // The table may call a layer by its tensor where the user calls it otherwise, and have its kind of tokens.
+    let in_table = |layer: &LayerReadout| {
+        let [name, tensor] = names_of(layer.slot);
+        let kinds = [name, tensor].map(|name| of_kind(name, layer.tokens));
+        let spelled = match layer.name == *name {
+            true => [tensor.clone(), name.clone()].into_iter().chain(kinds).collect::<Vec<_>>(),
+            false => kinds.into_iter().rev().collect(),
+        };
+        spelled.into_iter().find(|name| units.names(name)).unwrap_or_else(|| layer.name.clone())
+    };
+    let names: Vec<String> = planned.iter().map(in_table).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let is_kept = |name: &&String| (0..kept.len()).any(|slot| names_of(slot)[1] == *name);
+    let mut known: Vec<String> = known.iter().filter(|name| !is_kept(name)).cloned().collect();
+    // Units of other tokens of these layers are other units.
+    for layer in planned.iter() {
+        let others = Tokens::value_variants().iter().filter(|&&kind| kind != layer.tokens);
+        known.extend(others.flat_map(|&kind| names_of(layer.slot).map(|name| of_kind(name, kind))));
+    }
+    known.retain(|name| !names.contains(&name.as_str()));
+    let (chosen, notes) = units.for_layers(&names, &known)?;
+    notes.into_iter().for_each(|note| job.note(format_args!("{input}: {note}")));
+    for (layer, chosen) in planned.iter_mut().zip(chosen) {
+        let Some(readout) = layer.readout.take() else { continue };
+        let n_units = readout.n_units();
+        chosen_units::check(&chosen, n_units, &layer.name)?;
+        layer.facts.insert("n_units_before_selection".into(), n_units.into());
+        layer.readout = Some(readout.keep(chosen));
+    }
+    Ok(())
+}
+
+/// What one of several kinds of tokens of a layer is called.
+fn of_kind(layer: &str, kind: Tokens) -> String {
+    format!("{layer}.{}", word(kind))
+}
+
+/// What `--pool` and `--tokens` ask of every layer.
+struct Asked {
+    pool: Pool,
+    tokens: Vec<Tokens>,
+    prefix: Option<usize>,
+    with_axes: bool,
+}
+
+impl Asked {
+    fn of(args: &UnitArgs) -> Result<Self> {
+        Ok(Self { pool: args.pool, tokens: args.tokens()?, prefix: args.prefix_tokens, with_axes: args.needs_axes() })
+    }
+
+    /// The steps that change anything.
+    fn steps(&self) -> impl Iterator<Item = Step> + '_ {
+        let pool = (self.pool != Pool::None).then_some(Step::Pool(self.pool));
+        let changes = |kind: &Tokens| *kind != Tokens::All || self.prefix.is_some();
+        let tokens = self.tokens.iter().copied().filter(changes).map(Step::Tokens);
+        pool.into_iter().chain(tokens)
+    }
+}
+
+/// One thing that is done to a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Pool(Pool),
+    Tokens(Tokens),
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match *self {
+            Step::Pool(pool) => write!(f, "--pool {}", word(pool)),
+            Step::Tokens(kind) => write!(f, "--tokens {}", word(kind)),
+        }
+    }
+}
+
+/// The layers that could not follow a step, and why.
+#[derive(Default)]
+struct Outcomes {
+    left: Vec<(Step, String)>,
+}
+
+impl Outcomes {
+    fn note(&mut self, step: Step, layer: &str, reason: ReadoutError) {
+        self.left.push((step, format!("layer \"{layer}\" {reason}")));
+    }
+
+    /// Says what was left as it is; a step that none of `n` layers could follow is an error.
+    fn report(&self, job: &Job, asked: &Asked, n: usize) -> Result<()> {
+        for step in asked.steps() {
+            let of_step = self.left.iter().filter(|(left, _)| *left == step);
+            let reasons: Vec<&str> = of_step.map(|(_, reason)| reason.as_str()).collect();
+            match reasons.as_slice() {
+                [] => {}
+                [first, ..] if reasons.len() == n => bail!("{step} would do nothing: {first}{}", and_others(n - 1)),
+                [first, ..] => {
+                    let instead = match step {
+                        Step::Tokens(kind) if asked.tokens.len() > 1 => format!("give no LAYER.{}", word(kind)),
+                        _ => "stay as they are".into(),
+                    };
+                    let n_left = reasons.len();
+                    job.note(format_args!("{step} does not apply to {n_left} of {n} layers, which {instead}: {first}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn and_others(n: usize) -> String {
+    if n == 0 { String::new() } else { format!(", nor have the {n} others") }
 }
 
 fn anatomy(network: &Network, i: usize, shape: &[usize], traced: Option<&Traced>, args: &UnitArgs) -> Anatomy {
@@ -174,42 +313,77 @@ pub fn channels(network: &Network, i: usize, shape: &[usize], traced: &Traced) -
     Some(Channels { n: parts[i].length, stride })
 }
 
-type ReadOut = (Readout, Map<String, Value>, Vec<ReadoutError>);
+/// One way in which a layer is read.
+struct ReadOut {
+    tokens: Tokens,
+    /// It is one of several kinds, and called so.
+    named: bool,
+    readout: Readout,
+    facts: Map<String, Value>,
+}
 
-fn read_out(anatomy: &Anatomy, args: &UnitArgs, named: bool) -> Result<ReadOut, ReadoutError> {
-    let mut readout = Readout::new(anatomy);
-    let mut facts = Map::new();
-    let mut reasons = Vec::new();
-    let mut keep = |step: Result<Readout, ReadoutError>, before: Readout| match step {
-        Ok(readout) => Ok((readout, true)),
-        Err(reason) if named => Err(reason),
-        Err(reason) => {
-            reasons.push(reason);
-            Ok((before, false))
+/// The readouts of a layer: one for each kind of tokens that it has, else one, as far as it can be pooled. `left` hears
+/// of the steps that it cannot follow.
+fn read_out(
+    anatomy: &Anatomy,
+    asked: &Asked,
+    named: bool,
+    mut left: impl FnMut(Step, ReadoutError),
+) -> Result<Vec<ReadOut>, ReadoutError> {
+    let mut followed = |step: Step, before: &Readout| {
+        let (after, places) = match step {
+            Step::Pool(pool) => (before.clone().pool(anatomy, pool), [Place::Y, Place::X]),
+            Step::Tokens(kind) => (before.clone().tokens(anatomy, kind, asked.prefix), [Place::Token, Place::Token]),
+        };
+        match after {
+            Ok(after) => Ok(Some(after)),
+            Err(reason) if named && !anatomy.surely_lacks(&places) => Err(reason),
+            Err(reason) => {
+                left(step, reason);
+                Ok(None)
+            }
         }
     };
-    let (pooled, done) = keep(readout.clone().pool(anatomy, args.pool), readout)?;
-    if args.pool != Pool::None {
-        facts.insert("pool".into(), if done { word(args.pool).into() } else { "none".into() });
-    }
-    let (taken, done) = keep(pooled.clone().tokens(anatomy, args.tokens, args.prefix_tokens), pooled)?;
-    readout = taken;
-    if args.tokens != Tokens::All {
-        facts.insert("tokens".into(), if done { word(args.tokens).into() } else { "all".into() });
-    }
-    let names = |parts: &Vec<axes::Part>| {
-        parts
-            .iter()
-            .map(|p| json!({ "counts": p.place.name(), "length": p.length, "stride": p.stride }))
-            .collect::<Value>()
-    };
-    if args.needs_axes() {
-        facts.insert("axes".into(), anatomy.parts.as_ref().map_or(Value::Null, names));
-        if let Some(grid) = readout.grid() {
-            facts.insert("prefix_tokens".into(), grid.before.into());
-            facts.insert("patches".into(), json!([grid.height, grid.width]));
+    let whole = Readout::new(anatomy);
+    let pooled = followed(Step::Pool(asked.pool), &whole)?;
+    let is_pooled = pooled.is_some();
+    let pooled = pooled.unwrap_or(whole);
+    let mut taken = Vec::new();
+    for &kind in &asked.tokens {
+        if let Some(readout) = followed(Step::Tokens(kind), &pooled)? {
+            taken.push((kind, readout));
         }
     }
-    facts.insert("n_units_in_layer".into(), anatomy.n_units.into());
-    Ok((readout, facts, reasons))
+    let facts = |kind: Tokens, readout: &Readout| {
+        let mut facts = Map::new();
+        if asked.pool != Pool::None {
+            facts.insert("pool".into(), if is_pooled { word(asked.pool) } else { word(Pool::None) }.into());
+        }
+        if asked.tokens != [Tokens::All] {
+            facts.insert("tokens".into(), word(kind).into());
+        }
+        if asked.with_axes {
+            let part = |p: &axes::Part| json!({ "counts": p.place.name(), "length": p.length, "stride": p.stride });
+            let axes = anatomy.parts.as_ref().map(|parts| parts.iter().map(part).collect::<Value>());
+            facts.insert("axes".into(), axes.unwrap_or(Value::Null));
+            if let Some(grid) = readout.grid() {
+                facts.insert("prefix_tokens".into(), grid.before.into());
+                facts.insert("patches".into(), json!([grid.height, grid.width]));
+            }
+        }
+        facts.insert("n_units_in_layer".into(), anatomy.n_units.into());
+        facts
+    };
+    if taken.is_empty() {
+        let facts = facts(Tokens::All, &pooled);
+        return Ok(vec![ReadOut { tokens: Tokens::All, named: false, readout: pooled, facts }]);
+    }
+    let is_one_of_several = asked.tokens.len() > 1;
+    let read = |(kind, readout): (Tokens, Readout)| ReadOut {
+        tokens: kind,
+        named: is_one_of_several,
+        facts: facts(kind, &readout),
+        readout,
+    };
+    Ok(taken.into_iter().map(read).collect())
 }

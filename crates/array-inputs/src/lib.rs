@@ -16,7 +16,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use cli::{Input, Job, require_memory};
 use npy_stream::{Array, Incoming, Labels, Matrix};
 use std::path::Path;
-use stimulus_table::{JoinOptions, Joined, Side, StimulusTable, Table, join};
+use stimulus_table::{JoinOptions, Joined, Side, Table, join};
 
 /// How two inputs may be joined.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
@@ -147,12 +147,7 @@ pub fn read_matrix(job: &Job, input: &Input) -> Result<NamedMatrix> {
     Ok(all.remove(0))
 }
 
-/// Reads a stimulus table.
-pub fn read_stimuli(job: &Job, input: &Input) -> Result<StimulusTable> {
-    StimulusTable::read(job.open(input)?.reader()).with_context(|| input.to_string())
-}
-
-/// Reads any table (units, regions).
+/// Reads any table (stimuli, trials, units, regions).
 pub fn read_table(job: &Job, input: &Input) -> Result<Table> {
     Table::read(job.open(input)?.reader()).with_context(|| input.to_string())
 }

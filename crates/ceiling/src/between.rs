@@ -1,7 +1,7 @@
 //! `ceiling between`: how well people predict each other.
 
 use crate::rdm_bounds::say_left_out;
-use crate::trials::{SplitArgs, Trials, reliability_of};
+use crate::trials::{SplitArgs, Trials, record_splits, reliability_of};
 use crate::voxel::{count_reasons, whole};
 use anyhow::{Result, anyhow, bail};
 use array_inputs::{JoinArgs, NamedArray, Names, read_arrays, refuse_position_of_trials, tell_apart};
@@ -204,6 +204,7 @@ fn patterns(job: &Job, args: &Between, arrays: Vec<NamedArray>) -> Result<Vec<Su
 }
 
 fn of_patterns(job: &Job, args: &Between, subjects: Vec<Subject>) -> Result<Vec<Row>> {
+    subjects.iter().for_each(|s| record_splits(job, &s.source, &s.trials.repeats, args.split));
     let without = subjects.iter().filter(|s| presentations_to_split(&s.trials.repeats).is_none());
     let corrected = match without.clone().count() {
         0 => true,

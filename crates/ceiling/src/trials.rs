@@ -1,13 +1,16 @@
 //! Single trials of one subject: which rows are the same stimulus, their averages, and how they are split.
 
+use cli::Job;
 use ndarray::{Array2, ArrayView2};
 use npy_stream::{Block, Matrix};
-use reliability::{Repeats, Stepped, balanced_splits, presentations_to_split, stepped_up};
+use reliability::{Repeats, Splitting, Stepped, balanced_splits, presentations_to_split, stepped_up};
+use serde_json::json;
 
 /// How trials are split into halves.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct SplitArgs {
-    /// Most splits of the trials that are averaged; fewer when there are no more
+    /// Most splits of the trials that are averaged; all of them where there are fewer: 1 of 2 presentations, 3 of 3 or
+    /// 4, 15 of 5, 10 of 6 (the sidecar has the number)
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
     pub splits: usize,
     /// Seed of the splits, where there are more than --splits
@@ -81,6 +84,14 @@ impl Trials {
             Block::F4(rows) => all(rows, &self.repeats),
             Block::F8(rows) => all(rows, &self.repeats),
         }
+    }
+}
+
+/// The halves that the reliability of these trials rests on, for the sidecar.
+pub(crate) fn record_splits(job: &Job, source: &str, repeats: &Repeats, how: SplitArgs) {
+    if let Some(Splitting { presentations, n_stimuli, n_splits }) = Splitting::of(repeats, how.splits) {
+        let facts = json!({ "n_splits": n_splits, "n_presentations": presentations, "n_stimuli": n_stimuli });
+        job.record(&format!("splits of {source}"), facts);
     }
 }
 

@@ -1,6 +1,6 @@
 //! `ceiling voxel`: how much of every voxel's variance is signal.
 
-use crate::trials::{SplitArgs, at_least_one};
+use crate::trials::{SplitArgs, at_least_one, record_splits};
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{JoinArgs, NamedArray, NamedMatrix, Names, read_arrays, read_levels, read_table, tell_apart};
 use cli::{Cell, Common, Format, Input, Job, Named, TableWriter};
@@ -151,7 +151,12 @@ fn one(job: &Job, args: &Voxel, stimuli: Option<&Table>, array: NamedArray) -> R
         );
     };
     let repeats = Repeats::by_id(labels);
+    record_splits(job, &source, &repeats, args.split);
     let (name, voxel_names) = (trials.name.clone(), trials.labels.columns.clone());
+    let finite = match trials.matrix.view() {
+        Block::F4(rows) => finite_columns(rows),
+        Block::F8(rows) => finite_columns(rows),
+    };
     let scored = match (stimuli, &args.session) {
         (Some(table), Some(column)) => {
             let sessions = sessions(job, args, table, column, &trials)?;
@@ -163,15 +168,25 @@ fn one(job: &Job, args: &Voxel, stimuli: Option<&Table>, array: NamedArray) -> R
         _ => trials.matrix,
     };
     let n_trials = args.trials.map_or(1.0 / repeats.mean_inverse_count(), |n| n as f64);
-    let voxels = match scored.view() {
+    let mut voxels = match scored.view() {
         Block::F4(rows) => of_voxels(rows, &repeats, n_trials, args),
         Block::F8(rows) => of_voxels(rows, &repeats, n_trials, args),
     }
     .map_err(|e| anyhow!("{source}: {e}"))?;
+    // A voxel that is constant in a session has no z score there: that NaN is not one of the input.
+    for (voxel, finite) in voxels.iter_mut().zip(finite) {
+        if finite && voxel.reason == Some(Reason::NanInput) {
+            voxel.reason = Some(Reason::Constant);
+        }
+    }
     if let Some(text) = count_reasons(&voxels.iter().map(|v| v.reason).collect::<Vec<_>>()) {
         job.warn(format!("{source}: {text}"));
     }
     Ok(Ceilings { name, voxel_names, n_stimuli: repeats.n_stimuli(), n_trials, voxels })
+}
+
+fn finite_columns<T: Copy + Into<f64>>(rows: ArrayView2<T>) -> Vec<bool> {
+    rows.columns().into_iter().map(|column| column.iter().all(|v| Into::<f64>::into(*v).is_finite())).collect()
 }
 
 fn of_voxels<T>(rows: ArrayView2<T>, repeats: &Repeats, n_trials: f64, args: &Voxel) -> Result<Vec<Numbers>>
@@ -200,28 +215,18 @@ fn sessions(job: &Job, args: &Voxel, table: &Table, column: &str, trials: &Named
     }
     // Unlike a stimulus table this one has a row per trial, so an id may stand in several.
     let (_, ids) = table.ids().with_context(|| name.clone())?;
-    // A session is a trial's, not a picture's: ids alone cannot say which presentation a row of another order is.
-    if let Some(labels) = &trials.labels.ids
-        && labels.as_slice() != ids
-    {
-        match labels.iter().zip(ids).position(|(a, b)| a != b) {
-            Some(row) => bail!(
-                "row {row} of {} is {:?}, but of {name} {:?}; --session needs the table of these very trials, row by row",
-                trials.source,
-                labels[row],
-                ids[row]
-            ),
-            None => bail!(
-                "{} has {} trials and {name} {}; --session needs the table of these very trials, row by row",
-                trials.source,
-                labels.len(),
-                ids.len()
-            ),
-        }
-    }
     let joined = args.join.join(job, trials.side(), Side { name: &name, labels: Some(ids), n_rows: ids.len() })?;
     if joined.len() != trials.matrix.n_rows() {
         bail!("{}: {} of its {} trials are in {name}", trials.source, joined.len(), trials.matrix.n_rows());
+    }
+    // A session is a trial's, not a picture's.
+    if joined.repeated.is_some() {
+        bail!(
+            "{} has {} trials and {name} {} rows; --session needs a table with one row per trial",
+            trials.source,
+            trials.matrix.n_rows(),
+            ids.len()
+        );
     }
     let mut number: HashMap<&str, usize> = HashMap::new();
     let mut sessions = vec![0; joined.len()];

@@ -169,6 +169,11 @@ impl Claims {
         self.reads.iter().chain(&self.writes).any(|claim| is_one_file(&claim.path, path))
     }
 
+    /// The files that options write to.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = &Path> {
+        self.writes.iter().map(|write| write.path.as_path()).filter(|path| !is_stdout(path))
+    }
+
     /// The option that writes to this file, if any does.
     pub(crate) fn writer_of(&self, path: &Path) -> Option<&str> {
         self.writes.iter().find(|write| is_one_file(&write.path, path)).map(|write| write.option.as_str())

@@ -2,7 +2,7 @@
 //!
 //! `acts.npy` has `acts.json`; where that is the record of another file, or no record of ours, it is `acts.npy.json`.
 
-use crate::claims::{folder_of, of_command_line};
+use crate::claims::{folder_of, is_one_file, of_command_line};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -68,10 +68,17 @@ fn places(target: &Path) -> [PathBuf; 2] {
 
 /// Where the record of `target` goes. A file that is not ours, that another output or an input of this job is, or that
 /// is the record of another file that is still there, stays as it is; an error where both places are taken by such.
+///
+/// Beside `x` and `x.npy` of one job only `x.json` can be the record of `x`, so that of `x.npy` is `x.npy.json`,
+/// whichever is complete first.
 pub(crate) fn place_for(target: &Path) -> Result<PathBuf> {
     let [beside_stem, beside_name] = places(target);
+    let is_needed = |place: &Path| {
+        let others = of_command_line().outputs().filter(|other| !is_one_file(other, target));
+        others.map(places).any(|[first, second]| first == second && is_one_file(&first, place))
+    };
     let is_free = |place: &Path| {
-        if of_command_line().names(place) {
+        if of_command_line().names(place) || is_needed(place) {
             return false;
         }
         // Also a link that leads nowhere is somebody's.

@@ -33,6 +33,12 @@ Columns (one row per voxel, over the held-out predictions of all folds together)
   n              rows scored
   reason         why numbers are NaN: constant, nan_input (a NaN in --x stops the tool)
   voxel_name     name of the column of --y; only where these have names
+Arithmetic:
+  Means, scaling, eigenvectors, alpha, predictions and scores are f8 whatever the input. Products of
+  features with one another are f8, too, where there are fewer features than training rows
+  (`solver` primal). Otherwise (dual) features that come as f4 are scaled in f8, rounded to f4 and
+  multiplied in f4, 2048 at a time, and these sums are added in f8; give f8 features for f8 products.
+  The sidecar says which it was: `solver`, and `arithmetic`.
 The models of the folds have different means. Features that predict nothing therefore score an r a
 little below 0.
 Model:
@@ -147,7 +153,11 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
     }
     .with_context(|| args.x.to_string())?;
     drop(progress);
-    job.record("solver", if fitted.held_out.dual { "dual" } else { "primal" });
+    let dual = fitted.held_out.dual;
+    job.record("solver", if dual { "dual" } else { "primal" });
+    // On the primal side features are widened before they are multiplied.
+    let narrow = dual && matches!(data.x.view(), Block::F4(_));
+    job.record("arithmetic", if narrow { "products of features in f4, all else in f8" } else { "f8" });
 
     summarize(&job, args, &data, &fitted, &options);
     outputs.write(&job, args, &data, &fitted)

@@ -1,6 +1,6 @@
 //! Clusters: connected sets of voxels in a three-dimensional grid, and their peaks.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use nifti_volume::geometry::Geometry;
 
@@ -105,17 +105,27 @@ const PLATEAU: f64 = 4.0 * f32::EPSILON as f64;
 /// `distance_mm` from every higher peak of the same cluster.
 ///
 /// Neighbouring voxels of one height are a plateau: one peak, if no neighbour of any of them is higher, that stands at
-/// its highest voxel, of equal ones that with the smallest number. `t` covers the whole grid.
+/// its highest voxel, of equal ones that with the smallest number. `members` ascend; `t` covers the whole grid.
 pub fn peaks(members: &[usize], t: &[f64], geometry: &Geometry, distance_mm: f64) -> Vec<usize> {
+    let maxima = local_maxima(members, t, geometry);
+    // None is nearer to itself.
+    if distance_mm <= 0.0 {
+        return maxima;
+    }
     let mut kept: Vec<usize> = Vec::new();
-    for candidate in local_maxima(members, t, geometry) {
+    // Peaks by the cube that they are in: one that is too near is in the same cube or in one beside it.
+    let mut cubes: HashMap<[i64; 3], Vec<[f64; 3]>> = HashMap::new();
+    for candidate in maxima {
         let here = geometry.millimetres(geometry.place(candidate));
-        let free = kept.iter().all(|&peak| {
-            let there = geometry.millimetres(geometry.place(peak));
+        let cube = here.map(|mm| (mm / distance_mm).floor() as i64);
+        let near = Connectivity::Corners.steps().into_iter().chain([[0; 3]]);
+        let near = near.map(|step| [0, 1, 2].map(|axis| cube[axis] + step[axis] as i64));
+        let free = near.filter_map(|cube| cubes.get(&cube)).flatten().all(|there| {
             let squared: f64 = here.iter().zip(there).map(|(a, b)| (a - b) * (a - b)).sum();
             squared.sqrt() >= distance_mm
         });
         if free {
+            cubes.entry(cube).or_default().push(here);
             kept.push(candidate);
         }
     }
@@ -125,27 +135,25 @@ pub fn peaks(members: &[usize], t: &[f64], geometry: &Geometry, distance_mm: f64
 /// One voxel for each local maximum, single or a plateau, highest first, equal ones by number.
 fn local_maxima(members: &[usize], t: &[f64], geometry: &Geometry) -> Vec<usize> {
     let steps = Connectivity::Corners.steps();
-    // Members that no plateau has claimed yet, and all members.
-    let mut waiting = vec![false; geometry.n_voxels()];
-    for &voxel in members {
-        waiting[voxel] = true;
-    }
-    let inside = waiting.clone();
+    // Members that no plateau has claimed yet, by their place: memory of the cluster, not of the grid.
+    let mut waiting = vec![true; members.len()];
+    let place = |voxel: usize| members.binary_search(&voxel).ok();
     let mut from_top = members.to_vec();
     from_top.sort_by(|&a, &b| t[b].total_cmp(&t[a]).then(a.cmp(&b)));
     let mut maxima = Vec::new();
     let mut frontier = Vec::new();
     for top in from_top {
-        if !std::mem::take(&mut waiting[top]) {
+        if !place(top).is_some_and(|place| std::mem::take(&mut waiting[place])) {
             continue;
         }
         let lowest = t[top] - PLATEAU * t[top].abs();
         let mut highest = true;
         frontier.push(top);
         while let Some(voxel) = frontier.pop() {
-            for neighbour in neighbours(voxel, geometry, &steps).filter(|&neighbour| inside[neighbour]) {
+            for neighbour in neighbours(voxel, geometry, &steps) {
+                let Some(place) = place(neighbour) else { continue };
                 highest &= t[neighbour] <= t[top];
-                if t[neighbour] >= lowest && std::mem::take(&mut waiting[neighbour]) {
+                if t[neighbour] >= lowest && std::mem::take(&mut waiting[place]) {
                     frontier.push(neighbour);
                 }
             }
@@ -277,5 +285,27 @@ mod tests {
         // One voxel above a part of it is the only peak.
         t[cube.voxel([3, 2, 3])] = 4.1;
         assert_eq!(peaks(&(0..64).collect::<Vec<_>>(), &t, &cube, 0.0), [cube.voxel([3, 2, 3])]);
+    }
+
+    #[test]
+    fn peaks_apart_are_those_of_a_pairwise_search() {
+        let grid = Geometry::from_sizes([12, 11, 10], [2.0, 1.5, 3.0]);
+        let t: Vec<f64> = (0..grid.n_voxels()).map(|v| ((v * 2_654_435_761) % 1_000_003) as f64).collect();
+        let members: Vec<usize> = (0..grid.n_voxels()).filter(|v| v % 7 != 0).collect();
+        let all = peaks(&members, &t, &grid, 0.0);
+        for distance in [0.5, 2.0, 4.5, 9.0, 100.0] {
+            let mut slow: Vec<usize> = Vec::new();
+            for &candidate in &all {
+                let place = |v: usize| grid.millimetres(grid.place(v));
+                let apart = |a: usize, b: usize| -> f64 {
+                    place(a).iter().zip(place(b)).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
+                };
+                if slow.iter().all(|&peak| apart(candidate, peak) >= distance) {
+                    slow.push(candidate);
+                }
+            }
+            assert_eq!(peaks(&members, &t, &grid, distance), slow, "{distance}");
+        }
+        assert!(all.len() > 30);
     }
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{JoinArgs, read_levels, read_table};
 use cli::{Input, Job};
 use localizer::{Contrast, Correction, Design, Groups, LOOKS_MISSING, Question, TTest, Versus};
-use stimulus_table::{StimulusTable, Table};
+use stimulus_table::Table;
 
 use crate::CrossValidation;
 
@@ -67,7 +67,7 @@ impl LocalizerArgs {
         let table_name = self.stimuli.to_string();
         if !join.assume_order {
             // Rows will be joined by id, so a fault of the ids is an error now, before a long pipe begins.
-            stimuli_of(&table, &table_name)
+            ids_of(&table, &table_name)
                 .map_err(|e| anyhow!("{e:#}; where row i of the table is row i of the matrix, say --assume-order"))?;
         }
         let by = &read_levels(job, &table, &table_name, &self.by)?;
@@ -121,9 +121,9 @@ impl LocalizerArgs {
 }
 
 impl Plan {
-    /// The table as one of stimuli, whose ids must be unique: for rows that are joined with it by id.
-    pub(crate) fn stimuli(&self) -> Result<StimulusTable> {
-        stimuli_of(&self.table, &self.table_name)
+    /// The ids of the table, for rows that are joined with it: one row per stimulus, or one per presentation.
+    pub fn ids(&self) -> Result<&[String]> {
+        ids_of(&self.table, &self.table_name)
     }
 
     /// Where the table came from, for messages.
@@ -159,6 +159,6 @@ impl Plan {
     }
 }
 
-fn stimuli_of(table: &Table, name: &str) -> Result<StimulusTable> {
-    StimulusTable::from_table(table.clone()).with_context(|| name.to_owned())
+fn ids_of<'t>(table: &'t Table, name: &str) -> Result<&'t [String]> {
+    Ok(table.ids().with_context(|| name.to_owned())?.1)
 }

@@ -34,24 +34,38 @@ impl FromStr for CrossValidation {
 }
 
 impl CrossValidation {
-    /// The part of every row of the table, and the names of the parts. A row has one part, so every presentation of a
-    /// picture has the same. `used` says which rows a contrast looks at; the others get part 0.
+    /// The part of every row of the table, and the names of the parts. Every presentation of a picture has the same
+    /// part, be it one row of the table or several, unless a column says otherwise (as that of runs does). `used` says
+    /// which rows a contrast looks at; the others get part 0.
     pub fn parts(&self, table: &Table, by: &[String], used: &[bool]) -> Result<(Vec<usize>, Vec<String>)> {
         let (k, names) = match self {
             CrossValidation::OddEven => (2, vec!["odd".to_owned(), "even".to_owned()]),
-            CrossValidation::K(k) if *k > by.len() => {
-                bail!("--cv k={k}: {} stimuli cannot make so many parts; at most one part per stimulus", by.len())
-            }
             CrossValidation::K(k) => (*k, (1..=*k).map(|i| i.to_string()).collect()),
             CrossValidation::Column(column) => return by_column(table, column, used),
         };
+        // A table of trials may have no ids; then every row is a picture of its own.
+        let ids = table.ids().ok().map(|(_, ids)| ids);
+        let mut part_of: HashMap<(&str, &str), usize> = HashMap::new();
         let mut seen: HashMap<&str, usize> = HashMap::new();
-        let parts = by.iter().map(|level| {
+        let mut n_pictures = 0;
+        let mut next = |level| {
             let count = seen.entry(level).or_default();
             *count += 1;
+            n_pictures += 1;
             (*count - 1) % k
-        });
-        Ok((parts.collect(), names))
+        };
+        let parts: Vec<usize> = by
+            .iter()
+            .enumerate()
+            .map(|(row, level)| match ids {
+                Some(ids) => *part_of.entry((&ids[row], level)).or_insert_with(|| next(level.as_str())),
+                None => next(level.as_str()),
+            })
+            .collect();
+        if k > n_pictures {
+            bail!("--cv k={k}: {n_pictures} stimuli cannot make so many parts; at most one part per stimulus");
+        }
+        Ok((parts, names))
     }
 }
 

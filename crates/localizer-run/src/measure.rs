@@ -9,7 +9,7 @@ use cli::{Job, Progress};
 use localizer::{CategoryMoments, Contrast, Question, UnitTests, roc_areas};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Incoming, Labels, NpyError, PartBuffer, Parts};
-use stimulus_table::{Side, StimulusTable, TableJoin, join};
+use stimulus_table::{Side, TableJoin, join};
 
 use crate::Plan;
 
@@ -134,8 +134,8 @@ impl Plan {
             }
             acts.finish().with_context(context)?
         };
-        if let Some((join, stimuli)) = &mut joined.trusted {
-            join.check(source, labels.ids.as_deref(), (&self.table_name, stimuli), self.join.options())?;
+        if let Some(join) = &mut joined.trusted {
+            join.check(source, labels.ids.as_deref(), (&self.table_name, self.ids()?), self.join.options())?;
             joined.message = join.message.take();
         }
         if let Some(message) = &joined.message {
@@ -262,8 +262,8 @@ impl Plan {
             let rows = joined.right.into_iter().map(Some).collect();
             return Ok(Joined { rows, message, trusted: None });
         }
-        let stimuli = self.stimuli()?;
-        let table = (name, &stimuli);
+        let ids = self.ids()?;
+        let table = (name, ids);
         let join = match labels {
             Some(Some(labels)) if labels.len() != n_rows => {
                 return Err(NpyError::LabelCount { labels: labels.len(), rows: n_rows })
@@ -271,14 +271,14 @@ impl Plan {
             }
             Some(Some(labels)) => TableJoin::labelled(source, &labels, table, options)?,
             Some(None) => TableJoin::by_position(source, n_rows, table, false, options)?,
-            None if n_rows != stimuli.len() => bail!(
-                "{source}: {n_rows} rows, but {name} names {} stimuli; a pipe brings its labels after its rows, so it \
-                 must have one row per stimulus in the order of the table; give it as a file, where labels are read first",
-                stimuli.len()
+            None if n_rows != ids.len() => bail!(
+                "{source}: {n_rows} rows, but {name} has {}; a pipe brings its labels after its rows, so row i of both \
+                 must be the same stimulus; give it as a file, where labels are read first",
+                ids.len()
             ),
             None => {
                 let join = TableJoin::by_position(source, n_rows, table, true, options)?;
-                return Ok(Joined { rows: join.rows.clone(), message: None, trusted: Some((join, stimuli)) });
+                return Ok(Joined { rows: join.rows.clone(), message: None, trusted: Some(join) });
             }
         };
         Ok(Joined { rows: join.rows, message: join.message, trusted: None })
@@ -291,7 +291,7 @@ struct Joined {
     rows: Vec<Option<usize>>,
     message: Option<String>,
     /// Of a pipe: the order that is trusted until its labels have come.
-    trusted: Option<(TableJoin, StimulusTable)>,
+    trusted: Option<TableJoin>,
 }
 
 fn add_block(moments: &mut CategoryMoments, block: Block, groups: &[Option<usize>]) -> Result<()> {

@@ -92,6 +92,8 @@ pub struct UnitTests {
     moments: Arc<CategoryMoments>,
     question: Question,
     test: TTest,
+    /// Why a unit has no test: over all groups of the question, so asked for once, not in every comparison.
+    reasons: Vec<Option<Reason>>,
     weakest: Vec<u16>,
     t: Vec<f64>,
     ln_q: Option<Vec<f64>>,
@@ -113,8 +115,10 @@ impl UnitTests {
         assert!(n_samples <= usize::from(u16::MAX), "{n_samples} samples; at most 65535 are told apart");
         question.check(&moments)?;
         let n_units = moments.n_units();
-        let mut tests =
-            UnitTests { weakest: vec![1; n_units], t: vec![f64::NAN; n_units], ln_q: None, moments, question, test };
+        let reason = |unit| moments.reason_in(unit, question.groups());
+        let reasons = (0..n_units).into_par_iter().with_min_len(1024).map(reason).collect();
+        let (weakest, t) = (vec![1; n_units], vec![f64::NAN; n_units]);
+        let mut tests = UnitTests { reasons, weakest, t, ln_q: None, moments, question, test };
         for comparison in 1..=tests.question.n_comparisons() {
             tests.add_comparison(comparison, correction);
         }
@@ -164,7 +168,7 @@ impl UnitTests {
     }
 
     fn reason(&self, unit: usize) -> Option<Reason> {
-        self.moments.reason_in(unit, self.question.groups())
+        self.reasons[unit]
     }
 
     /// How many units.
@@ -174,18 +178,8 @@ impl UnitTests {
 
     /// How many are constant, or met NaN or infinity.
     pub fn n_unusable(&self) -> Unusable {
-        (0..self.n_units())
-            .into_par_iter()
-            .with_min_len(1024)
-            .map(|unit| match self.reason(unit) {
-                Some(Reason::NanInput) => Unusable { constant: 0, nan_input: 1 },
-                Some(_) => Unusable { constant: 1, nan_input: 0 },
-                None => Unusable::default(),
-            })
-            .reduce(Unusable::default, |a, b| Unusable {
-                constant: a.constant + b.constant,
-                nan_input: a.nan_input + b.nan_input,
-            })
+        let nan_input = self.reasons.iter().filter(|reason| **reason == Some(Reason::NanInput)).count();
+        Unusable { nan_input, constant: self.reasons.iter().flatten().count() - nan_input }
     }
 
     /// The t of every unit (the smallest over the comparisons).
@@ -519,6 +513,23 @@ mod tests {
         let clean = data.select(ndarray::Axis(1), &keep);
         let clean = tests_of(&clean, &groups, TTest::Student, Some(Correction::BenjaminiHochberg));
         assert!(keep.iter().enumerate().all(|(i, &u)| clean.row(i).q == tests.row(u).q));
+    }
+
+    /// t and df have no unit: whatever the responses are multiplied by, a power of two changes no digit of them.
+    #[test]
+    fn very_large_and_very_small_responses_are_tested_as_any_others() {
+        let (data, groups) = three_groups();
+        for test in [TTest::Student, TTest::Welch] {
+            let plain = tests_of(&data, &groups, test, None).row(0);
+            for power in [-480, -300, 300, 480] {
+                let scaled = tests_of(&data.mapv(|v| v * f64::powi(2.0, power)), &groups, test, None).row(0);
+                assert_eq!(
+                    (scaled.t, scaled.df, scaled.p, scaled.reason),
+                    (plain.t, plain.df, plain.p, None),
+                    "2^{power}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -59,8 +59,8 @@ impl TTest {
             TTest::Welch => {
                 let part = |(w, m): &(f64, Moments)| w * w * m.variance() / m.n as f64;
                 let se2: f64 = terms.iter().map(part).sum();
-                let spread: f64 = terms.iter().map(|term| part(term).powi(2) / (term.1.n as f64 - 1.0)).sum();
-                (sum / se2.sqrt(), if se2 == 0.0 { 1.0 } else { se2 * se2 / spread })
+                let parts = terms.iter().map(|term| (part(term), term.1.n as f64 - 1.0));
+                (sum / se2.sqrt(), satterthwaite(se2, parts))
             }
         }
     }
@@ -96,9 +96,24 @@ pub fn student_t(a: Moments, b: Moments) -> (f64, f64) {
 /// ```
 pub fn welch_t(a: Moments, b: Moments) -> (f64, f64) {
     let (va, vb) = (a.variance() / a.n as f64, b.variance() / b.n as f64);
-    let df = (va + vb).powi(2) / (va * va / (a.n as f64 - 1.0) + vb * vb / (b.n as f64 - 1.0));
-    let df = if va == 0.0 && vb == 0.0 { 1.0 } else { df };
+    let parts = [(va, a.n as f64 - 1.0), (vb, b.n as f64 - 1.0)];
+    let df = satterthwaite(va + vb, parts.into_iter());
     ((a.mean - b.mean) / (va + vb).sqrt(), df)
+}
+
+/// Satterthwaite's degrees of freedom of a sum of squared standard errors, of which each part has its own; 1 of a sum
+/// of 0.
+///
+/// The parts are brought near 1 by a power of two, which changes no digit, so that the squares of very large and very
+/// small variances stay within the range of f8.
+fn satterthwaite(sum: f64, parts: impl Iterator<Item = (f64, f64)>) -> f64 {
+    if sum == 0.0 {
+        return 1.0;
+    }
+    // Two factors: the inverse of the smallest numbers is beyond the range itself.
+    let half = f64::powi(2.0, -(sum.log2().floor() as i32) / 2);
+    let scaled = |value: f64| value * half * half;
+    scaled(sum) * scaled(sum) / parts.map(|(part, df)| scaled(part) * scaled(part) / df).sum::<f64>()
 }
 
 /// Sensitivity d': difference of two means over the root of the mean of the two variances (n - 1), unweighted.

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A NaN in one presentation makes the average NaN. A file may be larger than memory; a pipe brings its
-ids last, so all its rows are held in memory in memory.
+ids last, so all its rows are held in memory.
 
 Examples:
   npy average betas.npy > responses.npy

@@ -3,7 +3,7 @@
 use crate::blocks::{BLOCK_BYTES, write};
 use crate::whole::Whole;
 use anyhow::{Context, Result, bail};
-use array_inputs::{JoinArgs, Next, Stream, each_array, hold, read_stimuli, require_room};
+use array_inputs::{JoinArgs, Next, Stream, each_array, hold, read_table, require_room};
 use cli::{Common, Input, Job, Output, Shard, require_memory};
 use ndarray::{Array2, s};
 use npy_stream::{
@@ -47,7 +47,8 @@ pub(crate) struct Cat {
     /// the columns
     #[arg(long)]
     reshape: bool,
-    /// Table of all stimuli: each must be there exactly once; rows are put in its order
+    /// Table of all stimuli (or of all presentations, an id as often as it is a row): each must be there exactly once;
+    /// rows are put in its order
     #[arg(long, value_name = "TABLE", conflicts_with = "columns")]
     stimuli: Option<Input>,
     #[command(flatten)]
@@ -246,10 +247,11 @@ fn below(job: &Job, args: &Cat) -> Result<()> {
     let all_ids = || parts.iter().flat_map(|part| part.labels.ids.iter().flatten().cloned()).collect();
     let labels = Labels { ids: parts[0].labels.ids.is_some().then(all_ids), ..names };
     if let Some(input) = &args.stimuli {
-        let table = read_stimuli(job, input)?;
-        let order = prove_complete(table.ids(), labels.ids.as_deref(), &input.to_string())?;
+        let table = read_table(job, input)?;
+        let ids = table.ids().with_context(|| input.to_string())?.1;
+        let order = prove_complete(ids, labels.ids.as_deref(), &input.to_string())?;
         if order.windows(2).any(|w| w[0] > w[1]) {
-            return permuted(job, args, out, &parts, &order, &labels.with_ids(Some(table.ids())));
+            return permuted(job, args, out, &parts, &order, &labels.with_ids(Some(ids)));
         }
     }
     let mut writer = RowWriter::new(&mut out, n_rows, n_columns, if double { Dtype::F8 } else { Dtype::F4 })?;
@@ -413,18 +415,31 @@ fn order_shards(job: &Job, parts: &mut Vec<Part>) -> Result<bool> {
     Ok(true)
 }
 
-/// Each stimulus exactly once: the row of each, in the order of the table.
+/// Each row of the table exactly once: the joined row of each, in the order of the table; the k-th of an id there is the
+/// k-th of its joined rows.
 fn prove_complete(ids: &[String], labels: Option<&[String]>, table: &str) -> Result<Vec<usize>> {
     let Some(labels) = labels else {
         bail!("the rows have no ids; {table} cannot prove them complete");
     };
-    let mut row_of: HashMap<&str, usize> = HashMap::new();
+    let mut listed: HashMap<&str, usize> = HashMap::new();
+    ids.iter().for_each(|id| *listed.entry(id).or_default() += 1);
+    let mut rows_of: HashMap<&str, Vec<usize>> = HashMap::new();
     for (row, label) in labels.iter().enumerate() {
-        if let Some(first) = row_of.insert(label, row) {
-            bail!("{label:?} is there twice (joined rows {first} and {row}); {table} has it once");
+        let rows = rows_of.entry(label).or_default();
+        rows.push(row);
+        if let Some(&n) = listed.get(label.as_str()).filter(|n| rows.len() > **n) {
+            let times = if n == 1 { "once".to_string() } else { format!("{n} times") };
+            bail!("{label:?} is there {} times (joined rows {rows:?}); {table} has it {times}", rows.len());
         }
     }
-    let missing: Vec<&String> = ids.iter().filter(|id| !row_of.contains_key(id.as_str())).collect();
+    let mut taken: HashMap<&str, usize> = HashMap::new();
+    let mut order: Vec<Option<usize>> = Vec::with_capacity(ids.len());
+    for id in ids {
+        let k = taken.entry(id).or_default();
+        order.push(rows_of.get(id.as_str()).and_then(|rows| rows.get(*k)).copied());
+        *k += 1;
+    }
+    let missing: Vec<&String> = ids.iter().zip(&order).filter(|(_, row)| row.is_none()).map(|(id, _)| id).collect();
     if let Some(first) = missing.first() {
         bail!("{} of {} stimuli of {table} are missing, the first {first:?}", missing.len(), ids.len());
     }
@@ -433,7 +448,7 @@ fn prove_complete(ids: &[String], labels: Option<&[String]>, table: &str) -> Res
         let foreign = labels.iter().find(|l| !known.contains(l)).cloned().unwrap_or_default();
         bail!("{} rows for {} stimuli of {table}; {foreign:?} is not among them", labels.len(), ids.len());
     }
-    Ok(ids.iter().map(|id| row_of[id.as_str()]).collect())
+    Ok(order.into_iter().flatten().collect())
 }
 
 fn permuted(job: &Job, args: &Cat, mut out: Output, parts: &[Part], order: &[usize], labels: &Labels) -> Result<()> {

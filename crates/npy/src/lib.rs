@@ -10,7 +10,9 @@ mod ids;
 mod info;
 mod label;
 mod list;
+mod rename;
 mod rows;
+mod scale;
 mod split;
 mod to_csv;
 mod whole;
@@ -46,6 +48,7 @@ enum Verb {
     Cols(cols::Cols),
     Label(label::Label),
     Average(average::Average),
+    Scale(scale::Scale),
     ToCsv(to_csv::ToCsv),
     FromCsv(from_csv::FromCsv),
 }
@@ -60,6 +63,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Verb::Cols(args) => cols::run(&args),
         Verb::Label(args) => label::run(&args),
         Verb::Average(args) => average::run(&args),
+        Verb::Scale(args) => scale::run(&args),
         Verb::ToCsv(args) => to_csv::run(&args),
         Verb::FromCsv(args) => from_csv::run(&args),
     }

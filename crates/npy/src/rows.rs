@@ -5,7 +5,7 @@ use crate::ids;
 use crate::list::List;
 use crate::whole::Whole;
 use anyhow::{Context, Result, bail};
-use array_inputs::{Next, each_array, read_levels, read_stimuli};
+use array_inputs::{Next, each_array, read_levels, read_table};
 use cli::{Common, Input, Job, Output, Shard};
 use ndarray::{Array2, ArrayView2};
 use npy_stream::{Block, Float, Incoming, Labels, Matrix, RowWriter, write_matrix};
@@ -17,7 +17,9 @@ use std::str::FromStr;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 LIST is indices and half-open ranges from 0: 0,5,10:20 is 0, 5 and 10 to 19. The rows come in the
-order asked for, with --where in the order of the matrix. An id picks all its presentations.
+order asked for, with --where in the order of the matrix. An id picks all its presentations; a table
+with one row per presentation (runs, halves) picks each of them: its k-th row of an id speaks of the
+k-th row of that id.
 
 Examples:
   npy rows --index 0:10 acts.npy > first.npy
@@ -73,8 +75,8 @@ impl fmt::Display for Condition {
 enum Wanted {
     Index(List),
     Ids(Vec<String>),
-    /// Ids as a set, and the condition they meet: the rows keep the order of the matrix.
-    Among(HashSet<String>, String),
+    /// The rows of a table that meet a condition: the rows keep the order of the matrix.
+    Among(Chosen, String),
     Shard(Shard),
 }
 
@@ -131,13 +133,13 @@ impl Wanted {
             }
             Wanted::Among(chosen, condition) => {
                 let labels = labels()?;
-                let rows: Vec<usize> = (0..n_rows).filter(|&r| chosen.contains(&labels[r])).collect();
                 let there: HashSet<&String> = labels.iter().collect();
+                let rows = chosen.rows(labels)?;
                 if rows.is_empty() {
-                    bail!("0 of {n_rows} rows belong to the {} stimuli with {condition}", chosen.len());
+                    bail!("0 of {n_rows} rows belong to the {} stimuli with {condition}", chosen.n_ids());
                 }
-                if let Some(id) = chosen.iter().filter(|id| !there.contains(id)).min() {
-                    bail!("{} stimuli have {condition}, but {id:?} is in none of {n_rows} rows", chosen.len());
+                if let Some(id) = chosen.ids().filter(|id| !there.contains(id)).min() {
+                    bail!("{} stimuli have {condition}, but {id:?} is in none of {n_rows} rows", chosen.n_ids());
                 }
                 rows
             }
@@ -145,13 +147,58 @@ impl Wanted {
     }
 }
 
-/// The ids of the stimuli for which every condition holds.
-fn chosen(job: &Job, source: &Input, conditions: &[Condition]) -> Result<HashSet<String>> {
-    let table = read_stimuli(job, source)?;
-    let mut keep = vec![true; table.len()];
+/// For every id of a table, whether the conditions hold in each of its rows.
+struct Chosen {
+    of_id: HashMap<String, Vec<bool>>,
+    /// Whether an id has several rows: then each row is a presentation.
+    of_trials: bool,
+}
+
+impl Chosen {
+    /// The ids with a row in which the conditions hold.
+    fn ids(&self) -> impl Iterator<Item = &String> {
+        self.of_id.iter().filter(|(_, keep)| keep.contains(&true)).map(|(id, _)| id)
+    }
+
+    fn n_ids(&self) -> usize {
+        self.ids().count()
+    }
+
+    /// The rows of a matrix in which they hold. A table with one row per id speaks for all presentations; in one of
+    /// presentations the k-th row of an id speaks for the k-th, and there must be as many.
+    fn rows(&self, labels: &[String]) -> Result<Vec<usize>> {
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        labels.iter().for_each(|id| *counts.entry(id).or_default() += 1);
+        let mut taken: HashMap<&str, usize> = HashMap::new();
+        let mut rows = Vec::new();
+        for (row, id) in labels.iter().enumerate() {
+            let Some(keep) = self.of_id.get(id) else { continue };
+            let count = counts[id.as_str()];
+            if self.of_trials && keep.len() != count {
+                bail!(
+                    "stimulus {id:?} occurs {count} times in the matrix and {} times in the table; the table needs one \
+                     row per stimulus or one per presentation",
+                    keep.len()
+                );
+            }
+            let k = taken.entry(id).or_default();
+            if keep[*k % keep.len()] {
+                rows.push(row);
+            }
+            *k += 1;
+        }
+        Ok(rows)
+    }
+}
+
+/// The stimuli, or presentations, for which every condition holds.
+fn chosen(job: &Job, source: &Input, conditions: &[Condition]) -> Result<Chosen> {
+    let table = read_table(job, source)?;
+    let ids = table.ids()?.1;
+    let mut keep = vec![true; table.n_rows()];
     for condition in conditions {
         let Condition { column, values } = condition;
-        let cells = read_levels(job, table.table(), &source.to_string(), column)?;
+        let cells = read_levels(job, &table, &source.to_string(), column)?;
         if let Some(never) = values.iter().find(|value| !cells.contains(value)) {
             let levels: BTreeSet<&String> = cells.iter().collect();
             let shown: Vec<&str> = levels.iter().take(20).map(|s| s.as_str()).collect();
@@ -159,13 +206,14 @@ fn chosen(job: &Job, source: &Input, conditions: &[Condition]) -> Result<HashSet
         }
         keep.iter_mut().zip(&cells).for_each(|(keep, cell)| *keep &= values.contains(cell));
     }
-    let chosen: HashSet<String> =
-        table.ids().iter().zip(&keep).filter(|(_, k)| **k).map(|(id, _)| id.clone()).collect();
-    if chosen.is_empty() {
+    if !keep.contains(&true) {
         let all: Vec<String> = conditions.iter().map(Condition::to_string).collect();
-        bail!("0 of {} stimuli have {}", table.len(), all.join(" and "));
+        bail!("0 of {} stimuli have {}", table.n_rows(), all.join(" and "));
     }
-    Ok(chosen)
+    let mut chosen: HashMap<String, Vec<bool>> = HashMap::new();
+    ids.iter().zip(keep).for_each(|(id, keep)| chosen.entry(id.clone()).or_default().push(keep));
+    let of_trials = chosen.values().any(|keep| keep.len() > 1);
+    Ok(Chosen { of_id: chosen, of_trials })
 }
 
 pub(crate) fn run(args: &Rows) -> Result<()> {

@@ -3,8 +3,9 @@
 use crate::blocks::BLOCK_BYTES;
 use anyhow::{Context, Result};
 use array_inputs::hold;
-use ndarray::s;
+use ndarray::{Array2, s};
 use npy_stream::{Block, Incoming, Labels, Matrix, PartBuffer, Parts};
+use std::ops::Range;
 
 pub(crate) enum Whole {
     /// Read piece by piece, so that its size is no matter.
@@ -50,6 +51,24 @@ impl Whole {
     /// How many rows are handed on together, of a matrix of so many columns.
     pub fn rows_together(n_columns: usize) -> usize {
         (BLOCK_BYTES / n_columns.saturating_mul(8).max(1)).max(1)
+    }
+
+    /// Some columns of the given rows, in f64. Of a file nothing else is held.
+    pub fn columns(&self, rows: &[usize], columns: Range<usize>) -> Result<Array2<f64>> {
+        let mut all = Array2::zeros((rows.len(), columns.len()));
+        let mut buffer = PartBuffer::default();
+        for (mut to, &row) in all.rows_mut().into_iter().zip(rows) {
+            let block = match self {
+                Whole::InFile(place) => place.read(row..row + 1, columns.clone(), &mut buffer)?,
+                Whole::InMemory(Matrix::F4(m)) => Block::F4(m.slice(s![row..row + 1, columns.clone()])),
+                Whole::InMemory(Matrix::F8(m)) => Block::F8(m.slice(s![row..row + 1, columns.clone()])),
+            };
+            match block {
+                Block::F4(from) => to.zip_mut_with(&from.row(0), |to, v| *to = f64::from(*v)),
+                Block::F8(from) => to.assign(&from.row(0)),
+            }
+        }
+        Ok(all)
     }
 
     /// Calls `to` for the given rows in their order, as blocks of neighbours; it gets the place in `rows` of the first

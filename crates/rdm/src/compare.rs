@@ -1,5 +1,7 @@
+use std::borrow::Cow;
+
 use linear_algebra::product;
-use ndarray::{Array1, Array2, Axis, s};
+use ndarray::{Array1, Array2, ArrayViewMut1, Axis};
 use rayon::prelude::*;
 use statistics::concordance::{Order, Scratch, concordance};
 use statistics::rounding::is_constant;
@@ -58,26 +60,59 @@ pub fn compare_all_under(
     let expected = models.first().or(brains.first()).map_or(0, Rdm::n_stimuli);
     same_sizes(models, expected)?;
     same_sizes(brains, expected)?;
-    let nothing = Compared { value: f64::NAN, n_pairs: 0, n_nan: 0 };
-    let mut all = Array2::from_elem((models.len(), brains.len()), nothing);
+    let mut all = Array2::from_elem((models.len(), brains.len()), NOTHING);
     let brain_groups = by_missing_pairs(brains);
     for (missing_in_models, models_here) in by_missing_pairs(models) {
         for (missing_in_brains, brains_here) in &brain_groups {
-            let kept: Vec<bool> = missing_in_models.iter().zip(missing_in_brains).map(|(m, b)| !m && !b).collect();
-            let used: Vec<usize> = (0..kept.len()).filter(|&k| kept[k]).collect();
-            let n_nan = missing_in_models.len() - used.len();
-            let cut = |rdms: &[Rdm], chosen: &[usize]| -> Vec<Vec<f64>> {
-                chosen.iter().map(|&r| used.iter().map(|&k| rdms[r].values()[k]).collect()).collect()
-            };
-            let values = similarities(&cut(models, &models_here), &cut(brains, brains_here), how, &kept, sigma)?;
-            for (i, &model) in models_here.iter().enumerate() {
-                for (j, &brain) in brains_here.iter().enumerate() {
-                    all[(model, brain)] = Compared { value: values[(i, j)], n_pairs: used.len(), n_nan };
-                }
+            let kept = present_in_both(&missing_in_models, missing_in_brains);
+            let (a, b) = (cut(models, &models_here, &kept), cut(brains, brains_here, &kept));
+            let values = similarities(&a, Some(&b), how, &kept, sigma)?;
+            for ((i, j), found) in compared(values, &kept).indexed_iter() {
+                all[(models_here[i], brains_here[j])] = *found;
             }
         }
     }
     Ok(all)
+}
+
+/// The similarity of every RDM with every other, `n x n`: [`compare_all`] of the RDMs with themselves, in which each is
+/// ranked or scaled once, not once for every other.
+pub fn compare_within(rdms: &[Rdm], how: Comparison) -> Result<Array2<Compared>, RdmError> {
+    same_sizes(rdms, rdms.first().map_or(0, Rdm::n_stimuli))?;
+    let mut all = Array2::from_elem((rdms.len(), rdms.len()), NOTHING);
+    let groups = by_missing_pairs(rdms);
+    for (first, (missing, here)) in groups.iter().enumerate() {
+        for (second, (missing_there, there)) in groups.iter().enumerate().skip(first) {
+            let kept = present_in_both(missing, missing_there);
+            let a = cut(rdms, here, &kept);
+            let b = (first != second).then(|| cut(rdms, there, &kept));
+            let values = similarities(&a, b.as_deref(), how, &kept, None)?;
+            for ((i, j), found) in compared(values, &kept).indexed_iter() {
+                all[(here[i], there[j])] = *found;
+                all[(there[j], here[i])] = *found;
+            }
+        }
+    }
+    Ok(all)
+}
+
+const NOTHING: Compared = Compared { value: f64::NAN, n_pairs: 0, n_nan: 0 };
+
+fn present_in_both(missing: &[bool], missing_there: &[bool]) -> Vec<bool> {
+    missing.iter().zip(missing_there).map(|(a, b)| !a && !b).collect()
+}
+
+/// The pairs that `kept` marks of some RDMs; an RDM of which all are kept is not copied.
+fn cut<'r>(rdms: &'r [Rdm], chosen: &[usize], kept: &[bool]) -> Vec<Cow<'r, [f64]>> {
+    let whole = kept.iter().all(|kept| *kept);
+    let values = chosen.iter().map(|&rdm| rdms[rdm].values());
+    let some = |values: &[f64]| values.iter().zip(kept).filter(|(_, kept)| **kept).map(|(v, _)| *v).collect();
+    values.map(|values| if whole { Cow::Borrowed(values) } else { Cow::Owned(some(values)) }).collect()
+}
+
+fn compared(values: Array2<f64>, kept: &[bool]) -> Array2<Compared> {
+    let n_pairs = kept.iter().filter(|kept| **kept).count();
+    values.mapv(|value| Compared { value, n_pairs, n_nan: kept.len() - n_pairs })
 }
 
 /// RDMs that miss the same pairs, with those pairs marked; almost always one group that misses none.
@@ -103,41 +138,45 @@ pub(crate) fn similarity(
 ) -> Result<f64, RdmError> {
     match how.correlation() {
         Some(plain) => Ok(plain.of(x, y)),
-        None => Ok(similarities(&[x.to_vec()], &[y.to_vec()], how, kept, sigma)?[(0, 0)]),
+        None => Ok(similarities(&[x.into()], Some(&[y.into()]), how, kept, sigma)?[(0, 0)]),
     }
 }
 
+/// `a` with `b`, or with itself where that is none.
 fn similarities(
-    a: &[Vec<f64>],
-    b: &[Vec<f64>],
+    a: &[Cow<[f64]>],
+    b: Option<&[Cow<[f64]>]>,
     how: Comparison,
     kept: &[bool],
     sigma: Option<&StimulusCovariance>,
 ) -> Result<Array2<f64>, RdmError> {
-    if a.first().is_none_or(Vec::is_empty) {
-        return Ok(Array2::from_elem((a.len(), b.len()), f64::NAN));
+    let size = (a.len(), b.map_or(a.len(), <[_]>::len));
+    if a.first().is_none_or(|values| values.is_empty()) {
+        return Ok(Array2::from_elem(size, f64::NAN));
     }
     if matches!(how, Comparison::Kendall | Comparison::TauA) {
         // Each RDM is sorted once.
-        let order = |vectors: &[Vec<f64>]| -> Vec<Order> { vectors.par_iter().map(|v| Order::of(v)).collect() };
-        let (x, y, once) = (order(a), order(b), vec![1; kept.len()]);
-        let constant = |vectors: &[Vec<f64>]| -> Vec<bool> { vectors.iter().map(|v| is_constant(v)).collect() };
-        let (flat_x, flat_y) = (constant(a), constant(b));
-        let pairs: Vec<f64> = (0..a.len() * b.len())
+        let order = |vectors: &[Cow<[f64]>]| -> Vec<(Order, bool)> {
+            vectors.par_iter().map(|v| (Order::of(v), is_constant(v))).collect()
+        };
+        let (x, y, once) = (order(a), b.map(order), vec![1; kept.len()]);
+        let y = y.as_ref().unwrap_or(&x);
+        let pairs: Vec<f64> = (0..size.0 * size.1)
             .into_par_iter()
             .map_init(Scratch::default, |scratch, k| {
-                let (i, j) = (k / b.len(), k % b.len());
-                if flat_x[i] || flat_y[j] {
+                let ((x, x_is_flat), (y, y_is_flat)) = (&x[k / size.1], &y[k % size.1]);
+                if *x_is_flat || *y_is_flat {
                     return f64::NAN;
                 }
-                let (x, y) = (&x[i], &y[j]);
                 let counts = concordance(x, y, &once[..x.len()], scratch);
                 if how == Comparison::TauA { counts.tau_a() } else { counts.tau_b() }
             })
             .collect();
-        return Ok(Array2::from_shape_vec((a.len(), b.len()), pairs).unwrap_or_default());
+        return Ok(Array2::from_shape_vec(size, pairs).unwrap_or_default());
     }
-    let (a, b) = (prepared(a, how, kept, sigma)?, prepared(b, how, kept, sigma)?);
+    let a = prepared(a, how, kept, sigma)?;
+    let b = b.map(|b| prepared(b, how, kept, sigma)).transpose()?;
+    let b = b.as_ref().unwrap_or(&a);
     let mut scores = product(a.view(), b.t());
     for ((i, j), score) in scores.indexed_iter_mut() {
         *score = bounded(*score);
@@ -153,58 +192,58 @@ fn similarities(
 const ROUNDING: f64 = statistics::rounding::OF_SCORES;
 
 /// One row per RDM such that the product of two rows is their similarity.
-pub(crate) fn prepared(
-    vectors: &[Vec<f64>],
+pub(crate) fn prepared<V: AsRef<[f64]> + Sync>(
+    vectors: &[V],
     how: Comparison,
     kept: &[bool],
     sigma: Option<&StimulusCovariance>,
 ) -> Result<Array2<f64>, RdmError> {
-    let rows: Vec<Array1<f64>> = match how.is_whitened() {
-        false => vectors.par_iter().map(|values| prepare(values, how)).collect(),
-        true => whitened_units(vectors, how, kept, sigma)?,
-    };
-    let length = rows.first().map_or(0, Array1::len);
-    let mut all = Array2::zeros((vectors.len(), length));
-    for (mut row, values) in all.axis_iter_mut(Axis(0)).zip(rows) {
-        row.slice_mut(s![..]).assign(&values);
+    if how.is_whitened() {
+        return whitened_units(vectors, how, kept, sigma);
     }
+    let length = vectors.first().map_or(0, |values| values.as_ref().len());
+    let mut all = Array2::zeros((vectors.len(), length));
+    all.axis_iter_mut(Axis(0))
+        .into_par_iter()
+        .zip(vectors)
+        .for_each(|(row, values)| prepare(row, values.as_ref(), how));
     Ok(all)
 }
 
-fn whitened_units(
-    vectors: &[Vec<f64>],
+fn whitened_units<V: AsRef<[f64]>>(
+    vectors: &[V],
     how: Comparison,
     kept: &[bool],
     sigma: Option<&StimulusCovariance>,
-) -> Result<Vec<Array1<f64>>, RdmError> {
+) -> Result<Array2<f64>, RdmError> {
     let plain: Vec<Vec<f64>> = vectors
         .iter()
         .map(|values| {
-            let scaled = scaled(values);
+            let scaled = scaled(values.as_ref());
             let centre = if how.centres() { mean(&scaled) } else { 0.0 };
             scaled.iter().map(|v| v - centre).collect()
         })
         .collect();
-    let units = whitened(&plain, kept, sigma)?.into_iter().zip(vectors).map(|(vector, values)| {
-        let mut row = Array1::from(vector);
-        let length = if how.centres() && is_constant(values) { f64::NAN } else { row.dot(&row).sqrt() };
+    let whitened = whitened(&plain, kept, sigma)?;
+    let mut all = Array2::zeros((vectors.len(), whitened.first().map_or(0, Vec::len)));
+    for ((mut row, vector), values) in all.rows_mut().into_iter().zip(whitened).zip(vectors) {
+        row.assign(&Array1::from(vector));
+        let length = if how.centres() && is_constant(values.as_ref()) { f64::NAN } else { row.dot(&row).sqrt() };
         row /= length;
-        row
-    });
-    Ok(units.collect())
+    }
+    Ok(all)
 }
 
-fn prepare(values: &[f64], how: Comparison) -> Array1<f64> {
+/// Fills `row` with the values such that the product with those of another RDM is their similarity.
+fn prepare(mut row: ArrayViewMut1<f64>, values: &[f64], how: Comparison) {
     let constant = is_constant(values);
-    let mut row = match how {
-        Comparison::Spearman | Comparison::RhoA => Array1::from(ranked(values)),
+    let values = match how {
+        Comparison::Spearman | Comparison::RhoA => ranked(values),
         // Squares of values near the ends of the f64 range would over- or underflow; no comparison looks at scale.
-        _ => Array1::from(scaled(values)),
+        _ => scaled(values),
     };
-    if how != Comparison::Cosine {
-        let centre = mean(&row.to_vec());
-        row -= centre;
-    }
+    let centre = if how != Comparison::Cosine { mean(&values) } else { 0.0 };
+    row.iter_mut().zip(&values).for_each(|(to, value)| *to = value - centre);
     let n = row.len() as f64;
     let length = match how {
         _ if constant && how != Comparison::Cosine => f64::NAN,
@@ -214,12 +253,11 @@ fn prepare(values: &[f64], how: Comparison) -> Array1<f64> {
     };
     // 0 / 0 is the NaN that a zero vector should have.
     row /= length;
-    row
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Compared, compare, compare_all};
+    use super::{Compared, compare, compare_all, compare_within};
     use crate::{Comparison, Rdm, RdmError};
 
     pub fn rdms(vectors: &[&[f64]]) -> Vec<Rdm> {
@@ -352,6 +390,13 @@ mod tests {
                     }
                     assert_eq!((n_pairs, n_nan), (x.len(), 6 - x.len()));
                     assert_eq!(compare(model, brain, how).unwrap(), found[(m, b)]);
+                }
+            }
+            // Among themselves, as one by one; groups that miss the same pairs and groups that do not.
+            let within = compare_within(&brains, how).unwrap();
+            for (i, one) in brains.iter().enumerate() {
+                for (j, other) in brains.iter().enumerate() {
+                    assert_eq!(within[(i, j)], compare(one, other, how).unwrap(), "{how} {i} {j}");
                 }
             }
         }

@@ -6,6 +6,7 @@ use statistics::Reason;
 
 use crate::{Rdm, RdmError};
 
+mod centred;
 mod direct;
 mod patterns;
 mod ranked;
@@ -15,6 +16,7 @@ mod survey;
 mod ties;
 mod whole;
 
+pub use centred::Centred;
 pub use patterns::{Averaged, Element, Erased, InMemory, Patterns, Selected, Widened, gather};
 
 use scale::Standing;
@@ -60,6 +62,11 @@ impl Distance {
         Distance::Cityblock,
         Distance::Poisson,
     ];
+
+    /// Whether it is made of differences of patterns, in which what all patterns share cancels ([`Centred`]).
+    pub fn is_of_differences(self) -> bool {
+        !matches!(self, Distance::Correlation | Distance::Cosine | Distance::Spearman | Distance::Poisson)
+    }
 
     /// Its name on the command line and in tables.
     pub fn as_str(self) -> &'static str {

@@ -32,7 +32,7 @@ use ndarray::Array2;
 use rayon::prelude::*;
 use statistics::{Draws, bounded};
 
-pub use permutation::{Permuted, permute_stimuli};
+pub use permutation::{Permuted, Reached, permute_stimuli};
 pub use variance::{Generalize, Spread, corrected_variance};
 
 use crate::compare::by_missing_pairs;

@@ -32,12 +32,12 @@ mod whitening;
 
 pub use bures::{NoSecondMoment, SecondMoment, bures_similarity, bures_squared_distance};
 pub use ceiling::{NoiseCeiling, noise_ceiling, noise_ceiling_under};
-pub use compare::{Compared, compare, compare_all, compare_all_under};
+pub use compare::{Compared, compare, compare_all, compare_all_under, compare_within};
 pub use comparison::Comparison;
 pub use crossvalidated::{Design, FoldWeights, Prior, WithPrior, crossnobis, poisson_cv};
 pub use distance::{
-    Averaged, Distance, Distances, Element, Erased, InMemory, Patterns, Selected, UnusableRow, Widened, distances,
-    distances_of, gather,
+    Averaged, Centred, Distance, Distances, Element, Erased, InMemory, Patterns, Selected, UnusableRow, Widened,
+    distances, distances_of, gather,
 };
 pub use error::RdmError;
 pub use fitted::{

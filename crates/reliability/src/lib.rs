@@ -20,6 +20,6 @@ pub use ncsnr::{NoiseCeiling, noise_ceiling, noise_ceilings, z_score_within};
 pub use repeats::{RepeatError, Repeats};
 pub use spearman_brown::{r_max, spearman_brown};
 pub use split_half::{
-    Split, SplitHalf, Stepped, average_occurrences, balanced_splits, presentations_to_split, reliability_of_averages,
-    split_half_reliability, stepped_up,
+    Split, SplitHalf, Splitting, Stepped, average_occurrences, balanced_splits, presentations_to_split,
+    reliability_of_averages, split_half_reliability, stepped_up,
 };

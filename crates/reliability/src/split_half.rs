@@ -215,6 +215,33 @@ pub fn presentations_to_split(repeats: &Repeats) -> Option<usize> {
     (2..=most).filter(|&n| repeats.shown_at_least(n).len() >= 3).max_by(|&a, &b| kept(a).cmp(&kept(b)).then(b.cmp(&a)))
 }
 
+/// Which halves a reliability rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Splitting {
+    /// Presentations of each stimulus that are split ([`presentations_to_split`]).
+    pub presentations: usize,
+    /// Stimuli that have as many.
+    pub n_stimuli: usize,
+    /// Splits averaged over: as many as asked for, or all that differ where those are fewer (1 of 2 presentations, 3 of
+    /// 3 and of 4, 15 of 5, 10 of 6).
+    pub n_splits: usize,
+}
+
+impl Splitting {
+    /// That of these repeats; `None` where nothing can be split.
+    ///
+    /// ```
+    /// use reliability::{Repeats, Splitting};
+    /// let twice = Repeats::by_id(&["a", "b", "c", "a", "b", "c"]);
+    /// assert_eq!(Splitting::of(&twice, 100).unwrap().n_splits, 1);
+    /// ```
+    pub fn of(repeats: &Repeats, max_splits: usize) -> Option<Splitting> {
+        let presentations = presentations_to_split(repeats)?;
+        let n_splits = number_of_splits(presentations).min(max_splits.max(1) as u64) as usize;
+        Some(Splitting { presentations, n_stimuli: repeats.shown_at_least(presentations).len(), n_splits })
+    }
+}
+
 /// Split-half reliability of every column of `trials`, for averages over `n_trials` trials: halves of the
 /// [`presentations_to_split`], their mean correlation [`stepped_up`].
 pub fn reliability_of_averages<T>(

@@ -19,7 +19,7 @@ mod table;
 use anyhow::Result;
 use cli::{Cell, Job, Named, Output};
 use fitted::Folds;
-use inference::Inference;
+use inference::{Inference, OfRow};
 use measure::Measure;
 use scores::{Scores, subjects_in_use};
 use system::{Content, Systems};
@@ -59,8 +59,11 @@ fn write(job: &Job, args: &CompareArgs, systems: &Systems, out: Output, pairwise
     let row = |model: usize, brain: Option<usize>| -> Vec<Named> {
         let subject = brain.map_or("mean", |b| &systems.names[b]);
         let (score, tested) = match brain {
-            Some(brain) => (scores.all[(model, brain)], None),
-            None => (scores.mean(model, inference.reason(model)), Some(model)),
+            Some(brain) => {
+                let place = scores.used.iter().position(|used| *used == brain);
+                (scores.all[(model, brain)], OfRow::Subject(place))
+            }
+            None => (scores.mean(model, inference.reason(model)), OfRow::Mean),
         };
         let mut cells: Vec<Named> = vec![("model", (&names[model]).into()), ("subject", subject.into())];
         cells.extend(table::cells(systems, column, score));
@@ -69,7 +72,7 @@ fn write(job: &Job, args: &CompareArgs, systems: &Systems, out: Output, pairwise
             cells.extend([("lower", lower), ("upper", upper)]);
             cells.extend(folds.iter().flat_map(|folds| folds.cells(args, whole.components[model].len())));
         }
-        cells.extend(inference.cells(tested));
+        cells.extend(inference.cells(model, tested));
         cells.push(table::reason(score.reason));
         cells
     };

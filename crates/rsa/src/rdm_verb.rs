@@ -145,9 +145,9 @@ fn one(
     subset: Option<&Subset>,
 ) -> Result<Made> {
     let dtype = if held.is_double() { Dtype::F8 } else { Dtype::F4 };
-    // Rows that are not asked for need no distances, where one row is one stimulus.
+    // Rows that are not asked for need no distances, where one row is one stimulus; for --center they count.
     let mut places = None;
-    if let (Some(subset), false, false) = (subset, args.merge, noise.is_some())
+    if let (Some(subset), false, false) = (subset, args.merge || args.center, noise.is_some())
         && rows.condition.iter().enumerate().all(|(row, c)| row == *c)
         && rows.fold.is_none()
         && rows.group.is_none()
@@ -367,6 +367,7 @@ impl Noises {
 fn record(job: &Job, args: &RdmArgs, plan: &Plan) {
     job.record("metric", plan.metric.as_str());
     job.record("per_channel", args.per_channel);
+    job.record("center", args.center);
     for (key, column) in [("by", &args.by), ("cv", &args.cv), ("exclude_same", &args.exclude_same)] {
         if let Some(column) = column {
             job.record(key, column.as_str());

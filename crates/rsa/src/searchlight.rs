@@ -7,14 +7,15 @@ use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::read_matrix;
 use betas::{Betas, read};
 use cli::{Format, Job, Output, TableWriter};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis};
 use nifti_volume::Geometry;
 use nifti_volume::sphere::{Radius, around, steps_within};
 use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
 use npy_stream::{Dtype, LabelsRef, Matrix, RowWriter};
+use rayon::prelude::*;
 use rdm::{Compared, Models, searchlight};
 use rdm_inputs::{LARGEST_NAN_SHARE, NamedRdm, check_nan, column, read_rdms, say_broken_ties, say_constant};
-use statistics::Reason;
+use statistics::{Centre, Reason};
 use std::collections::HashMap;
 use std::path::Path;
 use stimulus_table::Side;
@@ -43,6 +44,13 @@ pub(crate) fn run(args: &SearchlightArgs) -> Result<()> {
     if let (Some(scores), Some(_)) = (&args.scores, &args.common.output) {
         bail!("--scores: {scores} is the matrix already; leave -o out");
     }
+    if args.center && args.metric.distance().is_of_differences() {
+        bail!(
+            "--center with --metric {}, which is made of differences of patterns: their mean cancels, (a - m) - (b - m) \
+             is a - b, so leave it out; it goes with correlation and cosine",
+            args.metric.distance()
+        );
+    }
     let job = Job::start("rsa", &args.common)?;
     let matrix = match (&args.out_dir, &args.common.output) {
         (Some(_), None) => None,
@@ -69,6 +77,7 @@ pub(crate) fn run(args: &SearchlightArgs) -> Result<()> {
     }
     job.record("models", names.clone());
     job.record("metric", args.metric.distance().as_str());
+    job.record("center", args.center);
     job.record("compare", args.compare.as_str());
     let spheres = visit(&job, args, &mask, &betas, &models, centres.clone())?;
     summary(&job, &betas.source, &spheres);
@@ -133,10 +142,21 @@ fn joined(job: &Job, args: &SearchlightArgs, betas: Betas) -> Result<(Betas, Vec
     }
     let ids = rows[0].iter().map(|&row| betas.ids[row].clone()).collect();
     let patterns = match betas.patterns {
-        Matrix::F4(m) => Matrix::F4(m.select(ndarray::Axis(0), &rows[0])),
-        Matrix::F8(m) => Matrix::F8(m.select(ndarray::Axis(0), &rows[0])),
+        Matrix::F4(m) => Matrix::F4(m.select(Axis(0), &rows[0])),
+        Matrix::F8(m) => Matrix::F8(m.select(Axis(0), &rows[0])),
     };
+    let patterns = if args.center { centred(patterns) } else { patterns };
     Ok((Betas { patterns, ids, ..betas }, models))
+}
+
+/// Every voxel minus its mean over the stimuli; one with a NaN in some row, which no sphere uses, is NaN altogether.
+fn centred(patterns: Matrix) -> Matrix {
+    let mut patterns = patterns.into_f64();
+    patterns.axis_iter_mut(Axis(1)).into_par_iter().for_each(|mut voxel| {
+        let centre = Centre::of(&voxel.to_vec());
+        voxel.mapv_inplace(|value| centre.centred(value));
+    });
+    Matrix::F8(patterns)
 }
 
 fn visit(
@@ -362,5 +382,5 @@ fn maps_of_scores(job: &Job, args: &SearchlightArgs, mask: &Mask, input: &cli::I
     let rows: Vec<usize> = mask.voxels.iter().map(|voxel| row_of[voxel]).collect();
     let folder = args.out_dir.as_deref().context("--scores needs --out-dir")?;
     job.record("models", names.clone());
-    write_maps(job, folder, mask, &names, scores.select(ndarray::Axis(0), &rows).view())
+    write_maps(job, folder, mask, &names, scores.select(Axis(0), &rows).view())
 }

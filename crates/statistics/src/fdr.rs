@@ -61,7 +61,10 @@ impl Correction {
                 let m = tests(p) as f64;
                 p.iter().map(|p| if p.is_nan() { *p } else { (p * m).min(1.0) }).collect()
             }
-            _ => step_up(p, 1.0, |p, m, rank| p * (self.factor(m) * m as f64 / rank as f64)),
+            _ => {
+                let price = self.price(tests(p));
+                step_up(p, 1.0, |p, rank| p * (price / rank as f64))
+            }
         }
     }
 
@@ -73,14 +76,18 @@ impl Correction {
                 let ln_m = (tests(ln_p) as f64).ln();
                 ln_p.iter().map(|p| if p.is_nan() { *p } else { (p + ln_m).min(0.0) }).collect()
             }
-            _ => step_up(ln_p, 0.0, |p, m, rank| p + (self.factor(m) * m as f64 / rank as f64).ln()),
+            _ => {
+                let price = self.price(tests(ln_p));
+                step_up(ln_p, 0.0, |p, rank| p + (price / rank as f64).ln())
+            }
         }
     }
 
-    fn factor(self, m: usize) -> f64 {
+    /// What the smallest of m p values is multiplied by: a sum of m terms, so asked for once, not for every p.
+    fn price(self, m: usize) -> f64 {
         match self {
-            Correction::BenjaminiYekutieli => harmonic_sum(m),
-            _ => 1.0,
+            Correction::BenjaminiYekutieli => harmonic_sum(m) * m as f64,
+            _ => m as f64,
         }
     }
 }
@@ -99,16 +106,15 @@ fn tests(p: &[f64]) -> usize {
     p.iter().filter(|p| !p.is_nan()).count()
 }
 
-/// From the largest p down, the running minimum of `scaled(p, m, rank)`. Works alike on p and on ln p.
-fn step_up(p: &[f64], cap: f64, scaled: impl Fn(f64, usize, usize) -> f64) -> Vec<f64> {
+/// From the largest p down, the running minimum of `scaled(p, rank)`. Works alike on p and on ln p.
+fn step_up(p: &[f64], cap: f64, scaled: impl Fn(f64, usize) -> f64) -> Vec<f64> {
     let mut order: Vec<u32> = (0..p.len() as u32).filter(|&i| !p[i as usize].is_nan()).collect();
-    let m = order.len();
     // Ties need no order of their own: the running minimum gives equal p the same q.
     order.sort_unstable_by(|&a, &b| p[a as usize].total_cmp(&p[b as usize]));
     let mut adjusted = vec![f64::NAN; p.len()];
     let mut least = cap;
     for (place, &index) in order.iter().enumerate().rev() {
-        least = least.min(scaled(p[index as usize], m, place + 1));
+        least = least.min(scaled(p[index as usize], place + 1));
         adjusted[index as usize] = least;
     }
     adjusted

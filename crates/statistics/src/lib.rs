@@ -6,6 +6,7 @@
 //! have the same length; that is the caller's check, and a function that finds them unequal panics with both numbers.
 #![warn(missing_docs)]
 
+pub mod centring;
 pub mod concentration;
 pub mod concordance;
 pub mod correlation;
@@ -24,6 +25,7 @@ pub mod rounding;
 pub mod signed_rank;
 mod special;
 
+pub use centring::Centre;
 pub use concentration::{gini, normalized_entropy, share_nonempty};
 pub use correlation::{Correlation, bounded, cosine, kendall_tau_a, kendall_tau_b, pearson, rho_a, spearman};
 pub use distributions::{

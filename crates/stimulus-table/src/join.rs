@@ -182,6 +182,21 @@ pub enum JoinError {
         /// First id of the right side.
         right_first: String,
     },
+    /// An id is repeated in a table and not in the matrix that it speaks of.
+    #[error(
+        "stimulus {id:?} is 1 row of {name} and {table_count} rows of {table}; the table needs one row per stimulus or \
+         one per presentation"
+    )]
+    MoreInTable {
+        /// Name of the matrix.
+        name: String,
+        /// Name of the table.
+        table: String,
+        /// The id.
+        id: String,
+        /// How often it is in the table.
+        table_count: usize,
+    },
     /// An id is repeated on both sides, not equally often.
     #[error(
         "stimulus {id:?} occurs {left_count} times in {left} and {right_count} times in {right}; repeats on both sides \

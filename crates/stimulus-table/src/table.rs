@@ -185,6 +185,18 @@ impl Table {
         Ok(Table { names, columns, lines, header })
     }
 
+    /// The rows for which `keep` says so, in their order; messages still name the lines of the file.
+    pub fn rows_where(&self, keep: impl Fn(usize) -> bool) -> Table {
+        let rows: Vec<usize> = (0..self.n_rows()).filter(|&row| keep(row)).collect();
+        let of = |column: &Vec<String>| rows.iter().map(|&row| column[row].clone()).collect();
+        Table {
+            names: self.names.clone(),
+            columns: self.columns.iter().map(of).collect(),
+            lines: rows.iter().map(|&row| self.lines[row]).collect(),
+            header: self.header.clone(),
+        }
+    }
+
     /// Number of rows, the header not counted.
     pub fn n_rows(&self) -> usize {
         self.lines.len()

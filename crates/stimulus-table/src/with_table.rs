@@ -1,6 +1,6 @@
 //! Joining rows that may still be streaming with an annotation table.
 
-use crate::{JoinError, JoinOptions, Side, StimulusTable, join};
+use crate::{JoinError, JoinOptions, Side, join};
 
 /// For each row of a matrix, its row in the stimulus table; for a pipe decided before the labels are known and
 /// checked afterwards.
@@ -18,25 +18,35 @@ pub struct TableJoin {
 }
 
 impl TableJoin {
-    /// Joins labelled rows with the table: every row must be in the table and every stimulus of the table in the
-    /// rows, unless `inner`. Rows may be repeated presentations.
+    /// Joins labelled rows with the ids of the table: every row must be in the table and every stimulus of the table in
+    /// the rows, unless `inner`. Rows may be repeated presentations; then the table has one row per stimulus, or one
+    /// per presentation: the k-th row of an id there is the k-th of its rows here.
     pub fn labelled(
         name: &str,
         labels: &[String],
-        table: (&str, &StimulusTable),
+        table: (&str, &[String]),
         options: JoinOptions,
     ) -> Result<TableJoin, JoinError> {
         let joined = join(
             Side { name, labels: Some(labels), n_rows: labels.len() },
-            Side { name: table.0, labels: Some(table.1.ids()), n_rows: table.1.len() },
+            Side { name: table.0, labels: Some(table.1), n_rows: table.1.len() },
             options,
         )?;
         let mut rows = vec![None; labels.len()];
         for (&l, &r) in joined.left.iter().zip(&joined.right) {
-            rows[l] = Some(r);
+            if rows[l].replace(r).is_some() {
+                let id = &labels[l];
+                let table_count = table.1.iter().filter(|other| *other == id).count();
+                return Err(JoinError::MoreInTable {
+                    name: name.into(),
+                    table: table.0.into(),
+                    id: id.clone(),
+                    table_count,
+                });
+            }
         }
-        // Looking annotations up by id moves no data, so only rows left out are worth a line.
-        let message = joined.message(name, table.0).filter(|_| joined.n_left_out > 0);
+        // Looking annotations up by id moves no data, so only what is left out or decided by position is worth a line.
+        let message = joined.message(name, table.0).filter(|_| joined.n_left_out > 0 || joined.paired);
         Ok(TableJoin { rows, message, trusted: false })
     }
 
@@ -44,12 +54,12 @@ impl TableJoin {
     pub fn by_position(
         name: &str,
         n_rows: usize,
-        table: (&str, &StimulusTable),
+        table: (&str, &[String]),
         streaming: bool,
         options: JoinOptions,
     ) -> Result<TableJoin, JoinError> {
         let unlabelled = Side { name, labels: None, n_rows };
-        let ids = Side { name: table.0, labels: Some(table.1.ids()), n_rows: table.1.len() };
+        let ids = Side { name: table.0, labels: Some(table.1), n_rows: table.1.len() };
         let joined = join(unlabelled, ids, JoinOptions { assume_order: options.assume_order || streaming, ..options })?;
         let message = joined.message(name, table.0).filter(|_| !streaming);
         Ok(TableJoin { rows: joined.right.into_iter().map(Some).collect(), message, trusted: streaming })
@@ -61,13 +71,13 @@ impl TableJoin {
         &mut self,
         name: &str,
         labels: Option<&[String]>,
-        table: (&str, &StimulusTable),
+        table: (&str, &[String]),
         options: JoinOptions,
     ) -> Result<(), StreamOrderError> {
         if !self.trusted {
             return Ok(());
         }
-        let ids = table.1.ids();
+        let ids = table.1;
         let Some(labels) = labels else {
             let by_order = TableJoin::by_position(name, self.rows.len(), table, false, options)?;
             self.message = by_order.message;
@@ -119,10 +129,6 @@ pub enum StreamOrderError {
 mod tests {
     use super::*;
 
-    fn table(ids: &str) -> StimulusTable {
-        StimulusTable::read(format!("stimulus\n{}\n", ids.replace(' ', "\n")).as_bytes()).unwrap()
-    }
-
     fn ids(text: &str) -> Vec<String> {
         text.split_whitespace().map(String::from).collect()
     }
@@ -131,7 +137,7 @@ mod tests {
 
     #[test]
     fn labelled_rows_find_their_stimulus_in_any_order_and_repeated() {
-        let t = table("a b c");
+        let t = ids("a b c");
         let j = TableJoin::labelled("x", &ids("c a b a"), ("t.csv", &t), PLAIN).unwrap();
         assert_eq!(j.rows, [Some(2), Some(0), Some(1), Some(0)]);
         assert_eq!(j.message, None);
@@ -143,8 +149,22 @@ mod tests {
     }
 
     #[test]
+    fn a_table_of_presentations_is_paired_in_their_order() {
+        let t = ids("b a b a c");
+        let j = TableJoin::labelled("x", &ids("a a b c b"), ("t.csv", &t), PLAIN).unwrap();
+        assert_eq!(j.rows, [Some(1), Some(3), Some(0), Some(4), Some(2)]);
+        assert!(j.message.unwrap().contains("paired in the order they come"));
+        // Row by row the same: nothing to say.
+        assert_eq!(TableJoin::labelled("x", &t, ("t.csv", &t), PLAIN).unwrap().message, None);
+        let e = TableJoin::labelled("x", &ids("a a b b b c"), ("t.csv", &t), PLAIN).unwrap_err().to_string();
+        assert!(e.contains("\"b\" occurs 3 times in x and 2 times in t.csv"), "{e}");
+        let e = TableJoin::labelled("x", &ids("a b c"), ("t.csv", &t), PLAIN).unwrap_err().to_string();
+        assert!(e.contains("\"b\" is 1 row of x and 2 rows of t.csv"), "{e}");
+    }
+
+    #[test]
     fn a_pipe_is_trusted_then_checked() {
-        let t = table("a b c");
+        let t = ids("a b c");
         let mut j = TableJoin::by_position("stdin", 3, ("t.csv", &t), true, PLAIN).unwrap();
         j.check("stdin", Some(&ids("a b c")), ("t.csv", &t), PLAIN).unwrap();
         let e = j.check("stdin", Some(&ids("a c b")), ("t.csv", &t), PLAIN).unwrap_err().to_string();

@@ -7,7 +7,7 @@ mod group_test;
 use crate::responses::z_scores;
 use crate::systems::{Joined, Measure, Sides, System, read_sides};
 use anyhow::{Context, Result, bail};
-use array_inputs::{JoinArgs, read_levels, read_stimuli};
+use array_inputs::{JoinArgs, read_levels, read_table};
 use clap::ValueEnum;
 use cli::{Common, Format, Input, Job, Output, TableWriter};
 use gaps::{Gaps, by_size};
@@ -15,8 +15,9 @@ use group_rows::{EffectRow, System as Tested, effect_rows};
 use group_test::TwoGroups;
 use localizer::{Contrast, Versus};
 use statistics::{Correlation, Draws, Reason};
+use std::collections::HashMap;
 use std::str::FromStr;
-use stimulus_table::{StimulusTable, TableJoin};
+use stimulus_table::{Table, TableJoin};
 
 /// Stimuli where model and brain part ways, and tests of what those stimuli have in common
 #[derive(Debug, clap::Args)]
@@ -150,7 +151,7 @@ pub(crate) fn run(args: &Diverge) -> Result<()> {
     let job = Job::start("tuning", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
     job.record("seed", args.seed);
-    let table = args.stimuli.as_ref().map(|input| read_stimuli(&job, input)).transpose()?;
+    let table = args.stimuli.as_ref().map(|input| read_table(&job, input)).transpose()?;
     let mut joined = read_sides(&job, &args.sides, args.join)?;
     joined.refuse_name(MEAN, true)?;
     let rows = match &table {
@@ -231,17 +232,32 @@ fn check_correction(args: &Diverge, joined: &Joined, measure: Measure) -> Result
 
 /// The stimulus table beside the common stimuli.
 struct Annotations<'a> {
-    table: &'a StimulusTable,
+    table: &'a Table,
     source: String,
-    /// Row of the table for each common stimulus.
-    rows: Vec<usize>,
+    /// Rows of the table for each common stimulus: one, or one per presentation.
+    rows: Vec<Vec<usize>>,
 }
 
 impl Annotations<'_> {
-    /// The level of each common stimulus in a column, empty where it has none.
+    /// The level of each common stimulus in a column, empty where it has none. A profile is a mean over presentations,
+    /// so all of a stimulus have one level.
     fn levels(&self, job: &Job, name: &str) -> Result<Vec<String>> {
-        let levels = read_levels(job, self.table.table(), &self.source, name)?;
-        Ok(self.rows.iter().map(|&row| levels[row].clone()).collect())
+        let levels = read_levels(job, self.table, &self.source, name)?;
+        let one = |rows: &Vec<usize>| {
+            let first = rows[0];
+            match rows.iter().find(|row| levels[**row] != levels[first]) {
+                None => Ok(levels[first].clone()),
+                Some(other) => bail!(
+                    "{}: stimulus {:?} is {:?} in row {first} of column {name:?} and {:?} in row {other}; its \
+                     presentations are averaged, so they need one level",
+                    self.source,
+                    self.table.ids()?.1[first],
+                    levels[first],
+                    levels[*other]
+                ),
+            }
+        };
+        self.rows.iter().map(one).collect()
     }
 
     /// Group 0 or 1 of each common stimulus, and the contrast that says so.
@@ -274,15 +290,22 @@ impl Annotations<'_> {
     }
 }
 
-/// Row of the table for each common stimulus; with --inner, stimuli that the table does not list are left out of both.
-fn keep_listed(job: &Job, args: &Diverge, joined: &mut Joined, table: &StimulusTable) -> Result<Vec<usize>> {
+/// Rows of the table for each common stimulus; with --inner, stimuli that the table does not list are left out of both.
+fn keep_listed(job: &Job, args: &Diverge, joined: &mut Joined, table: &Table) -> Result<Vec<Vec<usize>>> {
     let source = args.stimuli.as_ref().map(ToString::to_string).unwrap_or_default();
     let name = &joined.brains[0].source;
     let options = args.join.options();
     let n_stimuli = joined.of_brains[0].len();
-    let join = match &joined.ids {
-        Some(ids) => TableJoin::labelled(name, ids, (&source, table), options)?,
-        None => TableJoin::by_position(name, n_stimuli, (&source, table), false, options)?,
+    let ids = table.ids().with_context(|| source.clone())?.1;
+    let (join, rows_of) = match &joined.ids {
+        Some(own) => {
+            let (listed, rows_of) = distinct(ids);
+            (TableJoin::labelled(name, own, (&source, &listed), options)?, rows_of)
+        }
+        None => {
+            let join = TableJoin::by_position(name, n_stimuli, (&source, ids), false, options)?;
+            (join, (0..ids.len()).map(|row| vec![row]).collect())
+        }
     };
     join.message.iter().for_each(|message| job.note(message));
     let kept: Vec<usize> = (0..n_stimuli).filter(|&k| join.rows[k].is_some()).collect();
@@ -292,7 +315,22 @@ fn keep_listed(job: &Job, args: &Diverge, joined: &mut Joined, table: &StimulusT
     if let Some(ids) = &mut joined.ids {
         *ids = kept.iter().map(|&k| ids[k].clone()).collect();
     }
-    Ok(join.rows.into_iter().flatten().collect())
+    Ok(join.rows.into_iter().flatten().map(|listed| rows_of[listed].clone()).collect())
+}
+
+/// Every id once, in the order of its first row, and the rows of each.
+fn distinct(ids: &[String]) -> (Vec<String>, Vec<Vec<usize>>) {
+    let mut place: HashMap<&str, usize> = HashMap::new();
+    let (mut listed, mut rows_of) = (Vec::new(), Vec::new());
+    for (row, id) in ids.iter().enumerate() {
+        let place = *place.entry(id).or_insert_with(|| {
+            listed.push(id.clone());
+            rows_of.push(Vec::new());
+            listed.len() - 1
+        });
+        rows_of[place].push(row);
+    }
+    (listed, rows_of)
 }
 
 /// Some of the models, subjects and stimuli.

@@ -9,7 +9,7 @@ use ndarray::ArrayView2;
 use npy_stream::{Block, Dtype, LabelsRef, RowWriter};
 use statistics::Reason;
 use stimulus_table::Table;
-use unit_tables::{Sought, TableUnits, units_of};
+use unit_tables::{SetArgs, Sought, TableUnits, units_of};
 
 /// One number per row of a matrix: the mean (weighted mean, median) over its units or voxels
 #[derive(Debug, clap::Args)]
@@ -34,7 +34,8 @@ Weights:
   --weights TABLE --weight-column t: the weighted mean, sum(w x) / sum(w), over the units that the
   table lists, all others left out; weights are 0 or more. The table's unit (or voxel) is the column
   of the matrix; where the matrix holds only the table's units, in its order (`npy cols --units`),
-  say --weights-in-order.
+  say --weights-in-order. Of a table with several contrasts or folds, --contrast and --fold choose
+  one.
 
 Examples:
   tuning profile ffa.npy > profile.npy
@@ -55,7 +56,7 @@ pub(crate) struct Profile {
     #[arg(long)]
     drop_nan: bool,
     /// Table of units and their weights, as select-units writes it; - is stdin
-    #[arg(long, value_name = "TABLE", conflicts_with_all = ["statistic"])]
+    #[arg(long, value_name = "TABLE", group = "units", conflicts_with_all = ["statistic"])]
     weights: Option<Input>,
     /// Column of the weights
     #[arg(long, value_name = "COLUMN", default_value = "t", requires = "weights")]
@@ -63,6 +64,8 @@ pub(crate) struct Profile {
     /// Take the table's rows about this array [default: the matrix's name]
     #[arg(long, value_name = "NAME", requires = "weights")]
     array: Option<String>,
+    #[command(flatten)]
+    set: SetArgs,
     /// Column k of the matrix is row k of the table, whatever unit that is
     #[arg(long, requires = "weights")]
     weights_in_order: bool,
@@ -167,7 +170,7 @@ struct Weights {
 
 impl Weights {
     fn read(job: &Job, input: &Input, args: &Profile) -> Result<Weights> {
-        let table = read_table(job, input)?;
+        let table = args.set.of(read_table(job, input)?).with_context(|| input.to_string())?;
         let weights = table.numbers(&args.weight_column).with_context(|| input.to_string())?;
         job.record("weight_column", args.weight_column.as_str());
         if let Some(row) = weights.iter().position(|w| *w < 0.0 || w.is_infinite()) {

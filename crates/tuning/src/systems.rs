@@ -28,7 +28,8 @@ pub(crate) struct Sides {
     /// Reliability of each subject's profile, in order, where it is known from elsewhere; instead of split halves
     #[arg(long, value_name = "R,R,..", value_delimiter = ',', value_parser = reliability)]
     pub brain_reliability: Vec<f64>,
-    /// Most splits of the trials that are averaged; fewer when there are no more
+    /// Most splits of the trials that are averaged; all of them where there are fewer: 1 of 2 presentations, 3 of 3 or
+    /// 4, 15 of 5, 10 of 6
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub splits: u32,
 }

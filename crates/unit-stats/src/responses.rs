@@ -1,11 +1,11 @@
 //! The responses of chosen units to the pictures of a stimulus table, and nothing else of the matrices.
 
 use anyhow::{Context, Result, bail, ensure};
-use array_inputs::{Called, JoinArgs, Names, Next, each_array, read_levels, read_stimuli, require_room};
+use array_inputs::{Called, JoinArgs, Names, Next, each_array, read_levels, read_table, require_room};
 use cli::{Bytes, Input, Job, require_memory};
 use localizer::LOOKS_MISSING;
 use npy_stream::{Block, Incoming, Values};
-use stimulus_table::{StimulusTable, TableJoin};
+use stimulus_table::TableJoin;
 use unit_tables::{Sought, UnitTable};
 
 /// Matrices, and the categories of their rows.
@@ -41,7 +41,8 @@ const BLOCK_BYTES: usize = 8 << 20;
 
 /// The pictures and their categories.
 pub(crate) struct Pictures {
-    pub table: StimulusTable,
+    /// The id of every row of the table; of one of trials the same id in several.
+    pub ids: Vec<String>,
     /// Where the table came from.
     source: String,
     /// Categories in the order of their first rows.
@@ -53,8 +54,9 @@ pub(crate) struct Pictures {
 impl Pictures {
     /// Reads the stimulus table; at least `least` categories.
     pub fn read(job: &Job, args: &Acts, least: usize) -> Result<Pictures> {
-        let table = read_stimuli(job, &args.stimuli)?;
-        let column = read_levels(job, table.table(), &args.stimuli.to_string(), &args.by)?;
+        let table = read_table(job, &args.stimuli)?;
+        let ids = table.ids().with_context(|| args.stimuli.to_string())?.1.to_vec();
+        let column = read_levels(job, &table, &args.stimuli.to_string(), &args.by)?;
         let mut categories: Vec<String> = Vec::new();
         let category_of = column
             .iter()
@@ -81,7 +83,7 @@ impl Pictures {
             categories.len(),
             categories.join(", ")
         );
-        Ok(Pictures { table, source, categories, category_of })
+        Ok(Pictures { ids, source, categories, category_of })
     }
 }
 
@@ -343,7 +345,7 @@ impl<'a> Reader<'a> {
     }
 
     fn join(&self, source: &str, n_rows: usize, labels: Option<&[String]>) -> Result<TableJoin> {
-        let table = (self.pictures.source.as_str(), &self.pictures.table);
+        let table = (self.pictures.source.as_str(), self.pictures.ids.as_slice());
         let options = self.args.join.options();
         Ok(match labels {
             Some(labels) => TableJoin::labelled(source, labels, table, options)?,

@@ -4,6 +4,7 @@ use crate::changed::folded::Normalize;
 use crate::changed::lesion::{HeldAt, LesionBy};
 use crate::changed::untrained::Untrained;
 use cli::Input;
+use std::path::PathBuf;
 
 /// Changes to the network before the pictures are shown to it.
 #[derive(Debug, Clone, clap::Args)]
@@ -20,6 +21,13 @@ pub struct ChangedArgs {
     /// what it lacks then is taken for what training gives.
     #[arg(long, value_enum, value_name = "WHERE", default_value = "folded", requires = "untrained")]
     pub normalize: Normalize,
+
+    /// Pictures that a twin's normalizations are measured on; without it those that are shown
+    ///
+    /// Twins of one seed are one network only if these are the same: give them where the same twin is shown several
+    /// sets of pictures. A stimulus table, a folder, or files (repeat the option).
+    #[arg(long, value_name = "PICTURES", requires = "untrained")]
+    pub calibrate_on: Vec<PathBuf>,
 
     /// Hold units of a layer at a value: a table with a column `unit`, as select-units writes it
     #[arg(long, value_name = "UNITS.csv", conflicts_with = "list_layers")]

@@ -9,6 +9,9 @@ const FEWEST_PAIRS: usize = 20;
 /// A bound that activations stop at is met by at least this share of all values.
 const SHARE_AT_BOUND: f64 = 0.01;
 
+/// A deviation below this share of the largest value is rounding of f4.
+const ROUNDING: f64 = 1e-6;
+
 /// What one layer says about some pictures.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Information {
@@ -20,17 +23,19 @@ pub struct Information {
     pub saturated: f64,
     /// Root mean square of all values.
     pub rms: f64,
+    /// Root mean square of the units' deviations from their means over the pictures, over `rms`: what is not the same
+    /// for every picture.
+    pub variation: f64,
     /// How the patterns differ; `None` for fewer than three pictures with a pattern.
     pub geometry: Option<Geometry>,
 }
 
-/// 1 - Pearson correlation of the patterns of every pair of pictures.
+/// 1 - Pearson correlation of the patterns of every pair of pictures, each unit centred over the pictures first: what is
+/// the same for all of them, such as a table of positions, is no information about any.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Geometry {
     /// Pictures whose pattern is not constant.
     pub n_patterns: usize,
-    /// Mean over all pairs.
-    pub mean: f64,
     /// Mean within and between categories, and their difference in standard deviations of all distances.
     pub categories: Option<Categories>,
     /// Effective dimension: (sum of eigenvalues)^2 / sum of their squares, of the doubly centred matrix. `n - 1` where
@@ -47,6 +52,8 @@ pub struct Categories {
     pub between: f64,
     /// (between - within) / standard deviation of all distances.
     pub gap: f64,
+    /// Pairs within categories; the gap of patterns without categories has a standard error of about 1 / sqrt of it.
+    pub n_within: usize,
 }
 
 impl Information {
@@ -69,8 +76,15 @@ impl Information {
         }
         let share = |count: usize| count as f64 / n_units.max(1) as f64;
         let rms = (rows.iter().map(|v| v * v).sum::<f64>() / all).sqrt();
-        let geometry = if is_finite { Geometry::of(rows, categories) } else { None };
-        Self { is_finite, dead: share(dead), saturated: share(saturated), rms, geometry }
+        let mut centred = rows.to_owned();
+        for mut unit in centred.columns_mut() {
+            let mean = unit.sum() / n.max(1) as f64;
+            unit.mapv_inplace(|v| v - mean);
+        }
+        let variation = (centred.iter().map(|v| v * v).sum::<f64>() / all).sqrt() / rms;
+        let largest = rows.iter().fold(0.0f64, |most, v| most.max(v.abs()));
+        let geometry = if is_finite { Geometry::of(centred, largest, categories) } else { None };
+        Self { is_finite, dead: share(dead), saturated: share(saturated), rms, variation, geometry }
     }
 
     /// Share of units that do not move.
@@ -80,18 +94,17 @@ impl Information {
 }
 
 impl Geometry {
-    /// Of patterns in rows; constant ones have no direction and are left out.
-    pub fn of(rows: ArrayView2<f64>, categories: Option<&[usize]>) -> Option<Self> {
+    /// Of centred patterns in rows; those that are constant to within what rounding of values up to `largest` leaves
+    /// have no direction and are left out.
+    fn of(patterns: Array2<f64>, largest: f64, categories: Option<&[usize]>) -> Option<Self> {
         let mut kept = Vec::new();
-        let mut directions = Array2::zeros((0, rows.ncols()));
-        for (i, row) in rows.rows().into_iter().enumerate() {
+        let mut directions = Array2::zeros((0, patterns.ncols()));
+        for (i, row) in patterns.rows().into_iter().enumerate() {
             let mean = row.mean()?;
-            let largest = row.iter().fold(0.0f64, |most, v| most.max(v.abs()));
-            let centred = row.mapv(|v| v - mean);
-            let norm = centred.iter().map(|v| v * v).sum::<f64>().sqrt();
-            // Below this the differences are what summing the row leaves.
-            if norm > 1e-9 * largest * (row.len() as f64).sqrt() {
-                directions.push_row((centred / norm).view()).ok()?;
+            let pattern = row.mapv(|v| v - mean);
+            let norm = pattern.iter().map(|v| v * v).sum::<f64>().sqrt();
+            if norm > ROUNDING * largest * (row.len() as f64).sqrt() {
+                directions.push_row((pattern / norm).view()).ok()?;
                 kept.push(i);
             }
         }
@@ -117,8 +130,9 @@ impl Geometry {
             within: within.mean(),
             between: between.mean(),
             gap: (between.mean() - within.mean()) / sd,
+            n_within: within.n,
         });
-        Some(Self { n_patterns: n, mean: pairs.mean(), categories, dimension: effective_dimension(r)? })
+        Some(Self { n_patterns: n, categories, dimension: effective_dimension(r)? })
     }
 }
 
@@ -177,22 +191,32 @@ mod tests {
         assert!(!Information::of(array![[f64::NAN], [1.0]].view(), None).is_finite);
     }
 
+    fn geometry(rows: &Array2<f64>, categories: Option<&[usize]>) -> Option<Geometry> {
+        Information::of(rows.view(), categories).geometry
+    }
+
     #[test]
     fn dimension_is_the_number_of_directions() {
         // Equally far from each other: as many as can be. Unit vectors of 8 axes, as patterns.
-        let all_apart = Geometry::of(Array2::eye(8).view(), None).unwrap();
-        assert!((all_apart.dimension - 7.0).abs() < 1e-9 && (all_apart.mean - (1.0 + 1.0 / 7.0)).abs() < 1e-9);
-        // Two patterns, each shown five times: a line.
-        let two = Array2::from_shape_fn((10, 4), |(i, j)| if (i < 5) == (j < 2) { 1.0 } else { 0.0 });
-        let line = Geometry::of(two.view(), Some(&[0, 0, 0, 0, 0, 1, 1, 1, 1, 1])).unwrap();
+        let all_apart = geometry(&Array2::eye(8), None).unwrap();
+        assert!((all_apart.dimension - 7.0).abs() < 1e-9, "{}", all_apart.dimension);
+        // Two patterns, each shown eight times: a line.
+        let two = Array2::from_shape_fn((16, 4), |(i, j)| if (i < 8) == (j < 2) { 1.0 } else { 0.0 });
+        let of = [[0; 8], [1; 8]].concat();
+        let line = geometry(&two, Some(&of)).unwrap();
         assert!((line.dimension - 1.0).abs() < 1e-9);
         let categories = line.categories.unwrap();
-        assert_eq!((categories.within, categories.between), (0.0, 2.0));
-        // 20 pairs at 0 and 25 at 2: sd 2 sqrt(4/9 * 5/9).
-        assert!((categories.gap - 2.0 / (2.0 * (20.0f64 / 81.0).sqrt())).abs() < 1e-9);
-        // A constant pattern has no direction.
-        let mut with_constant = two.clone();
-        with_constant.row_mut(3).fill(0.1);
-        assert_eq!(Geometry::of(with_constant.view(), None).unwrap().n_patterns, 9);
+        assert!(categories.within.abs() < 1e-12 && (categories.between - 2.0).abs() < 1e-12);
+        // 56 pairs at 0 and 64 at 2: sd 2 sqrt(7/15 * 8/15).
+        assert!((categories.gap - 1.0 / (56.0f64 / 225.0).sqrt()).abs() < 1e-9);
+        assert_eq!(categories.n_within, 56);
+        // What is the same for all pictures changes nothing, but for what it is in itself.
+        let placed = &two + &ndarray::array![[5.0, -700.0, 20.0, 3.0]];
+        assert!((geometry(&placed, Some(&of)).unwrap().categories.unwrap().gap - categories.gap).abs() < 1e-9);
+        assert!(Information::of(placed.view(), None).variation < 0.01);
+        // Patterns that differ by rounding alone are one pattern.
+        let rounded =
+            Array2::from_shape_fn((16, 4), |(i, j)| (j as f64 + 1.0) * (1.0 + 1e-8 * ((i * 7 + j) % 5) as f64));
+        assert_eq!(geometry(&rounded, None), None);
     }
 }

@@ -17,7 +17,7 @@ use crate::pictures::Size;
 use crate::preprocessing::Preprocessing;
 use crate::run::plan::{Model, Plan};
 use crate::units::projection::Projection;
-use crate::units::{self, LayerUnits};
+use crate::units::{self, LayerReadout};
 use anyhow::{Context, Result, bail, ensure};
 use cli::Job;
 use std::collections::HashSet;
@@ -31,11 +31,11 @@ pub struct Opened {
     pub network: Network,
     /// The layers that were asked for.
     pub choices: Vec<Choice>,
-    /// Those that are written, by their position in `choices`.
+    /// Those that give rows, by their position in `choices`.
     pub kept: Vec<usize>,
-    /// What is read out of each that is written; none where all is.
-    pub readouts: Vec<LayerUnits>,
-    /// How each that is written is projected; none where nothing is.
+    /// What is read out of them: the arrays that are written.
+    pub readouts: Vec<LayerReadout>,
+    /// How each array is projected; none where nothing is.
     pub projections: Vec<Projection>,
     /// Pictures that are prepared at once.
     pub batch: usize,
@@ -91,7 +91,7 @@ pub fn open(job: &Job, args: &Args, plan: &Plan, model: Model, opener: Opener<'_
             let units = (plan.chosen_units.as_ref(), known.as_slice());
             units::plan(job, &args.units, &mut network, layers, traced.as_ref(), units).with_context(named)?
         }
-        false => Vec::new(),
+        false => units::whole(&kept, &choices),
     };
     let batch = batch_size(job, &mut network, batch, opener.execution.device, size, &kept)?;
     // The same number whatever the shard: numbers may depend on it in their last digits.

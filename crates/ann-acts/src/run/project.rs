@@ -3,18 +3,19 @@
 use crate::args::Args;
 use crate::feed::{Shown, prepare_ahead};
 use crate::pictures::BadImage;
-use crate::pictures::stimuli::{PicturesDigest, digest_text, list};
-use crate::preprocessing::final_size::final_size;
+use crate::pictures::stimuli::{PicturesDigest, digest_text};
 use crate::run::open::Opened;
 use crate::run::plan::Plan;
+use crate::units::LayerReadout;
 use crate::units::projection::{FitRows, Projection, Wide};
-use anyhow::{Context, Result, ensure};
+use crate::units::readout::Readout;
+use anyhow::{Context, Result};
 use cli::Job;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::Path;
 
-/// The projection of each layer that is written; none where none is asked for.
+/// The projection of each array that is written; none where none is asked for.
 pub fn projections(job: &Job, args: &Args, plan: &Plan, opened: &mut Opened) -> Result<Vec<Projection>> {
     match args.projection.is_asked() {
         true => planned(job, args, plan, opened).with_context(|| args.model.display().to_string()),
@@ -25,12 +26,12 @@ pub fn projections(job: &Job, args: &Args, plan: &Plan, opened: &mut Opened) -> 
 fn planned(job: &Job, args: &Args, plan: &Plan, opened: &mut Opened) -> Result<Vec<Projection>> {
     let Opened { network, choices, kept, readouts, .. } = opened;
     let n_units = network.n_units(plan.shown.size)?;
-    let layers: Vec<Wide<'_>> = kept
+    let layers: Vec<Wide<'_>> = readouts
         .iter()
-        .enumerate()
-        .map(|(slot, &i)| {
-            let n_units = readouts.get(slot).map_or(n_units[i], |layer| layer.readout.n_units());
-            Wide { name: &choices[i].name, named: choices[i].named, n_units }
+        .map(|LayerReadout { slot, name, readout, .. }| {
+            let i = kept[*slot];
+            let n_units = readout.as_ref().map_or(n_units[i], Readout::n_units);
+            Wide { name, named: choices[i].named, n_units }
         })
         .collect();
     let mut projections = Projection::plan(job, &args.projection, &layers, plan.shown.pictures.len())?;
@@ -48,7 +49,10 @@ fn planned(job: &Job, args: &Args, plan: &Plan, opened: &mut Opened) -> Result<V
             }
             let n = (chunk.len(), opened.n_run.max(chunk.len()));
             network.run(prepared.batch, n, shown.size, kept, |slot, block| {
-                rows.take(slot, &projections[slot], readouts.get(slot).map(|layer| &layer.readout), block)
+                let mut of_slot = readouts.iter().enumerate().filter(|(_, layer)| layer.slot == slot);
+                of_slot.try_for_each(|(array, layer)| {
+                    layer.apply(block, |block| rows.take(array, &projections[array], block))
+                })
             })?;
             progress.advance(chunk.len());
             Ok(())
@@ -63,9 +67,8 @@ fn planned(job: &Job, args: &Args, plan: &Plan, opened: &mut Opened) -> Result<V
 
 /// The pictures of `--pca-fit`, shown as the measured ones are.
 fn fit_pictures(job: &Job, args: &Args, measured: &Shown) -> Result<Shown> {
-    let pictures = list(job, &args.projection.pca_fit, false).context("--pca-fit")?;
-    let size = final_size(&pictures, &measured.steps, &measured.reading).context("--pca-fit")?;
-    ensure!(size == measured.size, "--pca-fit: its pictures end with {size} pixels, the others with {}", measured.size);
+    let shown = measured.others(job, &args.projection.pca_fit, "--pca-fit")?;
+    let pictures = &shown.pictures;
     let paths: HashSet<&Path> = measured.pictures.iter().map(|stimulus| stimulus.path.as_path()).collect();
     let n_both = pictures.iter().filter(|stimulus| paths.contains(stimulus.path.as_path())).count();
     if n_both > 0 {
@@ -74,7 +77,7 @@ fn fit_pictures(job: &Job, args: &Args, measured: &Shown) -> Result<Shown> {
             pictures.len()
         ));
     }
-    Ok(Shown { pictures, ..*measured })
+    Ok(shown)
 }
 
 fn fit_record(n_stimuli: usize, digest: PicturesDigest) -> Value {

@@ -28,17 +28,14 @@ pub fn stream(job: &Job, args: &Args, plan: &Plan, opened: &mut Opened, rows: &m
             dump.take(&prepared.batch, chunk.len(), &bad)?;
         }
         network.run(prepared.batch, (chunk.len(), *n_run), plan.shown.size, kept, |slot, block| {
-            let mut write = |block: Block<'_>| {
-                let mut finish = |block: Block<'_>| with_nan_rows(block, &bad, |block| sinks.take(slot, block));
-                match projections.get(slot) {
+            let mut of_slot = readouts.iter().enumerate().filter(|(_, layer)| layer.slot == slot);
+            of_slot.try_for_each(|(array, layer)| {
+                let mut finish = |block: Block<'_>| with_nan_rows(block, &bad, |block| sinks.take(array, block));
+                layer.apply(block, |block| match projections.get(array) {
                     Some(projection) => projection.apply(block, finish),
                     None => finish(block),
-                }
-            };
-            match readouts.get(slot) {
-                Some(layer) => layer.readout.apply(block, write),
-                None => write(block),
-            }
+                })
+            })
         })?;
         if let Some(journal) = journal {
             let digests = prepared.facts.iter().map(|facts| digest_text(&facts.digest)).collect();

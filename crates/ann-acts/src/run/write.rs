@@ -8,7 +8,7 @@ use crate::run::plan::Plan;
 use crate::sinks::input_dump::InputDump;
 use crate::sinks::journal::{Done, Journal, check_pictures, is_complete, need_files};
 use crate::sinks::{LayerLabel, Sinks, files_in, make_folder};
-use crate::units::LayerUnits;
+use crate::units::LayerReadout;
 use crate::units::table::write_table;
 use anyhow::Result;
 use cli::{Job, Output, Shard, is_too_long};
@@ -38,7 +38,7 @@ impl Outputs {
     }
 
     /// Writes the table of units, if one was asked for.
-    pub fn write_unit_table(self, job: &Job, readouts: &[LayerUnits]) -> Result<()> {
+    pub fn write_unit_table(self, job: &Job, readouts: &[LayerReadout]) -> Result<()> {
         self.unit_table.map_or(Ok(()), |output| write_table(job, output, readouts))
     }
 }
@@ -62,7 +62,7 @@ impl Rows {
     /// an earlier run wrote all rows.
     pub fn open(job: &Job, args: &Args, plan: &Plan, opened: &Opened, outputs: &mut Outputs) -> Result<Option<Rows>> {
         let stimuli = plan.stimuli();
-        let labels: Vec<LayerLabel> = opened.kept.iter().map(|&i| label(opened, i)).collect();
+        let labels: Vec<LayerLabel> = opened.readouts.iter().map(|layer| label(opened, layer)).collect();
         let files = match (&args.out_dir, &args.common.output) {
             (Some(folder), _) => files_in(folder, labels.iter().map(|label| label.name.as_str()), args.shard),
             (None, Some(file)) if args.resume => vec![file.to_path_buf()],
@@ -95,12 +95,12 @@ impl Rows {
             // The names of its files have only come up now.
             stimuli.iter().try_for_each(|stimulus| job.require_unwritten(&stimulus.path))?;
         }
-        for slot in 0..opened.kept.len() {
-            let mut facts = opened.readouts.get(slot).map(|layer| layer.facts.clone()).unwrap_or_default();
-            if let Some(projection) = opened.projections.get(slot) {
+        for (array, layer) in opened.readouts.iter().enumerate() {
+            let mut facts = layer.facts.clone();
+            if let Some(projection) = opened.projections.get(array) {
                 facts.insert("projection".into(), projection.record(&args.projection));
             }
-            sinks.describe(slot, facts);
+            sinks.describe(array, facts);
         }
         let channels = opened.network.input.channels;
         let dump = outputs.dump.take().map(|output| InputDump::new(output, stimuli.len(), plan.shown.size, channels));
@@ -121,9 +121,9 @@ impl Rows {
     }
 }
 
-fn label(opened: &Opened, i: usize) -> LayerLabel {
-    let tensor = &opened.network.layers[i].tensor;
-    LayerLabel { name: opened.choices[i].name.clone(), tensor: tensor.name.clone(), shape: shape_text(&tensor.axes) }
+fn label(opened: &Opened, layer: &LayerReadout) -> LayerLabel {
+    let tensor = &opened.network.layers[opened.kept[layer.slot]].tensor;
+    LayerLabel { name: layer.name.clone(), tensor: tensor.name.clone(), shape: shape_text(&tensor.axes) }
 }
 
 fn note_long_names(job: &Job, labels: &[LayerLabel]) {

@@ -147,12 +147,12 @@ impl Done {
     }
 }
 
-/// Refuses to resume a run that has not a file for each layer.
-pub fn need_files(n_files: usize, n_layers: usize) -> Result<()> {
+/// Refuses to resume a run that has not a file for each array.
+pub fn need_files(n_files: usize, n_arrays: usize) -> Result<()> {
     ensure!(
-        n_files > 0 && n_files == n_layers,
-        "--resume needs a file for each of {n_layers} layers; give --out-dir{}",
-        if n_layers == 1 { " or -o" } else { "" }
+        n_files > 0 && n_files == n_arrays,
+        "--resume needs a file for each of {n_arrays} arrays; give --out-dir{}",
+        if n_arrays == 1 { " or -o" } else { "" }
     );
     Ok(())
 }

@@ -5,7 +5,7 @@ use cli::file_stems;
 use std::collections::BTreeSet;
 use stimulus_table::Table;
 use unit_tables::columns::UNIT;
-use unit_tables::{Arrays, Sought, require_each_once, require_one_set};
+use unit_tables::{Arrays, Sought, require_each_once};
 
 /// Rows of the table by the layer that they name.
 pub struct ChosenUnits {
@@ -15,11 +15,10 @@ pub struct ChosenUnits {
 }
 
 impl ChosenUnits {
-    /// Takes the `unit` column and, if there is one, `layer` (else `array`) of the table.
+    /// Takes the `unit` column and, if there is one, `layer` (else `array`) of a table with one set of units for each.
     pub fn from_table(table: &Table) -> Result<Self> {
         let units = table.indices(UNIT)?;
         ensure!(!units.is_empty(), "0 units; nothing was selected, so there is nothing to keep");
-        require_one_set(table)?;
         let chosen = Self { arrays: Arrays::of(table)?, units };
         for (name, rows) in chosen.arrays.iter() {
             let of = if name.is_empty() { String::new() } else { format!(" of {name:?}") };

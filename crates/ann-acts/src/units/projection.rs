@@ -4,7 +4,6 @@
 //! and models of one width share it; principal components are found on pictures of their own, never on those
 //! that are measured.
 
-use crate::units::readout::Readout;
 use anyhow::{Context, Result, bail, ensure};
 use cli::Job;
 use linear_algebra::{Pca, SparseProjection, johnson_lindenstrauss_dim};
@@ -238,28 +237,16 @@ impl FitRows {
         Ok(Self { layers: vec![Vec::new(); layers.len()], n_pictures })
     }
 
-    /// Takes the next rows of a layer.
-    pub fn take(
-        &mut self,
-        slot: usize,
-        projection: &Projection,
-        readout: Option<&Readout>,
-        block: Block<'_>,
-    ) -> Result<()> {
-        let rows = &mut self.layers[slot];
-        let mut keep = |block: Block<'_>| {
-            projection.apply(block, |block| {
-                match block {
-                    Block::F4(block) => rows.extend(block.iter().map(|&v| f64::from(v))),
-                    Block::F8(block) => rows.extend(block.iter()),
-                }
-                Ok(())
-            })
-        };
-        match readout {
-            Some(readout) => readout.apply(block, keep),
-            None => keep(block),
-        }
+    /// Takes the next rows of an array, read out of its layer.
+    pub fn take(&mut self, array: usize, projection: &Projection, block: Block<'_>) -> Result<()> {
+        let rows = &mut self.layers[array];
+        projection.apply(block, |block| {
+            match block {
+                Block::F4(block) => rows.extend(block.iter().map(|&v| f64::from(v))),
+                Block::F8(block) => rows.extend(block.iter()),
+            }
+            Ok(())
+        })
     }
 
     /// Finds the components of every layer.

@@ -158,6 +158,11 @@ impl Anatomy {
         self.has(&[Place::Y, Place::X])
     }
 
+    /// Whether there are none of these places; false also where the meaning of the axes is not known.
+    pub fn surely_lacks(&self, places: &[Place]) -> bool {
+        self.parts.is_some() && !self.has(places)
+    }
+
     /// The token axis whole, if it is.
     fn tokens(&self) -> Option<Part> {
         let mut tokens = self.parts.iter().flatten().filter(|part| part.place == Place::Token);

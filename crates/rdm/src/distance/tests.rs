@@ -2,7 +2,7 @@ use linear_algebra::{PANEL, Real};
 use ndarray::{Array2, ArrayView2, array, s};
 use statistics::{Reason, average_ranks};
 
-use super::{Averaged, Distance, InMemory, Patterns, Selected, UnusableRow, distances, distances_of, gather};
+use super::{Averaged, Centred, Distance, InMemory, Patterns, Selected, UnusableRow, distances, distances_of, gather};
 use crate::RdmError;
 use crate::testing::noise;
 
@@ -296,4 +296,89 @@ fn refuses_what_has_no_pairs_or_no_units() {
     assert_eq!(distances(one.view(), Distance::Cosine).unwrap_err(), RdmError::TooFewStimuli { n_stimuli: 1 });
     let none = Array2::<f32>::zeros((3, 0));
     assert_eq!(distances(none.view(), Distance::Cosine).unwrap_err(), RdmError::NoUnits { n_stimuli: 3 });
+}
+
+#[test]
+fn centred_patterns_are_those_of_a_slow_twin() {
+    // Two parts, unequal presentations of three stimuli, a large pattern that all share, and one row with a NaN.
+    let stimulus = [0, 1, 2, 0, 0, 1, 2, 2];
+    let part = [0, 0, 0, 0, 1, 1, 1, 1];
+    let shared = noise(1, 70, 3) * 100.0;
+    let mut x = (noise(8, 70, 17) + &shared).mapv(|v| v as f32);
+    x[(7, 69)] = f32::NAN;
+    let mut slow = x.mapv(f64::from);
+    for column in 0..70 {
+        for here in 0..2 {
+            let of = |s: usize| -> Option<f64> {
+                let rows: Vec<usize> = (0..7).filter(|r| stimulus[*r] == s && part[*r] == here).collect();
+                let sum: f64 = rows.iter().map(|r| f64::from(x[(*r, column)])).sum();
+                (!rows.is_empty()).then(|| sum / rows.len() as f64)
+            };
+            let means: Vec<f64> = (0..3).filter_map(of).collect();
+            let mean = means.iter().sum::<f64>() / means.len() as f64;
+            (0..8).filter(|r| part[*r] == here).for_each(|r| slow[(r, column)] -= mean);
+        }
+    }
+    let held = InMemory::new(x.view());
+    let centred = Centred::new(&held, &stimulus, &part).unwrap();
+    let found = gather(&centred).unwrap();
+    for ((place, found), slow) in found.indexed_iter().zip(&slow) {
+        assert!((found - slow).abs() < 1e-12 || (found.is_nan() && slow.is_nan()), "{place:?}: {found} {slow}");
+    }
+    for distance in [Distance::Correlation, Distance::Cosine, Distance::Spearman] {
+        let found = distances_of(&centred, distance).unwrap();
+        assert_eq!(found.unusable, [UnusableRow { row: 7, reason: statistics::Reason::NanInput }]);
+        let expected = distances(slow.view(), distance).unwrap();
+        for (found, expected) in found.rdm.values().iter().zip(expected.rdm.values()) {
+            assert!((found - expected).abs() < 1e-12 || found.is_nan() && expected.is_nan());
+        }
+        // The shared pattern hid all of it.
+        let raw = distances(x.view(), distance).unwrap();
+        assert!(raw.rdm.get(0, 1) < 1e-3 && found.rdm.get(0, 1) > 0.5, "{distance}");
+    }
+}
+
+#[test]
+fn centring_changes_no_distance_that_is_made_of_differences() {
+    let x = noise(9, 40, 5) + &(noise(1, 40, 6) * 10.0);
+    let (all, one): (Vec<usize>, Vec<usize>) = ((0..9).collect(), vec![0; 9]);
+    let held = InMemory::new(x.view());
+    let centred = Centred::new(&held, &all, &one).unwrap();
+    for distance in Distance::ALL.into_iter().filter(|d| *d != Distance::Poisson) {
+        let (raw, found) = (distances(x.view(), distance).unwrap(), distances_of(&centred, distance).unwrap());
+        let differ = raw.rdm.values().iter().zip(found.rdm.values()).any(|(a, b)| (a - b).abs() > 1e-12);
+        assert_eq!(differ, !distance.is_of_differences(), "{distance}");
+    }
+}
+
+#[test]
+fn what_centring_leaves_of_rounding_is_no_pattern() {
+    // Row 2 is the mean of all: in exact arithmetic nothing is left of it. Rows that differ by an offset alone are flat.
+    let offset = |by: f64| Array2::from_shape_fn((1, 30), |(_, j)| 0.1 * j as f64 + by);
+    let (a, b) = (noise(1, 30, 8), noise(1, 30, 9));
+    let mean = (&a + &b) / 2.0;
+    let rows = ndarray::concatenate(ndarray::Axis(0), &[a.view(), b.view(), mean.view()]).unwrap();
+    let held = InMemory::new(rows.view());
+    let centred = Centred::new(&held, &[0, 1, 2], &[0; 3]).unwrap();
+    let found = distances_of(&centred, Distance::Cosine).unwrap();
+    assert_eq!(found.unusable, [UnusableRow { row: 2, reason: statistics::Reason::Constant }]);
+    assert!((found.rdm.get(0, 1) - 2.0).abs() < 1e-12);
+    let rows = ndarray::concatenate(ndarray::Axis(0), &[offset(0.3).view(), offset(1.7).view(), offset(0.4).view()]);
+    for single in [false, true] {
+        let rows = rows.as_ref().unwrap().mapv(|v| if single { f64::from(v as f32) } else { v });
+        let narrow = rows.mapv(|v| v as f32);
+        let unusable = match single {
+            true => {
+                let held = InMemory::new(narrow.view());
+                let centred = Centred::new(&held, &[0, 1, 2], &[0; 3]).unwrap();
+                distances_of(&centred, Distance::Correlation).unwrap().unusable
+            }
+            false => {
+                let held = InMemory::new(rows.view());
+                let centred = Centred::new(&held, &[0, 1, 2], &[0; 3]).unwrap();
+                distances_of(&centred, Distance::Correlation).unwrap().unusable
+            }
+        };
+        assert_eq!(unusable.len(), 3, "{single}");
+    }
 }

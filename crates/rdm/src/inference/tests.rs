@@ -180,28 +180,54 @@ fn subjects_all_drawn_once_give_the_score_and_ceiling_of_the_data() {
 
 #[test]
 fn permutation_p_counts_permutations() {
-    let (mut models, subjects) = (rdms(2, 8, 100, None), rdms(3, 8, 110, None));
-    models.push(Rdm::from_condensed(noise(1, 28, 4).iter().map(|v| v + 1.0).collect(), None).unwrap());
-    for how in Comparison::ALL {
-        let found = permute_stimuli(&models, &subjects, how, None, 50, 7).unwrap();
-        let mean = |m: &Rdm| subjects.iter().map(|s| compare(m, s, how).unwrap().value).sum::<f64>() / 3.0;
-        let own: Vec<f64> = models.iter().map(mean).collect();
-        let (mut p, mut p_max) = ([1.0; 3], [1.0; 3]);
-        for i in 0..50 {
-            let order = Draws::stream(7, i).permutation(8);
-            // either side may be shuffled: the models by the order are the subjects by its inverse
-            let mut inverse = vec![0; 8];
-            order.iter().enumerate().for_each(|(a, b)| inverse[*b] = a);
-            let fast = !matches!(how, Comparison::Kendall | Comparison::TauA);
-            let order = if fast { &inverse } else { &order };
-            let drawn: Vec<f64> = models.iter().map(|m| mean(&m.select(order).unwrap())).collect();
-            let largest = drawn.iter().fold(f64::MIN, |a, b| a.max(*b));
-            for m in 0..3 {
-                p[m] += f64::from(u8::from(drawn[m] >= own[m] - 1e-12));
-                p_max[m] += f64::from(u8::from(largest >= own[m] - 1e-12));
+    // More models than subjects and fewer, so that either side is the one that is shuffled.
+    for n_subjects in [2, 5] {
+        let (mut models, subjects) = (rdms(2, 8, 100, None), rdms(n_subjects, 8, 110, None));
+        models.push(Rdm::from_condensed(noise(1, 28, 4).iter().map(|v| v + 1.0).collect(), None).unwrap());
+        for how in Comparison::ALL {
+            let found = permute_stimuli(&models, &subjects, how, None, 50, 7).unwrap();
+            // The scores of every subject and their mean, in the place behind them.
+            let scores = |m: &Rdm| -> Vec<f64> {
+                let mut all: Vec<f64> = subjects.iter().map(|s| compare(m, s, how).unwrap().value).collect();
+                all.push(all.iter().sum::<f64>() / n_subjects as f64);
+                all
+            };
+            let own: Vec<Vec<f64>> = models.iter().map(scores).collect();
+            let mut p = vec![[1.0; 3]; n_subjects + 1];
+            let mut p_max = p.clone();
+            for i in 0..50 {
+                let order = Draws::stream(7, i).permutation(8);
+                // either side may be shuffled: the models by the order are the subjects by its inverse
+                let mut inverse = vec![0; 8];
+                order.iter().enumerate().for_each(|(a, b)| inverse[*b] = a);
+                let fast = !matches!(how, Comparison::Kendall | Comparison::TauA);
+                let order = if fast { &inverse } else { &order };
+                let drawn: Vec<Vec<f64>> = models.iter().map(|m| scores(&m.select(order).unwrap())).collect();
+                for s in 0..=n_subjects {
+                    let largest = drawn.iter().fold(f64::MIN, |largest, of_model| largest.max(of_model[s]));
+                    for m in 0..3 {
+                        p[s][m] += f64::from(u8::from(drawn[m][s] >= own[m][s] - 1e-12));
+                        p_max[s][m] += f64::from(u8::from(largest >= own[m][s] - 1e-12));
+                    }
+                }
+            }
+            for s in 0..=n_subjects {
+                let found = found.of_subjects.get(s).unwrap_or(&found.of_means);
+                assert_eq!(found.p, p[s].map(|b| b / 51.0), "{how} {s}");
+                assert_eq!(found.p_max, p_max[s].map(|b| b / 51.0), "{how} {s}");
+                assert_eq!(found.n, [50; 3]);
             }
         }
-        assert_eq!(found.p, p.map(|b| b / 51.0), "{how}");
-        assert_eq!(found.p_max, p_max.map(|b| b / 51.0), "{how}");
     }
+}
+
+#[test]
+fn a_subject_without_a_score_has_no_p_and_takes_none_from_the_others() {
+    let (models, mut subjects) = (rdms(2, 8, 100, None), rdms(2, 8, 110, None));
+    let alone = permute_stimuli(&models, &subjects, Comparison::Pearson, None, 40, 7).unwrap();
+    subjects.push(Rdm::from_condensed(vec![2.0; 28], None).unwrap());
+    let found = permute_stimuli(&models, &subjects, Comparison::Pearson, None, 40, 7).unwrap();
+    assert_eq!(found.of_subjects[..2], alone.of_subjects[..]);
+    assert!(found.of_subjects[2].p.iter().chain(&found.of_subjects[2].p_max).all(|p| p.is_nan()));
+    assert_eq!(found.of_subjects[2].n, [0, 0]);
 }

@@ -37,7 +37,8 @@ On the rows `mean`, with --boot, --test or --pairwise:
   generalize_to   subjects, stimuli or both: the p speaks to new ones of these
   n, n_boot       how many of these (the smaller number for both; df is n - 1); draws that were used
 With --perm N (shuffles the stimulus labels of all models alike):
-  p_perm          (1 + b) / (1 + N), b the shuffles whose mean score is as high as the own one or higher
+  (rows of subjects have these too: of their own score, by the same shuffles)
+  p_perm          (1 + b) / (1 + N), b the shuffles whose (mean) score is as high as the own one or higher
   p_perm_fwer     the same against the largest score of any model: family-wise over models
   n_perm          N, less the shuffles that give the model no score
 With --model weighted, select or interpolate:

@@ -43,6 +43,13 @@ pub(super) struct Words {
     correct: Correction,
 }
 
+/// Whose row of the table it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OfRow {
+    Mean,
+    Subject(Option<usize>),
+}
+
 impl Inference {
     /// Tests over subjects for any systems; draws and permutations for whole RDMs.
     pub fn of(
@@ -92,8 +99,14 @@ impl Inference {
                 let (how, sigma) = (whole.how, whole.sigma.as_ref());
                 let found = permute_stimuli(models, brains, how, sigma, n as usize, options.seed)
                     .map_err(|error| anyhow!("--perm: {error}"))?;
-                let fewest =
-                    found.n.iter().zip(&scores.means).filter(|(_, mean)| mean.is_finite()).map(|(n, _)| *n).min();
+                let fewest = found
+                    .of_means
+                    .n
+                    .iter()
+                    .zip(&scores.means)
+                    .filter(|(_, mean)| mean.is_finite())
+                    .map(|(n, _)| *n)
+                    .min();
                 if let Some(fewest) = fewest.filter(|fewest| *fewest < n as usize) {
                     job.warn(format!(
                         "--perm: up to {} of {n} shuffles give a model no score (its pairs lie on pairs without a \
@@ -112,9 +125,9 @@ impl Inference {
         self.means.as_ref().filter(|_| self.shown)
     }
 
-    /// The cells of a model's row `mean`; empty ones for the rows of subjects.
-    pub fn cells(&self, model: Option<usize>) -> Vec<Named<'static>> {
-        let m = model.unwrap_or(0);
+    /// The cells of a model's row `mean`, or of its row for a subject (a place in [`Scores::used`], none for one that is
+    /// not used): all that is tested there is the permutation.
+    pub fn cells(&self, m: usize, row: OfRow) -> Vec<Named<'static>> {
         let mut cells: Vec<Named> = Vec::new();
         if let Some(means) = self.in_table() {
             cells.extend(means.models[m].cells(means.q[m]));
@@ -132,11 +145,19 @@ impl Inference {
             }
             cells.extend(means.words.cells("greater"));
         }
-        if let Some(Permuted { p, p_max, n, .. }) = &self.permuted {
-            cells.extend([("p_perm", p[m].into()), ("p_perm_fwer", p_max[m].into()), ("n_perm", n[m].into())]);
-        }
-        if model.is_none() {
+        if row != OfRow::Mean {
             cells.iter_mut().for_each(|(_, cell)| *cell = Cell::Empty);
+        }
+        if let Some(Permuted { of_means, of_subjects }) = &self.permuted {
+            let reached = match row {
+                OfRow::Mean => Some(of_means),
+                OfRow::Subject(place) => place.map(|place| &of_subjects[place]),
+            };
+            cells.extend([
+                ("p_perm", reached.map_or(f64::NAN, |reached| reached.p[m]).into()),
+                ("p_perm_fwer", reached.map_or(f64::NAN, |reached| reached.p_max[m]).into()),
+                ("n_perm", reached.map(|reached| reached.n[m]).into()),
+            ]);
         }
         cells
     }

@@ -20,6 +20,16 @@ its pairs are NaN, and one line on stderr counts them. An id that occurs twice i
 --transform minmax and geotopological stretch the values between two of them; where all are equal, all
 pairs become NaN, with a line on stderr, and the other RDMs of the stream are written as usual.
 
+--center subtracts from every unit its mean over the stimuli (one value each, however often a stimulus was
+presented), before distances and with any --noise. A pattern that all stimuli share, as the response of a
+voxel to any picture, makes all correlations high; centred, a pattern says how it departs from the mean
+one. Localizer patterns are compared so (Haxby et al. 2001), and models then have to be centred too. It
+changes correlation, cosine and spearman distances and what they say: they depend on which stimuli there
+are, and on average patterns are now anticorrelated (Garrido et al. 2013). All other distances are made
+of differences of patterns, in which a mean cancels, and refuse it. With --exclude-same the mean is that
+of each of its values (of each run). Rows with a NaN are in no mean; a pattern that is the mean one has
+no distances (constant). --subset cuts afterwards: `npy rows` first centres over fewer.
+
 Sums over units (sqeuclidean, cityblock, sqmahalanobis, crossnobis, poisson, poisson_cv) grow with
 the number of units; --per-channel divides by it. --noise whitens for any metric but the poissons.
 crossnobis is the mean over pairs of folds f, g of (a_f - b_f)' S^-1 (a_g - b_g).
@@ -47,6 +57,9 @@ pub struct RdmArgs {
     /// Distance between two rows [default: correlation]
     #[arg(long, value_enum)]
     pub metric: Option<Metric>,
+    /// Subtract from every unit its mean over the stimuli first (correlation, cosine, spearman)
+    #[arg(long)]
+    pub center: bool,
     /// Divide by the number of units, as rsatoolbox does (metrics that are sums over units)
     #[arg(long)]
     pub per_channel: bool,
@@ -176,6 +189,15 @@ impl Metric {
             Metric::Cityblock => Distance::Cityblock,
             Metric::Poisson => Distance::Poisson,
         })
+    }
+
+    /// Whether it is made of differences of patterns, in which what all patterns share cancels.
+    pub(crate) fn is_of_differences(self) -> bool {
+        match self.kind() {
+            Kind::Plain(distance) => distance.is_of_differences(),
+            Kind::Crossnobis => true,
+            Kind::PoissonCv => false,
+        }
     }
 
     /// Whether it is a sum over units, which can be divided by their number.

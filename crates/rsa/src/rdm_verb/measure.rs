@@ -7,10 +7,11 @@ use anyhow::{Result, anyhow};
 use cli::Job;
 use ndarray::Array2;
 use rdm::{
-    Averaged, Design, Distances, FoldWeights, InMemory, NoiseError, NoiseModel, Patterns, Rdm, RdmError, Selected,
-    UnusableRow, WithPrior, across_groups, crossnobis, distances_of, gather, poisson_cv,
+    Averaged, Centred, Design, Distances, FoldWeights, InMemory, NoiseError, NoiseModel, Patterns, Rdm, RdmError,
+    Selected, UnusableRow, WithPrior, across_groups, crossnobis, distances_of, gather, poisson_cv,
 };
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// Where the noise of one matrix comes from.
 pub(super) enum Noise<'a> {
@@ -110,17 +111,18 @@ fn of_prepared<P: Patterns>(
     let (mut n_presentations, mut n_pairs_apart) = (None, 0);
     let Distances { rdm, unusable } = match (plan.kind, &rows.fold, &rows.group) {
         (Kind::Plain(distance), _, Some(group)) => {
-            let found = plain(patterns, distance, plan).map_err(named)?;
+            say_means_differ(job, source, rows, group, plan);
+            let found = centred(patterns, &rows.condition, group, distance, plan).map_err(named)?;
             n_presentations = Some(patterns.n_stimuli());
             let rdm = across_groups(&found.rdm, &rows.condition, group).map_err(named)?;
             Distances { rdm, unusable: found.unusable }
         }
         (Kind::Plain(distance), ..) if rows.n_conditions() == patterns.n_stimuli() => {
-            plain(patterns, distance, plan).map_err(named)?
+            of_conditions(patterns, distance, plan).map_err(named)?
         }
         (Kind::Plain(distance), ..) => {
             let members = rows.members();
-            plain(&Averaged::new(patterns, &members), distance, plan).map_err(named)?
+            of_conditions(&Averaged::new(patterns, &members), distance, plan).map_err(named)?
         }
         (kind, fold, _) => {
             let design = Design::new(&rows.condition, fold.as_deref().unwrap_or_default()).map_err(named)?;
@@ -140,6 +142,47 @@ fn of_prepared<P: Patterns>(
     };
     let rdm = rdm.with_labels(rows.names.clone()).map_err(named)?;
     Ok(Measured { rdm, unusable, n_presentations, n_pairs_apart })
+}
+
+/// Distances of patterns that are one per condition.
+fn of_conditions<P: Patterns>(patterns: &P, distance: rdm::Distance, plan: &Plan) -> Result<Distances, RdmError> {
+    let n = patterns.n_stimuli();
+    let all: Vec<usize> = (0..n).collect();
+    centred(patterns, &all, &vec![0; n], distance, plan)
+}
+
+/// Distances of presentations, with `--center` each minus the mean of the conditions of its part.
+fn centred<P: Patterns>(
+    patterns: &P,
+    condition: &[usize],
+    part: &[usize],
+    distance: rdm::Distance,
+    plan: &Plan,
+) -> Result<Distances, RdmError> {
+    match plan.center {
+        true => distances_of(&Centred::new(patterns, condition, part)?, distance),
+        false => plain(patterns, distance, plan),
+    }
+}
+
+/// Parts with other conditions have other means: a distance between two of them then holds their difference.
+fn say_means_differ(job: &Job, source: &str, rows: &Rows, group: &[usize], plan: &Plan) {
+    if !plan.center {
+        return;
+    }
+    let n_groups = group.iter().max().map_or(0, |g| g + 1);
+    let mut there = vec![BTreeSet::new(); n_groups];
+    group.iter().zip(&rows.condition).for_each(|(g, c)| {
+        there[*g].insert(*c);
+    });
+    let (least, most) = (there.iter().map(BTreeSet::len).min(), there.iter().map(BTreeSet::len).max());
+    if let (Some(least), Some(most), false) = (least, most, there.windows(2).all(|pair| pair[0] == pair[1])) {
+        job.warn(format!(
+            "{source}: --center within --exclude-same: its {n_groups} values have {least} to {most} of {} stimuli, not \
+             the same ones, so their means are over different stimuli",
+            rows.n_conditions()
+        ));
+    }
 }
 
 fn plain<P: Patterns>(patterns: &P, distance: rdm::Distance, plan: &Plan) -> Result<Distances, RdmError> {

@@ -8,6 +8,8 @@ use rdm::{FoldWeights, Prior, Shrinkage};
 pub(super) struct Plan {
     pub metric: Metric,
     pub kind: Kind,
+    /// Whether the mean pattern is taken off first.
+    pub center: bool,
     pub weights: FoldWeights,
     pub shrinkage: Shrinkage,
     pub prior: Prior,
@@ -28,6 +30,18 @@ impl Plan {
             bail!(
                 "--per-channel divides sums over units by their number, and {name} is not such a sum; it goes with \
                  --metric sqeuclidean, cityblock, sqmahalanobis, crossnobis, poisson or poisson_cv"
+            );
+        }
+        if args.center && metric.is_of_differences() {
+            bail!(
+                "--center with --metric {name}, which is made of differences of patterns: their mean cancels, (a - m) - \
+                 (b - m) is a - b, so leave it out; it goes with correlation, cosine and spearman"
+            );
+        }
+        if args.center && of_counts {
+            bail!(
+                "--center with --metric {name}, which is for counts: minus their mean some are below 0; it goes with \
+                 correlation, cosine and spearman"
             );
         }
         let of_noise = [("--shrink", args.shrink.is_some()), ("--dof", args.dof.is_some())];
@@ -85,6 +99,7 @@ impl Plan {
         }
         let needs_patterns = first(&[
             ("--metric", args.metric.is_some()),
+            ("--center", args.center),
             ("--per-channel", args.per_channel),
             ("--noise", args.noise.is_some()),
             ("--stimuli", args.stimuli.is_some()),
@@ -92,6 +107,7 @@ impl Plan {
         Ok(Plan {
             metric,
             kind,
+            center: args.center,
             weights: args.cv_weights.map_or(FoldWeights::Folds, |w| w.weights()),
             shrinkage: args.shrink.map_or(Shrinkage::Diag, |s| s.estimator()),
             prior,

@@ -54,6 +54,9 @@ pub struct SearchlightArgs {
     /// Distance between two patterns
     #[arg(long, value_enum, default_value_t = SphereMetric::Correlation)]
     pub metric: SphereMetric,
+    /// Subtract from every voxel its mean over the stimuli first (correlation and cosine), as `rsa rdm --center`
+    #[arg(long, conflicts_with = "scores")]
+    pub center: bool,
     /// Similarity of two RDMs over their pairs of stimuli (kendall is tau-b)
     #[arg(long, value_parser = rdm_inputs::comparison_parser(), default_value = "spearman")]
     pub compare: Comparison,

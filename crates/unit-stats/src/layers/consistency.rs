@@ -6,7 +6,7 @@ use cli::{Format, Input, Job, Output, TableWriter};
 use localizer_run::Plan;
 use ndarray::Array2;
 use npy_stream::{Block, NpyReader, PartBuffer, Parts};
-use rdm::{Comparison, Distance, Rdm, compare, distances};
+use rdm::{Compared, Comparison, Distance, Rdm, compare_within, distances};
 use statistics::Reason;
 use std::collections::HashSet;
 use std::fs::File;
@@ -30,6 +30,8 @@ const COLUMNS: [&str; 10] =
 /// held at a time.
 pub(crate) fn write(job: &Job, out: Output, format: Format, plan: &Plan, chosen: &[Chosen]) -> Result<()> {
     let mut table = TableWriter::new(out, format, &COLUMNS)?;
+    // Under --assume-order the table may have none, and every row is a picture of its own.
+    let ids = plan.ids().ok();
     let used: Vec<Vec<bool>> = chosen.iter().map(|layer| common(chosen, layer, plan.used_rows())).collect();
     for (layer, used) in chosen.iter().zip(&used) {
         let (own, kept) = (layer.stimuli(&plan.used_rows()).len(), used.iter().filter(|used| **used).count());
@@ -43,17 +45,12 @@ pub(crate) fn write(job: &Job, out: Output, format: Format, plan: &Plan, chosen:
     for (c, contrast) in plan.contrasts.iter().enumerate() {
         let mut rdms: Vec<Option<Rdm>> = Vec::with_capacity(chosen.len());
         for (layer, used) in chosen.iter().zip(&used) {
-            rdms.push(if layer.units[c].len() < 2 { None } else { Some(layer.rdm(&layer.units[c], used)?) });
+            rdms.push(if layer.units[c].len() < 2 { None } else { Some(layer.rdm(&layer.units[c], used, ids)?) });
         }
+        let found = within_models(chosen, rdms).with_context(|| format!("contrast \"{contrast}\""))?;
         for (a, one) in chosen.iter().enumerate() {
             for (b, other) in chosen.iter().enumerate().skip(a + 1).filter(|(_, other)| other.model == one.model) {
-                let compared = match (&rdms[a], &rdms[b]) {
-                    (Some(x), Some(y)) => Some(
-                        compare(x, y, Comparison::Pearson)
-                            .with_context(|| format!("{} and {}: contrast \"{contrast}\"", one.array, other.array))?,
-                    ),
-                    _ => None,
-                };
+                let compared = found[(a, b)];
                 let reason = match compared {
                     None => Some(Reason::TooFewUnits),
                     Some(r) => r.value.is_nan().then_some(Reason::Constant),
@@ -76,6 +73,24 @@ pub(crate) fn write(job: &Job, out: Output, format: Format, plan: &Plan, chosen:
     table.into_inner().commit(job)
 }
 
+/// The correlation of every two RDMs of one model; none between models, or where a layer has no RDM.
+///
+/// Each RDM is ranked or scaled once: that takes longer than the product of two.
+fn within_models(chosen: &[Chosen], rdms: Vec<Option<Rdm>>) -> Result<Array2<Option<Compared>>> {
+    let mut all = Array2::from_elem((chosen.len(), chosen.len()), None);
+    let mut waiting: Vec<(usize, Rdm)> = rdms.into_iter().enumerate().filter_map(|(i, rdm)| Some((i, rdm?))).collect();
+    while let Some((first, _)) = waiting.first() {
+        let model = chosen[*first].model.clone();
+        let (own, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(i, _)| chosen[*i].model == model);
+        let (places, rdms): (Vec<usize>, Vec<Rdm>) = own.into_iter().unzip();
+        for ((i, j), found) in compare_within(&rdms, Comparison::Pearson)?.indexed_iter() {
+            all[(places[i], places[j])] = Some(*found);
+        }
+        waiting = others;
+    }
+    Ok(all)
+}
+
 /// The rows of the stimulus table that every layer of this layer's model has. With --inner one layer may lack other
 /// pictures than the next, and RDMs over different pictures must not be compared.
 fn common(chosen: &[Chosen], layer: &Chosen, mut used: Vec<bool>) -> Vec<bool> {
@@ -93,7 +108,7 @@ impl Chosen {
     }
 
     /// The RDM of some units over the pictures in use, in the order of the stimulus table.
-    fn rdm(&self, units: &[usize], used: &[bool]) -> Result<Rdm> {
+    fn rdm(&self, units: &[usize], used: &[bool], ids: Option<&[String]>) -> Result<Rdm> {
         let Some(path) = self.input.path() else { bail!("{}: cannot be read a second time", self.input) };
         let mut reader = File::open(path)
             .map_err(Into::into)
@@ -116,12 +131,13 @@ impl Chosen {
             self.rows.iter().enumerate().filter_map(|(row, stimulus)| stimulus.map(|s| (s, row))).collect();
         order.retain(|(stimulus, _)| used[*stimulus]);
         order.sort_unstable();
-        if let Some(twice) = order.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        let mut seen: HashSet<(usize, &str)> = HashSet::new();
+        let picture = |stimulus: usize| ids.map_or((stimulus, ""), |ids| (0, ids[stimulus].as_str()));
+        if let Some((twice, _)) = order.iter().find(|(stimulus, _)| !seen.insert(picture(*stimulus))) {
             bail!(
-                "{}: row {} of the stimulus table has several presentations; average them with `npy average` before \
-                 --consistency",
+                "{}: stimulus {:?} has several presentations; average them with `npy average` before --consistency",
                 self.input,
-                twice[0].0 + 1
+                ids.map_or_else(|| twice.to_string(), |ids| ids[*twice].clone())
             );
         }
         let patterns = patterns(&parts, &order, units).with_context(|| self.input.to_string())?;
@@ -129,19 +145,28 @@ impl Chosen {
     }
 }
 
-/// Responses of the units to the stimuli, in the order given.
+/// Responses of the units to the stimuli, in the order given: what lies together in the file is read at once.
 fn patterns(parts: &Parts, order: &[(usize, usize)], units: &[usize]) -> Result<Array2<f64>> {
-    let (_, n_units) = parts.shape();
+    let (n_rows, n_units) = parts.shape();
     let mut found = Array2::zeros((order.len(), units.len()));
     let mut buffer = PartBuffer::default();
-    for (place, &(_, row)) in order.iter().enumerate() {
-        let block = parts.read(row..row + 1, 0..n_units, &mut buffer)?;
-        for (to, &unit) in found.row_mut(place).iter_mut().zip(units) {
-            *to = match &block {
-                Block::F4(values) => f64::from(values[[0, unit]]),
-                Block::F8(values) => values[[0, unit]],
-            };
+    if parts.is_fortran() {
+        for (mut to, &unit) in found.columns_mut().into_iter().zip(units) {
+            let column = parts.read(0..n_rows, unit..unit + 1, &mut buffer)?;
+            to.iter_mut().zip(order).for_each(|(to, &(_, row))| *to = value(&column, (row, 0)));
+        }
+    } else {
+        for (mut to, &(_, row)) in found.rows_mut().into_iter().zip(order) {
+            let row = parts.read(row..row + 1, 0..n_units, &mut buffer)?;
+            to.iter_mut().zip(units).for_each(|(to, &unit)| *to = value(&row, (0, unit)));
         }
     }
     Ok(found)
+}
+
+fn value(block: &Block, place: (usize, usize)) -> f64 {
+    match block {
+        Block::F4(values) => f64::from(values[place]),
+        Block::F8(values) => values[place],
+    }
 }

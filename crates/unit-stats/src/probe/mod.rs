@@ -273,7 +273,7 @@ impl<'a> Place<'a> {
                 rows.push(vec![
                     ("end", end.into()),
                     ("rank", (place + 1).into()),
-                    ("stimulus", (&self.pictures.table.ids()[self.array.stimulus[picture]]).into()),
+                    ("stimulus", (&self.pictures.ids[self.array.stimulus[picture]]).into()),
                     self.category(self.array.category[picture]),
                     ("response", values[picture].into()),
                     ("z", z[picture].into()),
