@@ -117,7 +117,33 @@ def streams(folder, bin_dir):
     for dtype in ("<f2", "<f4", "<f8"):
         want = np.array([[float(f"{i}.1"), np.nan] for i in range(3)], dtype)
         got = run(folder, bin_dir, "npy", "from-csv", "--dtype", dtype[1:], stdin=table.encode())
-        ours_is_numpys(f"from-csv {dtype}", got, [want, np.array(IDS)])
+        ours_is_numpys(f"from-csv {dtype}", got, [want, np.array(IDS), np.array(["a", "b"])])
+
+
+def names(folder, bin_dir):
+    """Names of columns and of the array behind the ids, in every combination: kept, byte for byte as numpy has them."""
+    x, two = np.arange(12, dtype="<f4").reshape(3, 4), np.array(["FFA", "VWFA-1"])
+    ids, columns, name, none = np.array(IDS), np.array(["a", "b", "a", "Zoë 顔"]), np.array("layer 4"), np.array([], str)
+    for i in (ids, None):
+        for c in (columns, None):
+            for n in (name, None):
+                item = [x] + [part for part in (i if i is not None or c is None else none, c, n) if part is not None]
+                stream = save_all(item + item)
+                (folder / "in.npy").write_bytes(stream)
+                what = f"names {[part is not None for part in (i, c, n)]}"
+                ours_is_numpys(what, run(folder, bin_dir, "npy", "rows", "--index", "0:3", "in.npy"), item + item)
+                ours_is_numpys(what, run(folder, bin_dir, "npy", "rows", "--index", "0:3", stdin=stream), item + item)
+                cut = [x[:, 1:3]] + [np.array(part[1:3].tolist()) if part is c else part for part in item[1:]]
+                ours_is_numpys(f"{what}, cols", run(folder, bin_dir, "npy", "cols", "--index", "1:3", "in.npy"), cut + cut)
+    table = "stimulus,FFA,VWFA-1\na,1,2\nb,3,4\n"
+    got = run(folder, bin_dir, "npy", "from-csv", stdin=table.encode())
+    ours_is_numpys("from-csv", got, [np.array([[1.0, 2], [3, 4]]), np.array(["a", "b"]), two])
+    item = save_all([np.random.default_rng(1).normal(size=(5, 6)), np.array(list("abcde")), name])
+    arrays = load_all(run(folder, bin_dir, "rsa", "rdm", stdin=item))
+    check("rsa rdm: other name", len(arrays) == 3 and same(arrays[2], name))
+    for save in (np.savez, np.savez_compressed):
+        save(folder / "in.npz", acts=x, other=x + 1)
+        ours_is_numpys("npz", run(folder, bin_dir, "npy", "cat", "in.npz:other"), [x + 1, np.array("other")])
 
 
 def rdms(folder, bin_dir):
@@ -139,7 +165,7 @@ def main():
         sys.exit(__doc__)
     bin_dir = pathlib.Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory() as folder:
-        for part in (every_kind_of_matrix, streams, rdms):
+        for part in (every_kind_of_matrix, streams, names, rdms):
             part(pathlib.Path(folder), bin_dir)
     print(f"numpy {np.__version__}: {n_checked - len(failures)} of {n_checked} checks agree")
     sys.exit(1 if failures else 0)

@@ -280,7 +280,7 @@ fn predict_takes_a_stream_and_counts_what_it_cannot_predict() {
     assert!(!out.stderr.contains("trained on"), "{}", out.stderr);
     let both = arrays(&out.ok());
     assert_eq!(both.len(), 2);
-    assert_eq!((both[0].labels.clone(), &both[1].labels), (Some(labels), &None));
+    assert_eq!((both[0].labels.ids.clone(), &both[1].labels.ids), (Some(labels), &None));
     let (p, _) = both[0].clone().into_matrix().unwrap();
     let p = p.into_f64();
     assert!(p.column(1).iter().chain(p.column(2)).chain(p.row(280)).all(|v| v.is_nan()));
@@ -325,7 +325,7 @@ fn hostile_models_are_refused_in_one_line() {
     run(dir.path(), line).ok();
     let vector_of = |values: &[f64]| {
         let mut bytes = Vec::new();
-        write_vector(&mut bytes, values, Dtype::F8, None).unwrap();
+        write_vector(&mut bytes, values, Dtype::F8, npy_stream::LabelsRef::default()).unwrap();
         bytes
     };
     let mut huge = bytes_of(&noise(6, 4, 1), None);

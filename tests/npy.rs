@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests are tests, though clippy cannot know it
 
+#[path = "npy/names.rs"]
+mod names;
+
 use ndarray::{Array2, arr2, s};
 use std::fs;
 use std::path::Path;
@@ -24,7 +27,8 @@ fn info_tells_shape_dtype_labels_range_nan_and_constants() {
     let text = run(dir.path(), "npy info m.npy").text();
     assert_eq!(
         text,
-        "array,shape,dtype,order,n_labels,n_stimuli,min,max,n_nan,n_constant\nm,3x3,<f8,C,3,2,-2.5,7,1,1\n"
+        "array,shape,dtype,order,n_labels,n_stimuli,min,max,n_nan,n_constant,name,n_names\n\
+         m,3x3,<f8,C,3,2,-2.5,7,1,1,,\n"
     );
     assert_eq!(pipe(dir.path(), "npy info", &bytes).text(), text.replace("\nm,", "\n0,"));
     assert_eq!(pipe(dir.path(), "npy info -", &bytes).text(), text.replace("\nm,", "\n0,"));
@@ -275,7 +279,10 @@ fn label_names_rows_and_replaces_only_by_force() {
     let rdm = |labels: Option<&[&str]>| npy_stream::Array {
         shape: vec![3],
         values: npy_stream::Values::F8(vec![1.0, 2.0, 3.0]),
-        labels: labels.map(|l| l.iter().map(|id| id.to_string()).collect()),
+        labels: npy_stream::Labels {
+            ids: labels.map(|l| l.iter().map(|id| id.to_string()).collect()),
+            ..Default::default()
+        },
         index: 0,
     };
     let mut bytes = Vec::new();
@@ -356,7 +363,7 @@ fn rename_goes_over_the_stimuli_of_an_rdm() {
     let dir = folder();
     let of = |path: &str| {
         let array = arrays(&fs::read(dir.path().join(path)).unwrap()).remove(0);
-        (array.values.into_f64(), array.labels.unwrap().join(" "))
+        (array.values.into_f64(), array.labels.ids.unwrap().join(" "))
     };
     // Pairs of s0 to s3: 01 02 03 12 13 23.
     let mut bytes = Vec::new();
@@ -537,7 +544,13 @@ fn an_rdm_as_pairs() {
     let text = pipe(dir.path(), "npy to-csv", &bytes).text();
     assert_eq!(text.lines().nth(2), Some("0,2,s0,s2,0.25"));
     let mut four = Vec::new();
-    npy_stream::write_vector(&mut four, &[0.5, 0.25, 1.0, 2.0], npy_stream::Dtype::F8, None).unwrap();
+    npy_stream::write_vector(
+        &mut four,
+        &[0.5, 0.25, 1.0, 2.0],
+        npy_stream::Dtype::F8,
+        npy_stream::LabelsRef::default(),
+    )
+    .unwrap();
     pipe(dir.path(), "npy to-csv", &four).fails(1, &["4 values", "upper triangle"]);
 }
 
@@ -633,7 +646,7 @@ fn help_examples_run() {
     write(dir.path(), "responses.csv", "stimulus,FFA_beta,VWFA_beta\na,1,2\nb,3,4\n");
     write(dir.path(), "ratings.tsv", "picture\tbeauty\na\t1\nb\t2\n");
     sh(dir.path(), "rsa rdm ffa.npy > rdm.npy").ok();
-    for verb in ["", "info", "cat", "rows", "cols", "label", "average", "scale", "to-csv", "from-csv"] {
+    for verb in ["", "info", "cat", "split", "rows", "cols", "label", "average", "scale", "to-csv", "from-csv"] {
         let help = run(dir.path(), &format!("npy {verb} --help")).text();
         let examples = help.lines().skip_while(|l| !l.starts_with("Examples:")).filter(|l| l.contains("npy "));
         let examples: Vec<&str> = examples.collect();

@@ -139,7 +139,7 @@ fn several_layers_leave_one_pass_as_a_stream_or_as_files() {
     let stream = stream.ok();
     let shapes: Vec<Vec<usize>> = arrays(&stream).into_iter().map(|a| a.shape).collect();
     assert_eq!(shapes, [[3, 2], [3, 4], [3, 4]], "pool, conv (met twice, given once), relu");
-    assert!(arrays(&stream).iter().all(|a| a.labels == labels("sea apple bear")));
+    assert!(arrays(&stream).iter().all(|a| a.labels.ids == labels("sea apple bear")));
     let one_by_one: Vec<u8> = ["pool", "conv", "relu"]
         .iter()
         .flat_map(|layer| acts(dir.path(), &format!("{TINY} --layer {layer} s.csv")).ok())

@@ -184,7 +184,7 @@ fn a_picture_damaged_behind_its_header_stops_or_leaves_a_row_of_nan() {
         let layers = arrays(&fs::read(dir.path().join("out.npy")).unwrap());
         for (layer, sound) in layers.into_iter().zip(&sound) {
             let (rows, labels) = layer.into_matrix().unwrap();
-            assert_eq!(labels.unwrap(), ["one", "two", "three"]);
+            assert_eq!(labels.ids.unwrap(), ["one", "two", "three"]);
             let (rows, sound) = (rows.into_f64(), sound.clone().into_matrix().unwrap().0.into_f64());
             assert!(rows.row(1).iter().all(|v| v.is_nan()));
             assert_eq!((rows.row(0), rows.row(2)), (sound.row(0), sound.row(1)));

@@ -139,7 +139,7 @@ fn batch_statistics_are_those_of_32_pictures_of_the_whole_list() {
         let layers = arrays(&fs::read(dir.path().join("x.npy")).unwrap());
         for (layer, n_channels) in layers.into_iter().zip([4, 2]) {
             let (rows, labels) = layer.into_matrix().unwrap();
-            let labels = labels.unwrap();
+            let labels = labels.ids.unwrap();
             let rows = rows.into_f64();
             for channel in 0..n_channels {
                 let values: Vec<f64> = expected

@@ -361,8 +361,8 @@ fn extracts_regions_with_their_ids() {
     let (ffa, labels) = both[0].clone().into_matrix().unwrap();
     // The order of the table, not of the voxels.
     assert_eq!(ffa.into_f64(), array![[7., 2.], [107., 102.], [207., 202.]]);
-    assert_eq!(labels.as_ref().unwrap(), &names);
-    assert_eq!(both[1].labels.as_ref().unwrap(), &names);
+    assert_eq!(labels.ids.as_ref().unwrap(), &names);
+    assert_eq!(both[1].labels.ids.as_ref().unwrap(), &names);
     assert_eq!(pipe(dir, "fmri-roi extract --roi r.csv", &bytes).ok(), out);
     let (ppa, _) = matrix(&run(dir, "fmri-roi extract betas.npy --roi r.csv --name PPA").ok());
     assert_eq!(ppa, array![[0.], [100.], [200.]]);

@@ -29,7 +29,7 @@ pub fn arrays(name: &str) -> Vec<Array> {
 #[track_caller]
 pub fn matrix(name: &str) -> (Array2<f64>, Vec<String>) {
     let (matrix, labels) = arrays(name).remove(0).into_matrix().unwrap();
-    (matrix.into_f64(), labels.unwrap_or_default())
+    (matrix.into_f64(), labels.ids.unwrap_or_default())
 }
 
 /// A 3-d array as a list of matrices.

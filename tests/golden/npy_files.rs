@@ -38,7 +38,7 @@ fn same(file: &str, got: Vec<Array>, list: &Value) {
     for (array, Expected { shape, dtype, values, labels }) in got.into_iter().zip(expected) {
         let got_shape: Vec<u64> = array.shape.iter().map(|&n| n as u64).collect();
         assert_eq!(got_shape, shape, "{file}");
-        assert_eq!(array.labels, labels, "{file}");
+        assert_eq!(array.labels.ids, labels, "{file}");
         let held_in_f4 = matches!(array.values, Values::F4(_));
         let fits_f4 = ["f2", "f4", "i1", "u1", "b1", "i2", "u2"].contains(&&dtype[1..]);
         assert_eq!(held_in_f4, fits_f4, "{file}: {dtype} held in the wrong precision");

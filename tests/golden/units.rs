@@ -32,7 +32,7 @@ fn tested(file: &str, test: TTest, versus: Versus, correction: Correction) -> Un
 
 fn tested_for(file: &str, groups: &Groups, test: TTest, correction: Correction) -> UnitTests {
     let (matrix, labels) = arrays(file).remove(0).into_matrix().unwrap();
-    assert_eq!(labels.unwrap().len(), 120);
+    assert_eq!(labels.ids.unwrap().len(), 120);
     let design = Design::new(std::slice::from_ref(groups), None);
     let mut moments = CategoryMoments::new(design.n_groups(), matrix.n_columns());
     match matrix.view() {

@@ -3,6 +3,7 @@
 
 mod ends_badly;
 mod made_up;
+mod names;
 mod odd_tables;
 mod outputs;
 mod pipelines;

@@ -117,7 +117,7 @@ fn names_in_every_script_go_through_every_verb() {
     fs::write(path.join("wide.csv"), run(path, "npy to-csv 顔.npy").text()).unwrap();
     assert_eq!(matrix(&run(path, "npy from-csv wide.csv --dtype f8").ok()), (acts.clone(), Some(labels.clone())));
     let by = run(path, "rsa rdm 顔.npy --stimuli 表.csv --by категория").ok();
-    assert_eq!(arrays(&by)[0].labels.as_ref().unwrap().len(), NAMES.len());
+    assert_eq!(arrays(&by)[0].labels.ids.as_ref().unwrap().len(), NAMES.len());
     let text = run(path, "tuning compare 顔.npy --brain دماغ.npy --names лицо --brain-names ご主人").text();
     assert_eq!((&rows(&text)[0]["model"][..], &rows(&text)[0]["subject"][..]), ("лицо", "ご主人"));
     let text = run(path, "tuning diverge 顔.npy --brain دماغ.npy --stimuli 表.csv --group группа").text();

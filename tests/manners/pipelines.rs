@@ -91,7 +91,7 @@ npy rows --stimuli stimuli.csv --where half=even acts.npy | npy cols --units uni
     let outcome = sh(dir.path(), lines);
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     let rdm = arrays(&fs::read(dir.path().join("rdm.npy")).unwrap()).remove(0);
-    assert_eq!((rdm.shape, rdm.labels.unwrap().len()), (vec![20 * 19 / 2], 20));
+    assert_eq!((rdm.shape, rdm.labels.ids.unwrap().len()), (vec![20 * 19 / 2], 20));
 }
 
 #[test]

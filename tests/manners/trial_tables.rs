@@ -148,7 +148,7 @@ fn presentations_are_paired_in_their_order() {
             false if line.starts_with("rsa rdm") => {
                 let square = |bytes: &[u8]| {
                     let array = arrays(bytes).remove(0);
-                    let (names, values) = (array.labels.unwrap(), array.values.into_f64());
+                    let (names, values) = (array.labels.ids.unwrap(), array.values.into_f64());
                     let pairs = [(0, 1), (0, 2), (1, 2)].into_iter().zip(values);
                     let named = |((i, j), v): ((usize, usize), f64)| {
                         let (a, b): (&String, &String) = (&names[i], &names[j]);

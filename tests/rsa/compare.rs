@@ -69,7 +69,7 @@ fn distances_are_those_worked_by_hand() {
         let mut found = arrays(&run(dir.path(), &format!("rsa rdm {options} x.npy")).ok());
         assert_eq!(found.len(), 1);
         let rdm = found.remove(0);
-        assert_eq!(rdm.labels.as_deref(), Some(&names("a b c d")[..]));
+        assert_eq!(rdm.labels.ids.as_deref(), Some(&names("a b c d")[..]));
         (rdm.shape.clone(), rdm.values.into_f64())
     };
     let correlation = [0.4, 2.0, 0.168478, 1.6, 0.924407, 1.831522];
@@ -116,7 +116,7 @@ fn a_stream_of_matrices_gives_a_stream_of_rdms() {
     assert_eq!(both, run(dir.path(), "rsa rdm x.npy y.npy").ok());
     let one_by_one = sh(dir.path(), "rsa rdm x.npy; rsa rdm y.npy").ok();
     assert_eq!(both, one_by_one);
-    assert_eq!(arrays(&both)[1].labels.as_deref(), Some(&ids(6)[..]));
+    assert_eq!(arrays(&both)[1].labels.ids.as_deref(), Some(&ids(6)[..]));
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn order_of_rows_changes_nothing_but_a_line_on_stderr() {
     // the model's stimuli in another order
     let order = [3, 9, 0, 7, 1, 8, 2, 6, 5, 4];
     let ann = arrays(&fs::read(path.join("ann.npy")).unwrap()).remove(0);
-    let moved = Rdm::from_condensed(ann.values.into_f64(), ann.labels).unwrap().select(&order).unwrap();
+    let moved = Rdm::from_condensed(ann.values.into_f64(), ann.labels.ids).unwrap().select(&order).unwrap();
     save_rdm(&path.join("moved.npy"), moved.values(), moved.labels());
     let out = sh(path, "rsa compare - --brain ffa.npy --ceiling --names ann < moved.npy");
     assert_eq!(out.stderr.lines().count(), 1, "{}", out.stderr);
@@ -297,7 +297,7 @@ fn rdms_without_ids_are_compared_only_when_told_to() {
     save(&path.join("x.npy"), &worked(), None);
     let out = run(path, "rsa rdm x.npy");
     assert!(out.stderr.contains("x.npy: no stimulus ids") && out.stderr.contains("npy label"), "{}", out.stderr);
-    assert!(arrays(&out.ok())[0].labels.is_none());
+    assert!(arrays(&out.ok())[0].labels.ids.is_none());
 }
 
 #[test]

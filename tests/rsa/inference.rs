@@ -144,7 +144,7 @@ fn another_order_of_the_models_stimuli_and_another_scale_change_nothing() {
     let louder = arrays(&fs::read(dir.path().join("models.npy")).unwrap()).into_iter().flat_map(|array| {
         let mut bytes = Vec::new();
         let values: Vec<f64> = array.values.into_f64().iter().map(|v| 1000.0 * v).collect();
-        write_vector(&mut bytes, &values, Dtype::F8, array.labels.as_deref()).unwrap();
+        write_vector(&mut bytes, &values, Dtype::F8, array.labels.ids.as_deref()).unwrap();
         bytes
     });
     fs::write(dir.path().join("louder.npy"), louder.collect::<Vec<u8>>()).unwrap();
@@ -238,7 +238,7 @@ fn every_subject_has_the_p_that_it_would_have_alone() {
     for (s, subject) in subjects.iter().enumerate() {
         let mut bytes = Vec::new();
         let values = subject.values.clone().into_f64();
-        write_vector(&mut bytes, &values, Dtype::F8, subject.labels.as_deref()).unwrap();
+        write_vector(&mut bytes, &values, Dtype::F8, subject.labels.ids.as_deref()).unwrap();
         fs::write(dir.path().join("one.npy"), bytes).unwrap();
         let line = COMPARE.replace("subjects.npy", "one.npy");
         let alone = means(dir.path(), &format!("{line} --compare spearman --perm 99 --seed 3"));
@@ -259,7 +259,7 @@ fn pairs_without_a_value_stay_out_of_every_draw() {
         let mut bytes = Vec::new();
         let mut values = array.values.into_f64();
         values[2] = f64::NAN;
-        write_vector(&mut bytes, &values, Dtype::F8, array.labels.as_deref()).unwrap();
+        write_vector(&mut bytes, &values, Dtype::F8, array.labels.ids.as_deref()).unwrap();
         bytes
     });
     fs::write(path.join("gap.npy"), gap.collect::<Vec<u8>>()).unwrap();

@@ -35,7 +35,7 @@ fn rdm(bytes: &[u8]) -> (Vec<f64>, Vec<String>) {
     let mut all = arrays(bytes);
     assert_eq!(all.len(), 1);
     let array = all.remove(0);
-    (array.values.into_f64(), array.labels.unwrap_or_default())
+    (array.values.into_f64(), array.labels.ids.unwrap_or_default())
 }
 
 /// Within `tolerance` of the largest value.

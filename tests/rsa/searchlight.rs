@@ -302,7 +302,7 @@ fn betas_find_their_ids_and_their_grid() {
     let images = scores("run0.nii run1.nii --stimuli t.csv --assume-order --models ann.npy");
     // The rows of images are in the order of the table; the stimuli of a model without ids are in no known one.
     let ann = &arrays(&fs::read(dir.path().join("ann.npy")).unwrap())[0];
-    let bare = npy_stream::Array { labels: None, ..ann.clone() };
+    let bare = npy_stream::Array { labels: npy_stream::Labels::default(), ..ann.clone() };
     npy_stream::write_array(fs::File::create(dir.path().join("bare.npy")).unwrap(), &bare).unwrap();
     run(
         dir.path(),

@@ -457,7 +457,7 @@ fn bad_bytes_are_named_and_stdin_is_read_once() {
         run(dir.path(), &format!("{line} cut.npy")).fails(1, &["cut.npy", "truncated"]);
     }
     let mut flat = Vec::new();
-    npy_stream::write_vector(&mut flat, &[1.0, 2.0], Dtype::F8, None).unwrap();
+    npy_stream::write_vector(&mut flat, &[1.0, 2.0], Dtype::F8, npy_stream::LabelsRef::default()).unwrap();
     pipe(dir.path(), &line, &flat).fails(1, &["shape [2]", "a matrix"]);
     // A later array that is cut leaves no row of the one before it.
     pipe(dir.path(), &line, &[&good[..], &good[..good.len() / 2]].concat()).fails(1, &["stdin (array 1)", "truncated"]);

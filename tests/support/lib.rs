@@ -191,7 +191,7 @@ pub fn matrix(bytes: &[u8]) -> (Array2<f64>, Option<Vec<String>>) {
     let mut all = arrays(bytes);
     assert_eq!(all.len(), 1, "expected one array");
     let (m, labels) = all.remove(0).into_matrix().unwrap();
-    (m.into_f64(), labels)
+    (m.into_f64(), labels.ids)
 }
 
 /// A row of a table: column name -> cell.

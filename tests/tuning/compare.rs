@@ -103,7 +103,7 @@ fn a_stream_of_matrices_is_a_stream_of_profiles() {
     save(&dir.path().join("two.npy"), &two, None);
     let stream = run(dir.path(), "tuning profile one.npy two.npy").ok();
     let found = arrays(&stream);
-    assert_eq!((found.len(), found[0].labels.clone(), &found[1].labels), (2, Some(ids(6)), &None));
+    assert_eq!((found.len(), found[0].labels.ids.clone(), &found[1].labels.ids), (2, Some(ids(6)), &None));
     for (array, m) in found.iter().zip([&one, &two]) {
         assert_eq!(array.shape, [m.nrows(), 1]);
         for (a, b) in array.values.clone().into_f64().iter().zip(means(m)) {
@@ -125,7 +125,8 @@ fn a_stream_of_matrices_is_a_stream_of_profiles() {
     run(dir.path(), "tuning profile one.npy one.npy --format csv").fails(1, &["\"one\"", "--names"]);
     // A vector is no matrix, and a later array that is cut leaves no profile of the one before it.
     let mut vector = Vec::new();
-    npy_stream::write_vector(&mut vector, &[1.0, 2.0], npy_stream::Dtype::F8, None).unwrap();
+    npy_stream::write_vector(&mut vector, &[1.0, 2.0], npy_stream::Dtype::F8, npy_stream::LabelsRef::default())
+        .unwrap();
     pipe(dir.path(), "tuning profile", &vector).fails(1, &["stdin", "shape [2]", "a matrix"]);
     let bytes = std::fs::read(dir.path().join("one.npy")).unwrap();
     pipe(dir.path(), "tuning profile", &[&bytes[..], &bytes[..200]].concat()).fails(1, &["stdin", "truncated"]);

@@ -7,7 +7,6 @@
 
 pub mod coupling;
 pub mod dedup;
-pub mod file_names;
 pub mod fixed;
 mod names;
 mod nearest;

@@ -6,11 +6,10 @@
 pub mod input_dump;
 pub mod journal;
 
-use crate::layers::file_names::file_stems;
 use crate::sinks::journal::{Done, LayerDone};
 use anyhow::{Context, Result, bail};
-use cli::{Job, Output, Shard};
-use npy_stream::{Block, Dtype, RowWriter};
+use cli::{Job, Output, Shard, file_stems};
+use npy_stream::{Block, Dtype, LabelsRef, RowWriter, is_name};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -168,14 +167,16 @@ impl Sinks {
         self.n_bad_rows = n;
     }
 
-    /// Ends every layer with the labels, and gives files their names.
+    /// Ends every layer with the labels and its name, and gives files their names.
     pub fn finish(self, job: &Job, labels: &[String]) -> Result<()> {
         let facts: Vec<serde_json::Value> = self.layers.iter().map(LayerRows::facts).collect();
         let mut sinks = Vec::with_capacity(self.layers.len());
         for layer in self.layers {
             layer.report(job, self.n_rows, self.n_bad_rows);
+            // A name that no array can have is not worth the rows.
+            let name = Some(layer.layer.clone()).filter(|name| is_name(name));
             let Some(rows) = layer.into_rows(self.n_rows) else { continue };
-            sinks.push(rows.finish(Some(labels))?);
+            sinks.push(rows.finish(LabelsRef { ids: Some(labels), columns: None, name: name.as_deref() })?);
         }
         if self.to_folder {
             for (sink, facts) in sinks.into_iter().zip(facts) {

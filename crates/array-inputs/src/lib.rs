@@ -1,18 +1,20 @@
 //! From file arguments to named, labelled arrays: where opening, reading and joining meet, once for all tools.
 //!
-//! Arrays are named by the stem of their file, in a pipe by their position; `--names` overrides. Every command with
-//! two inputs brings their rows together through [`JoinArgs::join`], which says on stderr what it moved.
+//! What arrays are called is decided here ([`Names`]). Every command with two inputs brings their rows together through
+//! [`JoinArgs::join`], which says on stderr what it moved.
 #![warn(missing_docs)]
 
 mod many;
+mod names;
 mod streams;
 
 pub use many::{refuse_position_of_trials, require_unique, tell_apart, tell_names_apart};
-pub use streams::{Next, Stream, each_array};
+pub use names::{Called, Names, called_apart};
+pub use streams::{Next, Stream, each_array, is_archive, reader_of};
 
 use anyhow::{Context, Result, anyhow, bail};
 use cli::{Input, Job, require_memory};
-use npy_stream::{Array, Incoming, Matrix};
+use npy_stream::{Array, Incoming, Labels, Matrix};
 use std::path::Path;
 use stimulus_table::{JoinOptions, Joined, Side, Table, join};
 
@@ -44,28 +46,32 @@ impl JoinArgs {
 /// A matrix with its name and the ids of its rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamedMatrix {
-    /// File stem, position in the pipe, or what `--names` says.
+    /// What it is called ([`Names`]).
     pub name: String,
+    /// What tables of units may call it ([`Names::in_tables`]).
+    pub names_in_tables: Vec<String>,
     /// Where it came from, for messages.
     pub source: String,
     /// Rows = presentations of stimuli.
     pub matrix: Matrix,
-    /// One id per row.
-    pub labels: Option<Vec<String>>,
+    /// One id per row, names of the columns, its own name.
+    pub labels: Labels,
 }
 
 impl NamedMatrix {
     /// This matrix as one side of a join.
     pub fn side(&self) -> Side<'_> {
-        Side { name: &self.source, labels: self.labels.as_deref(), n_rows: self.matrix.n_rows() }
+        Side { name: &self.source, labels: self.labels.ids.as_deref(), n_rows: self.matrix.n_rows() }
     }
 }
 
 /// An array of any shape with its name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamedArray {
-    /// File stem, position in the pipe, or what `--names` says.
+    /// What it is called ([`Names`]).
     pub name: String,
+    /// What tables of units may call it ([`Names::in_tables`]).
+    pub names_in_tables: Vec<String>,
     /// Where it came from, for messages.
     pub source: String,
     /// The array and the labels behind it.
@@ -76,52 +82,8 @@ impl NamedArray {
     /// As a matrix; an error names the source and the shape.
     pub fn into_matrix(self) -> Result<NamedMatrix> {
         let (matrix, labels) = self.array.into_matrix().map_err(|e| anyhow!("{}: {e}", self.source))?;
-        Ok(NamedMatrix { name: self.name, source: self.source, matrix, labels })
-    }
-}
-
-/// Hands out array names: those of `--names` in order, else the input's own.
-#[derive(Debug, Clone, Default)]
-pub struct Names {
-    given: Vec<String>,
-    used: usize,
-    /// Names handed out, where they have to differ.
-    taken: Option<std::collections::HashSet<String>>,
-}
-
-impl Names {
-    /// The names of `--names`, possibly none.
-    pub fn new(given: &[String]) -> Names {
-        Names { given: given.to_vec(), used: 0, taken: None }
-    }
-
-    /// The same, but a name that comes twice is an error: for tables in which nothing else tells arrays apart.
-    pub fn distinct(given: &[String]) -> Names {
-        Names { taken: Some(std::collections::HashSet::new()), ..Names::new(given) }
-    }
-
-    /// The name of the next array, which is number `position` of `input`.
-    pub fn next(&mut self, input: &Input, position: usize) -> Result<String> {
-        self.used += 1;
-        let name = match self.given.get(self.used - 1) {
-            Some(name) => name.clone(),
-            None if self.given.is_empty() => input.array_name(position),
-            None => bail!("{input}: array {} has no name; --names gives {}", self.used - 1, self.given.len()),
-        };
-        if let Some(taken) = &mut self.taken
-            && !taken.insert(name.clone())
-        {
-            bail!("{input}: array {} is the second called {name:?}; give different names with --names", self.used - 1);
-        }
-        Ok(name)
-    }
-
-    /// Every name must have been used.
-    pub fn finish(&self) -> Result<()> {
-        if self.given.len() > self.used {
-            bail!("--names gives {} names for {} arrays", self.given.len(), self.used);
-        }
-        Ok(())
+        let NamedArray { name, names_in_tables, source, .. } = self;
+        Ok(NamedMatrix { name, names_in_tables, source, matrix, labels })
     }
 }
 
@@ -153,15 +115,22 @@ pub fn read_arrays_to_make(
     more: impl Fn(&Incoming) -> u128,
 ) -> Result<Vec<NamedArray>> {
     let mut arrays = Vec::new();
+    let mut called = Vec::new();
     each_array(job, inputs, |Next { input, position, source, array }| {
-        let name = names.next(input, position)?;
+        names.require(called.len(), input)?;
         require_room(&array, &source, more(&array))?;
         let array = array.into_array().with_context(|| source.clone())?;
-        arrays.push(NamedArray { name, source, array });
+        called.push(Called::new(input, position, array.labels.name.as_deref()));
+        arrays.push((source, array));
         Ok(())
     })?;
-    names.finish()?;
-    Ok(arrays)
+    let named = names.all(&called)?.into_iter().zip(&called);
+    let named = named.map(|(name, called)| (names.in_tables(&name, called), name));
+    Ok(arrays
+        .into_iter()
+        .zip(named)
+        .map(|((source, array), (names_in_tables, name))| NamedArray { name, names_in_tables, source, array })
+        .collect())
 }
 
 /// Reads all matrices of all inputs, in order.

@@ -124,7 +124,7 @@ pub fn tell_names_apart(names: &mut [String], sources: &[&str]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use npy_stream::{Array, Values};
+    use npy_stream::{Array, Labels, Values};
 
     fn job() -> Job {
         Job::start("test", &cli::Common { quiet: true, ..Default::default() }).unwrap()
@@ -197,8 +197,9 @@ mod tests {
     fn folders_tell_equal_stems_apart() {
         let named = |name: &str, source: &str| NamedArray {
             name: name.into(),
+            names_in_tables: vec![name.into()],
             source: source.into(),
-            array: Array { shape: vec![0], values: Values::F8(vec![]), labels: None, index: 0 },
+            array: Array { shape: vec![0], values: Values::F8(vec![]), labels: Labels::default(), index: 0 },
         };
         let mut arrays = [
             named("ffa", "sub-1/ffa.npy"),

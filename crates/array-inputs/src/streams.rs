@@ -1,8 +1,10 @@
 //! The arrays of the inputs, one after the other, each with what it is called in messages.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use cli::{Input, Job, Opened};
-use npy_stream::{Incoming, NpyError, NpyReader};
+use npy_stream::{Incoming, Labels, NpyError, NpyReader, npz};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 
 /// The arrays of one input, in their order.
 pub struct Stream<'a> {
@@ -23,11 +25,59 @@ pub struct Next<'r> {
     pub array: Incoming<'r>,
 }
 
+/// The arrays of a file: of a `.npy` stream, or of an archive (`.npz`) the one that is wanted of it.
+pub fn reader_of(file: File, input: &Input) -> Result<NpyReader> {
+    let named = || input.to_string();
+    match (is_archive(&file).with_context(named)?, input.member()) {
+        (true, member) => {
+            let (name, reader) = npz::open(file, member).with_context(named)?;
+            Ok(NpyReader::from_pipe(reader).called(name))
+        }
+        (false, Some(member)) => bail!("{input}: the file is no .npz archive, so it holds no array {member:?}"),
+        (false, None) => NpyReader::from_file(file).with_context(named),
+    }
+}
+
+/// Whether a file is an archive of arrays; leaves it at its start.
+pub fn is_archive(mut file: &File) -> io::Result<bool> {
+    let mut start = [0; npz::FIRST_BYTES.len()];
+    let regular = file.metadata()?.is_file();
+    let is_zip = regular && file.read_exact(&mut start).is_ok() && start == npz::FIRST_BYTES;
+    if regular {
+        file.seek(SeekFrom::Start(0))?;
+    }
+    Ok(is_zip && npz::holds_arrays(file))
+}
+
+/// The labels of all arrays in a regular file; of what cannot be looked at, or is damaged, those found before.
+pub(crate) fn labels_in(input: &Input) -> Vec<Labels> {
+    let mut found = Vec::new();
+    let Some(file) = input.path().filter(|path| path.is_file()).and_then(|path| File::open(path).ok()) else {
+        return found;
+    };
+    if is_archive(&file).unwrap_or(false) {
+        // Known without unpacking it.
+        let name = npz::open(file, input.member()).map(|(name, _)| name);
+        return name.into_iter().map(|name| Labels { name: Some(name), ..Labels::default() }).collect();
+    }
+    let Ok(mut reader) = NpyReader::from_file(file) else { return found };
+    while let Ok(Some(array)) = reader.next_array() {
+        match array.finish() {
+            Ok(labels) => found.push(labels),
+            Err(_) => break,
+        }
+    }
+    found
+}
+
 impl<'a> Stream<'a> {
     /// Opens an input as a `.npy` stream.
     pub fn open(job: &Job, input: &'a Input) -> Result<Stream<'a>> {
         let reader = match job.open(input)? {
-            Opened::File(file) => NpyReader::from_file(file).with_context(|| input.to_string())?,
+            Opened::File(file) => reader_of(file, input)?,
+            Opened::Pipe(_) if input.member().is_some() => {
+                bail!("{input}: an archive is read from a regular file, not from a pipe")
+            }
             Opened::Pipe(reader) => NpyReader::from_pipe(reader),
         };
         Ok(Stream::new(input, reader))

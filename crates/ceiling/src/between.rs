@@ -61,7 +61,7 @@ pub(crate) struct Between {
     compare: Compare,
     #[command(flatten)]
     split: SplitArgs,
-    /// Names of the subjects, in order [default: file stems, positions in a pipe]
+    /// Names of the subjects, in order [default: their own, else file stems, positions in a pipe]
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     names: Vec<String>,
     /// Use RDMs of which more than 10 % of the pairs are NaN
@@ -187,7 +187,7 @@ fn patterns(job: &Job, args: &Between, arrays: Vec<NamedArray>) -> Result<Vec<Su
         subjects.push(Subject {
             name: named.name,
             source: named.source,
-            trials: Trials::new(named.matrix, named.labels),
+            trials: Trials::new(named.matrix, named.labels.ids),
         });
     }
     let sides: Vec<Side> = subjects
@@ -245,6 +245,7 @@ fn of_patterns(job: &Job, args: &Between, subjects: Vec<Subject>) -> Result<Vec<
                 let made = distances(s.trials.averages().view(), Distance::Correlation);
                 rdms.push(NamedRdm {
                     name: s.name.clone(),
+                    own: None,
                     source: s.source.clone(),
                     rdm: made.map_err(|e| anyhow!("{}: {e}", s.source))?.rdm,
                 });

@@ -3,13 +3,14 @@
 use crate::trials::{SplitArgs, at_least_one, record_splits};
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{JoinArgs, NamedArray, NamedMatrix, Names, read_arrays, read_levels, read_table, tell_apart};
-use cli::{Cell, Common, Format, Input, Job, TableWriter};
+use cli::{Cell, Common, Format, Input, Job, Named, TableWriter};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Matrix};
 use reliability::{NoiseCeiling, Repeats, SplitHalf, noise_ceilings, reliability_of_averages, z_score_within};
 use statistics::Reason;
 use std::collections::HashMap;
 use stimulus_table::{Side, Table};
+use unit_tables::columns::VOXEL_NAME;
 
 /// Repeats by id to ncsnr, noise ceiling and split-half reliability of every voxel
 #[derive(Debug, clap::Args)]
@@ -30,6 +31,7 @@ Columns (one row per array and voxel):
                   presentations of each are used as keep the most trials
   r_max           sqrt(reliability): bounds r
   reason          constant, nan_input, negative_reliability
+  voxel_name      only where the columns of an array have names
 Nothing here depends on the scale of a voxel, so z-scoring over all trials changes nothing. Z-scoring
 within sessions (--session) does: without it, drifts between sessions count as signal or noise.
 
@@ -52,7 +54,7 @@ pub(crate) struct Voxel {
     session: Option<String>,
     #[command(flatten)]
     split: SplitArgs,
-    /// Names of the arrays, in order [default: file stems, positions in a pipe]
+    /// Names of the arrays, in order [default: their own, else file stems, positions in a pipe]
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     names: Vec<String>,
     #[command(flatten)]
@@ -76,6 +78,7 @@ pub(crate) fn run(args: &Voxel) -> Result<()> {
         done.push(one(&job, args, stimuli.as_ref(), array)?);
     }
 
+    let has_names = done.iter().any(|array| array.voxel_names.is_some());
     let columns = [
         "array",
         "voxel",
@@ -87,13 +90,15 @@ pub(crate) fn run(args: &Voxel) -> Result<()> {
         "reliability",
         "r_max",
         "reason",
+        VOXEL_NAME,
     ];
+    let columns: Vec<&str> = columns.into_iter().filter(|name| has_names || *name != VOXEL_NAME).collect();
     let mut table = TableWriter::new(out, args.format, &columns)?;
     for array in &done {
         for (voxel, ceiling) in array.voxels.iter().enumerate() {
-            table.record(&[
-                ("array", (&array.name).into()),
-                ("voxel", voxel.into()),
+            let name = has_names.then(|| array.voxel_names.as_ref().map(|names| &names[voxel]));
+            let mut cells: Vec<Named> = vec![("array", (&array.name).into()), ("voxel", voxel.into())];
+            cells.extend([
                 ("n_stimuli", array.n_stimuli.into()),
                 ("n_trials", whole(array.n_trials)),
                 ("ncsnr", ceiling.ncsnr.into()),
@@ -102,7 +107,9 @@ pub(crate) fn run(args: &Voxel) -> Result<()> {
                 ("reliability", ceiling.reliability.into()),
                 ("r_max", ceiling.r_max.into()),
                 ("reason", ceiling.reason.into()),
-            ])?;
+            ]);
+            cells.extend(name.map(|name| (VOXEL_NAME, name.into())));
+            table.record(&cells)?;
         }
     }
     table.into_inner().commit(&job)
@@ -110,6 +117,7 @@ pub(crate) fn run(args: &Voxel) -> Result<()> {
 
 struct Ceilings {
     name: String,
+    voxel_names: Option<Vec<String>>,
     n_stimuli: usize,
     n_trials: f64,
     voxels: Vec<Numbers>,
@@ -136,7 +144,7 @@ pub(crate) fn whole(n_trials: f64) -> Cell<'static> {
 fn one(job: &Job, args: &Voxel, stimuli: Option<&Table>, array: NamedArray) -> Result<Ceilings> {
     let trials = array.into_matrix()?;
     let source = trials.source.clone();
-    let Some(labels) = &trials.labels else {
+    let Some(labels) = &trials.labels.ids else {
         bail!(
             "{source}: {} rows without ids; repeats are told by their stimulus id: write ids with `npy label`",
             trials.matrix.n_rows()
@@ -144,7 +152,7 @@ fn one(job: &Job, args: &Voxel, stimuli: Option<&Table>, array: NamedArray) -> R
     };
     let repeats = Repeats::by_id(labels);
     record_splits(job, &source, &repeats, args.split);
-    let name = trials.name.clone();
+    let (name, voxel_names) = (trials.name.clone(), trials.labels.columns.clone());
     let finite = match trials.matrix.view() {
         Block::F4(rows) => finite_columns(rows),
         Block::F8(rows) => finite_columns(rows),
@@ -174,7 +182,7 @@ fn one(job: &Job, args: &Voxel, stimuli: Option<&Table>, array: NamedArray) -> R
     if let Some(text) = count_reasons(&voxels.iter().map(|v| v.reason).collect::<Vec<_>>()) {
         job.warn(format!("{source}: {text}"));
     }
-    Ok(Ceilings { name, n_stimuli: repeats.n_stimuli(), n_trials, voxels })
+    Ok(Ceilings { name, voxel_names, n_stimuli: repeats.n_stimuli(), n_trials, voxels })
 }
 
 fn finite_columns<T: Copy + Into<f64>>(rows: ArrayView2<T>) -> Vec<bool> {

@@ -85,8 +85,15 @@ impl Claims {
         for arg in command.get_arguments() {
             let id = arg.get_id().as_str();
             let Ok(Some(words)) = matches.try_get_raw(id) else { continue };
-            let paths = words.map(|word| Claim { option: spelled(arg), path: word.into() });
-            match Use::of(arg) {
+            let use_of_it = Use::of(arg);
+            let of_input = arg.get_value_parser().type_id() == TypeId::of::<Input>();
+            let paths = words.map(|word| {
+                // An array of an archive is read from the archive.
+                let archive = of_input.then(|| Input::from(word.to_owned())).filter(|input| input.member().is_some());
+                let path = archive.as_ref().and_then(Input::path).map_or_else(|| word.into(), Path::to_path_buf);
+                Claim { option: spelled(arg), path }
+            });
+            match use_of_it {
                 Some(Use::Reads) => self.reads.extend(paths),
                 Some(Use::Writes) => self.writes.extend(paths),
                 Some(Use::WritesInto) => self.into_folder = true,
@@ -279,10 +286,12 @@ mod tests {
         std::os::unix::fs::symlink("x", at("link")).unwrap();
         std::os::unix::fs::symlink("new", at("to_new")).unwrap();
         fs::hard_link(at("x"), at("hard")).unwrap();
-        let (x, new, around, link) = (at("x"), at("new"), at("d/../x"), at("link"));
+        let (x, new, around, link, npz) = (at("x"), at("new"), at("d/../x"), at("link"), at("a.npz"));
+        fs::write(&npz, "").unwrap();
         for (line, parts) in [
             (format!("-o {x} {x}"), ["read (FILE)", "written (-o)"]),
             (format!("-o {around} {link}"), ["read (FILE)", "written (-o)"]),
+            (format!("-o {npz} {npz}:acts"), ["read (FILE)", "written (-o)"]),
             (format!("--model {x} --table {link}"), ["read (--model)", "written (--table)"]),
             (format!("--table {new} -o {new}"), ["--table", "-o"]),
             (format!("--table {} -o {}", at("d/../new"), at("to_new")), ["--table", "-o"]),

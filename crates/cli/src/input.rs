@@ -1,37 +1,51 @@
-//! Where data come from: a file, or stdin as `-`.
+//! Where data come from: a file, one array of an archive, or stdin as `-`.
 
 use std::convert::Infallible;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// A file argument; `-` is stdin.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A file argument; `-` is stdin, `FILE.npz:NAME` one array of an archive.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Input {
     /// `-`
     Stdin,
     /// Anything else.
     File(PathBuf),
+    /// An archive, and the name of an array in it.
+    Member(PathBuf, String),
 }
+
+/// What stands between an archive and the name of one of its arrays, with the ending of the archive.
+const MEMBER_BEHIND: &[u8] = b".npz:";
 
 impl Input {
     /// The path, when there is one.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Input::Stdin => None,
-            Input::File(path) => Some(path),
+            Input::File(path) | Input::Member(path, _) => Some(path),
         }
     }
 
-    /// The name of the array at `position` (from 0) of this input: the file's stem, `stem:1` and so on for further
-    /// arrays of the same file; in a pipe the position.
+    /// The name of the array that is wanted of an archive.
+    pub fn member(&self) -> Option<&str> {
+        match self {
+            Input::Member(_, member) => Some(member),
+            Input::Stdin | Input::File(_) => None,
+        }
+    }
+
+    /// What the array at `position` (from 0) of this input is called where it has no name of its own: the file's stem,
+    /// `stem:1` and so on for further arrays of the same file; in a pipe the position.
     pub fn array_name(&self, position: usize) -> String {
         match self {
             Input::Stdin => position.to_string(),
-            Input::File(path) => {
+            Input::File(path) | Input::Member(path, _) => {
                 let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
                 match position {
                     0 => stem.into_owned(),
@@ -45,7 +59,16 @@ impl Input {
 /// How arguments become inputs: a file name is bytes, and need not be UTF-8.
 impl From<OsString> for Input {
     fn from(name: OsString) -> Input {
-        if name == "-" { Input::Stdin } else { Input::File(PathBuf::from(name)) }
+        if name == "-" {
+            return Input::Stdin;
+        }
+        let bytes = name.as_bytes();
+        let member = bytes.windows(MEMBER_BEHIND.len()).rposition(|part| part == MEMBER_BEHIND).and_then(|at| {
+            let (archive, member) = (at + MEMBER_BEHIND.len() - 1, at + MEMBER_BEHIND.len());
+            let member = std::str::from_utf8(&bytes[member..]).ok().filter(|member| !member.is_empty())?;
+            Some(Input::Member(PathBuf::from(OsStr::from_bytes(&bytes[..archive])), member.to_owned()))
+        });
+        member.unwrap_or_else(|| Input::File(PathBuf::from(name)))
     }
 }
 
@@ -61,6 +84,7 @@ impl fmt::Display for Input {
         match self {
             Input::Stdin => f.write_str("stdin"),
             Input::File(path) => write!(f, "{}", path.display()),
+            Input::Member(path, member) => write!(f, "{}:{member}", path.display()),
         }
     }
 }
@@ -86,6 +110,18 @@ impl Opened {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_array_of_an_archive_is_named_behind_it() {
+        let input = |text: &str| -> Input { text.parse().unwrap() };
+        let one = input("d/a.npz:acts");
+        assert_eq!(one, Input::Member("d/a.npz".into(), "acts".into()));
+        assert_eq!((one.to_string(), one.path()), ("d/a.npz:acts".into(), Some(Path::new("d/a.npz"))));
+        assert_eq!(one.array_name(0), "a");
+        for file in ["a.npz", "a.npz:", "a:b.npy", ".npy:x"] {
+            assert_eq!(input(file), Input::File(file.into()));
+        }
+    }
 
     #[test]
     fn arrays_are_named_by_stem_or_position() {

@@ -167,7 +167,7 @@ impl Job {
                 }
                 Opened::Pipe(hashing(Box::new(io::stdin())))
             }
-            Input::File(path) => {
+            Input::File(path) | Input::Member(path, _) => {
                 self.require_unwritten(path)?;
                 let opened = File::open(path).with_context(|| path.display().to_string())?;
                 let found = opened.metadata().with_context(|| path.display().to_string())?;

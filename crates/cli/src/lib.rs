@@ -13,6 +13,7 @@
 #![warn(missing_docs)]
 
 mod claims;
+mod file_names;
 mod finish;
 mod input;
 mod job;
@@ -26,6 +27,7 @@ mod standard_streams;
 mod table;
 mod threads;
 
+pub use file_names::{FileStems, file_stems, is_too_long};
 pub use finish::main;
 pub use input::{Input, Opened};
 pub use job::{Common, Job, Progress};

@@ -94,8 +94,16 @@ impl<W: Write> TableWriter<W> {
     /// Writes the header line (none for JSON lines).
     pub fn new(mut sink: W, format: Format, columns: &[&str]) -> io::Result<TableWriter<W>> {
         if format != Format::Jsonl {
-            let separator = if format == Format::Csv { "," } else { "\t" };
-            writeln!(sink, "{}", columns.join(separator))?;
+            let separator = if format == Format::Csv { b',' } else { b'\t' };
+            let mut line = Vec::new();
+            for (place, column) in columns.iter().enumerate() {
+                if place > 0 {
+                    line.push(separator);
+                }
+                quote(column, separator, &mut line);
+            }
+            line.push(b'\n');
+            sink.write_all(&line)?;
         }
         let columns = columns.iter().map(|c| (*c).to_string()).collect();
         Ok(TableWriter { sink, format, columns, line: Vec::new() })

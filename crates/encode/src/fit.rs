@@ -6,12 +6,13 @@ use std::str::FromStr;
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{JoinArgs, NamedMatrix, read_matrix};
 use clap::ValueEnum;
-use cli::{Common, Format, Input, Job, Output, OutputPath, TableWriter};
+use cli::{Common, Format, Input, Job, Named, Output, OutputPath, TableWriter};
 use linear_algebra::Real;
 use ndarray::{Array2, ArrayView2};
-use npy_stream::{Block, Dtype, Matrix, RowWriter};
+use npy_stream::{Block, Dtype, Labels, Matrix, RowWriter};
 use statistics::{FoldError, FoldOrder, Folds, Reason, k_folds};
 use stimulus_table::Which;
+use unit_tables::columns::VOXEL_NAME;
 
 use crate::saved_model::ModelToSave;
 use crate::{
@@ -31,6 +32,7 @@ Columns (one row per voxel, over the held-out predictions of all folds together)
   alpha_at_edge  true when a fold chose the lowest or highest of --alphas
   n              rows scored
   reason         why numbers are NaN: constant, nan_input (a NaN in --x stops the tool)
+  voxel_name     name of the column of --y; only where these have names
 Arithmetic:
   Means, scaling, eigenvectors, alpha, predictions and scores are f8 whatever the input. Products of
   features with one another are f8, too, where there are fewer features than training rows
@@ -47,6 +49,7 @@ Model:
   x_mean, x_scale  what the fit subtracted and divided by; x_scale 0: constant feature, coef 0
   alpha            one per voxel
   stimuli          ids of the training rows, if known
+  voxel_names      names of the columns of --y, if they have some
   version          1
 
 Examples:
@@ -128,7 +131,7 @@ impl FromStr for AlphaCv {
 /// Share of usable voxels with a penalty at the edge of the grid from which on it is a warning.
 const MANY_AT_EDGE: f64 = 0.1;
 
-const COLUMNS: [&str; 8] = ["voxel", "r", "r2", "R2", "alpha", "alpha_at_edge", "n", "reason"];
+const COLUMNS: [&str; 9] = ["voxel", "r", "r2", "R2", "alpha", "alpha_at_edge", "n", "reason", VOXEL_NAME];
 
 pub(crate) fn run(args: &Fit) -> Result<()> {
     if args.cv < 2 {
@@ -166,6 +169,8 @@ struct Data {
     y: Matrix,
     /// `None` when joined by position.
     ids: Option<Vec<String>>,
+    /// Of the responses: names of the voxels, and what they are together.
+    names: Labels,
     n_stimuli: usize,
 }
 
@@ -194,7 +199,8 @@ fn read(job: &Job, args: &Fit) -> Result<Data> {
         ));
     }
     check_finite(&x, &joined.right)?;
-    Ok(Data { x: pick(x.matrix, &joined.right), y: pick(y.matrix, &joined.left), ids, n_stimuli })
+    let names = y.labels.with_ids(None);
+    Ok(Data { x: pick(x.matrix, &joined.right), y: pick(y.matrix, &joined.left), ids, names, n_stimuli })
 }
 
 /// The rows in this order; no copy where that is how they stand.
@@ -217,7 +223,7 @@ fn check_finite(x: &NamedMatrix, rows: &[usize]) -> Result<()> {
         Block::F8(x) => first(x, rows),
     };
     let Some((row, column, value)) = found else { return Ok(()) };
-    let id = x.labels.as_ref().map(|labels| format!(" ({:?})", labels[row])).unwrap_or_default();
+    let id = x.labels.ids.as_ref().map(|labels| format!(" ({:?})", labels[row])).unwrap_or_default();
     bail!(
         "{}: row {row}{id}, column {column} is {value}; a model needs finite features: drop the column or the row \
          with `npy cols` or `npy rows`",
@@ -409,12 +415,14 @@ impl Outputs {
 
     /// Writes everything, then gives the files their names.
     fn write(self, job: &Job, args: &Fit, data: &Data, fitted: &Fitted) -> Result<()> {
-        let mut table = TableWriter::new(self.table, args.format, &COLUMNS)?;
+        let names = data.names.columns.as_deref();
+        let columns: Vec<&str> = COLUMNS.into_iter().filter(|name| names.is_some() || *name != VOXEL_NAME).collect();
+        let mut table = TableWriter::new(self.table, args.format, &columns)?;
         let alphas = fitted.held_out.median_alpha();
         let at_edge = fitted.held_out.alpha_at_edge();
         for (voxel, score) in fitted.scores.iter().enumerate() {
-            table.record(&[
-                ("voxel", voxel.into()),
+            let mut cells: Vec<Named> = vec![("voxel", voxel.into())];
+            cells.extend([
                 ("r", score.r.into()),
                 ("r2", score.r2.into()),
                 ("R2", score.coefficient_of_determination.into()),
@@ -422,7 +430,9 @@ impl Outputs {
                 ("alpha_at_edge", fitted.held_out.reasons[voxel].is_none().then_some(at_edge[voxel]).into()),
                 ("n", score.n.into()),
                 ("reason", score.reason.into()),
-            ])?;
+            ]);
+            cells.extend(names.map(|names| (VOXEL_NAME, (&names[voxel]).into())));
+            table.record(&cells)?;
         }
         let mut finished = Vec::new();
         if let (Some(mut out), Some(model)) = (self.model, &fitted.model) {
@@ -433,6 +443,7 @@ impl Outputs {
                 x_scale: &model.scaling.divisor,
                 alpha: &model.alpha,
                 stimuli: data.ids.as_deref(),
+                voxel_names: data.names.columns.as_deref(),
             };
             to_save.write(&mut out).context("--save")?;
             finished.push(out);
@@ -445,7 +456,7 @@ impl Outputs {
             let predictions = fitted.held_out.predictions.view();
             let mut rows = RowWriter::new(&mut out, predictions.nrows(), predictions.ncols(), dtype)?;
             rows.write_rows(predictions)?;
-            rows.finish(data.ids.as_deref()).context("--predictions")?;
+            rows.finish(&data.names.with_ids(data.ids.as_deref())).context("--predictions")?;
             finished.push(out);
         }
         for out in finished {

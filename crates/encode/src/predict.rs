@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use array_inputs::{Next, Stream};
 use cli::{Common, Input, Job, Opened, Output};
 use linear_algebra::product;
-use npy_stream::{Dtype, Incoming, RowWriter};
+use npy_stream::{Dtype, Incoming, Labels, RowWriter};
 
 use crate::saved_model::SavedModel;
 
@@ -92,10 +92,11 @@ fn predict(job: &Job, source: &str, mut x: Incoming, model: &SavedModel, out: &m
     if n_not_finite > 0 {
         job.warn(format!("{source}: {n_not_finite} of {n_rows} rows have NaN or infinite features; they are NaN"));
     }
-    let trained_on = labels.iter().flatten().filter(|id| model.stimuli.contains(*id)).count();
+    let trained_on = labels.ids.iter().flatten().filter(|id| model.stimuli.contains(*id)).count();
     if trained_on > 0 {
         job.note(format!("{source}: {trained_on} of {n_rows} rows are stimuli the model was trained on, not held out"));
     }
-    rows.finish(labels.as_deref())?;
+    // The columns are the model's voxels, whatever those of the features are called.
+    rows.finish(&Labels { columns: model.voxel_names.clone(), ..labels })?;
     Ok(())
 }

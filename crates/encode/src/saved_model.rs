@@ -7,7 +7,7 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 
 use anyhow::{Context, Result, anyhow, bail};
 use ndarray::{Array2, ArrayView2};
-use npy_stream::{Array, Dtype, NpyReader, RowWriter, write_labels, write_vector};
+use npy_stream::{Array, Dtype, LabelsRef, NpyReader, RowWriter, write_labels, write_vector};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
@@ -30,6 +30,8 @@ pub(crate) struct ModelToSave<'a> {
     pub alpha: &'a [f64],
     /// Ids of the training rows.
     pub stimuli: Option<&'a [String]>,
+    /// Names of the voxels.
+    pub voxel_names: Option<&'a [String]>,
 }
 
 impl ModelToSave<'_> {
@@ -45,8 +47,9 @@ impl ModelToSave<'_> {
             archive.start_file(format!("{name}.npy"), options)?;
             body(&mut archive)
         };
-        let mut vector =
-            |name: &str, values: &[f64]| member(name, &mut |out| Ok(write_vector(out, values, Dtype::F8, None)?));
+        let mut vector = |name: &str, values: &[f64]| {
+            member(name, &mut |out| Ok(write_vector(out, values, Dtype::F8, LabelsRef::default())?))
+        };
         vector("version", &[VERSION])?;
         vector("intercept", self.intercept)?;
         vector("x_mean", self.x_mean)?;
@@ -55,11 +58,14 @@ impl ModelToSave<'_> {
         member("coef", &mut |out| {
             let mut rows = RowWriter::new(out, self.coef.nrows(), self.coef.ncols(), Dtype::F8)?;
             rows.write_rows(self.coef)?;
-            rows.finish(None)?;
+            rows.finish(LabelsRef::default())?;
             Ok(())
         })?;
         if let Some(stimuli) = self.stimuli {
             member("stimuli", &mut |out| Ok(write_labels(out, stimuli)?))?;
+        }
+        if let Some(names) = self.voxel_names {
+            member("voxel_names", &mut |out| Ok(write_labels(out, names)?))?;
         }
         archive.finish()?.flush()?;
         Ok(())
@@ -74,6 +80,8 @@ pub(crate) struct SavedModel {
     pub intercept: Vec<f64>,
     /// Ids of the training rows; empty when they are not known.
     pub stimuli: HashSet<String>,
+    /// Names of the voxels, if they have some.
+    pub voxel_names: Option<Vec<String>>,
 }
 
 impl SavedModel {
@@ -98,7 +106,11 @@ impl SavedModel {
             true => members.labels("stimuli")?.into_iter().collect(),
             false => HashSet::new(),
         };
-        Ok(SavedModel { coef, intercept, stimuli })
+        let voxel_names = members.has("voxel_names").then(|| members.labels("voxel_names")).transpose()?;
+        if let Some(names) = voxel_names.as_ref().filter(|names| names.len() != coef.ncols()) {
+            bail!("{} voxel_names for the {} voxels of coef", names.len(), coef.ncols());
+        }
+        Ok(SavedModel { coef, intercept, stimuli, voxel_names })
     }
 }
 
@@ -166,7 +178,7 @@ impl Members {
     fn labels(&mut self, name: &str) -> Result<Vec<String>> {
         // A stream has text only behind numbers, so an empty array goes in front.
         let mut before = Vec::new();
-        write_vector::<_, f64>(&mut before, &[], Dtype::F8, None)?;
-        self.array(name, &before)?.labels.ok_or_else(|| anyhow!("{name} is not a list of ids"))
+        write_vector::<_, f64>(&mut before, &[], Dtype::F8, LabelsRef::default())?;
+        self.array(name, &before)?.labels.ids.ok_or_else(|| anyhow!("{name} is not a list of ids"))
     }
 }

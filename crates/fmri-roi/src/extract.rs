@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use array_inputs::{Next, read_table};
 use cli::{Common, Input, Job, Output};
 use ndarray::ArrayView2;
-use npy_stream::{Block, Dtype, Float, RowWriter, Values};
+use npy_stream::{Block, Dtype, Float, Labels, RowWriter, Values};
 use stimulus_table::{Table, is_missing, number};
 
 use crate::define::choose;
@@ -24,7 +24,8 @@ Input:
 
 Output:
   One matrix per region, back to back in the order of --name, else of the table: rows = trials or
-  conditions with their ids, columns = the region's voxels in the order of the table. Of a stream of
+  conditions with their ids, columns = the region's voxels in the order of the table. Behind each
+  stands the name of its region (and of its voxels, where those of a .npy have names). Of a stream of
   several matrices, all regions of the first come first; all images together are one matrix. Only
   the voxels of the regions are held in memory.
 
@@ -62,6 +63,8 @@ pub(crate) struct Extract {
     common: Common,
 }
 
+/// What a region is called that has no name.
+const NAMELESS: &str = "roi";
 /// Values read at a time.
 const BLOCK_VALUES: usize = 1 << 20;
 
@@ -93,13 +96,13 @@ struct Cut {
     n_rows: usize,
     /// Values of each region, row by row.
     regions: Vec<Values>,
-    labels: Option<Vec<String>>,
+    labels: Labels,
 }
 
 impl Cut {
     fn new(regions: &Regions, double: bool) -> Self {
         let empty = || if double { Values::F8(Vec::new()) } else { Values::F4(Vec::new()) };
-        Cut { n_rows: 0, regions: regions.sets.iter().map(|_| empty()).collect(), labels: None }
+        Cut { n_rows: 0, regions: regions.sets.iter().map(|_| empty()).collect(), labels: Labels::default() }
     }
 
     /// Keeps f8 from now on; what f4 held it held exactly.
@@ -135,8 +138,8 @@ pub(crate) fn run(args: Extract) -> Result<()> {
         for (set, values) in regions.sets.iter().zip(&cut.regions) {
             let shape = (cut.n_rows, set.voxels.len());
             match values {
-                Values::F4(values) => write(&mut out, &ArrayView2::from_shape(shape, values)?, args.dtype, cut)?,
-                Values::F8(values) => write(&mut out, &ArrayView2::from_shape(shape, values)?, args.dtype, cut)?,
+                Values::F4(values) => write(&mut out, &ArrayView2::from_shape(shape, values)?, args.dtype, cut, set)?,
+                Values::F8(values) => write(&mut out, &ArrayView2::from_shape(shape, values)?, args.dtype, cut, set)?,
             }
         }
     }
@@ -149,10 +152,22 @@ pub(crate) fn run(args: Extract) -> Result<()> {
     Ok(())
 }
 
-fn write<T: Float>(out: &mut Output, values: &ArrayView2<'_, T>, dtype: Option<Dtype>, cut: &Cut) -> Result<()> {
+fn write<T: Float>(
+    out: &mut Output,
+    values: &ArrayView2<'_, T>,
+    dtype: Option<Dtype>,
+    cut: &Cut,
+    set: &VoxelSet,
+) -> Result<()> {
     let mut rows = RowWriter::new(out, values.nrows(), values.ncols(), dtype.unwrap_or(T::DTYPE))?;
     rows.write_rows(*values)?;
-    rows.finish(cut.labels.as_deref())?;
+    let names = cut.labels.columns.as_ref();
+    let labels = Labels {
+        ids: cut.labels.ids.clone(),
+        columns: names.map(|names| set.voxels.iter().map(|&voxel| names[voxel].clone()).collect()),
+        name: Some(set.name.clone()).filter(|name| name != NAMELESS),
+    };
+    rows.finish(&labels)?;
     Ok(())
 }
 
@@ -176,7 +191,7 @@ fn read_regions(job: &Job, args: &Extract) -> Result<Regions> {
     };
     let sets = match sets.as_slice() {
         // define found nothing, so there is a header line alone, or a mask of zeros: an empty region, not a mistake.
-        [] if args.name.is_empty() => vec![VoxelSet { name: "roi".into(), voxels: Vec::new() }],
+        [] if args.name.is_empty() => vec![VoxelSet { name: NAMELESS.into(), voxels: Vec::new() }],
         [] => args.name.iter().map(|name| VoxelSet { name: name.clone(), voxels: Vec::new() }).collect(),
         _ => choose(sets, &args.name, &name)?,
     };
@@ -190,7 +205,7 @@ fn regions_of_table(table: &Table) -> Result<(Vec<VoxelSet>, Grid)> {
     let mut sets: Vec<VoxelSet> = Vec::new();
     let mut seen = HashSet::new();
     for (row, &voxel) in voxels.iter().enumerate() {
-        let name = names.map_or("roi", |names| names[row].as_str());
+        let name = names.map_or(NAMELESS, |names| names[row].as_str());
         let number = match sets.iter().position(|set| set.name == name) {
             Some(number) => number,
             None => {
@@ -271,7 +286,7 @@ fn cut_volumes(mut volumes: Volumes<'_>, regions: &Regions, ids: Option<Vec<Stri
     if let Some((n, of)) = &of {
         volumes.require_all(*n, of)?;
     }
-    cut.labels = ids;
+    cut.labels.ids = ids;
     Ok(cut)
 }
 
@@ -292,11 +307,11 @@ fn cut_arrays(arrays: Arrays<'_>, regions: &Regions, ids: Option<Vec<String>>) -
             }
         }
         cut.labels = array.finish().with_context(|| name.clone())?;
-        match (&cut.labels, &ids) {
+        match (&cut.labels.ids, &ids) {
             (Some(labels), Some(_)) => {
                 bail!("{name}: the {} rows carry ids already; leave --stimuli away", labels.len())
             }
-            (None, Some(ids)) => cut.labels = Some(ids.clone()),
+            (None, Some(ids)) => cut.labels.ids = Some(ids.clone()),
             _ => {}
         }
         cuts.push(cut);

@@ -151,7 +151,7 @@ pub const FORMATS: &[Format] = &[
         .data(TO_CSV)
         .picture(Not("save it as CSV: a header line, then one line per stimulus")),
     known(|b| is_zip_with(b, &[b".npy"]), "a NumPy archive (.npz)")
-        .data("take one array out: numpy.save(\"x.npy\", numpy.load(\"x.npz\")[\"NAME\"])")
+        .data("from a file: x.npz:NAME, or take one array out: numpy.save(\"x.npy\", numpy.load(\"x.npz\")[\"NAME\"])")
         .picture(SAVE_PICTURES),
     known(|b| is_zip_with(b, &[b"model.weights.h5"]), "a Keras network")
         .network(Not("make ONNX of it with tf2onnx, or model.export(FILE, format=\"onnx\")")),

@@ -8,7 +8,7 @@ use array_inputs::hold;
 use cli::{Job, Progress};
 use localizer::{CategoryMoments, Contrast, Question, UnitTests, roc_areas};
 use ndarray::ArrayView2;
-use npy_stream::{Block, Incoming, NpyError, PartBuffer, Parts};
+use npy_stream::{Block, Incoming, Labels, NpyError, PartBuffer, Parts};
 use stimulus_table::{Side, TableJoin, join};
 
 use crate::Plan;
@@ -30,9 +30,25 @@ pub struct Measured {
     /// ROC areas where they were asked for: of every question, then of every held-out one.
     auc: Vec<Vec<f64>>,
     rows: Vec<Option<usize>>,
+    labels: Labels,
 }
 
 impl Measured {
+    /// The array's own name.
+    pub fn name(&self) -> Option<&str> {
+        self.labels.name.as_deref()
+    }
+
+    /// All labels of the array.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// The names of its units.
+    pub fn unit_names(&self) -> Option<&[String]> {
+        self.labels.columns.as_deref()
+    }
+
     /// How many units.
     pub fn n_units(&self) -> usize {
         self.moments.n_units()
@@ -74,7 +90,7 @@ impl Plan {
         let context = || source.to_string();
         let (n_rows, n_units) = acts.matrix_shape().with_context(context)?;
         let labels = acts.labels_ahead().with_context(context)?;
-        let mut joined = self.join_rows(source, n_rows, labels)?;
+        let mut joined = self.join_rows(source, n_rows, labels.map(|labels| labels.ids))?;
         let group_of_row = self.groups_of(&joined.rows);
         let questions = self.questions();
 
@@ -119,13 +135,13 @@ impl Plan {
             acts.finish().with_context(context)?
         };
         if let Some(join) = &mut joined.trusted {
-            join.check(source, labels.as_deref(), (&self.table_name, self.ids()?), self.join.options())?;
+            join.check(source, labels.ids.as_deref(), (&self.table_name, self.ids()?), self.join.options())?;
             joined.message = join.message.take();
         }
         if let Some(message) = &joined.message {
             job.note(message);
         }
-        self.measured(source, moments, questions, auc, joined.rows)
+        self.measured(source, moments, questions, auc, joined.rows, labels)
     }
 
     /// Measures rows that come one by one and carry no ids, as the volumes of an image do: row i of the table is row i.
@@ -143,7 +159,7 @@ impl Plan {
             sums.add_rows(row, &[groups.next().flatten()]).with_context(|| source.to_owned())?;
         }
         let rows = (0..group_of_row.len()).map(Some).collect();
-        self.measured(source, moments, self.questions(), Vec::new(), rows)
+        self.measured(source, moments, self.questions(), Vec::new(), rows, Labels::default())
     }
 
     /// The sums, if both sides of every question have enough rows for a test.
@@ -154,6 +170,7 @@ impl Plan {
         questions: Vec<(Question, Option<Question>)>,
         auc: Vec<Vec<f64>>,
         rows: Vec<Option<usize>>,
+        labels: Labels,
     ) -> Result<Measured> {
         let moments = moments.unwrap_or_else(|| CategoryMoments::new(self.design.n_groups(), 0));
         for (place, (chosen_on, held_out)) in questions.iter().enumerate() {
@@ -161,7 +178,7 @@ impl Plan {
                 question.check(&moments).with_context(|| format!("{source}: {}", self.title(place)))?;
             }
         }
-        Ok(Measured { moments: Arc::new(moments), questions, auc, rows })
+        Ok(Measured { moments: Arc::new(moments), questions, auc, rows, labels })
     }
 
     /// The group of the design of every row of a matrix.

@@ -1,6 +1,6 @@
 //! Arrays in memory: values in f4 or f8, C order, with or without labels.
 
-use crate::NpyError;
+use crate::{Labels, NpyError};
 use ndarray::{Array2, ArrayView2};
 
 /// Values as they are held: f4 stays f4, so that it is multiplied in f4.
@@ -36,24 +36,21 @@ impl Values {
 }
 
 /// One array of any number of dimensions, with the labels that stood behind it.
-///
-/// For a matrix the labels name its rows. For an RDM (1-d) they name its n stimuli, so their number is not the
-/// number of values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Array {
     /// Lengths of the axes.
     pub shape: Vec<usize>,
     /// The values in C order.
     pub values: Values,
-    /// The 1-d text array that followed, if one did.
-    pub labels: Option<Vec<String>>,
+    /// The text that followed: ids of rows, names of columns, its own name.
+    pub labels: Labels,
     /// Position in its stream, from 0; kept for messages.
     pub index: usize,
 }
 
 impl Array {
-    /// The matrix and its row labels; an error names the shape when it is not 2-d or when labels and rows differ.
-    pub fn into_matrix(self) -> Result<(Matrix, Option<Vec<String>>), NpyError> {
+    /// The matrix and its labels; an error names the shape when it is not 2-d or when labels and axes differ.
+    pub fn into_matrix(self) -> Result<(Matrix, Labels), NpyError> {
         let &[rows, cols] = self.shape.as_slice() else {
             return Err(NpyError::Shape {
                 expected: "a matrix (rows = stimuli, columns = units or voxels)",
@@ -61,11 +58,7 @@ impl Array {
                 array: self.index,
             });
         };
-        if let Some(labels) = &self.labels
-            && labels.len() != rows
-        {
-            return Err(NpyError::LabelCount { labels: labels.len(), rows });
-        }
+        self.labels.check(&self.shape)?;
         let reshaped = |_| NpyError::Header("shape and number of values disagree".into());
         let matrix = match self.values {
             Values::F4(v) => Matrix::F4(Array2::from_shape_vec((rows, cols), v).map_err(reshaped)?),

@@ -103,8 +103,65 @@ pub enum NpyError {
         /// Rows (or stimuli of an RDM) they should name.
         rows: usize,
     },
+    /// The number of names of columns differs from the number of columns.
+    #[error("{names} column names behind {columns} columns; there must be one name per column, or none")]
+    NameCount {
+        /// Names found.
+        names: usize,
+        /// Columns they should name.
+        columns: usize,
+    },
+    /// A name of a column that cannot be kept as it is.
+    #[error("column name {index} {why}; each column needs a name of its own text, or none of them has one")]
+    ColumnName {
+        /// Column, from 0.
+        index: usize,
+        /// What is wrong with its name.
+        why: &'static str,
+    },
+    /// A name of an array that cannot be kept as it is.
+    #[error("the name of the array {why}")]
+    ArrayName {
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A name that is a text.
+    #[error("the name of the array has {found} characters; at most {limit} are taken")]
+    NameTooLong {
+        /// Its length.
+        found: usize,
+        /// Length that is accepted.
+        limit: usize,
+    },
+    /// Text behind an array whose place says nothing.
+    #[error(
+        "{lists} lists of text behind array {array} {shape:?}; behind a matrix stand its ids and the names of its \
+         columns, behind an RDM its ids alone, and then a 0-d array with its name: numpy.array(\"FFA\")"
+    )]
+    TooManyLists {
+        /// 1-d text arrays found so far.
+        lists: usize,
+        /// Shape of the array in front of them.
+        shape: Vec<usize>,
+        /// Its position in the stream, from 0.
+        array: usize,
+    },
+    /// Pickled objects where a name may stand.
+    #[error(
+        "not supported: behind the ids of array {array} stand pickled objects ({dtype}); names of columns are text \
+         (numpy.array(NAMES, dtype=str)), and so is the name of the array (numpy.array(\"FFA\"))"
+    )]
+    NameDtype {
+        /// What they are.
+        dtype: String,
+        /// Position of the array in the stream, from 0.
+        array: usize,
+    },
+    /// An archive of arrays that cannot be read.
+    #[error("{0}")]
+    Archive(String),
     /// A label that cannot be kept as it is.
-    #[error("label {index}: {why}")]
+    #[error("label {index} {why}; every row needs an id")]
     Label {
         /// Row of the label, from 0.
         index: usize,
@@ -165,11 +222,14 @@ fn what_elements(dtype: &str) -> String {
 /// How to make a matrix of an array of this shape.
 fn reshaped(shape: &[usize]) -> &'static str {
     match shape.len() {
-        0 => "a single number; reshape it with NumPy: x.reshape(1, 1)",
+        0 => {
+            "a single number; reshape it with NumPy: x.reshape(1, 1) (the name of an array is text: numpy.array(\"FFA\"))"
+        }
         1 => "reshape it with NumPy: x[:, None] is one column, x[None] one row",
         2 => "reshape it with NumPy",
         _ => {
-            "reshape it with NumPy: x.reshape(len(x), -1) keeps the first axis as rows (volumes: x.reshape(-1, x.shape[-1]).T)"
+            "`npy cat --reshape` keeps the first axis as rows and makes the others columns (volumes along the last axis: \
+             numpy.save(\"x.npy\", x.reshape(-1, x.shape[-1]).T))"
         }
     }
 }

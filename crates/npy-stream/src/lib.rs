@@ -1,9 +1,11 @@
-//! `.npy` streams: one matrix, the ids of its rows behind it, and several of those back to back.
+//! `.npy` streams: one matrix, its labels behind it, and several of those back to back; and archives of arrays.
 //!
 //! A *matrix* is a 2-d array whose rows are presentations of stimuli and whose columns are units, voxels or
-//! features. A 1-d `<U` array that follows it holds one stimulus id per row. Both are plain NumPy: calling
-//! `numpy.load(f)` twice on an open file gives the matrix and then its labels. An RDM is the same thing with a
-//! 1-d numeric array (the strict upper triangle) in front of its n labels.
+//! features. Behind it may stand, in this order, a 1-d `<U` array with one stimulus id per row, a second one with one
+//! name per column (an empty array takes the place of ids that are absent), and a 0-d `<U` array with the name of the
+//! matrix, which ends the item ([`Labels`]). All are plain NumPy: calling `numpy.load(f)` twice on an open file gives
+//! the matrix and then its ids. An RDM is a 1-d numeric array (the strict upper triangle) with its n ids and its name
+//! behind it. Text is of kind `U`; `S` is read too, as UTF-8.
 //!
 //! Read: f2 f4 f8, signed and unsigned integers, bool; either byte order; C and Fortran order; header versions
 //! 1 to 3; from a regular file or from a pipe that cannot seek. Numbers that f4 holds exactly
@@ -19,7 +21,9 @@
 mod array;
 mod error;
 mod header;
+mod labels;
 mod literal;
+pub mod npz;
 mod parts;
 mod reader;
 mod writer;
@@ -27,6 +31,7 @@ mod writer;
 pub use array::{Array, Block, Matrix, Values};
 pub use error::NpyError;
 pub use header::{Kind, MAX_HEADER_BYTES};
+pub use labels::{Labels, LabelsRef, MAX_NAME_CHARS, is_name, write_labels};
 pub use parts::{PartBuffer, Parts};
 pub use reader::{Incoming, NpyReader};
-pub use writer::{Dtype, Float, RowWriter, write_array, write_labels, write_matrix, write_vector};
+pub use writer::{Dtype, Float, RowWriter, write_array, write_matrix, write_vector};

@@ -236,7 +236,7 @@ mod tests {
                         }
                     }
                 }
-                assert!(acts.finish().unwrap().is_none());
+                assert_eq!(acts.finish().unwrap(), crate::Labels::default());
             }
         }
     }

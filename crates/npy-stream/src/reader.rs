@@ -1,7 +1,8 @@
 //! Reading arrays one after the other from a file or a pipe, whole or in blocks of rows.
 
 use crate::header::{Header, MAX_HEADER_BYTES};
-use crate::{Array, Block, Kind, NpyError, Parts, Values};
+use crate::labels::{IS_EMPTY, MAX_NAME_CHARS, decode_bytes, decode_unicode};
+use crate::{Array, Block, Kind, Labels, NpyError, Parts, Values};
 use half::f16;
 use ndarray::ArrayView2;
 use std::fs::File;
@@ -62,9 +63,10 @@ fn fill_by(buf: &mut [u8], mut read: impl FnMut(&mut [u8], usize) -> io::Result<
 /// use npy_stream::{NpyReader, write_matrix, Matrix};
 /// let responses = Matrix::F4(ndarray::arr2(&[[1.0, 2.0], [3.0, 4.0]]));
 /// let mut bytes = Vec::new();
-/// write_matrix(&mut bytes, &responses, Some(&["a".into(), "b".into()])).unwrap();
+/// let ids = ["a".to_string(), "b".to_string()];
+/// write_matrix(&mut bytes, &responses, Some(&ids[..])).unwrap();
 /// let arrays = NpyReader::from_pipe(std::io::Cursor::new(bytes)).read_all().unwrap();
-/// assert_eq!(arrays[0].labels.as_ref().unwrap(), &["a", "b"]);
+/// assert_eq!(arrays[0].labels.ids.as_ref().unwrap(), &["a", "b"]);
 /// ```
 pub struct NpyReader {
     source: Source,
@@ -72,6 +74,8 @@ pub struct NpyReader {
     pending: Option<Header>,
     /// Arrays whose header has been read, labels not counted.
     n_arrays: usize,
+    /// What an array is called that has no name of its own behind it.
+    name: Option<String>,
     /// Converted values of the current block.
     f4: Vec<f32>,
     f8: Vec<f64>,
@@ -94,7 +98,13 @@ impl NpyReader {
     }
 
     fn new(source: Source) -> NpyReader {
-        NpyReader { source, pending: None, n_arrays: 0, f4: Vec::new(), f8: Vec::new(), raw: Vec::new() }
+        let (f4, f8, raw) = (Vec::new(), Vec::new(), Vec::new());
+        NpyReader { source, pending: None, n_arrays: 0, name: None, f4, f8, raw }
+    }
+
+    /// The same, with a name for arrays that have none of their own: that of the member of an archive.
+    pub fn called(self, name: String) -> NpyReader {
+        NpyReader { name: Some(name), ..self }
     }
 
     /// Whether labels can be read before the rows (true for files).
@@ -118,7 +128,7 @@ impl NpyReader {
             return Err(NpyError::StrayLabels { shape: header.shape, array: index });
         }
         self.check_available(&header, index)?;
-        Ok(Some(Incoming { reader: self, header, index, rows_read: 0, whole: false }))
+        Ok(Some(Incoming { reader: self, header, index, rows_read: 0, whole: false, behind: None }))
     }
 
     /// All arrays of the stream; at least one, else [`NpyError::Empty`].
@@ -213,46 +223,94 @@ impl NpyReader {
         Ok(NpyError::NotNpy { is, after })
     }
 
-    /// Reads the labels if the next array is 1-d text; any other array stays for [`NpyReader::next_array`].
+    /// Reads the labels behind an array of this shape; an array of numbers stays for [`NpyReader::next_array`].
     ///
     /// Whole numbers, one per row of a matrix, are ids that were not saved as text (as are objects and byte strings):
     /// an error, since no analysis has such an array and ids must not be lost.
-    fn read_labels(&mut self, shape: &[usize]) -> Result<Option<Vec<String>>, NpyError> {
-        let index = self.n_arrays.saturating_sub(1);
+    fn read_labels(&mut self, shape: &[usize]) -> Result<Labels, NpyError> {
+        let array = self.n_arrays.saturating_sub(1);
         let rows = shape.first().copied().unwrap_or(0);
-        let header = match self.read_header() {
-            Ok(Some(header)) => header,
-            Ok(None) => return Ok(None),
-            Err(NpyError::Dtype(dtype)) => return Err(NpyError::LabelDtype { dtype, rows, array: index }),
-            Err(other) => return Err(other),
-        };
-        let (Kind::Text(width) | Kind::Bytes(width)) = header.kind else {
-            let whole = !matches!(header.kind, Kind::F2 | Kind::F4 | Kind::F8);
-            if whole && shape.len() == 2 && header.shape == [rows] {
-                return Err(NpyError::LabelDtype { dtype: header.kind.name(), rows, array: index });
+        let mut labels = Labels { name: self.name.clone(), ..Labels::default() };
+        let mut lists = 0;
+        loop {
+            let header = match self.read_header() {
+                Ok(Some(header)) => header,
+                Ok(None) => return Ok(labels),
+                Err(NpyError::Dtype(dtype)) if lists == 0 => return Err(NpyError::LabelDtype { dtype, rows, array }),
+                Err(NpyError::Dtype(dtype)) if dtype.ends_with('O') => {
+                    return Err(NpyError::NameDtype { dtype, array });
+                }
+                Err(other) => return Err(other),
+            };
+            let (Kind::Text(width) | Kind::Bytes(width)) = header.kind else {
+                let whole = !matches!(header.kind, Kind::F2 | Kind::F4 | Kind::F8);
+                if lists == 0 && whole && shape.len() == 2 && header.shape == [rows] {
+                    return Err(NpyError::LabelDtype { dtype: header.kind.name(), rows, array });
+                }
+                self.pending = Some(header);
+                return Ok(labels);
+            };
+            match (header.shape.as_slice(), lists) {
+                ([], _) => {
+                    if width > MAX_NAME_CHARS {
+                        return Err(NpyError::NameTooLong { found: width, limit: MAX_NAME_CHARS });
+                    }
+                    let name = self.read_texts(&header, array, |_, why| NpyError::ArrayName { why })?.pop();
+                    labels.name = name.filter(|name| !name.is_empty()).or(labels.name);
+                    return Ok(labels);
+                }
+                ([n], 0) => {
+                    let wrong = |index, why| NpyError::Label { index, why };
+                    if width == 0 && *n > 0 {
+                        return Err(wrong(0, "is text of width 0 and names nothing"));
+                    }
+                    let ids = self.read_texts(&header, array, wrong)?;
+                    refuse_empty(&ids, wrong)?;
+                    // An empty array takes the place of ids that are absent.
+                    labels.ids = Some(ids).filter(|ids| !ids.is_empty() || rows == 0);
+                }
+                ([n], 1) if shape.len() > 1 => {
+                    let wrong = |index, why| NpyError::ColumnName { index, why };
+                    if width == 0 && *n > 0 {
+                        return Err(wrong(0, IS_EMPTY));
+                    }
+                    let names = self.read_texts(&header, array, wrong)?;
+                    refuse_empty(&names, wrong)?;
+                    labels.columns = Some(names).filter(|names| !names.is_empty());
+                }
+                ([_], _) => return Err(NpyError::TooManyLists { lists: lists + 1, shape: shape.to_vec(), array }),
+                _ => {
+                    let expected = "ids or names of columns as a 1-d text array, or the array's name as a 0-d one";
+                    return Err(NpyError::Shape { shape: header.shape, expected, array });
+                }
             }
-            self.pending = Some(header);
-            return Ok(None);
-        };
-        let &[n] = header.shape.as_slice() else {
-            return Err(NpyError::Shape { shape: header.shape, expected: "labels as a 1-d text array", array: index });
-        };
-        if width == 0 && n > 0 {
-            return Err(NpyError::Label { index: 0, why: "text of width 0 names nothing" });
+            lists += 1;
         }
-        self.check_available(&header, index)?;
+    }
+
+    /// The body of a text array.
+    fn read_texts(
+        &mut self,
+        header: &Header,
+        array: usize,
+        wrong: impl Fn(usize, &'static str) -> NpyError,
+    ) -> Result<Vec<String>, NpyError> {
+        self.check_available(header, array)?;
         let mut raw = std::mem::take(&mut self.raw);
-        self.take_bytes(header.body_bytes, header.body_bytes, 0, index, &mut raw)?;
-        let labels: Result<Vec<String>, NpyError> = raw
+        self.take_bytes(header.body_bytes, header.body_bytes, 0, array, &mut raw)?;
+        let texts = raw
             .chunks_exact(header.kind.item_bytes().unwrap_or(1).max(1))
             .enumerate()
-            .map(|(row, item)| match header.kind {
-                Kind::Bytes(_) => decode_bytes(item, row),
-                _ => decode_label(item, header.big_endian, row),
+            .map(|(index, item)| {
+                let text = match header.kind {
+                    Kind::Bytes(_) => decode_bytes(item),
+                    _ => decode_unicode(item, header.big_endian),
+                };
+                text.map_err(|why| wrong(index, why))
             })
             .collect();
         self.raw = raw;
-        labels.map(Some)
+        texts
     }
 
     /// Reads exactly `n` bytes of the current body into `out`, growing it as they arrive. `before` bytes of the
@@ -391,6 +449,8 @@ pub struct Incoming<'r> {
     rows_read: usize,
     /// The body sits, converted and in C order, in the reader's buffers (Fortran order from any source).
     whole: bool,
+    /// What stands behind a body that was held before its rows were taken.
+    behind: Option<Labels>,
 }
 
 impl Incoming<'_> {
@@ -452,9 +512,12 @@ impl Incoming<'_> {
         }
     }
 
-    /// The labels behind this array, read before its rows: `None` when the source is a pipe and they cannot be known
-    /// yet, `Some(None)` when it is a file and the array has none.
-    pub fn labels_ahead(&mut self) -> Result<Option<Option<Vec<String>>>, NpyError> {
+    /// The labels behind this array, read before its rows; `None` when the source is a pipe and they cannot be known
+    /// yet.
+    pub fn labels_ahead(&mut self) -> Result<Option<Labels>, NpyError> {
+        if self.behind.is_some() {
+            return Ok(self.behind.clone());
+        }
         if self.rows_read > 0 || self.whole {
             return Ok(None);
         }
@@ -467,18 +530,39 @@ impl Incoming<'_> {
             *at = body_at;
         }
         let labels = labels?;
-        self.check_labels(labels.as_deref())?;
+        labels.check(&self.header.shape)?;
         Ok(Some(labels))
     }
 
-    /// One label per row of a matrix; an RDM's labels are fewer than its values and are checked by whoever reads RDMs.
-    fn check_labels(&self, labels: Option<&[String]>) -> Result<(), NpyError> {
-        match (labels, self.header.shape.as_slice()) {
-            (Some(labels), &[rows, _]) if labels.len() != rows => {
-                Err(NpyError::LabelCount { labels: labels.len(), rows })
-            }
-            _ => Ok(()),
+    /// Reads the whole array of a pipe into memory, so that its labels are known before its rows are taken; an array in
+    /// a file stays there, since its labels can be looked at.
+    pub fn hold(&mut self) -> Result<(), NpyError> {
+        if self.reader.can_look_ahead() || self.rows_read > 0 || self.behind.is_some() {
+            return Ok(());
         }
+        if !self.whole {
+            self.load()?;
+        }
+        let labels = self.reader.read_labels(&self.header.shape)?;
+        labels.check(&self.header.shape)?;
+        self.behind = Some(labels);
+        Ok(())
+    }
+
+    /// Makes a matrix of an array of three or more axes: its first axis are the rows, the others, in C order, the
+    /// columns. Any other array stays what it is.
+    pub fn flatten(&mut self) -> Result<(), NpyError> {
+        if self.header.shape.len() < 3 {
+            return Ok(());
+        }
+        if self.header.fortran {
+            self.load()?;
+            self.header.fortran = false;
+        }
+        let (rows, others) = self.header.shape.split_at(1);
+        // The header has been refused where all axes together are more than can be addressed.
+        self.header.shape = vec![rows[0], others.iter().product()];
+        Ok(())
     }
 
     /// Any rectangle of a matrix that lies in a file; `None` for a pipe, and once rows have been taken.
@@ -525,8 +609,11 @@ impl Incoming<'_> {
         }))
     }
 
-    /// Skips what is left of the body and returns the labels behind it, if there are any.
-    pub fn finish(self) -> Result<Option<Vec<String>>, NpyError> {
+    /// Skips what is left of the body and returns the labels behind it.
+    pub fn finish(self) -> Result<Labels, NpyError> {
+        if let Some(labels) = self.behind {
+            return Ok(labels);
+        }
         if !self.whole {
             let row_bytes = match self.header.shape.first() {
                 Some(&n) if n > 0 => self.header.body_bytes / n as u64,
@@ -549,7 +636,7 @@ impl Incoming<'_> {
             }
         }
         let labels = self.reader.read_labels(&self.header.shape)?;
-        self.check_labels(labels.as_deref())?;
+        labels.check(&self.header.shape)?;
         Ok(labels)
     }
 
@@ -655,42 +742,8 @@ fn append_f8(bytes: &[u8], header: &Header, out: &mut Vec<f64>) -> Result<(), Np
     }
 }
 
-fn decode_label(item: &[u8], big_endian: bool, row: usize) -> Result<String, NpyError> {
-    let points = item
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|c| if big_endian { u32::from_be_bytes(*c) } else { u32::from_le_bytes(*c) });
-    let mut label = String::new();
-    let mut zeros = 0;
-    for point in points {
-        // NumPy pads with zeros and strips them; a zero inside is part of the text.
-        if point == 0 {
-            zeros += 1;
-            continue;
-        }
-        if zeros > 0 {
-            return Err(NpyError::Label { index: row, why: "holds a NUL character" });
-        }
-        let c = char::from_u32(point).ok_or(NpyError::Label { index: row, why: "is not valid Unicode" })?;
-        label.push(c);
-    }
-    if label.is_empty() {
-        return Err(NpyError::Label { index: row, why: "is empty; every row needs an id" });
-    }
-    Ok(label)
-}
-
-/// A label of bytes, padded with zeros.
-fn decode_bytes(item: &[u8], row: usize) -> Result<String, NpyError> {
-    let wrong = |why| NpyError::Label { index: row, why };
-    let end = item.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    match std::str::from_utf8(&item[..end]) {
-        Err(_) => Err(wrong("is of bytes that are not UTF-8; save it as text: numpy.char.decode(ids, \"latin-1\")")),
-        Ok("") => Err(wrong("is empty; every row needs an id")),
-        Ok(text) if text.contains('\0') => Err(wrong("holds a NUL character")),
-        Ok(text) => Ok(text.to_owned()),
-    }
+fn refuse_empty(texts: &[String], wrong: impl Fn(usize, &'static str) -> NpyError) -> Result<(), NpyError> {
+    texts.iter().position(String::is_empty).map_or(Ok(()), |index| Err(wrong(index, IS_EMPTY)))
 }
 
 #[cfg(unix)]

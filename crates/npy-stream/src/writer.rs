@@ -1,6 +1,6 @@
 //! Writing arrays: whole, or row by row as they come.
 
-use crate::{Array, Matrix, NpyError, Values, header};
+use crate::{Array, LabelsRef, Matrix, NpyError, Values, header};
 use half::f16;
 use ndarray::ArrayView2;
 use std::io::Write;
@@ -130,16 +130,13 @@ impl<W: Write> RowWriter<W> {
     }
 
     /// Ends the matrix, writes the labels behind it, and gives the sink back (not flushed).
-    pub fn finish(mut self, labels: Option<&[String]>) -> Result<W, NpyError> {
+    pub fn finish<'l>(mut self, labels: impl Into<LabelsRef<'l>>) -> Result<W, NpyError> {
         if self.written != self.n_rows {
             return Err(NpyError::RowCount { written: self.written, promised: self.n_rows });
         }
-        if let Some(labels) = labels {
-            if labels.len() != self.n_rows {
-                return Err(NpyError::LabelCount { labels: labels.len(), rows: self.n_rows });
-            }
-            write_labels(&mut self.sink, labels)?;
-        }
+        let labels = labels.into();
+        labels.check(&[self.n_rows, self.n_columns])?;
+        labels.write(&mut self.sink)?;
         Ok(self.sink)
     }
 }
@@ -177,32 +174,30 @@ fn encode<T: Float>(values: impl Iterator<Item = T>, dtype: Dtype, out: &mut Vec
 }
 
 /// Writes a matrix with its labels, in its own width.
-pub fn write_matrix<W: Write>(sink: W, matrix: &Matrix, labels: Option<&[String]>) -> Result<(), NpyError> {
-    fn all<W: Write, T: Float>(sink: W, a: ArrayView2<'_, T>, labels: Option<&[String]>) -> Result<(), NpyError> {
+pub fn write_matrix<'l, W: Write>(sink: W, matrix: &Matrix, labels: impl Into<LabelsRef<'l>>) -> Result<(), NpyError> {
+    fn all<W: Write, T: Float>(sink: W, a: ArrayView2<'_, T>, labels: LabelsRef) -> Result<(), NpyError> {
         let mut rows = RowWriter::new(sink, a.nrows(), a.ncols(), T::DTYPE)?;
         rows.write_rows(a)?;
         rows.finish(labels).map(|_| ())
     }
+    let labels = labels.into();
     match matrix {
         Matrix::F4(a) => all(sink, a.view(), labels),
         Matrix::F8(a) => all(sink, a.view(), labels),
     }
 }
 
-/// Writes a 1-d array (an RDM's upper triangle) and the labels behind it. Their number is not checked here: an RDM
-/// of n stimuli has n labels and n(n-1)/2 values.
-pub fn write_vector<W: Write, T: Float>(
+/// Writes a 1-d array (an RDM's upper triangle) and the labels behind it, which name no columns. The number of ids is
+/// not checked here: an RDM of n stimuli has n ids and n(n-1)/2 values.
+pub fn write_vector<'l, W: Write, T: Float>(
     mut sink: W,
     values: &[T],
     dtype: Dtype,
-    labels: Option<&[String]>,
+    labels: impl Into<LabelsRef<'l>>,
 ) -> Result<(), NpyError> {
     sink.write_all(&header::format(&format!("<{}", dtype.name()), &[values.len()]))?;
     encode_all(&mut sink, values, dtype)?;
-    match labels {
-        Some(labels) => write_labels(sink, labels),
-        None => Ok(()),
-    }
+    LabelsRef { columns: None, ..labels.into() }.write(sink)
 }
 
 /// Writes values in parts, so that their bytes are never all there beside them.
@@ -226,31 +221,7 @@ pub fn write_array<W: Write>(mut sink: W, array: &Array) -> Result<(), NpyError>
         Values::F4(v) => all(&mut sink, &array.shape, v)?,
         Values::F8(v) => all(&mut sink, &array.shape, v)?,
     }
-    match &array.labels {
-        Some(labels) => write_labels(sink, labels),
-        None => Ok(()),
-    }
-}
-
-/// Writes labels as a 1-d `<U` array, as wide as the longest of them.
-///
-/// An empty label is refused, since it names nothing, and so is one with a NUL character, which NumPy would hand back
-/// shortened.
-pub fn write_labels<W: Write>(mut sink: W, labels: &[String]) -> Result<(), NpyError> {
-    if let Some(index) = labels.iter().position(|l| l.contains('\0')) {
-        return Err(NpyError::Label { index, why: "holds a NUL character" });
-    }
-    if let Some(index) = labels.iter().position(String::is_empty) {
-        return Err(NpyError::Label { index, why: "is empty; every row needs an id" });
-    }
-    let width = labels.iter().map(|l| l.chars().count()).max().unwrap_or(1).max(1);
-    sink.write_all(&header::format(&format!("<U{width}"), &[labels.len()]))?;
-    let mut bytes = Vec::with_capacity(labels.len() * width * 4);
-    for label in labels {
-        let start = bytes.len();
-        label.chars().for_each(|c| bytes.extend(u32::from(c).to_le_bytes()));
-        bytes.resize(start + 4 * width, 0);
-    }
-    sink.write_all(&bytes)?;
-    Ok(())
+    let labels = LabelsRef::from(&array.labels);
+    let columns = labels.columns.filter(|_| array.shape.len() > 1);
+    LabelsRef { columns, ..labels }.write(sink)
 }

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use array_inputs::{Next, each_array};
 use cli::{Common, Input, Job, Output};
 use ndarray::{Array2, ArrayView2, Zip};
-use npy_stream::{Block, Dtype, Float, RowWriter};
+use npy_stream::{Block, Dtype, Float, Labels, RowWriter};
 use std::collections::HashMap;
 
 /// Average the rows of the same id (trials of one picture), in order of first appearance
@@ -35,21 +35,21 @@ pub(crate) fn run(args: &Average) -> Result<()> {
     each_array(&job, &args.inputs, |Next { source, array, .. }| {
         let (whole, labels) = Whole::take(array, &source)?;
         let n_rows = whole.n_rows();
-        let Some(labels) = labels else {
+        let Some(ids) = &labels.ids else {
             bail!("{source}: {n_rows} rows and 0 ids; averaging needs one id per row (write them with `npy label`)")
         };
-        let groups = Groups::of(&labels);
+        let groups = Groups::of(ids);
         let (least, most) = (groups.counts.iter().min().unwrap_or(&0), groups.counts.iter().max().unwrap_or(&0));
         let each = if least == most { format!("{least}") } else { format!("{least} to {most}") };
         let n_stimuli = groups.ids.len();
         job.note(format!("{source}: {n_rows} rows averaged to {n_stimuli} stimuli, {each} presentations each"));
-        write_means(&mut out, &whole, &groups).with_context(|| source)
+        write_means(&mut out, &whole, &groups, &labels).with_context(|| source)
     })?;
     out.commit(&job)
 }
 
 /// Writes the means of some ids at a time, each from the rows that are its own.
-fn write_means(out: &mut Output, whole: &Whole, groups: &Groups) -> Result<()> {
+fn write_means(out: &mut Output, whole: &Whole, groups: &Groups, labels: &Labels) -> Result<()> {
     let n_columns = whole.n_columns();
     let dtype = if whole.is_double() { Dtype::F8 } else { Dtype::F4 };
     let mut writer = RowWriter::new(out, groups.ids.len(), n_columns, dtype)?;
@@ -75,7 +75,7 @@ fn write_means(out: &mut Output, whole: &Whole, groups: &Groups) -> Result<()> {
         }
         writer.write_rows(sums.view())?;
     }
-    writer.finish(Some(&groups.ids))?;
+    writer.finish(&labels.with_ids(Some(&groups.ids)))?;
     Ok(())
 }
 

@@ -1,13 +1,18 @@
-//! `npy cat`: matrices below each other or side by side.
+//! `npy cat`: matrices below each other or side by side, or one array of a stream.
 
 use crate::blocks::{BLOCK_BYTES, write};
 use crate::whole::Whole;
 use anyhow::{Context, Result, bail};
-use array_inputs::{JoinArgs, Next, Stream, each_array, hold, read_table};
+use array_inputs::{JoinArgs, Next, Stream, each_array, hold, read_table, require_room};
 use cli::{Common, Input, Job, Output, Shard, require_memory};
 use ndarray::{Array2, s};
-use npy_stream::{Block, Dtype, Float, Matrix, NpyError, RowWriter, write_matrix};
+use npy_stream::{
+    Array, Block, Dtype, Float, Incoming, Labels, Matrix, NpyError, RowWriter, write_array, write_matrix,
+};
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
 use stimulus_table::Side;
 
 /// Join matrices below each other (rows) or side by side (columns, by id); shards must be complete
@@ -17,7 +22,12 @@ Rows are joined in the order given, labels with them; all inputs need the same c
 --columns the rows are joined by id. Files that a --shard run wrote say so in their sidecar: then
 every shard must be there once, they are put in order, and what is missing is listed as sbatch
 --array= takes it. --stimuli proves completeness by id instead: every stimulus exactly once, in the
-order of the table. `cat` of the shell puts arrays back to back; --array N takes one out.
+order of the table. `cat` of the shell puts arrays back to back; --array takes one out, a matrix or
+an RDM, by its place in the stream or by its name.
+
+Names of columns are kept where all inputs have the same ones; others are an error. The name of the
+arrays is kept where they have one name between them (--columns: a matrix of one column without a
+name gives the column its own).
 
 Examples:
   npy cat acts-*.npy > acts.npy
@@ -30,9 +40,13 @@ pub(crate) struct Cat {
     /// Side by side: the columns of all inputs, rows joined by id
     #[arg(long)]
     columns: bool,
-    /// Only array N (from 0) of the stream
-    #[arg(long, value_name = "N", conflicts_with = "columns")]
-    array: Option<usize>,
+    /// Only array N (from 0) of each input, or the one of this name
+    #[arg(long, value_name = "N|NAME", conflicts_with = "columns")]
+    array: Option<Wanted>,
+    /// Make matrices of arrays of three or more axes: the first are the rows, the others (in C order)
+    /// the columns
+    #[arg(long)]
+    reshape: bool,
     /// Table of all stimuli (or of all presentations, an id as often as it is a row): each must be there exactly once;
     /// rows are put in its order
     #[arg(long, value_name = "TABLE", conflicts_with = "columns")]
@@ -43,6 +57,30 @@ pub(crate) struct Cat {
     common: Common,
 }
 
+/// Which array of an input.
+#[derive(Debug, Clone)]
+enum Wanted {
+    Place(usize),
+    Name(String),
+}
+
+impl FromStr for Wanted {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Wanted, Infallible> {
+        Ok(text.parse().map_or_else(|_| Wanted::Name(text.to_owned()), Wanted::Place))
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wanted::Place(place) => write!(f, "array {place}"),
+            Wanted::Name(name) => write!(f, "array called {name:?}"),
+        }
+    }
+}
+
 pub(crate) fn run(args: &Cat) -> Result<()> {
     let job = Job::start("npy", &args.common)?;
     if args.columns { side_by_side(&job, args) } else { below(&job, args) }
@@ -51,19 +89,23 @@ pub(crate) fn run(args: &Cat) -> Result<()> {
 fn side_by_side(job: &Job, args: &Cat) -> Result<()> {
     let mut out = job.binary_output(args.common.output.as_deref())?;
     let mut parts: Vec<(Whole, Vec<usize>)> = Vec::new();
+    let mut names: Vec<Labels> = Vec::new();
     // The ids and the number of the rows so far.
     let mut source = String::new();
-    let (mut labels, mut n_rows) = (None, 0);
-    each_array(job, &args.inputs, |Next { source: name, array, .. }| {
+    let (mut labels, mut n_rows): (Option<Vec<String>>, usize) = (None, 0);
+    each_array(job, &args.inputs, |Next { source: name, mut array, .. }| {
+        flatten(args, &mut array, &name)?;
         let (whole, own) = Whole::take(array, &name)?;
         let own_rows = whole.n_rows();
+        let ids = own.ids.clone();
+        names.push(own);
         if parts.is_empty() {
-            (source, labels, n_rows) = (name, own, own_rows);
+            (source, labels, n_rows) = (name, ids, own_rows);
             parts.push((whole, (0..own_rows).collect()));
             return Ok(());
         }
         let left = Side { name: &source, labels: labels.as_deref(), n_rows };
-        let right = Side { name: &name, labels: own.as_deref(), n_rows: own_rows };
+        let right = Side { name: &name, labels: ids.as_deref(), n_rows: own_rows };
         let rows = args.join.join(job, left, right)?;
         labels = rows.labels(&left, &right);
         n_rows = rows.left.len();
@@ -72,11 +114,43 @@ fn side_by_side(job: &Job, args: &Cat) -> Result<()> {
         source = "the columns so far".into();
         Ok(())
     })?;
+    let labels = Labels { ids: labels, ..beside(job, &names, &parts) };
     match parts.iter().any(|(whole, _)| whole.is_double()) {
-        true => write_columns::<f64>(&mut out, &parts, n_rows, labels.as_deref())?,
-        false => write_columns::<f32>(&mut out, &parts, n_rows, labels.as_deref())?,
+        true => write_columns::<f64>(&mut out, &parts, n_rows, &labels)?,
+        false => write_columns::<f32>(&mut out, &parts, n_rows, &labels)?,
     }
     out.commit(job)
+}
+
+/// The names of columns that stand side by side: where all have one. The column of a matrix of one column is called as
+/// the matrix is, if it has no name of its own; the whole is called as all its parts are.
+fn beside(job: &Job, labels: &[Labels], parts: &[(Whole, Vec<usize>)]) -> Labels {
+    let of_part = |(labels, (whole, _)): (&Labels, &(Whole, Vec<usize>))| match (&labels.columns, whole.n_columns()) {
+        (Some(names), _) => Some(names.clone()),
+        (None, 1) => labels.name.clone().map(|name| vec![name]),
+        (None, 0) => Some(Vec::new()),
+        _ => None,
+    };
+    let named: Vec<Option<Vec<String>>> = labels.iter().zip(parts).map(of_part).collect();
+    let n_without = named.iter().filter(|names| names.is_none()).count();
+    if n_without > 0 && labels.iter().any(|labels| labels.columns.is_some()) {
+        job.note(format!("{n_without} of {} matrices have no names of columns, so the whole has none", named.len()));
+    }
+    let columns = named.into_iter().collect::<Option<Vec<_>>>().map(|names| names.concat());
+    let name = labels[0].name.clone().filter(|name| labels.iter().all(|other| other.name.as_ref() == Some(name)));
+    Labels { ids: None, columns: columns.filter(|names| !names.is_empty()), name }
+}
+
+/// Makes a matrix of an array of more axes, where that was asked for.
+fn flatten(args: &Cat, array: &mut Incoming, source: &str) -> Result<()> {
+    if args.reshape && array.shape().len() > 2 {
+        // In Fortran order it is read for that.
+        if array.is_fortran() {
+            require_room(array, source, 0)?;
+        }
+        array.flatten().with_context(|| source.to_string())?;
+    }
+    Ok(())
 }
 
 /// Some rows at a time: of each matrix those of the join, side by side.
@@ -84,7 +158,7 @@ fn write_columns<T: Float>(
     out: &mut Output,
     parts: &[(Whole, Vec<usize>)],
     n_rows: usize,
-    labels: Option<&[String]>,
+    labels: &Labels,
 ) -> Result<()> {
     let n_columns = parts.iter().map(|(whole, _)| whole.n_columns()).sum();
     let mut writer = RowWriter::new(out, n_rows, n_columns, T::DTYPE)?;
@@ -121,15 +195,31 @@ struct Part {
     n_rows: usize,
     n_columns: usize,
     double: bool,
-    labels: Option<Vec<String>>,
+    labels: Labels,
 }
 
 fn below(job: &Job, args: &Cat) -> Result<()> {
     let mut out = job.binary_output(args.common.output.as_deref())?;
-    let mut parts = scan(job, args)?;
-    let Some(first) = parts.first() else {
-        bail!("array {} of the stream: there are fewer", args.array.unwrap_or(0));
-    };
+    let Scanned { mut parts, others, seen } = scan(job, args)?;
+    let picked =
+        |input: &Input| parts.iter().any(|part| part.input == *input) || others.iter().any(|(other, _)| other == input);
+    if let (Some(wanted), Some(input)) = (&args.array, args.inputs.iter().find(|input| !picked(input))) {
+        let of_it: Vec<&str> = seen.iter().filter(|(other, _)| other == input).map(|(_, name)| name.as_str()).collect();
+        bail!("{input}: there is no {wanted} in it; its {} arrays are {}", of_it.len(), of_it.join(", "));
+    }
+    match (&others[..], &parts[..]) {
+        ([(_, array)], []) => {
+            write_array(&mut out, array)?;
+            return out.commit(job);
+        }
+        ([], _) => {}
+        ([(input, array), ..], _) => bail!(
+            "{} arrays are taken, that of {input} of shape {:?}; only matrices can be joined: give one input",
+            others.len() + parts.len(),
+            array.shape
+        ),
+    }
+    let Some(first) = parts.first() else { bail!("0 matrices") };
     if let Some(other) = parts.iter().find(|p| p.n_columns != first.n_columns) {
         bail!(
             "{} has {} columns and {} has {}; rows can only be joined at equal width (or --columns)",
@@ -139,8 +229,8 @@ fn below(job: &Job, args: &Cat) -> Result<()> {
             other.n_columns
         );
     }
-    if let Some(other) = parts.iter().find(|p| p.labels.is_some() != first.labels.is_some()) {
-        let (with, without) = if first.labels.is_some() { (first, other) } else { (other, first) };
+    if let Some(other) = parts.iter().find(|p| p.labels.ids.is_some() != first.labels.ids.is_some()) {
+        let (with, without) = if first.labels.ids.is_some() { (first, other) } else { (other, first) };
         bail!(
             "{} has ids for its {} rows and {} has none for its {}; write them with `npy label`",
             with.source,
@@ -149,35 +239,114 @@ fn below(job: &Job, args: &Cat) -> Result<()> {
             without.n_rows
         );
     }
-    order_shards(job, &mut parts)?;
+    let are_shards = order_shards(job, &mut parts)?;
+    let names = names_below(job, &parts, are_shards)?;
     let n_rows = parts.iter().map(|p| p.n_rows).sum();
     let n_columns = parts[0].n_columns;
     let double = parts.iter().any(|p| p.double);
-    let labels: Option<Vec<String>> =
-        parts[0].labels.is_some().then(|| parts.iter().flat_map(|p| p.labels.clone().unwrap_or_default()).collect());
+    let all_ids = || parts.iter().flat_map(|part| part.labels.ids.iter().flatten().cloned()).collect();
+    let labels = Labels { ids: parts[0].labels.ids.is_some().then(all_ids), ..names };
     if let Some(input) = &args.stimuli {
         let table = read_table(job, input)?;
         let ids = table.ids().with_context(|| input.to_string())?.1;
-        let order = prove_complete(ids, labels.as_deref(), &input.to_string())?;
+        let order = prove_complete(ids, labels.ids.as_deref(), &input.to_string())?;
         if order.windows(2).any(|w| w[0] > w[1]) {
-            return permuted(job, out, &parts, &order, ids);
+            return permuted(job, args, out, &parts, &order, &labels.with_ids(Some(ids)));
         }
     }
     let mut writer = RowWriter::new(&mut out, n_rows, n_columns, if double { Dtype::F8 } else { Dtype::F4 })?;
     for part in &parts {
-        stream(job, part, |block| write(&mut writer, block)).with_context(|| part.source.clone())?;
+        stream(job, args, part, |block| write(&mut writer, block)).with_context(|| part.source.clone())?;
     }
-    writer.finish(labels.as_deref())?;
+    writer.finish(&labels)?;
     out.commit(job)
 }
 
+/// The names of columns of all parts, which have to be the same; the name of all arrays, if that is one.
+fn names_below(job: &Job, parts: &[Part], are_shards: bool) -> Result<Labels> {
+    let named: Vec<(&Part, &Vec<String>)> =
+        parts.iter().filter_map(|part| part.labels.columns.as_ref().map(|names| (part, names))).collect();
+    if let Some((first, names)) = named.first()
+        && let Some((other, theirs)) = named.iter().find(|(_, theirs)| theirs != names)
+    {
+        let column = names.iter().zip(*theirs).position(|(a, b)| a != b).unwrap_or(0);
+        bail!(
+            "column {column} is {:?} in {} and {:?} in {}; rows can only be joined under the same names (choose the \
+             columns with `npy cols --name`)",
+            names[column],
+            first.source,
+            theirs[column],
+            other.source
+        );
+    }
+    let n_named = named.len();
+    if (1..parts.len()).contains(&n_named) {
+        job.note(format!("{n_named} of {} matrices have names of columns; the whole has none", parts.len()));
+    }
+    let columns = named.first().filter(|_| n_named == parts.len()).map(|(_, names)| (*names).clone());
+    let own = |part: &Part| part.labels.name.clone();
+    let name = own(&parts[0]);
+    // Rows of two arrays below each other are neither of them; but shards are of one.
+    let other = parts.iter().find(|part| own(part) != name);
+    if let (Some(mine), Some(other)) = (&name, other)
+        && let Some(theirs) = own(other)
+    {
+        let (first, second) = (&parts[0].source, &other.source);
+        if are_shards {
+            bail!("{first} is a shard of {mine:?} and {second} of {theirs:?}; join the shards of one array");
+        }
+        job.note(format!("{first} is called {mine:?} and {second} {theirs:?}; the whole has no name"));
+    }
+    Ok(Labels { ids: None, columns, name: name.filter(|_| other.is_none()) })
+}
+
+/// What there is to join.
+struct Scanned {
+    parts: Vec<Part>,
+    /// What was picked and is no matrix.
+    others: Vec<(Input, Array)>,
+    /// What all arrays are called, for the message that there is no such.
+    seen: Vec<(Input, String)>,
+}
+
 /// Shapes and labels of all matrices; what lies in a file is read when it is written.
-fn scan(job: &Job, args: &Cat) -> Result<Vec<Part>> {
-    let mut parts = Vec::new();
-    each_array(job, &args.inputs, |Next { input, position, source, array }| {
+fn scan(job: &Job, args: &Cat) -> Result<Scanned> {
+    let Scanned { mut parts, mut others, mut seen } = Scanned { parts: vec![], others: vec![], seen: vec![] };
+    let mut first_of_name: Option<(Input, usize)> = None;
+    each_array(job, &args.inputs, |Next { input, position, source, mut array }| {
         let named = || source.clone();
-        if args.array.is_some_and(|n| n != position) {
+        flatten(args, &mut array, &source)?;
+        let is_wanted = match &args.array {
+            None => true,
+            Some(Wanted::Place(place)) => *place == position,
+            Some(Wanted::Name(wanted)) => {
+                // A pipe brings its name last.
+                if array.parts().is_none() {
+                    require_room(&array, &source, 0)?;
+                }
+                array.hold().with_context(named)?;
+                let own = array.labels_ahead().with_context(named)?.and_then(|labels| labels.name);
+                let name = own.unwrap_or_else(|| input.array_name(position));
+                let is_it = name == *wanted;
+                seen.push((input.clone(), format!("{name:?}")));
+                if is_it && let Some((_, first)) = first_of_name.as_ref().filter(|(other, _)| other == input) {
+                    bail!("{input}: arrays {first} and {position} are both called {wanted:?}; take one by its number");
+                }
+                if is_it {
+                    first_of_name = Some((input.clone(), position));
+                }
+                is_it
+            }
+        };
+        if let Some(Wanted::Place(_)) = args.array {
+            seen.push((input.clone(), position.to_string()));
+        }
+        if !is_wanted {
             array.finish().with_context(named)?;
+            return Ok(());
+        }
+        if args.array.is_some() && array.shape().len() != 2 {
+            others.push((input.clone(), hold(array, &source)?));
             return Ok(());
         }
         let (n_rows, n_columns) = array.matrix_shape().with_context(named)?;
@@ -191,17 +360,18 @@ fn scan(job: &Job, args: &Cat) -> Result<Vec<Part>> {
         parts.push(Part { source, input: input.clone(), position, held, n_rows, n_columns, double, labels });
         Ok(())
     })?;
-    Ok(parts)
+    Ok(Scanned { parts, others, seen })
 }
 
 /// Hands the rows of a part on, block by block. Its file is opened anew: a thousand shards need not be open at a time.
-fn stream(job: &Job, part: &Part, mut to: impl FnMut(Block) -> Result<(), NpyError>) -> Result<()> {
+fn stream(job: &Job, args: &Cat, part: &Part, mut to: impl FnMut(Block) -> Result<(), NpyError>) -> Result<()> {
     if let Some(matrix) = &part.held {
         return Ok(to(matrix.view())?);
     }
     let mut arrays = Stream::open(job, &part.input)?;
     while let Some(Next { position, mut array, .. }) = arrays.next_array()? {
         if position == part.position {
+            flatten(args, &mut array, &part.source)?;
             let block_rows = array.rows_within(BLOCK_BYTES);
             while let Some(block) = array.next_rows(block_rows)? {
                 to(block)?;
@@ -213,8 +383,8 @@ fn stream(job: &Job, part: &Part, mut to: impl FnMut(Block) -> Result<(), NpyErr
     bail!("changed while it was read: array {} is gone", part.position)
 }
 
-/// Where any input is a shard, all must be, each once; they are put in their order.
-fn order_shards(job: &Job, parts: &mut Vec<Part>) -> Result<()> {
+/// Where any input is a shard, all must be, each once; they are put in their order. Says whether they are.
+fn order_shards(job: &Job, parts: &mut Vec<Part>) -> Result<bool> {
     let mut shards = Vec::new();
     for part in parts.iter() {
         shards.push(match part.input.path() {
@@ -224,7 +394,7 @@ fn order_shards(job: &Job, parts: &mut Vec<Part>) -> Result<()> {
     }
     let known: Vec<Shard> = shards.iter().flatten().map(|(shard, _)| *shard).collect();
     if known.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     if let Some(i) = shards.iter().position(Option::is_none) {
         bail!("{} is no shard by its sidecar, but {} of {} inputs are", parts[i].source, known.len(), parts.len());
@@ -242,7 +412,7 @@ fn order_shards(job: &Job, parts: &mut Vec<Part>) -> Result<()> {
     job.note(format!("all {} shards are there", order.len()));
     let mut taken: Vec<Option<Part>> = parts.drain(..).map(Some).collect();
     parts.extend(order.into_iter().filter_map(|i| taken[i].take()));
-    Ok(())
+    Ok(true)
 }
 
 /// Each row of the table exactly once: the joined row of each, in the order of the table; the k-th of an id there is the
@@ -281,7 +451,7 @@ fn prove_complete(ids: &[String], labels: Option<&[String]>, table: &str) -> Res
     Ok(order.into_iter().flatten().collect())
 }
 
-fn permuted(job: &Job, mut out: Output, parts: &[Part], order: &[usize], ids: &[String]) -> Result<()> {
+fn permuted(job: &Job, args: &Cat, mut out: Output, parts: &[Part], order: &[usize], labels: &Labels) -> Result<()> {
     let (n_columns, double) = (parts[0].n_columns, parts.iter().any(|p| p.double));
     let bytes = order.len() as u128 * n_columns as u128 * if double { 8 } else { 4 };
     let what = format!("{} x {n_columns} values in the order of the table", order.len());
@@ -290,20 +460,20 @@ fn permuted(job: &Job, mut out: Output, parts: &[Part], order: &[usize], ids: &[
     let mut place = vec![0; order.len()];
     order.iter().enumerate().for_each(|(at, &row)| place[row] = at);
     let whole = match double {
-        true => Matrix::F8(placed(job, parts, &place, n_columns)?),
-        false => Matrix::F4(placed(job, parts, &place, n_columns)?),
+        true => Matrix::F8(placed(job, args, parts, &place, n_columns)?),
+        false => Matrix::F4(placed(job, args, parts, &place, n_columns)?),
     };
     job.note(format!("{} rows brought into the order of the table", order.len()));
-    write_matrix(&mut out, &whole, Some(ids))?;
+    write_matrix(&mut out, &whole, labels)?;
     out.commit(job)
 }
 
 /// The rows of all parts, each at its place.
-fn placed<T: Float>(job: &Job, parts: &[Part], place: &[usize], n_columns: usize) -> Result<Array2<T>> {
+fn placed<T: Float>(job: &Job, args: &Cat, parts: &[Part], place: &[usize], n_columns: usize) -> Result<Array2<T>> {
     let mut whole = Array2::from_elem((place.len(), n_columns), T::from_f64(0.0));
     let mut row = 0;
     for part in parts {
-        stream(job, part, |block| {
+        stream(job, args, part, |block| {
             for k in 0..block.n_rows() {
                 let mut to = whole.row_mut(place[row]);
                 match block {

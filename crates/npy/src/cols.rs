@@ -1,39 +1,42 @@
-//! `npy cols`: some of the columns, by index, as a table of units names them, or at random.
+//! `npy cols`: some of the columns, by index, by name, as a table of units names them, or at random.
 
 use crate::blocks::{BLOCK_BYTES, dtype_of};
 use crate::list::List;
 use anyhow::{Context, Result, bail, ensure};
-use array_inputs::{Next, each_array, read_table};
+use array_inputs::{Called, Next, each_array, read_table, require_room};
 use cli::{Common, Input, Job};
 use ndarray::Axis;
-use npy_stream::{Block, RowWriter};
+use npy_stream::{Block, Labels, RowWriter};
 use serde_json::{Value, json};
 use statistics::Draws;
 use std::collections::HashSet;
 use std::str::FromStr;
 use stimulus_table::Table;
-use unit_tables::{SetArgs, Sought, units_of};
+use unit_tables::{Arrays, SetArgs, Sought, units_of};
 
-/// Keep columns: by index or range, the `unit` or `voxel` column of a table, or at random
+/// Keep columns: by index or range, by name, the `unit` or `voxel` column of a table, or at random
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 LIST is indices and half-open ranges from 0: 0,5,10:20 is 0, 5 and 10 to 19. TABLE is what
 select-units or fmri-roi define wrote. Of its rows those count whose column `array` names the matrix
-(its file's stem), or what --array says; units of another array are refused. A matrix from a pipe
-has no name and takes a table about one array. Of a table with several contrasts or folds,
---contrast and --fold choose one.
+(its name, or its file's stem), or what --array says; units of another array are refused. A matrix
+from a pipe that has no name takes a table about one array. A pipe brings names last: where they must
+be known first (--name, or a table about several arrays) its matrix is held in memory. Of a table
+with several contrasts or folds, --contrast and --fold choose one.
 
 --random N keeps N of the columns, drawn without replacement and in ascending order, of every array:
-of those of --units or --index, with --without of all others, else of all. The draw depends on the
-seed and on which columns there are to draw from, so that two files of one layer keep the same ones;
-they stand in the sidecar (`random`). --random matched, with --without, draws as many as are named.
+of those of --units, --index or --name, with --without of all others, else of all. The draw depends
+on the seed and on which columns there are to draw from, so that two files of one layer keep the same
+ones; they stand in the sidecar (`random`). --random matched, with --without, draws as many as are
+named.
 
 Examples:
   npy cols --units face_units.csv acts.npy > face_acts.npy
   npy cols --units face_units.csv --without acts.npy > other_acts.npy
-  npy cols --units face_units.csv --without --random matched --seed 1 acts.npy > control.npy")]
-#[command(group = clap::ArgGroup::new("which").required(true).multiple(true).args(["index", "units", "random"]))]
-#[command(group = clap::ArgGroup::new("listed").args(["index", "units"]))]
+  npy cols --units face_units.csv --without --random matched --seed 1 acts.npy > control.npy
+  npy from-csv responses.csv | npy cols --name FFA_beta > one.npy")]
+#[command(group = clap::ArgGroup::new("which").required(true).multiple(true).args(["index", "units", "name", "random"]))]
+#[command(group = clap::ArgGroup::new("listed").args(["index", "units", "name"]))]
 pub(crate) struct Cols {
     /// .npy streams; - is stdin
     #[arg(default_value = "-")]
@@ -41,6 +44,9 @@ pub(crate) struct Cols {
     /// Columns by index
     #[arg(long, value_name = "LIST", conflicts_with_all = ["array", "contrast", "fold"])]
     index: Option<List>,
+    /// Columns by their name (may be given again), in this order
+    #[arg(long, value_name = "NAME")]
+    name: Vec<String>,
     /// Columns by the `unit` (or `voxel`) column of this table
     #[arg(long, value_name = "TABLE")]
     units: Option<Input>,
@@ -114,13 +120,30 @@ fn keep(
 ) -> Result<()> {
     let Next { input, position, source, mut array } = next;
     let (n_rows, n_columns) = array.matrix_shape()?;
-    let name = input.array_name(position);
-    let mut columns = match (table, &args.index, &args.units) {
-        (Some(table), _, Some(units)) => of_table(job, args, table, units, &name, n_before)?,
-        (_, Some(list), _) => list.of(n_columns),
-        _ => (0..n_columns).collect(),
+    // One array's rows can be taken now, and looked at again when the name has come.
+    let of_several = |table| Ok::<bool, anyhow::Error>(args.array.is_none() && Arrays::of(table)?.names().len() > 1);
+    if !args.name.is_empty() || table.map_or(Ok(false), of_several)? {
+        require_room(&array, &source, 0)?;
+        array.hold()?;
+    }
+    let ahead = array.labels_ahead()?;
+    let of_units = |own: Option<&str>| match (table, &args.units) {
+        (Some(table), Some(units)) => {
+            let called = Called::new(input, position, own);
+            of_table(args, table, units, &called, n_before).map(Some)
+        }
+        _ => Ok(None),
+    };
+    let known = ahead.as_ref().and_then(|labels| labels.name.as_deref());
+    let units = of_units(known)?;
+    let mut columns = match (&units, &args.index) {
+        (Some((columns, _)), _) => columns.clone(),
+        (None, Some(list)) => list.of(n_columns),
+        (None, None) if args.name.is_empty() => (0..n_columns).collect(),
+        (None, None) => of_names(&args.name, ahead.as_ref(), n_columns)?,
     };
     if let Some(&column) = columns.iter().find(|&&c| c >= n_columns) {
+        let name = known.map_or_else(|| input.array_name(position), str::to_owned);
         bail!(
             "column {column} is asked for, but array {name:?} has {n_columns} (0 to {})",
             n_columns.saturating_sub(1)
@@ -137,9 +160,7 @@ fn keep(
             HowMany::Matched => n_listed,
         };
         columns = draw(columns, n, args.seed)?;
-        drawn.push(json!({ "array": name, "columns": columns }));
     }
-    job.note(format!("{source}: kept {} of {n_columns} columns", columns.len()));
     let mut writer = RowWriter::new(out, n_rows, columns.len(), dtype_of(&array))?;
     let block_rows = array.rows_within(BLOCK_BYTES);
     while let Some(block) = array.next_rows(block_rows)? {
@@ -148,7 +169,17 @@ fn keep(
             Block::F8(rows) => writer.write_rows(rows.select(Axis(1), &columns).view())?,
         }
     }
-    writer.finish(array.finish()?.as_deref())?;
+    let labels = array.finish()?;
+    // What a pipe brings last may be the name of another array than the table is about.
+    let units = if ahead.is_none() { of_units(labels.name.as_deref())? } else { units };
+    units.and_then(|(_, note)| note).into_iter().for_each(|note| job.note(note));
+    if args.random.is_some() {
+        let name = labels.name.clone().unwrap_or_else(|| input.array_name(position));
+        drawn.push(json!({ "array": name, "columns": columns }));
+    }
+    job.note(format!("{source}: kept {} of {n_columns} columns", columns.len()));
+    let names = labels.columns.as_ref().map(|names| columns.iter().map(|&column| names[column].clone()).collect());
+    writer.finish(&Labels { columns: names, ..labels })?;
     Ok(())
 }
 
@@ -163,10 +194,38 @@ fn draw(mut columns: Vec<usize>, n: usize, seed: u64) -> Result<Vec<usize>> {
     Ok(chosen)
 }
 
-/// The units that the table names for this array, each once.
-fn of_table(job: &Job, args: &Cols, table: &Table, source: &Input, name: &str, position: usize) -> Result<Vec<usize>> {
-    let array = Sought { name, position, alone: false };
+/// The units that the table names for this array, each once, and what to say of them.
+fn of_table(
+    args: &Cols,
+    table: &Table,
+    source: &Input,
+    called: &Called,
+    position: usize,
+) -> Result<(Vec<usize>, Option<String>)> {
+    let shown = called.own.clone().unwrap_or_else(|| called.input.array_name(called.position));
+    let array = Sought { names: &called.in_tables(&shown), position, alone: false };
     let of_array = units_of(table, array, args.array.as_deref()).with_context(|| source.to_string())?;
-    of_array.note.into_iter().for_each(|note| job.note(note));
-    Ok(of_array.units)
+    Ok((of_array.units, of_array.note))
+}
+
+/// The columns of these names.
+fn of_names(wanted: &[String], labels: Option<&Labels>, n_columns: usize) -> Result<Vec<usize>> {
+    let Some(names) = labels.and_then(|labels| labels.columns.as_ref()) else {
+        bail!("its {n_columns} columns have no names; take them by number, with --index");
+    };
+    let one = |wanted: &String| {
+        let mut places = (0..names.len()).filter(|&column| names[column] == *wanted);
+        match (places.next(), places.next()) {
+            (Some(column), None) => Ok(column),
+            (Some(column), Some(other)) => {
+                bail!("columns {column} and {other} are both called {wanted:?}; take one by its number, with --index")
+            }
+            (None, _) => {
+                let shown: Vec<&str> = names.iter().take(20).map(String::as_str).collect();
+                let more = if names.len() > shown.len() { ", ..." } else { "" };
+                bail!("no column is called {wanted:?}; its {n_columns} are {}{more}", shown.join(", "))
+            }
+        }
+    };
+    wanted.iter().map(one).collect()
 }

@@ -4,12 +4,13 @@ use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::read_table;
 use cli::{Common, Input, Job};
 use ndarray::{Array2, ArrayView1};
-use npy_stream::{Dtype, RowWriter};
+use npy_stream::{Dtype, LabelsRef, RowWriter};
 
 /// A CSV or TSV table as a labelled matrix
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The ids are the column stimulus, stimulus_id or path, or what --id-column says. A missing number is
+The ids are the column stimulus, stimulus_id or path, or what --id-column says; the other columns'
+names stand behind the matrix as the names of its columns. A missing number is
 empty, n/a, NA or NaN in any case and becomes NaN; numbers that f8 (or --dtype) does not hold are
 errors.
 
@@ -71,7 +72,11 @@ pub(crate) fn run(args: &FromCsv) -> Result<()> {
     let out = job.binary_output(args.common.output.as_deref())?;
     let mut rows = RowWriter::new(out, ids.len(), columns.len(), args.dtype)?;
     rows.write_rows(values.view())?;
-    rows.finish(Some(ids))?.commit(&job)
+    // Numbers of columns, as `to-csv` writes them where there are no names, are none.
+    let are_numbers = columns.iter().enumerate().all(|(place, name)| *name == place.to_string());
+    let names = (!are_numbers).then_some(&columns[..]);
+    let labels = LabelsRef { ids: Some(ids), columns: names, name: None };
+    rows.finish(labels)?.commit(&job)
 }
 
 /// The largest number that a dtype rounds to 0: half its smallest.

@@ -2,7 +2,7 @@
 
 use crate::blocks::BLOCK_BYTES;
 use anyhow::{Context, Result};
-use array_inputs::{Next, each_array, hold};
+use array_inputs::{Called, Next, called_apart, each_array, hold};
 use cli::{Cell, Common, Format, Input, Job, Named, TableWriter};
 use ndarray::{ArrayView1, ArrayView2};
 use npy_stream::{Block, Float, Incoming, Values};
@@ -12,7 +12,7 @@ use std::collections::HashSet;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Columns:
-  array       its name: the stem of the file, in a pipe its position
+  array       what tables call it: its name, else the stem of the file, in a pipe its position
   shape       rows x columns
   dtype       as on disk, with byte order
   order       C or F
@@ -21,6 +21,8 @@ Columns:
   min, max    over finite values
   n_nan       values that are NaN or infinite
   n_constant  columns of one value only (2-d arrays)
+  name        its own name, which stands behind it; empty where it has none
+  n_names     names of its columns; empty where they have none
 
 Examples:
   npy info acts.npy
@@ -41,10 +43,14 @@ pub(crate) fn run(args: &Info) -> Result<()> {
     let job = Job::start("npy", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
     let mut rows = Vec::new();
+    let mut called = Vec::new();
     each_array(&job, &args.inputs, |Next { input, position, source, array }| {
-        rows.push(describe(input.array_name(position), array).with_context(|| source)?);
+        let (row, own) = describe(array).with_context(|| source)?;
+        rows.push(row);
+        called.push(Called::new(input, position, own.as_deref()));
         Ok(())
     })?;
+    rows.iter_mut().zip(called_apart(&called)).for_each(|(row, name)| row[0].1 = name.into());
     // Only now: an input that fails leaves no half table behind.
     let columns = rows[0].each_ref().map(|(name, _)| *name);
     let mut table = TableWriter::new(out, args.format, &columns)?;
@@ -52,7 +58,8 @@ pub(crate) fn run(args: &Info) -> Result<()> {
     table.into_inner().commit(&job)
 }
 
-fn describe(name: String, mut array: Incoming) -> Result<[Named<'static>; 10]> {
+/// The row of an array, in which it has no name yet, and its own name.
+fn describe(mut array: Incoming) -> Result<([Named<'static>; 12], Option<String>)> {
     let shape: Vec<String> = array.shape().iter().map(usize::to_string).collect();
     let order = match (array.is_big_endian(), array.kind().item_bytes()) {
         (_, Some(1)) => "|",
@@ -82,19 +89,22 @@ fn describe(name: String, mut array: Incoming) -> Result<[Named<'static>; 10]> {
         }
         array.labels
     };
-    let n_stimuli = labels.as_ref().map(|l| l.iter().collect::<HashSet<_>>().len());
-    Ok([
-        ("array", name.into()),
+    let n_stimuli = labels.ids.as_ref().map(|l| l.iter().collect::<HashSet<_>>().len());
+    let row = [
+        ("array", Cell::Empty),
         ("shape", shape.join("x").into()),
         ("dtype", dtype.into()),
         ("order", layout.into()),
-        ("n_labels", labels.map(|l| l.len()).into()),
+        ("n_labels", labels.ids.map(|l| l.len()).into()),
         ("n_stimuli", n_stimuli.into()),
         ("min", seen.min.into()),
         ("max", seen.max.into()),
         ("n_nan", seen.n_nan.into()),
         ("n_constant", n_constant),
-    ])
+        ("name", labels.name.clone().into()),
+        ("n_names", labels.columns.map(|names| names.len()).into()),
+    ];
+    Ok((row, labels.name))
 }
 
 /// Range and counts so far.

@@ -90,10 +90,10 @@ fn rename(job: &Job, args: &Label, table: &Input) -> Result<()> {
         let (_, n_columns) = array.matrix_shape().with_context(named)?;
         let dtype = dtype_of(&array);
         let (whole, labels) = Whole::take(array, &source)?;
-        let (rows, ids) = renames.rows(job, &source, labels.as_deref()).with_context(named)?;
+        let (rows, ids) = renames.rows(job, &source, labels.ids.as_deref()).with_context(named)?;
         let mut writer = RowWriter::new(&mut out, rows.len(), n_columns, dtype)?;
         whole.rows(&rows, |_, block| Ok(write(&mut writer, block)?)).with_context(named)?;
-        writer.finish(Some(&ids))?;
+        writer.finish(&labels.with_ids(Some(&ids)))?;
         Ok(())
     })?;
     out.commit(job)
@@ -113,8 +113,9 @@ impl Ids<'_> {
         while let Some(block) = array.next_rows(block_rows)? {
             write(&mut writer, block)?;
         }
-        self.may_replace(array.finish()?)?;
-        writer.finish(Some(&self.ids))?;
+        let labels = array.finish()?;
+        self.may_replace(labels.ids.as_deref())?;
+        writer.finish(&labels.with_ids(Some(&self.ids)))?;
         Ok(())
     }
 
@@ -130,14 +131,14 @@ impl Ids<'_> {
             );
         }
         require_unique(Side { name: &source.to_string(), labels: Some(ids), n_rows: ids.len() })?;
-        self.may_replace(rdm.labels.take())?;
-        rdm.labels = Some(ids.clone());
+        self.may_replace(rdm.labels.ids.as_deref())?;
+        rdm.labels.ids = Some(ids.clone());
         Ok(rdm)
     }
 
     /// Ids that are there stay, unless --force says otherwise.
-    fn may_replace(&self, old: Option<Vec<String>>) -> Result<()> {
-        let Some(old) = old.filter(|old| !self.force && *old != self.ids) else { return Ok(()) };
+    fn may_replace(&self, old: Option<&[String]>) -> Result<()> {
+        let Some(old) = old.filter(|old| !self.force && **old != self.ids) else { return Ok(()) };
         let row = old.iter().zip(&self.ids).position(|(a, b)| a != b).unwrap_or(0);
         let (is, becomes) = (&old[row], &self.ids[row]);
         bail!("row {row} is labelled {is:?} already and would become {becomes:?}; --force replaces ids")

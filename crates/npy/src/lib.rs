@@ -13,6 +13,7 @@ mod list;
 mod rename;
 mod rows;
 mod scale;
+mod split;
 mod to_csv;
 mod whole;
 
@@ -27,8 +28,9 @@ pub struct Args {
 const HELP: &str = "\
 Input:
   .npy streams: a 2-d matrix (rows = presentations of stimuli), optionally followed by a 1-d <U
-  array with one id per row; several of these back to back. - or nothing is stdin. Rows and columns
-  count from 0.
+  array with one id per row, a second one with a name per column, and a 0-d one with the matrix's
+  name; several of these back to back. FILE.npz:NAME is one array of an archive. - or nothing is
+  stdin. Rows and columns count from 0.
 Output:
   The same kind of stream on stdout, or whole with -o FILE (and how it was made in FILE's .json).
 
@@ -41,6 +43,7 @@ Examples:
 enum Verb {
     Info(info::Info),
     Cat(cat::Cat),
+    Split(split::Split),
     Rows(rows::Rows),
     Cols(cols::Cols),
     Label(label::Label),
@@ -55,6 +58,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     match args.verb {
         Verb::Info(args) => info::run(&args),
         Verb::Cat(args) => cat::run(&args),
+        Verb::Split(args) => split::run(&args),
         Verb::Rows(args) => rows::run(&args),
         Verb::Cols(args) => cols::run(&args),
         Verb::Label(args) => label::run(&args),

@@ -67,7 +67,7 @@ impl<'a> Renames<'a> {
     /// An RDM with new ids, of the stimuli that are kept: the pairs of the upper triangle in the order of SciPy's
     /// `pdist`.
     pub fn rdm(&self, job: &Job, name: &str, mut rdm: Array) -> Result<Array> {
-        let labels = rdm.labels.take().context("has no ids to rename; write them with `npy label`")?;
+        let labels = rdm.labels.ids.take().context("has no ids to rename; write them with `npy label`")?;
         let n = labels.len();
         let (n_pairs, n_values) = (n * n.saturating_sub(1) / 2, rdm.values.len());
         ensure!(
@@ -86,7 +86,7 @@ impl<'a> Renames<'a> {
             Values::F8(values) => Values::F8(pairs.map(|pair| values[pair]).collect()),
         };
         rdm.shape = vec![rdm.values.len()];
-        rdm.labels = Some(ids);
+        rdm.labels.ids = Some(ids);
         Ok(rdm)
     }
 

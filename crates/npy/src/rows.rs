@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use array_inputs::{Next, each_array, read_levels, read_table};
 use cli::{Common, Input, Job, Output, Shard};
 use ndarray::{Array2, ArrayView2};
-use npy_stream::{Block, Float, Incoming, Matrix, RowWriter, write_matrix};
+use npy_stream::{Block, Float, Incoming, Labels, Matrix, RowWriter, write_matrix};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::str::FromStr;
@@ -234,23 +234,23 @@ fn keep(job: &Job, wanted: &Wanted, mut array: Incoming, out: &mut Output) -> Re
     if let Wanted::Shard(shard) = wanted {
         job.record("shard", shard.record(n_rows));
     }
-    let of_rows =
-        |labels: Vec<String>, rows: &[usize]| -> Vec<String> { rows.iter().map(|&r| labels[r].clone()).collect() };
+    let of_rows = |labels: Labels, rows: &[usize]| -> Labels {
+        let ids = labels.ids.as_ref().map(|ids| rows.iter().map(|&row| ids[row].clone()).collect());
+        Labels { ids, ..labels }
+    };
     // Rows by their position can pass from a pipe, of which only they are held; ids come behind the rows there.
     if let (true, Wanted::Index(_) | Wanted::Shard(_)) = (array.parts().is_none(), wanted) {
         let rows = wanted.rows(n_rows, None)?;
         let picked = gather(&mut array, &rows, n_columns)?;
-        let labels = array.finish()?.map(|labels| of_rows(labels, &rows));
-        write_matrix(out, &picked, labels.as_deref())?;
+        write_matrix(out, &picked, &of_rows(array.finish()?, &rows))?;
         return Ok((rows.len(), n_rows));
     }
     let dtype = dtype_of(&array);
     let (whole, labels) = Whole::take(array, "the array")?;
-    let rows = wanted.rows(n_rows, labels.as_deref())?;
+    let rows = wanted.rows(n_rows, labels.ids.as_deref())?;
     let mut writer = RowWriter::new(out, rows.len(), n_columns, dtype)?;
     whole.rows(&rows, |_, block| Ok(write(&mut writer, block)?))?;
-    let labels = labels.map(|labels| of_rows(labels, &rows));
-    writer.finish(labels.as_deref())?;
+    writer.finish(&of_rows(labels, &rows))?;
     Ok((rows.len(), n_rows))
 }
 

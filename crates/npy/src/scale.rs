@@ -7,7 +7,7 @@ use array_inputs::{JoinArgs, Next, each_array, read_levels, read_table};
 use clap::ValueEnum;
 use cli::{Common, Input, Job, Output};
 use ndarray::{Array2, ArrayView2};
-use npy_stream::{Block, Dtype, Float, RowWriter};
+use npy_stream::{Block, Dtype, Float, Labels, RowWriter};
 use statistics::Centre;
 use std::collections::HashMap;
 use stimulus_table::TableJoin;
@@ -93,14 +93,15 @@ pub(crate) fn run(args: &Scale) -> Result<()> {
         let n_rows = whole.n_rows();
         let group = match &levels {
             None => vec![Some(0); n_rows],
-            Some(levels) => levels.of_rows(&job, &source, n_rows, labels.as_deref(), args.join)?,
+            Some(levels) => levels.of_rows(&job, &source, n_rows, labels.ids.as_deref(), args.join)?,
         };
         let rows: Vec<usize> = (0..n_rows).filter(|row| group[*row].is_some()).collect();
         let group: Vec<usize> = group.into_iter().flatten().collect();
-        let labels = labels.map(|labels| rows.iter().map(|&row| labels[row].clone()).collect::<Vec<_>>());
+        let ids = labels.ids.as_ref().map(|ids| rows.iter().map(|&row| ids[row].clone()).collect());
+        let labels = Labels { ids, ..labels };
         let made = match how.axis {
-            Axis::Columns => columns(&mut out, &whole, &rows, &group, dtype, how, labels.as_deref()),
-            Axis::Rows => each_row(&mut out, &whole, &rows, dtype, how, labels.as_deref()),
+            Axis::Columns => columns(&mut out, &whole, &rows, &group, dtype, how, &labels),
+            Axis::Rows => each_row(&mut out, &whole, &rows, dtype, how, &labels),
         };
         made.with_context(|| source.clone())?.say(&job, &source, how, levels.as_ref());
         Ok(())
@@ -226,7 +227,7 @@ fn columns(
     group: &[usize],
     dtype: Dtype,
     how: How,
-    labels: Option<&[String]>,
+    labels: &Labels,
 ) -> Result<Unusable> {
     let n_columns = whole.n_columns();
     let n_groups = group.iter().max().map_or(0, |last| last + 1);
@@ -263,7 +264,7 @@ fn each_row(
     rows: &[usize],
     dtype: Dtype,
     how: How,
-    labels: Option<&[String]>,
+    labels: &Labels,
 ) -> Result<Unusable> {
     let mut unusable = Unusable::default();
     let mut writer = RowWriter::new(out, rows.len(), whole.n_columns(), dtype)?;

@@ -4,13 +4,15 @@ use crate::whole::Whole;
 use anyhow::{Context, Result, bail};
 use array_inputs::{Next, Stream, hold};
 use cli::{Cell, Common, Format, Input, Job, Named, Output, TableWriter};
-use npy_stream::{Array, Block, Values};
+use npy_stream::{Array, Block, Labels, Values};
+use std::collections::HashSet;
 
 /// A matrix as CSV, one row per stimulus; an RDM as one row per pair
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Columns:
-  of a matrix  stimulus, then 0, 1, 2, ...: the columns of the matrix
+  of a matrix  stimulus, then the columns of the matrix: their names, or 0, 1, 2, ..., where they
+               have none or two would have one
   of an RDM    i, j, stimulus_i, stimulus_j, dissimilarity
 
 Examples:
@@ -31,7 +33,7 @@ pub(crate) struct ToCsv {
 /// What a table is made of.
 enum Given {
     /// A matrix and its ids.
-    Matrix(Whole, Option<Vec<String>>),
+    Matrix(Whole, Labels),
     Rdm(Array),
 }
 
@@ -57,21 +59,35 @@ pub(crate) fn run(args: &ToCsv) -> Result<()> {
     })?;
     let out = job.text_output(args.common.output.as_deref())?;
     let out = match given.remove(0) {
-        Given::Matrix(whole, labels) => matrix(out, args.format, &whole, labels.as_deref(), single)?,
+        Given::Matrix(whole, labels) => matrix(&job, out, args.format, &whole, &labels, single)?,
         Given::Rdm(array) => rdm(out, args.format, &array, single).with_context(|| input.to_string())?,
     };
     out.commit(&job)
 }
 
-fn matrix(out: Output, format: Format, whole: &Whole, labels: Option<&[String]>, single: bool) -> Result<Output> {
-    let mut names = vec!["stimulus".to_string()];
-    names.extend((0..whole.n_columns()).map(|c| c.to_string()));
+/// What the column of the ids is called.
+const STIMULUS: &str = "stimulus";
+
+fn matrix(job: &Job, out: Output, format: Format, whole: &Whole, labels: &Labels, single: bool) -> Result<Output> {
+    let mut names = vec![STIMULUS.to_string()];
+    let known = labels.columns.as_ref();
+    let twice = known.and_then(|known| {
+        let mut seen = HashSet::from([STIMULUS]);
+        known.iter().find(|name| !seen.insert(name))
+    });
+    if let Some(twice) = twice {
+        job.note(format!("two columns would be called {twice:?}; they are called by their numbers"));
+    }
+    match known.filter(|_| twice.is_none()) {
+        Some(known) => names.extend(known.iter().cloned()),
+        None => names.extend((0..whole.n_columns()).map(|c| c.to_string())),
+    }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut table = TableWriter::new(out, format, &names)?;
     let rows: Vec<usize> = (0..whole.n_rows()).collect();
     whole.rows(&rows, |at, block| {
         for k in 0..block.n_rows() {
-            let mut cells: Vec<Named> = vec![(names[0], labels.map(|l| &l[at + k]).into())];
+            let mut cells: Vec<Named> = vec![(names[0], labels.ids.as_ref().map(|ids| &ids[at + k]).into())];
             match block {
                 Block::F4(b) => {
                     cells.extend(names[1..].iter().zip(b.row(k)).map(|(name, &v)| (*name, number(v.into(), single))))
@@ -89,7 +105,7 @@ fn matrix(out: Output, format: Format, whole: &Whole, labels: Option<&[String]>,
 
 fn rdm(out: Output, format: Format, array: &Array, single: bool) -> Result<Output> {
     let n_pairs = array.values.len();
-    let labels = array.labels.as_deref();
+    let labels = array.labels.ids.as_deref();
     let n = n_stimuli(n_pairs).with_context(|| format!("{n_pairs} values are no upper triangle of an RDM"))?;
     if let Some(labels) = labels.filter(|labels| labels.len() != n) {
         bail!("{n_pairs} values are pairs of {n} stimuli, but {} ids follow", labels.len());

@@ -4,7 +4,7 @@ use crate::blocks::BLOCK_BYTES;
 use anyhow::{Context, Result};
 use array_inputs::hold;
 use ndarray::{Array2, s};
-use npy_stream::{Block, Incoming, Matrix, PartBuffer, Parts};
+use npy_stream::{Block, Incoming, Labels, Matrix, PartBuffer, Parts};
 use std::ops::Range;
 
 pub(crate) enum Whole {
@@ -16,7 +16,7 @@ pub(crate) enum Whole {
 
 impl Whole {
     /// Takes an array, which must be a matrix, and its labels.
-    pub fn take(next: Incoming, source: &str) -> Result<(Whole, Option<Vec<String>>)> {
+    pub fn take(next: Incoming, source: &str) -> Result<(Whole, Labels)> {
         let named = || source.to_string();
         next.matrix_shape().with_context(named)?;
         if let Some(place) = next.parts().filter(|place| !place.is_fortran()) {

@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use cli::{Input, Job};
 use ndarray::ArrayView2;
-use npy_stream::{Array, Incoming, Values};
+use npy_stream::{Array, Incoming, Labels, Values};
 use rdm::{Comparison, Rdm, RdmError};
 use statistics::rounding::broken_ties;
 use stimulus_table::Side;
@@ -19,8 +19,10 @@ use stimulus_table::Side;
 /// An RDM with its name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamedRdm {
-    /// File stem, position in the pipe, or what `--names` says.
+    /// What it is called ([`Names`]).
     pub name: String,
+    /// Its own name, as it stands behind it.
+    pub own: Option<String>,
     /// Where it came from, for messages.
     pub source: String,
     /// The dissimilarities and their stimulus ids.
@@ -83,8 +85,8 @@ pub fn is_rdm(array: &Array) -> bool {
 
 /// One array as an RDM: 1-d condensed or 2-d square.
 pub fn from_array(named: NamedArray) -> Result<NamedRdm> {
-    let NamedArray { name, source, array } = named;
-    let labels = array.labels;
+    let NamedArray { name, source, array, .. } = named;
+    let Labels { ids: labels, name: own, .. } = array.labels;
     let made = match (array.shape.as_slice(), array.values) {
         ([_], values) => Rdm::from_condensed(values.into_f64(), labels),
         (&[rows, columns], Values::F4(values)) => {
@@ -106,7 +108,7 @@ pub fn from_array(named: NamedArray) -> Result<NamedRdm> {
         other => anyhow!("{source}: {other}"),
     })?;
     require_unique(Side { name: &source, labels: rdm.labels(), n_rows: rdm.n_stimuli() })?;
-    Ok(NamedRdm { name, source, rdm })
+    Ok(NamedRdm { name, own, source, rdm })
 }
 
 /// Brings all RDMs, in place, into the order of the stimuli of the first one, joined by id.
@@ -214,9 +216,10 @@ mod tests {
     use npy_stream::Array;
 
     fn array(shape: &[usize], values: Vec<f64>, labels: Option<&[&str]>) -> NamedArray {
-        let labels = labels.map(|l| l.iter().map(|s| (*s).to_string()).collect());
+        let ids = labels.map(|l| l.iter().map(|s| (*s).to_string()).collect());
+        let labels = Labels { ids, ..Labels::default() };
         let array = Array { shape: shape.to_vec(), values: Values::F8(values), labels, index: 0 };
-        NamedArray { name: "m".into(), source: "m.npy".into(), array }
+        NamedArray { name: "m".into(), names_in_tables: Vec::new(), source: "m.npy".into(), array }
     }
 
     #[test]

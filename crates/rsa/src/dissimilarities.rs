@@ -1,7 +1,7 @@
 //! Anything that says how far things are apart, as RDMs: RDMs themselves, similarities, tables of pairs.
 
 use anyhow::{Context, Result, anyhow, bail};
-use array_inputs::{NamedArray, Names, read_arrays, read_table, tell_apart};
+use array_inputs::{Called, NamedArray, Names, read_arrays, read_table, tell_apart};
 use cli::{Input, Job};
 use npy_stream::Values;
 use rdm::Rdm;
@@ -119,7 +119,8 @@ fn read_pairs(
     for input in inputs {
         let table = read_table(job, input)?;
         let rdm = of_pairs(job, input, &table, columns, value, similarity).with_context(|| input.to_string())?;
-        rdms.push(NamedRdm { name: names.next(input, 0)?, source: input.to_string(), rdm });
+        let name = names.next(&Called::new(input, 0, None))?;
+        rdms.push(NamedRdm { name, own: None, source: input.to_string(), rdm });
     }
     names.finish()?;
     Ok(rdms)

@@ -41,7 +41,7 @@ pub struct OrderArgs {
     /// What the inputs hold.
     #[command(flatten)]
     pub pairs: PairArgs,
-    /// Names of the RDMs, in order [default: file stems, positions in a pipe]
+    /// Names of the RDMs, in order [default: their own, else file stems, positions in a pipe]
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     pub names: Vec<String>,
     /// Table format

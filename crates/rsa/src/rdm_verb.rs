@@ -11,7 +11,7 @@ use args::{Metric, NoiseSource};
 use array_inputs::{NamedArray, Names, Next, each_array, hold, read_matrices, read_table, require_unique};
 use cli::{Input, Job, Output, require_memory};
 use measure::{Measured, Noise, describe, measure};
-use npy_stream::{Array, Dtype, Incoming, Matrix, RowWriter, Values, write_vector};
+use npy_stream::{Array, Dtype, Incoming, Labels, LabelsRef, Matrix, RowWriter, Values, write_vector};
 use plan::Plan;
 use rdm::{InMemory, NoiseModel, Rdm, Widened, merge};
 use rdm_inputs::{Kind, check_nan, from_array};
@@ -37,12 +37,14 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
         made.push(match Given::take(array, input, &source, &plan, args.input_is)? {
             Given::Rdm(made) => made,
             Given::Patterns { held, labels } => {
-                let side = Side { name: &source, labels: labels.as_deref(), n_rows: held.n_rows() };
+                let side = Side { name: &source, labels: labels.ids.as_deref(), n_rows: held.n_rows() };
                 let rows = Rows::new(&job, args, &plan, annotations.as_ref(), side)?;
                 if rows.fold.is_none() && rows.group.is_none() && args.by.is_none() {
                     require_unique(side)?;
                 }
-                one(&job, args, &plan, source.clone(), &held, rows, noise.next(&source)?, subset.as_ref())?
+                let noise = noise.next(&source)?;
+                let made = one(&job, args, &plan, source.clone(), &held, rows, noise, subset.as_ref())?;
+                Made { name: labels.name, ..made }
             }
         });
         Ok(())
@@ -54,7 +56,7 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
     }
     for rdm in made {
         let rdm = finished(&job, args, rdm, subset.as_ref())?;
-        write(&mut out, &rdm.rdm, args.dtype.unwrap_or(rdm.dtype), args.square)?;
+        write(&mut out, &rdm, args.dtype.unwrap_or(rdm.dtype), args.square)?;
     }
     out.commit(&job)
 }
@@ -62,6 +64,8 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
 /// An RDM on its way to the output.
 struct Made {
     source: String,
+    /// The name that the array has behind it.
+    name: Option<String>,
     rdm: Rdm,
     dtype: Dtype,
     /// Why pairs have no value, for the message that counts them.
@@ -72,7 +76,7 @@ struct Made {
 
 /// What one array of the input is.
 enum Given {
-    Patterns { held: Held, labels: Option<Vec<String>> },
+    Patterns { held: Held, labels: Labels },
     Rdm(Made),
 }
 
@@ -122,8 +126,10 @@ impl Made {
             Values::F4(_) => Dtype::F4,
             Values::F8(_) => Dtype::F8,
         };
-        let named = from_array(NamedArray { name: source.to_string(), source: source.to_string(), array })?;
-        Ok(Made { source: source.to_string(), rdm: named.rdm, dtype, why: String::new(), is_subset: false })
+        let (name, source) = (source.to_string(), source.to_string());
+        let named = from_array(NamedArray { name, names_in_tables: Vec::new(), source: source.clone(), array })?;
+        let (name, why) = (named.own, String::new());
+        Ok(Made { source, name, rdm: named.rdm, dtype, why, is_subset: false })
     }
 }
 
@@ -184,7 +190,7 @@ fn one(
     if let (Some(places), Some(subset)) = (places, subset) {
         rdm = rdm.onto(&places)?.with_labels(Some(subset.ids.clone()))?;
     }
-    Ok(Made { source, rdm, dtype, why, is_subset })
+    Ok(Made { source, name: None, rdm, dtype, why, is_subset })
 }
 
 /// All RDMs as one.
@@ -200,6 +206,7 @@ fn merged(job: &Job, made: Vec<Made>) -> Result<Made> {
     }
     let dtype = if made.iter().any(|m| m.dtype == Dtype::F8) { Dtype::F8 } else { Dtype::F4 };
     let sources: Vec<String> = made.iter().map(|m| m.source.clone()).collect();
+    let name = made[0].name.clone().filter(|name| made.iter().all(|other| other.name.as_ref() == Some(name)));
     let rdms: Vec<Rdm> = made.into_iter().map(|m| m.rdm).collect();
     let merged = merge(&rdms).map_err(|error| match error {
         rdm::RdmError::Unlabelled { index } => {
@@ -216,7 +223,7 @@ fn merged(job: &Job, made: Vec<Made>) -> Result<Made> {
         merged.n_missing
     ));
     let why = format!(": no RDM of the {} has both stimuli", rdms.len());
-    Ok(Made { source: "--merge".into(), rdm: merged.rdm, dtype, why, is_subset: false })
+    Ok(Made { source: "--merge".into(), name, rdm: merged.rdm, dtype, why, is_subset: false })
 }
 
 /// Subset, transforms, and the count of what has no value.
@@ -394,14 +401,16 @@ fn summary(found: &Measured, rows: &Rows) -> String {
     )
 }
 
-fn write(out: &mut Output, rdm: &Rdm, dtype: Dtype, square: bool) -> Result<()> {
+fn write(out: &mut Output, made: &Made, dtype: Dtype, square: bool) -> Result<()> {
+    let rdm = &made.rdm;
+    let labels = LabelsRef { ids: rdm.labels(), columns: None, name: made.name.as_deref() };
     if square {
         let n = rdm.n_stimuli();
         let mut rows = RowWriter::new(out as &mut dyn Write, n, n, dtype)?;
         rows.write_rows(rdm.to_square().view())?;
-        rows.finish(rdm.labels())?;
+        rows.finish(labels)?;
     } else {
-        write_vector(out as &mut dyn Write, rdm.values(), dtype, rdm.labels())?;
+        write_vector(out as &mut dyn Write, rdm.values(), dtype, labels)?;
     }
     Ok(())
 }

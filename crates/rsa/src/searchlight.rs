@@ -11,7 +11,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use nifti_volume::Geometry;
 use nifti_volume::sphere::{Radius, around, steps_within};
 use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
-use npy_stream::{Dtype, Matrix, RowWriter};
+use npy_stream::{Dtype, LabelsRef, Matrix, RowWriter};
 use rayon::prelude::*;
 use rdm::{Compared, Models, searchlight};
 use rdm_inputs::{LARGEST_NAN_SHARE, NamedRdm, check_nan, column, read_rdms, say_broken_ties, say_constant};
@@ -95,7 +95,7 @@ pub(crate) fn run(args: &SearchlightArgs) -> Result<()> {
         let ids: Vec<String> = mask.voxels[centres].iter().map(usize::to_string).collect();
         let mut rows = RowWriter::new(&mut out, scores.nrows(), scores.ncols(), Dtype::F8)?;
         rows.write_rows(scores.view())?;
-        rows.finish(Some(&ids))?;
+        rows.finish(LabelsRef { ids: Some(&ids), columns: Some(&names), name: None })?;
         out.commit(&job)?;
     }
     Ok(())
@@ -348,10 +348,15 @@ fn write_maps(job: &Job, folder: &Path, mask: &Mask, names: &[String], scores: A
 /// Maps of a matrix that was written before: its rows are named by voxel, in any order, each voxel of the mask once.
 fn maps_of_scores(job: &Job, args: &SearchlightArgs, mask: &Mask, input: &cli::Input) -> Result<()> {
     let named = read_matrix(job, input)?;
-    let Some(labels) = &named.labels else { bail!("{input}: {} rows without voxel numbers", named.matrix.n_rows()) };
+    let Some(labels) = &named.labels.ids else {
+        bail!("{input}: {} rows without voxel numbers", named.matrix.n_rows())
+    };
     let scores = named.matrix.clone().into_f64();
     let names = match args.names.len() {
-        0 => (0..scores.ncols()).map(|m| format!("model{m}")).collect(),
+        0 => match &named.labels.columns {
+            Some(names) => names.clone(),
+            None => (0..scores.ncols()).map(|m| format!("model{m}")).collect(),
+        },
         n if n == scores.ncols() => args.names.clone(),
         n => bail!("--names gives {n} names for the {} columns of {input}", scores.ncols()),
     };

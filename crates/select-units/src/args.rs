@@ -35,6 +35,7 @@ Output, one row per selected unit in the order of arrays, contrasts, folds and u
   n_test ... reason_test        (--cv) the same measures on the part held out, which had no say in the choice
   t_null, p_null                (--null) mean t of this unit in the untrained twins; share of their units with a t of at
                                 least this unit's, (1 + count) / (1 + units)
+  unit_name                     name of the column, where those of an array have names; else there is no such column
 With --versus each, t, df and mean_rest are those of the comparison with the smallest t; dprime, selectivity_index, ratio
 and auc are the smallest and p and q the largest over the comparisons: a rule holds against every other category.
 
@@ -81,7 +82,7 @@ pub struct Args {
     /// Write every unit; one that cannot be tested keeps its row, with NaN and the reason
     #[arg(long, conflicts_with_all = ["t", "alpha", "dprime", "si", "ratio", "auc", "top", "min_units"])]
     pub all: bool,
-    /// Names of the arrays in the order they come [default: file stem; position in a pipe]
+    /// Names of the arrays in the order they come [default: their own, else file stem, position in a pipe]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub names: Vec<String>,
     /// How the table is written

@@ -3,7 +3,7 @@
 use crate::Args;
 use crate::unit_table::{Layer, UnitTable};
 use anyhow::{Result, bail};
-use array_inputs::{Names, Next, Stream, each_array};
+use array_inputs::{Called, Names, Next, Stream, each_array};
 use cli::{Input, Job};
 use localizer_run::Plan;
 
@@ -14,14 +14,15 @@ pub fn run(args: Args) -> Result<()> {
     job.record("rules", args.criterion());
     let mut twins = args.null.iter().map(|input| Twin::open(&job, input)).collect::<Result<Vec<_>>>()?;
 
-    let mut table = UnitTable::new(&job, &args, &plan)?;
-    let mut names = Names::distinct(&args.names);
+    let mut names = Names::distinct(&args.names).of_files(&args.inputs);
+    let mut table = UnitTable::new(&job, &args, &plan, names.of_columns_are_known())?;
     // An array is written when the next one has proved sound, so that what fails early writes nothing.
     let mut waiting: Option<Layer> = None;
     let mut n_arrays = 0;
     each_array(&job, &args.inputs, |Next { input, position, source, array }| {
-        let name = names.next(input, position)?;
+        names.require(n_arrays, input)?;
         let measured = plan.measure(&job, &source, array)?;
+        let name = names.next(&Called::new(input, position, measured.name()))?;
         let n_units = measured.n_units();
         let twins = twins.iter_mut().map(|twin| twin.next(&job, &plan, &source, n_units));
         let layer = Layer { name, twins: twins.collect::<Result<_>>()?, measured };

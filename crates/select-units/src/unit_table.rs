@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use cli::{Job, Named, Output, TableWriter};
 use localizer::{Reason, UnitTests};
 use localizer_run::{Measured, Part, Plan};
-use unit_tables::columns::{ARRAY, CONTRAST, CRITERION, FOLD, N_UNITS, UNIT};
+use unit_tables::columns::{ARRAY, CONTRAST, CRITERION, FOLD, N_UNITS, UNIT, UNIT_NAME};
 
 /// One array after reading, and the same array of the untrained twins.
 pub(crate) struct Layer {
@@ -21,6 +21,8 @@ pub(crate) struct UnitTable<'a> {
     criterion: String,
     output: Option<Output>,
     table: Option<TableWriter<Output>>,
+    /// Whether units have a column for their names: where the first array has names, or an array in a file.
+    has_names: bool,
 }
 
 /// The tests that rows are written from.
@@ -35,13 +37,22 @@ struct Tested<'a> {
 }
 
 impl<'a> UnitTable<'a> {
-    pub fn new(job: &Job, args: &'a Args, plan: &'a Plan) -> Result<UnitTable<'a>> {
+    pub fn new(job: &Job, args: &'a Args, plan: &'a Plan, has_names: bool) -> Result<UnitTable<'a>> {
         let output = Some(job.text_output(args.common.output.as_deref())?);
-        Ok(UnitTable { args, plan, criterion: args.criterion(), output, table: None })
+        Ok(UnitTable { args, plan, criterion: args.criterion(), output, table: None, has_names })
     }
 
     /// The rows of one array, and the lines on stderr that sum them up.
     pub fn write(&mut self, job: &Job, layer: &Layer) -> Result<()> {
+        let has_names = layer.measured.unit_names().is_some();
+        if self.table.is_none() {
+            self.has_names |= has_names;
+        } else if has_names && !self.has_names {
+            job.note(format!(
+                "{}: its units have names, but those of the first array have none: no column",
+                layer.name
+            ));
+        }
         for question in 0..self.plan.questions().len() {
             self.write_question(job, layer, question)?;
         }
@@ -63,12 +74,15 @@ impl<'a> UnitTable<'a> {
         let contrast = self.plan.contrast(question).to_string();
         let fold = self.plan.fold(question);
         let table = match self.output.take() {
-            Some(output) => {
-                self.table.insert(TableWriter::new(output, self.args.format, &columns(self.args, self.plan))?)
-            }
+            Some(output) => self.table.insert(TableWriter::new(
+                output,
+                self.args.format,
+                &columns(self.args, self.plan, self.has_names),
+            )?),
             None => self.table.as_mut().context("the table could not be started")?,
         };
         let criterion = self.criterion.as_str();
+        let names = layer.measured.unit_names();
         table.records(n_written, |row| {
             let unit = units.as_ref().map_or(row, |units| units[row]);
             let mut cells: Vec<Named> = Vec::with_capacity(32);
@@ -76,6 +90,7 @@ impl<'a> UnitTable<'a> {
             cells.extend(fold.map(|fold| (FOLD, fold.into())));
             cells.extend([(UNIT, unit.into()), (N_UNITS, n_units.into())]);
             tested.append(unit, criterion, &mut cells);
+            cells.extend(self.has_names.then(|| (UNIT_NAME, names.map(|names| &names[unit]).into())));
             cells
         })?;
         self.sum_up(job, layer, question, &tested, units.as_deref());
@@ -175,7 +190,7 @@ fn area(auc: Option<&[f64]>, unit: usize, reason: Option<Reason>) -> Option<f64>
     auc.map(|auc| if reason.is_some() { f64::NAN } else { auc[unit] })
 }
 
-fn columns(args: &Args, plan: &Plan) -> Vec<&'static str> {
+fn columns(args: &Args, plan: &Plan, has_names: bool) -> Vec<&'static str> {
     let mut columns = vec![ARRAY, CONTRAST];
     if !plan.folds.is_empty() {
         columns.push(FOLD);
@@ -190,5 +205,6 @@ fn columns(args: &Args, plan: &Plan) -> Vec<&'static str> {
     if !args.null.is_empty() {
         columns.extend(["t_null", "p_null"]);
     }
+    columns.extend(has_names.then_some(UNIT_NAME));
     columns
 }

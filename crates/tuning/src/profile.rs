@@ -6,7 +6,7 @@ use array_inputs::{NamedMatrix, Names, read_matrices, read_table};
 use clap::ValueEnum;
 use cli::{Common, Format, Input, Job, TableWriter};
 use ndarray::ArrayView2;
-use npy_stream::{Block, Dtype, RowWriter};
+use npy_stream::{Block, Dtype, LabelsRef, RowWriter};
 use statistics::Reason;
 use stimulus_table::Table;
 use unit_tables::{SetArgs, Sought, TableUnits, units_of};
@@ -17,7 +17,7 @@ use unit_tables::{SetArgs, Sought, TableUnits, units_of};
 Input:
   Matrices (rows = presentations of stimuli, columns = units or voxels), several in a stream.
 Output:
-  One n x 1 matrix (f8) per input matrix, ids kept; or with --format a table.
+  One n x 1 matrix (f8) per input matrix, ids and name kept; or with --format a table.
 Columns:
   array, stimulus
   n_units       units that make the profile
@@ -72,7 +72,7 @@ pub(crate) struct Profile {
     /// Write a table instead of matrices
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Names of the arrays, in order [default: file stems, positions in a pipe]
+    /// Names of the arrays, in order [default: their own, else file stems, positions in a pipe]
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     names: Vec<String>,
     #[command(flatten)]
@@ -124,7 +124,7 @@ pub(crate) fn run(args: &Profile) -> Result<()> {
             let mut table = TableWriter::new(out, format, &columns)?;
             for (matrix, made) in matrices.iter().zip(&profiles) {
                 for (row, &response) in made.responses.iter().enumerate() {
-                    let id = matrix.labels.as_ref().map(|l| &l[row]);
+                    let id = matrix.labels.ids.as_ref().map(|l| &l[row]);
                     let (z, reason) = match &made.z {
                         Ok(z) => (z[row], None),
                         Err(reason) => (f64::NAN, Some(*reason)),
@@ -150,7 +150,9 @@ pub(crate) fn run(args: &Profile) -> Result<()> {
                 let column = ArrayView2::from_shape((made.responses.len(), 1), &made.responses)?;
                 let mut rows = RowWriter::new(&mut out, made.responses.len(), 1, Dtype::F8)?;
                 rows.write_rows(column)?;
-                rows.finish(matrix.labels.as_deref())?;
+                let named = (!args.names.is_empty()).then_some(&matrix.name);
+                let name = named.or(matrix.labels.name.as_ref()).map(String::as_str);
+                rows.finish(LabelsRef { ids: matrix.labels.ids.as_deref(), columns: None, name })?;
             }
             out.commit(&job)
         }
@@ -186,7 +188,7 @@ impl Weights {
     /// The columns of this matrix that have a weight above 0, and their weights.
     fn units(&self, job: &Job, matrix: &NamedMatrix, position: usize) -> Result<Vec<Unit>> {
         let n_units = matrix.matrix.n_columns();
-        let array = Sought { name: &matrix.name, position, alone: false };
+        let array = Sought { names: &matrix.names_in_tables, position, alone: false };
         let TableUnits { rows, units, note } =
             units_of(&self.table, array, self.array.as_deref()).with_context(|| self.source.clone())?;
         note.into_iter().for_each(|note| job.note(note));

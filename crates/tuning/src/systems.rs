@@ -19,7 +19,7 @@ pub(crate) struct Sides {
     /// Subjects: one region's voxels (or profile) each, several files or one stream
     #[arg(long, value_name = "BRAIN", num_args = 1.., required = true)]
     pub brain: Vec<Input>,
-    /// Names of the models, in order [default: file stems, positions in a pipe]
+    /// Names of the models, in order [default: their own, else file stems, positions in a pipe]
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     pub names: Vec<String>,
     /// Names of the subjects, in order
@@ -160,14 +160,14 @@ fn read_systems(job: &Job, inputs: &[Input], names: &[String]) -> Result<Vec<Sys
             Block::F8(rows) => mean_over_units(rows, &units, precision(rows)),
         };
         let responses = profile.responses;
-        let repeats = match &named.labels {
+        let repeats = match &named.labels.ids {
             Some(labels) => Repeats::by_id(labels),
             None => Repeats::by_id(&(0..responses.len()).collect::<Vec<_>>()),
         };
         let first = |labels: &Vec<String>| {
             (0..repeats.n_stimuli()).map(|s| labels[repeats.rows_of(s)[0]].clone()).collect::<Vec<_>>()
         };
-        let ids = named.labels.as_ref().map(first);
+        let ids = named.labels.ids.as_ref().map(first);
         let person = person(&named.name).or_else(|| person(&named.source));
         systems.push(System {
             name: named.name,

@@ -1,7 +1,7 @@
 //! The responses of chosen units to the pictures of a stimulus table, and nothing else of the matrices.
 
 use anyhow::{Context, Result, bail, ensure};
-use array_inputs::{JoinArgs, Names, Next, each_array, read_levels, read_table};
+use array_inputs::{Called, JoinArgs, Names, Next, each_array, read_levels, read_table, require_room};
 use cli::{Bytes, Input, Job, require_memory};
 use localizer::LOOKS_MISSING;
 use npy_stream::{Block, Incoming, Values};
@@ -26,7 +26,7 @@ pub(crate) struct Acts {
     /// ACTS holds the columns of --units only, ascending, as `ann-acts --units` writes them
     #[arg(long)]
     pub chosen_only: bool,
-    /// Names of the arrays in the order they come [default: file stem; position in a pipe]
+    /// Names of the arrays in the order they come [default: their own, else file stem, position in a pipe]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub names: Vec<String>,
     /// Most memory that the responses of the chosen units may take: 500M, 4G
@@ -143,7 +143,7 @@ pub(crate) struct Reader<'a> {
     /// The chosen units; `None` for all.
     units: Option<&'a UnitTable>,
     held_bytes: u64,
-    /// Names of the arrays that came.
+    /// Names of the arrays that came, as the table has them where it speaks of them.
     came: Vec<String>,
     /// Whether the first array was taken for the table's only one although it has another name.
     renamed: bool,
@@ -157,11 +157,11 @@ impl<'a> Reader<'a> {
     /// Calls `take` for every array. `keep` says that the caller holds on to all responses, so that their memory adds
     /// up.
     pub fn each(&mut self, keep: bool, mut take: impl FnMut(Responses)) -> Result<()> {
-        let mut names = Names::distinct(&self.args.names);
+        let mut names = Names::distinct(&self.args.names).of_files(&self.args.inputs);
         each_array(self.job, &self.args.inputs, |Next { input, position, source, array }| {
-            let name = names.next(input, position)?;
-            self.came.push(name.clone());
-            let responses = self.array(&source, name, array).with_context(|| source.clone())?;
+            names.require(self.came.len(), input)?;
+            let called = Called::new(input, position, None);
+            let responses = self.array(&source, &mut names, called, array).with_context(|| source.clone())?;
             if !keep {
                 self.held_bytes = 0;
             }
@@ -201,16 +201,45 @@ impl<'a> Reader<'a> {
 
     /// The array of the table that is this one: that of its name; or the only one, for the only array there is (which
     /// [`Reader::finish`] makes sure of).
-    fn name_in_table(&self, name: &str) -> Option<String> {
-        // More inputs, or more names, than one say that this is not the only array.
-        let alone = self.args.inputs.len() == 1 && self.args.names.len() < 2;
-        let sought = Sought { name, position: self.came.len() - 1, alone };
+    fn name_in_table(&self, names: &Names, of_array: &[String]) -> Option<String> {
+        // More inputs, names, or arrays in the file than one say that this is not the only array.
+        let alone = self.args.inputs.len() == 1 && self.args.names.len() < 2 && names.n_looked_at() < 2;
+        let sought = Sought { names: of_array, position: self.came.len(), alone };
         self.units?.name_of(sought).map(str::to_owned)
     }
 
-    fn array(&mut self, source: &str, name: String, mut acts: Incoming) -> Result<Responses> {
+    /// Holds an array of a pipe whose name decides which units are taken: it comes behind the rows.
+    fn hold_for_its_name(&self, acts: &mut Incoming, source: &str, names: &Names) -> Result<()> {
+        // Only the first array of all may be the one that a table is about whatever it is called.
+        let decides = self.units.is_some_and(|units| units.arrays.len() > 1 || !self.came.is_empty());
+        if !decides || names.are_given() || acts.parts().is_some() {
+            return Ok(());
+        }
+        ensure!(
+            acts.bytes_held() <= u128::from(self.args.mem),
+            "a pipe brings its name last, which says what units are its own, so all of it is held: {}, but --mem allows \
+             {}; give a file or --names, or raise --mem",
+            Bytes(acts.bytes_held()),
+            Bytes(self.args.mem.into())
+        );
+        require_room(acts, source, 0)?;
+        Ok(acts.hold()?)
+    }
+
+    fn array(&mut self, source: &str, names: &mut Names, mut called: Called, mut acts: Incoming) -> Result<Responses> {
         let (n_rows, n_columns) = acts.matrix_shape()?;
-        let named = self.name_in_table(&name);
+        self.hold_for_its_name(&mut acts, source, names)?;
+        // The labels of a file can be read before its rows, so a table that does not fit is refused early.
+        let ahead = acts.labels_ahead()?;
+        // The name of a pipe that is not held comes behind the rows; until then it goes by its place.
+        let (mut name, mut in_tables) = (None, names.expected(&called));
+        if let Some(labels) = &ahead {
+            called.own.clone_from(&labels.name);
+            let known = names.next(&called)?;
+            in_tables = names.in_tables(&known, &called);
+            name = Some(known);
+        }
+        let named = self.name_in_table(names, &in_tables);
         if self.units.is_none() {
             // Before a list of all units is made.
             self.check_memory(&acts, n_rows, n_columns, n_columns)?;
@@ -247,13 +276,7 @@ impl<'a> Reader<'a> {
         if self.units.is_some() {
             self.check_memory(&acts, n_rows, n_columns, columns.len())?;
         }
-        if let Some(named) = named.as_ref().filter(|named| **named != name) {
-            self.renamed = true;
-            self.job.note(format!("the units of array {named:?} are taken from array {name:?}, the only one there is"));
-        }
-        // The labels of a file can be read before its rows, so a table that does not fit is refused early.
-        let ahead = acts.labels_ahead()?;
-        let early = ahead.map(|labels| self.join(source, n_rows, labels.as_deref())).transpose()?;
+        let early = ahead.map(|labels| self.join(source, n_rows, labels.ids.as_deref())).transpose()?;
 
         // --mem bounds what the header of a pipe can ask for.
         let n_values = n_rows * columns.len();
@@ -279,8 +302,30 @@ impl<'a> Reader<'a> {
         let labels = acts.finish()?;
         let join = match early {
             Some(join) => join,
-            None => self.join(source, n_rows, labels.as_deref())?,
+            None => self.join(source, n_rows, labels.ids.as_deref())?,
         };
+        let name = match name {
+            Some(name) => name,
+            None => {
+                called.own.clone_from(&labels.name);
+                let known = names.next(&called)?;
+                in_tables = names.in_tables(&known, &called);
+                known
+            }
+        };
+        if self.name_in_table(names, &in_tables) != named {
+            bail!(
+                "the array is called {name:?}, and {} is about {}; give the array that it is about, or its name with \
+                 --names",
+                self.units.map_or("the table", |units| units.source.as_str()),
+                self.units.map(UnitTable::array_names).unwrap_or_default()
+            );
+        }
+        if let Some(named) = named.as_ref().filter(|named| !in_tables.contains(named)) {
+            self.renamed = true;
+            self.job.note(format!("the units of array {named:?} are taken from array {name:?}, the only one there is"));
+        }
+        self.came.push(named.clone().filter(|named| in_tables.contains(named)).unwrap_or_else(|| name.clone()));
         if let Some(message) = &join.message {
             self.job.note(message);
         }

@@ -10,8 +10,9 @@ use crate::columns::{ARRAY, CONTRAST, FOLD, LAYER, UNIT, VOXEL};
 /// An array that is looked for in a table.
 #[derive(Debug, Clone, Copy)]
 pub struct Sought<'a> {
-    /// Its name: file stem, position in a pipe, or what `--names` says.
-    pub name: &'a str,
+    /// What it may be called in a table, what it is called now first: its own name or what `--names` says, and its
+    /// place (the file's stem, the position in a pipe), by which it goes where it has no name, or another had the same.
+    pub names: &'a [String],
     /// How many arrays came before it.
     pub position: usize,
     /// Whether it is the only array there is.
@@ -19,18 +20,25 @@ pub struct Sought<'a> {
 }
 
 impl Sought<'_> {
+    /// What it is called now.
+    pub fn name(&self) -> &str {
+        self.names.first().map_or("", String::as_str)
+    }
+
     /// The one of the table's arrays that it is; `None` where the table does not speak of it.
     ///
-    /// That is the array of its name. Only the first array may go by another one, and only in a table about one array:
-    /// where one of the two names is that of the first array in a pipe, `0`, and the other is no place in a pipe, or
-    /// where the caller knows that the array is the only one.
+    /// That is the array of the first of its names that the table has. Only the first array may go by another one, and
+    /// only in a table about one array: where one of the two names is that of the first array in a pipe, `0`, and the
+    /// other is no place in a pipe, or where the caller knows that the array is the only one.
     pub fn among<'t>(self, known: &[&'t str]) -> Option<&'t str> {
         let is_position = |name: &str| name.parse::<usize>().is_ok();
-        match (known.iter().find(|name| **name == self.name), known) {
+        // Cells of tables are trimmed.
+        let of = |sought: &str| known.iter().find(|name| **name == sought.trim()).copied();
+        match (self.names.iter().find_map(|name| of(name)), known) {
             (Some(own), _) => Some(own),
             (None, [only]) if self.position == 0 => {
                 let first_of_pipe = |name: &str, other: &str| name == "0" && !is_position(other);
-                let is_it = first_of_pipe(only, self.name) || first_of_pipe(self.name, only);
+                let is_it = first_of_pipe(only, self.name()) || first_of_pipe(self.name(), only);
                 (self.alone || is_it).then_some(*only)
             }
             _ => None,
@@ -133,10 +141,10 @@ pub fn units_of(table: &Table, array: Sought, wanted: Option<&str>) -> Result<Ta
             let known = arrays.names();
             let own = || array.among(&known);
             let name = wanted.map_or_else(own, |wanted| known.iter().find(|name| **name == wanted).copied());
-            let says_nothing = || arrays.says_nothing_of("array", wanted.unwrap_or(array.name));
+            let says_nothing = || arrays.says_nothing_of("array", wanted.unwrap_or(array.name()));
             let name = name.with_context(|| format!("{:#} (--array says which to take)", says_nothing()))?;
-            let renamed = wanted.is_none() && name != array.name;
-            let note = renamed.then(|| format!("the units of array {name:?} are taken from array {:?}", array.name));
+            let renamed = wanted.is_none() && name != array.name();
+            let note = renamed.then(|| format!("the units of array {name:?} are taken from array {:?}", array.name()));
             (arrays.rows(name).to_vec(), note)
         }
     };
@@ -185,7 +193,7 @@ mod tests {
 
     fn units(text: &str, name: &str, position: usize, wanted: Option<&str>) -> Result<Vec<usize>> {
         let table = Table::read(text.as_bytes()).unwrap();
-        units_of(&table, Sought { name, position, alone: false }, wanted).map(|of| of.units)
+        units_of(&table, Sought { names: &[name.to_owned()], position, alone: false }, wanted).map(|of| of.units)
     }
 
     #[test]
@@ -212,12 +220,29 @@ mod tests {
 
     #[test]
     fn the_only_array_may_have_another_name() {
-        let sought = Sought { name: "b", position: 0, alone: true };
+        let names = ["b".to_string()];
+        let sought = Sought { names: &names, position: 0, alone: true };
         assert_eq!(sought.among(&["a"]), Some("a"));
         assert_eq!(sought.among(&["a", "b"]), Some("b"));
         assert_eq!(sought.among(&["a", "c"]), None);
         assert_eq!(Sought { alone: false, ..sought }.among(&["a"]), None);
         assert_eq!(Sought { position: 1, ..sought }.among(&["a"]), None);
+    }
+
+    #[test]
+    fn an_array_with_a_name_is_found_by_its_place_too() {
+        let table = |text: &str| Table::read(text.as_bytes()).unwrap();
+        let names = ["conv".to_string(), "acts".to_string(), "acts:conv".to_string()];
+        let of = |text, position| {
+            units_of(&table(text), Sought { names: &names, position, alone: false }, None).map(|of| of.units)
+        };
+        assert_eq!(of("array,unit\nacts,1\nconv,2\n", 0).unwrap(), [2]);
+        assert_eq!(of("array,unit\nacts,1\nfc,2\n", 0).unwrap(), [1]);
+        assert_eq!(of("array,unit\nacts:conv,1\nfc,2\n", 3).unwrap(), [1]);
+        // Of another array alone, whatever the place of this one.
+        let error = of("array,unit\nfc,2\n", 0).unwrap_err().to_string();
+        assert!(error.contains("no rows about array \"conv\"; the table speaks of fc"), "{error}");
+        assert_eq!(of("array,unit\n0,2\n", 0).unwrap(), [2]);
     }
 
     #[test]

@@ -12,6 +12,11 @@ pub const FOLD: &str = "fold";
 pub const UNIT: &str = "unit";
 /// The same in the tables of `fmri-roi`.
 pub const VOXEL: &str = "voxel";
+/// The name of a unit: the column stands in a table only where one of its arrays has names of columns, and is empty for
+/// the others.
+pub const UNIT_NAME: &str = "unit_name";
+/// The same of a voxel.
+pub const VOXEL_NAME: &str = "voxel_name";
 /// Units of the array, chosen or not.
 pub const N_UNITS: &str = "n_units";
 /// The t of the test.

@@ -14,7 +14,7 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use array_inputs::{Next, Stream};
+use array_inputs::{Next, Stream, is_archive, reader_of};
 use cli::{Input, Job, Opened, require_memory};
 use npy_stream::NpyReader;
 
@@ -55,6 +55,9 @@ fn opened(job: &Job, input: &Input) -> Result<(Source, Vec<u8>)> {
     let named = || input.to_string();
     let mut start = vec![0u8; foreign::START_BYTES];
     let (whole, length): (Box<dyn Read + Send>, Option<u64>) = match job.open(input)? {
+        Opened::File(file) if is_archive(&file).with_context(named)? || input.member().is_some() => {
+            return Ok((Source::Numbers(Numbers::Arrays(reader_of(file, input)?)), Vec::new()));
+        }
         Opened::File(mut file) if is_regular(&file) => {
             let n = fill(&mut file, &mut start).with_context(named)?;
             start.truncate(n);

@@ -6,10 +6,10 @@
 
 use crate::graph::onnx::{DOUBLE, FLOAT, FLOAT16, Node, Tensor};
 use crate::graph::{Edit, Graph, GraphError};
-use crate::layers::file_names::file_stems;
 use crate::network::tensor::Element;
 use crate::units::axes::Channels;
 use anyhow::{Context, Result, bail, ensure};
+use cli::file_stems;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;

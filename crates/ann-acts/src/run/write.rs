@@ -1,7 +1,6 @@
 //! Where everything goes that a run writes: the rows of each layer, the input, the table of units, the journal.
 
 use crate::args::Args;
-use crate::layers::file_names::is_too_long;
 use crate::network::tensor::shape_text;
 use crate::pictures::stimuli::{Stimulus, digest_text};
 use crate::run::open::Opened;
@@ -12,7 +11,7 @@ use crate::sinks::{LayerLabel, Sinks, files_in, make_folder};
 use crate::units::LayerReadout;
 use crate::units::table::write_table;
 use anyhow::Result;
-use cli::{Job, Output, Shard};
+use cli::{Job, Output, Shard, is_too_long};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
 //! The units that `--units` keeps, from a table as select-units writes it.
 
-use crate::layers::file_names::file_stems;
 use anyhow::{Context, Result, bail, ensure};
+use cli::file_stems;
 use std::collections::BTreeSet;
 use stimulus_table::Table;
 use unit_tables::columns::UNIT;
@@ -67,7 +67,7 @@ impl ChosenUnits {
             let name = match names.iter().find(own).or_else(|| names.iter().find(placed)) {
                 Some(name) => name,
                 None => {
-                    let sought = Sought { name: layer, position, alone: layers.len() == 1 };
+                    let sought = Sought { names: &[layer.to_owned()], position, alone: layers.len() == 1 };
                     let only = sought
                         .among(&names)
                         .with_context(|| self.arrays.says_nothing_of("layer", layer).to_string())?;

@@ -5,7 +5,7 @@ mod t_map;
 mod voxel_table;
 
 use anyhow::{Result, anyhow, bail};
-use array_inputs::{JoinArgs, Next, tell_names_apart};
+use array_inputs::{Called, JoinArgs, Next, called_apart, tell_names_apart};
 use cli::{Common, Format, Input, Job};
 use localizer::Correction;
 use localizer_run::{CrossValidation, LocalizerArgs, Measured, Plan};
@@ -43,6 +43,7 @@ Output:
     dprime, selectivity_index
     reason                  why there are no numbers: constant, nan_input
     n_test ... reason_test  (--cv) the same measures on the part held out
+    voxel_name              name of the voxel, where those of an array have names
 
 Examples:
   fmri-roi contrast --stimuli floc.csv --by domain --contrast 'faces > rest' betas.npy > t.npy
@@ -126,10 +127,7 @@ pub(crate) fn run(args: Contrast) -> Result<()> {
 /// Rows of one kind against rows of another: t maps of every array, and their table where one was asked for.
 fn localize(job: &Job, args: &Contrast, localizer: &LocalizerArgs) -> Result<(Vec<ArrayMaps>, Option<Geometry>)> {
     let plan = localizer.plan(job, args.join, args.cv.as_ref(), args.correct, None)?;
-    let mut table = match &args.table {
-        Some(path) => Some(VoxelTable::new(job.text_output(Some(path))?, args.format, &plan)?),
-        None => None,
-    };
+    let table = args.table.as_deref().map(|path| job.text_output(Some(path))).transpose()?;
     let mut measured: Vec<(String, Measured, bool)> = Vec::new();
     let grid = match open_all(job, &args.inputs)? {
         Given::Volumes(volumes) => {
@@ -138,14 +136,17 @@ fn localize(job: &Job, args: &Contrast, localizer: &LocalizerArgs) -> Result<(Ve
             Some(grid)
         }
         Given::Arrays(arrays) => {
-            let (mut names, mut sources) = (Vec::new(), Vec::new());
+            let (mut called, mut sources) = (Vec::new(), Vec::new());
             arrays.each(|Next { input, position, source, array }| {
                 let double = array.kind().is_double();
-                measured.push((input.array_name(position), plan.measure(job, &source, array)?, double));
-                names.push(input.array_name(position));
+                let array = plan.measure(job, &source, array)?;
+                called.push(Called::new(input, position, array.name()));
+                measured.push((String::new(), array, double));
                 sources.push(source);
                 Ok(())
             })?;
+            let mut names = called_apart(&called);
+            measured.iter_mut().zip(&names).for_each(|(array, name)| array.0.clone_from(name));
             if args.table.is_some() {
                 // In a table the name is all that tells two people's voxels apart.
                 let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
@@ -157,17 +158,19 @@ fn localize(job: &Job, args: &Contrast, localizer: &LocalizerArgs) -> Result<(Ve
             None
         }
     };
+    let has_names = measured.iter().any(|(_, array, _)| array.unit_names().is_some());
+    let mut table = table.map(|out| VoxelTable::new(out, args.format, &plan, has_names)).transpose()?;
     let mut arrays = Vec::with_capacity(measured.len());
     for (name, measured, double) in measured {
         let mut maps = Vec::new();
         for question in 0..plan.questions().len() {
             let (tests, held_out) = measured.tests(&plan, question)?;
             if let Some(table) = &mut table {
-                table.write(&name, question, &tests, held_out.as_ref())?;
+                table.write((&name, measured.unit_names()), question, &tests, held_out.as_ref())?;
             }
             maps.push(TMap::of(&plan, question, &tests));
         }
-        arrays.push(ArrayMaps { name, maps, double });
+        arrays.push(ArrayMaps { name, maps, double, labels: measured.labels().clone() });
     }
     if let Some(table) = table {
         table.commit(job)?;

@@ -6,7 +6,7 @@ use cli::{Input, Job};
 use localizer::OneSample;
 use ndarray::ArrayView2;
 use nifti_volume::geometry::Geometry;
-use npy_stream::Block;
+use npy_stream::{Block, Labels};
 use statistics::Reason;
 use voxel_inputs::{Given, open_all};
 
@@ -19,6 +19,7 @@ const BLOCK_BYTES: usize = 4 << 20;
 pub(super) fn test(job: &Job, inputs: &[Input]) -> Result<(ArrayMaps, Option<Geometry>)> {
     let mut sums = OneSample::default();
     let mut double = false;
+    let mut columns: Vec<Option<Vec<String>>> = Vec::new();
     let (name, grid) = match open_all(job, inputs)? {
         Given::Volumes(mut volumes) => {
             let mut voxels = Vec::new();
@@ -42,7 +43,7 @@ pub(super) fn test(job: &Job, inputs: &[Input]) -> Result<(ArrayMaps, Option<Geo
                     }
                     .with_context(|| source.clone())?;
                 }
-                array.finish().with_context(|| source)?;
+                columns.push(array.finish().with_context(|| source)?.columns);
                 Ok(())
             })?;
             (name, None)
@@ -59,5 +60,8 @@ pub(super) fn test(job: &Job, inputs: &[Input]) -> Result<(ArrayMaps, Option<Geo
     let (n_constant, n_nan) = (count(Reason::Constant), count(Reason::NanInput));
     let t = tests.iter().map(|test| test.t).collect();
     let map = TMap { label: "t".into(), title: None, t, df: Some(df), n_constant, n_nan };
-    Ok((ArrayMaps { name, maps: vec![map], double }, grid))
+    // Voxels keep their names where all maps give them the same ones.
+    columns.dedup();
+    let columns = if columns.len() == 1 { columns.remove(0) } else { None };
+    Ok((ArrayMaps { name, maps: vec![map], double, labels: Labels { columns, ..Labels::default() } }, grid))
 }

@@ -7,7 +7,7 @@ use localizer_run::Plan;
 use ndarray::ArrayView2;
 use nifti_volume::geometry::Geometry;
 use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
-use npy_stream::{Dtype, RowWriter};
+use npy_stream::{Dtype, Labels, RowWriter};
 use statistics::Reason;
 
 /// A t per voxel and what is known of it.
@@ -29,6 +29,8 @@ pub(super) struct ArrayMaps {
     pub maps: Vec<TMap>,
     /// Whether the betas held numbers that f4 does not.
     pub double: bool,
+    /// Names of the voxels and of the array; ids are those of its trials.
+    pub labels: Labels,
 }
 
 impl TMap {
@@ -101,8 +103,8 @@ pub(super) fn write_matrices(job: &Job, mut out: Output, arrays: &[ArrayMaps], d
         for map in &array.maps {
             rows.write_rows(ArrayView2::from_shape((1, map.t.len()), &map.t)?)?;
         }
-        let labels: Vec<String> = array.maps.iter().map(|map| map.label.clone()).collect();
-        rows.finish(Some(&labels))?;
+        let ids: Vec<String> = array.maps.iter().map(|map| map.label.clone()).collect();
+        rows.finish(&array.labels.with_ids(Some(&ids)))?;
     }
     out.commit(job)
 }

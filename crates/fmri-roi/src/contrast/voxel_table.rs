@@ -4,10 +4,12 @@ use anyhow::Result;
 use cli::{Format, Job, Named, Output, TableWriter};
 use localizer::UnitTests;
 use localizer_run::{Part, Plan};
-use unit_tables::columns::{ARRAY, CONTRAST, FOLD, VOXEL};
+use unit_tables::columns::{ARRAY, CONTRAST, FOLD, VOXEL, VOXEL_NAME};
 
 pub(super) struct VoxelTable<'a> {
     plan: &'a Plan,
+    /// Whether an array has names of voxels.
+    has_names: bool,
     table: TableWriter<Output>,
 }
 
@@ -26,7 +28,7 @@ fn append(part: Part, tests: &UnitTests, voxel: usize, cells: &mut Vec<Named>) {
 }
 
 impl<'a> VoxelTable<'a> {
-    pub fn new(out: Output, format: Format, plan: &'a Plan) -> Result<Self> {
+    pub fn new(out: Output, format: Format, plan: &'a Plan, has_names: bool) -> Result<Self> {
         let mut columns = vec![ARRAY];
         columns.extend((plan.contrasts.len() > 1).then_some(CONTRAST));
         columns.extend((!plan.folds.is_empty()).then_some(FOLD));
@@ -35,13 +37,14 @@ impl<'a> VoxelTable<'a> {
         if !plan.folds.is_empty() {
             columns.extend(measures(Part::HeldOut));
         }
-        Ok(VoxelTable { plan, table: TableWriter::new(out, format, &columns)? })
+        columns.extend(has_names.then_some(VOXEL_NAME));
+        Ok(VoxelTable { plan, has_names, table: TableWriter::new(out, format, &columns)? })
     }
 
-    /// One row per voxel, for a question of the plan.
+    /// One row per voxel of an array (its name, and those of its voxels), for a question of the plan.
     pub fn write(
         &mut self,
-        array: &str,
+        (array, names): (&str, Option<&[String]>),
         question: usize,
         tests: &UnitTests,
         held_out: Option<&UnitTests>,
@@ -58,6 +61,7 @@ impl<'a> VoxelTable<'a> {
             if let Some(held_out) = held_out {
                 append(Part::HeldOut, held_out, voxel, &mut cells);
             }
+            cells.extend(self.has_names.then(|| (VOXEL_NAME, names.map(|names| &names[voxel]).into())));
             cells
         })?;
         Ok(())

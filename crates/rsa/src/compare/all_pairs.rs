@@ -65,7 +65,7 @@ pub(super) fn write(
     if let Some(mut matrix) = matrix {
         let names: Vec<String> = order.iter().map(|&k| systems.names[k].clone()).collect();
         let values = square.map(|s| s.value).select(Axis(0), &order).select(Axis(1), &order);
-        write_matrix(&mut matrix, &Matrix::F8(values), Some(&names))?;
+        write_matrix(&mut matrix, &Matrix::F8(values), Some(&names[..]))?;
         matrix.commit(job)?;
     }
     let row = |a: usize, b: usize| -> Vec<Named> {

@@ -153,7 +153,7 @@ pub struct CompareArgs {
     /// Inference.
     #[command(flatten)]
     pub inference: InferenceArgs,
-    /// Names of the models, in order [default: file stems, positions in a pipe]
+    /// Names of the models, in order [default: their own, else file stems, positions in a pipe]
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     pub names: Vec<String>,
     /// Names of the subjects, in order

@@ -4,10 +4,10 @@ use super::args::CompareArgs;
 use super::system::{Content, Score, Scorer, Systems};
 use crate::held::{Held, InFile};
 use anyhow::{Context, Result, anyhow, bail};
-use array_inputs::{Names, Next, each_array, hold, tell_names_apart};
+use array_inputs::{Called, Names, Next, each_array, hold, tell_names_apart};
 use cli::{Input, Job};
 use ndarray::Array2;
-use npy_stream::{Incoming, Matrix};
+use npy_stream::{Incoming, Labels, Matrix};
 use rayon::prelude::*;
 use rdm::{InMemory, MatrixComparison, Patterns, RdmError, Representation, Selected, Sweep, sweep};
 use rdm_inputs::{Kind, LARGEST_NAN_SHARE};
@@ -66,19 +66,21 @@ pub(super) fn read(job: &Job, args: &CompareArgs, how: MatrixComparison) -> Resu
 /// All matrices of all inputs, with names that differ; what lies in a file stays there.
 fn open(job: &Job, inputs: &[Input], names: &[String], args: &CompareArgs) -> Result<Vec<NamedHeld>> {
     let mut names = Names::new(names);
+    let mut called = Vec::new();
     let mut all = Vec::new();
     each_array(job, inputs, |Next { input, position, source, array }| {
-        let name = names.next(input, position)?;
+        names.require(called.len(), input)?;
         let (held, labels) = take(array, &source, args)?;
-        all.push(NamedHeld { name, source, held, labels });
+        called.push(Called::new(input, position, labels.name.as_deref()));
+        all.push(NamedHeld { name: String::new(), source, held, labels: labels.ids });
         Ok(())
     })?;
-    names.finish()?;
+    all.iter_mut().zip(names.all(&called)?).for_each(|(matrix, name)| matrix.name = name);
     apart(&mut all)?;
     Ok(all)
 }
 
-fn take(next: Incoming, source: &str, args: &CompareArgs) -> Result<(Held, Option<Vec<String>>)> {
+fn take(next: Incoming, source: &str, args: &CompareArgs) -> Result<(Held, Labels)> {
     let square = matches!(next.shape(), &[n, m] if n == m && n > 1);
     let may_be_rdm = square && args.input_is != Some(Kind::Patterns);
     if let (false, Some(place)) = (may_be_rdm, next.parts().filter(|parts| !parts.is_fortran())) {

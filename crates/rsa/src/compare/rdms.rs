@@ -16,6 +16,7 @@ use rdm::{
 };
 use rdm_inputs::{NamedRdm, check_nan, into_one_order, read_rdms, say_broken_ties, say_constant};
 use statistics::Reason;
+use std::path::Path;
 
 /// Reads models, brains and controls, brains first, in the order of the first brain.
 pub(super) fn read(job: &Job, args: &CompareArgs) -> Result<Systems> {
@@ -34,6 +35,15 @@ pub(super) fn read(job: &Job, args: &CompareArgs) -> Result<Systems> {
     let n_systems = all.len();
     if args.systems.all_pairs {
         let mut names: Vec<String> = all.iter().map(|s| s.name.clone()).collect();
+        // A model and a brain may have one name of their own: then both are called as their files are.
+        let shared = |named: &NamedRdm| {
+            named.own.as_ref() == Some(&named.name) && all.iter().filter(|other| other.name == named.name).count() > 1
+        };
+        for (name, named) in names.iter_mut().zip(&all).filter(|(_, named)| shared(named)) {
+            if let Some(stem) = Path::new(&named.source).file_stem() {
+                *name = stem.to_string_lossy().into_owned();
+            }
+        }
         let sources: Vec<&str> = all.iter().map(|s| s.source.as_str()).collect();
         tell_names_apart(&mut names, &sources)?;
         all.iter_mut().zip(names).for_each(|(system, name)| system.name = name);

@@ -84,7 +84,7 @@ pub struct SearchlightArgs {
     /// Also write a table of every sphere and model
     #[arg(long, value_name = "FILE", conflicts_with = "scores")]
     pub table: Option<cli::OutputPath>,
-    /// Names of the models, in order [default: file stems, positions in a pipe]
+    /// Names of the models, in order [default: their own, else file stems, positions in a pipe]
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     pub names: Vec<String>,
     /// How betas and models are joined.

@@ -140,7 +140,7 @@ fn read_one(
                     }
                 }
                 let labels = array.finish().with_context(|| name.clone())?;
-                carried.push((name.clone(), n_rows, labels));
+                carried.push((name.clone(), n_rows, labels.ids));
                 Ok(())
             })?;
         }

@@ -1,6 +1,7 @@
 //! How alike the geometry of selected units is in different layers.
 
 use anyhow::{Context, Result, bail};
+use array_inputs::reader_of;
 use cli::{Format, Input, Job, Output, TableWriter};
 use localizer_run::Plan;
 use ndarray::Array2;
@@ -111,7 +112,7 @@ impl Chosen {
         let Some(path) = self.input.path() else { bail!("{}: cannot be read a second time", self.input) };
         let mut reader = File::open(path)
             .map_err(Into::into)
-            .and_then(|file| Ok(NpyReader::from_file(file)?))
+            .and_then(|file| reader_of(file, &self.input))
             .and_then(|mut reader: NpyReader| {
                 for _ in 0..self.position {
                     if let Some(array) = reader.next_array()? {

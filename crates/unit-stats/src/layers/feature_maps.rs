@@ -29,12 +29,12 @@ impl FeatureMaps {
             bail!(
                 "{}: no layer {:?}; it has {}: {}; name the arrays with --names",
                 self.source,
-                array.name,
+                array.name(),
                 names.len(),
                 names.join(", ")
             );
         };
-        let array = array.name;
+        let array = array.name();
         if name != array {
             job.note(format!("{}: layer {name:?} is taken for array {array:?}, the only ones", self.source));
         }

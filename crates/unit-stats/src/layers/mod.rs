@@ -5,7 +5,7 @@ mod feature_maps;
 mod summary;
 
 use anyhow::{Result, bail};
-use array_inputs::{JoinArgs, Names, Next, Stream};
+use array_inputs::{Called, JoinArgs, Names, Next, Stream};
 use cli::{Common, Format, Input, Job, Named, TableWriter};
 use localizer_run::{LocalizerArgs, Plan, RuleArgs};
 use statistics::Reason;
@@ -131,6 +131,9 @@ fn read(job: &Job, args: &Layers, plan: &Plan, maps: Option<&FeatureMaps>) -> Re
     let mut rows = Vec::new();
     let mut chosen = Vec::new();
     let mut names = Names::distinct(&args.names);
+    if args.models.is_empty() {
+        names = names.of_files(&args.inputs);
+    }
     let one_array = args.names.len() < 2 && (args.inputs.len() == 1 || !args.models.is_empty());
     for (place, input) in args.inputs.iter().enumerate() {
         let model = args.models.get(place).cloned();
@@ -140,8 +143,9 @@ fn read(job: &Job, args: &Layers, plan: &Plan, maps: Option<&FeatureMaps>) -> Re
         Stream::open(job, input)?.each(|Next { position, source, array: acts, .. }| {
             // The layers of several models have one set of names; a file's stem is the model's, not the layer's.
             let named = if model.is_some() { &Input::Stdin } else { input };
-            let array = names.next(named, position)?;
             let measured = plan.measure(job, &source, acts)?;
+            let called = Called::new(named, position, measured.name());
+            let array = names.next(&called)?;
             let mut all = Vec::with_capacity(plan.contrasts.len());
             for question in 0..plan.contrasts.len() {
                 let (tests, _) = measured.tests(plan, question)?;
@@ -152,7 +156,10 @@ fn read(job: &Job, args: &Layers, plan: &Plan, maps: Option<&FeatureMaps>) -> Re
                 all.push(Selected { units, tests });
             }
             let map_of_unit = match maps {
-                Some(maps) => maps.of(job, Sought { name: &array, position, alone: one_array }, measured.n_units())?,
+                Some(maps) => {
+                    let names = names.in_tables(&array, &called);
+                    maps.of(job, Sought { names: &names, position, alone: one_array }, measured.n_units())?
+                }
                 None => None,
             };
             for (own, contrast) in plan.contrasts.iter().enumerate() {
