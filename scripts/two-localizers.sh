@@ -4,6 +4,11 @@
 #
 #   two-localizers.sh T FLOC.csv OTHER.csv TRAINED-FLOC.npy TRAINED-OTHER.npy [UNTRAINED-FLOC.npy UNTRAINED-OTHER.npy ...]
 #
+# A twin is one network only if its normalizations are measured on the same pictures for both sets:
+#
+#   ann-acts net.onnx --untrained 1 --layer pool floc.csv -o twin-floc.npy
+#   ann-acts net.onnx --untrained 1 --calibrate-on floc.csv --layer pool other.csv -o twin-other.npy
+#
 # FLOC.csv and OTHER.csv are stimulus tables with a column `domain` (faces, places, objects in both; more in FLOC.csv);
 # every pair of matrices is one network's layer to the pictures of both. Units with t > T on the first set are measured
 # on the second: one row per network and domain, with the mean z-scored response of the chosen units to each domain of

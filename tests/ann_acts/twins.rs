@@ -119,9 +119,11 @@ fn standardized_outputs_have_mean_zero_and_variance_one_on_the_pictures_they_are
         }
     }
     // Every matrix too, over all tokens.
-    for (model, layer, n_channels, least) in
-        [("twin-scales", "fc", 12, 0.99), ("weights-linear", "product", 500, 0.5), ("vit-bare", "block0/fc1/product", 12, 0.99)]
-    {
+    for (model, layer, n_channels, least) in [
+        ("twin-scales", "fc", 12, 0.99),
+        ("weights-linear", "product", 500, 0.5),
+        ("vit-bare", "block0/fc1/product", 12, 0.99),
+    ] {
         let line = format!("ann-acts MODELS/{model}.onnx {NET} --untrained 2 --normalize all --layer {layer}");
         let line = if model == "vit-bare" { line.replace("8x8", "4x6") } else { line };
         let found = layers(dir.path(), &format!("{line} a.csv")).remove(0);

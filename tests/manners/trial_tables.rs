@@ -45,7 +45,7 @@ fn line(s: usize, k: usize) -> String {
     format!("s{s},{task},{},{}\n", session(s, k), if s < N / 2 { "human" } else { "animal" })
 }
 
-/// A third of the stimuli is shown twice in one run, so that runs are not merely renamed where presentations are swapped.
+/// A third of the stimuli is shown twice in one run: swapped presentations then do more than rename runs.
 fn session(s: usize, k: usize) -> usize {
     1 + (s + if s % 3 == 0 { 0 } else { k }) % 2
 }

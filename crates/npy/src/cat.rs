@@ -415,7 +415,7 @@ fn order_shards(job: &Job, parts: &mut Vec<Part>) -> Result<bool> {
     Ok(true)
 }
 
-/// Each row of the table exactly once: the joined row of each, in the order of the table; the k-th of an id there is the
+/// Each row of the table exactly once: the joined row of each, in the order of the table; the k-th of an id is the
 /// k-th of its joined rows.
 fn prove_complete(ids: &[String], labels: Option<&[String]>, table: &str) -> Result<Vec<usize>> {
     let Some(labels) = labels else {

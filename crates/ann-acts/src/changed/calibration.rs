@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn statistics_gathered_in_parts_are_those_of_all_at_once() {
-        // Two channels of two places, three pictures; then the same with a large mean, where sums of squares would fail.
+        // Two channels of two places, three pictures; then with a large mean, where sums of squares would fail.
         for shift in [0.0, 1e9] {
             let pictures: Vec<f64> = [1., 2., 10., 30., 3., 4., 50., 70., 8., 6., 20., 0.].map(|v| v + shift).to_vec();
             let mut at_once = Statistics::new(2);

@@ -45,6 +45,14 @@ pub struct Pair {
     pub twin: Graph,
 }
 
+/// What was looked at of one layer.
+struct Seen {
+    /// A picture a row, up to `UNITS` units.
+    rows: Array2<f64>,
+    /// How many it has.
+    n_units: usize,
+}
+
 /// One layer of both.
 struct Compared<'a> {
     layer: &'a str,
@@ -54,8 +62,8 @@ struct Compared<'a> {
 }
 
 impl Viewing<'_> {
-    /// Runs both networks on some of the pictures, says of the layers `tensors` (each with its name) what they hold, and
-    /// warns of those that lost the pictures.
+    /// Runs both networks on some of the pictures, says of the layers (name and tensor) what they hold, and warns of
+    /// those that lost the pictures.
     pub fn check(&self, pair: &Pair, layers: &[(String, String)]) -> Result<()> {
         let mut draws = Draws::stream(0, 0);
         let mut chosen = draws.permutation(self.shown.pictures.len());
@@ -65,33 +73,28 @@ impl Viewing<'_> {
         let categories = numbered(&stimuli);
         let tensors: Vec<String> = layers.iter().map(|(_, tensor)| tensor.clone()).collect();
         let (trained, pictures) = self.looked_at(&pair.trained, &tensors, &stimuli)?;
-        let trained = trained.into_iter().map(|(rows, n)| (Information::of(rows.view(), categories.as_deref()), n));
-        let trained: Vec<(Information, usize)> = trained.collect();
+        let of = |seen: &Seen| Information::of(seen.rows.view(), categories.as_deref());
+        // Not both networks' activations at once.
+        let trained: Vec<Information> = trained.into_iter().map(|seen| of(&seen)).collect();
         let (twin, _) = self.looked_at(&pair.twin, &tensors, &stimuli)?;
         let pictures = Information::of(pictures.view(), categories.as_deref());
         let own_gap = gap(&pictures).map(|categories| categories.gap);
         let compared: Vec<Compared> = layers
             .iter()
             .zip(trained.into_iter().zip(&twin))
-            .map(|((name, _), ((trained, n_units), (rows, _)))| Compared {
+            .map(|((name, _), (trained, twin))| Compared {
                 layer: name,
-                n_units,
+                n_units: twin.n_units,
                 trained,
-                twin: Information::of(rows.view(), categories.as_deref()),
+                twin: of(twin),
             })
             .collect();
         self.report(&compared, own_gap, stimuli.len());
         Ok(())
     }
 
-    /// Activations of up to `UNITS` units of each tensor to these pictures with the number of units, and the pictures
-    /// as the network gets them.
-    fn looked_at(
-        &self,
-        graph: &Graph,
-        tensors: &[String],
-        stimuli: &[Stimulus],
-    ) -> Result<(Vec<(Array2<f64>, usize)>, Array2<f64>)> {
+    /// Activations of each tensor to these pictures, and the pictures as the network gets them.
+    fn looked_at(&self, graph: &Graph, tensors: &[String], stimuli: &[Stimulus]) -> Result<(Vec<Seen>, Array2<f64>)> {
         let mut network = Network::open(&graph.cut_to(tensors)?, self.opener)?;
         network.settle(self.shown.size)?;
         let input = network.input.clone();
@@ -120,7 +123,10 @@ impl Viewing<'_> {
             let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
             Ok(concatenate(Axis(0), &views)?)
         };
-        let rows = gathered.iter().zip(&sampled).map(|(parts, (_, n))| Ok((joined(parts)?, *n)));
+        let rows = gathered
+            .iter()
+            .zip(&sampled)
+            .map(|(parts, (_, n_units))| Ok(Seen { rows: joined(parts)?, n_units: *n_units }));
         Ok((rows.collect::<Result<_>>()?, joined(&pictures)?))
     }
 
@@ -186,8 +192,8 @@ impl Compared<'_> {
             let lost = trained.geometry.is_some();
             return lost.then(|| "gives the same pattern for every picture".into());
         };
-        // Categories of pictures differ in their pixels already, and a twin passes that on: gaps of .39 to .61 in mended
-        // twins of three networks (pixels .30), -.03 to .18 in the deep layers of twins without normalization.
+        // Categories of pictures differ in their pixels already, and a twin passes that on: gaps of .39 to .61 in
+        // mended twins of three networks (pixels .30), -.03 to .18 in deep layers of twins without normalization.
         if let (Some(own), Some(ours), Some(theirs)) = (own_gap, ours.categories, theirs.categories)
             && ours.n_within >= FEWEST_WITHIN
             && ours.gap < FLAT_GAP.min(own / 2.0)

@@ -137,7 +137,7 @@ impl Folded {
             else {
                 continue;
             };
-            // Every matrix has a bias, folded or not; convolutions have one where no normalization follows, or followed.
+            // Every matrix has a bias, folded or not; a convolution before a normalization has none until it is folded.
             if !node.op_type.contains("Conv") || node.op_type.contains("Transpose") || kernel.dims != product.dims {
                 continue;
             }

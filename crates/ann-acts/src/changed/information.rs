@@ -30,8 +30,8 @@ pub struct Information {
     pub geometry: Option<Geometry>,
 }
 
-/// 1 - Pearson correlation of the patterns of every pair of pictures, each unit centred over the pictures first: what is
-/// the same for all of them, such as a table of positions, is no information about any.
+/// 1 - Pearson correlation of the patterns of every pair of pictures, each unit centred over the pictures first: what
+/// is the same for all of them, such as a table of positions, is no information about any.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Geometry {
     /// Pictures whose pattern is not constant.

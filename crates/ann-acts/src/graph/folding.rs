@@ -1,9 +1,9 @@
 //! What names tell of normalizations that an exporter folded into the convolution or matrix before them.
 //!
 //! PyTorch's TorchScript exporter names what it computed itself (`onnx::Conv_535`; a bare number before PyTorch 1.12)
-//! and keeps the names of what it did not (`features.0.weight`); its newer exporter writes down the rule that it applied
-//! and leaves the name of the normalization's output (`getitem_3`) on the convolution; tf2onnx writes `_fused_bn` behind
-//! a weight, ONNX Runtime's optimizer `ConvBnFusion` before it.
+//! and keeps the names of what it did not (`features.0.weight`). Its newer exporter writes down the rule that it
+//! applied, and leaves the name of the normalization's output (`getitem_3`) on the convolution. tf2onnx writes
+//! `_fused_bn` behind a weight, ONNX Runtime's optimizer `ConvBnFusion` before it.
 
 use crate::graph::onnx::{Node, is_float};
 use crate::graph::{Graph, GraphError};

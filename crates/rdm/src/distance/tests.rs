@@ -353,7 +353,7 @@ fn centring_changes_no_distance_that_is_made_of_differences() {
 
 #[test]
 fn what_centring_leaves_of_rounding_is_no_pattern() {
-    // Row 2 is the mean of all: in exact arithmetic nothing is left of it. Rows that differ by an offset alone are flat.
+    // Row 2 is the mean of all: in exact arithmetic nothing is left. Rows that differ by an offset alone are flat.
     let offset = |by: f64| Array2::from_shape_fn((1, 30), |(_, j)| 0.1 * j as f64 + by);
     let (a, b) = (noise(1, 30, 8), noise(1, 30, 9));
     let mean = (&a + &b) / 2.0;

@@ -125,8 +125,8 @@ impl Inference {
         self.means.as_ref().filter(|_| self.shown)
     }
 
-    /// The cells of a model's row `mean`, or of its row for a subject (a place in [`Scores::used`], none for one that is
-    /// not used): all that is tested there is the permutation.
+    /// The cells of a model's row `mean`, or of its row for a subject (a place in [`Scores::used`], none for one that
+    /// is not used): all that is tested there is the permutation.
     pub fn cells(&self, m: usize, row: OfRow) -> Vec<Named<'static>> {
         let mut cells: Vec<Named> = Vec::new();
         if let Some(means) = self.in_table() {
