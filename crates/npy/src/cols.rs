@@ -32,7 +32,6 @@ named.
 
 Examples:
   npy cols --units face_units.csv acts.npy > face_acts.npy
-  npy cols --units face_units.csv --without acts.npy > other_acts.npy
   npy cols --units face_units.csv --without --random matched --seed 1 acts.npy > control.npy
   npy from-csv responses.csv | npy cols --name FFA_beta > one.npy")]
 #[command(group = clap::ArgGroup::new("which").required(true).multiple(true).args(["index", "units", "name", "random"]))]
