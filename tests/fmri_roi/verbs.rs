@@ -173,7 +173,7 @@ fn rows_are_joined_by_id() {
     let bytes = save(&dir.join("twice.npy"), &twice, Some(&labels));
     run(dir, &format!("{CONTRAST} twice.npy --table t.csv -o t.npy")).ok();
     assert_eq!(rows(&fs::read_to_string(dir.join("t.csv")).unwrap())[0]["df"], "16");
-    pipe(dir, CONTRAST, &bytes).fails(1, &["18 rows", "9 stimuli", "as a file"]);
+    pipe(dir, CONTRAST, &bytes).fails(1, &["18 rows", "floc.csv has 9", "as a file"]);
 }
 
 #[test]

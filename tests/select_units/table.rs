@@ -412,7 +412,7 @@ fn rows_without_ids_need_the_users_word_and_trials_count_one_by_one() {
     run(dir.path(), &format!("{line} fewer.npy")).fails(1, &["fewer.npy", "15 labels behind 16 rows"]);
     pipe(dir.path(), &line, &bytes).fails(1, &["stdin", "15 labels behind 16 rows"]);
     let bytes = save(&dir.path().join("part.npy"), &acts.slice(ndarray::s![..12, ..]).to_owned(), Some(&labels[..12]));
-    pipe(dir.path(), &line, &bytes).fails(1, &["stdin: 12 rows", "t.csv names 16 stimuli", "as a file"]);
+    pipe(dir.path(), &line, &bytes).fails(1, &["stdin: 12 rows", "t.csv has 16", "as a file"]);
     run(dir.path(), &format!("{line} part.npy")).fails(1, &["part.npy", "12", "16", "--inner"]);
     assert!(rows(&run(dir.path(), &format!("{line} --inner part.npy")).text()).iter().all(|r| r["n"] == "12"));
 

@@ -9,8 +9,9 @@ const HELP: &str = "\
 Input:
   One matrix or several back to back (one per layer), f4 or f8, each with the ids of its rows behind it. A file is joined
   with the table by id, in any order. A pipe brings ids after the rows, so its rows must stand in the order of the table:
-  that is checked before anything is written. Every presentation counts: a picture shown twice is two rows. Pictures
-  whose category is not in the contrast, is empty or n/a are not used.
+  that is checked before anything is written. Every presentation counts: a picture shown twice is two rows, and the
+  table has one row per picture, or one per presentation in the order of each id's rows. Pictures whose category is not
+  in the contrast, is empty or n/a are not used.
 
 Contrasts:
   'faces > bodies,places'    one sample against the others together, or against each (--versus each)
