@@ -47,7 +47,7 @@ fn line(s: usize, k: usize) -> String {
 
 /// A third of the stimuli is shown twice in one run: swapped presentations then do more than rename runs.
 fn session(s: usize, k: usize) -> usize {
-    1 + (s + if s % 3 == 0 { 0 } else { k }) % 2
+    1 + (s + if s.is_multiple_of(3) { 0 } else { k }) % 2
 }
 
 fn table(rows: &[(usize, usize)]) -> String {
