@@ -16,7 +16,7 @@ const BY_ID: [&str; 11] = [
     "unit-stats validate --stimuli TABLE --by task --units units.csv trials.npy",
     "unit-stats probe --stimuli TABLE --by task --units units.csv --table levels --min-count 1 trials.npy",
     "fmri-roi contrast --stimuli TABLE --by task --contrast 'face > rest' trials.npy",
-    "tuning diverge --stimuli TABLE --group species --n-boot 20 --brain brain.npy -- trials.npy",
+    "tuning diverge --stimuli TABLE --group species --n-boot 100 --brain brain.npy -- trials.npy",
     "rsa rdm --stimuli TABLE --by task trials.npy",
     "ceiling voxel --stimuli TABLE --session run trials.npy",
     "npy rows --stimuli TABLE --where run=1 trials.npy",
