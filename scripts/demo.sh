@@ -102,11 +102,14 @@ say "6. Simulated humans against each other and against the network, on the even
     for domain in "${domains[@]}"; do
         roi=${area[$domain]}
         brains=("$out"/brain/"$roi"/simulated_sub-*.npy)
+        models=() names=()
         for model in pool untrained; do
             awk -F, -v layer="$model" 'NR == 1 || $1 == layer' "$out/units/$domain.csv" > "$out/units/$model-$domain.csv"
+            # A network without such units has no profile and no geometry of them: NaN below.
+            [ "$(wc -l < "$out/units/$model-$domain.csv")" -gt 1 ] || continue
             npy cols --quiet --units "$out/units/$model-$domain.csv" "$out/even/$model.npy" -o "$out/models/$model-$domain.npy"
+            models+=("$out/models/$model-$domain.npy") names+=("$model-$domain")
         done
-        models=("$out/models/pool-$domain.npy" "$out/models/untrained-$domain.npy")
         # Univariate: the mean response to each picture, over the region's voxels or over the selected units.
         ceiling between --quiet --stat profile "${brains[@]}" -o "$out/$roi-human-human-uni.csv"
         tuning compare --quiet "${models[@]}" --brain "${brains[@]}" -o "$out/$roi-model-human-uni.csv"
@@ -114,7 +117,7 @@ say "6. Simulated humans against each other and against the network, on the even
         ceiling between --quiet --stat rdm "${brains[@]}" -o "$out/$roi-human-human-multi.csv"
         rsa rdm --quiet --allow-nan "${models[@]}" -o "$out/models/rdm-$domain.npy" 2>> "$out/warnings.txt"
         for brain in "${brains[@]}"; do npy average --quiet "$brain"; done | rsa rdm --quiet -o "$out/brain/$roi/rdms.npy"
-        rsa compare --quiet --allow-nan "$out/models/rdm-$domain.npy" --names "pool-$domain,untrained-$domain" \
+        rsa compare --quiet --allow-nan "$out/models/rdm-$domain.npy" --names "$(IFS=,; echo "${names[*]}")" \
             --brain "$out/brain/$roi/rdms.npy" --ceiling -o "$out/$roi-model-human-multi.csv" 2>> "$out/warnings.txt"
         # Encoding: every voxel from all units of pool; each voxel's own ceiling beside it.
         for brain in "${brains[@]}"; do
@@ -145,7 +148,7 @@ How to read it (medians over the eight SIMULATED subjects; Pearson r, not correc
   *_multi             the same for the dissimilarities of the patterns (RDMs)
   encoding_r          held-out r of a voxel predicted from all units of pool (ridge, 5 folds), median over voxels
   r_max               the most that a perfect model could reach there, given the voxel's own noise
-  NaN                 a single selected unit has no pattern over units, so no RDM (the untrained twin's one place unit)
+  NaN                 the untrained twin has no unit of this kind, or one, which has no pattern over units, so no RDM
 A model is like a brain where model_human comes up to human_human. In this simulation it must not: the truth, in
 $out/simulated/simulated_truth_regions.csv, has a part that all subjects share and the network does not have.
 

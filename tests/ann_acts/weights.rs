@@ -343,8 +343,10 @@ fn a_pipe_from_select_units_is_a_causal_experiment() {
         format!("{net} --layer pool s.csv | {select} | {net} --lesion - --lesion-layer pool --layer logits s.csv");
     let (logits, _) = matrix(&sh(dir.path(), &line).ok());
     assert_eq!(logits, array![[1.0, -1.0], [1.0, -1.0], [0.0, 0.0], [0.0, 0.0]]);
+    // The layer's name came through the pipe; one that is none is refused.
     let unnamed = line.replace("--lesion-layer pool ", "");
-    let out = sh(dir.path(), &unnamed);
+    assert_eq!(matrix(&sh(dir.path(), &unnamed).ok()).0, logits);
+    let out = sh(dir.path(), &unnamed.replace("--top 1", "--top 1 --names 0"));
     assert!(
         out.code == 1 && out.stderr.contains("is no layer of the network; name the layer with --lesion-layer"),
         "{}",

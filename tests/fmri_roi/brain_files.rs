@@ -787,7 +787,6 @@ fn what_is_no_image_is_named_with_its_converter() {
         ("html2.nii.gz", gz(b"<!DOCTYPE html>\n<html><head><title>Log in</title>", 0), &["HTML", "gzip"]),
         ("text.nii", b"subject,path\n01,sub-01.nii\n".to_vec(), &["text"]),
         ("text.nii.gz", gz(b"subject,path\n01,sub-01.nii\n", 0), &["text", "gzip"]),
-        ("x.npz", padded(b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0arr_0.npy", 600), &[".npz", "numpy.load"]),
         ("x.nii.bz2", padded(b"BZh91AY&SY", 600), &["bzip2", "bzip2 -dc"]),
         ("x.nii.zst", padded(b"\x28\xb5\x2f\xfd", 600), &["zstd", "zstd -dc"]),
         ("x.nrrd", padded(b"NRRD0004\ntype: float\n", 600), &["NRRD"]),

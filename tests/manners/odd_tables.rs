@@ -480,8 +480,8 @@ fn damaged_not_supported_and_something_else_are_three_messages() {
     // Whole, but no matrix.
     for (shape, bytes, remedy) in [
         ("()", 8, "reshape(1, 1)"),
-        ("(2, 3, 4)", 192, "reshape(len(x), -1)"),
-        ("(1, 2, 3, 4)", 192, "reshape(len(x), -1)"),
+        ("(2, 3, 4)", 192, "npy cat --reshape"),
+        ("(1, 2, 3, 4)", 192, "npy cat --reshape"),
     ] {
         fs::write(path.join("x.npy"), npy(&header("'<f8'", shape), 1, &vec![0; bytes])).unwrap();
         run(path, "rsa rdm x.npy").fails(1, &["x.npy", "shape", remedy]);

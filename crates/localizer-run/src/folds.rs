@@ -38,9 +38,9 @@ impl CrossValidation {
     /// part, be it one row of the table or several, unless a column says otherwise (as that of runs does). `used` says
     /// which rows a contrast looks at; the others get part 0.
     pub fn parts(&self, table: &Table, by: &[String], used: &[bool]) -> Result<(Vec<usize>, Vec<String>)> {
-        let (k, names) = match self {
-            CrossValidation::OddEven => (2, vec!["odd".to_owned(), "even".to_owned()]),
-            CrossValidation::K(k) => (*k, (1..=*k).map(|i| i.to_string()).collect()),
+        let k = match self {
+            CrossValidation::OddEven => 2,
+            CrossValidation::K(k) => *k,
             CrossValidation::Column(column) => return by_column(table, column, used),
         };
         // A table of trials may have no ids; then every row is a picture of its own.
@@ -65,7 +65,11 @@ impl CrossValidation {
         if k > n_pictures {
             bail!("--cv k={k}: {n_pictures} stimuli cannot make so many parts; at most one part per stimulus");
         }
-        Ok((parts, names))
+        let name = |part: usize| match self {
+            CrossValidation::OddEven => ["odd", "even"][part].to_owned(),
+            _ => (part + 1).to_string(),
+        };
+        Ok((parts, (0..k).map(name).collect()))
     }
 }
 
