@@ -17,7 +17,8 @@ fn texts(words: &str) -> Vec<String> {
 /// A 4 x 3 matrix with ids, names of columns and its own name, as far as these are not empty.
 fn named(ids: &str, columns: &str, name: &str) -> Vec<u8> {
     let some = |words: &str| Some(texts(words)).filter(|texts| !texts.is_empty());
-    let labels = Labels { ids: some(ids), columns: some(columns), name: Some(name.into()).filter(|n| n != "") };
+    let labels =
+        Labels { ids: some(ids), columns: some(columns), name: Some(name.into()).filter(|n: &String| !n.is_empty()) };
     let mut bytes = Vec::new();
     write_matrix(&mut bytes, &Matrix::F8(noise(4, 3, 1)), &labels).unwrap();
     bytes
