@@ -163,3 +163,70 @@ rsa compare -q m.npy --brain r1.npy r2.npy r3.npy";
     let own: Vec<_> = arrays(&profiles).into_iter().map(|array| array.labels.name.unwrap()).collect();
     assert_eq!(own, ["FFA", "OFA"]);
 }
+
+/// Six rows of `names.len()` columns, of which those in `face` prefer faces.
+fn preferring(names: &str, name: &str, face: &[usize]) -> Vec<u8> {
+    let names: Vec<String> = names.split_whitespace().map(String::from).collect();
+    let mut values = noise(6, names.len(), 5);
+    for ((row, column), value) in values.indexed_iter_mut() {
+        *value = 0.1 * *value + if row % 2 == 0 && face.contains(&column) { 5.0 } else { 0.0 };
+    }
+    let ids = (0..6).map(|i| format!("s{i}")).collect();
+    let name = Some(name.to_string()).filter(|name| !name.is_empty());
+    let mut bytes = Vec::new();
+    write_matrix(&mut bytes, &Matrix::F8(values), &Labels { ids: Some(ids), columns: Some(names), name }).unwrap();
+    bytes
+}
+
+#[test]
+fn units_are_cut_from_the_array_that_they_were_chosen_in_and_from_no_other() {
+    let dir = workplace();
+    let put = |file: &str, bytes: &[u8]| fs::write(dir.path().join(file), bytes).unwrap();
+    let a = preferring("a0 a1 a2 a3", "FFA", &[0, 1]);
+    let b = preferring("b0 b1 b2 b3", "FFA", &[2, 3]);
+    put("a.npy", &a);
+    put("b.npy", &b);
+    put("both.npy", &[a.as_slice(), &b].concat());
+    let heads = |line: &str, array: usize| {
+        let line = format!("{line} -q | npy cat -q --array {array} | npy to-csv | head -1");
+        sh(dir.path(), &line).text()
+    };
+    let select = format!("select-units {CONTRAST} --t 5");
+    // Two people's region of one name, in a pipe and as files.
+    sh(dir.path(), &format!("cat a.npy b.npy | {select} > piped.csv && {select} a.npy b.npy > files.csv")).ok();
+    assert_eq!(heads("cat a.npy b.npy | npy cols --units piped.csv", 0), "stimulus,a0,a1\n");
+    assert_eq!(heads("cat a.npy b.npy | npy cols --units piped.csv", 1), "stimulus,b2,b3\n");
+    assert_eq!(heads("npy cols --units files.csv a.npy b.npy", 0), "stimulus,a0,a1\n");
+    assert_eq!(heads("npy cols --units files.csv a.npy b.npy", 1), "stimulus,b2,b3\n");
+    // In other company the same table names neither: better no numbers than those of the other.
+    for line in ["npy cols --units piped.csv both.npy", "tuning profile --weights piped.csv --weight-column t both.npy"]
+    {
+        assert_eq!(run(dir.path(), line).code, 1, "{line}");
+    }
+    // One's own name is the other's file.
+    put("own.npy", &preferring("a0 a1 a2 a3", "plain", &[0, 1]));
+    put("plain.npy", &preferring("b0 b1 b2 b3", "", &[2, 3]));
+    sh(dir.path(), &format!("{select} own.npy plain.npy > own.csv")).ok();
+    assert_eq!(heads("npy cols --units own.csv own.npy plain.npy", 0), "stimulus,a0,a1\n");
+    assert_eq!(heads("npy cols --units own.csv own.npy plain.npy", 1), "stimulus,b2,b3\n");
+    // A part of an array keeps its name, as does one whose columns stand in another order.
+    sh(dir.path(), &format!("{select} a.npy > a.csv && npy cols -q --index 1:4 a.npy -o part.npy")).ok();
+    sh(dir.path(), "npy cols -q --index 3,2,1,0 a.npy -o turned.npy").ok();
+    let part = "its units were chosen from 4, and the array has 3 columns";
+    let turned = "its unit 0 is \"a0\", and column 0 of the array is \"a3\"";
+    for (file, said) in [("part.npy", part), ("turned.npy", turned)] {
+        for line in ["npy cols --units a.csv", "tuning profile --weights a.csv --weight-column t"] {
+            let out = run(dir.path(), &format!("{line} {file}"));
+            assert!(out.code == 1 && out.stderr.contains(said), "{line} {file}: {}", out.stderr);
+        }
+    }
+    let piped = sh(dir.path(), "cat turned.npy | npy cols --units a.csv");
+    assert!(piped.code == 1 && piped.stderr.contains(turned), "{}", piped.stderr);
+    // A twin's layers in another order.
+    put("twins.npy", &[preferring("a b", "layer2", &[]), preferring("a b", "layer1", &[])].concat());
+    put("net.npy", &[preferring("a b", "layer1", &[0]), preferring("a b", "layer2", &[1])].concat());
+    let out = run(dir.path(), &format!("select-units {CONTRAST} --t 5 --null twins.npy net.npy"));
+    assert!(out.code == 1 && out.stderr.contains("needs the same layers in the same order"), "{}", out.stderr);
+    let conflict = run(dir.path(), "npy cols --name a1 --array nonsense a.npy");
+    assert_eq!(conflict.code, 2, "{}", conflict.stderr);
+}

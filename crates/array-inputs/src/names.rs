@@ -27,13 +27,11 @@ impl Called {
         Called { input: input.clone(), position, own: own.map(str::to_owned) }
     }
 
-    /// What tables may call it, which were written when it had its name and was the only one of it, or had not
-    /// ([`called_apart`]); `shown` is what it is called now.
-    pub fn in_tables(&self, shown: &str) -> Vec<String> {
-        let mut names = vec![shown.to_owned()];
-        names.extend(self.own.clone());
-        names.push(self.input.array_name(self.position));
-        if let (Some(own), Some(_)) = (&self.own, self.input.path()) {
+    /// What a table may call it that was written when it stood in other company ([`called_apart`]), after `shown`, what
+    /// it is called now. Its own name is none where it goes by its place: another array has that name too.
+    fn in_tables(&self, shown: &str) -> Vec<String> {
+        let mut names = vec![shown.to_owned(), self.input.array_name(self.position)];
+        if let (Some(own), Some(_)) = (self.own.as_ref().filter(|own| *own == shown), self.input.path()) {
             names.push(format!("{}:{own}", self.input.array_name(0)));
         }
         names
@@ -180,10 +178,18 @@ impl Names {
         Ok(name)
     }
 
-    /// What tables may call an array ([`Called::in_tables`]) that is called `shown` now: nothing else where `--names`
-    /// says so.
+    /// What tables may call an array that is called `shown` now: nothing else where `--names` says so, and nothing that
+    /// another array of the command is called.
     pub fn in_tables(&self, shown: &str, called: &Called) -> Vec<String> {
-        if self.are_given() { vec![shown.to_owned()] } else { called.in_tables(shown) }
+        if self.are_given() {
+            return vec![shown.to_owned()];
+        }
+        let is_anothers = |name: &String| {
+            name != shown && (self.taken.contains(name) || self.of_files.values().any(|other| other == name))
+        };
+        let mut names = called.in_tables(shown);
+        names.retain(|name| !is_anothers(name));
+        names
     }
 
     /// Every name must have been used.

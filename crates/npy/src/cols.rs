@@ -3,7 +3,7 @@
 use crate::blocks::{BLOCK_BYTES, dtype_of};
 use crate::list::List;
 use anyhow::{Context, Result, bail, ensure};
-use array_inputs::{Called, Next, each_array, read_table, require_room};
+use array_inputs::{Called, Names, Next, each_array, read_table, require_room};
 use cli::{Common, Input, Job};
 use ndarray::Axis;
 use npy_stream::{Block, Labels, RowWriter};
@@ -12,7 +12,7 @@ use statistics::Draws;
 use std::collections::HashSet;
 use std::str::FromStr;
 use stimulus_table::Table;
-use unit_tables::{Arrays, SetArgs, Sought, units_of};
+use unit_tables::{Arrays, SetArgs, Sought, require_same_columns, units_of};
 
 /// Keep columns: by index or range, by name, the `unit` or `voxel` column of a table, or at random
 #[derive(Debug, clap::Args)]
@@ -44,7 +44,7 @@ pub(crate) struct Cols {
     #[arg(long, value_name = "LIST", conflicts_with_all = ["array", "contrast", "fold"])]
     index: Option<List>,
     /// Columns by their name (may be given again), in this order
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["array", "contrast", "fold"])]
     name: Vec<String>,
     /// Columns by the `unit` (or `voxel`) column of this table
     #[arg(long, value_name = "TABLE")]
@@ -66,6 +66,10 @@ pub(crate) struct Cols {
     #[command(flatten)]
     common: Common,
 }
+
+/// The name of a piped array stands behind its rows, and was another than the table was read for.
+const SEVERAL_NAMES: &str =
+    "its name stands behind its rows in a pipe, and the table means other columns by it; give a file";
 
 /// How many columns are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,10 +101,13 @@ pub(crate) fn run(args: &Cols) -> Result<()> {
     let mut drawn = Vec::new();
     let mut out = job.binary_output(args.common.output.as_deref())?;
     let mut n_before = 0;
+    // As select-units calls them, whose table it may be.
+    let mut names = Names::new(&[]).of_files(&args.inputs);
     each_array(&job, &args.inputs, |next| {
         let source = next.source.clone();
         n_before += 1;
-        keep(&job, args, table.as_ref(), next, n_before - 1, (&mut out, &mut drawn)).with_context(|| source)
+        keep(&job, args, table.as_ref(), next, (n_before - 1, &mut names), (&mut out, &mut drawn))
+            .with_context(|| source)
     })?;
     if args.random.is_some() {
         job.record("random", drawn);
@@ -114,7 +121,7 @@ fn keep(
     args: &Cols,
     table: Option<&Table>,
     next: Next,
-    n_before: usize,
+    (n_before, names): (usize, &mut Names),
     (out, drawn): (&mut cli::Output, &mut Vec<Value>),
 ) -> Result<()> {
     let Next { input, position, source, mut array } = next;
@@ -126,15 +133,27 @@ fn keep(
         array.hold()?;
     }
     let ahead = array.labels_ahead()?;
-    let of_units = |own: Option<&str>| match (table, &args.units) {
+    // What comes last may be another name than was expected, and then another array of the table.
+    let of_units = |labels: Option<&Labels>, names: &mut Names| match (table, &args.units) {
         (Some(table), Some(units)) => {
-            let called = Called::new(input, position, own);
-            of_table(args, table, units, &called, n_before).map(Some)
+            let called = Called::new(input, position, labels.and_then(|labels| labels.name.as_deref()));
+            let shown = names.next(&called)?;
+            let sought = Sought { names: &names.in_tables(&shown, &called), position: n_before, alone: false };
+            let of_array = units_of(table, sought, args.array.as_deref())
+                .and_then(|of| {
+                    let columns = labels.and_then(|labels| labels.columns.as_deref());
+                    require_same_columns(table, &of, n_columns, columns).map(|()| of)
+                })
+                .with_context(|| units.to_string())?;
+            Ok::<_, anyhow::Error>(Some((of_array.units, of_array.note)))
         }
         _ => Ok(None),
     };
     let known = ahead.as_ref().and_then(|labels| labels.name.as_deref());
-    let units = of_units(known)?;
+    let units = match &ahead {
+        Some(labels) => of_units(Some(labels), names)?,
+        None => of_units(None, &mut names.clone())?,
+    };
     let mut columns = match (&units, &args.index) {
         (Some((columns, _)), _) => columns.clone(),
         (None, Some(list)) => list.of(n_columns),
@@ -170,7 +189,15 @@ fn keep(
     }
     let labels = array.finish()?;
     // What a pipe brings last may be the name of another array than the table is about.
-    let units = if ahead.is_none() { of_units(labels.name.as_deref())? } else { units };
+    let units = match ahead {
+        Some(_) => units,
+        None => {
+            let now = of_units(Some(&labels), names)?;
+            let before = units.map(|(columns, _)| columns);
+            ensure!(now.as_ref().map(|(columns, _)| columns) == before.as_ref(), "{}", SEVERAL_NAMES);
+            now
+        }
+    };
     units.and_then(|(_, note)| note).into_iter().for_each(|note| job.note(note));
     if args.random.is_some() {
         let name = labels.name.clone().unwrap_or_else(|| input.array_name(position));
@@ -191,20 +218,6 @@ fn draw(mut columns: Vec<usize>, n: usize, seed: u64) -> Result<Vec<usize>> {
         Draws::new(seed).permutation(columns.len()).into_iter().take(n).map(|place| columns[place]).collect();
     chosen.sort_unstable();
     Ok(chosen)
-}
-
-/// The units that the table names for this array, each once, and what to say of them.
-fn of_table(
-    args: &Cols,
-    table: &Table,
-    source: &Input,
-    called: &Called,
-    position: usize,
-) -> Result<(Vec<usize>, Option<String>)> {
-    let shown = called.own.clone().unwrap_or_else(|| called.input.array_name(called.position));
-    let array = Sought { names: &called.in_tables(&shown), position, alone: false };
-    let of_array = units_of(table, array, args.array.as_deref()).with_context(|| source.to_string())?;
-    Ok((of_array.units, of_array.note))
 }
 
 /// The columns of these names.

@@ -87,10 +87,16 @@ fn rename(job: &Job, args: &Label, table: &Input) -> Result<()> {
             let rdm = hold(array, "the RDM").with_context(named)?;
             return Ok(write_array(&mut out, &renames.rdm(job, &source, rdm).with_context(named)?)?);
         }
-        let (_, n_columns) = array.matrix_shape().with_context(named)?;
+        let (n_rows, n_columns) = array.matrix_shape().with_context(named)?;
         let dtype = dtype_of(&array);
         let (whole, labels) = Whole::take(array, &source)?;
         let (rows, ids) = renames.rows(job, &source, labels.ids.as_deref()).with_context(named)?;
+        if n_rows == n_columns && rows.len() < n_rows {
+            job.warn(format_args!(
+                "{source}: as many columns as rows, of which rows alone are left out; if it is a square RDM, make a vector \
+                 of it first (rsa rdm --input-is rdm)"
+            ));
+        }
         let mut writer = RowWriter::new(&mut out, rows.len(), n_columns, dtype)?;
         whole.rows(&rows, |_, block| Ok(write(&mut writer, block)?)).with_context(named)?;
         writer.finish(&labels.with_ids(Some(&ids)))?;

@@ -24,8 +24,10 @@ pub fn run(args: Args) -> Result<()> {
         let measured = plan.measure(&job, &source, array)?;
         let name = names.next(&Called::new(input, position, measured.name()))?;
         let n_units = measured.n_units();
-        let twins = twins.iter_mut().map(|twin| twin.next(&job, &plan, &source, n_units));
-        let layer = Layer { name, twins: twins.collect::<Result<_>>()?, measured };
+        let trained = (source.as_str(), measured.name());
+        let twins = twins.iter_mut().map(|twin| twin.next(&job, &plan, trained, n_units));
+        let twins = twins.collect::<Result<_>>()?;
+        let layer = Layer { name, twins, measured };
         if let Some(layer) = waiting.replace(layer) {
             table.write(&job, &layer)?;
         }
@@ -52,7 +54,14 @@ impl<'a> Twin<'a> {
         Ok(Twin { input, arrays: Stream::open(job, input)?, n_arrays: 0 })
     }
 
-    fn next(&mut self, job: &Job, plan: &Plan, trained: &str, n_units: usize) -> Result<localizer_run::Measured> {
+    /// The twin of the next array of the network, whose source and own name are `trained`.
+    fn next(
+        &mut self,
+        job: &Job,
+        plan: &Plan,
+        (trained, own): (&str, Option<&str>),
+        n_units: usize,
+    ) -> Result<localizer_run::Measured> {
         let Some(Next { source, array, .. }) = self.arrays.next_array()? else {
             bail!("{}: {} arrays, but {trained} is one more; --null needs the same layers", self.input, self.n_arrays);
         };
@@ -60,6 +69,11 @@ impl<'a> Twin<'a> {
         let measured = plan.measure(job, &source, array)?;
         if measured.n_units() != n_units {
             bail!("{source}: {} units, but {trained} has {n_units}; --null needs the same layers", measured.n_units());
+        }
+        if let (Some(ours), Some(theirs)) = (measured.name(), own)
+            && ours != theirs
+        {
+            bail!("{source} is {ours:?}, but {trained} is {theirs:?}; --null needs the same layers in the same order");
         }
         Ok(measured)
     }

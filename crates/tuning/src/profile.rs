@@ -9,7 +9,7 @@ use ndarray::ArrayView2;
 use npy_stream::{Block, Dtype, LabelsRef, RowWriter};
 use statistics::Reason;
 use stimulus_table::Table;
-use unit_tables::{SetArgs, Sought, TableUnits, units_of};
+use unit_tables::{SetArgs, Sought, TableUnits, require_same_columns, units_of};
 
 /// One number per row of a matrix: the mean (weighted mean, median) over its units or voxels
 #[derive(Debug, clap::Args)]
@@ -189,8 +189,12 @@ impl Weights {
     fn units(&self, job: &Job, matrix: &NamedMatrix, position: usize) -> Result<Vec<Unit>> {
         let n_units = matrix.matrix.n_columns();
         let array = Sought { names: &matrix.names_in_tables, position, alone: false };
-        let TableUnits { rows, units, note } =
-            units_of(&self.table, array, self.array.as_deref()).with_context(|| self.source.clone())?;
+        let of = units_of(&self.table, array, self.array.as_deref()).with_context(|| self.source.clone())?;
+        if !self.in_order {
+            let names = matrix.labels.columns.as_deref();
+            require_same_columns(&self.table, &of, n_units, names).with_context(|| self.source.clone())?;
+        }
+        let TableUnits { rows, units, note } = of;
         note.into_iter().for_each(|note| job.note(note));
         let columns: Vec<usize> = if self.in_order {
             if rows.len() != n_units {

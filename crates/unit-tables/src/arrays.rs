@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Error, Result, anyhow, bail};
 use stimulus_table::Table;
 
-use crate::columns::{ARRAY, CONTRAST, FOLD, LAYER, UNIT, VOXEL};
+use crate::columns::{ARRAY, CONTRAST, FOLD, LAYER, N_UNITS, UNIT, UNIT_NAME, VOXEL, VOXEL_NAME};
 
 /// An array that is looked for in a table.
 #[derive(Debug, Clone, Copy)]
@@ -151,6 +151,35 @@ pub fn units_of(table: &Table, array: Sought, wanted: Option<&str>) -> Result<Ta
     let units: Vec<usize> = rows.iter().map(|&row| units[row]).collect();
     require_each_once(&units, "")?;
     Ok(TableUnits { rows, units, note })
+}
+
+/// An error where the array is not the one that the table's units are columns of: it has another number of columns, or
+/// calls them otherwise. A part of a layer keeps the layer's name, so that names of arrays alone do not tell.
+pub fn require_same_columns(table: &Table, of: &TableUnits, n_columns: usize, names: Option<&[String]>) -> Result<()> {
+    if table.has(N_UNITS) {
+        let then = table.column(N_UNITS)?;
+        let other = |&&row: &&usize| then[row].trim().parse::<usize>().is_ok_and(|then| then != n_columns);
+        if let Some(&row) = of.rows.iter().find(other) {
+            bail!(
+                "its units were chosen from {}, and the array has {n_columns} columns; give the array that they were chosen \
+                 from",
+                then[row].trim()
+            );
+        }
+    }
+    let column = [UNIT_NAME, VOXEL_NAME].into_iter().find(|column| table.has(column));
+    let (Some(column), Some(names)) = (column, names) else { return Ok(()) };
+    let then = table.column(column)?;
+    for (&row, &unit) in of.rows.iter().zip(&of.units) {
+        let called = then[row].trim();
+        if let Some(now) = names.get(unit).filter(|now| !called.is_empty() && now.trim() != called) {
+            bail!(
+                "its unit {unit} is {called:?}, and column {unit} of the array is {now:?}; give the array that they were \
+                 chosen from"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// An error where a unit is listed again; `of` says whose units they are (" of \"conv\"", or nothing).

@@ -13,7 +13,7 @@ mod criterion;
 mod one_set;
 mod sets;
 
-pub use arrays::{Arrays, Sought, TableUnits, require_each_once, require_one_set, units_of};
+pub use arrays::{Arrays, Sought, TableUnits, require_each_once, require_one_set, require_same_columns, units_of};
 pub use criterion::Criterion;
 pub use one_set::SetArgs;
 pub use sets::{UnitRow, UnitSet, UnitTable};

@@ -177,6 +177,9 @@ impl Folded {
     pub fn summary(&self) -> String {
         let (n, all) = (self.places.len(), self.n_products);
         match self.places.first() {
+            Some((_, Evidence::Asked)) => {
+                format!("{n} of {all} convolutions and matrices are standardized per channel (--normalize all)")
+            }
             Some((_, evidence)) => format!(
                 "{n} of {all} convolutions and matrices are standardized per channel, as the normalizations folded into \
                  them did ({})",
