@@ -113,6 +113,28 @@ fn columns_of_a_table_name_the_voxels_of_a_model() {
     for bytes in [fs::read(at("p.npy")).unwrap(), run(dir.path(), "encode predict -q m.npz x.npy").ok()] {
         assert_eq!(arrays(&bytes)[0].labels.columns, Some(vec!["FFA".into(), "VWFA".into()]));
     }
+    // A model knows what its features were called: others of the same width are refused, another layer's a warning.
+    let x = noise(12, 3, 2);
+    let named = |columns: [usize; 3], name: &str| {
+        let names = columns.map(|column| ["a", "b", "c"][column].to_string()).to_vec();
+        let labels = Labels { ids: Some(ids(12)), columns: Some(names), name: Some(name.into()) };
+        let mut bytes = Vec::new();
+        write_matrix(&mut bytes, &Matrix::F8(x.select(ndarray::Axis(1), &columns)), &labels).unwrap();
+        bytes
+    };
+    fs::write(at("l3.npy"), named([0, 1, 2], "layer3")).unwrap();
+    fs::write(at("turned.npy"), named([2, 1, 0], "layer3")).unwrap();
+    fs::write(at("l4.npy"), named([0, 1, 2], "layer4")).unwrap();
+    sh(dir.path(), &line.replace("x.npy", "l3.npy")).ok();
+    assert_eq!(run(dir.path(), "encode predict -q m.npz l3.npy").stderr, "");
+    let turned = run(dir.path(), "encode predict -q m.npz turned.npy");
+    let said = "feature 0 is \"c\", but the model was fitted with \"a\" there";
+    assert!(turned.code == 1 && turned.stderr.contains(said), "{}", turned.stderr);
+    let other = run(dir.path(), "encode predict -q m.npz l4.npy");
+    let said = "warning: l4.npy: these are features of \"layer4\", and the model was fitted to \"layer3\"";
+    assert!(other.stderr.contains(said), "{}", other.stderr);
+    other.ok();
+    assert_eq!(run(dir.path(), "encode predict -q m.npz x.npy").stderr, "", "without names nothing is known");
     // Without names there is no such column.
     save(&at("y.npy"), &noise(12, 2, 1), Some(&ids(12)));
     let bare = run(dir.path(), "encode fit -q --cv 3 --x x.npy --y y.npy").text();

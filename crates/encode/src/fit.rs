@@ -49,7 +49,8 @@ Model:
   x_mean, x_scale  what the fit subtracted and divided by; x_scale 0: constant feature, coef 0
   alpha            one per voxel
   stimuli          ids of the training rows, if known
-  voxel_names      names of the columns of --y, if they have some
+  voxel_names, feature_names, x_name
+                   names of the columns of --y, of --x, and of --x itself, if they have some
   version          1
 
 Examples:
@@ -171,6 +172,8 @@ struct Data {
     ids: Option<Vec<String>>,
     /// Of the responses: names of the voxels, and what they are together.
     names: Labels,
+    /// The same of the features.
+    features: Labels,
     n_stimuli: usize,
 }
 
@@ -199,8 +202,8 @@ fn read(job: &Job, args: &Fit) -> Result<Data> {
         ));
     }
     check_finite(&x, &joined.right)?;
-    let names = y.labels.with_ids(None);
-    Ok(Data { x: pick(x.matrix, &joined.right), y: pick(y.matrix, &joined.left), ids, names, n_stimuli })
+    let (names, features) = (y.labels.with_ids(None), x.labels.with_ids(None));
+    Ok(Data { x: pick(x.matrix, &joined.right), y: pick(y.matrix, &joined.left), ids, names, features, n_stimuli })
 }
 
 /// The rows in this order; no copy where that is how they stand.
@@ -444,6 +447,8 @@ impl Outputs {
                 alpha: &model.alpha,
                 stimuli: data.ids.as_deref(),
                 voxel_names: data.names.columns.as_deref(),
+                feature_names: data.features.columns.as_deref(),
+                x_name: data.features.name.as_deref(),
             };
             to_save.write(&mut out).context("--save")?;
             finished.push(out);

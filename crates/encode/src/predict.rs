@@ -89,6 +89,9 @@ fn predict(job: &Job, source: &str, mut x: Incoming, model: &SavedModel, out: &m
         rows.write_rows(predicted.view())?;
     }
     let labels = x.finish()?;
+    if let Some(doubt) = model.check_features(&labels)? {
+        job.warn(format!("{source}: {doubt}"));
+    }
     if n_not_finite > 0 {
         job.warn(format!("{source}: {n_not_finite} of {n_rows} rows have NaN or infinite features; they are NaN"));
     }

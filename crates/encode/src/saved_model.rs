@@ -7,7 +7,7 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 
 use anyhow::{Context, Result, anyhow, bail};
 use ndarray::{Array2, ArrayView2};
-use npy_stream::{Array, Dtype, LabelsRef, NpyReader, RowWriter, write_labels, write_vector};
+use npy_stream::{Array, Dtype, Labels, LabelsRef, NpyReader, RowWriter, write_labels, write_vector};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
@@ -32,6 +32,10 @@ pub(crate) struct ModelToSave<'a> {
     pub stimuli: Option<&'a [String]>,
     /// Names of the voxels.
     pub voxel_names: Option<&'a [String]>,
+    /// Names of the features.
+    pub feature_names: Option<&'a [String]>,
+    /// What the features are together: their layer.
+    pub x_name: Option<&'a str>,
 }
 
 impl ModelToSave<'_> {
@@ -67,6 +71,12 @@ impl ModelToSave<'_> {
         if let Some(names) = self.voxel_names {
             member("voxel_names", &mut |out| Ok(write_labels(out, names)?))?;
         }
+        if let Some(names) = self.feature_names {
+            member("feature_names", &mut |out| Ok(write_labels(out, names)?))?;
+        }
+        if let Some(name) = self.x_name {
+            member("x_name", &mut |out| Ok(write_labels(out, &[name.to_owned()])?))?;
+        }
         archive.finish()?.flush()?;
         Ok(())
     }
@@ -82,6 +92,10 @@ pub(crate) struct SavedModel {
     pub stimuli: HashSet<String>,
     /// Names of the voxels, if they have some.
     pub voxel_names: Option<Vec<String>>,
+    /// Names of the features, if they have some.
+    feature_names: Option<Vec<String>>,
+    /// What the features are together.
+    x_name: Option<String>,
 }
 
 impl SavedModel {
@@ -106,11 +120,37 @@ impl SavedModel {
             true => members.labels("stimuli")?.into_iter().collect(),
             false => HashSet::new(),
         };
-        let voxel_names = members.has("voxel_names").then(|| members.labels("voxel_names")).transpose()?;
-        if let Some(names) = voxel_names.as_ref().filter(|names| names.len() != coef.ncols()) {
-            bail!("{} voxel_names for the {} voxels of coef", names.len(), coef.ncols());
+        let mut names = |name: &str, of: &str, n: usize| -> Result<Option<Vec<String>>> {
+            let names = members.has(name).then(|| members.labels(name)).transpose()?;
+            match &names {
+                Some(names) if names.len() != n => bail!("{} {name} for the {n} {of} of coef", names.len()),
+                _ => Ok(names),
+            }
+        };
+        let voxel_names = names("voxel_names", "voxels", coef.ncols())?;
+        let feature_names = names("feature_names", "features", coef.nrows())?;
+        let x_name = names("x_name", "matrix", 1)?.and_then(|mut names| names.pop());
+        Ok(SavedModel { coef, intercept, stimuli, voxel_names, feature_names, x_name })
+    }
+
+    /// An error where these features are called otherwise than those of the fit; what to say where they are another
+    /// layer's.
+    pub fn check_features(&self, labels: &Labels) -> Result<Option<String>> {
+        if let (Some(then), Some(now)) = (&self.feature_names, &labels.columns)
+            && let Some(i) = (0..then.len()).find(|&i| now[i] != then[i])
+        {
+            bail!(
+                "feature {i} is {:?}, but the model was fitted with {:?} there; give the same features",
+                now[i],
+                then[i]
+            );
         }
-        Ok(SavedModel { coef, intercept, stimuli, voxel_names })
+        Ok(match (&self.x_name, &labels.name) {
+            (Some(then), Some(now)) if then != now => {
+                Some(format!("these are features of {now:?}, and the model was fitted to {then:?}"))
+            }
+            _ => None,
+        })
     }
 }
 
