@@ -151,6 +151,8 @@ fn a_twin_that_is_calibrated_on_one_set_is_one_network_for_all_sets() {
     acts(dir.path(), &line("--calibrate-on a.csv b.csv -o x.npy")).ok();
     let measured = sidecar(dir.path())["untrained"]["calibration"]["stimuli"].as_array().unwrap().clone();
     assert_eq!((measured.len(), measured[1].as_str()), (32, Some("01.ppm")));
+    let few = acts(dir.path(), &line("--calibrate-on 00.ppm -q b.csv"));
+    assert!(few.stderr.contains("warning: --untrained: statistics of 1 pictures"), "{}", few.stderr);
     // Nothing to measure, no twin, no such pictures.
     let plain =
         format!("ann-acts MODELS/weights-linear.onnx {NET} --untrained 3 --layer wide --calibrate-on a.csv b.csv");

@@ -33,6 +33,9 @@ use stimulus_table::Table;
 /// Pictures on which batch statistics are measured, if there are as many.
 const CALIBRATION_PICTURES: usize = 32;
 
+/// Fewer than this are too few to standardize by.
+const FEWEST_CALIBRATION_PICTURES: usize = 8;
+
 /// What normalizations of a twin get.
 struct Measured {
     /// Mean, then variance, of each in turn.
@@ -119,6 +122,12 @@ impl Viewing<'_> {
                 "--untrained: statistics of {layers} batch normalizations measured on {n} pictures{}",
                 if one_by_one { ", layer by layer, as the network takes few at once" } else { "" }
             ));
+            if n < FEWEST_CALIBRATION_PICTURES {
+                self.job.warn(format_args!(
+                    "--untrained: statistics of {n} pictures are hardly those of a picture set; give --calibrate-on \
+                     PICTURES"
+                ));
+            }
             if n_constant > 0 {
                 self.job.warn(format_args!(
                     "--untrained: {n_constant} channels do not vary over these pictures (or overflow); their variance \
