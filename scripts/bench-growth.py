@@ -229,7 +229,7 @@ def ceiling_rdm(inputs, s, *more):
 
 
 def npy(inputs, s, verb, *more):
-    arrays = [inputs.matrix(f"a{i}.npy", s["rows"], s["columns"], s.get("trials", 1)) for i in range(s["arrays"])]
+    arrays = [inputs.matrix(f"a{i}.npy", s["rows"], s["columns"], s.get("trials", 1)) for i in range(s.get("arrays", 1))]
     return ["npy", verb, *arrays, *more]
 
 
@@ -324,7 +324,7 @@ CASES = [
     ("npy average", dict(rows=1000, columns=500, arrays=1, trials=3), lambda i, s: npy(i, s, "average")),
     ("npy scale --zscore columns", dict(rows=300, columns=300, arrays=1),
      lambda i, s: npy(i, s, "scale", "--zscore", "columns")),
-    ("npy to-csv", dict(rows=100, columns=300, arrays=1), lambda i, s: npy(i, s, "to-csv")),
+    ("npy to-csv", dict(rows=100, columns=300), lambda i, s: npy(i, s, "to-csv")),
     ("npy from-csv", dict(rows=100, columns=300), npy_from_csv),
 ]
 
