@@ -6,10 +6,11 @@ use anyhow::{Context, Result, bail, ensure};
 use array_inputs::{JoinArgs, Next, each_array, read_levels, read_table};
 use clap::ValueEnum;
 use cli::{Common, Input, Job, Output};
-use ndarray::{Array2, ArrayView2};
-use npy_stream::{Block, Dtype, Float, Labels, RowWriter};
+use ndarray::Array2;
+use npy_stream::{Dtype, Labels, RowWriter};
 use statistics::Centre;
 use std::collections::HashMap;
+use std::io::Write;
 use stimulus_table::TableJoin;
 
 /// Subtract the mean from columns or rows, or bring them to mean 0 and standard deviation 1
@@ -249,10 +250,7 @@ fn columns(
     }
     let mut writer = RowWriter::new(out, rows.len(), n_columns, dtype)?;
     whole.rows(rows, |at, block| {
-        let scaled = scaled(&block, |row, column, value| how.of(&centres[group[at + row]][column], value));
-        in_range(&scaled)?;
-        writer.write_rows(scaled.view())?;
-        Ok(())
+        write(&mut writer, &block.to_f64(), |row, column, value| how.of(&centres[group[at + row]][column], value))
     })?;
     writer.finish(labels)?;
     Ok(unusable)
@@ -269,31 +267,25 @@ fn each_row(
     let mut unusable = Unusable::default();
     let mut writer = RowWriter::new(out, rows.len(), whole.n_columns(), dtype)?;
     whole.rows(rows, |_, block| {
-        let values = scaled(&block, |_, _, value| value);
+        let values = block.to_f64();
         let centres: Vec<Centre> = values.rows().into_iter().map(|row| Centre::of(&row.to_vec())).collect();
         centres.iter().for_each(|centre| unusable.count(centre));
-        let scaled = Array2::from_shape_fn(values.dim(), |(row, column)| how.of(&centres[row], values[(row, column)]));
-        in_range(&scaled)?;
-        writer.write_rows(scaled.view())?;
-        Ok(())
+        write(&mut writer, &values, |row, _, value| how.of(&centres[row], value))
     })?;
     writer.finish(labels)?;
     Ok(unusable)
 }
 
-/// Two numbers near the ends of f8 may be farther apart than it holds.
-fn in_range(scaled: &Array2<f64>) -> Result<()> {
+/// Writes what `scaled` makes of every value, by its row and column. Two numbers near the ends of f8 may be farther apart
+/// than it holds.
+fn write<W: Write>(
+    writer: &mut RowWriter<W>,
+    values: &Array2<f64>,
+    scaled: impl Fn(usize, usize, f64) -> f64,
+) -> Result<()> {
+    let scaled = Array2::from_shape_fn(values.dim(), |(row, column)| scaled(row, column, values[(row, column)]));
     let beyond = scaled.iter().filter(|v| v.is_infinite()).count();
     ensure!(beyond == 0, "{beyond} values minus their mean are beyond f8 (about 1.8e308); scale them down first");
+    writer.write_rows(scaled.view())?;
     Ok(())
-}
-
-fn scaled(block: &Block, to: impl Fn(usize, usize, f64) -> f64) -> Array2<f64> {
-    fn all<T: Float>(rows: ArrayView2<T>, to: impl Fn(usize, usize, f64) -> f64) -> Array2<f64> {
-        Array2::from_shape_fn(rows.dim(), |(row, column)| to(row, column, rows[(row, column)].to_f64()))
-    }
-    match block {
-        Block::F4(rows) => all(*rows, to),
-        Block::F8(rows) => all(*rows, to),
-    }
 }
