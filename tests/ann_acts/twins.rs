@@ -203,6 +203,31 @@ fn a_twin_that_lost_the_pictures_is_a_warning_that_quiet_does_not_hide() {
 }
 
 #[test]
+fn a_damaged_picture_is_for_the_run_to_judge_and_not_for_the_check() {
+    let dir = pictures();
+    fs::write(dir.path().join("cut.ppm"), b"P6 8 8 255\nnot all").unwrap();
+    let table = fs::read_to_string(dir.path().join("pics.csv")).unwrap();
+    fs::write(dir.path().join("cut.csv"), format!("{table}cut.ppm,rows\n")).unwrap();
+    let line = |table: &str, options: &str| {
+        format!(
+            "ann-acts MODELS/twin-names.onnx {NET} --untrained 1 --calibrate-on pics.csv --layer fc {options} {table}"
+        )
+    };
+    let written = |table: &str, options: &str| {
+        acts(dir.path(), &line(table, &format!("{options} -o x.npy"))).ok();
+        let rows = arrays(&fs::read(dir.path().join("x.npy")).unwrap()).remove(0).into_matrix().unwrap().0.into_f64();
+        (rows, sidecar(dir.path())["twin_check"].clone())
+    };
+    let (sound, of_sound) = written("pics.csv", "");
+    let (found, of_found) = written("cut.csv", "--bad-image nan");
+    assert_eq!(found.slice(s![..64, ..]), sound);
+    assert!(found.row(64).iter().all(|v| v.is_nan()));
+    assert_eq!((&of_sound["n_pictures"], of_found), (&64.into(), of_sound.clone()));
+    let stops = acts(dir.path(), &line("cut.csv", ""));
+    assert!(stops.code == 1 && stops.stderr.contains("cut.ppm: damaged picture"), "{}", stops.stderr);
+}
+
+#[test]
 fn a_layer_that_never_saw_the_pictures_makes_no_alarm() {
     let dir = pictures();
     // Constants of the graph are the same in both networks; tables of positions stay without a word.

@@ -70,13 +70,17 @@ impl Viewing<'_> {
         chosen.truncate(PICTURES);
         chosen.sort_unstable();
         let stimuli: Vec<Stimulus> = chosen.iter().map(|&i| self.shown.pictures[i].clone()).collect();
-        let categories = numbered(&stimuli);
         let tensors: Vec<String> = layers.iter().map(|(_, tensor)| tensor.clone()).collect();
-        let (trained, pictures) = self.looked_at(&pair.trained, &tensors, &stimuli)?;
+        let (trained, pictures, sound) = self.looked_at(&pair.trained, &tensors, &stimuli)?;
+        let stimuli: Vec<Stimulus> = sound.into_iter().map(|i| stimuli[i].clone()).collect();
+        if stimuli.is_empty() {
+            return Ok(());
+        }
+        let categories = numbered(&stimuli);
         let of = |seen: &Seen| Information::of(seen.rows.view(), categories.as_deref());
         // Not both networks' activations at once.
         let trained: Vec<Information> = trained.into_iter().map(|seen| of(&seen)).collect();
-        let (twin, _) = self.looked_at(&pair.twin, &tensors, &stimuli)?;
+        let (twin, ..) = self.looked_at(&pair.twin, &tensors, &stimuli)?;
         let pictures = Information::of(pictures.view(), categories.as_deref());
         let own_gap = gap(&pictures).map(|categories| categories.gap);
         let compared: Vec<Compared> = layers
@@ -93,29 +97,42 @@ impl Viewing<'_> {
         Ok(())
     }
 
-    /// Activations of each tensor to these pictures, and the pictures as the network gets them.
-    fn looked_at(&self, graph: &Graph, tensors: &[String], stimuli: &[Stimulus]) -> Result<(Vec<Seen>, Array2<f64>)> {
+    /// Activations of each tensor to these pictures, the pictures as the network gets them, and which of them are sound:
+    /// rows are theirs alone.
+    fn looked_at(
+        &self,
+        graph: &Graph,
+        tensors: &[String],
+        stimuli: &[Stimulus],
+    ) -> Result<(Vec<Seen>, Array2<f64>, Vec<usize>)> {
         let mut network = Network::open(&graph.cut_to(tensors)?, self.opener)?;
         network.settle(self.shown.size)?;
         let input = network.input.clone();
-        let feed = self.shown.feed(&input, BadImage::Stop, false);
+        // Whether a damaged picture stops the run is for the run to say; here it is left out.
+        let feed = self.shown.feed(&input, BadImage::Nan, false);
         let at_once = input.batch.fixed().unwrap_or(self.batch);
         let n_run = input.batch.fixed().unwrap_or(at_once.min(stimuli.len()));
         let all: Vec<usize> = (0..network.layers.len()).collect();
         let mut gathered: Vec<Vec<Array2<f64>>> = vec![Vec::new(); all.len()];
         let mut sampled: Vec<(Vec<usize>, usize)> = vec![(Vec::new(), 0); all.len()];
-        let mut pictures = Vec::new();
+        let (mut pictures, mut gathered_before) = (Vec::new(), 0);
+        let mut sound = Vec::new();
         prepare_ahead(&feed, stimuli.chunks(at_once), |prepared, chunk| {
-            pictures.push(some_of(&prepared.batch, chunk.len()));
+            let of_chunk = prepared.facts.iter().enumerate().filter(|(_, facts)| facts.bad.is_none());
+            let of_chunk: Vec<usize> = of_chunk.map(|(i, _)| i).collect();
+            sound.extend(of_chunk.iter().map(|i| gathered_before + i));
+            gathered_before += chunk.len();
+            pictures.push(some_of(&prepared.batch, chunk.len()).select(Axis(0), &of_chunk));
             network.run(prepared.batch, (chunk.len(), n_run), self.shown.size, &all, |slot, block| {
                 let (units, n_units) = &mut sampled[slot];
                 if units.is_empty() {
                     (*units, *n_units) = (some_units(block.n_columns()), block.n_columns());
                 }
-                gathered[slot].push(match block {
+                let values = match block {
                     Block::F4(rows) => rows.select(Axis(1), units).mapv(f64::from),
                     Block::F8(rows) => rows.select(Axis(1), units),
-                });
+                };
+                gathered[slot].push(values.select(Axis(0), &of_chunk));
                 Ok(())
             })
         })?;
@@ -127,7 +144,7 @@ impl Viewing<'_> {
             .iter()
             .zip(&sampled)
             .map(|(parts, (_, n_units))| Ok(Seen { rows: joined(parts)?, n_units: *n_units }));
-        Ok((rows.collect::<Result<_>>()?, joined(&pictures)?))
+        Ok((rows.collect::<Result<_>>()?, joined(&pictures)?, sound))
     }
 
     fn report(&self, compared: &[Compared], own_gap: Option<f64>, n: usize) {
