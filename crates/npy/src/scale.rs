@@ -276,8 +276,8 @@ fn each_row(
     Ok(unusable)
 }
 
-/// Writes what `scaled` makes of every value, by its row and column. Two numbers near the ends of f8 may be farther apart
-/// than it holds.
+/// Writes what `scaled` makes of every value, by its row and column. Two numbers near the ends of f8 may be farther
+/// apart than it holds.
 fn write<W: Write>(
     writer: &mut RowWriter<W>,
     values: &Array2<f64>,

@@ -97,8 +97,8 @@ impl Viewing<'_> {
         Ok(())
     }
 
-    /// Activations of each tensor to these pictures, the pictures as the network gets them, and which of them are sound:
-    /// rows are theirs alone.
+    /// Activations of each tensor to these pictures, the pictures as the network gets them, and which of them are
+    /// sound: rows are theirs alone.
     fn looked_at(
         &self,
         graph: &Graph,
