@@ -7,7 +7,7 @@ wrong=0
 complain() { printf 'arrows: %s\n' "$*" >&2; wrong=1; }
 
 # crate and one of its own or borrowed crates it must not reach, however indirectly
-readonly maths=(statistics linear-algebra rdm reliability localizer)
+readonly maths=(statistics linear-algebra rdm reliability localizer encoding-models)
 readonly formats=(npy-stream nifti-volume foreign-formats)
 readonly outside='clap|csv|cli|npy-stream|nifti-volume|array-inputs|rdm-inputs|voxel-inputs|unit-tables|stimulus-table|ort'
 for crate in "${maths[@]}"; do

@@ -1,7 +1,7 @@
 //! Cross-validated ridge against scikit-learn: more rows than features, and fewer.
 
 use crate::load::{all_close, close, counts, json, matrices, matrix, number, numbers};
-use encode::{AlphaGrid, CrossValidated, Inner, RidgeOptions, Scaling, cross_validate, score};
+use encoding_models::{AlphaGrid, CrossValidated, Inner, RidgeOptions, Scaling, cross_validate, score};
 use ndarray::Array2;
 use serde_json::Value;
 use statistics::{FoldOrder, Folds, k_folds};

@@ -7,6 +7,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{JoinArgs, NamedMatrix, read_matrix};
 use clap::ValueEnum;
 use cli::{Common, Format, Input, Job, Named, Output, OutputPath, TableWriter};
+use encoding_models::{
+    AlphaGrid, ColumnScaling, CrossValidated, Inner, RidgeOptions, Scaling, Score, cross_validate, fit, score,
+};
 use linear_algebra::Real;
 use ndarray::{Array2, ArrayView2};
 use npy_stream::{Block, Dtype, Labels, Matrix, RowWriter};
@@ -15,9 +18,6 @@ use stimulus_table::Which;
 use unit_tables::columns::VOXEL_NAME;
 
 use crate::saved_model::ModelToSave;
-use crate::{
-    AlphaGrid, ColumnScaling, CrossValidated, Inner, RidgeOptions, Scaling, Score, cross_validate, fit, score,
-};
 
 /// Cross-validated ridge regression: a table with one row per voxel, and a model to keep
 #[derive(Debug, clap::Args)]

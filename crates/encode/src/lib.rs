@@ -1,22 +1,11 @@
 //! Voxelwise encoding models: ridge regression from features to responses, judged on held-out stimuli.
 //!
-//! Rows are stimuli, columns are features or voxels. The maths is in [`cross_validate`] and [`fit()`]; penalties
-//! are relative to the spectrum ([`AlphaGrid`]) and chosen per voxel inside the training rows. [`run`] is the tool.
+//! The maths is in `encoding-models`; here files are read, joined and written. [`run`] is the tool.
 #![warn(missing_docs)]
 
-mod alphas;
 mod fit;
 mod predict;
-mod ridge;
-mod rotation;
 mod saved_model;
-mod scaling;
-mod score;
-
-pub use alphas::{AlphaGrid, AlphaGridError};
-pub use ridge::{ChosenAlphas, CrossValidated, Inner, RidgeError, RidgeModel, RidgeOptions, cross_validate, fit};
-pub use scaling::{ColumnScaling, Scaling};
-pub use score::{Score, score};
 
 /// Voxelwise encoding models: predict the responses of voxels from the features of a network, on held-out stimuli
 ///

@@ -4,7 +4,7 @@
 #![allow(clippy::print_stdout)]
 use std::time::Instant;
 
-use encode::{Inner, RidgeOptions, Scaling, fit};
+use encoding_models::{Inner, RidgeOptions, Scaling, fit};
 use ndarray::Array2;
 use statistics::{FoldOrder, k_folds};
 

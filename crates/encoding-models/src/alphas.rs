@@ -37,12 +37,12 @@ pub enum AlphaGridError {
 /// is the number of features that vary.
 ///
 /// ```
-/// use encode::AlphaGrid;
+/// use encoding_models::AlphaGrid;
 /// let grid: AlphaGrid = "0.01:100:5".parse()?;
 /// let expected = [0.01, 0.1, 1.0, 10.0, 100.0];
 /// assert!(grid.factors().iter().zip(expected).all(|(f, e)| (f / e - 1.0).abs() < 1e-15));
 /// assert!(grid.at_edge(0) && !grid.at_edge(1) && grid.at_edge(4));
-/// # Ok::<(), encode::AlphaGridError>(())
+/// # Ok::<(), encoding_models::AlphaGridError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlphaGrid {
