@@ -5,12 +5,21 @@
 #![warn(missing_docs)]
 
 mod alphas;
+mod choice;
+mod error;
+mod features;
 mod ridge;
 mod rotation;
 mod scaling;
 mod score;
+mod solver;
 
-pub use alphas::{AlphaGrid, AlphaGridError};
-pub use ridge::{ChosenAlphas, CrossValidated, Inner, RidgeError, RidgeModel, RidgeOptions, cross_validate, fit};
+pub use alphas::{AlphaGrid, AlphaGridError, End};
+pub use choice::{AlphaPer, Choice, ChooseBy};
+pub use error::RidgeError;
+pub use features::Features;
+pub use ridge::{
+    CrossValidated, CrossValidation, Inner, RidgeModel, RidgeOptions, cross_validate, fit, is_narrow, unusable_voxels,
+};
 pub use scaling::{ColumnScaling, Scaling};
 pub use score::{Score, score};

@@ -2,8 +2,11 @@ use linear_algebra::{Cholesky, cross_gram, cross_product, product};
 use ndarray::{Array1, Array2, ArrayView2, Axis, array, concatenate, s};
 use statistics::{FoldOrder, Folds, Reason, k_folds};
 
-use super::{CrossValidated, Inner, RidgeError, RidgeModel, RidgeOptions, fit, held_out_errors, leave_one_out_errors};
+use super::{CrossValidated, Inner, RidgeModel, RidgeOptions};
 use crate::alphas::AlphaGrid;
+use crate::choice::{Choice, ChooseBy};
+use crate::error::RidgeError;
+use crate::features::Features;
 use crate::rotation::Rotation;
 use crate::scaling::{ColumnScaling, Scaling};
 use linear_algebra::Real;
@@ -24,7 +27,46 @@ fn example(n: usize, p: usize) -> (Array2<f64>, Array2<f64>) {
 }
 
 fn options(grid: &str, inner: Inner) -> RidgeOptions {
-    RidgeOptions { scaling: Scaling::Standardize, alphas: grid.parse().unwrap(), inner }
+    RidgeOptions::new(grid.parse::<AlphaGrid>().unwrap().closed(), inner)
+}
+
+fn standardized<T: Real>(x: ArrayView2<'_, T>) -> Features<'_, T> {
+    Features::new(x, Scaling::Standardize).unwrap()
+}
+
+fn fit<T: Real>(x: ArrayView2<T>, y: ArrayView2<T>, options: &RidgeOptions) -> Result<RidgeModel, RidgeError> {
+    super::fit(&Features::new(x, Scaling::Standardize)?, y, options)
+}
+
+/// Sums over the rows of the squared left-out residuals, and the scale and dual side of the features.
+fn leave_one_out_errors(x: ArrayView2<f64>, y: ArrayView2<f64>, scaling: Scaling, alphas: &[f64]) -> Array2<f64> {
+    let features = Features::new(x, scaling).unwrap();
+    let all: Vec<usize> = (0..x.nrows()).collect();
+    let training = features.training(&all, &[]);
+    let rotation: Rotation = training.rotate(&[1.0], true).unwrap();
+    let mean = y.mean_axis(Axis(0)).unwrap();
+    let centred = &y - &mean;
+    let cross = || features.cross(&all, centred.view());
+    let right = training.right_side(&[1.0], cross, || centred.clone(), &[0.0, 0.0]);
+    let coordinates = rotation.coordinates(right.view());
+    let mut errors = Array2::zeros((alphas.len(), y.ncols()));
+    for (mut errors, &alpha) in errors.rows_mut().into_iter().zip(alphas) {
+        let left_over = rotation.left_over(alpha);
+        let residuals =
+            rotation.leave_one_out_residuals(centred.view(), coordinates.view(), alpha, &left_over, &[0, 1]);
+        errors.assign(&residuals.mapv(|r| r * r).sum_axis(Axis(0)));
+    }
+    errors
+}
+
+fn factors(choices: &[Choice]) -> Vec<f64> {
+    choices.iter().map(|choice| choice.factor).collect()
+}
+
+/// Places of the chosen factors in a grid.
+fn places(choices: &[Choice], options: &RidgeOptions) -> Vec<usize> {
+    let place = |factor: f64| options.alphas.factors().iter().position(|f| *f == factor).unwrap();
+    factors(choices).into_iter().map(place).collect()
 }
 
 fn folds(n: usize, k: usize, order: FoldOrder) -> Folds {
@@ -37,11 +79,11 @@ fn cross_validate<T: Real>(
     outer: &Folds,
     options: &RidgeOptions,
 ) -> Result<CrossValidated, RidgeError> {
-    super::cross_validate(x, y, outer, options, || ())
+    super::cross_validate(&Features::new(x, Scaling::Standardize)?, y, outer, options, || ())
 }
 
 fn predict(model: &RidgeModel, x: ArrayView2<f64>) -> Array2<f64> {
-    product((&x - &Array1::from(model.feature_mean.clone())).view(), model.weights.view())
+    product((&x - &Array1::from(model.scaling.mean.clone())).view(), model.weights.view())
         + Array1::from(model.response_mean.clone())
 }
 
@@ -79,7 +121,7 @@ fn slow_ridge(
 fn agrees_with_scikit_learn() {
     // RidgeCV(store_cv_results=True, alpha_per_target=True) of scikit-learn 1.9.1 on standardized features with
     // alphas = factor * mean(diag(X X')): sums of squared leave-one-out errors, and coefficients in raw units
-    let factors = [0.001, 0.01, 0.1, 1.0, 10.0];
+    let five = [0.001, 0.01, 0.1, 1.0, 10.0];
     let primal = array![
         [0.27134825391658424, 0.751809311385703],
         [0.27239354645957387, 0.7460471961962932],
@@ -97,17 +139,18 @@ fn agrees_with_scikit_learn() {
     for (n, p, expected) in [(12, 4, &primal), (8, 15, &dual)] {
         let (x, y) = example(n, p);
         let all: Vec<usize> = (0..n).collect();
-        let rotation = Rotation::learn(x.view(), &all, &[], Scaling::Standardize).unwrap();
-        assert_eq!(rotation.is_dual(), p > n);
-        assert!((rotation.alpha_scale - p as f64).abs() < 1e-12);
-        let alphas = factors.map(|factor| factor * rotation.alpha_scale);
-        let found = leave_one_out_errors(&rotation, y.view(), &all, &alphas);
+        let features = standardized(x.view());
+        let training = features.training(&all, &[]);
+        assert_eq!(training.is_dual(), p > n);
+        assert!((training.alpha_scale() - p as f64).abs() < 1e-12);
+        let alphas = five.map(|factor| factor * training.alpha_scale());
+        let found = leave_one_out_errors(x.view(), y.view(), Scaling::Standardize, &alphas);
         assert_close(&found, expected, 1e-12);
     }
     let (x, y) = example(12, 4);
     let model = fit(x.view(), y.view(), &options("0.001:10:5", Inner::LeaveOneOut)).unwrap();
-    assert_eq!(model.chosen.index, [0, 4]);
-    assert_eq!(model.chosen.at_edge, [true, true]);
+    assert_eq!(factors(&model.choices), [0.001, 10.0]);
+    assert!(model.choices.iter().all(|choice| choice.edge.is_some()));
     let weights = array![
         [1.2571013455005295, 0.0007448737012553388],
         [0.8526205123104968, -0.0017051380670529397],
@@ -119,8 +162,8 @@ fn agrees_with_scikit_learn() {
     assert!((model.intercept()[1] - 0.014832921316124197).abs() < 1e-13);
     let (x, y) = example(8, 15);
     let model = fit(x.view(), y.view(), &options("0.001:10:5", Inner::LeaveOneOut)).unwrap();
-    assert_eq!(model.chosen.index, [3, 4]);
-    assert_eq!(model.chosen.at_edge, [false, true]);
+    assert_eq!(factors(&model.choices), [1.0, 10.0]);
+    assert_eq!(model.choices.iter().map(|choice| choice.edge.is_some()).collect::<Vec<_>>(), [false, true]);
     assert!((model.weights[(0, 0)] - 0.258201159360564).abs() < 1e-13);
     assert!((model.weights[(14, 1)] + 0.011212249427695121).abs() < 1e-13);
     assert!((model.intercept()[0] + 0.0637186730529328).abs() < 1e-13);
@@ -147,9 +190,10 @@ fn agrees_with_himalaya() {
     for (p, index, fitted, first_weights) in golden {
         let (x, y) = example(24, p);
         let inner = Inner::Folds(folds(24, 4, FoldOrder::Contiguous));
-        let options = RidgeOptions { scaling: Scaling::Centre, ..options("1e-3:1e3:13", inner) };
-        let model = fit(x.view(), y.view(), &options).unwrap();
-        assert_eq!(model.chosen.index, index);
+        let options = options("1e-3:1e3:13", inner);
+        let features = Features::new(x.view(), Scaling::Centre).unwrap();
+        let model = super::fit(&features, y.view(), &options).unwrap();
+        assert_eq!(places(&model.choices, &options), index);
         let predicted = predict(&model, x.slice(s![..2, ..])) - y.mean_axis(Axis(0)).unwrap();
         assert_close(&predicted, &fitted, 1e-12);
         for (found, expected) in model.weights.row(0).iter().zip(first_weights) {
@@ -164,15 +208,15 @@ fn leave_one_out_in_closed_form_is_a_refit_without_each_row() {
         let (x, y) = example(n, p.max(3));
         let all: Vec<usize> = (0..n).collect();
         for scaling in [Scaling::Standardize, Scaling::Centre] {
-            let rotation = Rotation::learn(x.view(), &all, &[], scaling).unwrap();
-            let factors = [1e-4, 0.03, 1.0, 50.0];
-            let alphas = factors.map(|factor| factor * rotation.alpha_scale);
-            let found = leave_one_out_errors(&rotation, y.view(), &all, &alphas);
+            let features = Features::new(x.view(), scaling).unwrap();
+            let training = features.training(&all, &[]);
+            let alphas = [1e-4, 0.03, 1.0, 50.0].map(|factor| factor * training.alpha_scale());
+            let found = leave_one_out_errors(x.view(), y.view(), scaling, &alphas);
             for (a, &alpha) in alphas.iter().enumerate() {
                 let mut expected = [0.0; 2];
                 for row in 0..n {
                     let train: Vec<usize> = all.iter().copied().filter(|r| *r != row).collect();
-                    let predicted = slow_ridge(x.view(), y.view(), &train, &[row], rotation.scaling(), alpha);
+                    let predicted = slow_ridge(x.view(), y.view(), &train, &[row], &training.scaling, alpha);
                     for v in 0..2 {
                         expected[v] += (predicted[(0, v)] - y[(row, v)]).powi(2);
                     }
@@ -191,30 +235,43 @@ fn leave_one_out_stands_with_tiny_penalties_and_repeated_features() {
     // features 3.. repeat features 0..3, so X X' has a null space beside the constant vector
     let (x, y) = example(10, 3);
     let x = concatenate![Axis(1), x, x, x, x];
-    let all: Vec<usize> = (0..10).collect();
-    let rotation = Rotation::learn(x.view(), &all, &[], Scaling::Standardize).unwrap();
-    assert!(rotation.is_dual());
-    let found = leave_one_out_errors(&rotation, y.view(), &all, &[1e-8]);
-    let narrow = Rotation::learn(x.slice(s![.., ..3]), &all, &[], Scaling::Standardize).unwrap();
-    assert!(!narrow.is_dual());
+    let found = leave_one_out_errors(x.view(), y.view(), Scaling::Standardize, &[1e-8]);
+    let narrow = x.slice(s![.., ..3]);
     // four copies of a feature share one weight: the penalty per feature is a quarter
-    let expected = leave_one_out_errors(&narrow, y.view(), &all, &[0.25e-8]);
+    let expected = leave_one_out_errors(narrow, y.view(), Scaling::Standardize, &[0.25e-8]);
     assert_close(&found, &expected, 1e-8);
 }
 
 #[test]
-fn held_out_errors_are_those_of_the_normal_equations() {
-    for p in [4, 30] {
-        let (x, y) = example(16, p);
-        let (kept, held_out): (Vec<usize>, Vec<usize>) = (0..16).partition(|row| row % 4 != 1);
-        let rotation = Rotation::learn(x.view(), &kept, &held_out, Scaling::Standardize).unwrap();
-        let found = held_out_errors(&rotation, y.view(), &kept, &held_out, &[0.05, 20.0]);
-        for (a, alpha) in [0.05, 20.0].into_iter().enumerate() {
-            let predicted = slow_ridge(x.view(), y.view(), &kept, &held_out, rotation.scaling(), alpha);
+fn scores_are_means_over_inner_folds_of_what_the_normal_equations_leave() {
+    for (p, choose_by) in [4, 30].into_iter().flat_map(|p| [ChooseBy::Mse, ChooseBy::R2, ChooseBy::R].map(|c| (p, c))) {
+        let (x, y) = example(17, p);
+        let inner = folds(17, 3, FoldOrder::Shuffled(2));
+        let features = standardized(x.view());
+        for alpha in [0.05, 20.0] {
+            let alphas = AlphaGrid::list(vec![alpha]).unwrap().absolute();
+            // two rows of weights that are the same one, so that there is something to judge
+            let gammas = Some(Array2::ones((2, 1)));
+            let options = RidgeOptions { choose_by, gammas, ..RidgeOptions::new(alphas, Inner::Folds(inner.clone())) };
+            let found = super::fit(&features, y.view(), &options).unwrap();
             for v in 0..2 {
-                let expected: f64 =
-                    held_out.iter().enumerate().map(|(i, &row)| (predicted[(i, v)] - y[(row, v)]).powi(2)).sum();
-                assert!((found[(a, v)] / expected - 1.0).abs() < 1e-11);
+                let mut scores = Vec::new();
+                for fold in 0..3 {
+                    let (kept, held) = (inner.train_rows(fold), inner.test_rows(fold));
+                    let scaling = ColumnScaling::learn(x.view(), &kept, Scaling::Standardize);
+                    let predicted = slow_ridge(x.view(), y.view(), &kept, &held, &scaling, alpha).column(v).to_vec();
+                    let truth = y.select(Axis(0), &held).column(v).to_vec();
+                    let squares = predicted.iter().zip(&truth).map(|(p, t)| (p - t).powi(2)).sum::<f64>();
+                    scores.push(match choose_by {
+                        ChooseBy::Mse => -squares / held.len() as f64,
+                        ChooseBy::R2 => 1.0 - squares / (statistics::variance(&truth) * (held.len() - 1) as f64),
+                        ChooseBy::R => statistics::pearson(&predicted, &truth),
+                    });
+                }
+                let expected = statistics::mean(&scores);
+                let choice = found.choices[v];
+                assert_eq!((choice.gamma, choice.alpha), (0, alpha));
+                assert!((choice.score - expected).abs() < 1e-11 * expected.abs().max(1.0), "{choose_by:?} {p} {v}");
             }
         }
     }
@@ -234,7 +291,7 @@ fn primal_and_dual_agree() {
         assert_eq!((narrow.n_constant, broad.n_constant), (0, 40));
         assert_close(&narrow.predictions, &broad.predictions, 1e-12);
         for (a, b) in narrow.folds.iter().zip(&broad.folds) {
-            assert_eq!(a.index, b.index);
+            assert_eq!(places(a, &options), places(b, &options));
         }
         let (narrow, broad) =
             (fit(x.view(), y.view(), &options).unwrap(), fit(wide.view(), y.view(), &options).unwrap());
@@ -246,17 +303,15 @@ fn primal_and_dual_agree() {
 #[test]
 fn no_penalty_is_least_squares() {
     let (x, y) = example(30, 5);
-    let alphas: AlphaGrid = "1e-13:1e-13:1".parse().unwrap();
-    let model =
-        fit(x.view(), y.view(), &RidgeOptions { scaling: Scaling::Standardize, alphas, inner: Inner::LeaveOneOut })
-            .unwrap();
+    let least_squares = options("0", Inner::LeaveOneOut);
+    let model = fit(x.view(), y.view(), &least_squares).unwrap();
     // the residuals of least squares are orthogonal to every feature and sum to 0
     let residuals = &y - &predict(&model, x.view());
     assert!(cross_product(x.view(), residuals.view()).iter().all(|v| v.abs() < 1e-11));
     assert!(residuals.sum_axis(Axis(0)).iter().all(|v| v.abs() < 1e-12));
     // wider than tall it interpolates
     let (x, y) = example(8, 20);
-    let model = fit(x.view(), y.view(), &options("1e-13:1e-13:1", Inner::LeaveOneOut)).unwrap();
+    let model = fit(x.view(), y.view(), &least_squares).unwrap();
     assert_close(&predict(&model, x.view()), &y, 1e-11);
 }
 
@@ -286,7 +341,7 @@ fn cross_validation_is_a_separate_fit_without_each_fold() {
             let inner = Folds { n_folds: 4, fold_of_row: train.iter().map(|&row| outer.fold_of_row[row]).collect() };
             let alone = RidgeOptions { inner: Inner::Folds(inner), ..options.clone() };
             let model = fit(x.select(Axis(0), &train).view(), y.select(Axis(0), &train).view(), &alone).unwrap();
-            assert_eq!(model.chosen.index, found.folds[fold].index);
+            assert_eq!(places(&model.choices, &options), places(&found.folds[fold], &options));
             let expected = predict(&model, x.select(Axis(0), &test).view());
             assert_close(&found.predictions.select(Axis(0), &test), &expected, 1e-12);
         }
@@ -311,8 +366,10 @@ fn scrambled_test_rows_change_neither_the_penalty_nor_the_predictions_of_their_f
             assert_eq!(found.predictions.slice(rows), clean.predictions.slice(rows));
             assert_ne!(found.predictions.slice(s![..6, ..]), clean.predictions.slice(s![..6, ..]));
             let found = cross_validate(scrambled_x.view(), y.view(), &outer, &options).unwrap();
-            assert_eq!(found.folds[1], clean.folds[1]);
-            assert_ne!(found.folds[0].alpha, clean.folds[0].alpha);
+            // the scores carry the rounding of products that held the scrambled rows before they were taken out
+            let alphas = |of: &CrossValidated| of.folds[1].iter().map(|c| (c.alpha, c.edge)).collect::<Vec<_>>();
+            assert_eq!(alphas(&found), alphas(&clean));
+            assert_ne!(found.folds[0], clean.folds[0]);
         }
     }
 }
@@ -402,12 +459,6 @@ fn bytes_do_not_depend_on_the_number_of_threads_or_on_which_voxels_are_fitted_to
     let one = run(1);
     assert_eq!(run(2), one);
     assert_eq!(run(5), one);
-}
-
-#[test]
-fn equal_errors_take_the_larger_penalty() {
-    assert_eq!(super::smallest([3.0, 1.0, 1.0, 2.0].into_iter()), 2);
-    assert_eq!(super::smallest([f64::NAN, 5.0, f64::NAN].into_iter()), 1);
 }
 
 #[test]
