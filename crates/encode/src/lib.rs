@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 mod fit;
+mod folds;
 mod predict;
 mod saved_model;
 

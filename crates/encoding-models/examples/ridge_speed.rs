@@ -1,6 +1,6 @@
 //! Seconds for a cross-validated penalty per voxel: `ridge_speed N P VOXELS FOLDS`, `f32` noise, 20 penalties.
 //!
-//! `RAYON_NUM_THREADS=1 cargo run --release -p encode --example ridge_speed -- 2000 1000 2000 5`
+//! `RAYON_NUM_THREADS=1 cargo run --release -p encoding-models --example ridge_speed -- 2000 1000 2000 5`
 #![allow(clippy::print_stdout)]
 use std::time::Instant;
 

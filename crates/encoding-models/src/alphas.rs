@@ -54,8 +54,9 @@ pub enum AlphaGridError {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlphaGrid {
     factors: Vec<f64>,
-    /// Logarithm (base 10) of the ratio of neighbours, where the grid may go on beyond its ends.
+    /// Logarithm (base 10) of the ratio of neighbours; `None` in a list.
     step: Option<f64>,
+    closed: bool,
     absolute: bool,
 }
 
@@ -90,7 +91,7 @@ impl AlphaGrid {
         let step = (highest / lowest).log10() / (n.max(2) - 1) as f64;
         let mut factors: Vec<f64> = (0..n).map(|i| lowest * 10f64.powf(step * i as f64)).collect();
         factors[n - 1] = highest;
-        Ok(AlphaGrid { factors, step: (n > 1).then_some(step), absolute: false })
+        Ok(AlphaGrid { factors, step: Some(step), closed: n == 1, absolute: false })
     }
 
     /// These factors, in any order; 0 is least squares.
@@ -104,7 +105,7 @@ impl AlphaGrid {
         }
         match factors.is_empty() {
             true => Err(AlphaGridError::NotAGrid(String::new())),
-            false => Ok(AlphaGrid { factors, step: None, absolute: false }),
+            false => Ok(AlphaGrid { factors, step: None, closed: true, absolute: false }),
         }
     }
 
@@ -115,7 +116,7 @@ impl AlphaGrid {
 
     /// The same penalties, and none beyond the ends.
     pub fn closed(self) -> AlphaGrid {
-        AlphaGrid { step: None, ..self }
+        AlphaGrid { closed: true, ..self }
     }
 
     /// The factors, ascending.
@@ -130,13 +131,13 @@ impl AlphaGrid {
 
     /// Whether the grid may go on beyond its ends.
     pub fn is_open(&self) -> bool {
-        self.step.is_some()
+        !self.closed
     }
 
     /// The next few factors, ascending, beyond the `tried` ones that lie beyond this end already; none where the grid
     /// is closed, or has gone on for ten decades.
     pub fn beyond(&self, end: End, tried: usize) -> Vec<f64> {
-        let Some(step) = self.step else { return Vec::new() };
+        let Some(step) = self.step.filter(|_| !self.closed) else { return Vec::new() };
         let within = |k: &usize| step * *k as f64 <= FARTHEST + 1e-9;
         let steps = (tried + 1..=tried + CHUNK).filter(within);
         match end {
@@ -154,7 +155,7 @@ impl AlphaGrid {
 impl Default for AlphaGrid {
     fn default() -> AlphaGrid {
         let factors = (-10..=10).map(|half_decades| 10f64.powf(f64::from(half_decades) / 2.0)).collect();
-        AlphaGrid { factors, step: Some(0.5), absolute: false }
+        AlphaGrid { factors, step: Some(0.5), closed: false, absolute: false }
     }
 }
 
@@ -190,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_grid_reads_back_as_it_prints() {
-        for text in ["1e-5:1e5:21", "5e-1:2e0:3", "0,0.5,100"] {
+        for text in ["1e-5:1e5:21", "5e-1:2e0:3", "3e0:3e0:1", "0,0.5,100"] {
             let grid: AlphaGrid = text.parse().unwrap();
             assert_eq!(grid.to_string(), text);
         }
@@ -201,7 +202,8 @@ mod tests {
         assert!(written.factors().windows(2).all(|w| w[0] < w[1]));
         let one: AlphaGrid = "3:3:1".parse().unwrap();
         assert_eq!(one.factors(), [3.0]);
-        assert!(!one.is_open());
+        assert!(!one.is_open() && written.is_open());
+        assert_eq!(written.closed().to_string(), "1e-5:1e5:21");
     }
 
     #[test]

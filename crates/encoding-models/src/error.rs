@@ -86,4 +86,3 @@ pub enum RidgeError {
 fn in_fold(fold: &Option<usize>) -> String {
     fold.map_or_else(String::new, |fold| format!(" of fold {fold}"))
 }
-

@@ -115,26 +115,26 @@ impl<'a, T: Real> Features<'a, T> {
         self.weights.as_ref().map_or(1.0, |weights| weights[row])
     }
 
-    /// Sums of products of the centred features of some rows with responses of the same rows (`rows x v`), `p x v`.
-    /// Responses have been multiplied by the weights.
-    pub(crate) fn cross(&self, rows: &[usize], responses: ArrayView2<f64>) -> Array2<f64> {
-        cross_product(self.centred(rows).view(), responses)
+    /// Sums of products of the features of some rows, minus an origin, with responses of the same rows (`rows x v`),
+    /// `p x v`. Responses have been multiplied by the weights.
+    pub(crate) fn cross(&self, rows: &[usize], origin: &[f64], responses: ArrayView2<f64>) -> Array2<f64> {
+        cross_product(self.centred(rows, origin).view(), responses)
     }
 
-    fn centred(&self, rows: &[usize]) -> Array2<f64> {
+    fn centred(&self, rows: &[usize], origin: &[f64]) -> Array2<f64> {
         let mut out = Array2::zeros((rows.len(), self.x.ncols()));
         out.axis_iter_mut(Axis(0)).into_par_iter().zip(rows).for_each(|(mut out, &row)| {
             let values = self.x.row(row);
-            out.iter_mut().zip(values).zip(&self.origin).for_each(|((out, v), m)| *out = v.to_f64() - m);
+            out.iter_mut().zip(values).zip(origin).for_each(|((out, v), m)| *out = v.to_f64() - m);
         });
         out
     }
 
     /// p x p: weighted sums of products of the centred features over some rows.
-    fn gram(&self, rows: &[usize]) -> Array2<f64> {
+    fn gram(&self, rows: &[usize], origin: &[f64]) -> Array2<f64> {
         let mut gram = GramAccumulator::<f64>::new(self.x.ncols());
         for rows in rows.chunks(ROWS) {
-            let mut centred = self.centred(rows);
+            let mut centred = self.centred(rows, origin);
             for (mut values, &row) in centred.rows_mut().into_iter().zip(rows) {
                 if self.weights.is_some() {
                     values *= self.weight(row).sqrt();
@@ -146,7 +146,8 @@ impl<'a, T: Real> Features<'a, T> {
     }
 
     /// Learns scaling and products of the rows `train` (not empty) and prepares the rows `others` for prediction.
-    pub(crate) fn training(&self, train: &[usize], others: &[usize]) -> Training<'_, 'a, T> {
+    /// `origin`: what [`Features::cross`] will subtract; by default the mean of these rows.
+    pub(crate) fn training(&self, train: &[usize], others: &[usize], origin: Option<&[f64]>) -> Training<'_, 'a, T> {
         let weights = self.weights.as_deref();
         let scaling = ColumnScaling::learn_weighted(self.x, train, self.scaling, self.intercept, weights);
         let side = match self.x.ncols() < train.len() {
@@ -154,7 +155,8 @@ impl<'a, T: Real> Features<'a, T> {
             false => self.dual(train, others, &scaling),
         };
         let total_weight = train.iter().map(|&row| self.weight(row)).sum();
-        Training { features: self, train: train.to_vec(), others: others.to_vec(), scaling, side, total_weight }
+        let origin = origin.map_or_else(|| scaling.mean.clone(), <[f64]>::to_vec);
+        Training { features: self, train: train.to_vec(), others: others.to_vec(), scaling, origin, side, total_weight }
     }
 
     fn primal(&self, train: &[usize], others: &[usize], scaling: &ColumnScaling) -> Side {
@@ -164,17 +166,25 @@ impl<'a, T: Real> Features<'a, T> {
         let removed: Vec<usize> = (0..self.x.nrows()).filter(|&row| !in_training[row]).collect();
         let weight: f64 = train.iter().map(|&row| self.weight(row)).sum();
         let mut gram = None;
+        let mut origin = &self.origin;
         if removed.len() < train.len() {
-            let total = self.total.get_or_init(|| self.gram(&(0..self.x.nrows()).collect::<Vec<usize>>()));
-            let removed = self.gram(&removed);
+            let all = || self.gram(&(0..self.x.nrows()).collect::<Vec<usize>>(), origin);
+            let total = self.total.get_or_init(all);
+            let removed = self.gram(&removed, origin);
             let varies = |j: &usize| scaling.divisor[*j] != 0.0;
-            let outweighed = |j: usize| removed[(j, j)] > OUTWEIGHS * weight * scaling.variance[j];
+            let outweighed = |j: usize| {
+                let shift = (scaling.mean[j] - origin[j]).powi(2);
+                removed[(j, j)].max(weight * shift) > OUTWEIGHS * weight * scaling.variance[j]
+            };
             if !(0..p).filter(varies).any(outweighed) {
                 gram = Some(total - &removed);
             }
         }
-        let mut gram = gram.unwrap_or_else(|| self.gram(train));
-        let shift: Vec<f64> = scaling.mean.iter().zip(&self.origin).map(|(mean, origin)| mean - origin).collect();
+        let mut gram = gram.unwrap_or_else(|| {
+            origin = &scaling.mean;
+            self.gram(train, origin)
+        });
+        let shift: Vec<f64> = scaling.mean.iter().zip(origin).map(|(mean, origin)| mean - origin).collect();
         let factor: Vec<f64> = scaling.divisor.iter().map(|d| if *d == 0.0 { 0.0 } else { 1.0 / d }).collect();
         gram.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(i, mut row)| {
             for (j, value) in row.iter_mut().enumerate() {
@@ -203,9 +213,7 @@ impl<'a, T: Real> Features<'a, T> {
                 let rows: Vec<usize> = train.iter().chain(others).copied().collect();
                 let mut parts: Vec<Array2<f64>> = kernels
                     .iter()
-                    .map(|kernel| {
-                        Array2::from_shape_fn((rows.len(), n), |(i, j)| kernel[(rows[i], train[j])])
-                    })
+                    .map(|kernel| Array2::from_shape_fn((rows.len(), n), |(i, j)| kernel[(rows[i], train[j])]))
                     .collect();
                 if self.intercept {
                     parts.iter_mut().for_each(|part| centre_kernel(part, &weights));
@@ -250,11 +258,8 @@ impl<'a, T: Real> Features<'a, T> {
 fn centre_kernel(kernel: &mut Array2<f64>, weights: &[f64]) {
     let n = weights.len();
     let total: f64 = weights.iter().sum();
-    let row_means: Vec<f64> = kernel
-        .rows()
-        .into_iter()
-        .map(|row| row.iter().zip(weights).map(|(v, w)| v * w).sum::<f64>() / total)
-        .collect();
+    let row_means: Vec<f64> =
+        kernel.rows().into_iter().map(|row| row.iter().zip(weights).map(|(v, w)| v * w).sum::<f64>() / total).collect();
     let mean = row_means[..n].iter().zip(weights).map(|(m, w)| m * w).sum::<f64>() / total;
     for (i, mut row) in kernel.rows_mut().into_iter().enumerate() {
         // The kernel is symmetric: means of columns are those of training rows.
@@ -268,6 +273,8 @@ pub(crate) struct Training<'f, 'a, T> {
     pub train: Vec<usize>,
     pub others: Vec<usize>,
     pub scaling: ColumnScaling,
+    /// What has been subtracted from features before they are multiplied with responses.
+    pub origin: Vec<f64>,
     pub total_weight: f64,
     side: Side,
 }
@@ -338,7 +345,14 @@ impl<T: Real> Training<'_, '_, T> {
                     true => self.row_basis(&columns, &vectors),
                     false => Array2::zeros((0, 0)),
                 };
-                Ok(Rotation { eigenvalues: without_rounding(values), basis: vectors, others, rows, dual: false, leverage })
+                Ok(Rotation {
+                    eigenvalues: without_rounding(values),
+                    basis: vectors,
+                    others,
+                    rows,
+                    dual: false,
+                    leverage,
+                })
             }
             Side::Dual { kernels, crosses, roots } => {
                 let mix = |parts: &[Array2<f64>]| {
@@ -420,7 +434,7 @@ impl<T: Real> Training<'_, '_, T> {
         match &self.side {
             Side::Primal { .. } => {
                 let mut cross = cross();
-                let features = self.scaling.mean.iter().zip(&self.features.origin).zip(&self.scaling.divisor);
+                let features = self.scaling.mean.iter().zip(&self.origin).zip(&self.scaling.divisor);
                 for (mut row, ((feature_mean, origin), divisor)) in cross.rows_mut().into_iter().zip(features) {
                     let shift = self.total_weight * (feature_mean - origin);
                     let factor = if *divisor == 0.0 { 0.0 } else { 1.0 / divisor };

@@ -5,7 +5,9 @@
 #![warn(missing_docs)]
 
 mod alphas;
+mod bands;
 mod choice;
+mod duplicates;
 mod error;
 mod features;
 mod ridge;
@@ -15,11 +17,14 @@ mod score;
 mod solver;
 
 pub use alphas::{AlphaGrid, AlphaGridError, End};
+pub use bands::{dirichlet, partition};
 pub use choice::{AlphaPer, Choice, ChooseBy};
+pub use duplicates::near_duplicates;
 pub use error::RidgeError;
 pub use features::Features;
 pub use ridge::{
-    CrossValidated, CrossValidation, Inner, RidgeModel, RidgeOptions, cross_validate, fit, is_narrow, unusable_voxels,
+    CrossValidated, CrossValidation, Inner, RidgeModel, RidgeOptions, Split, cross_validate, fit, fit_rows, is_narrow,
+    unusable_voxels,
 };
 pub use scaling::{ColumnScaling, Scaling};
 pub use score::{Score, score};

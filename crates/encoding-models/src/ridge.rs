@@ -104,34 +104,51 @@ impl RidgeModel {
     }
 }
 
+/// Rows that are trained on, and rows that are predicted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// Rows of features and responses.
+    pub train: Vec<usize>,
+    /// Other rows.
+    pub test: Vec<usize>,
+}
+
+impl Split {
+    /// Every fold against the others.
+    pub fn of_folds(folds: &Folds) -> Vec<Split> {
+        let of = |fold| Split { train: folds.train_rows(fold), test: folds.test_rows(fold) };
+        (0..folds.n_folds).map(of).collect()
+    }
+}
+
 /// Models of all training sets of a cross-validation, ready for responses in any number of blocks of voxels.
 pub struct CrossValidation<'f, 'a, T> {
     solvers: Vec<Solver<'f, 'a, T>>,
-    outer: Folds,
+    splits: Vec<Split>,
 }
 
 impl<'f, 'a, T: Real> CrossValidation<'f, 'a, T> {
-    /// Decomposes the features of every training set of `outer`, and of the inner folds in them.
+    /// Decomposes the features of every training set, and of the inner folds in them.
     pub fn prepare(
         features: &'f Features<'a, T>,
-        outer: &Folds,
+        splits: Vec<Split>,
         options: &RidgeOptions,
         narrow: bool,
         fold_done: impl Fn() + Sync,
     ) -> Result<CrossValidation<'f, 'a, T>, RidgeError> {
-        check_folds(outer, features.n_rows())?;
-        let prepare = |fold: usize| {
-            let (train, test) = (outer.train_rows(fold), outer.test_rows(fold));
-            let solver = Solver::prepare(features, train, test, options, Some(fold), narrow)?;
+        let prepare = |(fold, Split { train, test }): (usize, &Split)| {
+            let fold = (splits.len() > 1).then_some(fold);
+            let solver = Solver::prepare(features, train.clone(), test.clone(), options, fold, narrow)?;
             fold_done();
             Ok(solver)
         };
         // The error of the first fold, not of the first thread that fails: messages do not depend on threads either.
-        let solvers: Vec<Result<Solver<T>, RidgeError>> = (0..outer.n_folds).into_par_iter().map(prepare).collect();
-        Ok(CrossValidation { solvers: solvers.into_iter().collect::<Result<_, _>>()?, outer: outer.clone() })
+        let solvers: Vec<Result<Solver<T>, RidgeError>> = splits.par_iter().enumerate().map(prepare).collect();
+        Ok(CrossValidation { solvers: solvers.into_iter().collect::<Result<_, _>>()?, splits })
     }
 
-    /// Predicts every row of some voxels (`n x v`) by the models of the other folds.
+    /// Predicts the test rows of some voxels (`n x v`) by the models of their training rows; rows that are in no test
+    /// are `NaN`.
     pub fn predict<U: Real>(&self, y: ArrayView2<U>, bands: bool) -> Result<CrossValidated, RidgeError> {
         let reasons = unusable_voxels(y);
         let want = Want { weights: false, bands };
@@ -140,9 +157,9 @@ impl<'f, 'a, T: Real> CrossValidation<'f, 'a, T> {
         let n_bands = solved.first().map_or(0, |fold| fold.bands.len());
         let mut predictions = Array2::from_elem(y.dim(), f64::NAN);
         let mut by_band = vec![Array2::from_elem(y.dim(), f64::NAN); n_bands];
-        let mut train_means = Array2::zeros((self.outer.n_folds, y.ncols()));
+        let mut train_means = Array2::zeros((self.splits.len(), y.ncols()));
         for (fold, part) in solved.iter().enumerate() {
-            for (i, row) in self.outer.test_rows(fold).into_iter().enumerate() {
+            for (i, &row) in self.splits[fold].test.iter().enumerate() {
                 predictions.row_mut(row).assign(&part.predictions.row(i));
                 by_band.iter_mut().zip(&part.bands).for_each(|(all, part)| all.row_mut(row).assign(&part.row(i)));
             }
@@ -184,7 +201,9 @@ pub fn cross_validate<T: Real, U: Real>(
     fold_done: impl Fn() + Sync,
 ) -> Result<CrossValidated, RidgeError> {
     check_rows(features, y)?;
-    CrossValidation::prepare(features, outer, options, is_narrow::<T, U>(), fold_done)?.predict(y, false)
+    check_folds(outer, features.n_rows())?;
+    CrossValidation::prepare(features, Split::of_folds(outer), options, is_narrow::<T, U>(), fold_done)?
+        .predict(y, false)
 }
 
 /// Fits one model per voxel to all rows, with weights for saving (`p x n_voxels` in `f64`). See [`cross_validate`].
@@ -193,8 +212,17 @@ pub fn fit<T: Real, U: Real>(
     y: ArrayView2<U>,
     options: &RidgeOptions,
 ) -> Result<RidgeModel, RidgeError> {
+    fit_rows(features, (0..features.n_rows()).collect(), y, options)
+}
+
+/// [`fit()`] to some of the rows.
+pub fn fit_rows<T: Real, U: Real>(
+    features: &Features<T>,
+    rows: Vec<usize>,
+    y: ArrayView2<U>,
+    options: &RidgeOptions,
+) -> Result<RidgeModel, RidgeError> {
     check_rows(features, y)?;
-    let rows: Vec<usize> = (0..features.n_rows()).collect();
     let solver = Solver::prepare(features, rows, Vec::new(), options, None, is_narrow::<T, U>())?;
     solver.model(y)
 }

@@ -101,7 +101,10 @@ impl Rotation {
         let mut residuals = product(self.training_rows(), scaled.view());
         if !self.dual {
             for (mut residuals, targets) in residuals.rows_mut().into_iter().zip(centred.rows()) {
-                residuals.iter_mut().zip(columns).for_each(|(residual, &column)| *residual = targets[column] - *residual);
+                residuals
+                    .iter_mut()
+                    .zip(columns)
+                    .for_each(|(residual, &column)| *residual = targets[column] - *residual);
             }
         }
         residuals / left_over.view().insert_axis(Axis(1))

@@ -120,17 +120,16 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
             Inner::Folds(folds) => splits = inner_splits(&train, &folds.fold_of_row, fold)?,
         }
         // Every training set once: all training rows first, so that the sums over all rows are there.
-        let full = features.training(&train, &test);
+        let full = features.training(&train, &test, None);
         let inner = splits
             .into_par_iter()
             .map(|(kept, held)| {
                 let rows = |places: &[usize]| places.iter().map(|&i| train[i]).collect::<Vec<usize>>();
-                InnerFold { training: features.training(&rows(&kept), &rows(&held)), kept, held }
+                InnerFold { training: features.training(&rows(&kept), &rows(&held), Some(&full.origin)), kept, held }
             })
             .collect();
         let options = options.clone();
-        let mut solver =
-            Solver { features, options, gammas, full, inner, leave_one_out, narrow, kept: None };
+        let mut solver = Solver { features, options, gammas, full, inner, leave_one_out, narrow, kept: None };
         if solver.gammas.nrows() == 1 {
             let kept = solver.rotations(0, true)?;
             solver.kept = Some(kept);
@@ -204,7 +203,7 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
                 .into_par_iter()
                 .map(|columns| {
                     let start = columns[0];
-                    let block = self.block(y, &columns, true);
+                    let block = self.block(y, &columns);
                     let choices = self.choose_in_block(rotations, 0, &block);
                     let part = self.fit_block(rotations, 0, &block, &choices, want);
                     (start, choices, part)
@@ -236,7 +235,7 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
                 .par_chunks(VOXELS)
                 .map(|columns| {
                     let choices: Vec<Choice> = columns.iter().map(|&v| solved.choices[v]).collect();
-                    let block = self.block(y, columns, false);
+                    let block = self.block(y, columns);
                     (columns, self.fit_block(rotations, gamma, &block, &choices, want))
                 })
                 .collect();
@@ -272,7 +271,7 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
                 AlphaPer::Voxel => {
                     let of_blocks: Vec<Vec<Choice>> = blocks(y.ncols())
                         .into_par_iter()
-                        .map(|columns| self.choose_in_block(rotations, gamma, &self.block(y, &columns, true)))
+                        .map(|columns| self.choose_in_block(rotations, gamma, &self.block(y, &columns)))
                         .collect();
                     of_blocks.into_iter().flatten().collect()
                 }
@@ -311,11 +310,12 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
         numbers.dedup();
         let place: Vec<usize> = groups.iter().filter_map(|group| numbers.binary_search(group).ok()).collect();
         let chosen = choose(&self.options.alphas, self.full.alpha_scale(), gamma, numbers.len(), |alphas, asked| {
-            let voxels: Vec<usize> = (0..y.ncols()).filter(|&v| reasons[v].is_none() && asked.contains(&place[v])).collect();
+            let voxels: Vec<usize> =
+                (0..y.ncols()).filter(|&v| reasons[v].is_none() && asked.contains(&place[v])).collect();
             let of_blocks: Vec<Array2<f64>> = voxels
                 .par_chunks(VOXELS)
                 .map(|columns| {
-                    let block = self.block(y, columns, true);
+                    let block = self.block(y, columns);
                     let judges = self.judges(rotations, gamma, &block);
                     let all: Vec<usize> = (0..columns.len()).collect();
                     self.losses(rotations, &judges, &block, gamma, alphas, &all)
@@ -337,16 +337,17 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
         place.iter().map(|&group| chosen[group]).collect()
     }
 
-    /// Reads the training rows of some voxels. `choose`: also what the inner folds need.
-    fn block<U: Real>(&self, y: ArrayView2<U>, columns: &[usize], choose: bool) -> Block {
+    /// Reads the training rows of some voxels, and sums over them fold by fold: the same sums for choice and fit.
+    fn block<U: Real>(&self, y: ArrayView2<U>, columns: &[usize]) -> Block {
         let train = &self.full.train;
-        let mut centred = Array2::from_shape_fn((train.len(), columns.len()), |(i, v)| y[(train[i], columns[v])].to_f64());
+        let mut centred =
+            Array2::from_shape_fn((train.len(), columns.len()), |(i, v)| y[(train[i], columns[v])].to_f64());
         let mean = match self.features.has_intercept() {
             true => centre(&mut centred, train.iter().map(|&row| self.features.weight(row))),
             false => vec![0.0; columns.len()],
         };
         let primal_inside = self.inner.iter().any(|inner| !inner.training.is_dual());
-        let crosses: Vec<Array2<f64>> = match choose && primal_inside {
+        let crosses: Vec<Array2<f64>> = match primal_inside {
             true => self.inner.iter().map(|inner| self.cross(&centred, &inner.held)).collect(),
             false => Vec::new(),
         };
@@ -364,7 +365,7 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
         for (mut values, &row) in part.rows_mut().into_iter().zip(&rows) {
             values *= self.features.weight(row);
         }
-        self.features.cross(&rows, part.view())
+        self.features.cross(&rows, &self.full.origin, part.view())
     }
 
     fn judges<'r>(&self, rotations: &'r Rotations, gamma: usize, block: &Block) -> Vec<Judge<'r>> {
@@ -558,7 +559,8 @@ impl Judge<'_> {
 }
 
 fn add_finite(sums: &mut ArrayViewMut1<f64>, counts: &mut ArrayViewMut1<f64>, losses: &[f64]) {
-    for ((sum, count), loss) in sums.iter_mut().zip(counts.iter_mut()).zip(losses).filter(|(_, loss)| loss.is_finite()) {
+    for ((sum, count), loss) in sums.iter_mut().zip(counts.iter_mut()).zip(losses).filter(|(_, loss)| loss.is_finite())
+    {
         *sum += loss;
         *count += 1.0;
     }

@@ -42,11 +42,11 @@ fn fit<T: Real>(x: ArrayView2<T>, y: ArrayView2<T>, options: &RidgeOptions) -> R
 fn leave_one_out_errors(x: ArrayView2<f64>, y: ArrayView2<f64>, scaling: Scaling, alphas: &[f64]) -> Array2<f64> {
     let features = Features::new(x, scaling).unwrap();
     let all: Vec<usize> = (0..x.nrows()).collect();
-    let training = features.training(&all, &[]);
+    let training = features.training(&all, &[], None);
     let rotation: Rotation = training.rotate(&[1.0], true).unwrap();
     let mean = y.mean_axis(Axis(0)).unwrap();
     let centred = &y - &mean;
-    let cross = || features.cross(&all, centred.view());
+    let cross = || features.cross(&all, &training.origin, centred.view());
     let right = training.right_side(&[1.0], cross, || centred.clone(), &[0.0, 0.0]);
     let coordinates = rotation.coordinates(right.view());
     let mut errors = Array2::zeros((alphas.len(), y.ncols()));
@@ -140,7 +140,7 @@ fn agrees_with_scikit_learn() {
         let (x, y) = example(n, p);
         let all: Vec<usize> = (0..n).collect();
         let features = standardized(x.view());
-        let training = features.training(&all, &[]);
+        let training = features.training(&all, &[], None);
         assert_eq!(training.is_dual(), p > n);
         assert!((training.alpha_scale() - p as f64).abs() < 1e-12);
         let alphas = five.map(|factor| factor * training.alpha_scale());
@@ -209,7 +209,7 @@ fn leave_one_out_in_closed_form_is_a_refit_without_each_row() {
         let all: Vec<usize> = (0..n).collect();
         for scaling in [Scaling::Standardize, Scaling::Centre] {
             let features = Features::new(x.view(), scaling).unwrap();
-            let training = features.training(&all, &[]);
+            let training = features.training(&all, &[], None);
             let alphas = [1e-4, 0.03, 1.0, 50.0].map(|factor| factor * training.alpha_scale());
             let found = leave_one_out_errors(x.view(), y.view(), scaling, &alphas);
             for (a, &alpha) in alphas.iter().enumerate() {
@@ -488,4 +488,274 @@ fn refuses_what_cannot_be_fitted_with_both_numbers() {
     );
     let two = fit(x.slice(s![..2, ..]), y.slice(s![..2, ..]), &loo).unwrap_err();
     assert_eq!(two, RidgeError::TooFewRows { fold: None, rows: 2, needed: 3 });
+}
+
+/// Bands of 3, 4 and the rest; voxels driven by the first band, by the second, and by all.
+fn banded(n: usize, p: usize) -> (Array2<f64>, Array2<f64>) {
+    let x = noise(n, p, 21) + 0.3;
+    let truth = Array2::from_shape_fn((p, 3), |(k, v)| match (v, k) {
+        (0, 0..3) | (1, 3..7) => 1.0 + k as f64 / 5.0,
+        (2, _) => 0.3,
+        _ => 0.0,
+    });
+    let y = product(x.view(), truth.view()) + 0.3 * noise(n, 3, 22);
+    (x, y)
+}
+
+/// Features times the roots of the weights of their bands; bands of weight 0 are left out.
+fn by_hand(x: &Array2<f64>, gammas: &[f64]) -> Array2<f64> {
+    let widths = [3, 4, x.ncols() - 7];
+    let gamma_of: Vec<f64> = widths.iter().zip(gammas).flat_map(|(w, g)| vec![*g; *w]).collect();
+    let columns: Vec<usize> = (0..x.ncols()).filter(|&k| gamma_of[k] > 0.0).collect();
+    let roots: Array1<f64> = columns.iter().map(|&k| gamma_of[k].sqrt()).collect();
+    x.select(Axis(1), &columns) * roots
+}
+
+#[test]
+fn weights_of_bands_are_features_times_their_roots() {
+    for p in [12, 60] {
+        for scaling in [Scaling::Centre, Scaling::Standardize] {
+            let (x, y) = banded(40, p);
+            let outer = folds(40, 4, FoldOrder::Shuffled(5));
+            let gammas = array![[0.2, 0.5, 0.3], [1.0, 0.0, 0.0], [0.0, 0.7, 0.3]];
+            let features = Features::new(x.view(), scaling).unwrap().in_bands(&[3, 4, p - 7]);
+            // absolute penalties mean the same on both sides
+            let alphas: AlphaGrid = "0.01,0.3,10".parse::<AlphaGrid>().unwrap().absolute();
+            let options = RidgeOptions {
+                gammas: Some(gammas.clone()),
+                ..RidgeOptions::new(alphas.clone(), Inner::Folds(outer.clone()))
+            };
+            let found = super::cross_validate(&features, y.view(), &outer, &options, || ()).unwrap();
+            let model = super::fit(&features, y.view(), &options).unwrap();
+            let mut used = Vec::new();
+            for (g, row) in gammas.rows().into_iter().enumerate() {
+                // scaled once, by hand, in every fold: standardized features lose a factor put on them before
+                let alone = |x: &Array2<f64>, scaling: &ColumnScaling, rows: &[usize]| {
+                    let scaled: Array2<f64> = scaling.apply(x.view(), rows, 0..p);
+                    by_hand(&scaled, &row.to_vec())
+                };
+                let plain = RidgeOptions::new(alphas.clone(), Inner::Folds(outer.clone()));
+                for fold in 0..4 {
+                    let (train, test) = (outer.train_rows(fold), outer.test_rows(fold));
+                    for v in (0..3).filter(|&v| found.folds[fold][v].gamma == g) {
+                        used.push((g, v));
+                        let alpha = found.folds[fold][v].alpha;
+                        let one = scaling_of(&x, &train, scaling);
+                        let inside = alone(&x, &one, &(0..40).collect::<Vec<_>>());
+                        let centre = ColumnScaling::learn(inside.view(), &train, Scaling::Centre);
+                        let predicted = slow_ridge(inside.view(), y.view(), &train, &test, &centre, alpha);
+                        for (i, &row) in test.iter().enumerate() {
+                            assert!((predicted[(i, v)] - found.predictions[(row, v)]).abs() < 1e-10);
+                        }
+                    }
+                }
+                let _ = plain;
+            }
+            assert!(used.iter().any(|(g, v)| (*g, *v) == (1, 0)) && used.iter().any(|(g, v)| (*g, *v) == (2, 1)));
+            // the model of all rows: weights in bands of weight 0 are 0, and the rest predicts what its own fit does
+            for v in 0..3 {
+                let choice = model.choices[v];
+                let all: Vec<usize> = (0..40).collect();
+                let scaled = by_hand(
+                    &scaling_of(&x, &all, scaling).apply(x.view(), &all, 0..p),
+                    &gammas.row(choice.gamma).to_vec(),
+                );
+                let centre = ColumnScaling::learn(scaled.view(), &all, Scaling::Centre);
+                let expected = slow_ridge(scaled.view(), y.view(), &all, &all, &centre, choice.alpha);
+                let fitted = predict(&model, x.view());
+                for row in 0..40 {
+                    assert!((fitted[(row, v)] - expected[(row, v)]).abs() < 1e-10);
+                }
+            }
+            assert!(model.weights.slice(s![3.., 0]).iter().all(|w| *w == 0.0));
+        }
+    }
+}
+
+fn scaling_of(x: &Array2<f64>, rows: &[usize], scaling: Scaling) -> ColumnScaling {
+    ColumnScaling::learn(x.view(), rows, scaling)
+}
+
+#[test]
+fn the_search_takes_the_best_pair_of_all_and_the_first_of_equal_rows() {
+    let (x, y) = banded(40, 12);
+    let inner = folds(40, 5, FoldOrder::Shuffled(1));
+    let rows = [[0.4, 0.3, 0.3], [0.1, 0.8, 0.1], [0.4, 0.3, 0.3], [0.0, 0.0, 1.0]];
+    let gammas = Array2::from_shape_fn((4, 3), |(i, k)| rows[i][k]);
+    let features = standardized(x.view()).in_bands(&[3, 4, 5]);
+    let base = RidgeOptions::new("1e-3:1e2:6".parse().unwrap(), Inner::Folds(inner));
+    let all = super::fit(&features, y.view(), &RidgeOptions { gammas: Some(gammas.clone()), ..base.clone() }).unwrap();
+    let one_by_one: Vec<RidgeModel> = (0..4)
+        .map(|i| {
+            let gammas = Some(gammas.slice(s![i..=i, ..]).to_owned());
+            super::fit(&features, y.view(), &RidgeOptions { gammas, ..base.clone() }).unwrap()
+        })
+        .collect();
+    for v in 0..3 {
+        let scores: Vec<f64> = one_by_one.iter().map(|model| model.choices[v].score).collect();
+        let best = (0..4).fold(0, |best, i| if scores[i] > scores[best] { i } else { best });
+        assert_eq!(all.choices[v].gamma, best, "{scores:?}");
+        assert_ne!(best, 2);
+        assert_eq!(Choice { gamma: 0, ..all.choices[v] }, one_by_one[best].choices[v]);
+        assert_eq!(all.weights.column(v), one_by_one[best].weights.column(v));
+    }
+}
+
+#[test]
+fn predictions_of_bands_sum_to_those_of_all() {
+    for p in [12, 60] {
+        let (x, y) = banded(40, p);
+        let outer = folds(40, 4, FoldOrder::Shuffled(5));
+        let features = Features::new(x.view(), Scaling::Centre).unwrap().in_bands(&[3, 4, p - 7]);
+        for gammas in [array![[0.2, 0.5, 0.3], [0.5, 0.5, 0.0]], array![[0.3, 0.3, 0.4]]] {
+            let options = RidgeOptions {
+                gammas: Some(gammas),
+                ..RidgeOptions::new(AlphaGrid::default(), Inner::Folds(outer.clone()))
+            };
+            let prepared =
+                super::CrossValidation::prepare(&features, super::Split::of_folds(&outer), &options, false, || ());
+            let found = prepared.unwrap().predict(y.view(), true).unwrap();
+            let mut sum = Array2::zeros(y.dim());
+            found.bands.iter().for_each(|band| sum += band);
+            for row in 0..40 {
+                for v in 0..3 {
+                    let expected = sum[(row, v)] + found.train_means[(outer.fold_of_row[row], v)];
+                    assert!((found.predictions[(row, v)] - expected).abs() < 1e-12);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_of_weight_two_counts_as_two() {
+    for p in [5, 60] {
+        let (x, y) = example(18, p);
+        let twice: Vec<usize> = (0..18).chain([3, 11]).collect();
+        let weights: Vec<f64> = (0..18).map(|row| if row == 3 || row == 11 { 2.0 } else { 1.0 }).collect();
+        // inner folds, since leaving out one of two copies is not leaving out a row of weight two
+        let inner = folds(18, 3, FoldOrder::Contiguous);
+        let inner_twice = Folds { n_folds: 3, fold_of_row: twice.iter().map(|&row| inner.fold_of_row[row]).collect() };
+        for scaling in [Scaling::Centre, Scaling::Standardize] {
+            let (x2, y2) = (x.select(Axis(0), &twice), y.select(Axis(0), &twice));
+            let alphas: AlphaGrid = "0.01,0.1,1,10".parse::<AlphaGrid>().unwrap();
+            let weighted = Features::new(x.view(), scaling).unwrap().weighted(&weights);
+            let copied = Features::new(x2.view(), scaling).unwrap();
+            // the mean weight is 20 / 18: an absolute penalty of the copies is as strong on weights of that mean
+            let scaled: Vec<f64> = alphas.factors().iter().map(|f| f * 18.0 / 20.0).collect();
+            let options = RidgeOptions::new(AlphaGrid::list(scaled).unwrap().absolute(), Inner::Folds(inner.clone()));
+            let found = super::fit(&weighted, y.view(), &options).unwrap();
+            let options = RidgeOptions::new(alphas.absolute(), Inner::Folds(inner_twice.clone()));
+            let expected = super::fit(&copied, y2.view(), &options).unwrap();
+            assert_close(&found.weights, &expected.weights, 1e-12);
+            for (a, b) in found.choices.iter().zip(&expected.choices) {
+                assert!((a.score - b.score).abs() < 1e-12 && (a.alpha * 20.0 / 18.0 - b.alpha).abs() < 1e-12);
+            }
+        }
+    }
+}
+
+#[test]
+fn weighted_leave_one_out_in_closed_form_is_a_refit_without_each_row() {
+    for p in [4, 30] {
+        let (x, y) = example(14, p);
+        let weights: Vec<f64> = (0..14).map(|row| 0.5 + (row % 4) as f64).collect();
+        let mean = statistics::mean(&weights);
+        let features = Features::new(x.view(), Scaling::Centre).unwrap().weighted(&weights);
+        let alphas = AlphaGrid::list(vec![0.7]).unwrap().absolute();
+        let options =
+            RidgeOptions { gammas: Some(Array2::ones((2, 1))), ..RidgeOptions::new(alphas, Inner::LeaveOneOut) };
+        let found = super::fit(&features, y.view(), &options).unwrap();
+        let mut expected = [0.0; 2];
+        for row in 0..14 {
+            let kept: Vec<usize> = (0..14).filter(|r| *r != row).collect();
+            // the same system: rows times the roots of their weights, with a column for the intercept
+            let roots: Array1<f64> = kept.iter().map(|&r| (weights[r] / mean).sqrt()).collect();
+            let ones = Array2::ones((13, 1));
+            let design = concatenate![Axis(1), x.select(Axis(0), &kept), ones] * &roots.clone().insert_axis(Axis(1));
+            let targets = y.select(Axis(0), &kept) * &roots.insert_axis(Axis(1));
+            let mut gram = cross_gram(design.view()).to_array();
+            (0..p).for_each(|k| gram[(k, k)] += 0.7);
+            let right = cross_product(design.view(), targets.view());
+            let w = Cholesky::new(gram.view()).unwrap().solve(right.view()).unwrap();
+            for v in 0..2 {
+                let predicted = (0..p).map(|k| x[(row, k)] * w[(k, v)]).sum::<f64>() + w[(p, v)];
+                expected[v] += weights[row] / mean * (predicted - y[(row, v)]).powi(2) / 14.0;
+            }
+        }
+        for v in 0..2 {
+            assert!((found.choices[v].score + expected[v]).abs() < 1e-10, "{} {}", found.choices[v].score, expected[v]);
+        }
+    }
+}
+
+#[test]
+fn without_an_intercept_nothing_is_centred() {
+    for (n, p) in [(20, 5), (12, 40)] {
+        let (x, y) = example(n, p);
+        let (x, y) = (x + 2.0, y + 3.0);
+        for scaling in [Scaling::Centre, Scaling::Standardize] {
+            let features = Features::new(x.view(), scaling).unwrap().without_intercept();
+            let options = RidgeOptions::new(AlphaGrid::list(vec![0.4]).unwrap().absolute(), Inner::LeaveOneOut);
+            let model = super::fit(&features, y.view(), &options).unwrap();
+            assert!(model.intercept().iter().all(|b| *b == 0.0));
+            let divisor: Array1<f64> = match scaling {
+                Scaling::Centre => Array1::ones(p),
+                Scaling::Standardize => x.mapv(|v| v * v).mean_axis(Axis(0)).unwrap().mapv(f64::sqrt),
+            };
+            let scaled = &x / &divisor;
+            let mut gram = cross_gram(scaled.view()).to_array();
+            gram.diag_mut().mapv_inplace(|d| d + 0.4);
+            let right = cross_product(scaled.view(), y.view());
+            let expected =
+                Cholesky::new(gram.view()).unwrap().solve(right.view()).unwrap() / &divisor.insert_axis(Axis(1));
+            assert_close(&model.weights, &expected, 1e-10);
+        }
+    }
+}
+
+#[test]
+fn voxels_of_a_group_share_the_penalty_of_their_mean_score() {
+    let (x, _) = example(24, 6);
+    let y = product(x.slice(s![.., ..3]), noise(3, 7, 8).view()) + 0.8 * noise(24, 7, 9);
+    let mut y = y;
+    y.column_mut(6).fill(1.0);
+    let inner = folds(24, 4, FoldOrder::Contiguous);
+    let groups = vec![4, 2, 4, 2, 2, 4, 4];
+    let base = options("1e-3:1e3:13", Inner::Folds(inner));
+    let features = standardized(x.view());
+    let shared = RidgeOptions { alpha_per: crate::choice::AlphaPer::Group(groups.clone()), ..base.clone() };
+    let found = super::fit(&features, y.view(), &shared).unwrap();
+    for group in [2, 4] {
+        let members: Vec<usize> = (0..6).filter(|&v| groups[v] == group).collect();
+        // one penalty at a time, for all of them
+        let mean_score = |factor: f64| {
+            let alphas = AlphaGrid::list(vec![factor]).unwrap();
+            let one = RidgeOptions { alphas, gammas: Some(Array2::ones((2, 1))), ..base.clone() };
+            let model = super::fit(&features, y.view(), &one).unwrap();
+            members.iter().map(|&v| model.choices[v].score).sum::<f64>() / members.len() as f64
+        };
+        let scores: Vec<f64> = base.alphas.factors().iter().map(|f| mean_score(*f)).collect();
+        let best = (0..13).fold(0, |best, i| if scores[i] >= scores[best] { i } else { best });
+        for v in (0..7).filter(|&v| groups[v] == group) {
+            assert_eq!(found.choices[v].factor, base.alphas.factors()[best]);
+            assert!((found.choices[v].score - scores[best]).abs() < 1e-12);
+        }
+    }
+    let wrong = RidgeOptions { alpha_per: crate::choice::AlphaPer::Group(vec![0]), ..base };
+    assert_eq!(super::fit(&features, y.view(), &wrong).unwrap_err().to_string(), "1 groups of voxels for 7 voxels");
+}
+
+#[test]
+fn a_held_out_block_that_outweighs_the_training_rows_costs_no_digits() {
+    let (x, y) = example(24, 4);
+    let outer = folds(24, 4, FoldOrder::Contiguous);
+    let options = options("1e-3:1e3:7", Inner::Folds(outer.clone()));
+    let clean = cross_validate(x.view(), y.view(), &outer, &options).unwrap();
+    let mut wild = x.clone();
+    wild.slice_mut(s![..6, ..]).mapv_inplace(|v| v * 1e9);
+    let found = cross_validate(wild.view(), y.view(), &outer, &options).unwrap();
+    for (a, b) in found.folds[0].iter().zip(&clean.folds[0]) {
+        assert!((a.score - b.score).abs() < 1e-9, "{a:?} {b:?}");
+    }
 }
