@@ -12,7 +12,7 @@ use encoding_models::{
     Scaling, Score, dirichlet, fit_rows, is_narrow, partition, score,
 };
 use linear_algebra::Real;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2};
 use npy_stream::Block;
 use statistics::Reason;
 
@@ -382,8 +382,6 @@ struct Fitted {
     sets: Vec<Vec<f64>>,
     /// With `--save`.
     model: Option<RidgeModel>,
-    /// Rows that were predicted, rising.
-    rows: Vec<usize>,
     /// Weights of bands that were chosen from.
     gammas: Array2<f64>,
     /// Ids that the model to keep was fitted to.
@@ -420,11 +418,10 @@ impl Task<'_> {
             prepared.and_then(|prepared| prepared.predict(y, bands)).with_context(source)
         };
         let held_out = predict(self.options, self.args.split.is_some())?;
-        let rows: Vec<usize> = (0..y.nrows()).filter(|&row| self.plan.fold_of_row[row].is_some()).collect();
         let scored = |held_out: &CrossValidated| {
-            let predictions = held_out.predictions.select(Axis(0), &rows);
+            let rows = &held_out.rows;
             let responses = Array2::from_shape_fn((rows.len(), y.ncols()), |(i, v)| y[(rows[i], v)].to_f64());
-            let mut scores = score(predictions.view(), responses.view());
+            let mut scores = score(held_out.predictions.view(), responses.view());
             for (score, reason) in scores.iter_mut().zip(&held_out.reasons) {
                 score.reason = reason.or(score.reason);
             }
@@ -449,7 +446,7 @@ impl Task<'_> {
         };
         let trained_on = self.data.ids.as_ref().map(|ids| self.plan.kept.iter().map(|&row| ids[row].clone()).collect());
         let gammas = self.options.gammas.clone().unwrap_or_else(|| Array2::ones((1, 1)));
-        Ok(Fitted { held_out, scores, split: Vec::new(), sets, model, rows, gammas, trained_on })
+        Ok(Fitted { held_out, scores, split: Vec::new(), sets, model, gammas, trained_on })
     }
 
     /// The same search among the bands of a set only: weights of other bands are 0, and the rest sums to what all did.

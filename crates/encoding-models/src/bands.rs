@@ -63,7 +63,8 @@ mod tests {
         let gammas = dirichlet(2001, 3, &[0.1, 1.0], 4);
         assert!(gammas.row(0).iter().all(|g| (g - 1.0 / 3.0).abs() < 1e-15));
         assert!(gammas.rows().into_iter().all(|row| (row.sum() - 1.0).abs() < 1e-12 && row.iter().all(|g| *g >= 0.0)));
-        // mean 1/3; variance (1/3)(2/3) / (3 c + 1), .056 with c = 1 (odd rows), .171 with c = .1; five standard errors are at most .015
+        // mean 1/3; variance (1/3)(2/3) / (3 c + 1): .056 with c = 1 (odd rows), .171 with c = .1; five standard errors
+        // are at most .015
         for (start, expected) in [(1, 0.0556), (2, 0.1709)] {
             let first: Vec<f64> = gammas.column(0).iter().skip(start).step_by(2).copied().collect();
             let found = statistics::variance(&first);

@@ -10,6 +10,7 @@ mod choice;
 mod duplicates;
 mod error;
 mod features;
+mod mixes;
 mod ridge;
 mod rotation;
 mod scaling;

@@ -47,7 +47,9 @@ impl RidgeOptions {
 /// Predictions of rows by models that have not seen them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrossValidated {
-    /// `n x n_voxels`, in the order of the rows given; a voxel that cannot be fitted is `NaN`.
+    /// The rows that were predicted, rising.
+    pub rows: Vec<usize>,
+    /// `rows x n_voxels`; a voxel that cannot be fitted is `NaN`.
     pub predictions: Array2<f64>,
     /// The part of every band in them, on request; together with the training mean they are the predictions.
     pub bands: Vec<Array2<f64>>,
@@ -147,21 +149,23 @@ impl<'f, 'a, T: Real> CrossValidation<'f, 'a, T> {
         Ok(CrossValidation { solvers: solvers.into_iter().collect::<Result<_, _>>()?, splits })
     }
 
-    /// Predicts the test rows of some voxels (`n x v`) by the models of their training rows; rows that are in no test
-    /// are `NaN`.
+    /// Predicts the test rows of some voxels (`n x v`) by the models of their training rows.
     pub fn predict<U: Real>(&self, y: ArrayView2<U>, bands: bool) -> Result<CrossValidated, RidgeError> {
         let reasons = unusable_voxels(y);
         let want = Want { weights: false, bands };
         let solved: Vec<_> = self.solvers.par_iter().map(|solver| solver.solve(y, &reasons, want)).collect();
         let solved = solved.into_iter().collect::<Result<Vec<_>, RidgeError>>()?;
         let n_bands = solved.first().map_or(0, |fold| fold.bands.len());
-        let mut predictions = Array2::from_elem(y.dim(), f64::NAN);
-        let mut by_band = vec![Array2::from_elem(y.dim(), f64::NAN); n_bands];
+        let mut rows: Vec<usize> = self.splits.iter().flat_map(|split| split.test.iter().copied()).collect();
+        rows.sort_unstable();
+        let mut predictions = Array2::zeros((rows.len(), y.ncols()));
+        let mut by_band = vec![Array2::zeros(predictions.dim()); n_bands];
         let mut train_means = Array2::zeros((self.splits.len(), y.ncols()));
         for (fold, part) in solved.iter().enumerate() {
-            for (i, &row) in self.splits[fold].test.iter().enumerate() {
-                predictions.row_mut(row).assign(&part.predictions.row(i));
-                by_band.iter_mut().zip(&part.bands).for_each(|(all, part)| all.row_mut(row).assign(&part.row(i)));
+            for (i, row) in self.splits[fold].test.iter().enumerate() {
+                let Ok(place) = rows.binary_search(row) else { continue };
+                predictions.row_mut(place).assign(&part.predictions.row(i));
+                by_band.iter_mut().zip(&part.bands).for_each(|(all, part)| all.row_mut(place).assign(&part.row(i)));
             }
             train_means.row_mut(fold).iter_mut().zip(&part.response_mean).for_each(|(out, mean)| *out = *mean);
         }
@@ -170,6 +174,7 @@ impl<'f, 'a, T: Real> CrossValidation<'f, 'a, T> {
             by_band.iter_mut().for_each(|band| band.column_mut(voxel).fill(f64::NAN));
         }
         Ok(CrossValidated {
+            rows,
             predictions,
             bands: by_band,
             train_means,

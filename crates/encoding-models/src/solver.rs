@@ -1,18 +1,24 @@
 use std::borrow::Cow;
 
 use linear_algebra::{Real, product};
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, s};
 use rayon::prelude::*;
 use statistics::Reason;
 
 use crate::choice::{AlphaPer, Choice, ChooseBy, choose};
 use crate::error::RidgeError;
 use crate::features::{Features, Training};
+use crate::mixes::Mixes;
 use crate::ridge::{Inner, RidgeModel, RidgeOptions, check_folds, unusable_voxels};
 use crate::rotation::Rotation;
 
 /// Voxels whose targets, predictions and residuals are held at once by one thread. Fixed, so that the bytes are.
 pub(crate) const VOXELS: usize = 256;
+
+/// How far a filter factor may be from a mix of others before its own product is made: below the rounding of products
+/// in `f32`, and in `f64`.
+const MIXED_F4: f64 = 1e-8;
+const MIXED_F8: f64 = 1e-14;
 
 /// What is asked of a fit beside predictions.
 #[derive(Debug, Clone, Copy)]
@@ -516,51 +522,96 @@ impl Judge<'_> {
         sums: &mut Array2<f64>,
         counts: &mut Array2<f64>,
     ) {
+        let rotation = &self.turned.rotation;
+        let tolerance = if self.turned.narrow.is_some() { MIXED_F4 } else { MIXED_F8 };
+        let mixes = Mixes::of(&rotation.eigenvalues, alphas, tolerance);
+        let predict = |alpha: f64| match &self.turned.narrow {
+            Some(others) => {
+                let shrunk: Array2<f32> = rotation.shrink_all(self.coordinates.view(), alpha, columns);
+                product(others.view(), shrunk.view())
+            }
+            None => {
+                let shrunk: Array2<f64> = rotation.shrink_all(self.coordinates.view(), alpha, columns);
+                product(rotation.others.view(), shrunk.view())
+            }
+        };
+        let multiplied: Vec<Array2<f64>> = mixes.multiplied.iter().map(|&a| predict(alphas[a])).collect();
+        let mut truth = select_columns(&self.truth, columns);
         let total: f64 = self.weights.iter().sum();
-        let truth = select_columns(&self.truth, columns);
         let spread = (choose_by != ChooseBy::Mse).then(|| {
-            let mut centred = truth.clone();
-            centre(centred.to_mut(), self.weights.iter().copied());
+            let mut centred = truth.clone().into_owned();
+            centre(&mut centred, self.weights.iter().copied());
             let squares = weighted_squares(&centred, &self.weights);
-            (centred, squares)
+            if choose_by == ChooseBy::R {
+                truth = Cow::Owned(centred);
+            }
+            squares
         });
-        for ((mut sums, mut counts), &alpha) in sums.rows_mut().into_iter().zip(counts.rows_mut()).zip(alphas) {
-            let rotation = &self.turned.rotation;
-            let mut predictions = match &self.turned.narrow {
-                Some(others) => {
-                    let shrunk: Array2<f32> = rotation.shrink_all(self.coordinates.view(), alpha, columns);
-                    product(others.view(), shrunk.view())
+        let mut tallies = vec![Tally::new(columns.len()); alphas.len()];
+        let mut mixed = vec![0.0; columns.len()];
+        for (i, (truth, &weight)) in truth.rows().into_iter().zip(&self.weights).enumerate() {
+            for (alpha, tally) in tallies.iter_mut().enumerate() {
+                mixed.fill(0.0);
+                for (share, part) in mixes.shares.row(alpha).iter().zip(&multiplied).filter(|(share, _)| **share != 0.0)
+                {
+                    mixed.iter_mut().zip(part.row(i)).for_each(|(sum, v)| *sum += share * v);
                 }
-                None => {
-                    let shrunk: Array2<f64> = rotation.shrink_all(self.coordinates.view(), alpha, columns);
-                    product(rotation.others.view(), shrunk.view())
-                }
-            };
-            let losses: Vec<f64> = match (choose_by, &spread) {
-                (ChooseBy::R, Some((centred, squares))) => {
-                    centre(&mut predictions, self.weights.iter().copied());
-                    let own = weighted_squares(&predictions, &self.weights);
-                    predictions *= centred.as_ref();
-                    let shared = weighted_sums(&predictions, &self.weights);
-                    (0..own.len()).map(|v| -shared[v] / (own[v] * squares[v]).sqrt()).collect()
-                }
-                (_, spread) => {
-                    predictions -= truth.as_ref();
-                    let squares = weighted_squares(&predictions, &self.weights);
-                    match spread {
-                        Some((_, total)) => squares.iter().zip(total).map(|(s, t)| s / t - 1.0).collect(),
-                        None => squares.iter().map(|s| s / total).collect(),
-                    }
-                }
-            };
-            add_finite(&mut sums, &mut counts, &losses);
+                tally.add(choose_by, &mixed, truth, weight);
+            }
+        }
+        for ((mut sums, mut counts), tally) in sums.rows_mut().into_iter().zip(counts.rows_mut()).zip(tallies) {
+            add_finite(&mut sums, &mut counts, &tally.losses(choose_by, total, spread.as_deref()));
         }
     }
 }
 
+/// Sums over held-out rows for one penalty, one per voxel.
+#[derive(Clone)]
+struct Tally {
+    /// Squared errors, or with correlations products of predictions and centred responses.
+    first: Vec<f64>,
+    /// Of predictions, with correlations.
+    sum: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl Tally {
+    fn new(n: usize) -> Tally {
+        Tally { first: vec![0.0; n], sum: vec![0.0; n], squares: vec![0.0; n] }
+    }
+
+    fn add(&mut self, choose_by: ChooseBy, predictions: &[f64], truth: ArrayView1<f64>, weight: f64) {
+        if choose_by == ChooseBy::R {
+            for ((((first, sum), squares), p), t) in
+                self.first.iter_mut().zip(&mut self.sum).zip(&mut self.squares).zip(predictions).zip(truth)
+            {
+                *first += weight * p * t;
+                *sum += weight * p;
+                *squares += weight * p * p;
+            }
+        } else {
+            for ((first, p), t) in self.first.iter_mut().zip(predictions).zip(truth) {
+                *first += weight * (p - t) * (p - t);
+            }
+        }
+    }
+
+    fn losses(&self, choose_by: ChooseBy, total: f64, spread: Option<&[f64]>) -> Vec<f64> {
+        let of = |v: usize| match (choose_by, spread) {
+            (ChooseBy::R, Some(spread)) => {
+                let own = self.squares[v] - self.sum[v] * self.sum[v] / total;
+                -self.first[v] / (own * spread[v]).sqrt()
+            }
+            (_, Some(spread)) => self.first[v] / spread[v] - 1.0,
+            (_, None) => self.first[v] / total,
+        };
+        (0..self.first.len()).map(of).collect()
+    }
+}
+
 fn add_finite(sums: &mut ArrayViewMut1<f64>, counts: &mut ArrayViewMut1<f64>, losses: &[f64]) {
-    for ((sum, count), loss) in sums.iter_mut().zip(counts.iter_mut()).zip(losses).filter(|(_, loss)| loss.is_finite())
-    {
+    let sums = sums.iter_mut().zip(counts.iter_mut()).zip(losses);
+    for ((sum, count), loss) in sums.filter(|(_, loss)| loss.is_finite()) {
         *sum += loss;
         *count += 1.0;
     }
@@ -649,14 +700,6 @@ fn weighted_squares(values: &Array2<f64>, weights: &[f64]) -> Vec<f64> {
     let mut sums = vec![0.0; values.ncols()];
     for (row, weight) in values.rows().into_iter().zip(weights) {
         sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += weight * v * v);
-    }
-    sums
-}
-
-fn weighted_sums(values: &Array2<f64>, weights: &[f64]) -> Vec<f64> {
-    let mut sums = vec![0.0; values.ncols()];
-    for (row, weight) in values.rows().into_iter().zip(weights) {
-        sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += weight * v);
     }
     sums
 }

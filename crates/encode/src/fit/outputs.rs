@@ -2,7 +2,6 @@
 
 use anyhow::{Context, Result};
 use cli::{Job, Named, Output, OutputPath, TableWriter};
-use ndarray::Axis;
 use npy_stream::{Dtype, Matrix, RowWriter};
 use unit_tables::columns::VOXEL_NAME;
 
@@ -60,8 +59,8 @@ impl Outputs {
                 (Matrix::F4(_), Matrix::F4(_)) => Dtype::F4,
                 _ => Dtype::F8,
             };
-            let predictions = fitted.held_out.predictions.select(Axis(0), &fitted.rows);
-            let ids = data.ids.as_ref().map(|ids| fitted.rows.iter().map(|&row| ids[row].clone()).collect::<Vec<_>>());
+            let (predictions, own) = (&fitted.held_out.predictions, &fitted.held_out.rows);
+            let ids = data.ids.as_ref().map(|ids| own.iter().map(|&row| ids[row].clone()).collect::<Vec<_>>());
             let mut rows = RowWriter::new(&mut out, predictions.nrows(), predictions.ncols(), dtype)?;
             rows.write_rows(predictions.view())?;
             rows.finish(&data.names.with_ids(ids.as_deref())).context("--predictions")?;
