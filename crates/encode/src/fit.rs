@@ -3,13 +3,13 @@
 mod data;
 mod outputs;
 
-use anyhow::{Context, Result, anyhow, bail};
-use array_inputs::{JoinArgs, read_matrix, read_table};
+use anyhow::{Context, Result, bail};
+use array_inputs::{JoinArgs, read_matrix};
 use clap::ValueEnum;
 use cli::{Common, Format, Input, Job, OutputPath};
 use encoding_models::{
     AlphaGrid, AlphaPer, Choice, ChooseBy, CrossValidated, CrossValidation, Features, Inner, RidgeModel, RidgeOptions,
-    Scaling, Score, dirichlet, fit_rows, is_narrow, partition, score,
+    Scaling, dirichlet, fit_rows, is_narrow, partition,
 };
 use linear_algebra::Real;
 use ndarray::{Array2, ArrayView2};
@@ -17,6 +17,8 @@ use npy_stream::Block;
 use statistics::Reason;
 
 use crate::folds::{FoldArgs, Plan, require_stimuli};
+use crate::scores::{Scorable, ScoreArgs, Scored, Scorer};
+use crate::voxel_table::VoxelTable;
 use data::{Band, Data};
 use outputs::Outputs;
 
@@ -25,17 +27,26 @@ use outputs::Outputs;
 #[command(after_help = "\
 Input:
   --x (or each --band) and --y are joined by id: features of unique stimuli are repeated for trials of --y.
-Columns (one row per voxel, over the held-out predictions of all folds together):
+Columns (one row per voxel; scores are means over the folds, or of all rows: --score-over):
   voxel          column of --y, from 0
   r, r2          Pearson correlation of prediction and response; its square (hides the sign)
-  R2             1 - SS(response - prediction) / SS(response - mean response); may be negative
+  R2             1 - SS(response - prediction) / SS(response - mean of the training rows); 0 for a
+                 model that knows that mean only, negative for one that predicts worse
   alpha          penalty chosen in the training rows (factor x scale), median over the folds
   alpha_at_edge  true when in a fold the best is the lowest or highest penalty tried
   n              rows scored
   reason         why numbers are NaN: constant, nan_input (a NaN in --x stops the tool)
   cv_score       what chose alpha: its mean over the inner folds (mse with a minus), mean over the folds
   weight_NAME    with --band: weight of the band, mean over the folds
+  p, q           with --permutations: share of permutations with at least this r; false discovery rate
+  r_norm, r2_norm
+                 with --ceiling: r / r_max, r2 / reliability
   voxel_name     name of the column of --y; only where these have names
+Scores:
+  The r of pure noise is 0 over folds: the responses of a fold had no part in what predicts it. Plain
+  predictions of all folds together would run against the responses, since the mean of a fold's training
+  rows lies low where its own mean lies high: noise then scores -.045 (1200 rows, 10 features, 5 folds).
+  Pooled scores take these means out, which leaves -.023. Permutations keep the fitted models.
 Alpha:
   A grid LO:HI:N goes on beyond its ends, four penalties at a time and ten decades at most, for voxels
   whose best penalty sits on one, until the errors there level off; a list does not. --choose-by takes
@@ -126,6 +137,8 @@ pub(crate) struct Fit {
     /// alpha is judged, not in the scores of the table
     #[arg(long, value_name = "COLUMN")]
     sample_weights: Option<String>,
+    #[command(flatten)]
+    scores: ScoreArgs,
     /// Centre the features but do not divide them by their standard deviation
     #[arg(long)]
     no_scale: bool,
@@ -207,7 +220,21 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
     };
     let options = options(&job, args, &data, &plan)?;
     record(&job, args, &options, &data, &plan);
-    let task = Task { args, plan: &plan, data: &data, options: &options, weights: weights.as_deref() };
+    let mut scored_rows: Vec<usize> = (0..data.y.n_rows()).filter(|&row| plan.fold_of_row[row].is_some()).collect();
+    scored_rows.sort_unstable();
+    let fold_of_row: Vec<usize> = scored_rows.iter().filter_map(|&row| plan.fold_of_row[row]).collect();
+    let (stimulus_of_row, _) = data.rows().stimuli();
+    let stimulus_of_row: Vec<usize> = scored_rows.iter().map(|&row| stimulus_of_row[row]).collect();
+    let scorable = Scorable {
+        n_folds: plan.splits.len(),
+        fold_of_row: &fold_of_row,
+        stimulus_of_row: &stimulus_of_row,
+        voxel_names: data.names.columns.as_deref(),
+        n_voxels: data.y.n_columns(),
+    };
+    let scorer = args.scores.scorer(&job, &scorable, args.folds.seed)?;
+    let weights = weights.as_deref();
+    let task = Task { args, plan: &plan, data: &data, options: &options, weights, scorable, scorer };
     let fitted = match (data.x.view(), data.y.view()) {
         (Block::F4(x), Block::F4(y)) => task.fit(&job, x, y),
         (Block::F4(x), Block::F8(y)) => task.fit(&job, x, y),
@@ -229,7 +256,7 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
         },
     );
     summarize(&job, &data, &fitted, &options, &plan);
-    outputs.write(&job, args, &data, &fitted)
+    outputs.write(&job, args, &data, &fitted, &task.scorer)
 }
 
 /// Numbers of runs, a new one wherever the level changes.
@@ -310,38 +337,12 @@ fn groups(job: &Job, args: &Fit, data: &Data, column: &str) -> Result<Vec<usize>
     let Some(input) = &args.regions else {
         bail!("--alpha-per {column}: a column of which table? Say --regions TABLE")
     };
-    let table = read_table(job, input)?;
-    let levels = table.levels(column).with_context(|| input.to_string())?;
-    let n = data.y.n_columns();
-    let mut group_of: Vec<Option<&str>> = vec![None; n];
-    let by_name = data.names.columns.as_ref().filter(|_| table.has("voxel_name"));
-    for row in 0..table.n_rows() {
-        let voxel = match by_name {
-            Some(names) => {
-                let name = &table.column("voxel_name")?[row];
-                names.iter().position(|own| own == name)
-            }
-            None => {
-                let cell = &table.column("voxel").with_context(|| input.to_string())?[row];
-                let voxel: usize =
-                    cell.trim().parse().map_err(|_| anyhow!("{input}: {cell:?} is no number of a voxel"))?;
-                Some(voxel).filter(|voxel| *voxel < n)
-            }
-        };
-        if let Some(voxel) = voxel
-            && group_of[voxel].replace(levels[row].as_str()).is_some()
-        {
-            bail!("{input}: voxel {voxel} has two rows");
-        }
-    }
-    let missing = group_of.iter().filter(|group| group.is_none_or(str::is_empty)).count();
-    if missing > 0 {
-        bail!("{input}: {missing} of {n} voxels have no {column}; every voxel needs a group to share alpha with");
-    }
-    let mut names: Vec<&str> = group_of.iter().flatten().copied().collect();
+    let table = VoxelTable::read(job, input, data.names.columns.as_deref(), data.y.n_columns())?;
+    let groups = table.levels(column)?;
+    let mut names: Vec<&str> = groups.iter().map(String::as_str).collect();
     names.sort_unstable();
     names.dedup();
-    Ok(group_of.iter().flatten().filter_map(|group| names.binary_search(group).ok()).collect())
+    Ok(groups.iter().filter_map(|group| names.binary_search(&group.as_str()).ok()).collect())
 }
 
 fn record(job: &Job, args: &Fit, options: &RidgeOptions, data: &Data, plan: &Plan) {
@@ -375,9 +376,9 @@ fn record(job: &Job, args: &Fit, options: &RidgeOptions, data: &Data, plan: &Pla
 /// What the fit gives.
 struct Fitted {
     held_out: CrossValidated,
-    scores: Vec<Score>,
-    /// With `--split`: one per band, then the bias.
-    split: Vec<Vec<Score>>,
+    scored: Scored,
+    /// With `--split`: `[r, R2]` of every voxel, one list per band, then the bias.
+    split: Vec<Vec<[f64; 2]>>,
     /// With `--partition`: R2 of every set of bands (bit k for band k), per voxel.
     sets: Vec<Vec<f64>>,
     /// With `--save`.
@@ -395,6 +396,8 @@ struct Task<'a> {
     data: &'a Data,
     options: &'a RidgeOptions,
     weights: Option<&'a [f64]>,
+    scorable: Scorable<'a>,
+    scorer: Scorer,
 }
 
 impl Task<'_> {
@@ -418,23 +421,32 @@ impl Task<'_> {
             prepared.and_then(|prepared| prepared.predict(y, bands)).with_context(source)
         };
         let held_out = predict(self.options, self.args.split.is_some())?;
+        let rows = &held_out.rows;
+        let responses = Array2::from_shape_fn((rows.len(), y.ncols()), |(i, v)| y[(rows[i], v)].to_f64());
         let scored = |held_out: &CrossValidated| {
-            let rows = &held_out.rows;
-            let responses = Array2::from_shape_fn((rows.len(), y.ncols()), |(i, v)| y[(rows[i], v)].to_f64());
-            let mut scores = score(held_out.predictions.view(), responses.view());
-            for (score, reason) in scores.iter_mut().zip(&held_out.reasons) {
+            let means = held_out.train_means.view();
+            let mut scored = self.scorer.score(&self.scorable, held_out.predictions.view(), responses.view(), means);
+            for (score, reason) in scored.scores.iter_mut().zip(&held_out.reasons) {
                 score.reason = reason.or(score.reason);
             }
-            scores
+            scored
         };
-        let scores = scored(&held_out);
+        let own = scored(&held_out);
+        let split = match held_out.bands.is_empty() {
+            true => Vec::new(),
+            false => {
+                let bands: Vec<_> = held_out.bands.iter().map(|band| band.view()).collect();
+                let rows = self.scorer.held_out(&self.scorable, held_out.train_means.view());
+                rows.split(&bands, held_out.predictions.view(), responses.view())
+            }
+        };
         let mut sets = Vec::new();
         if self.args.partition.is_some() {
-            let explained = |scores: &[Score]| scores.iter().map(|s| s.coefficient_of_determination).collect();
+            let explained = |of: &Scored| of.scores.iter().map(|s| s.coefficient_of_determination).collect();
             for set in 0..1usize << widths.len() {
                 sets.push(match set {
                     0 => vec![0.0; y.ncols()],
-                    _ if set + 1 == 1 << widths.len() => explained(&scores),
+                    _ if set + 1 == 1 << widths.len() => explained(&own),
                     _ => explained(&scored(&predict(&self.only(set), false)?)),
                 });
             }
@@ -446,7 +458,7 @@ impl Task<'_> {
         };
         let trained_on = self.data.ids.as_ref().map(|ids| self.plan.kept.iter().map(|&row| ids[row].clone()).collect());
         let gammas = self.options.gammas.clone().unwrap_or_else(|| Array2::ones((1, 1)));
-        Ok(Fitted { held_out, scores, split: Vec::new(), sets, model, gammas, trained_on })
+        Ok(Fitted { held_out, scored: own, split, sets, model, gammas, trained_on })
     }
 
     /// The same search among the bands of a set only: weights of other bands are 0, and the rest sums to what all did.
@@ -501,7 +513,7 @@ fn summarize(job: &Job, data: &Data, fitted: &Fitted, options: &RidgeOptions, pl
             "{n} of {n_features} features are constant in the training rows of a fold and have no weight there"
         ));
     }
-    let count = |reason| fitted.scores.iter().filter(|s| s.reason == Some(reason)).count();
+    let count = |reason| fitted.scored.scores.iter().filter(|s| s.reason == Some(reason)).count();
     let (constant, nan) = (count(Reason::Constant), count(Reason::NanInput));
     if constant + nan > 0 {
         job.note(format!("{} of {n_voxels} voxels unusable: {constant} constant, {nan} nan_input", constant + nan));

@@ -150,7 +150,7 @@ pub(crate) struct Rows<'a> {
 
 impl Rows<'_> {
     /// The stimulus of every row, as a number; every row is its own without ids.
-    fn stimuli(&self) -> (Vec<usize>, usize) {
+    pub fn stimuli(&self) -> (Vec<usize>, usize) {
         let Some(ids) = self.ids else { return ((0..self.n).collect(), self.n) };
         // By the sorted ids, so that numbers depend on the set of ids only.
         let mut place: BTreeMap<&str, usize> = ids.iter().map(|id| (id.as_str(), 0)).collect();

@@ -7,6 +7,8 @@ mod fit;
 mod folds;
 mod predict;
 mod saved_model;
+mod scores;
+mod voxel_table;
 
 /// Voxelwise encoding models: predict the responses of voxels from the features of a network, on held-out stimuli
 ///

@@ -28,4 +28,4 @@ pub use ridge::{
     unusable_voxels,
 };
 pub use scaling::{ColumnScaling, Scaling};
-pub use score::{Score, score};
+pub use score::{HeldOut, Score, ScoreOver, own_means, score};

@@ -7,6 +7,7 @@ use unit_tables::columns::VOXEL_NAME;
 
 use super::{Data, Fit, Fitted, partition};
 use crate::saved_model::ModelToSave;
+use crate::scores::Scorer;
 
 const COLUMNS: [&str; 9] = ["voxel", "r", "r2", "R2", "alpha", "alpha_at_edge", "n", "reason", "cv_score"];
 
@@ -33,7 +34,7 @@ impl Outputs {
     }
 
     /// Writes everything, then gives the files their names.
-    pub fn write(self, job: &Job, args: &Fit, data: &Data, fitted: &Fitted) -> Result<()> {
+    pub fn write(self, job: &Job, args: &Fit, data: &Data, fitted: &Fitted, scorer: &Scorer) -> Result<()> {
         let names = data.names.columns.as_deref();
         // The table last: on stdout it cannot be taken back where another file does not fit on its disk.
         let mut finished = Vec::new();
@@ -66,17 +67,21 @@ impl Outputs {
             rows.finish(&data.names.with_ids(ids.as_deref())).context("--predictions")?;
             finished.push(out);
         }
+        if let Some(out) = self.split {
+            finished.push(write_split(out, args, data, fitted)?);
+        }
         if let Some(out) = self.partition {
             finished.push(write_partition(out, args, data, fitted)?);
         }
         let weights: Vec<String> = args.bands.iter().map(|band| format!("weight_{}", band.name)).collect();
         let mut columns: Vec<&str> = COLUMNS.to_vec();
         columns.extend(weights.iter().map(String::as_str));
+        columns.extend(scorer.columns());
         columns.extend(names.map(|_| VOXEL_NAME));
         let mut table = TableWriter::new(self.table, args.format, &columns)?;
         let alphas = fitted.held_out.median_alpha();
         let at_edge = fitted.held_out.alpha_at_edge();
-        for (voxel, score) in fitted.scores.iter().enumerate() {
+        for (voxel, score) in fitted.scored.scores.iter().enumerate() {
             let usable = fitted.held_out.reasons[voxel].is_none();
             let mean = |of: &dyn Fn(&super::Choice) -> f64| {
                 let folds = &fitted.held_out.folds;
@@ -91,12 +96,13 @@ impl Outputs {
                 ("alpha", alphas[voxel].into()),
                 ("alpha_at_edge", usable.then_some(at_edge[voxel]).into()),
                 ("n", score.n.into()),
-                ("reason", score.reason.into()),
+                ("reason", scorer.reason(&fitted.scored, voxel).into()),
                 ("cv_score", mean(&|choice| choice.score).into()),
             ];
             for (k, name) in weights.iter().enumerate() {
                 cells.push((name, mean(&|choice| fitted.gammas[(choice.gamma, k)]).into()));
             }
+            cells.extend(scorer.cells(&fitted.scored, voxel));
             cells.extend(names.map(|names| (VOXEL_NAME, (&names[voxel]).into())));
             table.record(&cells)?;
         }
@@ -105,6 +111,30 @@ impl Outputs {
         }
         table.into_inner().commit(job)
     }
+}
+
+/// One row per voxel and band, and one for what is left over.
+fn write_split(out: Output, args: &Fit, data: &Data, fitted: &Fitted) -> Result<Output> {
+    let names = data.names.columns.as_deref();
+    let mut columns = vec!["voxel", "band", "r", "R2", "reason"];
+    columns.extend(names.map(|_| VOXEL_NAME));
+    let mut table = TableWriter::new(out, args.format, &columns)?;
+    for (voxel, score) in fitted.scored.scores.iter().enumerate() {
+        let bands = args.bands.iter().map(|band| band.name.as_str()).chain(["bias"]);
+        for (band, rows) in bands.zip(&fitted.split) {
+            let [r, explained] = rows[voxel];
+            let mut cells: Vec<Named> = vec![
+                ("voxel", voxel.into()),
+                ("band", band.into()),
+                ("r", r.into()),
+                ("R2", explained.into()),
+                ("reason", score.reason.into()),
+            ];
+            cells.extend(names.map(|names| (VOXEL_NAME, (&names[voxel]).into())));
+            table.record(&cells)?;
+        }
+    }
+    Ok(table.into_inner())
 }
 
 /// One row per voxel and set of bands.
@@ -118,7 +148,7 @@ fn write_partition(out: Output, args: &Fit, data: &Data, fitted: &Fitted) -> Res
         let of_set = args.bands.iter().enumerate().filter(|(k, _)| set >> k & 1 == 1);
         of_set.map(|(_, band)| band.name.as_str()).collect::<Vec<_>>().join("+")
     };
-    for (voxel, score) in fitted.scores.iter().enumerate() {
+    for (voxel, score) in fitted.scored.scores.iter().enumerate() {
         let explained: Vec<f64> = fitted.sets.iter().map(|set| set[voxel]).collect();
         let parts = partition(&explained);
         let mut rows: Vec<(&str, String, f64)> = Vec::new();
