@@ -98,7 +98,7 @@ fn scores_and_predictions_are_scikit_learns() {
             let dir = tempfile::tempdir().unwrap();
             let at = |what: &str| golden.join(format!("{name}-{what}.npy")).display().to_string();
             let line = format!(
-                "encode fit --x {} --y {} --cv 5 --fold-order contiguous --alphas 1e-4:1e2:13 --no-extend --alpha-cv {option} \
+                "encode fit --x {} --y {} --cv 5 --fold-order contiguous --alphas 1e-4:1e2:13 --no-extend --score-over folds --alpha-cv {option} \
                  --predictions p.npy",
                 at("x"),
                 at("y")
@@ -106,6 +106,9 @@ fn scores_and_predictions_are_scikit_learns() {
             let text = run(dir.path(), &line).text();
             let (predicted, labels) = matrix(&fs::read(dir.path().join("p.npy")).unwrap());
             let (reference, _) = matrix(&fs::read(at(&format!("{how}-predictions"))).unwrap());
+            let (responses, _) = matrix(&fs::read(at("y")).unwrap());
+            let folds = expected["fold_of_row"].as_array().unwrap();
+            let fold_of_row: Vec<u64> = folds.iter().map(|fold| fold.as_u64().unwrap()).collect();
             assert_eq!(labels, matrix(&fs::read(at("y")).unwrap()).1);
             let table = rows(&text);
             for voxel in 0..5 {
@@ -113,10 +116,21 @@ fn scores_and_predictions_are_scikit_learns() {
                     // f64, and the penalty keeps the condition of the systems below 1e5
                     close(*got, *want, 1e-9);
                 }
-                for score in ["r", "R2"] {
-                    let want = expected[format!("{how}_scores")][score][voxel].as_f64().unwrap();
-                    close(table[voxel][score].parse().unwrap(), want, 1e-9);
+                // the reference's predictions, fold by fold, around the mean of the other rows
+                let (mut r, mut explained) = (0.0, 0.0);
+                for fold in 0..5 {
+                    let of = |inside: bool, from: &Array2<f64>| -> Vec<f64> {
+                        let rows = (0..from.nrows()).filter(|&row| (fold_of_row[row] == fold) == inside);
+                        rows.map(|row| from[(row, voxel)]).collect()
+                    };
+                    let (p, y) = (of(true, &reference), of(true, &responses));
+                    let mean = statistics::mean(&of(false, &responses));
+                    r += statistics::pearson(&p, &y) / 5.0;
+                    let squares = |of: &dyn Fn(usize) -> f64| (0..y.len()).map(|i| of(i).powi(2)).sum::<f64>();
+                    explained += (1.0 - squares(&|i| y[i] - p[i]) / squares(&|i| y[i] - mean)) / 5.0;
                 }
+                close(table[voxel]["r"].parse().unwrap(), r, 1e-9);
+                close(table[voxel]["R2"].parse().unwrap(), explained, 1e-9);
             }
             for (voxel, reason) in [(5, "constant"), (6, "nan_input")] {
                 let row = &table[voxel];

@@ -17,7 +17,7 @@ use npy_stream::Block;
 use statistics::Reason;
 
 use crate::folds::{FoldArgs, Plan, require_stimuli};
-use crate::scores::{Scorable, ScoreArgs, Scored, Scorer};
+use crate::scores::{Scorable, ScoreArgs, Scored, Scorer, TrainedOn};
 use crate::voxel_table::VoxelTable;
 use data::{Band, Data};
 use outputs::Outputs;
@@ -43,10 +43,12 @@ Columns (one row per voxel; scores are means over the folds, or of all rows: --s
                  with --ceiling: r / r_max, r2 / reliability
   voxel_name     name of the column of --y; only where these have names
 Scores:
-  The r of pure noise is 0 over folds: the responses of a fold had no part in what predicts it. Plain
-  predictions of all folds together would run against the responses, since the mean of a fold's training
-  rows lies low where its own mean lies high: noise then scores -.045 (1200 rows, 10 features, 5 folds).
-  Pooled scores take these means out, which leaves -.023. Permutations keep the fitted models.
+  Plain predictions of all folds together run against the responses, since the mean of a fold's training
+  rows lies low where its own mean lies high: the r of noise is then -.045 (1200 rows, 10 features, 5
+  folds), and -1 in leave-one-out. Here predictions and responses are deviations from the mean of the
+  training rows, and r takes predictions in units of what the model spreads its training rows by; then
+  noise has r = 0, and R2 = 0 where only the mean is known. Of small folds, r by folds lies below r of all
+  rows. Permutations keep the fitted models.
 Alpha:
   A grid LO:HI:N goes on beyond its ends, four penalties at a time and ten decades at most, for voxels
   whose best penalty sits on one, until the errors there level off; a list does not. --choose-by takes
@@ -424,8 +426,8 @@ impl Task<'_> {
         let rows = &held_out.rows;
         let responses = Array2::from_shape_fn((rows.len(), y.ncols()), |(i, v)| y[(rows[i], v)].to_f64());
         let scored = |held_out: &CrossValidated| {
-            let means = held_out.train_means.view();
-            let mut scored = self.scorer.score(&self.scorable, held_out.predictions.view(), responses.view(), means);
+            let train = trained_on(held_out);
+            let mut scored = self.scorer.score(&self.scorable, held_out.predictions.view(), responses.view(), train);
             for (score, reason) in scored.scores.iter_mut().zip(&held_out.reasons) {
                 score.reason = reason.or(score.reason);
             }
@@ -436,7 +438,7 @@ impl Task<'_> {
             true => Vec::new(),
             false => {
                 let bands: Vec<_> = held_out.bands.iter().map(|band| band.view()).collect();
-                let rows = self.scorer.held_out(&self.scorable, held_out.train_means.view());
+                let rows = self.scorer.held_out(&self.scorable, trained_on(&held_out));
                 rows.split(&bands, held_out.predictions.view(), responses.view())
             }
         };
@@ -486,6 +488,10 @@ impl Task<'_> {
         *gammas = Array2::from_shape_fn((kept.len(), gammas.ncols()), |(i, k)| kept[i][k]);
         options
     }
+}
+
+fn trained_on(held_out: &CrossValidated) -> TrainedOn<'_> {
+    TrainedOn { means: held_out.train_means.view(), sds: Some(held_out.train_sds.view()) }
 }
 
 /// What the reader of the table must know, on stderr.

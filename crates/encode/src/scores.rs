@@ -13,10 +13,10 @@ use crate::voxel_table::VoxelTable;
 /// How predictions are scored.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ScoreArgs {
-    /// Over what scores are taken: each fold, then their mean; or all held-out rows together, as deviations from the
-    /// mean of their training rows (noise then has an r below 0) [default: folds; pooled where one has fewer than 3 rows]
-    #[arg(long, value_enum, value_name = "HOW")]
-    score_over: Option<Over>,
+    /// Over what scores are taken: all held-out rows together (deviations from the mean of their training rows; for r in
+    /// units of what the model fits to these), or each fold, then their mean. Noise has r = 0 in both
+    #[arg(long, value_enum, value_name = "HOW", default_value = "pooled")]
+    score_over: Over,
     /// Test r against so many permutations of the stimuli within folds: adds p (one-sided) and q (false discovery rate)
     #[arg(long, value_name = "N", default_value_t = 0)]
     permutations: usize,
@@ -67,25 +67,31 @@ pub(crate) struct Scorable<'a> {
     pub n_voxels: usize,
 }
 
+/// What is known of the training rows of every fold, `n_folds x v` each.
+#[derive(Clone, Copy)]
+pub(crate) struct TrainedOn<'a> {
+    pub means: ArrayView2<'a, f64>,
+    pub sds: Option<ArrayView2<'a, f64>>,
+}
+
 impl ScoreArgs {
     /// Reads the ceilings and checks that the folds can be scored, before the work.
     pub fn scorer(&self, job: &Job, rows: &Scorable, seed: u64) -> Result<Scorer> {
         let means = ndarray::Array2::zeros((rows.n_folds, 0));
-        let held_out = HeldOut { fold_of_row: rows.fold_of_row, train_means: means.view(), over: ScoreOver::default() };
+        let held_out = HeldOut {
+            fold_of_row: rows.fold_of_row,
+            train_means: means.view(),
+            train_sds: None,
+            over: ScoreOver::default(),
+        };
         let over = match (self.score_over, held_out.too_small()) {
-            (Some(Over::Pooled), _) => ScoreOver::Pooled,
-            (Some(Over::Folds), Some((fold, n))) => bail!(
+            (Over::Pooled, _) => ScoreOver::Pooled,
+            (Over::Folds, Some((fold, n))) => bail!(
                 "--score-over folds: fold {fold} of {} has {n} rows, and a fold of fewer than 3 has no score; say \
                  --score-over pooled, or ask for fewer folds",
                 rows.n_folds
             ),
-            (None, Some(_)) => {
-                job.note(
-                    "folds of fewer than 3 rows are scored together (--score-over pooled); the r of noise then lies below 0",
-                );
-                ScoreOver::Pooled
-            }
-            (_, None) => ScoreOver::Folds,
+            (Over::Folds, None) => ScoreOver::Folds,
         };
         job.record("score_over", if over == ScoreOver::Folds { "folds" } else { "pooled" });
         if self.permutations > 0 {
@@ -141,15 +147,15 @@ fn ceilings(job: &Job, input: &Input, rows: &Scorable) -> Result<Ceilings> {
 }
 
 impl Scorer {
-    /// Scores all voxels (`n x v` each); `train_means` is `n_folds x v`.
-    pub fn score<T: Real>(
+    /// Scores all voxels (`n x v` each); what was trained on `n_folds x v`.
+    pub fn score<'a, T: Real>(
         &self,
-        rows: &Scorable,
+        rows: &Scorable<'a>,
         predictions: ArrayView2<f64>,
         responses: ArrayView2<T>,
-        train_means: ArrayView2<f64>,
+        train: TrainedOn<'a>,
     ) -> Scored {
-        let held_out = self.held_out(rows, train_means);
+        let held_out = self.held_out(rows, train);
         let scores = held_out.score(predictions, responses);
         let tested = (self.permutations > 0).then(|| {
             let p = held_out.permutation_p(predictions, responses, rows.stimulus_of_row, self.permutations, self.seed);
@@ -160,8 +166,9 @@ impl Scorer {
     }
 
     /// The rows as the maths takes them.
-    pub fn held_out<'a>(&self, rows: &Scorable<'a>, train_means: ArrayView2<'a, f64>) -> HeldOut<'a> {
-        HeldOut { fold_of_row: rows.fold_of_row, train_means, over: self.over }
+    pub fn held_out<'a>(&self, rows: &Scorable<'a>, train: TrainedOn<'a>) -> HeldOut<'a> {
+        let TrainedOn { means, sds } = train;
+        HeldOut { fold_of_row: rows.fold_of_row, train_means: means, train_sds: sds, over: self.over }
     }
 
     /// Columns behind those of every score.

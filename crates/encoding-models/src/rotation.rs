@@ -57,6 +57,17 @@ impl Rotation {
         product(self.others.view(), shrunk)
     }
 
+    /// Sums of squares of the fitted (weighted) training rows from shrunk coordinates, as deviations from their mean:
+    /// `w' X' X w`, in the axes a sum over eigenvalues.
+    pub fn fitted_squares(&self, shrunk: ArrayView2<f64>) -> Vec<f64> {
+        let mut squares = vec![0.0; shrunk.ncols()];
+        for (row, l) in shrunk.rows().into_iter().zip(&self.eigenvalues) {
+            let factor = if self.dual { l * l } else { *l };
+            squares.iter_mut().zip(row).for_each(|(sum, v)| *sum += factor * v * v);
+        }
+        squares
+    }
+
     /// What the axes contribute to leave-one-out residuals under one penalty; a common factor cancels.
     fn gains(&self, alpha: f64) -> Array1<f64> {
         let without_variance = self.eigenvalues.iter().any(|l| *l + alpha <= 0.0);

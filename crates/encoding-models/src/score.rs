@@ -19,17 +19,16 @@ pub struct Score {
     pub reason: Option<Reason>,
 }
 
-/// Over what a score is taken.
+/// Over what a score is taken. The R2 of both is a sum over squares of deviations from training means; they differ in
+/// `r`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ScoreOver {
-    /// Each fold by itself; the mean over folds. Noise has r = 0: the responses of a fold had no part in the weights that
-    /// predict it.
+    /// All held-out rows together, predictions in units of what the model of their fold spread its own training rows by.
+    /// For any folds.
     #[default]
-    Folds,
-    /// All held-out rows together, predictions and responses as deviations from the mean of their training rows. Where
-    /// folds are too small to be scored by themselves. The R2 of noise is as with folds, its r lies below 0: predictions
-    /// are smallest where the chance relation of the folds cancels, and divided by their size these cases weigh most.
     Pooled,
+    /// Each fold by itself; the mean over folds. Of small folds it lies below what all rows together show.
+    Folds,
 }
 
 /// Rows with fewer than this many have no correlation worth the name, and two rows always correlate perfectly.
@@ -42,6 +41,9 @@ pub struct HeldOut<'a> {
     pub fold_of_row: &'a [usize],
     /// `n_folds x v`: the mean response of the training rows of each fold.
     pub train_means: ArrayView2<'a, f64>,
+    /// `n_folds x v`: root mean square of what each model fits to its training rows, as deviations from that mean;
+    /// `None` where it is not known.
+    pub train_sds: Option<ArrayView2<'a, f64>>,
     /// Over what scores are taken.
     pub over: ScoreOver,
 }
@@ -63,6 +65,10 @@ impl HeldOut<'_> {
     /// -1). Here both are deviations from the mean of the training rows, and a model that knows that mean only has a
     /// coefficient of determination of exactly 0, whatever the number of folds (the out-of-sample R2 of Campbell and
     /// Thompson 2008).
+    ///
+    /// That leaves half of it: predictions are small where the chance relations of folds cancel, where they also run
+    /// against the responses, and a correlation divides by their size. In units of what each model fits to its training
+    /// rows, which knows nothing of the held-out ones, predictions have the same size, and noise an r of 0.
     ///
     /// A voxel with `NaN` or infinity (`nan_input`) or a constant response (`constant`; with [`ScoreOver::Folds`] in
     /// any fold) has no score. Where only the prediction is constant, `r` is `NaN` with reason `constant` and the
@@ -183,13 +189,17 @@ impl HeldOut<'_> {
         let prediction: Vec<f64> =
             order.iter().zip(means.clone()).map(|(&row, mean)| predictions[(row, voxel)] - mean).collect();
         let response = raw.iter().zip(means.clone()).map(|(value, mean)| value - mean).collect();
+        let sd = |row: usize| self.train_sds.map_or(1.0, |sds| sds[(self.fold_of_row[row], voxel)]);
+        let unit = |(row, p): (&usize, &f64)| if sd(*row) > 0.0 { p / sd(*row) } else { 0.0 };
+        let standard = order.iter().zip(&prediction).map(unit).collect();
         // A model without any weight predicts its mean, and what is left of that is rounding.
         let largest = means.fold(0.0f64, |m, v| m.max(v.abs()));
         let rounding = prediction.iter().all(|p| p.abs() <= 4.0 * f64::EPSILON * largest);
         let flat = if rounding { Some(Reason::Constant) } else { Reason::of(&prediction) };
         let starts = order.chunk_by(|a, b| self.fold_of_row[*a] == self.fold_of_row[*b]);
         let lengths: Vec<usize> = starts.map(<[usize]>::len).collect();
-        Voxel { reason: Reason::of(&raw), flat, prediction, response, lengths, order }
+        let sds = order.iter().map(|&row| sd(row)).collect();
+        Voxel { reason: Reason::of(&raw), flat, prediction, standard, sds, response, lengths, order }
     }
 }
 
@@ -198,6 +208,9 @@ impl HeldOut<'_> {
 struct Voxel {
     order: Vec<usize>,
     prediction: Vec<f64>,
+    /// Predictions in units of what their model fits to its training rows, and these units.
+    standard: Vec<f64>,
+    sds: Vec<f64>,
     response: Vec<f64>,
     /// Rows of each fold.
     lengths: Vec<usize>,
@@ -238,7 +251,7 @@ impl Voxel {
 
     fn correlation(&self, over: ScoreOver) -> f64 {
         match over {
-            ScoreOver::Pooled => pearson(&self.prediction, &self.response),
+            ScoreOver::Pooled => pearson(&self.standard, &self.response),
             ScoreOver::Folds => self.mean_over_folds(pearson),
         }
     }
@@ -258,33 +271,44 @@ impl Voxel {
 
     /// `[r, R2]` of one part of the predictions.
     fn split(&self, part: &[f64], over: ScoreOver) -> [f64; 2] {
-        let of = |part: &[f64], prediction: &[f64], response: &[f64]| {
-            let mean = |values: &[f64]| statistics::mean(values);
-            let (own, centre, level) = (mean(part), mean(prediction), mean(response));
-            let (mut shared, mut squares, mut spread, mut explained, mut total) = (0.0, 0.0, 0.0, 0.0, 0.0);
-            for ((p, whole), y) in part.iter().zip(prediction).zip(response) {
-                shared += (p - own) * (y - level);
-                squares += (whole - centre).powi(2);
-                spread += (y - level).powi(2);
-                explained += 2.0 * y * p - p * whole;
-                total += y * y;
-            }
-            [shared / (squares * spread).sqrt(), explained / total]
+        let explained = |part: &[f64], prediction: &[f64], response: &[f64]| {
+            let rows = part.iter().zip(prediction).zip(response);
+            let sum: f64 = rows.map(|((p, whole), y)| 2.0 * y * p - p * whole).sum();
+            sum / response.iter().map(|y| y * y).sum::<f64>()
         };
         match over {
-            ScoreOver::Pooled => of(part, &self.prediction, &self.response),
+            ScoreOver::Pooled => {
+                let unit = |(p, sd): (&f64, &f64)| if *sd > 0.0 { p / sd } else { 0.0 };
+                let own: Vec<f64> = part.iter().zip(&self.sds).map(unit).collect();
+                let r = share_of_r(&own, &self.standard, &self.response);
+                [r, explained(part, &self.prediction, &self.response)]
+            }
             ScoreOver::Folds => {
                 let mut sums = [0.0; 2];
                 let mut start = 0;
                 for (prediction, response) in self.folds() {
-                    let [r, explained] = of(&part[start..start + prediction.len()], prediction, response);
-                    sums = [sums[0] + r, sums[1] + explained];
+                    let own = &part[start..start + prediction.len()];
+                    sums[0] += share_of_r(own, prediction, response);
+                    sums[1] += explained(own, prediction, response);
                     start += prediction.len();
                 }
                 sums.map(|sum| sum / self.lengths.len() as f64)
             }
         }
     }
+}
+
+/// The part of a correlation that comes from one part of the predictions.
+fn share_of_r(part: &[f64], prediction: &[f64], response: &[f64]) -> f64 {
+    let mean = |values: &[f64]| statistics::mean(values);
+    let (own, centre, level) = (mean(part), mean(prediction), mean(response));
+    let (mut shared, mut squares, mut spread) = (0.0, 0.0, 0.0);
+    for ((p, whole), y) in part.iter().zip(prediction).zip(response) {
+        shared += (p - own) * (y - level);
+        squares += (whole - centre).powi(2);
+        spread += (y - level).powi(2);
+    }
+    shared / (squares * spread).sqrt()
 }
 
 /// Stimuli that may change places: groups of blocks of places, one block per stimulus, all of one length.
@@ -321,7 +345,7 @@ fn permuted(groups: &[Vec<Vec<usize>>], draws: &mut Draws, n: usize) -> Vec<usiz
 pub fn score<T: Real>(predictions: ArrayView2<f64>, responses: ArrayView2<T>) -> Vec<Score> {
     let means = own_means(responses);
     let fold_of_row = vec![0; responses.nrows()];
-    HeldOut { fold_of_row: &fold_of_row, train_means: means.view(), over: ScoreOver::Pooled }
+    HeldOut { fold_of_row: &fold_of_row, train_means: means.view(), train_sds: None, over: ScoreOver::Pooled }
         .score(predictions, responses)
 }
 
@@ -368,7 +392,7 @@ mod tests {
         let responses = array![[1.0], [3.0], [2.0], [9.0], [5.0], [7.0]];
         let train_means = array![[2.0], [5.0]];
         let fold_of_row = [0, 0, 0, 1, 1, 1];
-        let by = |over| HeldOut { fold_of_row: &fold_of_row, train_means: train_means.view(), over };
+        let by = |over| HeldOut { fold_of_row: &fold_of_row, train_means: train_means.view(), train_sds: None, over };
         // deviations: predictions -1 0 1 | 1 -1 3, responses -1 1 0 | 4 0 2
         let pooled = by(ScoreOver::Pooled).score(predictions.view(), responses.view())[0];
         // sums 3 and 6, products 1 + 0 + 0 + 4 + 0 + 6 = 11, squares 13 and 22; centred 11 - 3, 13 - 1.5, 22 - 6
@@ -376,6 +400,12 @@ mod tests {
         // residuals 0 1 -1 3 1 -1: 13 of 22
         assert!((pooled.coefficient_of_determination - (1.0 - 13.0 / 22.0)).abs() < 1e-15);
         let folds = by(ScoreOver::Folds).score(predictions.view(), responses.view())[0];
+        // predictions of the second fold in units of 2: -1 0 1 | .5 -.5 1.5, sum 1.5, products 6, squares 4.75
+        let sds = array![[1.0], [2.0]];
+        let scaled = HeldOut { train_sds: Some(sds.view()), ..by(ScoreOver::Pooled) };
+        let scaled = scaled.score(predictions.view(), responses.view())[0];
+        assert!((scaled.r - (6.0 - 1.5) / ((4.75 - 0.375) * 16.0f64).sqrt()).abs() < 1e-15);
+        assert_eq!(scaled.coefficient_of_determination, pooled.coefficient_of_determination);
         // r = .5; and around means 1 and 2: 0 -2 2 and 2 -2 0, so 4 / 8 = .5
         assert!((folds.r - 0.5).abs() < 1e-15);
         // 1 - 2 / 2 and 1 - 11 / 20
@@ -411,15 +441,13 @@ mod tests {
     #[test]
     fn noise_scores_0_whatever_the_folds() {
         // plain pooling of the same predictions, as others have it, is the last number
-        for (n, k, over, least, plain_below) in [
-            (1200, 5, ScoreOver::Folds, 0.0, -0.01),
-            (1200, 5, ScoreOver::Pooled, -0.03, -0.01),
-            (150, 5, ScoreOver::Folds, 0.0, -0.08),
-            (120, 2, ScoreOver::Folds, 0.0, -0.08),
-            (60, 12, ScoreOver::Folds, 0.0, -0.2),
-            // the size of predictions runs with their relation: better than plain, and not 0
-            (150, 5, ScoreOver::Pooled, -0.08, -0.08),
-            (40, 40, ScoreOver::Pooled, -0.35, -0.4),
+        for (n, k, over, plain_below) in [
+            (1200, 5, ScoreOver::Pooled, -0.03),
+            (150, 5, ScoreOver::Pooled, -0.08),
+            (150, 5, ScoreOver::Folds, -0.08),
+            (120, 2, ScoreOver::Pooled, -0.05),
+            (60, 12, ScoreOver::Folds, -0.2),
+            (40, 40, ScoreOver::Pooled, -0.4),
         ] {
             let (x, y) = (normal(n, 10, 1), normal(n, 1500, 2) + 3.0);
             let ids: Vec<usize> = (0..n).collect();
@@ -427,11 +455,16 @@ mod tests {
             let features = Features::new(x.view(), Scaling::Standardize).unwrap();
             let options = RidgeOptions::new(AlphaGrid::default(), Inner::LeaveOneOut);
             let found = cross_validate(&features, y.view(), &outer, &options, || ()).unwrap();
-            let held_out = HeldOut { fold_of_row: &outer.fold_of_row, train_means: found.train_means.view(), over };
+            let held_out = HeldOut {
+                fold_of_row: &outer.fold_of_row,
+                train_means: found.train_means.view(),
+                train_sds: Some(found.train_sds.view()),
+                over,
+            };
             let scores = held_out.score(found.predictions.view(), y.view());
             let r: Vec<f64> = scores.iter().map(|score| score.r).collect();
             let (mean, error) = mean_and_error(&r);
-            assert!(mean < 4.0 * error && mean > least - 4.0 * error, "{n} {k} {over:?}: {mean} +- {error}");
+            assert!(mean.abs() < 4.0 * error, "{n} {k} {over:?}: {mean} +- {error}");
             // what is left of R2 is what weights that are not 0 cost
             let explained: Vec<f64> = scores.iter().map(|score| score.coefficient_of_determination).collect();
             let (mean, _) = mean_and_error(&explained);
@@ -448,8 +481,12 @@ mod tests {
         let features = Features::new(y.slice(s![.., ..1]), Scaling::Standardize).unwrap();
         let strongest = RidgeOptions::new(AlphaGrid::list(vec![1e300]).unwrap(), Inner::LeaveOneOut);
         let found = cross_validate(&features, y.view(), &outer, &strongest, || ()).unwrap();
-        let held_out =
-            HeldOut { fold_of_row: &outer.fold_of_row, train_means: found.train_means.view(), over: ScoreOver::Pooled };
+        let held_out = HeldOut {
+            fold_of_row: &outer.fold_of_row,
+            train_means: found.train_means.view(),
+            train_sds: Some(found.train_sds.view()),
+            over: ScoreOver::Pooled,
+        };
         for score in held_out.score(found.predictions.view(), y.view()) {
             assert!(score.r.is_nan() && score.reason == Some(Reason::Constant));
             assert!(score.coefficient_of_determination.abs() < 1e-14);
@@ -470,7 +507,12 @@ mod tests {
         let prepared = CrossValidation::prepare(&features, Split::of_folds(&outer), &options, false, || ()).unwrap();
         let found = prepared.predict(y.view(), true).unwrap();
         for over in [ScoreOver::Pooled, ScoreOver::Folds] {
-            let held_out = HeldOut { fold_of_row: &outer.fold_of_row, train_means: found.train_means.view(), over };
+            let held_out = HeldOut {
+                fold_of_row: &outer.fold_of_row,
+                train_means: found.train_means.view(),
+                train_sds: Some(found.train_sds.view()),
+                over,
+            };
             let parts: Vec<_> = found.bands.iter().map(|band| band.view()).collect();
             let split = held_out.split(&parts, found.predictions.view(), y.view());
             let scores = held_out.score(found.predictions.view(), y.view());
@@ -490,7 +532,12 @@ mod tests {
         let n = 60;
         let outer = k_folds(&(0..n).collect::<Vec<_>>(), 5, FoldOrder::Shuffled(3)).unwrap();
         let means = Array2::zeros((5, 400));
-        let held_out = HeldOut { fold_of_row: &outer.fold_of_row, train_means: means.view(), over: ScoreOver::Pooled };
+        let held_out = HeldOut {
+            fold_of_row: &outer.fold_of_row,
+            train_means: means.view(),
+            train_sds: None,
+            over: ScoreOver::Pooled,
+        };
         let predictions = normal(n, 400, 8);
         let mut responses = normal(n, 400, 9);
         responses.column_mut(0).assign(&predictions.column(0));
