@@ -46,9 +46,10 @@ Scores:
   Plain predictions of all folds together run against the responses, since the mean of a fold's training
   rows lies low where its own mean lies high: the r of noise is then -.045 (1200 rows, 10 features, 5
   folds), and -1 in leave-one-out. Here predictions and responses are deviations from the mean of the
-  training rows, and r takes predictions in units of what the model spreads its training rows by; then
-  noise has r = 0, and R2 = 0 where only the mean is known. Of small folds, r by folds lies below r of all
-  rows. Permutations keep the fitted models.
+  training rows; for r, responses in units of their spread there, predictions in units of the spread of
+  what the model fits there. Then noise has r = 0, R2 is 0 where only the mean is known, and perfect
+  predictions have r = 1. Of small folds, r by folds lies below r of all rows. Permutations keep the
+  fitted models.
 Alpha:
   A grid LO:HI:N goes on beyond its ends, four penalties at a time and ten decades at most, for voxels
   whose best penalty sits on one, until the errors there level off; a list does not. --choose-by takes
@@ -491,7 +492,7 @@ impl Task<'_> {
 }
 
 fn trained_on(held_out: &CrossValidated) -> TrainedOn<'_> {
-    TrainedOn { means: held_out.train_means.view(), sds: Some(held_out.train_sds.view()) }
+    TrainedOn { means: held_out.train_means.view(), sds: Some([held_out.fitted_sds.view(), held_out.train_sds.view()]) }
 }
 
 /// What the reader of the table must know, on stderr.

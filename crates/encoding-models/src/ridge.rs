@@ -56,6 +56,8 @@ pub struct CrossValidated {
     /// `n_folds x n_voxels`: the mean response of the training rows of each fold; 0 without an intercept.
     pub train_means: Array2<f64>,
     /// `n_folds x n_voxels`: root mean square of the fitted training rows, as deviations from that mean.
+    pub fitted_sds: Array2<f64>,
+    /// The same of the training responses.
     pub train_sds: Array2<f64>,
     /// The choices of each outer fold, one per voxel.
     pub folds: Vec<Vec<Choice>>,
@@ -163,6 +165,7 @@ impl<'f, 'a, T: Real> CrossValidation<'f, 'a, T> {
         let mut predictions = Array2::zeros((rows.len(), y.ncols()));
         let mut by_band = vec![Array2::zeros(predictions.dim()); n_bands];
         let mut train_means = Array2::zeros((self.splits.len(), y.ncols()));
+        let mut fitted_sds = Array2::zeros(train_means.dim());
         let mut train_sds = Array2::zeros(train_means.dim());
         for (fold, part) in solved.iter().enumerate() {
             for (i, row) in self.splits[fold].test.iter().enumerate() {
@@ -171,7 +174,8 @@ impl<'f, 'a, T: Real> CrossValidation<'f, 'a, T> {
                 by_band.iter_mut().zip(&part.bands).for_each(|(all, part)| all.row_mut(place).assign(&part.row(i)));
             }
             train_means.row_mut(fold).iter_mut().zip(&part.response_mean).for_each(|(out, mean)| *out = *mean);
-            train_sds.row_mut(fold).iter_mut().zip(&part.fitted_sd).for_each(|(out, sd)| *out = *sd);
+            fitted_sds.row_mut(fold).iter_mut().zip(&part.fitted_sd).for_each(|(out, sd)| *out = *sd);
+            train_sds.row_mut(fold).iter_mut().zip(&part.response_sd).for_each(|(out, sd)| *out = *sd);
         }
         for (voxel, _) in reasons.iter().enumerate().filter(|(_, reason)| reason.is_some()) {
             predictions.column_mut(voxel).fill(f64::NAN);
@@ -182,6 +186,7 @@ impl<'f, 'a, T: Real> CrossValidation<'f, 'a, T> {
             predictions,
             bands: by_band,
             train_means,
+            fitted_sds,
             train_sds,
             reasons,
             dual: self.solvers.iter().any(Solver::is_dual),

@@ -23,8 +23,7 @@ pub struct Score {
 /// `r`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ScoreOver {
-    /// All held-out rows together, predictions in units of what the model of their fold spread its own training rows by.
-    /// For any folds.
+    /// All held-out rows together, responses and predictions in the units of their training rows. For any folds.
     #[default]
     Pooled,
     /// Each fold by itself; the mean over folds. Of small folds it lies below what all rows together show.
@@ -41,9 +40,9 @@ pub struct HeldOut<'a> {
     pub fold_of_row: &'a [usize],
     /// `n_folds x v`: the mean response of the training rows of each fold.
     pub train_means: ArrayView2<'a, f64>,
-    /// `n_folds x v`: root mean square of what each model fits to its training rows, as deviations from that mean;
-    /// `None` where it is not known.
-    pub train_sds: Option<ArrayView2<'a, f64>>,
+    /// Root mean squares in the training rows, `n_folds x v` each, as deviations from that mean: of what each model fits
+    /// to them, and of the responses; `None` where they are not known.
+    pub train_sds: Option<[ArrayView2<'a, f64>; 2]>,
     /// Over what scores are taken.
     pub over: ScoreOver,
 }
@@ -68,7 +67,8 @@ impl HeldOut<'_> {
     ///
     /// That leaves half of it: predictions are small where the chance relations of folds cancel, where they also run
     /// against the responses, and a correlation divides by their size. In units of what each model fits to its training
-    /// rows, which knows nothing of the held-out ones, predictions have the same size, and noise an r of 0.
+    /// rows, which knows nothing of the held-out ones, predictions have the same size, and noise an r of 0. Responses are
+    /// taken in units of their training rows likewise, so that perfect predictions have an r of 1.
     ///
     /// A voxel with `NaN` or infinity (`nan_input`) or a constant response (`constant`; with [`ScoreOver::Folds`] in
     /// any fold) has no score. Where only the prediction is constant, `r` is `NaN` with reason `constant` and the
@@ -156,9 +156,12 @@ impl HeldOut<'_> {
             let at_least: Vec<bool> = voxels
                 .par_iter()
                 .map(|(voxel, r)| {
-                    let responses: Vec<f64> = places.iter().map(|&place| voxel.response[place]).collect();
-                    let permuted = Voxel { response: responses, ..voxel.clone() };
-                    permuted.correlation(self.over) >= *r
+                    let moved = |values: &[f64]| places.iter().map(|&place| values[place]).collect::<Vec<f64>>();
+                    let permuted = match self.over {
+                        ScoreOver::Pooled => pearson(&voxel.standard, &moved(&voxel.standard_response)),
+                        ScoreOver::Folds => voxel.mean_over_folds(&moved(&voxel.response), pearson),
+                    };
+                    permuted >= *r
                 })
                 .collect();
             counts.iter_mut().zip(at_least).for_each(|(count, more)| *count += usize::from(more));
@@ -188,18 +191,20 @@ impl HeldOut<'_> {
         let means = order.iter().map(|&row| self.train_means[(self.fold_of_row[row], voxel)]);
         let prediction: Vec<f64> =
             order.iter().zip(means.clone()).map(|(&row, mean)| predictions[(row, voxel)] - mean).collect();
-        let response = raw.iter().zip(means.clone()).map(|(value, mean)| value - mean).collect();
-        let sd = |row: usize| self.train_sds.map_or(1.0, |sds| sds[(self.fold_of_row[row], voxel)]);
-        let unit = |(row, p): (&usize, &f64)| if sd(*row) > 0.0 { p / sd(*row) } else { 0.0 };
-        let standard = order.iter().zip(&prediction).map(unit).collect();
+        let response: Vec<f64> = raw.iter().zip(means.clone()).map(|(value, mean)| value - mean).collect();
+        let sds = |of: usize| -> Vec<f64> {
+            let sd = |row: &usize| self.train_sds.map_or(1.0, |sds| sds[of][(self.fold_of_row[*row], voxel)]);
+            order.iter().map(sd).collect()
+        };
+        let (sds, response_sds) = (sds(0), sds(1));
         // A model without any weight predicts its mean, and what is left of that is rounding.
         let largest = means.fold(0.0f64, |m, v| m.max(v.abs()));
         let rounding = prediction.iter().all(|p| p.abs() <= 4.0 * f64::EPSILON * largest);
         let flat = if rounding { Some(Reason::Constant) } else { Reason::of(&prediction) };
         let starts = order.chunk_by(|a, b| self.fold_of_row[*a] == self.fold_of_row[*b]);
         let lengths: Vec<usize> = starts.map(<[usize]>::len).collect();
-        let sds = order.iter().map(|&row| sd(row)).collect();
-        Voxel { reason: Reason::of(&raw), flat, prediction, standard, sds, response, lengths, order }
+        let (standard, standard_response) = (in_units(&prediction, &sds), in_units(&response, &response_sds));
+        Voxel { standard_response, reason: Reason::of(&raw), flat, prediction, standard, sds, response, lengths, order }
     }
 }
 
@@ -212,6 +217,8 @@ struct Voxel {
     standard: Vec<f64>,
     sds: Vec<f64>,
     response: Vec<f64>,
+    /// Responses in units of the training responses.
+    standard_response: Vec<f64>,
     /// Rows of each fold.
     lengths: Vec<usize>,
     /// Why responses have no score.
@@ -233,7 +240,7 @@ impl Voxel {
         if let Some(reason) = self.reason.or(self.flat.filter(|flat| *flat == Reason::NanInput)) {
             return none(reason);
         }
-        if over == ScoreOver::Folds && self.folds().any(|(_, response)| Reason::of(response).is_some()) {
+        if over == ScoreOver::Folds && self.folds(&self.response).any(|(_, response)| Reason::of(response).is_some()) {
             return none(Reason::Constant);
         }
         let r = if self.flat.is_some() { f64::NAN } else { self.correlation(over) };
@@ -243,7 +250,7 @@ impl Voxel {
         };
         let coefficient_of_determination = match over {
             ScoreOver::Pooled => explained(&self.prediction, &self.response),
-            ScoreOver::Folds => self.mean_over_folds(explained),
+            ScoreOver::Folds => self.mean_over_folds(&self.response, explained),
         };
         let reason = r.is_nan().then_some(Reason::Constant);
         Score { r, r2: r * r, coefficient_of_determination, n, reason }
@@ -251,22 +258,23 @@ impl Voxel {
 
     fn correlation(&self, over: ScoreOver) -> f64 {
         match over {
-            ScoreOver::Pooled => pearson(&self.standard, &self.response),
-            ScoreOver::Folds => self.mean_over_folds(pearson),
+            ScoreOver::Pooled => pearson(&self.standard, &self.standard_response),
+            ScoreOver::Folds => self.mean_over_folds(&self.response, pearson),
         }
     }
 
-    fn folds(&self) -> impl Iterator<Item = (&[f64], &[f64])> {
+    fn folds<'v>(&'v self, responses: &'v [f64]) -> impl Iterator<Item = (&'v [f64], &'v [f64])> {
         let mut start = 0;
         self.lengths.iter().map(move |length| {
             let rows = start..start + length;
             start = rows.end;
-            (&self.prediction[rows.clone()], &self.response[rows])
+            (&self.prediction[rows.clone()], &responses[rows])
         })
     }
 
-    fn mean_over_folds(&self, of: impl Fn(&[f64], &[f64]) -> f64) -> f64 {
-        self.folds().map(|(prediction, response)| of(prediction, response)).sum::<f64>() / self.lengths.len() as f64
+    fn mean_over_folds(&self, responses: &[f64], of: impl Fn(&[f64], &[f64]) -> f64) -> f64 {
+        self.folds(responses).map(|(prediction, response)| of(prediction, response)).sum::<f64>()
+            / self.lengths.len() as f64
     }
 
     /// `[r, R2]` of one part of the predictions.
@@ -278,15 +286,13 @@ impl Voxel {
         };
         match over {
             ScoreOver::Pooled => {
-                let unit = |(p, sd): (&f64, &f64)| if *sd > 0.0 { p / sd } else { 0.0 };
-                let own: Vec<f64> = part.iter().zip(&self.sds).map(unit).collect();
-                let r = share_of_r(&own, &self.standard, &self.response);
+                let r = share_of_r(&in_units(part, &self.sds), &self.standard, &self.standard_response);
                 [r, explained(part, &self.prediction, &self.response)]
             }
             ScoreOver::Folds => {
                 let mut sums = [0.0; 2];
                 let mut start = 0;
-                for (prediction, response) in self.folds() {
+                for (prediction, response) in self.folds(&self.response) {
                     let own = &part[start..start + prediction.len()];
                     sums[0] += share_of_r(own, prediction, response);
                     sums[1] += explained(own, prediction, response);
@@ -296,6 +302,11 @@ impl Voxel {
             }
         }
     }
+}
+
+/// Values over units; 0 where a unit is 0, as of a model without any weight.
+fn in_units(values: &[f64], units: &[f64]) -> Vec<f64> {
+    values.iter().zip(units).map(|(value, unit)| if *unit > 0.0 { value / unit } else { 0.0 }).collect()
 }
 
 /// The part of a correlation that comes from one part of the predictions.
@@ -401,8 +412,8 @@ mod tests {
         assert!((pooled.coefficient_of_determination - (1.0 - 13.0 / 22.0)).abs() < 1e-15);
         let folds = by(ScoreOver::Folds).score(predictions.view(), responses.view())[0];
         // predictions of the second fold in units of 2: -1 0 1 | .5 -.5 1.5, sum 1.5, products 6, squares 4.75
-        let sds = array![[1.0], [2.0]];
-        let scaled = HeldOut { train_sds: Some(sds.view()), ..by(ScoreOver::Pooled) };
+        let (sds, ones) = (array![[1.0], [2.0]], Array2::ones((2, 1)));
+        let scaled = HeldOut { train_sds: Some([sds.view(), ones.view()]), ..by(ScoreOver::Pooled) };
         let scaled = scaled.score(predictions.view(), responses.view())[0];
         assert!((scaled.r - (6.0 - 1.5) / ((4.75 - 0.375) * 16.0f64).sqrt()).abs() < 1e-15);
         assert_eq!(scaled.coefficient_of_determination, pooled.coefficient_of_determination);
@@ -458,7 +469,7 @@ mod tests {
             let held_out = HeldOut {
                 fold_of_row: &outer.fold_of_row,
                 train_means: found.train_means.view(),
-                train_sds: Some(found.train_sds.view()),
+                train_sds: Some([found.fitted_sds.view(), found.train_sds.view()]),
                 over,
             };
             let scores = held_out.score(found.predictions.view(), y.view());
@@ -484,7 +495,7 @@ mod tests {
         let held_out = HeldOut {
             fold_of_row: &outer.fold_of_row,
             train_means: found.train_means.view(),
-            train_sds: Some(found.train_sds.view()),
+            train_sds: Some([found.fitted_sds.view(), found.train_sds.view()]),
             over: ScoreOver::Pooled,
         };
         for score in held_out.score(found.predictions.view(), y.view()) {
@@ -510,7 +521,7 @@ mod tests {
             let held_out = HeldOut {
                 fold_of_row: &outer.fold_of_row,
                 train_means: found.train_means.view(),
-                train_sds: Some(found.train_sds.view()),
+                train_sds: Some([found.fitted_sds.view(), found.train_sds.view()]),
                 over,
             };
             let parts: Vec<_> = found.bands.iter().map(|band| band.view()).collect();

@@ -72,6 +72,8 @@ pub(crate) struct Solved {
     pub response_mean: Vec<f64>,
     /// Root mean square of the fitted training rows, as deviations from the mean.
     pub fitted_sd: Vec<f64>,
+    /// The same of the training responses.
+    pub response_sd: Vec<f64>,
 }
 
 /// Responses of the training rows of some voxels, and sums over them.
@@ -205,6 +207,7 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
             weights: Array2::zeros(if want.weights { (self.features.n_columns(), y.ncols()) } else { (0, 0) }),
             response_mean: vec![0.0; y.ncols()],
             fitted_sd: vec![0.0; y.ncols()],
+            response_sd: vec![0.0; y.ncols()],
         };
         if let (Some(rotations), AlphaPer::Voxel) = (&self.kept, &self.options.alpha_per) {
             // Choice and fit in one visit of the responses.
@@ -473,8 +476,10 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
         let alphas: Vec<f64> = choices.iter().map(|choice| choice.alpha).collect();
         let (_, coordinates) = self.full_coordinates(rotation, gamma, block);
         let shrunk: Array2<f64> = rotation.shrink(coordinates.view(), &alphas);
-        part.fitted_sd = rotation.fitted_squares(shrunk.view());
-        part.fitted_sd.iter_mut().for_each(|squares| *squares = (*squares / self.full.total_weight).sqrt());
+        let root_mean = |squares: f64| (squares / self.full.total_weight).sqrt();
+        part.fitted_sd = rotation.fitted_squares(shrunk.view()).into_iter().map(root_mean).collect();
+        let weights: Vec<f64> = self.full.train.iter().map(|&row| self.features.weight(row)).collect();
+        part.response_sd = weighted_squares(&block.centred, &weights).into_iter().map(root_mean).collect();
         part.predictions = rotation.predict_others(shrunk.view());
         for mut row in part.predictions.rows_mut() {
             row.iter_mut().zip(&block.mean).for_each(|(v, m)| *v += m);
@@ -500,6 +505,7 @@ struct Part {
     weights: Array2<f64>,
     mean: Vec<f64>,
     fitted_sd: Vec<f64>,
+    response_sd: Vec<f64>,
 }
 
 impl Solved {
@@ -516,6 +522,7 @@ impl Solved {
         }
         columns.iter().zip(part.mean).for_each(|(&column, mean)| self.response_mean[column] = mean);
         columns.iter().zip(part.fitted_sd).for_each(|(&column, sd)| self.fitted_sd[column] = sd);
+        columns.iter().zip(part.response_sd).for_each(|(&column, sd)| self.response_sd[column] = sd);
     }
 }
 
