@@ -16,13 +16,14 @@ const N: usize = 24;
 
 /// A command line of every verb of every tool that runs as it stands in [`workplace`]; its last word is the file of its
 /// positional argument, where it has one.
-const VERBS: [&str; 35] = [
+const VERBS: [&str; 36] = [
     "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv p.csv",
     "ann-acts --list-layers net.onnx",
     "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy",
     "unit-stats layers --stimuli t.csv --by domain --contrast 'face > rest' acts.npy",
     "unit-stats validate --stimuli t.csv --by domain --units units.csv acts.npy",
     "unit-stats overlap units.csv units2.csv",
+    "unit-stats compare maps.csv maps2.csv",
     "unit-stats probe --stimuli t.csv --by domain --table levels --units units.csv acts.npy",
     "fmri-roi contrast --stimuli t.csv --by domain --contrast 'face > rest' acts.npy",
     "fmri-roi define --t 1 --stat tmap.npy",
@@ -82,6 +83,8 @@ fn workplace() -> tempfile::TempDir {
     for line in [
         "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy -o units.csv",
         "select-units --stimuli t.csv --by domain --contrast 'house > rest' --t 0 acts.npy -o units2.csv",
+        "select-units --stimuli t.csv --by domain --contrast 'face > rest' --all acts.npy -o maps.csv",
+        "select-units --stimuli t.csv --by domain --contrast 'face > rest' --all acts.npy -o maps2.csv",
         "fmri-roi contrast --stimuli t.csv --by domain --contrast 'face > rest' acts.npy -o tmap.npy",
         "fmri-roi define --stat tmap.npy --t 1 -o roi.csv",
         "rsa rdm acts.npy -o rdm.npy",

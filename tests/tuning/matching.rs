@@ -231,7 +231,8 @@ fn what_cannot_be_matched_has_a_reason() {
     let half = |i: usize| ["odd", "even"][i % 2];
     let text = (0..N).fold("stimulus,half\n".to_string(), |t, i| t + &format!("s{i},{}\n", half(i)));
     fs::write(dir.path().join("t.csv"), text).unwrap();
-    // Odd chooses: voxel 0 is constant there, voxel 1 constant where it is judged, voxel 2 NaN there, 3 NaN where chosen.
+    // Odd chooses: voxel 0 is constant there, voxel 1 constant where it is judged; voxel 2 is NaN there, voxel 3 NaN
+    // where units are chosen.
     for i in 0..N {
         match half(i) {
             "odd" => voxels[[i, 0]] = 0.1,

@@ -58,9 +58,9 @@ impl Best {
         Best { found: vec![None; n_voxels] }
     }
 
-    /// Looks at more units, the first of which is number `first`; blocks come in rising order. A unit takes the place of
-    /// a lower one only where its correlation is higher by more than rounding, so that of equal tunings (also of a unit
-    /// and twice that unit) the lowest number stands.
+    /// Looks at more units, the first of which is number `first`; blocks come in rising order. A unit takes the place
+    /// of a lower one only where its correlation is higher by more than rounding, so that of equal tunings (also of a
+    /// unit and twice that unit) the lowest number stands.
     pub(crate) fn consider(&mut self, first: usize, units: &Tunings, voxels: &Tunings) {
         let chunks = self.found.chunks_mut(VOXELS_AT_ONCE).enumerate();
         for (chunk, found) in chunks {
@@ -179,8 +179,8 @@ mod tests {
             .map(|v| statistics::pearson(&pick(voxels.row(v), &test), &pick(units.row(found[v].unwrap().0), &test)))
             .collect();
         let r_train: Vec<f64> = found.iter().map(|f| f.unwrap().1).collect();
-        // Half of all voxels have a unit of 2000 whose t (18 df) is above 4.06, which 3.5 in 10000 are: r = .69. Over 20
-        // other stimuli r has the standard deviation 1 / sqrt(19).
+        // Half of all voxels have a unit of 2000 whose t (18 df) is above 4.06, which 3.5 in 10000 are: r = .69. Over
+        // 20 other stimuli r has the standard deviation 1 / sqrt(19).
         let of_mean = (1.0 / 19f64.sqrt()) / (n_voxels as f64).sqrt();
         assert!((median(&r_train) - 0.69).abs() < 0.02, "{}", median(&r_train));
         assert!(mean(&held_out).abs() < 3.0 * of_mean, "{} +- {of_mean}", mean(&held_out));
