@@ -33,9 +33,9 @@ Output, one row per array, preferred side and threshold:
   reason                   why numbers are NaN: constant (no correlation), empty (no unit in the region,
                            or none outside: no area), nan_input, no_partner, not_asked
 
-Sizes of t are not compared: predictions of a model without noise vary between pictures only, so that
-their t are larger than a scanner's and one threshold is not the same for both. Order and correlation
-are; `encode predict --noise` adds the noise of the voxels back.
+Sizes of t are not compared: predictions of a model vary between pictures only, without the noise of
+trials, and are as many as pictures, so that no threshold is the same for both maps. Order and
+correlation are compared; `encode predict --noise` adds the noise of the voxels back.
 
 Examples:
   unit-stats compare measured.csv predicted.csv
