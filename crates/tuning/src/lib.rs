@@ -1,6 +1,7 @@
 //! `tuning`: mean response profiles over units or voxels, how alike they are between systems, and where they part.
 #![warn(missing_docs)]
 
+mod annotations;
 mod compare;
 mod diverge;
 mod matching;

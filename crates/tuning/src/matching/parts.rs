@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
-use array_inputs::{JoinArgs, read_levels, read_table};
+use array_inputs::{JoinArgs, read_table};
 use cli::{Input, Job};
 use statistics::folds_of_set;
 use stimulus_table::TableJoin;
+
+use crate::annotations::{Annotations, distinct};
 
 /// `COLUMN=VALUE`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,8 +72,12 @@ impl Parts {
             bail!("{source}: 0 ids, and --train looks stimuli up in {table}; write them with `npy label`")
         };
         let stimuli = read_table(job, table)?;
-        let named = || table.to_string();
-        let levels = read_levels(job, &stimuli, &named(), column)?;
+        let named = table.to_string();
+        let (listed, rows_of) = distinct(stimuli.ids().with_context(|| named.clone())?.1);
+        let joined = TableJoin::labelled(source, ids, (&named, &listed), join.options())?;
+        joined.message.into_iter().for_each(|message| job.note(message));
+        let rows = joined.rows.iter().flatten().map(|&listed| rows_of[listed].clone()).collect();
+        let levels = Annotations { table: &stimuli, source: named, rows }.levels(job, column)?;
         if !levels.contains(value) {
             let there: BTreeSet<&str> = levels.iter().map(String::as_str).filter(|level| !level.is_empty()).collect();
             let shown: Vec<&str> = there.into_iter().take(20).collect();
@@ -80,14 +86,14 @@ impl Parts {
                 shown.join(", ")
             );
         }
-        let of_table = stimuli.ids().with_context(named)?.1;
-        let joined = TableJoin::labelled(source, ids, (&named(), of_table), join.options())?;
-        joined.message.into_iter().for_each(|message| job.note(message));
-        let part = |row: &Option<usize>| match row.map(|row| levels[row].as_str()) {
+        // Stimuli that the table does not list have no level.
+        let mut levels = levels.iter();
+        let level_of = joined.rows.iter().map(|row| row.and_then(|_| levels.next()));
+        let part = |level: Option<&String>| match level.map(String::as_str) {
             None | Some("") => None,
             Some(level) => Some(usize::from(level != value)),
         };
-        let of_stimulus: Vec<Option<usize>> = joined.rows.iter().map(part).collect();
+        let of_stimulus: Vec<Option<usize>> = level_of.map(part).collect();
         let n_in_none = of_stimulus.iter().filter(|part| part.is_none()).count();
         if n_in_none > 0 {
             job.note(format!("{table}: {n_in_none} of {} stimuli have no {column} and are in neither part", ids.len()));
