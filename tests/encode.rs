@@ -580,7 +580,7 @@ fn ffa_of_kay_and_yeatman_is_predicted_from_a_network() {
     for seed in 0..5 {
         let line = format!("encode fit -q --x pool.npy --y ffa.npy --cv 10 --seed {seed}");
         let r = column(&run(dir.path(), &line).text(), "r")[0];
-        assert!((0.87..0.90).contains(&r), "seed {seed}: r = {r}");
+        assert!((0.87..0.92).contains(&r), "seed {seed}: r = {r}");
     }
 }
 
