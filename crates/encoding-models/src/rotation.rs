@@ -207,6 +207,32 @@ impl Rotation {
     }
 }
 
+/// What the models of parts of the features are made from ([`crate::cross_validate_parts`]).
+impl Rotation {
+    /// L.
+    pub fn eigenvalues(&self) -> &Array1<f64> {
+        &self.eigenvalues
+    }
+
+    /// n_train x k: primal `X V`, dual `U`.
+    pub fn target_basis(&self) -> &Array2<f64> {
+        &self.target_basis
+    }
+
+    /// n_others x k: primal `Z V`, dual `Z X' U`.
+    pub fn other_basis(&self) -> &Array2<f64> {
+        &self.other_basis
+    }
+
+    /// p x k: V, on the primal side.
+    pub fn axes(&self) -> Option<&Array2<f64>> {
+        match &self.side {
+            Side::Primal { axes } => Some(axes),
+            Side::Dual => None,
+        }
+    }
+}
+
 fn column_blocks(p: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
     (0..p).step_by(COLUMNS).map(move |start| start..(start + COLUMNS).min(p))
 }
