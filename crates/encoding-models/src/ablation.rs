@@ -14,7 +14,7 @@
 use std::ops::Range;
 
 use linear_algebra::{LinearAlgebraError, Real};
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 use statistics::{Folds, Reason, mean, median};
 
@@ -260,38 +260,6 @@ fn smallest(errors: impl Iterator<Item = f64>) -> usize {
         }
     }
     best.0
-}
-
-/// Rows and voxels of the residuals that are held at once.
-const TILE: usize = 256;
-
-/// Sum over rows of `(weight (base + left right))^2`, one per voxel: `base` is `rows x v` (none is 0), `left` `rows x
-/// k`, `right` `k x v`; no weights are ones. Residuals exist a tile at a time.
-fn sum_of_squares(
-    base: Option<ArrayView2<f64>>,
-    left: ArrayView2<f64>,
-    right: ArrayView2<f64>,
-    weights: Option<&[f64]>,
-) -> Vec<f64> {
-    let mut sums = vec![0.0; right.ncols()];
-    for (start, sums) in sums.chunks_mut(TILE).enumerate().map(|(i, sums)| (i * TILE, sums)) {
-        let voxels = start..start + sums.len();
-        for top in (0..left.nrows()).step_by(TILE) {
-            let rows = top..(top + TILE).min(left.nrows());
-            let right = right.slice(s![.., voxels.clone()]);
-            let mut tile = linear_algebra::product(left.slice(s![rows.clone(), ..]), right);
-            if let Some(base) = base {
-                tile += &base.slice(s![rows.clone(), voxels.clone()]);
-            }
-            for (tile, row) in tile.rows().into_iter().zip(rows) {
-                let weight = weights.map_or(1.0, |weights| weights[row]);
-                for (sum, value) in sums.iter_mut().zip(tile) {
-                    *sum += (value * weight) * (value * weight);
-                }
-            }
-        }
-    }
-    sums
 }
 
 /// What is known of a part's penalties: the index of every fold and voxel.

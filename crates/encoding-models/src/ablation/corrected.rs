@@ -1,13 +1,12 @@
 //! Models without a few features, as corrections of the model of all.
 
-use linear_algebra::{Cholesky, LinearAlgebraError, Real, cross_product, product};
+use linear_algebra::{Cholesky, LinearAlgebraError, Panels, Real, product, residual_squares};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{
-    Choices, Data, Features, OuterFold, PartFit, Targets, VOXELS, blocks, smallest, sum_of_squares, unusable_voxels,
-    without_unusable,
+    Choices, Data, Features, OuterFold, PartFit, Targets, VOXELS, blocks, smallest, unusable_voxels, without_unusable,
 };
 use crate::ridge::RidgeError;
 use crate::rotation::Rotation;
@@ -60,9 +59,9 @@ impl Trained {
 /// The features of all sets in the axes of a training set.
 struct Turned<'a> {
     trained: &'a Trained,
-    /// k x units: primal `V'`, dual `U' X`.
-    right: Array2<f64>,
-    /// n_others x units on the dual side, the scaled features of the others.
+    /// units x k: primal `V`, dual `X' U`.
+    units: Array2<f64>,
+    /// units x n_others, on the dual side: the scaled features of the others.
     others: Option<Array2<f64>>,
 }
 
@@ -70,25 +69,25 @@ impl<'a> Turned<'a> {
     fn new(trained: &'a Trained, x: ArrayView2<f64>, units: &[usize]) -> Turned<'a> {
         let rotation = &trained.rotation;
         if let Some(axes) = rotation.axes() {
-            return Turned { trained, right: axes.select(Axis(0), units).reversed_axes(), others: None };
+            return Turned { trained, units: axes.select(Axis(0), units), others: None };
         }
         let taken = x.select(Axis(1), units);
         let all = rotation.scaling();
         let of_units = |values: &[f64]| units.iter().map(|&unit| values[unit]).collect();
         let scaling = ColumnScaling { mean: of_units(&all.mean), divisor: of_units(&all.divisor) };
         let scaled = |rows: &[usize]| scaling.apply::<f64, f64>(taken.view(), rows, 0..units.len());
-        let right = cross_product(rotation.target_basis().view(), scaled(&trained.train).view());
-        Turned { trained, right, others: Some(scaled(&trained.others)) }
+        let turned = product(scaled(&trained.train).t(), rotation.target_basis().view());
+        Turned { trained, units: turned, others: Some(scaled(&trained.others).t().as_standard_layout().to_owned()) }
     }
 
     fn gains(&self, alpha: f64) -> Array1<f64> {
         self.trained.rotation.eigenvalues().mapv(|l| 1.0 / (l + alpha))
     }
 
-    /// `T` of a set of columns of `right`.
-    fn capacitance(&self, gains: &Array1<f64>, alpha: f64, columns: &[usize]) -> Result<Cholesky, LinearAlgebraError> {
-        let right = self.right.select(Axis(1), columns);
-        let mut t = cross_product(right.view(), (&right * &gains.view().insert_axis(Axis(1))).view());
+    /// `T` of some rows of `units`.
+    fn capacitance(&self, gains: &Array1<f64>, alpha: f64, rows: &[usize]) -> Result<Cholesky, LinearAlgebraError> {
+        let units = self.units.select(Axis(0), rows);
+        let mut t = product((&units * gains).view(), units.t());
         match self.trained.rotation.is_dual() {
             // alpha M_SS, in which nothing cancels.
             false => t *= alpha,
@@ -99,16 +98,31 @@ impl<'a> Turned<'a> {
         }
         Cholesky::new(t.view())
     }
+
+    /// units x n_others: what the predictions of the others lose per unit of the solved moments.
+    fn carrier_of_others(
+        &self,
+        units: &Array2<f64>,
+        others: Option<&Array2<f64>>,
+        gains: &Array1<f64>,
+        alpha: f64,
+    ) -> Array2<f64> {
+        let carried = product((units * gains).view(), self.trained.rotation.other_basis().t());
+        match others {
+            None => carried * alpha,
+            Some(others) => others - &carried,
+        }
+    }
 }
 
-/// A quantity of all voxels under one penalty, and how it changes without some features: `base + sign carrier_S T^-1
+/// A quantity of all voxels under one penalty, and how it changes without some features: `base + sign carrier_S' T^-1
 /// moments_S`.
 struct Step {
     alpha: f64,
     gains: Array1<f64>,
     /// rows x v.
-    base: Array2<f64>,
-    /// rows x units.
+    base: Panels,
+    /// units x rows.
     carrier: Array2<f64>,
     /// units x v.
     moments: Array2<f64>,
@@ -122,63 +136,38 @@ impl Step {
     fn leave_one_out(turned: &Turned, targets: &Targets, coordinates: &Array2<f64>, alpha: f64) -> Step {
         let rotation = &turned.trained.rotation;
         let gains = turned.gains(alpha);
-        let by_axis = gains.view().insert_axis(Axis(1));
-        let shrunk = coordinates * &by_axis;
+        let shrunk = coordinates * &gains.view().insert_axis(Axis(1));
         let explained = product(rotation.target_basis().view(), shrunk.view());
         let base = if rotation.is_dual() { explained * alpha } else { &targets.centred - &explained };
-        let carrier = product(rotation.target_basis().view(), (&turned.right * &by_axis).view());
-        let moments = cross_product(turned.right.view(), shrunk.view()) * alpha;
+        let carrier = product((&turned.units * &gains).view(), rotation.target_basis().t());
+        let moments = product(turned.units.view(), shrunk.view()) * alpha;
         let left_over = Some(rotation.left_over(alpha));
-        Step { alpha, gains, base, carrier, moments, sign: 1.0, left_over }
+        Step { alpha, gains, base: Panels::new(base.view()), carrier, moments, sign: 1.0, left_over }
     }
 
-    /// Predictions of the others, as deviations from the training means.
-    fn held_out(turned: &Turned, coordinates: &Array2<f64>, alpha: f64) -> Step {
-        let rotation = &turned.trained.rotation;
+    /// What predictions of the others, as deviations from the training means, are above `truth`.
+    fn held_out(turned: &Turned, truth: &Array2<f64>, coordinates: &Array2<f64>, alpha: f64) -> Step {
         let gains = turned.gains(alpha);
-        let by_axis = gains.view().insert_axis(Axis(1));
-        let shrunk = coordinates * &by_axis;
-        let base = rotation.predict_others(shrunk.view());
-        let carrier = carrier_of_others(turned, &turned.right, turned.others.as_ref(), &gains, alpha);
-        let moments = cross_product(turned.right.view(), shrunk.view());
-        Step { alpha, gains, base, carrier, moments, sign: -1.0, left_over: None }
+        let shrunk = coordinates * &gains.view().insert_axis(Axis(1));
+        let base = turned.trained.rotation.predict_others(shrunk.view()) - truth;
+        let carrier = turned.carrier_of_others(&turned.units, turned.others.as_ref(), &gains, alpha);
+        let moments = product(turned.units.view(), shrunk.view());
+        Step { alpha, gains, base: Panels::new(base.view()), carrier, moments, sign: -1.0, left_over: None }
     }
 
-    /// The sums of squares without the features in these columns, one per voxel.
-    fn errors_without(&self, turned: &Turned, columns: &[usize]) -> Result<Vec<f64>, LinearAlgebraError> {
-        let t = turned.capacitance(&self.gains, self.alpha, columns)?;
-        let carrier = self.carrier.select(Axis(1), columns);
-        let correction = t.solve(self.moments.select(Axis(0), columns).view())? * self.sign;
+    /// The sums of squares without these of the units, one per voxel.
+    fn errors_without(&self, turned: &Turned, rows: &[usize]) -> Result<Vec<f64>, LinearAlgebraError> {
+        let t = turned.capacitance(&self.gains, self.alpha, rows)?;
+        let carrier = self.carrier.select(Axis(0), rows);
+        let correction = t.solve(self.moments.select(Axis(0), rows).view())? * self.sign;
         let weights = match &self.left_over {
             None => None,
             Some(left_over) => {
-                let solved = t.solve(carrier.t())?;
-                let more =
-                    |row: usize| carrier.row(row).iter().zip(solved.column(row)).map(|(a, b)| a * b).sum::<f64>();
-                Some(
-                    (0..carrier.nrows())
-                        .map(|row| 1.0 / (left_over[row] + self.alpha * more(row)))
-                        .collect::<Vec<f64>>(),
-                )
+                let more = (&carrier * &t.solve(carrier.view())?).sum_axis(Axis(0)) * self.alpha;
+                Some((left_over + &more).mapv(|left| 1.0 / left).to_vec())
             }
         };
-        Ok(sum_of_squares(Some(self.base.view()), carrier.view(), correction.view(), weights.as_deref()))
-    }
-}
-
-/// rows of the others x some units: what their predictions lose per unit of the solved moments.
-fn carrier_of_others(
-    turned: &Turned,
-    right: &Array2<f64>,
-    others: Option<&Array2<f64>>,
-    gains: &Array1<f64>,
-    alpha: f64,
-) -> Array2<f64> {
-    let carried =
-        product(turned.trained.rotation.other_basis().view(), (right * &gains.view().insert_axis(Axis(1))).view());
-    match others {
-        None => carried * alpha,
-        Some(others) => others - &carried,
+        Ok(residual_squares(Some(&self.base), carrier.t(), correction.view(), weights.as_deref()))
     }
 }
 
@@ -240,11 +229,7 @@ pub fn fit<U: Real, S: Send>(
                 let targets = Targets::of(y, &trained.train);
                 let coordinates = trained.rotation.coordinates(targets.centred.view());
                 let truth = targets.others(y, &trained.others);
-                let step = |alpha: f64| {
-                    let mut step = Step::held_out(&turned, &coordinates, alpha);
-                    step.base -= &truth;
-                    step
-                };
+                let step = |alpha: f64| Step::held_out(&turned, &truth, &coordinates, alpha);
                 add_errors(&mut errors, &turned, grid, &places, &works, step);
             }
             for (index, errors) in index.iter_mut().zip(&errors) {
@@ -334,8 +319,8 @@ fn predict(
     places: &[usize],
 ) -> Result<Array2<f64>, LinearAlgebraError> {
     let mut predictions = Array2::zeros((turned.trained.others.len(), index.len()));
-    let right = turned.right.select(Axis(1), places);
-    let others = turned.others.as_ref().map(|others| others.select(Axis(1), places));
+    let units = turned.units.select(Axis(0), places);
+    let others = turned.others.as_ref().map(|others| others.select(Axis(0), places));
     for (i, &alpha) in grid.iter().enumerate() {
         let voxels: Vec<usize> = (0..index.len()).filter(|&voxel| index[voxel] == i).collect();
         if voxels.is_empty() {
@@ -344,9 +329,9 @@ fn predict(
         let gains = turned.gains(alpha);
         let t = turned.capacitance(&gains, alpha, places)?;
         let shrunk = &coordinates.select(Axis(1), &voxels) * &gains.view().insert_axis(Axis(1));
-        let solved = t.solve(cross_product(right.view(), shrunk.view()).view())?;
-        let carrier = carrier_of_others(turned, &right, others.as_ref(), &gains, alpha);
-        let lost = product(carrier.view(), solved.view());
+        let solved = t.solve(product(units.view(), shrunk.view()).view())?;
+        let carrier = turned.carrier_of_others(&units, others.as_ref(), &gains, alpha);
+        let lost = product(carrier.t(), solved.view());
         for (&voxel, lost) in voxels.iter().zip(lost.columns()) {
             predictions.column_mut(voxel).assign(&(&full[i].column(voxel) - &lost));
         }

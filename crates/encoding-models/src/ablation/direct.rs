@@ -1,12 +1,12 @@
 //! A part of the features that is decomposed by itself.
 
-use linear_algebra::Real;
+use linear_algebra::{Panels, Real, residual_squares};
 use ndarray::{Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
 use super::{
-    Choices, Data, Features, OuterFold, PartFit, Targets, blocks, inner_splits, smallest, sum_of_squares,
-    unusable_voxels, without_unusable,
+    Choices, Data, Features, OuterFold, PartFit, Targets, blocks, inner_splits, smallest, unusable_voxels,
+    without_unusable,
 };
 use crate::ridge::RidgeError;
 use crate::rotation::Rotation;
@@ -112,12 +112,12 @@ fn one_fold<U: Real>(
     for (kept, held_out, rotation) in inner {
         let targets = Targets::of(y, kept);
         let coordinates = rotation.coordinates(targets.centred.view());
-        let truth = -targets.others(y, held_out);
+        let truth = Panels::new((-targets.others(y, held_out)).view());
         let by_alpha: Vec<Vec<f64>> = grid
             .par_iter()
             .map(|&alpha| {
                 let shrunk = rotation.shrink(&coordinates, &vec![alpha; y.ncols()]);
-                sum_of_squares(Some(truth.view()), rotation.other_basis().view(), shrunk.view(), None)
+                residual_squares(Some(&truth), rotation.other_basis().view(), shrunk.view(), None)
             })
             .collect();
         add(&mut errors, &by_alpha);
@@ -133,15 +133,15 @@ fn one_fold<U: Real>(
 
 /// Sum of squared leave-one-out residuals, `alphas x v`.
 fn leave_one_out(rotation: &Rotation, targets: &Targets, coordinates: &Array2<f64>, grid: &[f64]) -> Array2<f64> {
+    // The dual axes span all centred targets, so that a residual is a sum over axes.
+    let base = (!rotation.is_dual()).then(|| Panels::new(targets.centred.view()));
     let by_alpha: Vec<Vec<f64>> = grid
         .par_iter()
         .map(|&alpha| {
             let weights: Vec<f64> = rotation.left_over(alpha).iter().map(|left| 1.0 / left).collect();
             let mut shrunk = rotation.shrink(coordinates, &vec![alpha; coordinates.ncols()]);
-            // The dual axes span all centred targets, so that a residual is a sum over axes.
             shrunk *= if rotation.is_dual() { alpha } else { -1.0 };
-            let base = (!rotation.is_dual()).then(|| targets.centred.view());
-            sum_of_squares(base, rotation.target_basis().view(), shrunk.view(), Some(&weights))
+            residual_squares(base.as_ref(), rotation.target_basis().view(), shrunk.view(), Some(&weights))
         })
         .collect();
     let mut errors = Array2::zeros((grid.len(), coordinates.ncols()));
