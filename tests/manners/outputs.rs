@@ -16,7 +16,7 @@ const N: usize = 24;
 
 /// A command line of every verb of every tool that runs as it stands in [`workplace`]; its last word is the file of its
 /// positional argument, where it has one.
-const VERBS: [&str; 36] = [
+const VERBS: [&str; 37] = [
     "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv p.csv",
     "ann-acts --list-layers net.onnx",
     "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy",
@@ -39,6 +39,7 @@ const VERBS: [&str; 36] = [
     "rsa searchlight --mask mask.nii --radius 1 --models rdm.npy -- acts.npy",
     "encode fit --cv 3 --y trials.npy --x acts.npy",
     "encode predict model.npz acts.npy",
+    "encode ablate --cv 3 --draws 2 --units units.csv --y trials.npy --x acts.npy",
     "ceiling voxel trials.npy",
     "ceiling between acts.npy trials.npy",
     "ceiling rdm rdm.npy brain.npy",

@@ -4,12 +4,15 @@
 //! the spectrum of the features ([`AlphaGrid`]) and chosen inside the training rows.
 #![warn(missing_docs)]
 
+mod ablation;
 mod alphas;
 mod bands;
+mod chance;
 mod choice;
 mod duplicates;
 mod error;
 mod features;
+mod matched_draws;
 mod mixes;
 mod ridge;
 mod rotation;
@@ -17,12 +20,15 @@ mod scaling;
 mod score;
 mod solver;
 
+pub use ablation::{Part, PartFit, PartOptions, cross_validate_parts};
 pub use alphas::{AlphaGrid, AlphaGridError, End};
 pub use bands::{dirichlet, partition};
+pub use chance::Chance;
 pub use choice::{AlphaPer, Choice, ChooseBy};
 pub use duplicates::near_duplicates;
 pub use error::RidgeError;
 pub use features::Features;
+pub use matched_draws::{MatchedDraws, MatchedDrawsError, quantile_bins};
 pub use ridge::{
     CrossValidated, CrossValidation, Inner, RidgeModel, RidgeOptions, Split, cross_validate, fit, fit_rows, is_narrow,
     unusable_voxels,
