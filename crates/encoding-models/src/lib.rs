@@ -5,12 +5,18 @@
 #![warn(missing_docs)]
 
 mod alphas;
+mod fraction;
+mod linear;
+mod ols;
 mod ridge;
 mod rotation;
 mod scaling;
 mod score;
 
 pub use alphas::{AlphaGrid, AlphaGridError};
+pub use fraction::{Coordinates, FractionAlpha, FractionModel, FractionSolver, FractionalRidge};
+pub use linear::{FitError, LinearModel, Preparation};
+pub use ols::Ols;
 pub use ridge::{ChosenAlphas, CrossValidated, Inner, RidgeError, RidgeModel, RidgeOptions, cross_validate, fit};
 pub use scaling::{ColumnScaling, Scaling};
 pub use score::{Score, score};
