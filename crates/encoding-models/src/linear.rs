@@ -123,6 +123,7 @@ impl LinearModel {
 }
 
 /// The features of a fit, ready for products.
+#[derive(Debug, Clone)]
 pub(crate) struct Features {
     /// `n x p`, centred and scaled; a constant column is 0.
     pub values: Array2<f64>,
@@ -176,7 +177,7 @@ pub(crate) fn learn_scaling<T: Real>(x: ArrayView2<T>, rows: &[usize], preparati
 }
 
 /// The responses of a fit, ready for products.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Responses {
     /// `n x v`, centred; 0 for voxels that cannot be fitted, so that they change nothing where voxels meet.
     pub values: Array2<f64>,
