@@ -6,6 +6,7 @@
 
 mod alphas;
 mod fraction;
+mod lasso;
 mod linear;
 mod ols;
 mod pls;
@@ -16,6 +17,7 @@ mod score;
 
 pub use alphas::{AlphaGrid, AlphaGridError};
 pub use fraction::{Coordinates, FractionAlpha, FractionModel, FractionSolver, FractionalRidge};
+pub use lasso::{Lasso, LassoAlphas, LassoModel, LassoOptions};
 pub use linear::{FitError, LinearModel, Preparation};
 pub use ols::Ols;
 pub use pls::Pls;

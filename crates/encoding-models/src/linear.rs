@@ -210,10 +210,6 @@ impl Responses {
         let (mean, reasons) = columns.into_iter().map(|(_, mean, reason)| (mean, reason)).unzip();
         Ok(Responses { values, mean, reasons })
     }
-
-    pub fn usable(&self, voxel: usize) -> bool {
-        self.reasons[voxel].is_none()
-    }
 }
 
 #[cfg(test)]
