@@ -4,7 +4,7 @@ use linear_algebra::{Real, ThinSvd, cross_product, product, thin_svd};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 
-use crate::linear::{Features, FitError, LinearModel, Preparation, Responses};
+use crate::linear::{Predictors, FitError, LinearModel, Preparation, Responses};
 
 /// Voxels that one thread solves for in one go.
 const VOXELS: usize = 64;
@@ -202,7 +202,7 @@ fn check(fractions: &[f64]) -> Result<(), FitError> {
 ///
 /// The features (`n x p`) are decomposed once, by singular values, and any number of blocks of voxels fitted with them.
 pub struct FractionalRidge {
-    features: Features,
+    features: Predictors,
     svd: ThinSvd,
     solver: FractionSolver,
 }
@@ -223,7 +223,7 @@ impl FractionalRidge {
         preparation: Preparation,
         tolerance: Option<f64>,
     ) -> Result<FractionalRidge, FitError> {
-        let features = Features::learn(x, preparation)?;
+        let features = Predictors::learn(x, preparation)?;
         let svd = thin_svd(features.values.view())?;
         let squares: Vec<f64> = svd.values.iter().map(|s| s * s).collect();
         let solver = FractionSolver::new(&squares, Coordinates::Primal, tolerance.unwrap_or(TOLERANCE));

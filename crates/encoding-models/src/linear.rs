@@ -10,7 +10,7 @@ use crate::scaling::{ColumnScaling, Scaling};
 /// Why a linear model cannot be fitted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FitError {
-    /// Features and responses are not of the same stimuli.
+    /// Predictors and responses are not of the same stimuli.
     #[error(
         "{features} rows of features, but {responses} of responses; both need one row per stimulus, in the same order"
     )]
@@ -124,15 +124,15 @@ impl LinearModel {
 
 /// The features of a fit, ready for products.
 #[derive(Debug, Clone)]
-pub(crate) struct Features {
+pub(crate) struct Predictors {
     /// `n x p`, centred and scaled; a constant column is 0.
     pub values: Array2<f64>,
     pub scaling: ColumnScaling,
     pub preparation: Preparation,
 }
 
-impl Features {
-    pub fn learn<T: Real>(x: ArrayView2<T>, preparation: Preparation) -> Result<Features, FitError> {
+impl Predictors {
+    pub fn learn<T: Real>(x: ArrayView2<T>, preparation: Preparation) -> Result<Predictors, FitError> {
         let broken = x.indexed_iter().find(|(_, value)| !value.to_f64().is_finite());
         if let Some(((row, column), value)) = broken {
             return Err(FitError::FeatureNotFinite { row, column, value: value.to_f64() });
@@ -142,7 +142,7 @@ impl Features {
         }
         let rows: Vec<usize> = (0..x.nrows()).collect();
         let scaling = learn_scaling(x, &rows, preparation);
-        Ok(Features { values: scaling.apply(x, &rows, 0..x.ncols()), scaling, preparation })
+        Ok(Predictors { values: scaling.apply(x, &rows, 0..x.ncols()), scaling, preparation })
     }
 
     /// The model of weights of the scaled features (`p x v`).
@@ -186,7 +186,7 @@ pub(crate) struct Responses {
 }
 
 impl Responses {
-    pub fn learn<U: Real>(y: ArrayView2<U>, features: &Features) -> Result<Responses, FitError> {
+    pub fn learn<U: Real>(y: ArrayView2<U>, features: &Predictors) -> Result<Responses, FitError> {
         if y.nrows() != features.values.nrows() {
             return Err(FitError::RowsDiffer { features: features.values.nrows(), responses: y.nrows() });
         }

@@ -1,7 +1,7 @@
 use linear_algebra::{Real, ThinSvd, cross_product, product, thin_svd};
 use ndarray::{Array2, ArrayView2, Axis};
 
-use crate::linear::{Features, FitError, LinearModel, Preparation, Responses};
+use crate::linear::{Predictors, FitError, LinearModel, Preparation, Responses};
 
 /// Least squares without a penalty; of all weights that fit equally well, those of the least length.
 ///
@@ -9,7 +9,7 @@ use crate::linear::{Features, FitError, LinearModel, Preparation, Responses};
 /// them. Where the features are collinear, or no fewer than the rows, many weights fit equally well: [`Ols::rank`] is
 /// then below the number of features.
 pub struct Ols {
-    features: Features,
+    features: Predictors,
     svd: ThinSvd,
     rank: usize,
 }
@@ -18,7 +18,7 @@ impl Ols {
     /// Decomposes the features. Singular values up to `tolerance` times the largest are taken for 0; `None` is
     /// machine precision times the longer side of `x`, as `numpy.linalg.lstsq` has it.
     pub fn learn<T: Real>(x: ArrayView2<T>, preparation: Preparation, tolerance: Option<f64>) -> Result<Ols, FitError> {
-        let features = Features::learn(x, preparation)?;
+        let features = Predictors::learn(x, preparation)?;
         let svd = thin_svd(features.values.view())?;
         let (n, p) = x.dim();
         let tolerance = tolerance.unwrap_or(f64::EPSILON * n.max(p) as f64);

@@ -2,7 +2,7 @@ use linear_algebra::{Real, cross_product, product, symmetric_eigen};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
-use crate::linear::{Features, FitError, LinearModel, Preparation, Responses};
+use crate::linear::{Predictors, FitError, LinearModel, Preparation, Responses};
 use crate::scaling::Scaling;
 
 /// What is left of the covariance, or of the features, below this share of what there was is rounding.
@@ -26,7 +26,7 @@ pub struct Pls {
     rotations: Array2<f64>,
     /// `k x v`, in the responses' own units.
     loadings: Array2<f64>,
-    features: Features,
+    features: Predictors,
     responses: Responses,
 }
 
@@ -42,7 +42,7 @@ impl Pls {
         n_components: usize,
         preparation: Preparation,
     ) -> Result<Pls, FitError> {
-        let features = Features::learn(x, preparation)?;
+        let features = Predictors::learn(x, preparation)?;
         let responses = Responses::learn(y, &features)?;
         let (n, p) = features.values.dim();
         let rows = n - usize::from(preparation.intercept);
@@ -54,12 +54,11 @@ impl Pls {
         let mut spread = vec![1.0; targets.ncols()];
         if preparation.scaling == Scaling::Standardize {
             for (mut column, spread) in targets.columns_mut().into_iter().zip(&mut spread) {
-                // Means are 0 where there is an intercept; without one they count as spread no more than in sd.
-                let mean = column.sum() / n as f64;
-                let sd = (column.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n as f64).sqrt();
-                if sd > 0.0 {
-                    *spread = sd;
-                    column /= sd;
+                // Root mean square: the standard deviation where the mean was taken out.
+                let size = (column.iter().map(|v| v * v).sum::<f64>() / n as f64).sqrt();
+                if size > 0.0 {
+                    *spread = size;
+                    column /= size;
                 }
             }
         }
@@ -75,7 +74,7 @@ impl Pls {
                 break;
             }
             let too_many = FitError::TooManyComponents { asked: n_components, rank: k };
-            if !(length(&covariance) > NOTHING * all) {
+            if length(&covariance) <= NOTHING * all {
                 return Err(too_many);
             }
             let direction = first_left_singular_vector(covariance.view())?;
@@ -93,7 +92,7 @@ impl Pls {
                 }
             }
             let square = score.dot(&score);
-            if !(square.sqrt() > NOTHING * squares) {
+            if square.sqrt() <= NOTHING * squares {
                 return Err(too_many);
             }
             let as_matrix = score.view().insert_axis(Axis(1));
