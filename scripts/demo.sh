@@ -139,6 +139,30 @@ say "6. Simulated humans against each other and against the network, on the even
     done
 } > "$out/summary.csv"
 show "$out/summary.csv"
+say "7. The localizer in silico: a model of every voxel, fitted on the even half of the main trials, predicts the localizer (odd half)."
+echo "   The same contrasts of predicted and measured responses, region measured at t > $threshold (medians over the simulated subjects):"
+for subject in "$out"/simulated/sub-*; do
+    id=simulated_${subject##*/}
+    npy rows --quiet --stimuli "$stimuli" --where half=even "$subject/simulated_main_betas.npy" -o "$out/brain/$id-even.npy"
+    scripts/in-silico-localizer.sh "$threshold" "$out/odd.csv" "$out/odd/pool.npy" "$subject/simulated_localizer_betas.npy" \
+        "$out/even/pool.npy" "$out/brain/$id-even.npy" "${domains[@]/%/ > rest}" \
+        > "$out/brain/$id-in-silico.csv" 2>> "$out/warnings.txt"
+done
+{
+    echo noise,domain,n_region,r,rho,sd_ratio,dice,chance_dice,auc
+    awk -F, 'FNR > 1 { print $1 "," $3 }' "$out"/brain/*-in-silico.csv | awk '!seen[$0]++' | while IFS=, read -r noise domain; do
+        of() { awk -F, -v noise="$noise" -v domain="$domain" -v name="$1" 'FNR == 1 { for (i = 1; i <= NF; i++) if ($i == name) c = i; next }
+            $1 == noise && $3 == domain { print $c }' "$out"/brain/*-in-silico.csv | median; }
+        chance=$(awk -F, -v noise="$noise" -v domain="$domain" 'FNR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+            $1 == noise && $3 == domain { print $at["n_region"] / $at["n"] }' "$out"/brain/*-in-silico.csv | median)
+        printf '%s,%s,%.0f' "$noise" "$domain" "$(of n_region)"
+        printf ',%s' "$(of r)" "$(of rho)" "$(of sd_ratio)" "$(of dice)" "$chance" "$(of auc)"
+        echo
+    done
+} > "$out/in-silico.csv"
+show "$out/in-silico.csv"
+echo "   t of predictions without noise are not comparable with measured ones (sd_ratio: spread of predicted over measured t),"
+echo "   so regions are compared at equal size (dice) and by the order of t (rho, auc; chance .5), not by one threshold."
 cat <<EOF
 
 How to read it (medians over the eight SIMULATED subjects; Pearson r, not corrected for noise)
@@ -152,6 +176,6 @@ How to read it (medians over the eight SIMULATED subjects; Pearson r, not correc
 A model is like a brain where model_human comes up to human_human. In this simulation it must not: the truth, in
 $out/simulated/simulated_truth_regions.csv, has a part that all subjects share and the network does not have.
 
-Files: $out/units.csv, $out/validation.csv, $out/summary.csv; per region $out/sim*.csv; activations $out/acts/,
+Files: $out/units.csv, $out/validation.csv, $out/summary.csv, $out/in-silico.csv; per region $out/sim*.csv; activations $out/acts/,
 selected units $out/units/, simulated subjects $out/simulated/, warnings of the tools $out/warnings.txt. Beside each result, a .json says how it was made.
 EOF

@@ -18,6 +18,7 @@ from golden import (  # noqa: E402
     hypergeometric,
     inference,
     input_tensors,
+    matching,
     npy_files,
     odd_pictures,
     pictures,
@@ -37,7 +38,7 @@ def main():
     warnings.simplefilter("ignore")  # the hard inputs are there to be warned about
     testdata = Testdata()
     made = (distributions, hypergeometric, npy_files, pictures, odd_pictures, input_tensors, units, unit_stats, rdms, distances, ridge, ceilings)
-    for part in (*made, fmri, projection, scaling, searchlights, systems, inference, fitted):
+    for part in (*made, fmri, projection, scaling, searchlights, systems, inference, fitted, matching):
         part.make(testdata)
     testdata.save(pathlib.Path(__file__).resolve().parent.parent / "testdata")
     total = sum(len(data) for data in testdata.files.values())

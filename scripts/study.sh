@@ -82,4 +82,6 @@ if have face_con_16subj; then
 fi
 say "5. Face units (fLoc, t > 7) of lite0 pool against one person's FFA, picture by picture"
 CATSEL_DATA=$data scripts/study-tuning.sh
+say "6. Face and word units of three networks against FFA and VWFA; the units that follow these best"
+CATSEL_DATA=$data scripts/necessity.sh
 say "files: $out/"

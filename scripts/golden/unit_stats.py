@@ -7,6 +7,7 @@ testdata/golden/unit-stats/a.csv, b.csv              all units of two localizers
 testdata/golden/unit-stats/validate-{f8,f4}.json     zscore, boxplot_stats, ttest_ind over units and over images
 testdata/golden/unit-stats/probe.json                extremes, hypergeom, digitize, quantile, roc_auc_score
 testdata/golden/unit-stats/overlap.json              counts, Dice, Jaccard, hypergeom at five thresholds
+testdata/golden/unit-stats/compare.json              pearsonr, spearmanr, and of a's regions Dice at equal size, roc_auc_score
 """
 
 import numpy as np
@@ -138,6 +139,24 @@ def overlap(a, b):
     return rows
 
 
+def compare(a, b):
+    """The map b about the regions of a: unit 13 has no t."""
+    usable = ~np.isnan(a[:, 0])
+    a, b = a[usable, 0], b[usable, 0]
+    regions = []
+    for threshold in THRESHOLDS:
+        region = a > threshold
+        highest = np.zeros(len(b), bool)
+        highest[np.argsort(-b, kind="stable")[: region.sum()]] = True
+        both = int((region & highest).sum())
+        regions.append([
+            threshold, int(region.sum()), both, 2 * both / (region.sum() + highest.sum()),
+            scipy.stats.hypergeom.sf(both - 1, len(a), region.sum(), region.sum()), roc_auc_score(region, b),
+        ])  # fmt: skip
+    whole = [scipy.stats.pearsonr(a, b).statistic, scipy.stats.spearmanr(a, b).statistic, b.std(ddof=1) / a.std(ddof=1)]
+    return {"n": len(a), "whole": whole, "regions": regions}
+
+
 def make(testdata):
     rng = random(20261121)
     rows = pictures(rng)
@@ -155,3 +174,4 @@ def make(testdata):
     unit_table(testdata, "a", "faces > bodies,places", a)
     unit_table(testdata, "b", "faces > objects", b)
     testdata.json("golden/unit-stats/overlap.json", overlap(a, b))
+    testdata.json("golden/unit-stats/compare.json", compare(a, b))

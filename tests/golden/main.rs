@@ -12,6 +12,7 @@ mod fmri;
 mod inference;
 mod interop;
 mod load;
+mod matching;
 mod npy_files;
 mod probabilities;
 mod projection;

@@ -1,7 +1,7 @@
 //! Cross-validated ridge against scikit-learn: more rows than features, and fewer.
 
 use crate::load::{all_close, close, counts, json, matrices, matrix, number, numbers};
-use encoding_models::{AlphaGrid, CrossValidated, Inner, RidgeOptions, Scaling, cross_validate, score};
+use encoding_models::{AlphaGrid, CrossValidated, Features, Inner, RidgeOptions, Scaling, cross_validate, score};
 use ndarray::Array2;
 use serde_json::Value;
 use statistics::{FoldOrder, Folds, k_folds};
@@ -29,8 +29,9 @@ fn problem(name: &str) -> Problem {
 
 impl Problem {
     fn fit(&self, alphas: AlphaGrid, inner: Inner) -> CrossValidated {
-        let options = RidgeOptions { scaling: Scaling::Standardize, alphas, inner };
-        cross_validate(self.x.view(), self.y.view(), &self.outer, &options, || ()).unwrap()
+        let features = Features::new(self.x.view(), Scaling::Standardize).unwrap();
+        let options = RidgeOptions::new(alphas.closed(), inner);
+        cross_validate(&features, self.y.view(), &self.outer, &options, || ()).unwrap()
     }
 
     #[track_caller]
@@ -73,9 +74,8 @@ fn chosen_as(problem: &Problem, fitted: &CrossValidated, how: &str) {
         let expected = &problem.expected["folds"][fold];
         let alphas = numbers(&expected["alphas"]);
         for (voxel, choice) in counts(&expected[format!("{how}_choice")]).into_iter().enumerate() {
-            assert_eq!(got.index[voxel], choice, "fold {fold}, voxel {voxel}");
-            close(&format!("alpha of fold {fold}, voxel {voxel}"), got.alpha[voxel], alphas[choice], 1e-12);
-            assert_eq!(got.at_edge[voxel], choice == 0 || choice + 1 == alphas.len());
+            close(&format!("alpha of fold {fold}, voxel {voxel}"), got[voxel].alpha, alphas[choice], 1e-12);
+            assert_eq!(got[voxel].edge.is_some(), choice == 0 || choice + 1 == alphas.len());
         }
     }
 }

@@ -16,13 +16,14 @@ const N: usize = 24;
 
 /// A command line of every verb of every tool that runs as it stands in [`workplace`]; its last word is the file of its
 /// positional argument, where it has one.
-const VERBS: [&str; 34] = [
+const VERBS: [&str; 36] = [
     "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv p.csv",
     "ann-acts --list-layers net.onnx",
     "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy",
     "unit-stats layers --stimuli t.csv --by domain --contrast 'face > rest' acts.npy",
     "unit-stats validate --stimuli t.csv --by domain --units units.csv acts.npy",
     "unit-stats overlap units.csv units2.csv",
+    "unit-stats compare maps.csv maps2.csv",
     "unit-stats probe --stimuli t.csv --by domain --table levels --units units.csv acts.npy",
     "fmri-roi contrast --stimuli t.csv --by domain --contrast 'face > rest' acts.npy",
     "fmri-roi define --t 1 --stat tmap.npy",
@@ -30,6 +31,7 @@ const VERBS: [&str; 34] = [
     "tuning profile acts.npy",
     "tuning compare --brain trials.npy -- acts.npy",
     "tuning diverge --brain trials.npy -- acts.npy",
+    "tuning match --model acts.npy --brain trials.npy",
     "rsa rdm acts.npy",
     "rsa compare --brain brain.npy -- rdm.npy",
     "rsa mds rdm.npy",
@@ -81,6 +83,8 @@ fn workplace() -> tempfile::TempDir {
     for line in [
         "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy -o units.csv",
         "select-units --stimuli t.csv --by domain --contrast 'house > rest' --t 0 acts.npy -o units2.csv",
+        "select-units --stimuli t.csv --by domain --contrast 'face > rest' --all acts.npy -o maps.csv",
+        "select-units --stimuli t.csv --by domain --contrast 'face > rest' --all acts.npy -o maps2.csv",
         "fmri-roi contrast --stimuli t.csv --by domain --contrast 'face > rest' acts.npy -o tmap.npy",
         "fmri-roi define --stat tmap.npy --t 1 -o roi.csv",
         "rsa rdm acts.npy -o rdm.npy",
@@ -251,9 +255,10 @@ fn files_that_are_not_ours_stay() {
 }
 
 /// A line of every verb that writes two files or more, which are {1}, {2}, {3}.
-const SEVERAL: [&str; 7] = [
+const SEVERAL: [&str; 8] = [
     "ann-acts -o {1} --dump-input {2} --unit-table {3} --resize none --crop none --layer conv net.onnx p.csv",
     "unit-stats layers -o {1} --consistency {2} --stimuli t.csv --by domain --names a,b acts.npy acts.npy",
+    "tuning match -o {1} --voxels {2} --parts {3} --brain trials.npy --model acts.npy",
     "fmri-roi contrast -o one/x.npy --table {1} --stimuli t.csv --by domain --contrast 'face > rest' acts.npy",
     "rsa compare -o {1} --matrix {2} --all-pairs rdm.npy brain.npy",
     "rsa compare -o {1} --pairwise {2} --boot stimuli --n-boot 20 --names a,b --brain brain.npy -- rdm.npy brain.npy",

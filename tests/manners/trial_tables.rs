@@ -10,13 +10,14 @@ use std::path::Path;
 use support::*;
 
 /// Verbs that join rows with the table by id; `TABLE` is one of the tables, `trials.npy` the rows.
-const BY_ID: [&str; 11] = [
+const BY_ID: [&str; 12] = [
     "select-units --stimuli TABLE --by task --all --cv run trials.npy",
     "unit-stats layers --stimuli TABLE --by task --contrast 'face > rest' --t 0 trials.npy",
     "unit-stats validate --stimuli TABLE --by task --units units.csv trials.npy",
     "unit-stats probe --stimuli TABLE --by task --units units.csv --table levels --min-count 1 trials.npy",
     "fmri-roi contrast --stimuli TABLE --by task --contrast 'face > rest' trials.npy",
     "tuning diverge --stimuli TABLE --group species --n-boot 100 --brain brain.npy -- trials.npy",
+    "tuning match --stimuli TABLE --train species=human --model trials.npy --brain brain.npy",
     "rsa rdm --stimuli TABLE --by task trials.npy",
     "ceiling voxel --stimuli TABLE --session run trials.npy",
     "npy rows --stimuli TABLE --where run=1 trials.npy",
@@ -199,6 +200,8 @@ fn another_pairing_would_have_changed_the_numbers() {
     // Presentations that are averaged have one level.
     run(dir.path(), &BY_ID[5].replace("TABLE", "trials.csv").replace("species", "run"))
         .fails(1, &["trials.csv", "in row", "of column \"run\"", "need one level"]);
+    run(dir.path(), &BY_ID[6].replace("TABLE", "trials.csv").replace("species=human", "run=1"))
+        .fails(1, &["trials.csv", "in row", "of column \"run\"", "need one level"]);
 }
 
 #[test]
@@ -211,7 +214,7 @@ fn unequal_counts_are_an_error_with_both_numbers() {
     }
     let three: String = fs::read_to_string(dir.path().join("trials.csv")).unwrap() + &line(3, 0);
     fs::write(dir.path().join("three.csv"), three).unwrap();
-    run(dir.path(), &BY_ID[8].replace("TABLE", "three.csv")).fails(1, &["\"s3\"", "2 times", "3 times"]);
+    run(dir.path(), &BY_ID[9].replace("TABLE", "three.csv")).fails(1, &["\"s3\"", "2 times", "3 times"]);
     // Rows that are shown once, of a table of two presentations.
     run(dir.path(), "select-units --stimuli trials.csv --by task brain.npy")
         .fails(1, &["\"s0\" is 1 row of brain.npy and 2 rows of trials.csv", "one per presentation"]);

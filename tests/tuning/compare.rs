@@ -438,7 +438,7 @@ fn bad_bytes_closed_pipes_full_disks_and_sidecars() {
 fn help_examples_run() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("face_units.csv"), "unit,t\n1,8.5\n2,7.5\n").unwrap();
-    for name in ["acts", "ffa", "trained", "untrained"] {
+    for name in ["acts", "ffa", "trained", "untrained", "layer3", "layer4"] {
         save(&dir.path().join(format!("{name}.npy")), &noise(8, 4, name.len() as u64), Some(&ids(8)));
     }
     for name in ["faces", "m1", "m2"] {
@@ -453,7 +453,7 @@ fn help_examples_run() {
     let pictures: String = (0..8).map(|i| format!("s{i},{},{}\n", ["human", "animal"][i % 2], i / 4)).collect();
     fs::write(dir.path().join("pictures.csv"), format!("stimulus,face_species,has_people\n{pictures}")).unwrap();
     let mut n = 0;
-    for verb in ["", "profile", "compare", "diverge"] {
+    for verb in ["", "profile", "compare", "diverge", "match"] {
         let help = run(dir.path(), &format!("tuning {verb} --help")).text();
         for example in
             help.lines().skip_while(|l| !l.starts_with("Examples:")).skip(1).filter(|l| l.contains("tuning "))
@@ -462,5 +462,5 @@ fn help_examples_run() {
             n += 1;
         }
     }
-    assert_eq!(n, 12);
+    assert_eq!(n, 16);
 }

@@ -3,4 +3,5 @@
 
 mod compare;
 mod diverge;
+mod matching;
 mod profile;

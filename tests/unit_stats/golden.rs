@@ -170,3 +170,23 @@ fn the_overlap_of_two_localizers_is_hypergeom() {
         }
     }
 }
+
+#[test]
+fn maps_are_compared_as_scipy_and_scikit_learn_do() {
+    let expected = json("compare.json");
+    let found = on_golden("unit-stats compare -q a.csv b.csv --t 3..11:2");
+    let regions = expected["regions"].as_array().unwrap();
+    assert_eq!((found.len(), regions.len()), (5, 5));
+    for (row, region) in found.iter().zip(regions) {
+        assert_eq!((&row["n"], row["n_nan"].as_str()), (&expected["n"].to_string(), "1"));
+        for (place, column) in ["r", "rho", "sd_ratio"].iter().enumerate() {
+            close("whole", row, column, number(&expected["whole"][place]), 1e-13);
+        }
+        for (place, column) in ["threshold", "n_region", "n_intersection", "dice"].iter().enumerate() {
+            close("region", row, column, number(&region[place]), 1e-12);
+        }
+        close("region", row, "neg_log10_p", -number(&region[4]).log10(), 1e-10);
+        close("region", row, "auc", number(&region[5]), 1e-13);
+        assert_eq!(row["reason"], "");
+    }
+}

@@ -327,6 +327,10 @@ fn the_examples_of_the_help_run() {
         ("other_units.csv", "student t > 7", 4),
         ("floc_all.csv", "all units", 10),
         ("other_all.csv", "all units", 10),
+        ("measured.csv", "all units", 10),
+        ("predicted.csv", "all units", 10),
+        ("odd_runs.csv", "all units", 10),
+        ("even_runs.csv", "all units", 10),
     ] {
         let chosen: String =
             (0..n).map(|u| format!("floc,faces > rest,{u},10,{},.5,.2,{criterion}\n", u as f64 + 7.5)).collect();
@@ -336,6 +340,7 @@ fn the_examples_of_the_help_run() {
         "unit-stats --help",
         "unit-stats layers --help",
         "unit-stats overlap --help",
+        "unit-stats compare --help",
         "unit-stats validate --help",
         "unit-stats probe --help",
     ] {

@@ -1,46 +1,72 @@
 //! `encode fit`: open, join, cross-validate, score, write.
 
-use std::collections::{BTreeMap, HashSet};
-use std::str::FromStr;
+mod data;
+mod outputs;
 
-use anyhow::{Context, Result, anyhow, bail};
-use array_inputs::{JoinArgs, NamedMatrix, read_matrix};
+use anyhow::{Context, Result, bail};
+use array_inputs::{JoinArgs, read_matrix};
 use clap::ValueEnum;
-use cli::{Common, Format, Input, Job, Named, Output, OutputPath, TableWriter};
+use cli::{Common, Format, Input, Job, OutputPath};
 use encoding_models::{
-    AlphaGrid, ColumnScaling, CrossValidated, Inner, RidgeOptions, Scaling, Score, cross_validate, fit, score,
+    AlphaGrid, AlphaPer, Choice, ChooseBy, CrossValidated, CrossValidation, Features, Inner, RidgeModel, RidgeOptions,
+    Scaling, dirichlet, fit_rows, is_narrow, partition,
 };
 use linear_algebra::Real;
 use ndarray::{Array2, ArrayView2};
-use npy_stream::{Block, Dtype, Labels, Matrix, RowWriter};
-use statistics::{FoldError, FoldOrder, Folds, Reason, k_folds};
-use stimulus_table::Which;
-use unit_tables::columns::VOXEL_NAME;
+use npy_stream::Block;
+use statistics::Reason;
 
-use crate::saved_model::ModelToSave;
+use crate::folds::{FoldArgs, Plan, require_stimuli};
+use crate::scores::{Scorable, ScoreArgs, Scored, Scorer, TrainedOn};
+use crate::voxel_table::VoxelTable;
+use data::{Band, Data};
+use outputs::Outputs;
 
 /// Cross-validated ridge regression: a table with one row per voxel, and a model to keep
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Input:
-  --x and --y are joined by id: features of unique stimuli are repeated for trials of --y.
-Columns (one row per voxel, over the held-out predictions of all folds together):
+  --x (or each --band) and --y are joined by id: features of unique stimuli are repeated for trials of --y.
+Columns (one row per voxel; scores are means over the folds, or of all rows: --score-over):
   voxel          column of --y, from 0
   r, r2          Pearson correlation of prediction and response; its square (hides the sign)
-  R2             1 - SS(response - prediction) / SS(response - mean response); may be negative
+  R2             1 - SS(response - prediction) / SS(response - mean of the training rows); 0 for a
+                 model that knows that mean only, negative for one that predicts worse
   alpha          penalty chosen in the training rows (factor x scale), median over the folds
-  alpha_at_edge  true when a fold chose the lowest or highest of --alphas
+  alpha_at_edge  true when in a fold the best is the lowest or highest penalty tried
   n              rows scored
   reason         why numbers are NaN: constant, nan_input (a NaN in --x stops the tool)
+  cv_score       what chose alpha: its mean over the inner folds (mse with a minus), mean over the folds
+  weight_NAME    with --band: weight of the band, mean over the folds
+  p, q           with --permutations: share of permutations with at least this r; false discovery rate
+  r_norm, r2_norm
+                 with --ceiling: r / r_max, r2 / reliability
   voxel_name     name of the column of --y; only where these have names
+Scores:
+  Plain predictions of all folds together run against the responses, since the mean of a fold's training
+  rows lies low where its own mean lies high: the r of noise is then -.045 (1200 rows, 10 features, 5
+  folds), and -1 in leave-one-out. Here predictions and responses are deviations from the mean of the
+  training rows; for r, responses in units of their spread there, predictions in units of the spread of
+  what the model fits there. Then noise has r = 0, R2 is 0 where only the mean is known, and perfect
+  predictions have r = 1. Of small folds, r by folds lies below r of all rows. Permutations keep the
+  fitted models.
+Alpha:
+  A grid LO:HI:N goes on beyond its ends, four penalties at a time and ten decades at most, for voxels
+  whose best penalty sits on one, until the errors there level off; a list does not. --choose-by takes
+  the mean over the inner folds of each fold's score, as himalaya and scikit-learn do.
+Bands:
+  With weights g of the bands the fit is ridge on features of band k times sqrt(g_k) (banded ridge). For
+  every row of weights every penalty is judged; the best pair is taken, the first of equal ones. A weight
+  of exactly 0 leaves the band out. --split has rows per voxel and band whose R2 and r sum, with the row
+  `bias`, to the voxel's own. --partition fits every set of bands: `model` rows are the R2 of a set,
+  `unique` and `shared` rows what exactly its bands explain; these sum to `total`.
 Arithmetic:
-  Means, scaling, eigenvectors, alpha, predictions and scores are f8 whatever the input. Products of
+  Means, scaling, eigenvectors, predictions and scores are f8 whatever the input. Products of
   features with one another are f8, too, where there are fewer features than training rows
   (`solver` primal). Otherwise (dual) features that come as f4 are scaled in f8, rounded to f4 and
   multiplied in f4, 2048 at a time, and these sums are added in f8; give f8 features for f8 products.
+  Where features and responses both come as f4, inner folds judge alpha on products in f4.
   The sidecar says which it was: `solver`, and `arithmetic`.
-The models of the folds have different means. Features that predict nothing therefore score an r a
-little below 0.
 Model:
   --save writes an uncompressed .npz for numpy.load, in f8, fitted to all rows, with alpha chosen once
   more on all of them:
@@ -59,32 +85,70 @@ Examples:
   npy cols --index 0:2 acts.npy | encode fit --x - --y ffa.npy --predictions held_out.npy")]
 pub(crate) struct Fit {
     /// Features: labelled matrix, rows = stimuli, columns = units; - is stdin
-    #[arg(long, value_name = "FEATURES")]
-    x: Input,
+    #[arg(long, value_name = "FEATURES", required_unless_present = "bands", conflicts_with = "bands")]
+    x: Option<Input>,
+    /// Features in bands with weights of their own (banded ridge); once per band
+    #[arg(long = "band", value_name = "NAME=FEATURES")]
+    bands: Vec<Band>,
     /// Responses: labelled matrix, rows = stimuli or trials, columns = voxels; - is stdin
     #[arg(long, value_name = "RESPONSES")]
     y: Input,
-    /// Folds over distinct stimuli; each is predicted by a model of the others
-    #[arg(long, value_name = "K", default_value_t = 5)]
-    cv: usize,
-    /// How stimuli are dealt into folds
-    #[arg(long, value_enum, value_name = "ORDER", default_value = "shuffled")]
-    fold_order: FoldOrderArg,
-    /// Seed of the shuffle
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// How alpha is chosen in the training rows: loo (leave one row out), or folds over their stimuli
-    /// [default: loo; where ids repeat, as many folds as --cv]
-    #[arg(long, value_name = "loo|K")]
-    alpha_cv: Option<AlphaCv>,
-    /// Penalties, LO:HI:N evenly spaced in the logarithm, as factors of the mean squared length of the scaled
-    /// training rows (with scaling: of the number of features that vary)
-    #[arg(long, value_name = "LO:HI:N", default_value_t)]
+    #[command(flatten)]
+    folds: FoldArgs,
+    /// Penalties: LO:HI:N evenly spaced in the logarithm, or a list (0 is least squares), as factors of the mean
+    /// squared length of the scaled training rows (with scaling: of the number of features that vary)
+    #[arg(long, value_name = "LO:HI:N|LIST", default_value_t)]
     alphas: AlphaGrid,
+    /// Penalties as they are, not times the scale of the features
+    #[arg(long)]
+    absolute_alphas: bool,
+    /// Try no penalty beyond the ends of the grid
+    #[arg(long)]
+    no_extend: bool,
+    /// What decides between penalties
+    #[arg(long, value_enum, value_name = "SCORE", default_value = "mse")]
+    choose_by: ChooseByArg,
+    /// Who shares a penalty: nobody (voxel), all, or voxels with the same entry in a COLUMN of --regions; by the plain
+    /// mean of their scores, so that under mse voxels with more variance weigh more
+    #[arg(long, value_name = "voxel|all|COLUMN", default_value = "voxel")]
+    alpha_per: String,
+    /// Table of the voxels, with a column voxel or voxel_name, for --alpha-per COLUMN
+    #[arg(long, value_name = "TABLE")]
+    regions: Option<Input>,
+    /// Rows of weights of the bands to choose from: drawn from Dirichlet distributions, the first row equal
+    #[arg(long, value_name = "N", default_value_t = 100, requires = "bands")]
+    n_iter: usize,
+    /// Concentrations of the Dirichlet distributions, in turn
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = [0.1, 1.0], requires = "bands")]
+    concentration: Vec<f64>,
+    /// Rows of weights as given, bands in the order of --band, instead of draws
+    #[arg(long, value_name = "G.npy", requires = "bands", conflicts_with_all = ["n_iter", "concentration"])]
+    gammas: Option<Input>,
+    /// Write what every band adds to R2 and r
+    #[arg(long, value_name = "SPLIT.csv", requires = "bands")]
+    split: Option<OutputPath>,
+    /// Fit every set of bands as well, and write their unique and shared R2
+    #[arg(long, value_name = "PARTS.csv", requires = "bands")]
+    partition: Option<OutputPath>,
+    /// Time series: features late by these numbers of rows, each a feature of its own, 0 before the start of a run
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    delays: Vec<usize>,
+    /// Column of --stimuli that names the run of every row, which delays do not cross
+    #[arg(long, value_name = "COLUMN", requires = "delays")]
+    runs: Option<String>,
+    /// Column of --stimuli with weights of rows (number of trials): a row of weight 2 counts as two, in fits and where
+    /// alpha is judged, not in the scores of the table
+    #[arg(long, value_name = "COLUMN")]
+    sample_weights: Option<String>,
+    #[command(flatten)]
+    scores: ScoreArgs,
     /// Centre the features but do not divide them by their standard deviation
     #[arg(long)]
     no_scale: bool,
-    /// Fit all rows as well and keep that model for `encode predict`
+    /// Fit without an intercept: nothing is centred (scaling divides by the root mean square)
+    #[arg(long)]
+    no_intercept: bool,
+    /// Fit all rows as well (with --test: the training rows) and keep that model for `encode predict`
     #[arg(long, value_name = "MODEL.npz")]
     save: Option<OutputPath>,
     /// Write the held-out predictions: labelled matrix, rows as in --y
@@ -99,270 +163,356 @@ pub(crate) struct Fit {
     common: Common,
 }
 
-/// How stimuli are dealt into folds.
+/// What decides between penalties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FoldOrderArg {
-    /// Shuffled by --seed: depends on the set of ids, not on the order of rows
-    Shuffled,
-    /// Consecutive blocks, in the order of the rows of --y
-    Contiguous,
+enum ChooseByArg {
+    /// Mean squared error
+    Mse,
+    /// Coefficient of determination in each inner fold
+    R2,
+    /// Correlation in each inner fold
+    R,
 }
 
-/// How a penalty is judged inside the training rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum AlphaCv {
-    /// Each training row left out once.
-    LeaveOneOut,
-    /// So many folds of stimuli.
-    Folds(usize),
-}
-
-impl FromStr for AlphaCv {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<AlphaCv, String> {
-        match (text, text.parse()) {
-            ("loo", _) => Ok(AlphaCv::LeaveOneOut),
-            (_, Ok(k)) if k >= 2 => Ok(AlphaCv::Folds(k)),
-            _ => Err("expected loo or a number of folds, at least 2".into()),
+impl ChooseByArg {
+    fn name(self) -> &'static str {
+        match self {
+            ChooseByArg::Mse => "mse",
+            ChooseByArg::R2 => "r2",
+            ChooseByArg::R => "r",
         }
     }
 }
 
 /// Share of usable voxels with a penalty at the edge of the grid from which on it is a warning.
 const MANY_AT_EDGE: f64 = 0.1;
-
-const COLUMNS: [&str; 9] = ["voxel", "r", "r2", "R2", "alpha", "alpha_at_edge", "n", "reason", VOXEL_NAME];
+/// Sets of bands double with every band.
+const MAX_PARTITIONED: usize = 6;
 
 pub(crate) fn run(args: &Fit) -> Result<()> {
-    if args.cv < 2 {
-        bail!("--cv: {}", FoldError::TooFew(args.cv));
-    }
     let job = Job::start("encode", &args.common)?;
     let outputs = Outputs::create(&job, args)?;
-    let data = read(&job, args)?;
-    let (outer, options) = plan(args, &data)?;
-    record(&job, args, &options, &data);
-
-    let progress = job.progress(outer.n_folds, "folds");
-    let fold_done = || progress.advance(1);
-    let fitted = match (data.x.view(), data.y.view()) {
-        (Block::F4(x), Block::F4(y)) => fit_all(x, y, &outer, &options, args.save.is_some(), fold_done),
-        (Block::F4(x), Block::F8(y)) => fit_all(x, y, &outer, &options, args.save.is_some(), fold_done),
-        (Block::F8(x), Block::F4(y)) => fit_all(x, y, &outer, &options, args.save.is_some(), fold_done),
-        (Block::F8(x), Block::F8(y)) => fit_all(x, y, &outer, &options, args.save.is_some(), fold_done),
+    if args.partition.is_some() && !(2..=MAX_PARTITIONED).contains(&args.bands.len()) {
+        bail!("--partition: {} bands; 2 to {MAX_PARTITIONED} can be partitioned", args.bands.len());
     }
-    .with_context(|| args.x.to_string())?;
-    drop(progress);
+    let mut data = data::read(&job, args.x.as_ref(), &args.bands, &args.y, args.join)?;
+    let stimuli = args.folds.stimuli(&job)?;
+    let plan = args.folds.plan(&job, data.rows(), stimuli.as_ref(), args.join)?;
+    data::warn_of_copies(&job, &data, &plan);
+    if !args.delays.is_empty() {
+        let runs = match &args.runs {
+            None => vec![0; data.y.n_rows()],
+            Some(column) => {
+                let table = require_stimuli(stimuli.as_ref(), "--runs", column)?;
+                runs_of(&table.levels(&job, data.rows(), column, args.join)?)
+            }
+        };
+        check_delays(args, &runs)?;
+        data::delay(&mut data, &args.delays, &runs);
+    }
+    let weights = match &args.sample_weights {
+        None => None,
+        Some(column) => {
+            let table = require_stimuli(stimuli.as_ref(), "--sample-weights", column)?;
+            let weights = table.numbers(&job, data.rows(), column, args.join)?;
+            if let Some(row) = weights.iter().position(|w| !(*w > 0.0 && w.is_finite())) {
+                bail!("--sample-weights {column}: row {row} has {}; weights are above 0 and finite", weights[row]);
+            }
+            Some(weights)
+        }
+    };
+    let options = options(&job, args, &data, &plan)?;
+    record(&job, args, &options, &data, &plan);
+    let mut scored_rows: Vec<usize> = (0..data.y.n_rows()).filter(|&row| plan.fold_of_row[row].is_some()).collect();
+    scored_rows.sort_unstable();
+    let fold_of_row: Vec<usize> = scored_rows.iter().filter_map(|&row| plan.fold_of_row[row]).collect();
+    let (stimulus_of_row, _) = data.rows().stimuli();
+    let stimulus_of_row: Vec<usize> = scored_rows.iter().map(|&row| stimulus_of_row[row]).collect();
+    let scorable = Scorable {
+        n_folds: plan.splits.len(),
+        fold_of_row: &fold_of_row,
+        stimulus_of_row: &stimulus_of_row,
+        voxel_names: data.names.columns.as_deref(),
+        n_voxels: data.y.n_columns(),
+    };
+    let scorer = args.scores.scorer(&job, &scorable, args.folds.seed)?;
+    let weights = weights.as_deref();
+    let task = Task { args, plan: &plan, data: &data, options: &options, weights, scorable, scorer };
+    let fitted = match (data.x.view(), data.y.view()) {
+        (Block::F4(x), Block::F4(y)) => task.fit(&job, x, y),
+        (Block::F4(x), Block::F8(y)) => task.fit(&job, x, y),
+        (Block::F8(x), Block::F4(y)) => task.fit(&job, x, y),
+        (Block::F8(x), Block::F8(y)) => task.fit(&job, x, y),
+    }?;
     let dual = fitted.held_out.dual;
     job.record("solver", if dual { "dual" } else { "primal" });
     // On the primal side features are widened before they are multiplied.
-    let narrow = dual && matches!(data.x.view(), Block::F4(_));
-    job.record("arithmetic", if narrow { "products of features in f4, all else in f8" } else { "f8" });
-
-    summarize(&job, args, &data, &fitted, &options);
-    outputs.write(&job, args, &data, &fitted)
+    let narrow = matches!(data.x.view(), Block::F4(_));
+    let judged = narrow && matches!(data.y.view(), Block::F4(_)) && matches!(options.inner, Inner::Folds(_));
+    job.record(
+        "arithmetic",
+        match (dual && narrow, judged) {
+            (true, true) => "products of features, and of what judges alpha, in f4, all else in f8",
+            (true, false) => "products of features in f4, all else in f8",
+            (false, true) => "products of what judges alpha in f4, all else in f8",
+            (false, false) => "f8",
+        },
+    );
+    summarize(&job, &data, &fitted, &options, &plan);
+    outputs.write(&job, args, &data, &fitted, &task.scorer)
 }
 
-/// Features and responses, row by row of the same presentation.
-struct Data {
-    x: Matrix,
-    y: Matrix,
-    /// `None` when joined by position.
-    ids: Option<Vec<String>>,
-    /// Of the responses: names of the voxels, and what they are together.
-    names: Labels,
-    /// The same of the features.
-    features: Labels,
-    n_stimuli: usize,
-}
-
-fn read(job: &Job, args: &Fit) -> Result<Data> {
-    let x = read_matrix(job, &args.x)?;
-    let y = read_matrix(job, &args.y)?;
-    for (matrix, columns) in [(&x, "features"), (&y, "voxels")] {
-        if matrix.matrix.n_columns() == 0 {
-            bail!("{}: 0 {columns} ({} rows); nothing to fit", matrix.source, matrix.matrix.n_rows());
-        }
-    }
-    // Responses on the left: theirs is the order of rows, and of the predictions.
-    let joined = args.join.join(job, y.side(), x.side())?;
-    if joined.len() < 3 {
-        bail!("{} and {} have {} rows together; a model needs at least 3", x.source, y.source, joined.len());
-    }
-    let ids = joined.labels(&y.side(), &x.side());
-    let n_stimuli = ids.as_ref().map_or(joined.len(), |ids| ids.iter().collect::<HashSet<_>>().len());
-    if joined.repeated == Some(Which::Left) {
-        job.warn(format!(
-            "--x {} has repeated trials and --y {} has not: its {n_stimuli} rows are repeated to {}; are --x and --y \
-             swapped?",
-            x.source,
-            y.source,
-            joined.len()
-        ));
-    }
-    check_finite(&x, &joined.right)?;
-    let (names, features) = (y.labels.with_ids(None), x.labels.with_ids(None));
-    Ok(Data { x: pick(x.matrix, &joined.right), y: pick(y.matrix, &joined.left), ids, names, features, n_stimuli })
-}
-
-/// The rows in this order; no copy where that is how they stand.
-fn pick(matrix: Matrix, rows: &[usize]) -> Matrix {
-    let as_they_stand = rows.len() == matrix.n_rows() && rows.iter().enumerate().all(|(i, &row)| i == row);
-    if as_they_stand { matrix } else { matrix.select_rows(rows) }
-}
-
-/// One NaN in a feature would make every voxel NaN, so it has to be dealt with by the user.
-fn check_finite(x: &NamedMatrix, rows: &[usize]) -> Result<()> {
-    fn first<T: Real>(x: ArrayView2<T>, rows: &[usize]) -> Option<(usize, usize, f64)> {
-        let in_row = |&row: &usize| {
-            let column = x.row(row).iter().position(|v| !v.to_f64().is_finite())?;
-            Some((row, column, x[(row, column)].to_f64()))
-        };
-        rows.iter().find_map(in_row)
-    }
-    let found = match x.matrix.view() {
-        Block::F4(x) => first(x, rows),
-        Block::F8(x) => first(x, rows),
+/// Numbers of runs, a new one wherever the level changes.
+fn runs_of(levels: &[String]) -> Vec<usize> {
+    let mut run = 0;
+    let number = |i: usize| {
+        run += usize::from(i > 0 && levels[i] != levels[i - 1]);
+        run
     };
-    let Some((row, column, value)) = found else { return Ok(()) };
-    let id = x.labels.ids.as_ref().map(|labels| format!(" ({:?})", labels[row])).unwrap_or_default();
-    bail!(
-        "{}: row {row}{id}, column {column} is {value}; a model needs finite features: drop the column or the row \
-         with `npy cols` or `npy rows`",
-        x.source
-    )
+    (0..levels.len()).map(number).collect()
 }
 
-/// The outer folds, and how alpha is chosen inside them.
-fn plan(args: &Fit, data: &Data) -> Result<(Folds, RidgeOptions)> {
-    let n = data.y.n_rows();
-    let deal = |k: usize, shift: u64, option: &str| {
-        let order = match args.fold_order {
-            FoldOrderArg::Shuffled => FoldOrder::Shuffled(args.seed.wrapping_add(shift)),
-            FoldOrderArg::Contiguous => FoldOrder::Contiguous,
-        };
-        deal(data.ids.as_deref(), n, k, order).map_err(|e| anyhow!("{option}: {e}"))
-    };
-    let outer = deal(args.cv, 0, "--cv")?;
-    let repeated = data.n_stimuli < n;
-    let inner = match args.alpha_cv {
-        Some(AlphaCv::LeaveOneOut) if repeated => bail!(
-            "--alpha-cv loo: {n} rows of {} stimuli; repeats of the stimulus left out would stay in the training rows: \
-             say --alpha-cv {}, or average the presentations first with `npy average`",
-            data.n_stimuli,
-            args.cv
-        ),
-        None if repeated => Inner::Folds(deal(args.cv, 1, "--cv")?),
-        None | Some(AlphaCv::LeaveOneOut) => Inner::LeaveOneOut,
-        // Another seed than outside: with the same folds there would be one fewer.
-        Some(AlphaCv::Folds(k)) => Inner::Folds(deal(k, 1, "--alpha-cv")?),
-    };
-    let scaling = if args.no_scale { Scaling::Centre } else { Scaling::Standardize };
-    Ok((outer, RidgeOptions { scaling, alphas: args.alphas.clone(), inner }))
-}
-
-/// Folds over distinct stimuli. A shuffle starts from the sorted ids, so that it depends on their set and the seed
-/// only: rows in another order, or another layer's features, meet the same folds.
-fn deal(ids: Option<&[String]>, n: usize, k: usize, order: FoldOrder) -> Result<Folds, FoldError> {
-    match (ids, order) {
-        (None, _) => k_folds(&(0..n).collect::<Vec<usize>>(), k, order),
-        (Some(ids), FoldOrder::Contiguous) => k_folds(ids, k, order),
-        (Some(ids), FoldOrder::Shuffled(_)) => {
-            let mut place: BTreeMap<&str, usize> = ids.iter().map(|id| (id.as_str(), 0)).collect();
-            place.values_mut().enumerate().for_each(|(i, place)| *place = i);
-            let dealt = k_folds(&(0..place.len()).collect::<Vec<usize>>(), k, order)?;
-            let fold_of_row = ids.iter().map(|id| dealt.fold_of_row[place[id.as_str()]]).collect();
-            Ok(Folds { n_folds: k, fold_of_row })
+fn check_delays(args: &Fit, runs: &[usize]) -> Result<()> {
+    let mut sorted = args.delays.clone();
+    sorted.sort_unstable();
+    if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+        bail!("--delays: {} occurs twice", sorted.windows(2).find(|pair| pair[0] == pair[1]).map_or(0, |pair| pair[0]));
+    }
+    let longest = runs.chunk_by(|a, b| a == b).map(<[usize]>::len).max().unwrap_or(0);
+    match sorted.last() {
+        Some(&delay) if delay >= longest => {
+            bail!("--delays: {delay} rows, but the longest run has {longest}; every row of that delay would be 0")
         }
+        _ => Ok(()),
     }
 }
 
-fn record(job: &Job, args: &Fit, options: &RidgeOptions, data: &Data) {
-    job.record("folds", args.cv);
-    match args.fold_order {
-        FoldOrderArg::Shuffled => {
-            job.record("fold_order", "shuffled");
-            job.record("seed", args.seed);
-        }
-        FoldOrderArg::Contiguous => job.record("fold_order", "contiguous"),
+fn options(job: &Job, args: &Fit, data: &Data, plan: &Plan) -> Result<RidgeOptions> {
+    let mut alphas = args.alphas.clone();
+    if args.absolute_alphas {
+        alphas = alphas.absolute();
     }
+    if args.no_extend {
+        alphas = alphas.closed();
+    }
+    let alpha_per = match args.alpha_per.as_str() {
+        "voxel" => AlphaPer::Voxel,
+        "all" => AlphaPer::Group(vec![0; data.y.n_columns()]),
+        column => AlphaPer::Group(groups(job, args, data, column)?),
+    };
+    if args.regions.is_some() && matches!(args.alpha_per.as_str(), "voxel" | "all") {
+        bail!("--regions: only --alpha-per COLUMN reads it, and --alpha-per is {}", args.alpha_per);
+    }
+    let choose_by = match args.choose_by {
+        ChooseByArg::Mse => ChooseBy::Mse,
+        ChooseByArg::R2 => ChooseBy::R2,
+        ChooseByArg::R if matches!(plan.inner, Inner::LeaveOneOut) => {
+            bail!("--choose-by r: one left-out row has no correlation; say --alpha-cv 5, or choose by mse")
+        }
+        ChooseByArg::R => ChooseBy::R,
+    };
+    Ok(RidgeOptions { alphas, inner: plan.inner.clone(), choose_by, alpha_per, gammas: gammas(job, args)? })
+}
+
+fn gammas(job: &Job, args: &Fit) -> Result<Option<Array2<f64>>> {
+    let n_bands = args.bands.len();
+    if n_bands == 0 {
+        return Ok(None);
+    }
+    if let Some(input) = &args.gammas {
+        let given = read_matrix(job, input)?;
+        if given.matrix.n_columns() != n_bands {
+            bail!("--gammas {input}: {} columns for {n_bands} bands", given.matrix.n_columns());
+        }
+        return Ok(Some(given.matrix.into_f64()));
+    }
+    if args.n_iter == 0 {
+        bail!("--n-iter: 0 rows of weights; at least 1, the equal weights, is needed");
+    }
+    if let Some(wrong) = args.concentration.iter().find(|c| !(**c > 0.0 && c.is_finite())) {
+        bail!("--concentration: {wrong}; concentrations are above 0 and finite");
+    }
+    Ok(Some(dirichlet(args.n_iter, n_bands, &args.concentration, args.folds.seed)))
+}
+
+/// The number of every voxel's group.
+fn groups(job: &Job, args: &Fit, data: &Data, column: &str) -> Result<Vec<usize>> {
+    let Some(input) = &args.regions else {
+        bail!("--alpha-per {column}: a column of which table? Say --regions TABLE")
+    };
+    let table = VoxelTable::read(job, input, data.names.columns.as_deref(), data.y.n_columns())?;
+    let groups = table.levels(column)?;
+    let mut names: Vec<&str> = groups.iter().map(String::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    Ok(groups.iter().filter_map(|group| names.binary_search(&group.as_str()).ok()).collect())
+}
+
+fn record(job: &Job, args: &Fit, options: &RidgeOptions, data: &Data, plan: &Plan) {
+    job.record("folds", plan.splits.len());
+    job.record("fold_plan", plan.text.as_str());
+    job.record("seed", args.folds.seed);
     match &options.inner {
         Inner::LeaveOneOut => job.record("alpha_cv", "loo"),
         Inner::Folds(folds) => job.record("alpha_cv", folds.n_folds),
     }
     job.record("alphas", options.alphas.to_string());
-    job.record("alpha_scale", "mean squared length of the scaled training rows");
+    job.record(
+        "alpha_scale",
+        if args.absolute_alphas { "1" } else { "mean squared length of the scaled training rows" },
+    );
+    job.record("alphas_extended", options.alphas.is_open());
+    job.record("choose_by", args.choose_by.name());
+    job.record("alpha_per", args.alpha_per.as_str());
+    job.record("intercept", !args.no_intercept);
     job.record("scaling", if args.no_scale { "centre" } else { "standardize" });
     job.record("n_stimuli", data.n_stimuli);
     job.record("n_rows", data.y.n_rows());
     job.record("n_features", data.x.n_columns());
     job.record("n_voxels", data.y.n_columns());
+    if let Some(gammas) = &options.gammas {
+        job.record("bands", data.bands.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
+        job.record("n_weights_of_bands", gammas.nrows());
+    }
 }
 
 /// What the fit gives.
 struct Fitted {
     held_out: CrossValidated,
-    scores: Vec<Score>,
+    scored: Scored,
+    /// With `--split`: `[r, R2]` of every voxel, one list per band, then the bias.
+    split: Vec<Vec<[f64; 2]>>,
+    /// With `--partition`: R2 of every set of bands (bit k for band k), per voxel.
+    sets: Vec<Vec<f64>>,
     /// With `--save`.
-    model: Option<Model>,
+    model: Option<RidgeModel>,
+    /// Weights of bands that were chosen from.
+    gammas: Array2<f64>,
+    /// Ids that the model to keep was fitted to.
+    trained_on: Option<Vec<String>>,
 }
 
-struct Model {
-    coef: Array2<f64>,
-    intercept: Vec<f64>,
-    scaling: ColumnScaling,
-    alpha: Vec<f64>,
+/// What one run fits.
+struct Task<'a> {
+    args: &'a Fit,
+    plan: &'a Plan,
+    data: &'a Data,
+    options: &'a RidgeOptions,
+    weights: Option<&'a [f64]>,
+    scorable: Scorable<'a>,
+    scorer: Scorer,
 }
 
-fn fit_all<T: Real, U: Real>(
-    x: ArrayView2<T>,
-    y: ArrayView2<U>,
-    outer: &Folds,
-    options: &RidgeOptions,
-    save: bool,
-    fold_done: impl Fn() + Sync,
-) -> Result<Fitted> {
-    let held_out = cross_validate(x, y, outer, options, fold_done)?;
-    let mut scores = score(held_out.predictions.view(), y);
-    for (score, reason) in scores.iter_mut().zip(&held_out.reasons) {
-        score.reason = reason.or(score.reason);
-    }
-    let model = match save {
-        false => None,
-        true => {
-            let model = fit(x, y, options)?;
-            let rows: Vec<usize> = (0..x.nrows()).collect();
-            let alpha = model.chosen.alpha.iter().zip(&model.reasons);
-            Some(Model {
-                intercept: model.intercept(),
-                scaling: ColumnScaling::learn(x, &rows, options.scaling),
-                alpha: alpha.map(|(alpha, reason)| if reason.is_some() { f64::NAN } else { *alpha }).collect(),
-                coef: model.weights,
-            })
+impl Task<'_> {
+    fn fit<T: Real, U: Real>(&self, job: &Job, x: ArrayView2<T>, y: ArrayView2<U>) -> Result<Fitted> {
+        let source = || self.args.x.as_ref().map_or_else(|| "--band".to_owned(), ToString::to_string);
+        let scaling = if self.args.no_scale { Scaling::Centre } else { Scaling::Standardize };
+        let widths: Vec<usize> = self.data.bands.iter().map(|(_, width)| *width).collect();
+        let mut features = Features::new(x, scaling).with_context(source)?.in_bands(&widths);
+        if self.args.no_intercept {
+            features = features.without_intercept();
         }
-    };
-    Ok(Fitted { held_out, scores, model })
+        if let Some(weights) = self.weights {
+            features = features.weighted(weights);
+        }
+        let n_sets = if self.args.partition.is_some() { (1 << widths.len()) - 2 } else { 0 };
+        let progress = job.progress(self.plan.splits.len() * (1 + n_sets), "folds");
+        let narrow = is_narrow::<T, U>();
+        let predict = |options: &RidgeOptions, bands: bool| {
+            let splits = self.plan.splits.clone();
+            let prepared = CrossValidation::prepare(&features, splits, options, narrow, || progress.advance(1));
+            prepared.and_then(|prepared| prepared.predict(y, bands)).with_context(source)
+        };
+        let held_out = predict(self.options, self.args.split.is_some())?;
+        let rows = &held_out.rows;
+        let responses = Array2::from_shape_fn((rows.len(), y.ncols()), |(i, v)| y[(rows[i], v)].to_f64());
+        let scored = |held_out: &CrossValidated| {
+            let train = trained_on(held_out);
+            let mut scored = self.scorer.score(&self.scorable, held_out.predictions.view(), responses.view(), train);
+            for (score, reason) in scored.scores.iter_mut().zip(&held_out.reasons) {
+                score.reason = reason.or(score.reason);
+            }
+            scored
+        };
+        let own = scored(&held_out);
+        let split = match held_out.bands.is_empty() {
+            true => Vec::new(),
+            false => {
+                let bands: Vec<_> = held_out.bands.iter().map(|band| band.view()).collect();
+                let rows = self.scorer.held_out(&self.scorable, trained_on(&held_out));
+                rows.split(&bands, held_out.predictions.view(), responses.view())
+            }
+        };
+        let mut sets = Vec::new();
+        if self.args.partition.is_some() {
+            let explained = |of: &Scored| of.scores.iter().map(|s| s.coefficient_of_determination).collect();
+            for set in 0..1usize << widths.len() {
+                sets.push(match set {
+                    0 => vec![0.0; y.ncols()],
+                    _ if set + 1 == 1 << widths.len() => explained(&own),
+                    _ => explained(&scored(&predict(&self.only(set), false)?)),
+                });
+            }
+        }
+        drop(progress);
+        let model = match &self.args.save {
+            None => None,
+            Some(_) => Some(fit_rows(&features, self.plan.kept.clone(), y, self.options).with_context(source)?),
+        };
+        let trained_on = self.data.ids.as_ref().map(|ids| self.plan.kept.iter().map(|&row| ids[row].clone()).collect());
+        let gammas = self.options.gammas.clone().unwrap_or_else(|| Array2::ones((1, 1)));
+        Ok(Fitted { held_out, scored: own, split, sets, model, gammas, trained_on })
+    }
+
+    /// The same search among the bands of a set only: weights of other bands are 0, and the rest sums to what all did.
+    fn only(&self, set: usize) -> RidgeOptions {
+        let mut options = self.options.clone();
+        let Some(gammas) = &mut options.gammas else { return options };
+        let mut kept: Vec<Vec<f64>> = Vec::new();
+        for row in gammas.rows() {
+            let total: f64 = row.sum();
+            let of_set = |(k, gamma): (usize, &f64)| if set >> k & 1 == 1 { *gamma } else { 0.0 };
+            let part: Vec<f64> = row.iter().enumerate().map(of_set).collect();
+            let sum: f64 = part.iter().sum();
+            // A row without any weight in the set says nothing about it.
+            if sum > 0.0 {
+                let part: Vec<f64> = part.into_iter().map(|gamma| gamma / sum * total).collect();
+                if !kept.contains(&part) {
+                    kept.push(part);
+                }
+            }
+        }
+        if kept.is_empty() {
+            let size = set.count_ones() as f64;
+            kept.push((0..gammas.ncols()).map(|k| if set >> k & 1 == 1 { 1.0 / size } else { 0.0 }).collect());
+        }
+        *gammas = Array2::from_shape_fn((kept.len(), gammas.ncols()), |(i, k)| kept[i][k]);
+        options
+    }
+}
+
+fn trained_on(held_out: &CrossValidated) -> TrainedOn<'_> {
+    TrainedOn { means: held_out.train_means.view(), sds: Some([held_out.fitted_sds.view(), held_out.train_sds.view()]) }
 }
 
 /// What the reader of the table must know, on stderr.
-fn summarize(job: &Job, args: &Fit, data: &Data, fitted: &Fitted, options: &RidgeOptions) {
+fn summarize(job: &Job, data: &Data, fitted: &Fitted, options: &RidgeOptions, plan: &Plan) {
     let (n_features, n_voxels) = (data.x.n_columns(), data.y.n_columns());
-    let order = match args.fold_order {
-        FoldOrderArg::Shuffled => format!("shuffled by seed {}", args.seed),
-        FoldOrderArg::Contiguous => "contiguous".into(),
-    };
     let inner = match &options.inner {
-        _ if options.alphas.factors().len() == 1 => "fixed".into(),
+        _ if options.alphas.factors().len() == 1 && options.gammas.is_none() => "fixed".into(),
         Inner::LeaveOneOut => "by leave-one-out".into(),
         Inner::Folds(folds) => format!("by {} folds", folds.n_folds),
     };
     let side = if fitted.held_out.dual { "dual" } else { "primal" };
+    let bands = match &options.gammas {
+        Some(gammas) => format!(" in {} bands, {} rows of weights", data.bands.len(), gammas.nrows()),
+        None => String::new(),
+    };
     job.note(format!(
-        "{} stimuli ({} rows), {n_features} features, {n_voxels} voxels; {} folds, {order}; alpha {inner}; {side}",
+        "{} stimuli ({} rows), {n_features} features{bands}, {n_voxels} voxels; {}; alpha {inner}; {side}",
         data.n_stimuli,
         data.y.n_rows(),
-        args.cv,
+        plan.text,
     ));
     if fitted.held_out.n_constant > 0 {
         let n = fitted.held_out.n_constant;
@@ -370,103 +520,39 @@ fn summarize(job: &Job, args: &Fit, data: &Data, fitted: &Fitted, options: &Ridg
             "{n} of {n_features} features are constant in the training rows of a fold and have no weight there"
         ));
     }
-    let count = |reason| fitted.scores.iter().filter(|s| s.reason == Some(reason)).count();
+    let count = |reason| fitted.scored.scores.iter().filter(|s| s.reason == Some(reason)).count();
     let (constant, nan) = (count(Reason::Constant), count(Reason::NanInput));
     if constant + nan > 0 {
         job.note(format!("{} of {n_voxels} voxels unusable: {constant} constant, {nan} nan_input", constant + nan));
     }
-    let usable = fitted.held_out.reasons.iter().filter(|reason| reason.is_none()).count();
-    let last = options.alphas.factors().len() - 1;
-    let chose = |index: usize| {
-        let any_fold = |voxel: usize| {
-            fitted.held_out.reasons[voxel].is_none() && fitted.held_out.folds.iter().any(|f| f.index[voxel] == index)
-        };
-        (0..n_voxels).filter(|&voxel| any_fold(voxel)).count()
+    let reasons = &fitted.held_out.reasons;
+    let usable = reasons.iter().filter(|reason| reason.is_none()).count();
+    let factors = options.alphas.factors();
+    let count = |of: &dyn Fn(&Choice) -> bool| {
+        let any_fold = |v: &usize| reasons[*v].is_none() && fitted.held_out.folds.iter().any(|fold| of(&fold[*v]));
+        (0..n_voxels).filter(any_fold).count()
     };
+    let beyond = count(&|choice| choice.beyond);
+    if beyond > 0 {
+        let chosen = fitted.held_out.folds.iter().flatten().filter(|choice| choice.beyond).map(|choice| choice.factor);
+        let (lowest, highest) = chosen.fold((f64::INFINITY, 0.0f64), |(low, high), f| (low.min(f), high.max(f)));
+        job.note(format!(
+            "the grid {} was extended for {beyond} of {usable} voxels; chosen beyond it: {lowest:.3e} to {highest:.3e}",
+            options.alphas
+        ));
+    }
     let at_edge = fitted.held_out.alpha_at_edge().iter().filter(|edge| **edge).count();
     if at_edge > 0 {
+        let (low, high) = (count(&|choice| choice.edge.is_some() && choice.factor <= factors[0]), factors.len() - 1);
         let text = format!(
-            "alpha at the edge of {} in some fold for {at_edge} of {usable} voxels: {} at the lowest, {} at the highest \
-             (usual where the features predict nothing); if r changes with wider --alphas, the grid was too narrow",
-            options.alphas,
-            chose(0),
-            chose(last)
+            "the best alpha is the lowest or highest tried in some fold for {at_edge} of {usable} voxels: {low} at the \
+             lowest, {} at the highest (usual where the features predict nothing){}",
+            count(&|choice| choice.edge.is_some() && choice.factor >= factors[high]),
+            if options.alphas.is_open() { "" } else { "; if r changes with wider --alphas, they were too narrow" }
         );
-        match at_edge as f64 > MANY_AT_EDGE * usable as f64 {
+        match at_edge as f64 > MANY_AT_EDGE * usable as f64 && !options.alphas.is_open() {
             true => job.warn(text),
             false => job.note(text),
         }
-    }
-}
-
-/// Created before the work, so that a missing folder stops it at once.
-struct Outputs {
-    table: Output,
-    model: Option<Output>,
-    predictions: Option<Output>,
-}
-
-impl Outputs {
-    fn create(job: &Job, args: &Fit) -> Result<Outputs> {
-        let binary = |path: &Option<OutputPath>| path.as_deref().map(|p| job.binary_output(Some(p))).transpose();
-        Ok(Outputs {
-            table: job.text_output(args.common.output.as_deref())?,
-            model: binary(&args.save)?,
-            predictions: binary(&args.predictions)?,
-        })
-    }
-
-    /// Writes everything, then gives the files their names.
-    fn write(self, job: &Job, args: &Fit, data: &Data, fitted: &Fitted) -> Result<()> {
-        let names = data.names.columns.as_deref();
-        let columns: Vec<&str> = COLUMNS.into_iter().filter(|name| names.is_some() || *name != VOXEL_NAME).collect();
-        let mut table = TableWriter::new(self.table, args.format, &columns)?;
-        let alphas = fitted.held_out.median_alpha();
-        let at_edge = fitted.held_out.alpha_at_edge();
-        for (voxel, score) in fitted.scores.iter().enumerate() {
-            let mut cells: Vec<Named> = vec![("voxel", voxel.into())];
-            cells.extend([
-                ("r", score.r.into()),
-                ("r2", score.r2.into()),
-                ("R2", score.coefficient_of_determination.into()),
-                ("alpha", alphas[voxel].into()),
-                ("alpha_at_edge", fitted.held_out.reasons[voxel].is_none().then_some(at_edge[voxel]).into()),
-                ("n", score.n.into()),
-                ("reason", score.reason.into()),
-            ]);
-            cells.extend(names.map(|names| (VOXEL_NAME, (&names[voxel]).into())));
-            table.record(&cells)?;
-        }
-        let mut finished = Vec::new();
-        if let (Some(mut out), Some(model)) = (self.model, &fitted.model) {
-            let to_save = ModelToSave {
-                coef: model.coef.view(),
-                intercept: &model.intercept,
-                x_mean: &model.scaling.mean,
-                x_scale: &model.scaling.divisor,
-                alpha: &model.alpha,
-                stimuli: data.ids.as_deref(),
-                voxel_names: data.names.columns.as_deref(),
-                feature_names: data.features.columns.as_deref(),
-                x_name: data.features.name.as_deref(),
-            };
-            to_save.write(&mut out).context("--save")?;
-            finished.push(out);
-        }
-        if let Some(mut out) = self.predictions {
-            let dtype = match (&data.x, &data.y) {
-                (Matrix::F4(_), Matrix::F4(_)) => Dtype::F4,
-                _ => Dtype::F8,
-            };
-            let predictions = fitted.held_out.predictions.view();
-            let mut rows = RowWriter::new(&mut out, predictions.nrows(), predictions.ncols(), dtype)?;
-            rows.write_rows(predictions)?;
-            rows.finish(&data.names.with_ids(data.ids.as_deref())).context("--predictions")?;
-            finished.push(out);
-        }
-        for out in finished {
-            out.commit(job)?;
-        }
-        table.into_inner().commit(job)
     }
 }

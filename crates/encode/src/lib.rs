@@ -4,8 +4,11 @@
 #![warn(missing_docs)]
 
 mod fit;
+mod folds;
 mod predict;
 mod saved_model;
+mod scores;
+mod voxel_table;
 
 /// Voxelwise encoding models: predict the responses of voxels from the features of a network, on held-out stimuli
 ///

@@ -1,10 +1,10 @@
 //! Seconds for a cross-validated penalty per voxel: `ridge_speed N P VOXELS FOLDS`, `f32` noise, 20 penalties.
 //!
-//! `RAYON_NUM_THREADS=1 cargo run --release -p encode --example ridge_speed -- 2000 1000 2000 5`
+//! `RAYON_NUM_THREADS=1 cargo run --release -p encoding-models --example ridge_speed -- 2000 1000 2000 5`
 #![allow(clippy::print_stdout)]
 use std::time::Instant;
 
-use encoding_models::{Inner, RidgeOptions, Scaling, fit};
+use encoding_models::{Features, Inner, RidgeOptions, Scaling, fit};
 use ndarray::Array2;
 use statistics::{FoldOrder, k_folds};
 
@@ -22,9 +22,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (x, y) = (noise(n, p, 1), noise(n, voxels, 2));
     let folds = k_folds(&(0..n).collect::<Vec<_>>(), n_folds, FoldOrder::Contiguous)?;
     for (name, inner) in [("leave-one-out", Inner::LeaveOneOut), ("folds", Inner::Folds(folds))] {
-        let options = RidgeOptions { scaling: Scaling::Standardize, alphas: "1e-3:1e4:20".parse()?, inner };
+        let options = RidgeOptions::new("1e-3:1e4:20".parse()?, inner);
         let start = Instant::now();
-        fit(x.view(), y.view(), &options)?;
+        fit(&Features::new(x.view(), Scaling::Standardize)?, y.view(), &options)?;
         println!("fit {n} x {p} -> {voxels}, {name}: {:.2} s", start.elapsed().as_secs_f64());
     }
     Ok(())

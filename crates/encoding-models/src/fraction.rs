@@ -4,7 +4,7 @@ use linear_algebra::{Real, ThinSvd, cross_product, product, thin_svd};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 
-use crate::linear::{Predictors, FitError, LinearModel, Preparation, Responses};
+use crate::linear::{FitError, LinearModel, Predictors, Preparation, Responses};
 
 /// Voxels that one thread solves for in one go.
 const VOXELS: usize = 64;

@@ -3,11 +3,11 @@ use ndarray::{Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 use statistics::Folds;
 
-use crate::linear::{Predictors, FitError, LinearModel, Preparation, Responses, learn_scaling};
+use crate::linear::{FitError, LinearModel, Predictors, Preparation, Responses, learn_scaling};
 
 /// Voxels whose products with the features are held at once.
 const VOXELS: usize = 256;
-/// Predictors that enter at least, where more are due.
+/// Features that enter at least, where more are due.
 const ENTER: usize = 16;
 /// Where no feature can gain, scikit-learn's penalties are this.
 const NO_PENALTY_NEEDED: f64 = 1e-15;
@@ -45,13 +45,13 @@ pub enum LassoAlphas {
     },
 }
 
-/// The Lasso of every voxel: `|y - b - X w|^2 / (2 n) + alpha |w|_1` is minimized, with weights of 0 or above where they
-/// have to be.
+/// The Lasso of every voxel: `|y - b - X w|^2 / (2 n) + alpha |w|_1` is minimized, with weights of 0 or above where
+/// they have to be.
 ///
 /// It is scikit-learn's `Lasso`. Weights are found by coordinate descent in the products of features, `X' X`
-/// (`p x p`), which all voxels share, so that a step costs p and not n; only features that have a weight, or would gain
-/// one, are descended on, and all others looked at again when those have settled. The duality gap bounds how far the objective
-/// is from its minimum, whatever the path: a voxel is done when the gap is at most `tolerance |y|^2`.
+/// (`p x p`), which all voxels share, so that a step costs p and not n; only features that have a weight, or would
+/// gain one, are descended on, and all others looked at again when those have settled. The duality gap bounds how far
+/// the objective is from its minimum, whatever the path: a voxel is done when the gap is at most `tolerance |y|^2`.
 pub struct Lasso {
     features: Predictors,
     gram: Array2<f64>,
@@ -380,7 +380,7 @@ impl Voxel<'_> {
         gradient
     }
 
-    /// Predictors with a weight, and those that would gain most by one: as many as there are, at least a few.
+    /// Features with a weight, and those that would gain most by one: as many as there are, at least a few.
     fn in_use(&self, weights: &[f64], gradient: &[f64], penalty: f64, positive: bool) -> Vec<usize> {
         let excess = |j: usize| if positive { gradient[j] - penalty } else { gradient[j].abs() - penalty };
         let mut used: Vec<usize> = (0..weights.len()).filter(|&j| weights[j] != 0.0).collect();
@@ -672,10 +672,9 @@ mod tests {
             // in any order
             let given = LassoAlphas::Given(vec![0.03, 0.3, 0.003, 0.1, 0.01]);
             let found = lasso.fit_chosen(y.view(), &folds, &given, &TIGHT).unwrap();
-            for voxel in 0..y.ncols() {
+            for (voxel, (alpha, at_edge)) in found.alpha.iter().zip(&found.at_edge).enumerate() {
                 let best = (0..5).min_by(|a, b| errors[*a][voxel].total_cmp(&errors[*b][voxel])).unwrap();
-                assert_eq!(found.alpha[voxel], alphas[best]);
-                assert_eq!(found.at_edge[voxel], best == 0 || best == 4);
+                assert_eq!((*alpha, *at_edge), (alphas[best], best == 0 || best == 4));
             }
             let again = lasso.fit(y.view(), &found.alpha, &TIGHT).unwrap();
             assert_eq!(again.model.weights, found.model.weights);

@@ -5,22 +5,37 @@
 #![warn(missing_docs)]
 
 mod alphas;
+mod bands;
+mod choice;
+mod duplicates;
+mod error;
+mod features;
 mod fraction;
 mod lasso;
 mod linear;
+mod mixes;
 mod ols;
 mod pls;
 mod ridge;
 mod rotation;
 mod scaling;
 mod score;
+mod solver;
 
-pub use alphas::{AlphaGrid, AlphaGridError};
+pub use alphas::{AlphaGrid, AlphaGridError, End};
+pub use bands::{dirichlet, partition};
+pub use choice::{AlphaPer, Choice, ChooseBy};
+pub use duplicates::near_duplicates;
+pub use error::RidgeError;
+pub use features::Features;
 pub use fraction::{Coordinates, FractionAlpha, FractionModel, FractionSolver, FractionalRidge};
 pub use lasso::{Lasso, LassoAlphas, LassoModel, LassoOptions};
 pub use linear::{FitError, LinearModel, Preparation};
 pub use ols::Ols;
 pub use pls::Pls;
-pub use ridge::{ChosenAlphas, CrossValidated, Inner, RidgeError, RidgeModel, RidgeOptions, cross_validate, fit};
+pub use ridge::{
+    CrossValidated, CrossValidation, Inner, RidgeModel, RidgeOptions, Split, cross_validate, fit, fit_rows, is_narrow,
+    unusable_voxels,
+};
 pub use scaling::{ColumnScaling, Scaling};
-pub use score::{Score, score};
+pub use score::{HeldOut, Score, ScoreOver, own_means, score};

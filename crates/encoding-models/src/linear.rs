@@ -10,7 +10,7 @@ use crate::scaling::{ColumnScaling, Scaling};
 /// Why a linear model cannot be fitted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FitError {
-    /// Predictors and responses are not of the same stimuli.
+    /// Features and responses are not of the same stimuli.
     #[error(
         "{features} rows of features, but {responses} of responses; both need one row per stimulus, in the same order"
     )]
@@ -81,7 +81,7 @@ pub enum FitError {
 /// What is done to features and responses before the fit; learned on the rows of the fit alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preparation {
-    /// Whether features are divided by their standard deviation.
+    /// Whether features are divided by their standard deviation (without an intercept: by their root mean square).
     pub scaling: Scaling,
     /// Whether there is an intercept: means are taken out of features and responses. Without it both are taken as
     /// they are, and a constant feature is a feature.
@@ -166,14 +166,9 @@ impl Predictors {
     }
 }
 
-/// Means and divisors of these rows, such that without an intercept no mean is taken out and no column is lost.
+/// Means and divisors of these rows.
 pub(crate) fn learn_scaling<T: Real>(x: ArrayView2<T>, rows: &[usize], preparation: Preparation) -> ColumnScaling {
-    let mut scaling = ColumnScaling::learn(x, rows, preparation.scaling);
-    if !preparation.intercept {
-        scaling.mean.fill(0.0);
-        scaling.divisor.iter_mut().filter(|divisor| **divisor == 0.0).for_each(|divisor| *divisor = 1.0);
-    }
-    scaling
+    ColumnScaling::learn_weighted(x, rows, preparation.scaling, preparation.intercept, None)
 }
 
 /// The responses of a fit, ready for products.

@@ -1,7 +1,7 @@
 use linear_algebra::{Real, ThinSvd, cross_product, product, thin_svd};
 use ndarray::{Array2, ArrayView2, Axis};
 
-use crate::linear::{Predictors, FitError, LinearModel, Preparation, Responses};
+use crate::linear::{FitError, LinearModel, Predictors, Preparation, Responses};
 
 /// Least squares without a penalty; of all weights that fit equally well, those of the least length.
 ///

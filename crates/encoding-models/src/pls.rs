@@ -2,7 +2,7 @@ use linear_algebra::{Real, cross_product, product, symmetric_eigen};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
-use crate::linear::{Predictors, FitError, LinearModel, Preparation, Responses};
+use crate::linear::{FitError, LinearModel, Predictors, Preparation, Responses};
 use crate::scaling::Scaling;
 
 /// What is left of the covariance, or of the features, below this share of what there was is rounding.

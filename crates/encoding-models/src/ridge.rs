@@ -1,77 +1,16 @@
-use linear_algebra::{LinearAlgebraError, Real};
-use ndarray::{Array2, ArrayView2, Axis, s};
+use linear_algebra::Real;
+use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
-use statistics::{Folds, Reason, mean, median};
+use statistics::{Folds, Reason, median};
 
 use crate::alphas::AlphaGrid;
-use crate::rotation::Rotation;
-use crate::scaling::Scaling;
+use crate::choice::{AlphaPer, Choice, ChooseBy};
+use crate::error::RidgeError;
+use crate::features::Features;
+use crate::scaling::ColumnScaling;
+use crate::solver::{Solver, Want};
 
-/// Voxels whose targets, predictions and residuals are held at once by one thread.
-const VOXELS: usize = 256;
-
-/// Why a ridge model cannot be fitted.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum RidgeError {
-    /// Features and responses are not of the same stimuli.
-    #[error(
-        "{features} rows of features, but {responses} of responses; both need one row per stimulus, in the same order"
-    )]
-    RowsDiffer {
-        /// Rows of the features.
-        features: usize,
-        /// Rows of the responses.
-        responses: usize,
-    },
-    /// A feature is NaN or infinite.
-    #[error(
-        "the features have {value} in row {row}, column {column}; a model needs finite features (drop the column or the row)"
-    )]
-    FeatureNotFinite {
-        /// Row of the first such value, from 0.
-        row: usize,
-        /// Its column, from 0.
-        column: usize,
-        /// The value.
-        value: f64,
-    },
-    /// Not one fold number per row.
-    #[error("{folds} fold numbers for {rows} rows")]
-    FoldCount {
-        /// Fold numbers given.
-        folds: usize,
-        /// Rows of the features.
-        rows: usize,
-    },
-    /// Too few rows to train on.
-    #[error("{rows} training rows{}; a penalty can be chosen from at least {needed}", in_fold(.fold))]
-    TooFewRows {
-        /// The outer fold, from 0, unless all rows are trained on.
-        fold: Option<usize>,
-        /// Rows there are.
-        rows: usize,
-        /// Rows needed.
-        needed: usize,
-    },
-    /// The training rows lie in fewer than two inner folds.
-    #[error("the training rows{} lie in {n_folds} inner fold; choosing a penalty needs at least 2", in_fold(.fold))]
-    TooFewInnerFolds {
-        /// The outer fold, from 0, unless all rows are trained on.
-        fold: Option<usize>,
-        /// Inner folds with training rows.
-        n_folds: usize,
-    },
-    /// The features could not be decomposed.
-    #[error(transparent)]
-    LinearAlgebra(#[from] LinearAlgebraError),
-}
-
-fn in_fold(fold: &Option<usize>) -> String {
-    fold.map_or_else(String::new, |fold| format!(" of fold {fold}"))
-}
-
-/// How a penalty is judged inside the training rows. The sum of squared errors decides in both cases; of two
-/// equal sums the larger penalty wins.
+/// How a penalty is judged inside the training rows. Of two equal scores the larger penalty wins.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Inner {
     /// Every training row is left out once, in closed form from one decomposition. Only where no stimulus occurs
@@ -85,32 +24,43 @@ pub enum Inner {
 /// How ridge models are fitted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RidgeOptions {
-    /// What is done to the features; learned on training rows only.
-    pub scaling: Scaling,
-    /// The penalties to choose from, per voxel.
+    /// The penalties to choose from.
     pub alphas: AlphaGrid,
     /// How they are judged.
     pub inner: Inner,
+    /// By what.
+    pub choose_by: ChooseBy,
+    /// For whom.
+    pub alpha_per: AlphaPer,
+    /// Weights of bands to choose from, `n x n_bands`: with `gamma` the kernel of all features is the sum of
+    /// `gamma[k]` times that of band `k`. `None` is one row of ones. Of equal scores the first row wins.
+    pub gammas: Option<Array2<f64>>,
 }
 
-/// The penalties that were chosen on one training set, one per voxel.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ChosenAlphas {
-    /// Index into the factors of the [`AlphaGrid`].
-    pub index: Vec<usize>,
-    /// The penalty itself, factor times scale.
-    pub alpha: Vec<f64>,
-    /// Whether the choice is the lowest or the highest of the grid.
-    pub at_edge: Vec<bool>,
+impl RidgeOptions {
+    /// One penalty per voxel, chosen by the squared error.
+    pub fn new(alphas: AlphaGrid, inner: Inner) -> RidgeOptions {
+        RidgeOptions { alphas, inner, choose_by: ChooseBy::Mse, alpha_per: AlphaPer::Voxel, gammas: None }
+    }
 }
 
 /// Predictions of rows by models that have not seen them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrossValidated {
-    /// `n x n_voxels`, in the order of the rows given; a voxel that cannot be fitted is `NaN`.
+    /// The rows that were predicted, rising.
+    pub rows: Vec<usize>,
+    /// `rows x n_voxels`; a voxel that cannot be fitted is `NaN`.
     pub predictions: Array2<f64>,
-    /// The choices of each outer fold.
-    pub folds: Vec<ChosenAlphas>,
+    /// The part of every band in them, on request; together with the training mean they are the predictions.
+    pub bands: Vec<Array2<f64>>,
+    /// `n_folds x n_voxels`: the mean response of the training rows of each fold; 0 without an intercept.
+    pub train_means: Array2<f64>,
+    /// `n_folds x n_voxels`: root mean square of the fitted training rows, as deviations from that mean.
+    pub fitted_sds: Array2<f64>,
+    /// The same of the training responses.
+    pub train_sds: Array2<f64>,
+    /// The choices of each outer fold, one per voxel.
+    pub folds: Vec<Vec<Choice>>,
     /// Why a voxel cannot be fitted.
     pub reasons: Vec<Option<Reason>>,
     /// Whether the training rows (fewer than features), not the features, were decomposed.
@@ -124,14 +74,15 @@ impl CrossValidated {
     pub fn median_alpha(&self) -> Vec<f64> {
         let of_voxel = |voxel: usize| match self.reasons[voxel] {
             Some(_) => f64::NAN,
-            None => median(&self.folds.iter().map(|fold| fold.alpha[voxel]).collect::<Vec<f64>>()),
+            None => median(&self.folds.iter().map(|fold| fold[voxel].alpha).collect::<Vec<f64>>()),
         };
         (0..self.reasons.len()).map(of_voxel).collect()
     }
 
-    /// Whether the choice of any outer fold sits on the edge of the grid, one per voxel; false where there is no fit.
+    /// Whether the choice of any outer fold is the lowest or highest penalty tried, one per voxel; false where there
+    /// is no fit.
     pub fn alpha_at_edge(&self) -> Vec<bool> {
-        let of_voxel = |v: usize| self.reasons[v].is_none() && self.folds.iter().any(|fold| fold.at_edge[v]);
+        let of_voxel = |v: usize| self.reasons[v].is_none() && self.folds.iter().any(|fold| fold[v].edge.is_some());
         (0..self.reasons.len()).map(of_voxel).collect()
     }
 }
@@ -141,12 +92,12 @@ impl CrossValidated {
 pub struct RidgeModel {
     /// `p x n_voxels`; `NaN` for voxels that could not be fitted, 0 for features that were constant.
     pub weights: Array2<f64>,
-    /// Mean of every feature over the training rows.
-    pub feature_mean: Vec<f64>,
-    /// Mean of every voxel over the training rows.
+    /// Means and divisors of the features over the training rows.
+    pub scaling: ColumnScaling,
+    /// Mean of every voxel over the training rows; 0 without an intercept.
     pub response_mean: Vec<f64>,
-    /// The penalties.
-    pub chosen: ChosenAlphas,
+    /// What was chosen, one per voxel.
+    pub choices: Vec<Choice>,
     /// Why a voxel could not be fitted.
     pub reasons: Vec<Option<Reason>>,
 }
@@ -155,265 +106,163 @@ impl RidgeModel {
     /// What the model predicts where every feature is 0, one per voxel.
     pub fn intercept(&self) -> Vec<f64> {
         let voxels = self.weights.columns().into_iter().zip(&self.response_mean);
-        voxels.map(|(w, mean)| mean - w.iter().zip(&self.feature_mean).map(|(w, m)| w * m).sum::<f64>()).collect()
+        voxels.map(|(w, mean)| mean - w.iter().zip(&self.scaling.mean).map(|(w, m)| w * m).sum::<f64>()).collect()
     }
 }
 
-/// Predicts every row by a ridge model trained on the other outer folds, with one penalty per voxel that was
-/// chosen inside those folds.
+/// Rows that are trained on, and rows that are predicted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// Rows of features and responses.
+    pub train: Vec<usize>,
+    /// Other rows.
+    pub test: Vec<usize>,
+}
+
+impl Split {
+    /// Every fold against the others.
+    pub fn of_folds(folds: &Folds) -> Vec<Split> {
+        let of = |fold| Split { train: folds.train_rows(fold), test: folds.test_rows(fold) };
+        (0..folds.n_folds).map(of).collect()
+    }
+}
+
+/// Models of all training sets of a cross-validation, ready for responses in any number of blocks of voxels.
+pub struct CrossValidation<'f, 'a, T> {
+    solvers: Vec<Solver<'f, 'a, T>>,
+    splits: Vec<Split>,
+}
+
+impl<'f, 'a, T: Real> CrossValidation<'f, 'a, T> {
+    /// Decomposes the features of every training set, and of the inner folds in them.
+    pub fn prepare(
+        features: &'f Features<'a, T>,
+        splits: Vec<Split>,
+        options: &RidgeOptions,
+        narrow: bool,
+        fold_done: impl Fn() + Sync,
+    ) -> Result<CrossValidation<'f, 'a, T>, RidgeError> {
+        let prepare = |(fold, Split { train, test }): (usize, &Split)| {
+            let fold = (splits.len() > 1).then_some(fold);
+            let solver = Solver::prepare(features, train.clone(), test.clone(), options, fold, narrow)?;
+            fold_done();
+            Ok(solver)
+        };
+        // The error of the first fold, not of the first thread that fails: messages do not depend on threads either.
+        let solvers: Vec<Result<Solver<T>, RidgeError>> = splits.par_iter().enumerate().map(prepare).collect();
+        Ok(CrossValidation { solvers: solvers.into_iter().collect::<Result<_, _>>()?, splits })
+    }
+
+    /// Predicts the test rows of some voxels (`n x v`) by the models of their training rows.
+    pub fn predict<U: Real>(&self, y: ArrayView2<U>, bands: bool) -> Result<CrossValidated, RidgeError> {
+        let reasons = unusable_voxels(y);
+        let want = Want { weights: false, bands };
+        let solved: Vec<_> = self.solvers.par_iter().map(|solver| solver.solve(y, &reasons, want)).collect();
+        let solved = solved.into_iter().collect::<Result<Vec<_>, RidgeError>>()?;
+        let n_bands = solved.first().map_or(0, |fold| fold.bands.len());
+        let mut rows: Vec<usize> = self.splits.iter().flat_map(|split| split.test.iter().copied()).collect();
+        rows.sort_unstable();
+        let mut predictions = Array2::zeros((rows.len(), y.ncols()));
+        let mut by_band = vec![Array2::zeros(predictions.dim()); n_bands];
+        let mut train_means = Array2::zeros((self.splits.len(), y.ncols()));
+        let mut fitted_sds = Array2::zeros(train_means.dim());
+        let mut train_sds = Array2::zeros(train_means.dim());
+        for (fold, part) in solved.iter().enumerate() {
+            for (i, row) in self.splits[fold].test.iter().enumerate() {
+                let Ok(place) = rows.binary_search(row) else { continue };
+                predictions.row_mut(place).assign(&part.predictions.row(i));
+                by_band.iter_mut().zip(&part.bands).for_each(|(all, part)| all.row_mut(place).assign(&part.row(i)));
+            }
+            train_means.row_mut(fold).iter_mut().zip(&part.response_mean).for_each(|(out, mean)| *out = *mean);
+            fitted_sds.row_mut(fold).iter_mut().zip(&part.fitted_sd).for_each(|(out, sd)| *out = *sd);
+            train_sds.row_mut(fold).iter_mut().zip(&part.response_sd).for_each(|(out, sd)| *out = *sd);
+        }
+        for (voxel, _) in reasons.iter().enumerate().filter(|(_, reason)| reason.is_some()) {
+            predictions.column_mut(voxel).fill(f64::NAN);
+            by_band.iter_mut().for_each(|band| band.column_mut(voxel).fill(f64::NAN));
+        }
+        Ok(CrossValidated {
+            rows,
+            predictions,
+            bands: by_band,
+            train_means,
+            fitted_sds,
+            train_sds,
+            reasons,
+            dual: self.solvers.iter().any(Solver::is_dual),
+            n_constant: self.solvers.iter().map(Solver::n_constant).max().unwrap_or(0),
+            folds: solved.into_iter().map(|part| part.choices).collect(),
+        })
+    }
+}
+
+/// Predicts every row by a ridge model trained on the other outer folds, with a penalty that was chosen inside those
+/// folds.
 ///
-/// `x` is `n x p`, `y` is `n x n_voxels`. Minimizes `|y - b - X w|^2 + alpha |w|^2` for each voxel; the intercept
+/// `y` is `n x n_voxels`. Minimizes `|y - b - X w|^2 + alpha |w|^2` for each voxel; the intercept
 /// `b` is not penalized. Means, scaling and penalties are learned on training rows only. The features of a
 /// training set are decomposed once, on the smaller side, and no `p x n_voxels` weights are formed. Everything is
 /// solved in `f64`; where there are at least as many features as training rows, the products of `f32` features
-/// are `f32`.
+/// are `f32`. Where features and responses are both `f32`, penalties are judged on predictions whose products are
+/// `f32`.
 ///
-/// Features must be finite. A voxel with `NaN` or infinity in any row (`nan_input`) or a constant one (`constant`)
+/// A voxel with `NaN` or infinity in any row (`nan_input`) or a constant one (`constant`)
 /// is `NaN` throughout, and changes no other. `fold_done` is called after every outer fold, from any thread.
 pub fn cross_validate<T: Real, U: Real>(
-    x: ArrayView2<T>,
+    features: &Features<T>,
     y: ArrayView2<U>,
     outer: &Folds,
     options: &RidgeOptions,
     fold_done: impl Fn() + Sync,
 ) -> Result<CrossValidated, RidgeError> {
-    check(x, y, options)?;
-    check_folds(outer, x.nrows())?;
-    let reasons = unusable_voxels(y);
-    type Fit = (Vec<usize>, Rotation, ChosenAlphas, Array2<f64>);
-    let results: Vec<Result<Fit, RidgeError>> = (0..outer.n_folds)
-        .into_par_iter()
-        .map(|fold| {
-            let (train, test) = (outer.train_rows(fold), outer.test_rows(fold));
-            let (rotation, chosen) = choose(x, y, &train, &test, options, Some(fold))?;
-            let predictions = predict_others(&rotation, y, &train, &chosen.alpha);
-            fold_done();
-            Ok((test, rotation, chosen, predictions))
-        })
-        .collect();
-    // The error of the first fold, not of the first thread that fails: messages do not depend on threads either.
-    let fits = results.into_iter().collect::<Result<Vec<Fit>, RidgeError>>()?;
-    let mut all = Array2::from_elem(y.dim(), f64::NAN);
-    for (test, _, _, predictions) in &fits {
-        for (&row, values) in test.iter().zip(predictions.rows()) {
-            all.row_mut(row).assign(&values);
-        }
-    }
-    for (mut column, reason) in all.columns_mut().into_iter().zip(&reasons) {
-        if reason.is_some() {
-            column.fill(f64::NAN);
-        }
-    }
-    Ok(CrossValidated {
-        predictions: all,
-        reasons,
-        dual: fits.iter().any(|(_, rotation, ..)| rotation.is_dual()),
-        n_constant: fits.iter().map(|(_, rotation, ..)| rotation.scaling().n_constant()).max().unwrap_or(0),
-        folds: fits.into_iter().map(|(_, _, chosen, _)| chosen).collect(),
-    })
+    check_rows(features, y)?;
+    check_folds(outer, features.n_rows())?;
+    CrossValidation::prepare(features, Split::of_folds(outer), options, is_narrow::<T, U>(), fold_done)?
+        .predict(y, false)
 }
 
 /// Fits one model per voxel to all rows, with weights for saving (`p x n_voxels` in `f64`). See [`cross_validate`].
 pub fn fit<T: Real, U: Real>(
-    x: ArrayView2<T>,
+    features: &Features<T>,
     y: ArrayView2<U>,
     options: &RidgeOptions,
 ) -> Result<RidgeModel, RidgeError> {
-    check(x, y, options)?;
-    let train: Vec<usize> = (0..x.nrows()).collect();
-    let (rotation, chosen) = choose(x, y, &train, &[], options, None)?;
-    let mut weights = Array2::zeros((x.ncols(), y.ncols()));
-    let mut response_mean = Vec::with_capacity(y.ncols());
-    for start in (0..y.ncols()).step_by(VOXELS) {
-        let end = (start + VOXELS).min(y.ncols());
-        let targets = Targets::new(y.slice(s![.., start..end]), &train);
-        let shrunk = rotation.shrink(&rotation.coordinates(targets.centred.view()), &chosen.alpha[start..end]);
-        weights.slice_mut(s![.., start..end]).assign(&rotation.weights(x, &train, shrunk.view()));
-        response_mean.extend(targets.mean);
-    }
-    let reasons = unusable_voxels(y);
-    for (voxel, _) in reasons.iter().enumerate().filter(|(_, reason)| reason.is_some()) {
-        weights.column_mut(voxel).fill(f64::NAN);
-    }
-    Ok(RidgeModel { weights, feature_mean: rotation.scaling().mean.clone(), response_mean, chosen, reasons })
+    fit_rows(features, (0..features.n_rows()).collect(), y, options)
 }
 
-fn check<T: Real, U: Real>(x: ArrayView2<T>, y: ArrayView2<U>, options: &RidgeOptions) -> Result<(), RidgeError> {
-    if x.nrows() != y.nrows() {
-        return Err(RidgeError::RowsDiffer { features: x.nrows(), responses: y.nrows() });
-    }
-    let broken = x.indexed_iter().find(|(_, value)| !value.to_f64().is_finite());
-    if let Some(((row, column), value)) = broken {
-        return Err(RidgeError::FeatureNotFinite { row, column, value: value.to_f64() });
-    }
-    match &options.inner {
-        Inner::Folds(folds) => check_folds(folds, x.nrows()),
-        Inner::LeaveOneOut => Ok(()),
+/// [`fit()`] to some of the rows.
+pub fn fit_rows<T: Real, U: Real>(
+    features: &Features<T>,
+    rows: Vec<usize>,
+    y: ArrayView2<U>,
+    options: &RidgeOptions,
+) -> Result<RidgeModel, RidgeError> {
+    check_rows(features, y)?;
+    let solver = Solver::prepare(features, rows, Vec::new(), options, None, is_narrow::<T, U>())?;
+    solver.model(y)
+}
+
+/// Whether both are `f32`, so that penalties may be judged in it.
+pub fn is_narrow<T: Real, U: Real>() -> bool {
+    size_of::<T>() == 4 && size_of::<U>() == 4
+}
+
+pub(crate) fn check_rows<T: Real, U: Real>(features: &Features<T>, y: ArrayView2<U>) -> Result<(), RidgeError> {
+    match features.n_rows() == y.nrows() {
+        true => Ok(()),
+        false => Err(RidgeError::RowsDiffer { features: features.n_rows(), responses: y.nrows() }),
     }
 }
 
-fn check_folds(folds: &Folds, rows: usize) -> Result<(), RidgeError> {
+pub(crate) fn check_folds(folds: &Folds, rows: usize) -> Result<(), RidgeError> {
     let given = folds.fold_of_row.len();
     if given == rows { Ok(()) } else { Err(RidgeError::FoldCount { folds: given, rows }) }
 }
 
-/// `None` for the voxels that can be fitted.
-fn unusable_voxels<U: Real>(y: ArrayView2<U>) -> Vec<Option<Reason>> {
+/// Why voxels (`n x v`) cannot be fitted; `None` for those that can.
+pub fn unusable_voxels<U: Real>(y: ArrayView2<U>) -> Vec<Option<Reason>> {
     let reason = |voxel: usize| Reason::of(&y.column(voxel).iter().map(|v| v.to_f64()).collect::<Vec<f64>>());
     (0..y.ncols()).into_par_iter().map(reason).collect()
-}
-
-/// The targets of some voxels on some rows, minus their means over those rows.
-struct Targets {
-    centred: Array2<f64>,
-    mean: Vec<f64>,
-}
-
-impl Targets {
-    fn new<U: Real>(y: ArrayView2<U>, rows: &[usize]) -> Targets {
-        let mut centred = Array2::from_shape_fn((rows.len(), y.ncols()), |(i, v)| y[(rows[i], v)].to_f64());
-        let mean = centred
-            .columns_mut()
-            .into_iter()
-            .map(|mut column| {
-                let centre = mean(&column.to_vec());
-                column -= centre;
-                centre
-            })
-            .collect();
-        Targets { centred, mean }
-    }
-}
-
-/// Runs `work` on every block of voxels of `y` and puts the results (`any x n_voxels_of_block`) side by side.
-fn by_voxels<U: Real>(
-    y: ArrayView2<U>,
-    rows: usize,
-    work: impl Fn(usize, ArrayView2<U>) -> Array2<f64> + Sync,
-) -> Array2<f64> {
-    let mut all = Array2::zeros((rows, y.ncols()));
-    let blocks: Vec<_> = all.axis_chunks_iter_mut(Axis(1), VOXELS).zip(y.axis_chunks_iter(Axis(1), VOXELS)).collect();
-    blocks.into_par_iter().enumerate().for_each(|(block, (mut out, y))| out.assign(&work(block * VOXELS, y)));
-    all
-}
-
-/// Predictions for the rotation's other rows, one penalty per voxel.
-fn predict_others<U: Real>(rotation: &Rotation, y: ArrayView2<U>, train: &[usize], alphas: &[f64]) -> Array2<f64> {
-    by_voxels(y, rotation.n_others(), |start, y| {
-        let targets = Targets::new(y, train);
-        let coordinates = rotation.coordinates(targets.centred.view());
-        let shrunk = rotation.shrink(&coordinates, &alphas[start..start + y.ncols()]);
-        let mut predictions = rotation.predict_others(shrunk.view());
-        for (mut column, mean) in predictions.columns_mut().into_iter().zip(targets.mean) {
-            column += mean;
-        }
-        predictions
-    })
-}
-
-/// The rotation of the training rows and the penalty of every voxel.
-fn choose<T: Real, U: Real>(
-    x: ArrayView2<T>,
-    y: ArrayView2<U>,
-    train: &[usize],
-    test: &[usize],
-    options: &RidgeOptions,
-    fold: Option<usize>,
-) -> Result<(Rotation, ChosenAlphas), RidgeError> {
-    // Three rows: one left out, and two that can differ.
-    if train.len() < 3 {
-        return Err(RidgeError::TooFewRows { fold, rows: train.len(), needed: 3 });
-    }
-    let factors = options.alphas.factors();
-    let rotation = Rotation::learn(x, train, test, options.scaling)?;
-    // The scale of all training rows, so that an inner fold judges the very penalties that may be used.
-    let alphas: Vec<f64> = factors.iter().map(|factor| factor * rotation.alpha_scale).collect();
-    let errors = match &options.inner {
-        _ if factors.len() == 1 => Array2::zeros((1, y.ncols())),
-        Inner::LeaveOneOut => leave_one_out_errors(&rotation, y, train, &alphas),
-        Inner::Folds(folds) => {
-            let of_row = |row: &usize| folds.fold_of_row[*row];
-            let mut used: Vec<usize> = train.iter().map(of_row).collect();
-            used.sort_unstable();
-            used.dedup();
-            if used.len() < 2 {
-                return Err(RidgeError::TooFewInnerFolds { fold, n_folds: used.len() });
-            }
-            let mut sum = Array2::zeros((factors.len(), y.ncols()));
-            for inner in used {
-                let (held_out, kept): (Vec<usize>, Vec<usize>) = train.iter().partition(|row| of_row(row) == inner);
-                if kept.len() < 2 {
-                    return Err(RidgeError::TooFewRows { fold, rows: train.len(), needed: held_out.len() + 2 });
-                }
-                let rotation = Rotation::learn(x, &kept, &held_out, options.scaling)?;
-                sum += &held_out_errors(&rotation, y, &kept, &held_out, &alphas);
-            }
-            sum
-        }
-    };
-    let index: Vec<usize> = errors.columns().into_iter().map(|column| smallest(column.iter().copied())).collect();
-    let chosen = ChosenAlphas {
-        alpha: index.iter().map(|&i| alphas[i]).collect(),
-        at_edge: index.iter().map(|&i| options.alphas.at_edge(i)).collect(),
-        index,
-    };
-    Ok((rotation, chosen))
-}
-
-/// Index of the smallest error, the last of equal ones; `NaN` is never the smallest.
-fn smallest(errors: impl Iterator<Item = f64>) -> usize {
-    let mut best = (0, f64::INFINITY);
-    for (index, error) in errors.enumerate() {
-        if error <= best.1 {
-            best = (index, error);
-        }
-    }
-    best.0
-}
-
-/// Sum of squared leave-one-out residuals, `n_alphas x n_voxels`.
-fn leave_one_out_errors<U: Real>(
-    rotation: &Rotation,
-    y: ArrayView2<U>,
-    train: &[usize],
-    alphas: &[f64],
-) -> Array2<f64> {
-    let left_over: Vec<_> = alphas.par_iter().map(|&alpha| rotation.left_over(alpha)).collect();
-    by_voxels(y, alphas.len(), |_, y| {
-        let targets = Targets::new(y, train);
-        let centred = targets.centred.view();
-        let coordinates = rotation.coordinates(centred);
-        let mut errors = Array2::zeros((alphas.len(), y.ncols()));
-        for (i, mut errors) in errors.rows_mut().into_iter().enumerate() {
-            let residuals = rotation.leave_one_out_residuals(centred, &coordinates, alphas[i], &left_over[i]);
-            errors.assign(&residuals.mapv(|r| r * r).sum_axis(Axis(0)));
-        }
-        errors
-    })
-}
-
-/// Sum of squared errors of the predicted held-out rows, `n_alphas x n_voxels`.
-fn held_out_errors<U: Real>(
-    rotation: &Rotation,
-    y: ArrayView2<U>,
-    kept: &[usize],
-    held_out: &[usize],
-    alphas: &[f64],
-) -> Array2<f64> {
-    by_voxels(y, alphas.len(), |_, y| {
-        let targets = Targets::new(y, kept);
-        let coordinates = rotation.coordinates(targets.centred.view());
-        let truth =
-            Array2::from_shape_fn((held_out.len(), y.ncols()), |(i, v)| y[(held_out[i], v)].to_f64() - targets.mean[v]);
-        let mut errors = Array2::zeros((alphas.len(), y.ncols()));
-        for (mut errors, &alpha) in errors.rows_mut().into_iter().zip(alphas) {
-            let shrunk = rotation.shrink(&coordinates, &vec![alpha; y.ncols()]);
-            let mut residuals = rotation.predict_others(shrunk.view());
-            residuals -= &truth;
-            errors.assign(&residuals.mapv(|r| r * r).sum_axis(Axis(0)));
-        }
-        errors
-    })
 }
 
 #[cfg(test)]

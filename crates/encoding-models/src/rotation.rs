@@ -1,225 +1,136 @@
-use linear_algebra::{
-    GramAccumulator, LinearAlgebraError, Real, SymmetricEigen, cross_gram, cross_product, product, symmetric_eigen,
-};
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
-
-use crate::scaling::{ColumnScaling, Scaling};
-
-/// Columns of features that are scaled and multiplied at a time on the dual side.
-const COLUMNS: usize = 4096;
+use linear_algebra::{Real, cross_product, product};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 /// The features of one training set turned to their principal axes, in which every penalty is a division.
 ///
 /// With scaled features `X = U sqrt(L) V'` the prediction for rows `Z` is `Z V diag(1 / (L + alpha)) V' X' Y`.
 /// Either side of it is decomposed, whichever is smaller: `X' X` (primal) or `X X'` (dual). Both are written as
-/// `basis diag(1 / (L + alpha)) coordinates`, with `coordinates` computed from the centred targets once.
+/// `others diag(1 / (L + alpha)) coordinates`, with `coordinates` computed from the centred targets once.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rotation {
-    side: Side,
-    /// L: the eigenvalues, none below 0. On the dual side without the one of the constant vector.
-    eigenvalues: Array1<f64>,
-    /// n_train x k; `coordinates` = `target_basis' Y`. Primal `X V`, dual `U`.
-    target_basis: Array2<f64>,
+    /// L: the eigenvalues, none below 0. On the dual side without the one of the intercept.
+    pub eigenvalues: Array1<f64>,
+    /// Primal `V` (used features x k), dual `U` (n_train x k).
+    pub basis: Array2<f64>,
     /// n_others x k, for the rows to be predicted. Primal `Z V`, dual `Z X' U`.
-    other_basis: Array2<f64>,
-    scaling: ColumnScaling,
-    n_train: usize,
-    /// Mean of the diagonal of `X X'`: what the factors of an alpha grid are multiplied by.
-    pub alpha_scale: f64,
-}
-
-enum Side {
-    /// p x k: V.
-    Primal {
-        axes: Array2<f64>,
-    },
-    Dual,
+    pub others: Array2<f64>,
+    /// n_train x k, for leave-one-out: primal `X V`; empty where it was not asked for, and on the dual side, where it
+    /// is the basis itself.
+    pub rows: Array2<f64>,
+    pub dual: bool,
+    /// What the intercept takes of the leverage of every training row: its weight over the sum of weights; 0 without
+    /// an intercept.
+    pub leverage: Vec<f64>,
 }
 
 impl Rotation {
-    /// Learns from the rows `train` of `x` and prepares the rows `others` for prediction. `train` is not empty.
-    pub fn learn<T: Real>(
-        x: ArrayView2<T>,
-        train: &[usize],
-        others: &[usize],
-        scaling: Scaling,
-    ) -> Result<Rotation, LinearAlgebraError> {
-        let scaling = ColumnScaling::learn(x, train, scaling);
-        if x.ncols() < train.len() {
-            Rotation::primal(x, train, others, scaling)
-        } else {
-            Rotation::dual(x, train, others, scaling)
-        }
+    /// The right-hand side in the principal axes, `k x v`: of `X' Y` (primal, used features x v), or of the centred
+    /// training targets (dual, n_train x v).
+    pub fn coordinates(&self, right: ArrayView2<f64>) -> Array2<f64> {
+        cross_product(self.basis.view(), right)
     }
 
-    fn primal<T: Real>(
-        x: ArrayView2<T>,
-        train: &[usize],
-        others: &[usize],
-        scaling: ColumnScaling,
-    ) -> Result<Rotation, LinearAlgebraError> {
-        let all = 0..x.ncols();
-        let training: Array2<f64> = scaling.apply(x, train, all.clone());
-        let gram = cross_gram(training.view());
-        let alpha_scale = positive(gram.diagonal().sum() / train.len() as f64);
-        let SymmetricEigen { values, vectors } = symmetric_eigen(gram.to_array().view())?;
-        let held_out: Array2<f64> = scaling.apply(x, others, all);
-        Ok(Rotation {
-            eigenvalues: without_rounding(values),
-            target_basis: product(training.view(), vectors.view()),
-            other_basis: product(held_out.view(), vectors.view()),
-            side: Side::Primal { axes: vectors },
-            scaling,
-            n_train: train.len(),
-            alpha_scale,
-        })
-    }
-
-    fn dual<T: Real>(
-        x: ArrayView2<T>,
-        train: &[usize],
-        others: &[usize],
-        scaling: ColumnScaling,
-    ) -> Result<Rotation, LinearAlgebraError> {
-        let n = train.len();
-        let rows: Vec<usize> = train.iter().chain(others).copied().collect();
-        // Features stream by, so that their width costs no memory.
-        let mut gram = GramAccumulator::<T>::new(rows.len());
-        for columns in column_blocks(x.ncols()) {
-            gram.push(scaling.apply::<T, T>(x, &rows, columns).view());
-        }
-        let gram = gram.finish();
-        let mut kernel = Array2::from_shape_fn((n, n), |(i, j)| gram.get(i, j));
-        let held_out = Array2::from_shape_fn((others.len(), n), |(i, j)| gram.get(n + i, j));
-        let alpha_scale = positive(kernel.diag().sum() / n as f64);
-        // The centred features leave the constant vector in the null space, mixed with whatever else is there.
-        // Lifted above all other eigenvalues (the largest row sum bounds them) it comes out alone, as the last.
-        let bound = kernel.rows().into_iter().map(|row| row.iter().map(|v| v.abs()).sum::<f64>()).fold(0.0, f64::max);
-        kernel += positive(1.1 * bound) / n as f64;
-        let SymmetricEigen { values, vectors } = symmetric_eigen(kernel.view())?;
-        let vectors = vectors.slice(s![.., ..n - 1]).to_owned();
-        Ok(Rotation {
-            eigenvalues: without_rounding(values.slice(s![..n - 1]).to_owned()),
-            other_basis: product(held_out.view(), vectors.view()),
-            target_basis: vectors,
-            side: Side::Dual,
-            scaling,
-            n_train: n,
-            alpha_scale,
-        })
-    }
-
-    /// The centred training targets (`n_train x v`) in the principal axes, `k x v`.
-    pub fn coordinates(&self, centred: ArrayView2<f64>) -> Array2<f64> {
-        cross_product(self.target_basis.view(), centred)
-    }
-
-    /// `diag(1 / (L + alpha)) coordinates`, with one penalty per column.
-    pub fn shrink(&self, coordinates: &Array2<f64>, alphas: &[f64]) -> Array2<f64> {
-        let mut shrunk = coordinates.clone();
-        for (mut row, l) in shrunk.rows_mut().into_iter().zip(&self.eigenvalues) {
-            for (value, alpha) in row.iter_mut().zip(alphas) {
-                *value /= l + alpha;
+    /// `diag(1 / (L + alpha)) coordinates`, with one penalty per column; an axis without variance has no part in least
+    /// squares.
+    pub fn shrink<T: Real>(&self, coordinates: ArrayView2<f64>, alphas: &[f64]) -> Array2<T> {
+        let mut shrunk = Array2::from_elem(coordinates.dim(), T::default());
+        for ((mut out, row), l) in shrunk.rows_mut().into_iter().zip(coordinates.rows()).zip(&self.eigenvalues) {
+            for ((out, value), alpha) in out.iter_mut().zip(row).zip(alphas) {
+                *out = T::from_f64(value * inverse(l + alpha));
             }
+        }
+        shrunk
+    }
+
+    /// The same with one penalty for some of the columns.
+    pub fn shrink_all<T: Real>(&self, coordinates: ArrayView2<f64>, alpha: f64, columns: &[usize]) -> Array2<T> {
+        let mut shrunk = Array2::from_elem((coordinates.nrows(), columns.len()), T::default());
+        for ((mut out, row), l) in shrunk.rows_mut().into_iter().zip(coordinates.rows()).zip(&self.eigenvalues) {
+            let factor = inverse(l + alpha);
+            out.iter_mut().zip(columns).for_each(|(out, &column)| *out = T::from_f64(row[column] * factor));
         }
         shrunk
     }
 
     /// Predictions for the rows `others` from shrunk coordinates, as deviations from the training mean.
     pub fn predict_others(&self, shrunk: ArrayView2<f64>) -> Array2<f64> {
-        product(self.other_basis.view(), shrunk)
+        product(self.others.view(), shrunk)
     }
 
-    /// Number of rows `others`.
-    pub fn n_others(&self) -> usize {
-        self.other_basis.nrows()
+    /// Sums of squares of the fitted (weighted) training rows from shrunk coordinates, as deviations from their mean:
+    /// `w' X' X w`, in the axes a sum over eigenvalues.
+    pub fn fitted_squares(&self, shrunk: ArrayView2<f64>) -> Vec<f64> {
+        let mut squares = vec![0.0; shrunk.ncols()];
+        for (row, l) in shrunk.rows().into_iter().zip(&self.eigenvalues) {
+            let factor = if self.dual { l * l } else { *l };
+            squares.iter_mut().zip(row).for_each(|(sum, v)| *sum += factor * v * v);
+        }
+        squares
     }
 
-    /// What the axes contribute to leave-one-out residuals under one penalty.
+    /// What the axes contribute to leave-one-out residuals under one penalty; a common factor cancels.
     fn gains(&self, alpha: f64) -> Array1<f64> {
-        match self.side {
-            Side::Primal { .. } => self.eigenvalues.mapv(|l| 1.0 / (l + alpha)),
+        let without_variance = self.eigenvalues.iter().any(|l| *l + alpha <= 0.0);
+        match (self.dual, without_variance) {
             // The axes span all centred targets here, so a residual is itself a sum over axes, in which nothing
-            // cancels when alpha is small.
-            Side::Dual => self.eigenvalues.mapv(|l| alpha / (l + alpha)),
+            // cancels when alpha is small. Least squares leaves over what lies in axes without variance alone.
+            (true, true) => self.eigenvalues.mapv(|l| if l <= 0.0 { 1.0 } else { 0.0 }),
+            _ => self.eigenvalues.mapv(|l| inverse(l + alpha)),
         }
     }
 
-    /// 1 minus the leverage of every training row. The intercept is not penalized and counts 1/n towards it.
+    fn training_rows(&self) -> ArrayView2<'_, f64> {
+        if self.dual { self.basis.view() } else { self.rows.view() }
+    }
+
+    /// 1 minus the leverage of every training row, on the dual side times a common factor.
     pub fn left_over(&self, alpha: f64) -> Array1<f64> {
         let gains = self.gains(alpha);
-        let rows = self.target_basis.rows().into_iter();
-        let squares = rows.map(|row| row.iter().zip(&gains).map(|(b, gain)| b * b * gain).sum::<f64>());
-        match self.side {
-            Side::Primal { .. } => squares.map(|sum| 1.0 - 1.0 / self.n_train as f64 - sum).collect(),
-            Side::Dual => squares.collect(),
-        }
+        let rows = self.training_rows();
+        let squares = rows.rows().into_iter().zip(&self.leverage).map(|(row, leverage)| {
+            let sum = row.iter().zip(&gains).map(|(b, gain)| b * b * gain).sum::<f64>();
+            if self.dual { sum } else { 1.0 - leverage - sum }
+        });
+        squares.collect()
     }
 
     /// What each training row's residual would be if it alone had been left out of the fit (with the scaling of
-    /// all training rows), for one penalty: the residual over 1 minus the leverage, `n_train x v`.
+    /// all training rows), for one penalty: the residual over 1 minus the leverage, `n_train x columns`.
     pub fn leave_one_out_residuals(
         &self,
         centred: ArrayView2<f64>,
-        coordinates: &Array2<f64>,
+        coordinates: ArrayView2<f64>,
         alpha: f64,
         left_over: &Array1<f64>,
+        columns: &[usize],
     ) -> Array2<f64> {
-        let scaled = coordinates * &self.gains(alpha).insert_axis(Axis(1));
-        let mut residuals = product(self.target_basis.view(), scaled.view());
-        if let Side::Primal { .. } = self.side {
-            residuals = &centred - &residuals;
+        let gains = self.gains(alpha);
+        let mut scaled = Array2::zeros((coordinates.nrows(), columns.len()));
+        for ((mut out, row), gain) in scaled.rows_mut().into_iter().zip(coordinates.rows()).zip(&gains) {
+            out.iter_mut().zip(columns).for_each(|(out, &column)| *out = row[column] * gain);
+        }
+        let mut residuals = product(self.training_rows(), scaled.view());
+        if !self.dual {
+            for (mut residuals, targets) in residuals.rows_mut().into_iter().zip(centred.rows()) {
+                residuals
+                    .iter_mut()
+                    .zip(columns)
+                    .for_each(|(residual, &column)| *residual = targets[column] - *residual);
+            }
         }
         residuals / left_over.view().insert_axis(Axis(1))
     }
-
-    /// Weights of the unscaled features from shrunk coordinates, `p x v`.
-    pub fn weights<T: Real>(&self, x: ArrayView2<T>, train: &[usize], shrunk: ArrayView2<f64>) -> Array2<f64> {
-        let mut weights = match &self.side {
-            Side::Primal { axes } => product(axes.view(), shrunk),
-            Side::Dual => {
-                let by_row = product(self.target_basis.view(), shrunk);
-                let mut weights = Array2::zeros((x.ncols(), shrunk.ncols()));
-                for columns in column_blocks(x.ncols()) {
-                    let features: Array2<f64> = self.scaling.apply(x, train, columns.clone());
-                    weights.slice_mut(s![columns, ..]).assign(&cross_product(features.view(), by_row.view()));
-                }
-                weights
-            }
-        };
-        for (mut row, divisor) in weights.rows_mut().into_iter().zip(&self.scaling.divisor) {
-            if *divisor == 0.0 {
-                row.fill(0.0);
-            } else {
-                row /= *divisor;
-            }
-        }
-        weights
-    }
-
-    /// Means and divisors of the features over the training rows.
-    pub fn scaling(&self) -> &ColumnScaling {
-        &self.scaling
-    }
-
-    /// Whether the training rows, not the features, were decomposed.
-    pub fn is_dual(&self) -> bool {
-        matches!(self.side, Side::Dual)
-    }
 }
 
-fn column_blocks(p: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-    (0..p).step_by(COLUMNS).map(move |start| start..(start + COLUMNS).min(p))
+/// 1 / x, and 0 for an axis without variance under no penalty.
+fn inverse(x: f64) -> f64 {
+    if x > 0.0 { 1.0 / x } else { 0.0 }
 }
 
 /// Eigenvalues that are 0 but for rounding are set to 0: beside a very small penalty what is left of them would
 /// count as signal.
-fn without_rounding(values: Array1<f64>) -> Array1<f64> {
+pub(crate) fn without_rounding(values: Array1<f64>) -> Array1<f64> {
     let largest = values.iter().copied().fold(0.0, f64::max);
     let noise = values.len() as f64 * f64::EPSILON * largest;
     values.mapv(|l| if l <= noise { 0.0 } else { l })
-}
-
-/// Features that are all constant have no spectrum; any scale then gives weights of 0.
-fn positive(scale: f64) -> f64 {
-    if scale > 0.0 { scale } else { 1.0 }
 }

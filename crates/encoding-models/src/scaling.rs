@@ -19,11 +19,13 @@ pub enum Scaling {
 /// into zeros everywhere, so that its weight is 0.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ColumnScaling {
-    /// Mean of every column.
+    /// Mean of every column; 0 without an intercept.
     pub mean: Vec<f64>,
     /// What every column is divided by: its standard deviation, or 1 under [`Scaling::Centre`]; 0 marks a
     /// column without variance.
     pub divisor: Vec<f64>,
+    /// Mean squared deviation of every column from `mean`, before the division.
+    pub variance: Vec<f64>,
 }
 
 /// Columns that one thread takes at a time.
@@ -32,43 +34,72 @@ const CHUNK: usize = 512;
 impl ColumnScaling {
     /// Learns means and standard deviations from these rows of `x` (`n x p`). `rows` must not be empty.
     pub fn learn<T: Real>(x: ArrayView2<T>, rows: &[usize], scaling: Scaling) -> ColumnScaling {
+        ColumnScaling::learn_weighted(x, rows, scaling, true, None)
+    }
+
+    /// The same with one weight per row of `x`, by which means and variances are weighted; and, without an
+    /// `intercept`, with deviations from 0: the mean is 0, and the divisor a root mean square.
+    pub fn learn_weighted<T: Real>(
+        x: ArrayView2<T>,
+        rows: &[usize],
+        scaling: Scaling,
+        intercept: bool,
+        weights: Option<&[f64]>,
+    ) -> ColumnScaling {
         let p = x.ncols();
-        let n = rows.len() as f64;
-        let mut mean = vec![0.0; p];
-        let mut divisor = vec![1.0; p];
-        mean.par_chunks_mut(CHUNK).zip(divisor.par_chunks_mut(CHUNK)).enumerate().for_each(
-            |(chunk, (mean, divisor))| {
-                let start = chunk * CHUNK;
-                let value = |row: usize, k: usize| x[(row, start + k)].to_f64();
-                // Deviations from the first row: an offset of any size costs no digit of the variance.
-                let first: Vec<f64> = (0..mean.len()).map(|k| value(rows[0], k)).collect();
-                let mut varies = vec![false; mean.len()];
-                let mut sum = vec![0.0; mean.len()];
-                for &row in rows {
-                    for k in 0..sum.len() {
-                        let difference = value(row, k) - first[k];
-                        sum[k] += difference;
-                        varies[k] |= difference != 0.0;
-                    }
+        let weight = |row: usize| weights.map_or(1.0, |weights| weights[row]);
+        let total: f64 = rows.iter().map(|&row| weight(row)).sum();
+        let mut learned = ColumnScaling { mean: vec![0.0; p], divisor: vec![1.0; p], variance: vec![0.0; p] };
+        let parts = learned.mean.par_chunks_mut(CHUNK).zip(learned.divisor.par_chunks_mut(CHUNK));
+        let parts = parts.zip(learned.variance.par_chunks_mut(CHUNK)).enumerate();
+        parts.for_each(|(chunk, ((mean, divisor), variance))| {
+            let start = chunk * CHUNK;
+            let value = |row: usize, k: usize| x[(row, start + k)].to_f64();
+            // Deviations from the first row: an offset of any size costs no digit of the variance.
+            let from: Vec<f64> = match intercept {
+                true => (0..mean.len()).map(|k| value(rows[0], k)).collect(),
+                false => vec![0.0; mean.len()],
+            };
+            let mut varies = vec![false; mean.len()];
+            let mut sum = vec![0.0; mean.len()];
+            for &row in rows {
+                let weight = weight(row);
+                for k in 0..sum.len() {
+                    let difference = value(row, k) - from[k];
+                    sum[k] += weight * difference;
+                    varies[k] |= difference != 0.0;
                 }
-                let centre: Vec<f64> = sum.iter().map(|s| s / n).collect();
-                let mut squares = vec![0.0; mean.len()];
-                for &row in rows {
-                    for k in 0..squares.len() {
-                        squares[k] += (value(row, k) - first[k] - centre[k]).powi(2);
-                    }
+            }
+            let centre: Vec<f64> = sum.iter().map(|s| if intercept { s / total } else { 0.0 }).collect();
+            let mut squares = vec![0.0; mean.len()];
+            for &row in rows {
+                let weight = weight(row);
+                for k in 0..squares.len() {
+                    squares[k] += weight * (value(row, k) - from[k] - centre[k]).powi(2);
                 }
-                for k in 0..mean.len() {
-                    mean[k] = first[k] + centre[k];
-                    divisor[k] = match scaling {
-                        _ if !varies[k] => 0.0,
-                        Scaling::Standardize => (squares[k] / n).sqrt(),
-                        Scaling::Centre => 1.0,
-                    };
-                }
-            },
-        );
-        ColumnScaling { mean, divisor }
+            }
+            for k in 0..mean.len() {
+                mean[k] = from[k] + centre[k];
+                variance[k] = if varies[k] { squares[k] / total } else { 0.0 };
+                divisor[k] = match scaling {
+                    _ if !varies[k] => 0.0,
+                    Scaling::Standardize => variance[k].sqrt(),
+                    Scaling::Centre => 1.0,
+                };
+            }
+        });
+        learned
+    }
+
+    /// Mean squared length of a training row of the columns, scaled: what the factors of an alpha grid are times.
+    /// 1 where no column varies, since any scale then gives weights of 0.
+    pub fn mean_squared_length(&self, columns: Range<usize>) -> f64 {
+        let of = |k: usize| match self.divisor[k] {
+            0.0 => 0.0,
+            divisor => self.variance[k] / (divisor * divisor),
+        };
+        let sum = columns.map(of).sum();
+        if sum > 0.0 { sum } else { 1.0 }
     }
 
     /// Number of columns without variance in the training rows.

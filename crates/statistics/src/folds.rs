@@ -1,6 +1,6 @@
 //! Cross-validation folds over stimuli: all presentations of one stimulus stand in the same fold.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
 use crate::random::Draws;
@@ -99,6 +99,21 @@ pub fn k_folds<I: Eq + Hash>(ids: &[I], k: usize, order: FoldOrder) -> Result<Fo
     Ok(Folds { n_folds: k, fold_of_row: stimulus_of_row.iter().map(|&s| fold_of_stimulus[s]).collect() })
 }
 
+/// [`k_folds`], shuffled from the sorted ids: the folds depend on the set of ids and the seed only. Rows in another
+/// order, or responses of another layer to the same stimuli, meet the same folds.
+///
+/// ```
+/// use statistics::folds::folds_of_set;
+/// let [one, other] = [["a", "b", "c"], ["c", "a", "b"]].map(|ids| folds_of_set(&ids, 2, 7).unwrap().fold_of_row);
+/// assert_eq!([one[0], one[1], one[2]], [other[1], other[2], other[0]]);
+/// ```
+pub fn folds_of_set<I: Ord + Eq + Hash>(ids: &[I], k: usize, seed: u64) -> Result<Folds, FoldError> {
+    let mut place: BTreeMap<&I, usize> = ids.iter().map(|id| (id, 0)).collect();
+    place.values_mut().enumerate().for_each(|(i, place)| *place = i);
+    let dealt = k_folds(&(0..place.len()).collect::<Vec<usize>>(), k, FoldOrder::Shuffled(seed))?;
+    Ok(Folds { n_folds: k, fold_of_row: ids.iter().map(|id| dealt.fold_of_row[place[id]]).collect() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,6 +150,16 @@ mod tests {
         assert_ne!(of(1), of(2));
     }
     const PINNED: [usize; 10] = [2, 1, 0, 1, 2, 0, 1, 0, 0, 2];
+
+    #[test]
+    fn folds_of_a_set_do_not_see_the_order_of_rows() {
+        // Ten ids that sort as numbers do, backwards and each twice: the pinned folds, backwards.
+        let ids: Vec<usize> = (0..20).map(|row| 9 - row % 10).collect();
+        let folds = folds_of_set(&ids, 3, 1).unwrap();
+        assert_eq!(folds.fold_of_row[..10], folds.fold_of_row[10..]);
+        assert!(folds.fold_of_row[..10].iter().rev().eq(&PINNED));
+        assert_eq!(folds_of_set(&["a"], 2, 0), Err(FoldError::TooMany { folds: 2, stimuli: 1 }));
+    }
 
     #[test]
     fn impossible_numbers_of_folds() {

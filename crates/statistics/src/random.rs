@@ -59,6 +59,28 @@ impl Draws {
         [radius * cos, radius * sin]
     }
 
+    /// A gamma-distributed number of this shape and scale 1 (Marsaglia and Tsang 2000; a shape below 1 by way of
+    /// shape + 1).
+    ///
+    /// # Panics
+    /// When the shape is not above 0.
+    pub fn gamma(&mut self, shape: f64) -> f64 {
+        assert!(shape > 0.0, "a gamma distribution has a shape above 0");
+        if shape < 1.0 {
+            let larger = self.gamma(shape + 1.0);
+            return larger * (1.0 - self.uniform()).powf(1.0 / shape);
+        }
+        let d = shape - 1.0 / 3.0;
+        let c = 1.0 / (9.0 * d).sqrt();
+        loop {
+            let [x, _] = self.normal_pair();
+            let v = (1.0 + c * x).powi(3);
+            if v > 0.0 && (1.0 - self.uniform()).ln() < 0.5 * x * x + d - d * v + d * v.ln() {
+                return d * v;
+            }
+        }
+    }
+
     /// Shuffles in place (Fisher-Yates, from the last element down).
     pub fn shuffle<T>(&mut self, values: &mut [T]) {
         for i in (1..values.len()).rev() {
@@ -100,6 +122,23 @@ mod tests {
         assert!(moment(3).abs() < 0.062 && (moment(4) - 3.0).abs() < 0.16, "{} {}", moment(3), moment(4));
     }
     const PINNED_NORMAL: [f64; 2] = [0.8881529718908301, 0.4910583485874152];
+
+    #[test]
+    fn gamma_numbers_are_pinned_and_have_the_moments_of_their_shape() {
+        let a = Draws::new(1).gamma(0.1);
+        assert!((a / PINNED_GAMMA - 1.0).abs() < 1e-12, "{a}");
+        for shape in [0.1, 0.7, 1.0, 4.0] {
+            let mut draws = Draws::new(11);
+            let values: Vec<f64> = (0..100_000).map(|_| draws.gamma(shape)).collect();
+            let mean = crate::mean(&values);
+            let variance = crate::variance(&values);
+            // mean and variance are the shape; five standard errors of each (fourth moment 3 k (k + 2))
+            assert!((mean - shape).abs() < 5.0 * (shape / 1e5).sqrt(), "{shape} {mean}");
+            let se = ((2.0 * shape * shape + 6.0 * shape) / 1e5).sqrt();
+            assert!((variance - shape).abs() < 5.0 * se, "{shape} {variance}");
+        }
+    }
+    const PINNED_GAMMA: f64 = 0.15445111018491423;
 
     #[test]
     fn below_is_even_and_in_range() {

@@ -97,7 +97,8 @@ impl Summary {
     }
 }
 
-fn comparison(text: &str) -> Result<Correlation, String> {
+/// Of the correlations those by which profiles are compared.
+pub(crate) fn comparison(text: &str) -> Result<Correlation, String> {
     match text {
         "pearson" | "corr" => Ok(Correlation::Pearson),
         "spearman" => Ok(Correlation::Spearman),

@@ -4,10 +4,11 @@ mod gaps;
 mod group_rows;
 mod group_test;
 
+use crate::annotations::{Annotations, distinct};
 use crate::responses::z_scores;
 use crate::systems::{Joined, Measure, Sides, System, read_sides};
 use anyhow::{Context, Result, bail};
-use array_inputs::{JoinArgs, read_levels, read_table};
+use array_inputs::{JoinArgs, read_table};
 use clap::ValueEnum;
 use cli::{Common, Format, Input, Job, Output, TableWriter};
 use gaps::{Gaps, by_size};
@@ -15,7 +16,6 @@ use group_rows::{EffectRow, System as Tested, effect_rows};
 use group_test::TwoGroups;
 use localizer::{Contrast, Versus};
 use statistics::{Correlation, Draws, Reason};
-use std::collections::HashMap;
 use std::str::FromStr;
 use stimulus_table::{Table, TableJoin};
 
@@ -230,36 +230,7 @@ fn check_correction(args: &Diverge, joined: &Joined, measure: Measure) -> Result
     Ok(())
 }
 
-/// The stimulus table beside the common stimuli.
-struct Annotations<'a> {
-    table: &'a Table,
-    source: String,
-    /// Rows of the table for each common stimulus: one, or one per presentation.
-    rows: Vec<Vec<usize>>,
-}
-
 impl Annotations<'_> {
-    /// The level of each common stimulus in a column, empty where it has none. A profile is a mean over presentations,
-    /// so all of a stimulus have one level.
-    fn levels(&self, job: &Job, name: &str) -> Result<Vec<String>> {
-        let levels = read_levels(job, self.table, &self.source, name)?;
-        let one = |rows: &Vec<usize>| {
-            let first = rows[0];
-            match rows.iter().find(|row| levels[**row] != levels[first]) {
-                None => Ok(levels[first].clone()),
-                Some(other) => bail!(
-                    "{}: stimulus {:?} is {:?} in row {first} of column {name:?} and {:?} in row {other}; its \
-                     presentations are averaged, so they need one level",
-                    self.source,
-                    self.table.ids()?.1[first],
-                    levels[first],
-                    levels[*other]
-                ),
-            }
-        };
-        self.rows.iter().map(one).collect()
-    }
-
     /// Group 0 or 1 of each common stimulus, and the contrast that says so.
     fn groups(&self, job: &Job, column: &str, contrast: Option<&Contrast>) -> Result<(Contrast, Vec<Option<usize>>)> {
         let cells = self.levels(job, column)?;
@@ -316,21 +287,6 @@ fn keep_listed(job: &Job, args: &Diverge, joined: &mut Joined, table: &Table) ->
         *ids = kept.iter().map(|&k| ids[k].clone()).collect();
     }
     Ok(join.rows.into_iter().flatten().map(|listed| rows_of[listed].clone()).collect())
-}
-
-/// Every id once, in the order of its first row, and the rows of each.
-fn distinct(ids: &[String]) -> (Vec<String>, Vec<Vec<usize>>) {
-    let mut place: HashMap<&str, usize> = HashMap::new();
-    let (mut listed, mut rows_of) = (Vec::new(), Vec::new());
-    for (row, id) in ids.iter().enumerate() {
-        let place = *place.entry(id).or_insert_with(|| {
-            listed.push(id.clone());
-            rows_of.push(Vec::new());
-            listed.len() - 1
-        });
-        rows_of[place].push(row);
-    }
-    (listed, rows_of)
 }
 
 /// Some of the models, subjects and stimuli.

@@ -1,8 +1,10 @@
 //! `tuning`: mean response profiles over units or voxels, how alike they are between systems, and where they part.
 #![warn(missing_docs)]
 
+mod annotations;
 mod compare;
 mod diverge;
+mod matching;
 mod profile;
 mod responses;
 mod systems;
@@ -20,13 +22,15 @@ const EXAMPLES: &str = "\
 Examples:
   tuning profile --weights face_units.csv acts.npy > faces.npy
   tuning compare faces.npy --brain sub-*/ffa.npy > scores.csv
-  tuning diverge faces.npy --brain sub-*/ffa.npy --top 10 > apart.csv";
+  tuning diverge faces.npy --brain sub-*/ffa.npy --top 10 > apart.csv
+  tuning match --model acts.npy --brain ffa.npy > matched.csv";
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     Profile(profile::Profile),
     Compare(compare::Compare),
     Diverge(Box<diverge::Diverge>),
+    Match(Box<matching::Match>),
 }
 
 /// Runs the verb that was asked for.
@@ -35,5 +39,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Verb::Profile(args) => profile::run(&args),
         Verb::Compare(args) => compare::run(&args),
         Verb::Diverge(args) => diverge::run(&args),
+        Verb::Match(args) => matching::run(&args),
     }
 }

@@ -2,11 +2,14 @@
 //! their responses to independent pictures, and the pictures that drive them.
 //!
 //! One folder per verb, with its help, its options, its run, and beside them the computations, which read and print
-//! nothing. [`responses`] reads the columns of chosen units for `validate` and `probe`.
+//! nothing. [`responses`] reads the columns of chosen units for `validate` and `probe`; [`pairs`] brings the
+//! sets of two tables together for `overlap` and `compare`.
 #![warn(missing_docs)]
 
+mod compare;
 mod layers;
 mod overlap;
+mod pairs;
 mod probe;
 mod responses;
 mod validate;
@@ -33,6 +36,9 @@ enum Verb {
     /// How many units two localizers have in common: Dice, Jaccard, chance; or one localizer's units over thresholds of
     /// t
     Overlap(overlap::Overlap),
+    /// How alike two maps of t are, such as a measured localizer's and that of an encoding model's predictions:
+    /// correlation, Dice at equal size, ROC area
+    Compare(compare::Compare),
     /// The chosen units' z-scored responses to an independent set of pictures, per category
     Validate(validate::Validate),
     /// The pictures that drive each unit most and least, the categories among them, and ROC areas
@@ -44,6 +50,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     match args.verb {
         Verb::Layers(args) => layers::run(&args),
         Verb::Overlap(args) => overlap::run(&args),
+        Verb::Compare(args) => compare::run(&args),
         Verb::Validate(args) => validate::run(&args),
         Verb::Probe(args) => probe::run(&args),
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Error, Result, anyhow, bail};
 use stimulus_table::Table;
 
-use crate::columns::{ARRAY, CONTRAST, FOLD, LAYER, N_UNITS, UNIT, UNIT_NAME, VOXEL, VOXEL_NAME};
+use crate::columns::{ARRAY, CONTRAST, FOLD, LAYER, N_UNITS, ROI, UNIT, UNIT_NAME, VOXEL, VOXEL_NAME};
 
 /// An array that is looked for in a table.
 #[derive(Debug, Clone, Copy)]
@@ -108,6 +108,24 @@ pub(crate) fn array_column(table: &Table) -> Option<&'static str> {
     [LAYER, ARRAY].into_iter().find(|column| table.has(column))
 }
 
+/// The column of the units' (or voxels') numbers.
+pub(crate) fn unit_column(table: &Table) -> Result<&'static str> {
+    let column = [UNIT, VOXEL].into_iter().find(|column| table.has(column));
+    column.with_context(|| format!("no column unit or voxel; the columns are {}", table.names().join(", ")))
+}
+
+/// An error where a table of regions has several, whose union is no region.
+pub(crate) fn require_one_region(table: &Table) -> Result<()> {
+    if table.has(ROI) {
+        let regions: BTreeSet<&String> = table.column(ROI)?.iter().collect();
+        if regions.len() > 1 {
+            let regions: Vec<&str> = regions.into_iter().map(String::as_str).collect();
+            bail!("{} regions ({}); `fmri-roi extract` gives one matrix per region", regions.len(), regions.join(", "));
+        }
+    }
+    Ok(())
+}
+
 /// The rows of a unit table that speak of one array.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableUnits {
@@ -122,18 +140,9 @@ pub struct TableUnits {
 /// The rows of a unit table that speak of this array ([`Sought::among`]), or of the one `wanted` by the user, and a
 /// line for stderr where that is not plain from the names. One set of units, each unit once: anything else is an error.
 pub fn units_of(table: &Table, array: Sought, wanted: Option<&str>) -> Result<TableUnits> {
-    let column = [UNIT, VOXEL].into_iter().find(|c| table.has(c));
-    let column =
-        column.with_context(|| format!("no column unit or voxel; the columns are {}", table.names().join(", ")))?;
-    let units = table.indices(column)?;
+    let units = table.indices(unit_column(table)?)?;
     require_one_set(table)?;
-    if table.has("roi") {
-        let regions: BTreeSet<&String> = table.column("roi")?.iter().collect();
-        if regions.len() > 1 {
-            let regions: Vec<&str> = regions.into_iter().map(String::as_str).collect();
-            bail!("{} regions ({}); `fmri-roi extract` gives one matrix per region", regions.len(), regions.join(", "));
-        }
-    }
+    require_one_region(table)?;
     let arrays = Arrays::of(table)?;
     let (rows, note) = match (arrays.column(), table.n_rows()) {
         (None, _) | (_, 0) => ((0..units.len()).collect(), None),

@@ -12,6 +12,8 @@ pub const FOLD: &str = "fold";
 pub const UNIT: &str = "unit";
 /// The same in the tables of `fmri-roi`.
 pub const VOXEL: &str = "voxel";
+/// The region that a voxel belongs to, in the tables of `fmri-roi define`.
+pub const ROI: &str = "roi";
 /// The name of a unit: the column stands in a table only where one of its arrays has names of columns, and is empty for
 /// the others.
 pub const UNIT_NAME: &str = "unit_name";

@@ -7,12 +7,15 @@ use cli::{Input, Job, sidecar_of};
 use localizer::Contrast;
 use stimulus_table::Table;
 
-use crate::arrays::{Sought, array_column, require_each_once};
-use crate::columns::{ARRAY, CONTRAST, CRITERION, DPRIME, FOLD, LAYER, N_UNITS, SELECTIVITY_INDEX, T, UNIT};
+use crate::arrays::{Sought, array_column, require_each_once, require_one_region, unit_column};
+use crate::columns::{
+    ARRAY, CONTRAST, CRITERION, DPRIME, FOLD, LAYER, N_UNITS, ROI, SELECTIVITY_INDEX, T, UNIT, VOXEL,
+};
 use crate::criterion::Criterion;
 
 /// The columns that are looked at.
-const COLUMNS: [&str; 10] = [LAYER, ARRAY, CONTRAST, UNIT, N_UNITS, T, DPRIME, SELECTIVITY_INDEX, CRITERION, FOLD];
+const COLUMNS: [&str; 12] =
+    [LAYER, ARRAY, CONTRAST, UNIT, VOXEL, ROI, N_UNITS, T, DPRIME, SELECTIVITY_INDEX, CRITERION, FOLD];
 
 /// One unit of a set. What the table does not say is NaN.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -86,7 +89,8 @@ impl UnitTable {
 
     fn from_table(table: &Table, fold: Option<&str>) -> Result<UnitTable> {
         let n_rows = table.n_rows();
-        let numbers = table.indices(UNIT)?;
+        let numbers = table.indices(unit_column(table)?)?;
+        require_one_region(table)?;
         let text = |name: &str| table.has(name).then(|| table.column(name)).transpose();
         let number = |name: &str| -> Result<Vec<f64>> {
             // An empty cell says that there is no such number, as for effects that a weighted contrast has not.
@@ -320,6 +324,13 @@ mod tests {
     }
 
     #[test]
+    fn voxels_are_units_too() {
+        let table = read("array,voxel,t\nsub-01,4,2\nsub-01,1,3\n", None).unwrap();
+        assert_eq!(table.sets[0].units.iter().map(|row| row.unit).collect::<Vec<_>>(), [1, 4]);
+        assert_eq!(table.arrays, [("sub-01".to_owned(), None)]);
+    }
+
+    #[test]
     fn a_list_of_units_is_one_set_without_a_contrast() {
         let table = read("unit\n3\n1\n", None).unwrap();
         assert_eq!((table.sets.len(), table.sides(), table.contrasts()), (1, vec![""], vec![None]));
@@ -337,7 +348,8 @@ mod tests {
         assert!(error("unit,criterion\n1,top 3\n2,top 5\n", None).contains("\"top 5\" after \"top 3\""));
         assert!(error("unit,contrast\n1,faces bodies\n", None).contains("row 0: contrast"));
         assert!(error("unit,t\n1,\n2,x\n", None).contains("column \"t\""));
-        assert!(error("voxel\n1\n", None).contains("unit"));
+        assert!(error("region\n1\n", None).contains("no column unit or voxel; the columns are region"));
+        assert!(error("roi,voxel\nFFA,1\nOFA,2\n", None).contains("2 regions (FFA, OFA)"));
     }
 
     #[test]

@@ -2,8 +2,11 @@ use linear_algebra::{Cholesky, cross_gram, cross_product, product};
 use ndarray::{Array1, Array2, ArrayView2, Axis, array, concatenate, s};
 use statistics::{FoldOrder, Folds, Reason, k_folds};
 
-use super::{CrossValidated, Inner, RidgeError, RidgeModel, RidgeOptions, fit, held_out_errors, leave_one_out_errors};
+use super::{CrossValidated, Inner, RidgeModel, RidgeOptions};
 use crate::alphas::AlphaGrid;
+use crate::choice::{Choice, ChooseBy};
+use crate::error::RidgeError;
+use crate::features::Features;
 use crate::rotation::Rotation;
 use crate::scaling::{ColumnScaling, Scaling};
 use linear_algebra::Real;
@@ -24,7 +27,46 @@ fn example(n: usize, p: usize) -> (Array2<f64>, Array2<f64>) {
 }
 
 fn options(grid: &str, inner: Inner) -> RidgeOptions {
-    RidgeOptions { scaling: Scaling::Standardize, alphas: grid.parse().unwrap(), inner }
+    RidgeOptions::new(grid.parse::<AlphaGrid>().unwrap().closed(), inner)
+}
+
+fn standardized<T: Real>(x: ArrayView2<'_, T>) -> Features<'_, T> {
+    Features::new(x, Scaling::Standardize).unwrap()
+}
+
+fn fit<T: Real>(x: ArrayView2<T>, y: ArrayView2<T>, options: &RidgeOptions) -> Result<RidgeModel, RidgeError> {
+    super::fit(&Features::new(x, Scaling::Standardize)?, y, options)
+}
+
+/// Sums over the rows of the squared left-out residuals, and the scale and dual side of the features.
+fn leave_one_out_errors(x: ArrayView2<f64>, y: ArrayView2<f64>, scaling: Scaling, alphas: &[f64]) -> Array2<f64> {
+    let features = Features::new(x, scaling).unwrap();
+    let all: Vec<usize> = (0..x.nrows()).collect();
+    let training = features.training(&all, &[], None);
+    let rotation: Rotation = training.rotate(&[1.0], true).unwrap();
+    let mean = y.mean_axis(Axis(0)).unwrap();
+    let centred = &y - &mean;
+    let cross = || features.cross(&all, &training.origin, centred.view());
+    let right = training.right_side(&[1.0], cross, || centred.clone(), &[0.0, 0.0]);
+    let coordinates = rotation.coordinates(right.view());
+    let mut errors = Array2::zeros((alphas.len(), y.ncols()));
+    for (mut errors, &alpha) in errors.rows_mut().into_iter().zip(alphas) {
+        let left_over = rotation.left_over(alpha);
+        let residuals =
+            rotation.leave_one_out_residuals(centred.view(), coordinates.view(), alpha, &left_over, &[0, 1]);
+        errors.assign(&residuals.mapv(|r| r * r).sum_axis(Axis(0)));
+    }
+    errors
+}
+
+fn factors(choices: &[Choice]) -> Vec<f64> {
+    choices.iter().map(|choice| choice.factor).collect()
+}
+
+/// Places of the chosen factors in a grid.
+fn places(choices: &[Choice], options: &RidgeOptions) -> Vec<usize> {
+    let place = |factor: f64| options.alphas.factors().iter().position(|f| *f == factor).unwrap();
+    factors(choices).into_iter().map(place).collect()
 }
 
 fn folds(n: usize, k: usize, order: FoldOrder) -> Folds {
@@ -37,11 +79,11 @@ fn cross_validate<T: Real>(
     outer: &Folds,
     options: &RidgeOptions,
 ) -> Result<CrossValidated, RidgeError> {
-    super::cross_validate(x, y, outer, options, || ())
+    super::cross_validate(&Features::new(x, Scaling::Standardize)?, y, outer, options, || ())
 }
 
 fn predict(model: &RidgeModel, x: ArrayView2<f64>) -> Array2<f64> {
-    product((&x - &Array1::from(model.feature_mean.clone())).view(), model.weights.view())
+    product((&x - &Array1::from(model.scaling.mean.clone())).view(), model.weights.view())
         + Array1::from(model.response_mean.clone())
 }
 
@@ -79,7 +121,7 @@ fn slow_ridge(
 fn agrees_with_scikit_learn() {
     // RidgeCV(store_cv_results=True, alpha_per_target=True) of scikit-learn 1.9.1 on standardized features with
     // alphas = factor * mean(diag(X X')): sums of squared leave-one-out errors, and coefficients in raw units
-    let factors = [0.001, 0.01, 0.1, 1.0, 10.0];
+    let five = [0.001, 0.01, 0.1, 1.0, 10.0];
     let primal = array![
         [0.27134825391658424, 0.751809311385703],
         [0.27239354645957387, 0.7460471961962932],
@@ -97,17 +139,18 @@ fn agrees_with_scikit_learn() {
     for (n, p, expected) in [(12, 4, &primal), (8, 15, &dual)] {
         let (x, y) = example(n, p);
         let all: Vec<usize> = (0..n).collect();
-        let rotation = Rotation::learn(x.view(), &all, &[], Scaling::Standardize).unwrap();
-        assert_eq!(rotation.is_dual(), p > n);
-        assert!((rotation.alpha_scale - p as f64).abs() < 1e-12);
-        let alphas = factors.map(|factor| factor * rotation.alpha_scale);
-        let found = leave_one_out_errors(&rotation, y.view(), &all, &alphas);
+        let features = standardized(x.view());
+        let training = features.training(&all, &[], None);
+        assert_eq!(training.is_dual(), p > n);
+        assert!((training.alpha_scale() - p as f64).abs() < 1e-12);
+        let alphas = five.map(|factor| factor * training.alpha_scale());
+        let found = leave_one_out_errors(x.view(), y.view(), Scaling::Standardize, &alphas);
         assert_close(&found, expected, 1e-12);
     }
     let (x, y) = example(12, 4);
     let model = fit(x.view(), y.view(), &options("0.001:10:5", Inner::LeaveOneOut)).unwrap();
-    assert_eq!(model.chosen.index, [0, 4]);
-    assert_eq!(model.chosen.at_edge, [true, true]);
+    assert_eq!(factors(&model.choices), [0.001, 10.0]);
+    assert!(model.choices.iter().all(|choice| choice.edge.is_some()));
     let weights = array![
         [1.2571013455005295, 0.0007448737012553388],
         [0.8526205123104968, -0.0017051380670529397],
@@ -119,8 +162,8 @@ fn agrees_with_scikit_learn() {
     assert!((model.intercept()[1] - 0.014832921316124197).abs() < 1e-13);
     let (x, y) = example(8, 15);
     let model = fit(x.view(), y.view(), &options("0.001:10:5", Inner::LeaveOneOut)).unwrap();
-    assert_eq!(model.chosen.index, [3, 4]);
-    assert_eq!(model.chosen.at_edge, [false, true]);
+    assert_eq!(factors(&model.choices), [1.0, 10.0]);
+    assert_eq!(model.choices.iter().map(|choice| choice.edge.is_some()).collect::<Vec<_>>(), [false, true]);
     assert!((model.weights[(0, 0)] - 0.258201159360564).abs() < 1e-13);
     assert!((model.weights[(14, 1)] + 0.011212249427695121).abs() < 1e-13);
     assert!((model.intercept()[0] + 0.0637186730529328).abs() < 1e-13);
@@ -147,9 +190,10 @@ fn agrees_with_himalaya() {
     for (p, index, fitted, first_weights) in golden {
         let (x, y) = example(24, p);
         let inner = Inner::Folds(folds(24, 4, FoldOrder::Contiguous));
-        let options = RidgeOptions { scaling: Scaling::Centre, ..options("1e-3:1e3:13", inner) };
-        let model = fit(x.view(), y.view(), &options).unwrap();
-        assert_eq!(model.chosen.index, index);
+        let options = options("1e-3:1e3:13", inner);
+        let features = Features::new(x.view(), Scaling::Centre).unwrap();
+        let model = super::fit(&features, y.view(), &options).unwrap();
+        assert_eq!(places(&model.choices, &options), index);
         let predicted = predict(&model, x.slice(s![..2, ..])) - y.mean_axis(Axis(0)).unwrap();
         assert_close(&predicted, &fitted, 1e-12);
         for (found, expected) in model.weights.row(0).iter().zip(first_weights) {
@@ -164,15 +208,15 @@ fn leave_one_out_in_closed_form_is_a_refit_without_each_row() {
         let (x, y) = example(n, p.max(3));
         let all: Vec<usize> = (0..n).collect();
         for scaling in [Scaling::Standardize, Scaling::Centre] {
-            let rotation = Rotation::learn(x.view(), &all, &[], scaling).unwrap();
-            let factors = [1e-4, 0.03, 1.0, 50.0];
-            let alphas = factors.map(|factor| factor * rotation.alpha_scale);
-            let found = leave_one_out_errors(&rotation, y.view(), &all, &alphas);
+            let features = Features::new(x.view(), scaling).unwrap();
+            let training = features.training(&all, &[], None);
+            let alphas = [1e-4, 0.03, 1.0, 50.0].map(|factor| factor * training.alpha_scale());
+            let found = leave_one_out_errors(x.view(), y.view(), scaling, &alphas);
             for (a, &alpha) in alphas.iter().enumerate() {
                 let mut expected = [0.0; 2];
                 for row in 0..n {
                     let train: Vec<usize> = all.iter().copied().filter(|r| *r != row).collect();
-                    let predicted = slow_ridge(x.view(), y.view(), &train, &[row], rotation.scaling(), alpha);
+                    let predicted = slow_ridge(x.view(), y.view(), &train, &[row], &training.scaling, alpha);
                     for v in 0..2 {
                         expected[v] += (predicted[(0, v)] - y[(row, v)]).powi(2);
                     }
@@ -191,30 +235,43 @@ fn leave_one_out_stands_with_tiny_penalties_and_repeated_features() {
     // features 3.. repeat features 0..3, so X X' has a null space beside the constant vector
     let (x, y) = example(10, 3);
     let x = concatenate![Axis(1), x, x, x, x];
-    let all: Vec<usize> = (0..10).collect();
-    let rotation = Rotation::learn(x.view(), &all, &[], Scaling::Standardize).unwrap();
-    assert!(rotation.is_dual());
-    let found = leave_one_out_errors(&rotation, y.view(), &all, &[1e-8]);
-    let narrow = Rotation::learn(x.slice(s![.., ..3]), &all, &[], Scaling::Standardize).unwrap();
-    assert!(!narrow.is_dual());
+    let found = leave_one_out_errors(x.view(), y.view(), Scaling::Standardize, &[1e-8]);
+    let narrow = x.slice(s![.., ..3]);
     // four copies of a feature share one weight: the penalty per feature is a quarter
-    let expected = leave_one_out_errors(&narrow, y.view(), &all, &[0.25e-8]);
+    let expected = leave_one_out_errors(narrow, y.view(), Scaling::Standardize, &[0.25e-8]);
     assert_close(&found, &expected, 1e-8);
 }
 
 #[test]
-fn held_out_errors_are_those_of_the_normal_equations() {
-    for p in [4, 30] {
-        let (x, y) = example(16, p);
-        let (kept, held_out): (Vec<usize>, Vec<usize>) = (0..16).partition(|row| row % 4 != 1);
-        let rotation = Rotation::learn(x.view(), &kept, &held_out, Scaling::Standardize).unwrap();
-        let found = held_out_errors(&rotation, y.view(), &kept, &held_out, &[0.05, 20.0]);
-        for (a, alpha) in [0.05, 20.0].into_iter().enumerate() {
-            let predicted = slow_ridge(x.view(), y.view(), &kept, &held_out, rotation.scaling(), alpha);
+fn scores_are_means_over_inner_folds_of_what_the_normal_equations_leave() {
+    for (p, choose_by) in [4, 30].into_iter().flat_map(|p| [ChooseBy::Mse, ChooseBy::R2, ChooseBy::R].map(|c| (p, c))) {
+        let (x, y) = example(17, p);
+        let inner = folds(17, 3, FoldOrder::Shuffled(2));
+        let features = standardized(x.view());
+        for alpha in [0.05, 20.0] {
+            let alphas = AlphaGrid::list(vec![alpha]).unwrap().absolute();
+            // two rows of weights that are the same one, so that there is something to judge
+            let gammas = Some(Array2::ones((2, 1)));
+            let options = RidgeOptions { choose_by, gammas, ..RidgeOptions::new(alphas, Inner::Folds(inner.clone())) };
+            let found = super::fit(&features, y.view(), &options).unwrap();
             for v in 0..2 {
-                let expected: f64 =
-                    held_out.iter().enumerate().map(|(i, &row)| (predicted[(i, v)] - y[(row, v)]).powi(2)).sum();
-                assert!((found[(a, v)] / expected - 1.0).abs() < 1e-11);
+                let mut scores = Vec::new();
+                for fold in 0..3 {
+                    let (kept, held) = (inner.train_rows(fold), inner.test_rows(fold));
+                    let scaling = ColumnScaling::learn(x.view(), &kept, Scaling::Standardize);
+                    let predicted = slow_ridge(x.view(), y.view(), &kept, &held, &scaling, alpha).column(v).to_vec();
+                    let truth = y.select(Axis(0), &held).column(v).to_vec();
+                    let squares = predicted.iter().zip(&truth).map(|(p, t)| (p - t).powi(2)).sum::<f64>();
+                    scores.push(match choose_by {
+                        ChooseBy::Mse => -squares / held.len() as f64,
+                        ChooseBy::R2 => 1.0 - squares / (statistics::variance(&truth) * (held.len() - 1) as f64),
+                        ChooseBy::R => statistics::pearson(&predicted, &truth),
+                    });
+                }
+                let expected = statistics::mean(&scores);
+                let choice = found.choices[v];
+                assert_eq!((choice.gamma, choice.alpha), (0, alpha));
+                assert!((choice.score - expected).abs() < 1e-11 * expected.abs().max(1.0), "{choose_by:?} {p} {v}");
             }
         }
     }
@@ -234,7 +291,7 @@ fn primal_and_dual_agree() {
         assert_eq!((narrow.n_constant, broad.n_constant), (0, 40));
         assert_close(&narrow.predictions, &broad.predictions, 1e-12);
         for (a, b) in narrow.folds.iter().zip(&broad.folds) {
-            assert_eq!(a.index, b.index);
+            assert_eq!(places(a, &options), places(b, &options));
         }
         let (narrow, broad) =
             (fit(x.view(), y.view(), &options).unwrap(), fit(wide.view(), y.view(), &options).unwrap());
@@ -246,17 +303,15 @@ fn primal_and_dual_agree() {
 #[test]
 fn no_penalty_is_least_squares() {
     let (x, y) = example(30, 5);
-    let alphas: AlphaGrid = "1e-13:1e-13:1".parse().unwrap();
-    let model =
-        fit(x.view(), y.view(), &RidgeOptions { scaling: Scaling::Standardize, alphas, inner: Inner::LeaveOneOut })
-            .unwrap();
+    let least_squares = options("0", Inner::LeaveOneOut);
+    let model = fit(x.view(), y.view(), &least_squares).unwrap();
     // the residuals of least squares are orthogonal to every feature and sum to 0
     let residuals = &y - &predict(&model, x.view());
     assert!(cross_product(x.view(), residuals.view()).iter().all(|v| v.abs() < 1e-11));
     assert!(residuals.sum_axis(Axis(0)).iter().all(|v| v.abs() < 1e-12));
     // wider than tall it interpolates
     let (x, y) = example(8, 20);
-    let model = fit(x.view(), y.view(), &options("1e-13:1e-13:1", Inner::LeaveOneOut)).unwrap();
+    let model = fit(x.view(), y.view(), &least_squares).unwrap();
     assert_close(&predict(&model, x.view()), &y, 1e-11);
 }
 
@@ -286,7 +341,7 @@ fn cross_validation_is_a_separate_fit_without_each_fold() {
             let inner = Folds { n_folds: 4, fold_of_row: train.iter().map(|&row| outer.fold_of_row[row]).collect() };
             let alone = RidgeOptions { inner: Inner::Folds(inner), ..options.clone() };
             let model = fit(x.select(Axis(0), &train).view(), y.select(Axis(0), &train).view(), &alone).unwrap();
-            assert_eq!(model.chosen.index, found.folds[fold].index);
+            assert_eq!(places(&model.choices, &options), places(&found.folds[fold], &options));
             let expected = predict(&model, x.select(Axis(0), &test).view());
             assert_close(&found.predictions.select(Axis(0), &test), &expected, 1e-12);
         }
@@ -311,8 +366,10 @@ fn scrambled_test_rows_change_neither_the_penalty_nor_the_predictions_of_their_f
             assert_eq!(found.predictions.slice(rows), clean.predictions.slice(rows));
             assert_ne!(found.predictions.slice(s![..6, ..]), clean.predictions.slice(s![..6, ..]));
             let found = cross_validate(scrambled_x.view(), y.view(), &outer, &options).unwrap();
-            assert_eq!(found.folds[1], clean.folds[1]);
-            assert_ne!(found.folds[0].alpha, clean.folds[0].alpha);
+            // the scores carry the rounding of products that held the scrambled rows before they were taken out
+            let alphas = |of: &CrossValidated| of.folds[1].iter().map(|c| (c.alpha, c.edge)).collect::<Vec<_>>();
+            assert_eq!(alphas(&found), alphas(&clean));
+            assert_ne!(found.folds[0], clean.folds[0]);
         }
     }
 }
@@ -405,12 +462,6 @@ fn bytes_do_not_depend_on_the_number_of_threads_or_on_which_voxels_are_fitted_to
 }
 
 #[test]
-fn equal_errors_take_the_larger_penalty() {
-    assert_eq!(super::smallest([3.0, 1.0, 1.0, 2.0].into_iter()), 2);
-    assert_eq!(super::smallest([f64::NAN, 5.0, f64::NAN].into_iter()), 1);
-}
-
-#[test]
 fn refuses_what_cannot_be_fitted_with_both_numbers() {
     let (x, y) = example(12, 4);
     let outer = folds(12, 3, FoldOrder::Contiguous);
@@ -437,4 +488,274 @@ fn refuses_what_cannot_be_fitted_with_both_numbers() {
     );
     let two = fit(x.slice(s![..2, ..]), y.slice(s![..2, ..]), &loo).unwrap_err();
     assert_eq!(two, RidgeError::TooFewRows { fold: None, rows: 2, needed: 3 });
+}
+
+/// Bands of 3, 4 and the rest; voxels driven by the first band, by the second, and by all.
+fn banded(n: usize, p: usize) -> (Array2<f64>, Array2<f64>) {
+    let x = noise(n, p, 21) + 0.3;
+    let truth = Array2::from_shape_fn((p, 3), |(k, v)| match (v, k) {
+        (0, 0..3) | (1, 3..7) => 1.0 + k as f64 / 5.0,
+        (2, _) => 0.3,
+        _ => 0.0,
+    });
+    let y = product(x.view(), truth.view()) + 0.3 * noise(n, 3, 22);
+    (x, y)
+}
+
+/// Features times the roots of the weights of their bands; bands of weight 0 are left out.
+fn by_hand(x: &Array2<f64>, gammas: &[f64]) -> Array2<f64> {
+    let widths = [3, 4, x.ncols() - 7];
+    let gamma_of: Vec<f64> = widths.iter().zip(gammas).flat_map(|(w, g)| vec![*g; *w]).collect();
+    let columns: Vec<usize> = (0..x.ncols()).filter(|&k| gamma_of[k] > 0.0).collect();
+    let roots: Array1<f64> = columns.iter().map(|&k| gamma_of[k].sqrt()).collect();
+    x.select(Axis(1), &columns) * roots
+}
+
+#[test]
+fn weights_of_bands_are_features_times_their_roots() {
+    for p in [12, 60] {
+        for scaling in [Scaling::Centre, Scaling::Standardize] {
+            let (x, y) = banded(40, p);
+            let outer = folds(40, 4, FoldOrder::Shuffled(5));
+            let gammas = array![[0.2, 0.5, 0.3], [1.0, 0.0, 0.0], [0.0, 0.7, 0.3]];
+            let features = Features::new(x.view(), scaling).unwrap().in_bands(&[3, 4, p - 7]);
+            // absolute penalties mean the same on both sides
+            let alphas: AlphaGrid = "0.01,0.3,10".parse::<AlphaGrid>().unwrap().absolute();
+            let options = RidgeOptions {
+                gammas: Some(gammas.clone()),
+                ..RidgeOptions::new(alphas.clone(), Inner::Folds(outer.clone()))
+            };
+            let found = super::cross_validate(&features, y.view(), &outer, &options, || ()).unwrap();
+            let model = super::fit(&features, y.view(), &options).unwrap();
+            let mut used = Vec::new();
+            for (g, row) in gammas.rows().into_iter().enumerate() {
+                // scaled once, by hand, in every fold: standardized features lose a factor put on them before
+                let alone = |x: &Array2<f64>, scaling: &ColumnScaling, rows: &[usize]| {
+                    let scaled: Array2<f64> = scaling.apply(x.view(), rows, 0..p);
+                    by_hand(&scaled, &row.to_vec())
+                };
+                let plain = RidgeOptions::new(alphas.clone(), Inner::Folds(outer.clone()));
+                for fold in 0..4 {
+                    let (train, test) = (outer.train_rows(fold), outer.test_rows(fold));
+                    for v in (0..3).filter(|&v| found.folds[fold][v].gamma == g) {
+                        used.push((g, v));
+                        let alpha = found.folds[fold][v].alpha;
+                        let one = scaling_of(&x, &train, scaling);
+                        let inside = alone(&x, &one, &(0..40).collect::<Vec<_>>());
+                        let centre = ColumnScaling::learn(inside.view(), &train, Scaling::Centre);
+                        let predicted = slow_ridge(inside.view(), y.view(), &train, &test, &centre, alpha);
+                        for (i, &row) in test.iter().enumerate() {
+                            assert!((predicted[(i, v)] - found.predictions[(row, v)]).abs() < 1e-10);
+                        }
+                    }
+                }
+                let _ = plain;
+            }
+            assert!(used.iter().any(|(g, v)| (*g, *v) == (1, 0)) && used.iter().any(|(g, v)| (*g, *v) == (2, 1)));
+            // the model of all rows: weights in bands of weight 0 are 0, and the rest predicts what its own fit does
+            for v in 0..3 {
+                let choice = model.choices[v];
+                let all: Vec<usize> = (0..40).collect();
+                let scaled = by_hand(
+                    &scaling_of(&x, &all, scaling).apply(x.view(), &all, 0..p),
+                    &gammas.row(choice.gamma).to_vec(),
+                );
+                let centre = ColumnScaling::learn(scaled.view(), &all, Scaling::Centre);
+                let expected = slow_ridge(scaled.view(), y.view(), &all, &all, &centre, choice.alpha);
+                let fitted = predict(&model, x.view());
+                for row in 0..40 {
+                    assert!((fitted[(row, v)] - expected[(row, v)]).abs() < 1e-10);
+                }
+            }
+            assert!(model.weights.slice(s![3.., 0]).iter().all(|w| *w == 0.0));
+        }
+    }
+}
+
+fn scaling_of(x: &Array2<f64>, rows: &[usize], scaling: Scaling) -> ColumnScaling {
+    ColumnScaling::learn(x.view(), rows, scaling)
+}
+
+#[test]
+fn the_search_takes_the_best_pair_of_all_and_the_first_of_equal_rows() {
+    let (x, y) = banded(40, 12);
+    let inner = folds(40, 5, FoldOrder::Shuffled(1));
+    let rows = [[0.4, 0.3, 0.3], [0.1, 0.8, 0.1], [0.4, 0.3, 0.3], [0.0, 0.0, 1.0]];
+    let gammas = Array2::from_shape_fn((4, 3), |(i, k)| rows[i][k]);
+    let features = standardized(x.view()).in_bands(&[3, 4, 5]);
+    let base = RidgeOptions::new("1e-3:1e2:6".parse().unwrap(), Inner::Folds(inner));
+    let all = super::fit(&features, y.view(), &RidgeOptions { gammas: Some(gammas.clone()), ..base.clone() }).unwrap();
+    let one_by_one: Vec<RidgeModel> = (0..4)
+        .map(|i| {
+            let gammas = Some(gammas.slice(s![i..=i, ..]).to_owned());
+            super::fit(&features, y.view(), &RidgeOptions { gammas, ..base.clone() }).unwrap()
+        })
+        .collect();
+    for v in 0..3 {
+        let scores: Vec<f64> = one_by_one.iter().map(|model| model.choices[v].score).collect();
+        let best = (0..4).fold(0, |best, i| if scores[i] > scores[best] { i } else { best });
+        assert_eq!(all.choices[v].gamma, best, "{scores:?}");
+        assert_ne!(best, 2);
+        assert_eq!(Choice { gamma: 0, ..all.choices[v] }, one_by_one[best].choices[v]);
+        assert_eq!(all.weights.column(v), one_by_one[best].weights.column(v));
+    }
+}
+
+#[test]
+fn predictions_of_bands_sum_to_those_of_all() {
+    for p in [12, 60] {
+        let (x, y) = banded(40, p);
+        let outer = folds(40, 4, FoldOrder::Shuffled(5));
+        let features = Features::new(x.view(), Scaling::Centre).unwrap().in_bands(&[3, 4, p - 7]);
+        for gammas in [array![[0.2, 0.5, 0.3], [0.5, 0.5, 0.0]], array![[0.3, 0.3, 0.4]]] {
+            let options = RidgeOptions {
+                gammas: Some(gammas),
+                ..RidgeOptions::new(AlphaGrid::default(), Inner::Folds(outer.clone()))
+            };
+            let prepared =
+                super::CrossValidation::prepare(&features, super::Split::of_folds(&outer), &options, false, || ());
+            let found = prepared.unwrap().predict(y.view(), true).unwrap();
+            let mut sum = Array2::zeros(y.dim());
+            found.bands.iter().for_each(|band| sum += band);
+            for row in 0..40 {
+                for v in 0..3 {
+                    let expected = sum[(row, v)] + found.train_means[(outer.fold_of_row[row], v)];
+                    assert!((found.predictions[(row, v)] - expected).abs() < 1e-12);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_of_weight_two_counts_as_two() {
+    for p in [5, 60] {
+        let (x, y) = example(18, p);
+        let twice: Vec<usize> = (0..18).chain([3, 11]).collect();
+        let weights: Vec<f64> = (0..18).map(|row| if row == 3 || row == 11 { 2.0 } else { 1.0 }).collect();
+        // inner folds, since leaving out one of two copies is not leaving out a row of weight two
+        let inner = folds(18, 3, FoldOrder::Contiguous);
+        let inner_twice = Folds { n_folds: 3, fold_of_row: twice.iter().map(|&row| inner.fold_of_row[row]).collect() };
+        for scaling in [Scaling::Centre, Scaling::Standardize] {
+            let (x2, y2) = (x.select(Axis(0), &twice), y.select(Axis(0), &twice));
+            let alphas: AlphaGrid = "0.01,0.1,1,10".parse::<AlphaGrid>().unwrap();
+            let weighted = Features::new(x.view(), scaling).unwrap().weighted(&weights);
+            let copied = Features::new(x2.view(), scaling).unwrap();
+            // the mean weight is 20 / 18: an absolute penalty of the copies is as strong on weights of that mean
+            let scaled: Vec<f64> = alphas.factors().iter().map(|f| f * 18.0 / 20.0).collect();
+            let options = RidgeOptions::new(AlphaGrid::list(scaled).unwrap().absolute(), Inner::Folds(inner.clone()));
+            let found = super::fit(&weighted, y.view(), &options).unwrap();
+            let options = RidgeOptions::new(alphas.absolute(), Inner::Folds(inner_twice.clone()));
+            let expected = super::fit(&copied, y2.view(), &options).unwrap();
+            assert_close(&found.weights, &expected.weights, 1e-12);
+            for (a, b) in found.choices.iter().zip(&expected.choices) {
+                assert!((a.score - b.score).abs() < 1e-12 && (a.alpha * 20.0 / 18.0 - b.alpha).abs() < 1e-12);
+            }
+        }
+    }
+}
+
+#[test]
+fn weighted_leave_one_out_in_closed_form_is_a_refit_without_each_row() {
+    for p in [4, 30] {
+        let (x, y) = example(14, p);
+        let weights: Vec<f64> = (0..14).map(|row| 0.5 + (row % 4) as f64).collect();
+        let mean = statistics::mean(&weights);
+        let features = Features::new(x.view(), Scaling::Centre).unwrap().weighted(&weights);
+        let alphas = AlphaGrid::list(vec![0.7]).unwrap().absolute();
+        let options =
+            RidgeOptions { gammas: Some(Array2::ones((2, 1))), ..RidgeOptions::new(alphas, Inner::LeaveOneOut) };
+        let found = super::fit(&features, y.view(), &options).unwrap();
+        let mut expected = [0.0; 2];
+        for row in 0..14 {
+            let kept: Vec<usize> = (0..14).filter(|r| *r != row).collect();
+            // the same system: rows times the roots of their weights, with a column for the intercept
+            let roots: Array1<f64> = kept.iter().map(|&r| (weights[r] / mean).sqrt()).collect();
+            let ones = Array2::ones((13, 1));
+            let design = concatenate![Axis(1), x.select(Axis(0), &kept), ones] * &roots.clone().insert_axis(Axis(1));
+            let targets = y.select(Axis(0), &kept) * &roots.insert_axis(Axis(1));
+            let mut gram = cross_gram(design.view()).to_array();
+            (0..p).for_each(|k| gram[(k, k)] += 0.7);
+            let right = cross_product(design.view(), targets.view());
+            let w = Cholesky::new(gram.view()).unwrap().solve(right.view()).unwrap();
+            for v in 0..2 {
+                let predicted = (0..p).map(|k| x[(row, k)] * w[(k, v)]).sum::<f64>() + w[(p, v)];
+                expected[v] += weights[row] / mean * (predicted - y[(row, v)]).powi(2) / 14.0;
+            }
+        }
+        for v in 0..2 {
+            assert!((found.choices[v].score + expected[v]).abs() < 1e-10, "{} {}", found.choices[v].score, expected[v]);
+        }
+    }
+}
+
+#[test]
+fn without_an_intercept_nothing_is_centred() {
+    for (n, p) in [(20, 5), (12, 40)] {
+        let (x, y) = example(n, p);
+        let (x, y) = (x + 2.0, y + 3.0);
+        for scaling in [Scaling::Centre, Scaling::Standardize] {
+            let features = Features::new(x.view(), scaling).unwrap().without_intercept();
+            let options = RidgeOptions::new(AlphaGrid::list(vec![0.4]).unwrap().absolute(), Inner::LeaveOneOut);
+            let model = super::fit(&features, y.view(), &options).unwrap();
+            assert!(model.intercept().iter().all(|b| *b == 0.0));
+            let divisor: Array1<f64> = match scaling {
+                Scaling::Centre => Array1::ones(p),
+                Scaling::Standardize => x.mapv(|v| v * v).mean_axis(Axis(0)).unwrap().mapv(f64::sqrt),
+            };
+            let scaled = &x / &divisor;
+            let mut gram = cross_gram(scaled.view()).to_array();
+            gram.diag_mut().mapv_inplace(|d| d + 0.4);
+            let right = cross_product(scaled.view(), y.view());
+            let expected =
+                Cholesky::new(gram.view()).unwrap().solve(right.view()).unwrap() / &divisor.insert_axis(Axis(1));
+            assert_close(&model.weights, &expected, 1e-10);
+        }
+    }
+}
+
+#[test]
+fn voxels_of_a_group_share_the_penalty_of_their_mean_score() {
+    let (x, _) = example(24, 6);
+    let y = product(x.slice(s![.., ..3]), noise(3, 7, 8).view()) + 0.8 * noise(24, 7, 9);
+    let mut y = y;
+    y.column_mut(6).fill(1.0);
+    let inner = folds(24, 4, FoldOrder::Contiguous);
+    let groups = vec![4, 2, 4, 2, 2, 4, 4];
+    let base = options("1e-3:1e3:13", Inner::Folds(inner));
+    let features = standardized(x.view());
+    let shared = RidgeOptions { alpha_per: crate::choice::AlphaPer::Group(groups.clone()), ..base.clone() };
+    let found = super::fit(&features, y.view(), &shared).unwrap();
+    for group in [2, 4] {
+        let members: Vec<usize> = (0..6).filter(|&v| groups[v] == group).collect();
+        // one penalty at a time, for all of them
+        let mean_score = |factor: f64| {
+            let alphas = AlphaGrid::list(vec![factor]).unwrap();
+            let one = RidgeOptions { alphas, gammas: Some(Array2::ones((2, 1))), ..base.clone() };
+            let model = super::fit(&features, y.view(), &one).unwrap();
+            members.iter().map(|&v| model.choices[v].score).sum::<f64>() / members.len() as f64
+        };
+        let scores: Vec<f64> = base.alphas.factors().iter().map(|f| mean_score(*f)).collect();
+        let best = (0..13).fold(0, |best, i| if scores[i] >= scores[best] { i } else { best });
+        for v in (0..7).filter(|&v| groups[v] == group) {
+            assert_eq!(found.choices[v].factor, base.alphas.factors()[best]);
+            assert!((found.choices[v].score - scores[best]).abs() < 1e-12);
+        }
+    }
+    let wrong = RidgeOptions { alpha_per: crate::choice::AlphaPer::Group(vec![0]), ..base };
+    assert_eq!(super::fit(&features, y.view(), &wrong).unwrap_err().to_string(), "1 groups of voxels for 7 voxels");
+}
+
+#[test]
+fn a_held_out_block_that_outweighs_the_training_rows_costs_no_digits() {
+    let (x, y) = example(24, 4);
+    let outer = folds(24, 4, FoldOrder::Contiguous);
+    let options = options("1e-3:1e3:7", Inner::Folds(outer.clone()));
+    let clean = cross_validate(x.view(), y.view(), &outer, &options).unwrap();
+    let mut wild = x.clone();
+    wild.slice_mut(s![..6, ..]).mapv_inplace(|v| v * 1e9);
+    let found = cross_validate(wild.view(), y.view(), &outer, &options).unwrap();
+    for (a, b) in found.folds[0].iter().zip(&clean.folds[0]) {
+        assert!((a.score - b.score).abs() < 1e-9, "{a:?} {b:?}");
+    }
 }

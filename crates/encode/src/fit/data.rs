@@ -1,0 +1,248 @@
+//! From files to rows of features and responses of the same presentations.
+
+use std::collections::HashSet;
+use std::str::FromStr;
+
+use anyhow::{Result, anyhow, bail};
+use array_inputs::{JoinArgs, NamedMatrix, read_matrix};
+use cli::{Input, Job};
+use encoding_models::near_duplicates;
+use linear_algebra::Real;
+use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use npy_stream::{Block, Labels, Matrix};
+use stimulus_table::{Joined, Which};
+
+use crate::folds::{Plan, Rows};
+
+/// One band of features: `NAME=FILE`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Band {
+    pub name: String,
+    pub input: Input,
+}
+
+impl FromStr for Band {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Band, String> {
+        let (name, file) = text.split_once('=').ok_or("expected NAME=FILE, such as low=conv1.npy")?;
+        if !npy_stream::is_name(name) {
+            return Err(format!("{name:?} is no name for a band"));
+        }
+        Ok(Band { name: name.into(), input: file.parse().map_err(|e| format!("{e}"))? })
+    }
+}
+
+/// Features and responses, row by row of the same presentation.
+pub(crate) struct Data {
+    pub x: Matrix,
+    pub y: Matrix,
+    /// Where the responses come from.
+    pub source: String,
+    /// `None` when joined by position.
+    pub ids: Option<Vec<String>>,
+    /// Of the responses: names of the voxels, and what they are together.
+    pub names: Labels,
+    /// The same of the features.
+    pub features: Labels,
+    /// Names and numbers of columns of the bands; one without a name where there are none.
+    pub bands: Vec<(String, usize)>,
+    pub n_stimuli: usize,
+}
+
+impl Data {
+    pub fn rows(&self) -> Rows<'_> {
+        Rows { source: &self.source, ids: self.ids.as_deref(), n: self.y.n_rows() }
+    }
+}
+
+/// Reads and joins. Without bands `x` is the one file of features.
+pub(crate) fn read(job: &Job, x: Option<&Input>, bands: &[Band], y: &Input, join: JoinArgs) -> Result<Data> {
+    let names: HashSet<&str> = bands.iter().map(|band| band.name.as_str()).collect();
+    if names.len() < bands.len() {
+        bail!("--band: {} names for {} bands; give each its own", names.len(), bands.len());
+    }
+    let inputs: Vec<(String, &Input)> = match x {
+        Some(x) => vec![(String::new(), x)],
+        None => bands.iter().map(|band| (band.name.clone(), &band.input)).collect(),
+    };
+    let y = read_matrix(job, y)?;
+    require_columns(&y, "voxels")?;
+    let mut data: Option<Data> = None;
+    let mut responses = Some(y);
+    for (name, input) in inputs {
+        let x = read_matrix(job, input)?;
+        require_columns(&x, "features")?;
+        match (&mut data, responses.take()) {
+            (None, Some(y)) => data = Some(first(job, &name, x, y, join)?),
+            (Some(data), _) => add(job, data, &name, x, join)?,
+            (None, None) => {}
+        }
+    }
+    data.ok_or_else(|| anyhow!("no features: give --x FEATURES, or --band NAME=FEATURES for each band"))
+}
+
+fn require_columns(matrix: &NamedMatrix, columns: &str) -> Result<()> {
+    if matrix.matrix.n_columns() == 0 {
+        bail!("{}: 0 {columns} ({} rows); nothing to fit", matrix.source, matrix.matrix.n_rows());
+    }
+    Ok(())
+}
+
+fn first(job: &Job, band: &str, x: NamedMatrix, y: NamedMatrix, join: JoinArgs) -> Result<Data> {
+    // Responses on the left: theirs is the order of rows, and of the predictions.
+    let joined = join.join(job, y.side(), x.side())?;
+    if joined.len() < 3 {
+        bail!("{} and {} have {} rows together; a model needs at least 3", x.source, y.source, joined.len());
+    }
+    let ids = joined.labels(&y.side(), &x.side());
+    let n_stimuli = ids.as_ref().map_or(joined.len(), |ids| ids.iter().collect::<HashSet<_>>().len());
+    warn_of_repeats(job, &joined, &x.source, &y.source, n_stimuli);
+    check_finite(&x, &joined.right)?;
+    let bands = vec![(band.to_owned(), x.matrix.n_columns())];
+    Ok(Data {
+        source: y.source,
+        names: y.labels.with_ids(None),
+        features: x.labels.with_ids(None),
+        x: pick(x.matrix, &joined.right),
+        y: pick(y.matrix, &joined.left),
+        ids,
+        bands,
+        n_stimuli,
+    })
+}
+
+/// One more band beside those that are there.
+fn add(job: &Job, data: &mut Data, band: &str, x: NamedMatrix, join: JoinArgs) -> Result<()> {
+    let rows = stimulus_table::Side { name: &data.source, labels: data.ids.as_deref(), n_rows: data.y.n_rows() };
+    let joined = join.join(job, rows, x.side())?;
+    warn_of_repeats(job, &joined, &x.source, &data.source, data.n_stimuli);
+    check_finite(&x, &joined.right)?;
+    if joined.len() < data.y.n_rows() || joined.left.iter().enumerate().any(|(i, &row)| i != row) {
+        // With --inner a later band can have fewer stimuli.
+        data.ids = data.ids.as_ref().map(|ids| joined.left.iter().map(|&row| ids[row].clone()).collect());
+        data.x = data.x.select_rows(&joined.left);
+        data.y = data.y.select_rows(&joined.left);
+        data.n_stimuli = data.ids.as_ref().map_or(joined.len(), |ids| ids.iter().collect::<HashSet<_>>().len());
+    }
+    data.bands.push((band.to_owned(), x.matrix.n_columns()));
+    data.features = Labels {
+        ids: None,
+        columns: match (data.features.columns.take(), &x.labels.columns) {
+            (Some(mut all), Some(more)) => {
+                all.extend(more.iter().cloned());
+                Some(all)
+            }
+            _ => None,
+        },
+        name: None,
+    };
+    let more = pick(x.matrix, &joined.right);
+    let all = std::mem::replace(&mut data.x, Matrix::F8(Array2::zeros((0, 0))));
+    data.x = match (all, more) {
+        (Matrix::F4(a), Matrix::F4(b)) => Matrix::F4(concatenate(Axis(1), &[a.view(), b.view()])?),
+        (a, b) => Matrix::F8(concatenate(Axis(1), &[a.into_f64().view(), b.into_f64().view()])?),
+    };
+    Ok(())
+}
+
+fn warn_of_repeats(job: &Job, joined: &Joined, x: &str, y: &str, n_stimuli: usize) {
+    if joined.repeated == Some(Which::Left) {
+        job.warn(format!(
+            "--x {x} has repeated trials and --y {y} has not: its {n_stimuli} rows are repeated to {}; are --x and --y \
+             swapped?",
+            joined.len()
+        ));
+    }
+}
+
+/// The rows in this order; no copy where that is how they stand.
+fn pick(matrix: Matrix, rows: &[usize]) -> Matrix {
+    let as_they_stand = rows.len() == matrix.n_rows() && rows.iter().enumerate().all(|(i, &row)| i == row);
+    if as_they_stand { matrix } else { matrix.select_rows(rows) }
+}
+
+/// One NaN in a feature would make every voxel NaN, so it has to be dealt with by the user.
+fn check_finite(x: &NamedMatrix, rows: &[usize]) -> Result<()> {
+    fn first<T: Real>(x: ArrayView2<T>, rows: &[usize]) -> Option<(usize, usize, f64)> {
+        let in_row = |&row: &usize| {
+            let column = x.row(row).iter().position(|v| !v.to_f64().is_finite())?;
+            Some((row, column, x[(row, column)].to_f64()))
+        };
+        rows.iter().find_map(in_row)
+    }
+    let found = match x.matrix.view() {
+        Block::F4(x) => first(x, rows),
+        Block::F8(x) => first(x, rows),
+    };
+    let Some((row, column, value)) = found else { return Ok(()) };
+    let id = x.labels.ids.as_ref().map(|labels| format!(" ({:?})", labels[row])).unwrap_or_default();
+    bail!(
+        "{}: row {row}{id}, column {column} is {value}; a model needs finite features: drop the column or the row \
+         with `npy cols` or `npy rows`",
+        x.source
+    )
+}
+
+/// Puts features beside themselves, late by each of `delays` rows: those of delay 2 stand two rows later. Before the
+/// start of a run they are 0, and no run reaches into the next. Bands stay together: all delays of one, then those of
+/// the next.
+pub(crate) fn delay(data: &mut Data, delays: &[usize], run_of_row: &[usize]) {
+    fn delayed<T: Real>(x: ArrayView2<T>, bands: &[(String, usize)], delays: &[usize], runs: &[usize]) -> Array2<T> {
+        let mut out = Array2::from_elem((x.nrows(), x.ncols() * delays.len()), T::default());
+        let (mut from, mut to) = (0, 0);
+        for (_, width) in bands {
+            for &delay in delays {
+                for row in delay..x.nrows() {
+                    // A run is a block of neighbouring rows.
+                    if runs[row - delay] == runs[row] {
+                        let values = x.slice(ndarray::s![row - delay, from..from + width]);
+                        out.slice_mut(ndarray::s![row, to..to + width]).assign(&values);
+                    }
+                }
+                to += width;
+            }
+            from += width;
+        }
+        out
+    }
+    data.x = match data.x.view() {
+        Block::F4(x) => Matrix::F4(delayed(x, &data.bands, delays, run_of_row)),
+        Block::F8(x) => Matrix::F8(delayed(x, &data.bands, delays, run_of_row)),
+    };
+    if let Some(names) = data.features.columns.take() {
+        let mut all = Vec::with_capacity(names.len() * delays.len());
+        let mut from = 0;
+        for (_, width) in &data.bands {
+            for delay in delays {
+                all.extend(names[from..from + width].iter().map(|name| format!("{name}@{delay}")));
+            }
+            from += width;
+        }
+        data.features.columns = Some(all);
+    }
+    data.bands.iter_mut().for_each(|(_, width)| *width *= delays.len());
+}
+
+/// Names pairs of rows that are nearly the same under two ids and stand on two sides of a split.
+pub(crate) fn warn_of_copies(job: &Job, data: &Data, plan: &Plan) {
+    const NAMED: usize = 3;
+    let side = |row: usize| plan.fold_of_row[row];
+    let apart = |a: usize, b: usize| side(a) != side(b) && data.ids.as_ref().is_none_or(|ids| ids[a] != ids[b]);
+    let pairs = match data.x.view() {
+        Block::F4(x) => near_duplicates(x, apart),
+        Block::F8(x) => near_duplicates(x, apart),
+    };
+    if pairs.is_empty() {
+        return;
+    }
+    let name = |row: usize| data.ids.as_ref().map_or_else(|| format!("row {row}"), |ids| format!("{:?}", ids[row]));
+    let named: Vec<String> = pairs.iter().take(NAMED).map(|(a, b)| format!("{} and {}", name(*a), name(*b))).collect();
+    job.warn(format!(
+        "{} pairs of rows have nearly the same features under two ids and stand on both sides of a split: {}{}; a model \
+         is tested there on what it has seen: give them one id, or one fold with --cv @FOLDS",
+        pairs.len(),
+        named.join(", "),
+        if pairs.len() > NAMED { ", ..." } else { "" }
+    ));
+}
