@@ -10,6 +10,7 @@ use array_inputs::{JoinArgs, read_levels, read_table};
 use clap::ValueEnum;
 use cli::{Input, Job};
 use encoding_models::{Inner, Split};
+use statistics::folds::folds_of_set;
 use statistics::{FoldError, FoldOrder, Folds, k_folds};
 use stimulus_table::{Table, TableJoin};
 
@@ -42,11 +43,20 @@ pub(crate) struct FoldArgs {
 
 /// How stimuli are dealt into folds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FoldOrderArg {
+pub(crate) enum FoldOrderArg {
     /// Shuffled by --seed: depends on the set of ids, not on the order of rows
     Shuffled,
     /// Consecutive blocks, in the order of the rows of --y
     Contiguous,
+}
+
+impl fmt::Display for FoldOrderArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FoldOrderArg::Shuffled => "shuffled",
+            FoldOrderArg::Contiguous => "contiguous",
+        })
+    }
 }
 
 /// What `--cv` says.
@@ -104,7 +114,7 @@ impl FromStr for TestSet {
 
 /// How a penalty is judged inside the training rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum AlphaCv {
+pub(crate) enum AlphaCv {
     /// Each training row left out once.
     LeaveOneOut,
     /// So many folds of stimuli.
@@ -192,7 +202,10 @@ impl FoldArgs {
                 FoldOrderArg::Shuffled => FoldOrder::Shuffled(self.seed.wrapping_add(shift)),
                 FoldOrderArg::Contiguous => FoldOrder::Contiguous,
             };
-            deal(rows.ids, &stimulus_of_row, n_stimuli, &kept, k, order).map_err(|e| anyhow!("{option}: {e}"))
+            let dealt = deal(rows.ids, &kept, k, order).map_err(|e| anyhow!("{option}: {e}"))?;
+            let mut fold_of_row = dealt.fold_of_row;
+            fold_of_row.resize(rows.n, 0);
+            Ok(Folds { fold_of_row, ..dealt })
         };
         let leave_one_out = || -> Result<Inner> {
             if repeated {
@@ -408,30 +421,21 @@ fn one_side_each<S: PartialEq>(rows: Rows, side: &[S], option: &str) -> Result<(
     }
 }
 
-/// Folds over distinct stimuli of the rows `kept`; other rows have fold 0. A shuffle starts from the sorted ids, so
-/// that it depends on their set and the seed only: rows in another order, or another layer's features, meet the same
-/// folds.
-fn deal(
-    ids: Option<&[String]>,
-    stimulus_of_row: &[usize],
-    n_stimuli: usize,
-    kept: &[usize],
-    k: usize,
-    order: FoldOrder,
-) -> Result<Folds, FoldError> {
-    let mut fold_of_row = vec![0; stimulus_of_row.len()];
-    let own: Vec<usize> = kept.iter().map(|&row| stimulus_of_row[row]).collect();
+/// Folds over distinct stimuli of the rows `kept`; other rows have fold 0. Without ids every row is a stimulus. A
+/// shuffle depends on the set of ids and the seed only: rows in another order, or another layer's features, meet the
+/// same folds.
+pub(crate) fn deal(ids: Option<&[String]>, kept: &[usize], k: usize, order: FoldOrder) -> Result<Folds, FoldError> {
     let dealt = match (ids, order) {
-        (Some(_), FoldOrder::Shuffled(_)) => {
-            let mut place = vec![None; n_stimuli];
-            own.iter().for_each(|&stimulus| place[stimulus] = Some(0));
-            place.iter_mut().flatten().enumerate().for_each(|(i, place)| *place = i);
-            let n = place.iter().flatten().count();
-            let dealt = k_folds(&(0..n).collect::<Vec<usize>>(), k, order)?;
-            own.iter().filter_map(|&stimulus| place[stimulus]).map(|place| dealt.fold_of_row[place]).collect()
+        (None, _) => k_folds(kept, k, order)?,
+        (Some(ids), order) => {
+            let own: Vec<&str> = kept.iter().map(|&row| ids[row].as_str()).collect();
+            match order {
+                FoldOrder::Contiguous => k_folds(&own, k, order)?,
+                FoldOrder::Shuffled(seed) => folds_of_set(&own, k, seed)?,
+            }
         }
-        _ => k_folds(&own, k, order)?.fold_of_row,
     };
-    kept.iter().zip(dealt).for_each(|(&row, fold)| fold_of_row[row] = fold);
+    let mut fold_of_row = vec![0; kept.last().map_or(0, |last| last + 1)];
+    kept.iter().zip(dealt.fold_of_row).for_each(|(&row, fold)| fold_of_row[row] = fold);
     Ok(Folds { n_folds: k, fold_of_row })
 }

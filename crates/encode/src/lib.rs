@@ -3,9 +3,12 @@
 //! The maths is in `encoding-models`; here files are read, joined and written. [`run`] is the tool.
 #![warn(missing_docs)]
 
+mod ablate;
 mod fit;
 mod folds;
+mod model_args;
 mod predict;
+mod presentations;
 mod saved_model;
 mod scores;
 mod voxel_table;
@@ -23,14 +26,15 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  encode fit --x acts.npy --y ffa.npy --cv 5 > scores.csv
   encode fit --x acts.npy --y ffa.npy --save model.npz --predictions held_out.npy -o scores.csv
-  encode predict model.npz acts.npy > predicted.npy";
+  encode predict model.npz acts.npy > predicted.npy
+  encode ablate --x acts.npy --y ffa.npy --units face_units.csv > ablated.csv";
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     Fit(Box<fit::Fit>),
     Predict(predict::Predict),
+    Ablate(Box<ablate::Ablate>),
 }
 
 /// Runs the verb that was asked for.
@@ -38,5 +42,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     match args.verb {
         Verb::Fit(args) => fit::run(&args),
         Verb::Predict(args) => predict::run(&args),
+        Verb::Ablate(args) => ablate::run(&args),
     }
 }

@@ -4,8 +4,10 @@
 //! the spectrum of the features ([`AlphaGrid`]) and chosen inside the training rows.
 #![warn(missing_docs)]
 
+mod ablation;
 mod alphas;
 mod bands;
+mod chance;
 mod choice;
 mod duplicates;
 mod error;
@@ -13,6 +15,7 @@ mod features;
 mod fraction;
 mod lasso;
 mod linear;
+mod matched_draws;
 mod mixes;
 mod ols;
 mod pls;
@@ -22,8 +25,10 @@ mod scaling;
 mod score;
 mod solver;
 
+pub use ablation::{Part, PartFit, PartOptions, cross_validate_parts};
 pub use alphas::{AlphaGrid, AlphaGridError, End};
 pub use bands::{dirichlet, partition};
+pub use chance::Chance;
 pub use choice::{AlphaPer, Choice, ChooseBy};
 pub use duplicates::near_duplicates;
 pub use error::RidgeError;
@@ -31,6 +36,7 @@ pub use features::Features;
 pub use fraction::{Coordinates, FractionAlpha, FractionModel, FractionSolver, FractionalRidge};
 pub use lasso::{Lasso, LassoAlphas, LassoModel, LassoOptions};
 pub use linear::{FitError, LinearModel, Preparation};
+pub use matched_draws::{MatchedDraws, MatchedDrawsError, quantile_bins};
 pub use ols::Ols;
 pub use pls::Pls;
 pub use ridge::{

@@ -94,12 +94,16 @@ impl ColumnScaling {
     /// Mean squared length of a training row of the columns, scaled: what the factors of an alpha grid are times.
     /// 1 where no column varies, since any scale then gives weights of 0.
     pub fn mean_squared_length(&self, columns: Range<usize>) -> f64 {
-        let of = |k: usize| match self.divisor[k] {
-            0.0 => 0.0,
-            divisor => self.variance[k] / (divisor * divisor),
-        };
-        let sum = columns.map(of).sum();
+        let sum = columns.map(|column| self.mean_squared_length_of(column)).sum();
         if sum > 0.0 { sum } else { 1.0 }
+    }
+
+    /// Mean square of one column, scaled.
+    pub(crate) fn mean_squared_length_of(&self, column: usize) -> f64 {
+        match self.divisor[column] {
+            0.0 => 0.0,
+            divisor => self.variance[column] / (divisor * divisor),
+        }
     }
 
     /// Number of columns without variance in the training rows.

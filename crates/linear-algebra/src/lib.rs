@@ -24,6 +24,7 @@ mod pca;
 mod product;
 mod projection;
 mod real;
+mod residuals;
 mod singular;
 
 pub use cholesky::Cholesky;
@@ -34,6 +35,7 @@ pub use pca::Pca;
 pub use product::{PANEL, cross_product, product};
 pub use projection::{SparseProjection, johnson_lindenstrauss_dim};
 pub use real::Real;
+pub use residuals::{Panels, residual_squares};
 pub use singular::{ThinSvd, singular_values, thin_svd};
 
 #[cfg(test)]

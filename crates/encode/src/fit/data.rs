@@ -10,9 +10,9 @@ use encoding_models::near_duplicates;
 use linear_algebra::Real;
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use npy_stream::{Block, Labels, Matrix};
-use stimulus_table::{Joined, Which};
 
 use crate::folds::{Plan, Rows};
+use crate::presentations::{Presentations, check_finite, warn_of_repeats};
 
 /// One band of features: `NAME=FILE`.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,12 +67,10 @@ pub(crate) fn read(job: &Job, x: Option<&Input>, bands: &[Band], y: &Input, join
         None => bands.iter().map(|band| (band.name.clone(), &band.input)).collect(),
     };
     let y = read_matrix(job, y)?;
-    require_columns(&y, "voxels")?;
     let mut data: Option<Data> = None;
     let mut responses = Some(y);
     for (name, input) in inputs {
         let x = read_matrix(job, input)?;
-        require_columns(&x, "features")?;
         match (&mut data, responses.take()) {
             (None, Some(y)) => data = Some(first(job, &name, x, y, join)?),
             (Some(data), _) => add(job, data, &name, x, join)?,
@@ -82,30 +80,15 @@ pub(crate) fn read(job: &Job, x: Option<&Input>, bands: &[Band], y: &Input, join
     data.ok_or_else(|| anyhow!("no features: give --x FEATURES, or --band NAME=FEATURES for each band"))
 }
 
-fn require_columns(matrix: &NamedMatrix, columns: &str) -> Result<()> {
-    if matrix.matrix.n_columns() == 0 {
-        bail!("{}: 0 {columns} ({} rows); nothing to fit", matrix.source, matrix.matrix.n_rows());
-    }
-    Ok(())
-}
-
 fn first(job: &Job, band: &str, x: NamedMatrix, y: NamedMatrix, join: JoinArgs) -> Result<Data> {
-    // Responses on the left: theirs is the order of rows, and of the predictions.
-    let joined = join.join(job, y.side(), x.side())?;
-    if joined.len() < 3 {
-        bail!("{} and {} have {} rows together; a model needs at least 3", x.source, y.source, joined.len());
-    }
-    let ids = joined.labels(&y.side(), &x.side());
-    let n_stimuli = ids.as_ref().map_or(joined.len(), |ids| ids.iter().collect::<HashSet<_>>().len());
-    warn_of_repeats(job, &joined, &x.source, &y.source, n_stimuli);
-    check_finite(&x, &joined.right)?;
+    let Presentations { x_rows, y_rows, ids, n_stimuli } = Presentations::of(job, join, &x, &y)?;
     let bands = vec![(band.to_owned(), x.matrix.n_columns())];
     Ok(Data {
         source: y.source,
         names: y.labels.with_ids(None),
         features: x.labels.with_ids(None),
-        x: pick(x.matrix, &joined.right),
-        y: pick(y.matrix, &joined.left),
+        x: pick(x.matrix, &x_rows),
+        y: pick(y.matrix, &y_rows),
         ids,
         bands,
         n_stimuli,
@@ -114,6 +97,9 @@ fn first(job: &Job, band: &str, x: NamedMatrix, y: NamedMatrix, join: JoinArgs) 
 
 /// One more band beside those that are there.
 fn add(job: &Job, data: &mut Data, band: &str, x: NamedMatrix, join: JoinArgs) -> Result<()> {
+    if x.matrix.n_columns() == 0 {
+        bail!("{}: 0 features ({} rows); nothing to fit", x.source, x.matrix.n_rows());
+    }
     let rows = stimulus_table::Side { name: &data.source, labels: data.ids.as_deref(), n_rows: data.y.n_rows() };
     let joined = join.join(job, rows, x.side())?;
     warn_of_repeats(job, &joined, &x.source, &data.source, data.n_stimuli);
@@ -146,42 +132,10 @@ fn add(job: &Job, data: &mut Data, band: &str, x: NamedMatrix, join: JoinArgs) -
     Ok(())
 }
 
-fn warn_of_repeats(job: &Job, joined: &Joined, x: &str, y: &str, n_stimuli: usize) {
-    if joined.repeated == Some(Which::Left) {
-        job.warn(format!(
-            "--x {x} has repeated trials and --y {y} has not: its {n_stimuli} rows are repeated to {}; are --x and --y \
-             swapped?",
-            joined.len()
-        ));
-    }
-}
-
 /// The rows in this order; no copy where that is how they stand.
 fn pick(matrix: Matrix, rows: &[usize]) -> Matrix {
     let as_they_stand = rows.len() == matrix.n_rows() && rows.iter().enumerate().all(|(i, &row)| i == row);
     if as_they_stand { matrix } else { matrix.select_rows(rows) }
-}
-
-/// One NaN in a feature would make every voxel NaN, so it has to be dealt with by the user.
-fn check_finite(x: &NamedMatrix, rows: &[usize]) -> Result<()> {
-    fn first<T: Real>(x: ArrayView2<T>, rows: &[usize]) -> Option<(usize, usize, f64)> {
-        let in_row = |&row: &usize| {
-            let column = x.row(row).iter().position(|v| !v.to_f64().is_finite())?;
-            Some((row, column, x[(row, column)].to_f64()))
-        };
-        rows.iter().find_map(in_row)
-    }
-    let found = match x.matrix.view() {
-        Block::F4(x) => first(x, rows),
-        Block::F8(x) => first(x, rows),
-    };
-    let Some((row, column, value)) = found else { return Ok(()) };
-    let id = x.labels.ids.as_ref().map(|labels| format!(" ({:?})", labels[row])).unwrap_or_default();
-    bail!(
-        "{}: row {row}{id}, column {column} is {value}; a model needs finite features: drop the column or the row \
-         with `npy cols` or `npy rows`",
-        x.source
-    )
 }
 
 /// Puts features beside themselves, late by each of `delays` rows: those of delay 2 stand two rows later. Before the

@@ -1,7 +1,6 @@
 //! `unit-stats layers`: what is selected in every layer.
 
 mod consistency;
-mod feature_maps;
 mod summary;
 
 use anyhow::{Result, bail};
@@ -9,10 +8,9 @@ use array_inputs::{Called, JoinArgs, Names, Next, Stream};
 use cli::{Common, Format, Input, Job, Named, TableWriter};
 use localizer_run::{LocalizerArgs, Plan, RuleArgs};
 use statistics::Reason;
-use unit_tables::Sought;
+use unit_tables::{FeatureMaps, Sought};
 
 use consistency::Chosen;
-use feature_maps::FeatureMaps;
 use summary::{Maps, Selected, Summary};
 
 const LAYERS: &str = "\

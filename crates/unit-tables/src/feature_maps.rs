@@ -1,23 +1,24 @@
 //! Which feature map every unit of a layer belongs to.
 
 use anyhow::{Context, Result, bail, ensure};
-use array_inputs::read_table;
 use cli::{Input, Job};
 use std::collections::HashMap;
 use stimulus_table::Table;
-use unit_tables::{Arrays, Sought};
+
+use crate::arrays::{Arrays, Sought};
 
 /// A table of `ann-acts --unit-table`, taken apart by layer.
-pub(crate) struct FeatureMaps {
+pub struct FeatureMaps {
     source: String,
     /// Layers in order; of each, the channel of every column.
     layers: Vec<(String, HashMap<usize, String>)>,
 }
 
 impl FeatureMaps {
+    /// Reads such a table.
     pub fn read(job: &Job, input: &Input) -> Result<FeatureMaps> {
         let source = input.to_string();
-        let table = read_table(job, input)?;
+        let table = Table::read(job.open(input)?.reader()).with_context(|| source.clone())?;
         let layers = channels(&table).with_context(|| source.clone())?;
         Ok(FeatureMaps { layers, source })
     }
