@@ -1,8 +1,10 @@
-//! Lasso, partial least squares, least squares and fractional ridge against scikit-learn, and exact fractions.
+//! Banded ridge against himalaya; Lasso, partial least squares, least squares and fractional ridge against
+//! scikit-learn, and exact fractions.
 
-use crate::load::{all_close, close, counts, json, matrix, number, numbers};
+use crate::load::{all_close, close, counts, json, matrices, matrix, number, numbers};
 use encoding_models::{
-    FractionalRidge, Lasso, LassoAlphas, LassoModel, LassoOptions, LinearModel, Ols, Pls, Preparation, Scaling,
+    AlphaGrid, CrossValidation, Features, FractionalRidge, HeldOut, Inner, Lasso, LassoAlphas, LassoModel,
+    LassoOptions, LinearModel, Ols, Pls, Preparation, RidgeOptions, Scaling, ScoreOver, Split, fit_rows,
 };
 use ndarray::{Array2, s};
 use serde_json::Value;
@@ -136,6 +138,85 @@ fn fractions_are_exact_where_fracridge_interpolates() {
         if name == "tall" {
             close("what fracridge misses", number(&expected["fracridge_misses_fraction_by"]), 0.0, 5e-3);
             assert!(number(&expected["fracridge_misses_fraction_by"]) > 1e-4);
+        }
+    }
+}
+
+/// Ridge of all features, random search over given weights of bands, and winner takes all (weights of exactly 0): the
+/// same folds, penalties and weights as himalaya's, without intercept on data centred once.
+#[test]
+fn banded_ridge_is_himalayas() {
+    let expected = json("encoding/banded.json");
+    let (x, y) = (matrix("encoding/x.npy").0, matrix("encoding/y.npy").0);
+    let n_train = 60;
+    let mut fold_of_row = counts(&expected["fold_of_row"]);
+    fold_of_row.resize(x.nrows(), 0);
+    let alphas = numbers(&expected["alphas"]);
+    let gammas = rows(&expected["gammas"]);
+    let gammas = Array2::from_shape_fn((gammas.len(), 3), |(i, k)| gammas[i][k]);
+    for (name, tried) in [("ridge", Array2::ones((1, 3))), ("banded", gammas), ("winner", Array2::eye(3))] {
+        let features = Features::new(x.view(), Scaling::Centre).unwrap().in_bands(&[7, 5, 90]).without_intercept();
+        let options = RidgeOptions {
+            gammas: Some(tried),
+            ..RidgeOptions::new(
+                AlphaGrid::list(alphas.clone()).unwrap().absolute(),
+                Inner::Folds(Folds { n_folds: 5, fold_of_row: fold_of_row.clone() }),
+            )
+        };
+        let expected = &expected[name];
+        let model = fit_rows(&features, (0..n_train).collect(), y.view(), &options).unwrap();
+        let chosen = counts(&expected["alpha"]);
+        // one row per row of weights
+        let scores = match name {
+            "ridge" => vec![numbers(&expected["cv_scores"])],
+            _ => rows(&expected["cv_scores"]),
+        };
+        for (v, choice) in model.choices.iter().enumerate() {
+            close(&format!("{name}: alpha of voxel {v}"), choice.alpha, alphas[chosen[v]], 1e-12);
+            // himalaya lets ties go to the larger penalty by adding to the score
+            close(
+                &format!("{name}: score of voxel {v}"),
+                choice.score + 1e-10 * choice.alpha.ln(),
+                scores[choice.gamma][v],
+                1e-8,
+            );
+        }
+        if name != "ridge" {
+            let found: Vec<usize> = model.choices.iter().map(|choice| choice.gamma).collect();
+            assert_eq!(found, counts(&expected["gamma"]), "{name}");
+        }
+        let weights = matrix(&format!("encoding/{name}-weights.npy")).0;
+        for (feature, (got, want)) in model.weights.rows().into_iter().zip(weights.rows()).enumerate() {
+            all_close(&format!("{name}: weights of feature {feature}"), &got.to_vec(), &want.to_vec(), 1e-9);
+        }
+        if name == "ridge" {
+            continue;
+        }
+        // Bands of the test rows, and what each adds to R2 and r.
+        let split = Split { train: (0..n_train).collect(), test: (n_train..x.nrows()).collect() };
+        let prepared = CrossValidation::prepare(&features, vec![split], &options, false, || ()).unwrap();
+        let found = prepared.predict(y.view(), true).unwrap();
+        let by_band = matrices(&format!("encoding/{name}-predictions.npy"));
+        for (k, (got, want)) in found.bands.iter().zip(&by_band).enumerate() {
+            for (got, want) in got.rows().into_iter().zip(want.rows()) {
+                all_close(&format!("{name}: predictions of band {k}"), &got.to_vec(), &want.to_vec(), 1e-9);
+            }
+        }
+        let held_out = HeldOut {
+            fold_of_row: &[0; 20],
+            train_means: found.train_means.view(),
+            train_sds: None,
+            over: ScoreOver::Pooled,
+        };
+        let test = y.slice(s![n_train.., ..]);
+        let parts: Vec<_> = found.bands.iter().map(|band| band.view()).collect();
+        let split = held_out.split(&parts, found.predictions.view(), test);
+        for (k, (r2, r)) in rows(&expected["r2_split"]).iter().zip(rows(&expected["r_split"])).enumerate() {
+            for v in 0..y.ncols() {
+                close(&format!("{name}: share of r of band {k}, voxel {v}"), split[k][v][0], r[v], 1e-9);
+                // himalaya divides by the sum of squares of the responses, whose mean here is 0 in training
+                close(&format!("{name}: share of R2 of band {k}, voxel {v}"), split[k][v][1], r2[v], 1e-9);
+            }
         }
     }
 }
