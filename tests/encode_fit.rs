@@ -123,14 +123,14 @@ fn bands_find_what_drives_a_voxel_and_their_parts_sum() {
     let (table, split, parts) = (read("t.csv"), read("s.csv"), read("p.csv"));
     let number = |row: &std::collections::HashMap<String, String>, name: &str| row[name].parse::<f64>().unwrap();
     assert!(number(&table[0], "weight_low") > 0.8 && number(&table[1], "weight_high") > 0.7);
-    for voxel in 0..3 {
+    for (voxel, row) in table.iter().enumerate().take(3) {
         let of = |rows: &[std::collections::HashMap<String, String>], name: &str| -> f64 {
-            rows.iter().filter(|row| row["voxel"] == voxel.to_string()).map(|row| number(row, name)).sum()
+            rows.iter().filter(|part| part["voxel"] == voxel.to_string()).map(|part| number(part, name)).sum()
         };
         for name in ["r", "R2"] {
-            within(of(&split, name), number(&table[voxel], name), 1e-12);
+            within(of(&split, name), number(row, name), 1e-12);
         }
-        let own: Vec<_> = parts.iter().filter(|row| row["voxel"] == voxel.to_string()).cloned().collect();
+        let own: Vec<_> = parts.iter().filter(|part| part["voxel"] == voxel.to_string()).cloned().collect();
         let kinds: Vec<(&str, &str)> = own.iter().map(|row| (&*row["part"], &*row["bands"])).collect();
         let expected = [
             ("unique", "low"),
@@ -143,7 +143,7 @@ fn bands_find_what_drives_a_voxel_and_their_parts_sum() {
         assert_eq!(kinds, expected);
         let value = |k: usize| number(&own[k], "R2");
         within(value(0) + value(1) + value(2), value(3), 1e-12);
-        within(value(3), number(&table[voxel], "R2"), 1e-12);
+        within(value(3), number(row, "R2"), 1e-12);
         within(value(0), value(3) - value(5), 1e-12);
     }
     // driven by one band, a voxel loses all without it and nothing without the other
