@@ -16,6 +16,7 @@ mod fraction;
 mod lasso;
 mod linear;
 mod matched_draws;
+mod methods;
 mod mixes;
 mod ols;
 mod pls;
@@ -24,6 +25,7 @@ mod rotation;
 mod scaling;
 mod score;
 mod solver;
+mod stored;
 
 pub use ablation::{Part, PartFit, PartOptions, cross_validate_parts};
 pub use alphas::{AlphaGrid, AlphaGridError, End};
@@ -37,6 +39,7 @@ pub use fraction::{Coordinates, FractionAlpha, FractionModel, FractionSolver, Fr
 pub use lasso::{Lasso, LassoAlphas, LassoModel, LassoOptions};
 pub use linear::{FitError, LinearModel, Preparation};
 pub use matched_draws::{MatchedDraws, MatchedDrawsError, quantile_bins};
+pub use methods::{Fitted, Method};
 pub use ols::Ols;
 pub use pls::Pls;
 pub use ridge::{
@@ -45,3 +48,5 @@ pub use ridge::{
 };
 pub use scaling::{ColumnScaling, Scaling};
 pub use score::{HeldOut, Score, ScoreOver, own_means, score};
+pub use solver::Want;
+pub use stored::{Stored, StoredArray};
