@@ -439,3 +439,36 @@ pub(crate) fn deal(ids: Option<&[String]>, kept: &[usize], k: usize, order: Fold
     kept.iter().zip(dealt.fold_of_row).for_each(|(&row, fold)| fold_of_row[row] = fold);
     Ok(Folds { n_folds: k, fold_of_row })
 }
+
+/// Folds in which predictions that exist were made.
+#[derive(Debug, clap::Args)]
+pub(crate) struct GivenFolds {
+    /// Folds in which the predictions were made: a COLUMN of --stimuli, or @FOLDS.csv, a table with the columns stimulus
+    /// and fold [default: one model predicted all rows]
+    #[arg(long, value_name = "COLUMN|@FOLDS")]
+    folds: Option<String>,
+    /// Table of the stimuli, one row each, or one per trial
+    #[arg(long, value_name = "TABLE", requires = "folds")]
+    stimuli: Option<Input>,
+}
+
+impl GivenFolds {
+    /// The fold of every row; `None` where one model predicted all.
+    pub fn folds(&self, job: &Job, rows: Rows, join: JoinArgs) -> Result<Option<Folds>> {
+        let Some(folds) = &self.folds else { return Ok(None) };
+        let (input, column) = match (folds.strip_prefix('@'), &self.stimuli) {
+            (Some(_), Some(input)) => {
+                bail!("--stimuli {input}: --folds {folds} is a table itself; give one of the two")
+            }
+            (Some(path), None) => (Input::File(path.into()), "fold"),
+            (None, Some(input)) => (input.clone(), folds.as_str()),
+            (None, None) => {
+                bail!("--folds {folds}: a column of which table? Say --stimuli TABLE, or --folds @FOLDS.csv")
+            }
+        };
+        let table = StimuliOfRows { source: input.to_string(), table: read_table(job, &input)? };
+        let levels = table.levels(job, rows, column, join)?;
+        let all: Vec<usize> = (0..rows.n).collect();
+        number_levels(rows, &levels, &all, &format!("--folds {folds}")).map(Some)
+    }
+}

@@ -10,6 +10,7 @@ mod model_args;
 mod predict;
 mod presentations;
 mod saved_model;
+mod score;
 mod scores;
 mod voxel_table;
 
@@ -36,6 +37,7 @@ enum Verb {
     Fit(Box<fit::Fit>),
     Predict(predict::Predict),
     Ablate(Box<ablate::Ablate>),
+    Score(Box<score::ScoreVerb>),
 }
 
 /// Runs the verb that was asked for.
@@ -44,5 +46,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Verb::Fit(args) => fit::run(&args),
         Verb::Predict(args) => predict::run(&args),
         Verb::Ablate(args) => ablate::run(&args),
+        Verb::Score(args) => score::run(&args),
     }
 }
