@@ -101,7 +101,8 @@ fn every_model_is_encode_fits_of_the_same_columns() {
                 [("all", "--index 0:40"), ("without", "--units units.csv --without"), ("only", "--units units.csv")]
             {
                 run(path, &format!("npy cols {columns} {x} -o part.npy")).ok();
-                let fitted = rows(&run(path, &format!("encode fit --x part.npy --y {y} {options}")).text());
+                let fit = format!("encode fit --x part.npy --y {y} --no-extend --score-over folds {options}");
+                let fitted = rows(&run(path, &fit).text());
                 for (ours, theirs) in of_model(model).iter().zip(&fitted) {
                     assert_eq!((&ours["voxel"], &ours["reason"]), (&theirs["voxel"], &theirs["reason"]));
                     assert_eq!(ours["alpha_at_edge"], theirs["alpha_at_edge"], "{model} {options}");
@@ -144,18 +145,18 @@ fn the_table_sums_up_all_draws() {
         let of = all.iter().filter(|row| row["voxel"] == voxel.to_string() && row["model"] == model);
         of.map(|row| number(row, "r")).collect()
     };
-    for voxel in 0..4 {
+    for (voxel, row) in table.iter().enumerate().take(4) {
         for (model, drawn) in [("without", "without_random"), ("only", "only_random")] {
             let mut draws = r_of(voxel, drawn);
             assert_eq!(draws.len(), 15);
             let r = r_of(voxel, model)[0];
-            near(number(&table[voxel], model), r);
-            near(number(&table[voxel], drawn), draws.iter().sum::<f64>() / 15.0);
+            near(number(row, model), r);
+            near(number(row, drawn), draws.iter().sum::<f64>() / 15.0);
             let below = draws.iter().filter(|draw| **draw < r).count() as f64;
-            near(number(&table[voxel], &format!("{model}_percentile")), 100.0 * below / 15.0);
+            near(number(row, &format!("{model}_percentile")), 100.0 * below / 15.0);
             draws.sort_by(f64::total_cmp);
             // Quantile .025 of 15 values lies .35 of the way from the first to the second.
-            near(number(&table[voxel], &format!("{drawn}_lo")), draws[0] + 0.35 * (draws[1] - draws[0]));
+            near(number(row, &format!("{drawn}_lo")), draws[0] + 0.35 * (draws[1] - draws[0]));
         }
     }
     // Regions: the statistic over voxels first, of every draw.

@@ -7,6 +7,7 @@
 
 mod ceilings;
 mod distances;
+mod encoding;
 mod fitted;
 mod fmri;
 mod inference;

@@ -10,7 +10,7 @@ use std::path::Path;
 use support::*;
 
 /// Verbs that join rows with the table by id; `TABLE` is one of the tables, `trials.npy` the rows.
-const BY_ID: [&str; 12] = [
+const BY_ID: [&str; 13] = [
     "select-units --stimuli TABLE --by task --all --cv run trials.npy",
     "unit-stats layers --stimuli TABLE --by task --contrast 'face > rest' --t 0 trials.npy",
     "unit-stats validate --stimuli TABLE --by task --units units.csv trials.npy",
@@ -23,6 +23,7 @@ const BY_ID: [&str; 12] = [
     "npy rows --stimuli TABLE --where run=1 trials.npy",
     "npy scale --stimuli TABLE --by run --zscore columns trials.npy",
     "npy cat --stimuli TABLE trials.npy",
+    "encode fit --stimuli TABLE --sample-weights run --cv 3 --x trials.npy --y trials.npy",
 ];
 
 /// Verbs that take row i of the table for row i of rows without ids, and what says the same with ids.
@@ -226,7 +227,8 @@ fn rows_in_the_order_of_the_table_need_no_ids_and_may_come_from_a_pipe() {
     let trials = fs::read(dir.path().join("trials.npy")).unwrap();
     for line in BY_ID {
         let own = made(dir.path(), line, "own.csv");
-        let takes_bare = !["ceiling", "tuning", "rsa", "npy rows", "npy cat"].iter().any(|w| line.starts_with(w));
+        let takes_bare =
+            !["ceiling", "tuning", "rsa", "npy rows", "npy cat", "encode"].iter().any(|w| line.starts_with(w));
         if takes_bare && !line.contains("units.csv") {
             let bare = line.replace("TABLE", "own.csv").replace("trials.npy", "--assume-order bare.npy");
             let found = run(dir.path(), &bare).ok();

@@ -39,9 +39,8 @@ that a model is given):
 Columns (one row per array and voxel; with --by region one per array and statistic):
   array, voxel    array of --y (its region); its column, from 0. With --by region: statistic, the mean
                   or median over the usable voxels, taken before anything below, and n_voxels
-  score           r or R2 (--score): what all, without, only and so on are; as encode fit has them, but
-                  for r predictions are in units of their spread in their fold, and the grid of alpha ends
-                  where --alphas do
+  score           r or R2 (--score): what all, without, only and so on are, means over the folds, as
+                  encode fit --score-over folds --no-extend has them
   all, without, only
   delta_without, delta_only      without - all, only - all
   without_random, without_random_lo, without_random_hi
@@ -144,7 +143,7 @@ impl Scored {
     }
 }
 
-/// Rows of a fold whose predictions have a spread.
+/// Rows of a fold that has a score.
 const FEWEST_IN_FOLD: usize = 3;
 
 pub(crate) fn run(args: &Ablate) -> Result<()> {
@@ -272,29 +271,21 @@ fn fit<U: Real>(
     cross_validate_parts(x, y, outer, options, parts, |predictions, y| score_held_out(predictions, y, outer), part_done)
 }
 
-/// The score of held-out predictions, pooled over folds as `encode fit` has it: deviations from the mean of the training
-/// rows, responses in units of their spread there. Predictions are in units of their own spread in the fold, which needs
-/// no visit of the training rows, and like the fit's knows nothing of the responses of the fold.
+/// The score of held-out predictions, as `encode fit --score-over folds` has it: noise scores 0, and nothing has to be
+/// known of the training rows but their means.
 fn score_held_out<U: Real>(predictions: ArrayView2<f64>, y: ArrayView2<U>, outer: &Folds) -> Vec<Score> {
-    let shape = (outer.n_folds, y.ncols());
-    let (mut means, mut spreads, mut sds) = (Array2::zeros(shape), Array2::zeros(shape), Array2::zeros(shape));
-    for fold in 0..outer.n_folds {
-        let (train, test) = (outer.train_rows(fold), outer.test_rows(fold));
-        for voxel in 0..y.ncols() {
-            let responses: Vec<f64> = train.iter().map(|&row| y[(row, voxel)].to_f64()).collect();
-            let centre = mean(&responses);
-            let root_mean = |sum: f64, n: usize| (sum / n as f64).sqrt();
-            means[(fold, voxel)] = centre;
-            sds[(fold, voxel)] = root_mean(responses.iter().map(|v| (v - centre).powi(2)).sum(), train.len());
-            let predicted = test.iter().map(|&row| (predictions[(row, voxel)] - centre).powi(2)).sum();
-            spreads[(fold, voxel)] = root_mean(predicted, test.len());
+    let mut train_means = Array2::zeros((outer.n_folds, y.ncols()));
+    for (fold, mut means) in train_means.rows_mut().into_iter().enumerate() {
+        let train = outer.train_rows(fold);
+        for (voxel, to) in means.iter_mut().enumerate() {
+            *to = mean(&train.iter().map(|&row| y[(row, voxel)].to_f64()).collect::<Vec<f64>>());
         }
     }
     let held_out = HeldOut {
         fold_of_row: &outer.fold_of_row,
-        train_means: means.view(),
-        train_sds: Some([spreads.view(), sds.view()]),
-        over: ScoreOver::Pooled,
+        train_means: train_means.view(),
+        train_sds: None,
+        over: ScoreOver::Folds,
     };
     held_out.score(predictions, y)
 }
@@ -309,6 +300,7 @@ fn record(
     if let Some((_, _, options, _)) = plans.first() {
         args.model.record(job, options);
     }
+    job.record("score_over", "folds");
     job.record("seed", args.seed);
     job.record("draws", args.draws);
     job.record("match", args.control.to_string());

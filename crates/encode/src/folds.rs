@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -326,8 +326,8 @@ impl FoldArgs {
         number_levels(rows, &levels, kept, &format!("--cv {column}"))
     }
 
-    fn folds_of_file(&self, job: &Job, rows: Rows, join: JoinArgs, path: &PathBuf, kept: &[usize]) -> Result<Folds> {
-        let input = Input::File(path.clone());
+    fn folds_of_file(&self, job: &Job, rows: Rows, join: JoinArgs, path: &Path, kept: &[usize]) -> Result<Folds> {
+        let input = Input::File(path.to_owned());
         let stimuli = StimuliOfRows { source: input.to_string(), table: read_table(job, &input)? };
         let levels = stimuli.levels(job, rows, "fold", join)?;
         number_levels(rows, &levels, kept, &format!("--cv @{}", path.display()))

@@ -27,7 +27,6 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  encode fit --x acts.npy --y ffa.npy --cv 5 > scores.csv
   encode fit --x acts.npy --y ffa.npy --save model.npz --predictions held_out.npy -o scores.csv
   encode predict model.npz acts.npy > predicted.npy
   encode ablate --x acts.npy --y ffa.npy --units face_units.csv > ablated.csv";

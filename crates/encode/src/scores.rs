@@ -13,8 +13,8 @@ use crate::voxel_table::VoxelTable;
 /// How predictions are scored.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ScoreArgs {
-    /// Over what scores are taken: all held-out rows together (deviations from the mean of their training rows, for r in
-    /// units of these), or each fold, then their mean. Noise has r = 0 in both
+    /// Over what scores are taken: all held-out rows together (deviations from the mean of their training rows, for r
+    /// in units of these), or each fold, then their mean. Noise has r = 0 in both
     #[arg(long, value_enum, value_name = "HOW", default_value = "pooled")]
     score_over: Over,
     /// Test r against so many permutations of the stimuli within folds: adds p (one-sided) and q (false discovery rate)

@@ -178,12 +178,11 @@ fn learn_all(x: ArrayView2<f64>, outer: &Folds, options: &PartOptions) -> Result
     learnt.into_iter().collect()
 }
 
+/// Kept and held-out rows of inner folds.
+type Splits = Vec<(Vec<usize>, Vec<usize>)>;
+
 /// Kept and held-out rows of every inner fold; none for leave-one-out.
-fn inner_splits(
-    train: &[usize],
-    options: &PartOptions,
-    fold: usize,
-) -> Result<Vec<(Vec<usize>, Vec<usize>)>, RidgeError> {
+fn inner_splits(train: &[usize], options: &PartOptions, fold: usize) -> Result<Splits, RidgeError> {
     let Inner::Folds(folds) = &options.inner else { return Ok(Vec::new()) };
     if options.alphas.factors().len() == 1 {
         return Ok(Vec::new());

@@ -51,7 +51,7 @@ impl<'a, T: Real> Features<'a, T> {
         };
         Ok(Features {
             x,
-            bands: vec![0..x.ncols()],
+            bands: std::iter::once(0..x.ncols()).collect(),
             scaling,
             intercept: true,
             weights: None,

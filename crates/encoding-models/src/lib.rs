@@ -12,8 +12,13 @@ mod choice;
 mod duplicates;
 mod error;
 mod features;
+mod fraction;
+mod lasso;
+mod linear;
 mod matched_draws;
 mod mixes;
+mod ols;
+mod pls;
 mod ridge;
 mod rotation;
 mod scaling;
@@ -28,7 +33,12 @@ pub use choice::{AlphaPer, Choice, ChooseBy};
 pub use duplicates::near_duplicates;
 pub use error::RidgeError;
 pub use features::Features;
+pub use fraction::{Coordinates, FractionAlpha, FractionModel, FractionSolver, FractionalRidge};
+pub use lasso::{Lasso, LassoAlphas, LassoModel, LassoOptions};
+pub use linear::{FitError, LinearModel, Preparation};
 pub use matched_draws::{MatchedDraws, MatchedDrawsError, quantile_bins};
+pub use ols::Ols;
+pub use pls::Pls;
 pub use ridge::{
     CrossValidated, CrossValidation, Inner, RidgeModel, RidgeOptions, Split, cross_validate, fit, fit_rows, is_narrow,
     unusable_voxels,

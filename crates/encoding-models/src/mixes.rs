@@ -3,9 +3,9 @@ use ndarray::{Array1, Array2};
 /// Which penalties' predictions are multiplied, and how all others are mixed from them.
 ///
 /// A prediction is a sum over axes weighted by filter factors `l / (l + alpha)`. As functions of the eigenvalue these
-/// are so smooth that many are combinations of a few: with a grid of 20 penalties over seven decades and a spectrum over
-/// two, 14 products serve all 20 to 1e-8. The few are chosen by QR with column pivoting, so that no share is much above
-/// 1 (an interpolative decomposition; Cheng et al. 2005).
+/// are so smooth that many are combinations of a few: with a grid of 20 penalties over seven decades and a spectrum
+/// over two, 14 products serve all 20 to 1e-8. The few are chosen by QR with column pivoting, so that no share is much
+/// above 1 (an interpolative decomposition; Cheng et al. 2005).
 pub(crate) struct Mixes {
     /// Places of the penalties whose products are made.
     pub multiplied: Vec<usize>,

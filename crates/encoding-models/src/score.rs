@@ -42,8 +42,8 @@ pub struct HeldOut<'a> {
     pub fold_of_row: &'a [usize],
     /// `n_folds x v`: the mean response of the training rows of each fold.
     pub train_means: ArrayView2<'a, f64>,
-    /// Root mean squares in the training rows, `n_folds x v` each, as deviations from that mean: of what each model fits
-    /// to them, and of the responses; `None` where they are not known.
+    /// Root mean squares in the training rows, `n_folds x v` each, as deviations from that mean: of what each model
+    /// fits to them, and of the responses; `None` where they are not known.
     pub train_sds: Option<[ArrayView2<'a, f64>; 2]>,
     /// Over what scores are taken.
     pub over: ScoreOver,
@@ -69,8 +69,8 @@ impl HeldOut<'_> {
     ///
     /// That leaves half of it: predictions are small where the chance relations of folds cancel, where they also run
     /// against the responses, and a correlation divides by their size. In units of what each model fits to its training
-    /// rows, which knows nothing of the held-out ones, predictions have the same size, and noise an r of 0. Responses are
-    /// taken in units of their training rows likewise, so that perfect predictions have an r of 1.
+    /// rows, which knows nothing of the held-out ones, predictions have the same size, and noise an r of 0. Responses
+    /// are taken in units of their training rows likewise, so that perfect predictions have an r of 1.
     ///
     /// A voxel with `NaN` or infinity (`nan_input`) or a constant response (`constant`; with [`ScoreOver::Folds`] in
     /// any fold) has no score. Where only the prediction is constant, `r` is `NaN` with reason `constant` and the
@@ -122,8 +122,8 @@ impl HeldOut<'_> {
         (0..=parts.len()).map(|k| voxels.iter().map(|rows| rows[k]).collect()).collect()
     }
 
-    /// How often the correlation of permuted responses is at least that of the responses, per voxel, of `n` permutations
-    /// (Phipson and Smyth 2010: p = (1 + count) / (1 + n)); `NaN` without a correlation.
+    /// How often the correlation of permuted responses is at least that of the responses, per voxel, of `n`
+    /// permutations (Phipson and Smyth 2010: p = (1 + count) / (1 + n)); `NaN` without a correlation.
     ///
     /// Stimuli change places within their fold, all presentations of one together, with stimuli presented as often. In
     /// folds of one stimulus they change places over all folds.

@@ -192,10 +192,10 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
         reasons: &[Option<Reason>],
         want: Want,
     ) -> Result<Solved, RidgeError> {
-        if let AlphaPer::Group(groups) = &self.options.alpha_per {
-            if groups.len() != y.ncols() {
-                return Err(RidgeError::GroupCount { groups: groups.len(), voxels: y.ncols() });
-            }
+        if let AlphaPer::Group(groups) = &self.options.alpha_per
+            && groups.len() != y.ncols()
+        {
+            return Err(RidgeError::GroupCount { groups: groups.len(), voxels: y.ncols() });
         }
         let mut solved = Solved {
             predictions: Array2::zeros((self.full.others.len(), y.ncols())),

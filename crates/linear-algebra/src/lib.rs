@@ -1,4 +1,4 @@
-//! Dense linear algebra on ndarray views: products, Gram matrices, symmetric eigenvectors, singular values, Cholesky,
+//! Dense linear algebra on ndarray views: products, Gram matrices, symmetric eigenvectors, singular vectors, Cholesky,
 //! principal components, random projection.
 //!
 //! Rows are stimuli, columns are units or voxels; views go in, `ndarray` arrays come out. The backend
@@ -36,7 +36,7 @@ pub use product::{PANEL, cross_product, product};
 pub use projection::{SparseProjection, johnson_lindenstrauss_dim};
 pub use real::Real;
 pub use residuals::{Panels, residual_squares};
-pub use singular::singular_values;
+pub use singular::{ThinSvd, singular_values, thin_svd};
 
 #[cfg(test)]
 mod testing {

@@ -1,8 +1,8 @@
-use faer::Par;
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::svd::{self, ComputeSvdVectors};
-use ndarray::{Array1, ArrayView2};
+use faer::{Mat, Par};
+use ndarray::{Array1, Array2, ArrayView2};
 
 use crate::LinearAlgebraError;
 use crate::real::faer_view;
@@ -20,9 +20,7 @@ use crate::real::faer_view;
 /// # Ok::<(), linear_algebra::LinearAlgebraError>(())
 /// ```
 pub fn singular_values(a: ArrayView2<f64>) -> Result<Array1<f64>, LinearAlgebraError> {
-    if let Some(((row, column), &value)) = a.indexed_iter().find(|(_, v)| !v.is_finite()) {
-        return Err(LinearAlgebraError::NotFinite { row, column, value });
-    }
+    finite(a)?;
     let (rows, columns) = a.dim();
     let n = rows.min(columns);
     if n == 0 {
@@ -38,11 +36,68 @@ pub fn singular_values(a: ArrayView2<f64>) -> Result<Array1<f64>, LinearAlgebraE
     Ok((0..n).map(|i| values[i]).collect())
 }
 
+fn finite(a: ArrayView2<f64>) -> Result<(), LinearAlgebraError> {
+    match a.indexed_iter().find(|(_, v)| !v.is_finite()) {
+        Some(((row, column), &value)) => Err(LinearAlgebraError::NotFinite { row, column, value }),
+        None => Ok(()),
+    }
+}
+
+/// `a = left diag(values) right'` of a matrix `n x p`, with as many axes `k` as its shorter side is long.
+#[derive(Debug, Clone)]
+pub struct ThinSvd {
+    /// Orthonormal columns, `n x k`.
+    pub left: Array2<f64>,
+    /// Singular values, descending.
+    pub values: Array1<f64>,
+    /// Orthonormal columns, `p x k`. The sign of a pair of vectors is arbitrary.
+    pub right: Array2<f64>,
+}
+
+/// Singular values and vectors of any matrix, on one thread: see [`singular_values`].
+///
+/// ```
+/// use ndarray::array;
+/// let svd = linear_algebra::thin_svd(array![[3.0, 0.0], [0.0, 2.0], [0.0, 0.0]].view())?;
+/// assert_eq!((svd.left.dim(), svd.right.dim()), ((3, 2), (2, 2)));
+/// assert!((svd.left[(1, 1)] * svd.values[1] * svd.right[(1, 1)] - 2.0).abs() < 1e-15);
+/// # Ok::<(), linear_algebra::LinearAlgebraError>(())
+/// ```
+pub fn thin_svd(a: ArrayView2<f64>) -> Result<ThinSvd, LinearAlgebraError> {
+    finite(a)?;
+    let (rows, columns) = a.dim();
+    let n = rows.min(columns);
+    if n == 0 {
+        let none = |side: usize| Array2::zeros((side, 0));
+        return Ok(ThinSvd { left: none(rows), values: Array1::zeros(0), right: none(columns) });
+    }
+    let mut values = Diag::<f64>::zeros(n);
+    let (mut left, mut right) = (Mat::<f64>::zeros(rows, n), Mat::<f64>::zeros(columns, n));
+    let thin = ComputeSvdVectors::Thin;
+    let scratch = svd::svd_scratch::<f64>(rows, columns, thin, thin, Par::Seq, Default::default());
+    let mut memory = MemBuffer::new(scratch);
+    svd::svd(
+        faer_view(a),
+        values.as_mut(),
+        Some(left.as_mut()),
+        Some(right.as_mut()),
+        Par::Seq,
+        MemStack::new(&mut memory),
+        Default::default(),
+    )
+    .map_err(|_| LinearAlgebraError::NoConvergence { n })?;
+    Ok(ThinSvd {
+        left: Array2::from_shape_fn((rows, n), |(i, j)| left[(i, j)]),
+        values: (0..n).map(|i| values[i]).collect(),
+        right: Array2::from_shape_fn((columns, n), |(i, j)| right[(i, j)]),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use ndarray::{Array2, array, s};
 
-    use super::singular_values;
+    use super::{singular_values, thin_svd};
     use crate::testing::{noise, with_threads};
     use crate::{LinearAlgebraError, cross_gram, product, symmetric_eigen};
 
@@ -68,6 +123,25 @@ mod tests {
         let a = product(noise::<f64>(30, 2, 1).view(), noise::<f64>(2, 30, 2).view());
         let values = singular_values(a.view()).unwrap();
         assert!(values[1] > 0.1 && values.slice(s![2..]).iter().all(|v| *v < 1e-14));
+    }
+
+    #[test]
+    fn vectors_rebuild_the_matrix_whichever_side_is_longer() {
+        for (n, p) in [(1, 1), (5, 3), (3, 5), (70, 40), (40, 200)] {
+            let a = noise::<f64>(n, p, 6);
+            let svd = thin_svd(a.view()).unwrap();
+            let rebuilt = product((&svd.left * &svd.values).view(), svd.right.t());
+            assert!((&rebuilt - &a).iter().all(|d| d.abs() < 1e-13), "{n} x {p}");
+            for vectors in [&svd.left, &svd.right] {
+                let identity = product(vectors.t(), vectors.view());
+                assert!((&identity - &Array2::<f64>::eye(n.min(p))).iter().all(|d| d.abs() < 1e-13));
+            }
+            let difference = &svd.values - &singular_values(a.view()).unwrap();
+            assert!(difference.iter().all(|d| d.abs() < 1e-13));
+        }
+        let nothing = thin_svd(Array2::zeros((4, 0)).view()).unwrap();
+        assert_eq!((nothing.left.dim(), nothing.right.dim()), ((4, 0), (0, 0)));
+        assert!(thin_svd(array![[f64::NAN]].view()).is_err());
     }
 
     #[test]

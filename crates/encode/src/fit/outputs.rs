@@ -152,13 +152,13 @@ fn write_partition(out: Output, args: &Fit, data: &Data, fitted: &Fitted) -> Res
         let explained: Vec<f64> = fitted.sets.iter().map(|set| set[voxel]).collect();
         let parts = partition(&explained);
         let mut rows: Vec<(&str, String, f64)> = Vec::new();
-        for set in 1..n_sets {
+        for (set, part) in parts.iter().enumerate().skip(1) {
             let kind = if set.count_ones() == 1 { "unique" } else { "shared" };
-            rows.push((kind, bands_of(set), parts[set]));
+            rows.push((kind, bands_of(set), *part));
         }
         rows.push(("total", bands_of(n_sets - 1), explained[n_sets - 1]));
-        for set in 1..n_sets - 1 {
-            rows.push(("model", bands_of(set), explained[set]));
+        for (set, value) in explained.iter().enumerate().take(n_sets - 1).skip(1) {
+            rows.push(("model", bands_of(set), *value));
         }
         for (part, bands, value) in &rows {
             let mut cells: Vec<Named> = vec![

@@ -16,7 +16,7 @@ const VOXELS: usize = 4096;
 /// The decompositions of one outer fold.
 enum Decomposed<'a> {
     Known(&'a OuterFold),
-    Own { rotation: Axes, inner: Vec<(Vec<usize>, Vec<usize>, Axes)> },
+    Own { rotation: Box<Axes>, inner: Vec<(Vec<usize>, Vec<usize>, Axes)> },
 }
 
 impl Decomposed<'_> {
@@ -59,8 +59,7 @@ pub fn fit<U: Real, S: Send>(
             };
             Ok(one_fold(data, &decomposed, known, y))
         };
-        let folds: Vec<Result<(Vec<f64>, Vec<usize>, Array2<f64>), RidgeError>> =
-            training.par_iter().enumerate().map(of_fold).collect();
+        let folds: Vec<Result<OneFold, RidgeError>> = training.par_iter().enumerate().map(of_fold).collect();
         let mut predictions = Array2::from_elem(y.dim(), f64::NAN);
         let mut choices = Choices { grids: Vec::new(), index: Vec::new() };
         for (fold, known) in folds.into_iter().zip(training) {
@@ -89,16 +88,15 @@ fn decompose<'a, U: Real>(data: &Data<U>, x: ArrayView2<f64>, fold: usize) -> Re
     };
     let inner = inner_splits(&train, data.options, fold)?;
     let inner = inner.into_iter().map(learn).collect::<Result<Vec<_>, RidgeError>>()?;
-    Ok(Decomposed::Own { rotation: Axes::learn(x, &train, &test, data.options.scaling)?, inner })
+    let rotation = Box::new(Axes::learn(x, &train, &test, data.options.scaling)?);
+    Ok(Decomposed::Own { rotation, inner })
 }
 
 /// Penalties, choices and predictions of an outer fold.
-fn one_fold<U: Real>(
-    data: &Data<U>,
-    decomposed: &Decomposed,
-    known: &OuterFold,
-    y: ArrayView2<U>,
-) -> (Vec<f64>, Vec<usize>, Array2<f64>) {
+type OneFold = (Vec<f64>, Vec<usize>, Array2<f64>);
+
+/// Fits one outer fold.
+fn one_fold<U: Real>(data: &Data<U>, decomposed: &Decomposed, known: &OuterFold, y: ArrayView2<U>) -> OneFold {
     let rotation = decomposed.rotation();
     let grid: Vec<f64> = data.options.alphas.factors().iter().map(|factor| factor * rotation.alpha_scale).collect();
     let targets = Targets::of(y, &known.trained.train);

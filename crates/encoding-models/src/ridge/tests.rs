@@ -678,13 +678,13 @@ fn weighted_leave_one_out_in_closed_form_is_a_refit_without_each_row() {
             (0..p).for_each(|k| gram[(k, k)] += 0.7);
             let right = cross_product(design.view(), targets.view());
             let w = Cholesky::new(gram.view()).unwrap().solve(right.view()).unwrap();
-            for v in 0..2 {
+            for (v, expected) in expected.iter_mut().enumerate() {
                 let predicted = (0..p).map(|k| x[(row, k)] * w[(k, v)]).sum::<f64>() + w[(p, v)];
-                expected[v] += weights[row] / mean * (predicted - y[(row, v)]).powi(2) / 14.0;
+                *expected += weights[row] / mean * (predicted - y[(row, v)]).powi(2) / 14.0;
             }
         }
-        for v in 0..2 {
-            assert!((found.choices[v].score + expected[v]).abs() < 1e-10, "{} {}", found.choices[v].score, expected[v]);
+        for (choice, expected) in found.choices.iter().zip(expected) {
+            assert!((choice.score + expected).abs() < 1e-10, "{} {}", choice.score, expected);
         }
     }
 }
