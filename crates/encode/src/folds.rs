@@ -342,6 +342,11 @@ pub(crate) struct StimuliOfRows {
 }
 
 impl StimuliOfRows {
+    /// Reads such a table.
+    pub fn read(job: &Job, input: &Input) -> Result<StimuliOfRows> {
+        Ok(StimuliOfRows { source: input.to_string(), table: read_table(job, input)? })
+    }
+
     /// The row of the table for every row of the responses.
     fn rows(&self, job: &Job, rows: Rows, join: JoinArgs) -> Result<Vec<usize>> {
         let (_, ids) = self.table.ids().with_context(|| self.source.clone())?;
@@ -466,8 +471,7 @@ impl GivenFolds {
                 bail!("--folds {folds}: a column of which table? Say --stimuli TABLE, or --folds @FOLDS.csv")
             }
         };
-        let table = StimuliOfRows { source: input.to_string(), table: read_table(job, &input)? };
-        let levels = table.levels(job, rows, column, join)?;
+        let levels = StimuliOfRows::read(job, &input)?.levels(job, rows, column, join)?;
         let all: Vec<usize> = (0..rows.n).collect();
         number_levels(rows, &levels, &all, &format!("--folds {folds}")).map(Some)
     }

@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 mod ablate;
+mod compare;
 mod fit;
 mod folds;
 mod model_args;
@@ -13,6 +14,7 @@ mod saved_model;
 mod score;
 mod scores;
 mod voxel_table;
+mod weights;
 
 /// Voxelwise encoding models: predict the responses of voxels from the features of a network, on held-out stimuli
 ///
@@ -29,7 +31,10 @@ const EXAMPLES: &str = "\
 Examples:
   encode fit --x acts.npy --y ffa.npy --save model.npz --predictions held_out.npy -o scores.csv
   encode predict model.npz acts.npy > predicted.npy
-  encode ablate --x acts.npy --y ffa.npy --units face_units.csv > ablated.csv";
+  encode ablate --x acts.npy --y ffa.npy --units face_units.csv > ablated.csv
+  encode score predicted.npy ffa.npy > scores.csv
+  encode compare early.npy late.npy --y ffa.npy > compared.csv
+  encode weights model.npz > weights.npy";
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
@@ -37,6 +42,8 @@ enum Verb {
     Predict(predict::Predict),
     Ablate(Box<ablate::Ablate>),
     Score(Box<score::ScoreVerb>),
+    Compare(compare::Compare),
+    Weights(weights::Weights),
 }
 
 /// Runs the verb that was asked for.
@@ -46,5 +53,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Verb::Predict(args) => predict::run(&args),
         Verb::Ablate(args) => ablate::run(&args),
         Verb::Score(args) => score::run(&args),
+        Verb::Compare(args) => compare::run(&args),
+        Verb::Weights(args) => weights::run(&args),
     }
 }

@@ -146,6 +146,8 @@ pub(crate) struct Pair {
     pub measured: Array2<f64>,
     /// `None` when joined by position.
     pub ids: Option<Vec<String>>,
+    /// Rows of the measured matrix.
+    pub measured_rows: Vec<usize>,
     pub source: String,
 }
 
@@ -188,6 +190,7 @@ impl Pair {
             predicted: rows(predicted.matrix.view(), &joined.right),
             measured: rows(measured.matrix.view(), &joined.left),
             ids: joined.labels(&measured.side(), &predicted.side()),
+            measured_rows: joined.left,
             source: measured.source,
         })
     }

@@ -18,6 +18,7 @@ mod linear;
 mod matched_draws;
 mod mixes;
 mod ols;
+mod paired;
 mod pls;
 mod ridge;
 mod rotation;
@@ -38,6 +39,7 @@ pub use lasso::{Lasso, LassoAlphas, LassoModel, LassoOptions};
 pub use linear::{FitError, LinearModel, Preparation};
 pub use matched_draws::{MatchedDraws, MatchedDrawsError, quantile_bins};
 pub use ols::Ols;
+pub use paired::{Paired, paired_test};
 pub use pls::Pls;
 pub use ridge::{
     CrossValidated, CrossValidation, Inner, RidgeModel, RidgeOptions, Split, cross_validate, fit, fit_rows, is_narrow,

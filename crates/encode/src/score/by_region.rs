@@ -112,6 +112,7 @@ fn regions(
             predicted: pair.predicted.select(Axis(1), &own),
             measured: pair.measured.select(Axis(1), &own),
             ids: pair.ids.clone(),
+            measured_rows: pair.measured_rows.clone(),
             source: pair.source.clone(),
         };
         (name.to_owned(), part)
