@@ -133,7 +133,8 @@ pub(crate) fn run(args: &Compare) -> Result<()> {
     if args.summary {
         let r: Vec<f64> = (0..q.len()).map(|v| scores[0][v].r - scores[1][v].r).filter(|d| !d.is_nan()).collect();
         let explained: Vec<f64> = tested.iter().map(|test| test.difference).filter(|d| !d.is_nan()).collect();
-        let better = |sign: f64| tested.iter().zip(&q).filter(|(t, q)| **q <= RATE && sign * t.difference > 0.0).count();
+        let better =
+            |sign: f64| tested.iter().zip(&q).filter(|(t, q)| **q <= RATE && sign * t.difference > 0.0).count();
         let mut table = TableWriter::new(out, args.format, &SUMMARY)?;
         table.record(&[
             ("n_voxels", explained.len().into()),
@@ -185,11 +186,7 @@ fn both(
     let common: Vec<usize> =
         first.measured_rows.iter().copied().filter(|row| second.measured_rows.contains(row)).collect();
     if common.len() < 3 {
-        bail!(
-            "the two models and {} have {} rows together; a comparison needs at least 3",
-            first.source,
-            common.len()
-        );
+        bail!("the two models and {} have {} rows together; a comparison needs at least 3", first.source, common.len());
     }
     let places = |of: &Pair| -> Vec<usize> {
         let place = |row: &usize| of.measured_rows.iter().position(|own| own == row);

@@ -112,7 +112,8 @@ impl ModelToSave<'_> {
             vector("delays", &delays.iter().map(|delay| *delay as f64).collect::<Vec<f64>>())?;
         }
         if let Some(bands) = &self.bands {
-            let of_feature = bands.widths.iter().enumerate().flat_map(|(k, width)| std::iter::repeat_n(k as f64, *width));
+            let of_feature =
+                bands.widths.iter().enumerate().flat_map(|(k, width)| std::iter::repeat_n(k as f64, *width));
             vector("band_of_feature", &of_feature.collect::<Vec<f64>>())?;
             member("band_names", &mut |out| Ok(write_labels(out, bands.names)?))?;
             let alpha = ArrayView2::from_shape((1, self.alpha.len()), self.alpha)?;
@@ -285,7 +286,10 @@ fn bands(names: &[String], of_feature: &[f64]) -> Result<Vec<(String, usize)>> {
     let mut last = 0.0;
     for &band in of_feature {
         if band < last || band.fract() != 0.0 || band >= names.len() as f64 {
-            bail!("band_of_feature holds {band} behind {last}; it counts up from 0 over the {} band_names", names.len());
+            bail!(
+                "band_of_feature holds {band} behind {last}; it counts up from 0 over the {} band_names",
+                names.len()
+            );
         }
         bands[band as usize].1 += 1;
         last = band;

@@ -178,7 +178,8 @@ fn chosen(args: &Weights, model: &SavedModel) -> Result<Vec<Feature>> {
     let mut found = Vec::new();
     for wanted in &args.units {
         let number = wanted.parse::<usize>().ok();
-        let bare = |name: &str| name.rsplit_once('@').filter(|_| !model.delays.is_empty()).map(|(bare, _)| bare == wanted);
+        let bare =
+            |name: &str| name.rsplit_once('@').filter(|_| !model.delays.is_empty()).map(|(bare, _)| bare == wanted);
         let is_it = |feature: &&Feature| match (&feature.name, number) {
             (Some(name), _) if name == wanted || bare(name) == Some(true) => true,
             (_, Some(number)) => feature.unit == number,

@@ -117,12 +117,8 @@ mod tests {
         let (first, second) = (array![[1.0], [3.0], [2.0]], array![[3.0], [1.0], [6.0]]);
         let responses = array![[1.0], [2.0], [3.0]];
         let means = array![[2.0]];
-        let rows = HeldOut {
-            fold_of_row: &[0, 0, 0],
-            train_means: means.view(),
-            train_sds: None,
-            over: ScoreOver::Pooled,
-        };
+        let rows =
+            HeldOut { fold_of_row: &[0, 0, 0], train_means: means.view(), train_sds: None, over: ScoreOver::Pooled };
         let models = [first.view(), second.view()];
         let found = paired_test(&rows, models, responses.view(), &[0, 1, 2], 2000, 1)[0];
         assert_eq!(found.difference, 6.0);
@@ -152,12 +148,8 @@ mod tests {
             cross_validate(&features, y.view(), &outer, &options, || ()).unwrap()
         };
         let (first, second) = (fit(&a), fit(&b));
-        let rows = HeldOut {
-            fold_of_row: &outer.fold_of_row,
-            train_means: first.train_means.view(),
-            train_sds: None,
-            over,
-        };
+        let rows =
+            HeldOut { fold_of_row: &outer.fold_of_row, train_means: first.train_means.view(), train_sds: None, over };
         let models = [first.predictions.view(), second.predictions.view()];
         let found = paired_test(&rows, models, y.view(), &stimuli, 199, 1);
         let scores = models.map(|model| rows.score(model, y.view()));

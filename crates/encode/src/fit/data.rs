@@ -166,7 +166,12 @@ pub(crate) fn late_names(names: &[String], bands: &[(String, usize)], delays: &[
 }
 
 /// Features beside themselves, late by each of `delays` rows, band by band: see [`delay`].
-pub(crate) fn delayed<T: Real>(x: ArrayView2<T>, bands: &[(String, usize)], delays: &[usize], runs: &[usize]) -> Array2<T> {
+pub(crate) fn delayed<T: Real>(
+    x: ArrayView2<T>,
+    bands: &[(String, usize)],
+    delays: &[usize],
+    runs: &[usize],
+) -> Array2<T> {
     let mut out = Array2::from_elem((x.nrows(), x.ncols() * delays.len()), T::default());
     let (mut from, mut to) = (0, 0);
     for (_, width) in bands {

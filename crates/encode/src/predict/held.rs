@@ -109,7 +109,11 @@ fn banded(job: &Job, args: &Predict, model: &SavedModel) -> Result<Features> {
         bail!("--band: the model has no bands; give its features as X");
     }
     if sorted.0 != sorted.1 {
-        bail!("--band: the bands {} are given, and the model has {}; give each once", given.join(", "), wanted.join(", "));
+        bail!(
+            "--band: the bands {} are given, and the model has {}; give each once",
+            given.join(", "),
+            wanted.join(", ")
+        );
     }
     let mut all: Option<Features> = None;
     for (name, width) in &model.bands {
