@@ -448,8 +448,8 @@ pub(crate) fn deal(ids: Option<&[String]>, kept: &[usize], k: usize, order: Fold
 /// Folds in which predictions that exist were made.
 #[derive(Debug, clap::Args)]
 pub(crate) struct GivenFolds {
-    /// Folds in which the predictions were made: a COLUMN of --stimuli, or @FOLDS.csv, a table with the columns stimulus
-    /// and fold [default: one model predicted all rows]
+    /// Folds in which the predictions were made: a COLUMN of --stimuli, or @FOLDS.csv, a table with the columns
+    /// stimulus and fold [default: one model predicted all rows]
     #[arg(long, value_name = "COLUMN|@FOLDS")]
     folds: Option<String>,
     /// Table of the stimuli, one row each, or one per trial

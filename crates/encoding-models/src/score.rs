@@ -132,8 +132,8 @@ impl HeldOut<'_> {
     /// two folds have counts twice, once as trained on the first and judged on the second, once the other way round.
     /// The scores of noise therefore have twice the variance that permutations of the responses alone give, for any
     /// number of folds, and 12 % of voxels without a relation would have p at or below .05. The correlations of
-    /// permutations are therefore taken times the root of 2, unless all rows are one fold, predicted by one model, where
-    /// permutations are exact.
+    /// permutations are therefore taken times the root of 2, unless all rows are one fold, predicted by one model,
+    /// where permutations are exact.
     ///
     /// # Panics
     /// When the shapes differ.
