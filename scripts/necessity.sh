@@ -90,10 +90,6 @@ echo "the twenty"
 show "$out/matched.csv"
 
 # Necessity and sufficiency: the encoding model of an area from all units, without these, from these only, from as many others.
-if ! encode ablate --help > /dev/null 2>&1; then
-    echo "necessity: skipped: this encode has no verb ablate"
-    exit 0
-fi
 for network in "${networks[@]}"; do
     for layer in ${layers[$network]}; do
         dir=$out/$network/$layer

@@ -37,7 +37,7 @@ const VERBS: [&str; 37] = [
     "rsa mds rdm.npy",
     "rsa order rdm.npy",
     "rsa searchlight --mask mask.nii --radius 1 --models rdm.npy -- acts.npy",
-    "encode fit --cv 3 --y trials.npy --x acts.npy",
+    "encode fit --cv 3 --n-iter 2 --y trials.npy --band a=acts.npy --band b=acts.npy",
     "encode predict model.npz acts.npy",
     "encode ablate --cv 3 --draws 2 --units units.csv --y trials.npy --x acts.npy",
     "ceiling voxel trials.npy",

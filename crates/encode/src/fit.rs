@@ -124,19 +124,19 @@ pub(crate) struct Fit {
     #[arg(long, value_name = "TABLE")]
     regions: Option<Input>,
     /// Rows of weights of the bands to choose from: drawn from Dirichlet distributions, the first row equal
-    #[arg(long, value_name = "N", default_value_t = 100, requires = "bands")]
+    #[arg(long, value_name = "N", default_value_t = 100, conflicts_with = "x")]
     n_iter: usize,
     /// Concentrations of the Dirichlet distributions, in turn
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = [0.1, 1.0], requires = "bands")]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = [0.1, 1.0], conflicts_with = "x")]
     concentration: Vec<f64>,
     /// Rows of weights as given, bands in the order of --band, instead of draws
-    #[arg(long, value_name = "G.npy", requires = "bands", conflicts_with_all = ["n_iter", "concentration"])]
+    #[arg(long, value_name = "G.npy", conflicts_with_all = ["x", "n_iter", "concentration"])]
     gammas: Option<Input>,
     /// Write what every band adds to R2 and r
-    #[arg(long, value_name = "SPLIT.csv", requires = "bands")]
+    #[arg(long, value_name = "SPLIT.csv", conflicts_with = "x")]
     split: Option<OutputPath>,
     /// Fit every set of bands as well, and write their unique and shared R2
-    #[arg(long, value_name = "PARTS.csv", requires = "bands")]
+    #[arg(long, value_name = "PARTS.csv", conflicts_with = "x")]
     partition: Option<OutputPath>,
     /// Time series: features late by these numbers of rows, each a feature of its own, 0 before the start of a run
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -204,6 +204,9 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
         bail!("--partition: {} bands; 2 to {MAX_PARTITIONED} can be partitioned", args.bands.len());
     }
     let mut data = data::read(&job, args.x.as_ref(), &args.bands, &args.y, args.join)?;
+    if !args.folds.reads_stimuli() && args.runs.is_none() && args.sample_weights.is_none() {
+        args.folds.refuse_stimuli()?;
+    }
     let stimuli = args.folds.stimuli(&job)?;
     let plan = args.folds.plan(&job, data.rows(), stimuli.as_ref(), args.join)?;
     data::warn_of_copies(&job, &data, &plan);
@@ -231,8 +234,7 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
     };
     let options = options(&job, args, &data, &plan)?;
     record(&job, args, &options, &data, &plan);
-    let mut scored_rows: Vec<usize> = (0..data.y.n_rows()).filter(|&row| plan.fold_of_row[row].is_some()).collect();
-    scored_rows.sort_unstable();
+    let scored_rows: Vec<usize> = (0..data.y.n_rows()).filter(|&row| plan.fold_of_row[row].is_some()).collect();
     let fold_of_row: Vec<usize> = scored_rows.iter().filter_map(|&row| plan.fold_of_row[row]).collect();
     let (stimulus_of_row, _) = data.rows().stimuli();
     let stimulus_of_row: Vec<usize> = scored_rows.iter().map(|&row| stimulus_of_row[row]).collect();

@@ -36,7 +36,7 @@ pub(crate) struct FoldArgs {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// How alpha is chosen in the training rows: loo (leave one row out), or folds over their stimuli
-    /// [default: loo; where ids repeat, as many folds as --cv; with given folds: the others of them]
+    /// [default: loo; where ids repeat, as many folds as --cv; with three given folds or more: the others of them]
     #[arg(long, value_name = "loo|K")]
     alpha_cv: Option<AlphaCv>,
 }
@@ -174,6 +174,22 @@ impl Rows<'_> {
 }
 
 impl FoldArgs {
+    /// Whether folds or test set are columns of the table of the stimuli.
+    pub fn reads_stimuli(&self) -> bool {
+        matches!(self.cv, Some(Cv::Column(_))) || matches!(self.test, Some(TestSet::Level(..)))
+    }
+
+    /// An error where that table was given although nothing reads it.
+    pub fn refuse_stimuli(&self) -> Result<()> {
+        match &self.stimuli {
+            Some(table) => bail!(
+                "--stimuli {table}: no option reads a column of it; say --cv COLUMN, --test COLUMN=VALUE, --runs or \
+                 --sample-weights, or leave it out"
+            ),
+            None => Ok(()),
+        }
+    }
+
     /// The table of the stimuli, where one was given.
     pub fn stimuli(&self, job: &Job) -> Result<Option<StimuliOfRows>> {
         let read = |input: &Input| Ok(StimuliOfRows { source: input.to_string(), table: read_table(job, input)? });
@@ -227,13 +243,14 @@ impl FoldArgs {
             (Some(AlphaCv::LeaveOneOut), _) => leave_one_out()?,
             // Another seed than outside: with the same folds there would be one fewer.
             (Some(AlphaCv::Folds(k)), _) => Inner::Folds(deal(k, 1, "--alpha-cv")?),
-            (None, Some(given)) => Inner::Folds(given.clone()),
+            // Two given folds leave one to train on, which needs folds of its own.
+            (None, Some(given)) if given.n_folds > 2 || self.test.is_some() => Inner::Folds(given.clone()),
             (None, None) if self.test.is_some() && self.cv.is_some() => match cv {
                 Cv::LeaveOneOut => leave_one_out()?,
                 _ => Inner::Folds(deal(default_k, 0, "--cv")?),
             },
-            (None, None) if repeated => Inner::Folds(deal(default_k, 1, "--cv")?),
-            (None, None) => Inner::LeaveOneOut,
+            (None, _) if repeated => Inner::Folds(deal(default_k, 1, "--cv")?),
+            (None, _) => Inner::LeaveOneOut,
         };
         let order = match self.fold_order {
             FoldOrderArg::Shuffled => format!("shuffled by seed {}", self.seed),

@@ -19,6 +19,7 @@ use rayon::prelude::*;
 use statistics::{Folds, Reason, mean, median};
 
 use crate::alphas::AlphaGrid;
+use crate::choice::smallest;
 use crate::error::RidgeError;
 use crate::features::Features;
 use crate::ridge::{Inner, check_folds, unusable_voxels};
@@ -270,15 +271,10 @@ impl Targets {
     }
 }
 
-/// Index of the smallest error, the last of equal ones; `NaN` is never the smallest.
-fn smallest(errors: impl Iterator<Item = f64>) -> usize {
-    let mut best = (0, f64::INFINITY);
-    for (index, error) in errors.enumerate() {
-        if error <= best.1 {
-            best = (index, error);
-        }
-    }
-    best.0
+/// Place of the chosen penalty of every voxel (`alphas x v`); the strongest where nothing can be said for any.
+fn chosen(errors: &Array2<f64>) -> Vec<usize> {
+    let last = errors.nrows() - 1;
+    errors.columns().into_iter().map(|column| smallest(column.iter().copied()).unwrap_or(last)).collect()
 }
 
 /// What is known of a part's penalties: the index of every fold and voxel.

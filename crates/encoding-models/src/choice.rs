@@ -122,7 +122,7 @@ pub(crate) fn choose(
 }
 
 /// Index of the smallest loss, the last of equal ones; `NaN` is never the smallest.
-fn smallest(losses: impl Iterator<Item = f64>) -> Option<usize> {
+pub(crate) fn smallest(losses: impl Iterator<Item = f64>) -> Option<usize> {
     let mut best: Option<(usize, f64)> = None;
     for (index, loss) in losses.enumerate() {
         if loss.is_finite() && best.is_none_or(|(_, smallest)| loss <= smallest) {

@@ -3,6 +3,7 @@ use ndarray::{Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 use statistics::Folds;
 
+use crate::error::RidgeError;
 use crate::linear::{FitError, LinearModel, Predictors, Preparation, Responses, learn_scaling};
 
 /// Voxels whose products with the features are held at once.
@@ -127,7 +128,7 @@ impl Lasso {
         let n = self.features.values.nrows();
         let responses = Responses::learn(y, &self.features)?;
         if folds.fold_of_row.len() != n {
-            return Err(FitError::FoldCount { folds: folds.fold_of_row.len(), rows: n });
+            return Err(RidgeError::FoldCount { folds: folds.fold_of_row.len(), rows: n }.into());
         }
         let grids = self.grids(&responses, alphas, options)?;
         let mut used = folds.fold_of_row.clone();
@@ -505,6 +506,7 @@ mod tests {
     use statistics::{FoldOrder, Folds, Reason, k_folds};
 
     use super::{Lasso, LassoAlphas, LassoModel, LassoOptions};
+    use crate::error::RidgeError;
     use crate::linear::testing::{assert_close, noise, with_threads};
     use crate::linear::{FitError, Preparation};
     use crate::ols::Ols;
@@ -731,7 +733,7 @@ mod tests {
             lasso.fit_chosen(y.view(), &folds, &LassoAlphas::Path { n, ratio: 1e-3 }, &TIGHT).unwrap_err()
         };
         assert_eq!(choose(folds(vec![0; 12]), 5), FitError::TooFewFolds(1));
-        assert_eq!(choose(folds(vec![0; 11]), 5), FitError::FoldCount { folds: 11, rows: 12 });
+        assert_eq!(choose(folds(vec![0; 11]), 5), RidgeError::FoldCount { folds: 11, rows: 12 }.into());
         assert_eq!(choose(folds(vec![0; 12]), 0), FitError::PenaltyCount { penalties: 0, voxels: 3 });
         let one = (0..12).map(|row| usize::from(row > 0)).collect();
         assert_eq!(choose(folds(one), 5), FitError::TooFewRows { rows: 1, needed: 2 });

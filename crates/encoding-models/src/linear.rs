@@ -5,33 +5,15 @@ use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 use statistics::{Reason, mean};
 
+use crate::error::RidgeError;
 use crate::scaling::{ColumnScaling, Scaling};
 
 /// Why a linear model cannot be fitted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FitError {
-    /// Features and responses are not of the same stimuli.
-    #[error(
-        "{features} rows of features, but {responses} of responses; both need one row per stimulus, in the same order"
-    )]
-    RowsDiffer {
-        /// Rows of the features.
-        features: usize,
-        /// Rows of the responses.
-        responses: usize,
-    },
-    /// A feature is NaN or infinite.
-    #[error(
-        "the features have {value} in row {row}, column {column}; a model needs finite features (drop the column or the row)"
-    )]
-    FeatureNotFinite {
-        /// Row of the first such value, from 0.
-        row: usize,
-        /// Its column, from 0.
-        column: usize,
-        /// The value.
-        value: f64,
-    },
+    /// What ridge refuses too.
+    #[error(transparent)]
+    Ridge(#[from] RidgeError),
     /// Too few rows to train on.
     #[error("{rows} training rows; this model needs at least {needed}")]
     TooFewRows {
@@ -39,14 +21,6 @@ pub enum FitError {
         rows: usize,
         /// Rows needed.
         needed: usize,
-    },
-    /// Not one fold number per row.
-    #[error("{folds} fold numbers for {rows} rows")]
-    FoldCount {
-        /// Fold numbers given.
-        folds: usize,
-        /// Rows of the features.
-        rows: usize,
     },
     /// Nothing is left to train on, or nothing to judge by.
     #[error("the training rows lie in {0} fold; choosing a penalty needs at least 2")]
@@ -135,7 +109,7 @@ impl Predictors {
     pub fn learn<T: Real>(x: ArrayView2<T>, preparation: Preparation) -> Result<Predictors, FitError> {
         let broken = x.indexed_iter().find(|(_, value)| !value.to_f64().is_finite());
         if let Some(((row, column), value)) = broken {
-            return Err(FitError::FeatureNotFinite { row, column, value: value.to_f64() });
+            return Err(RidgeError::FeatureNotFinite { row, column, value: value.to_f64() }.into());
         }
         if x.nrows() < 2 {
             return Err(FitError::TooFewRows { rows: x.nrows(), needed: 2 });
@@ -183,7 +157,7 @@ pub(crate) struct Responses {
 impl Responses {
     pub fn learn<U: Real>(y: ArrayView2<U>, features: &Predictors) -> Result<Responses, FitError> {
         if y.nrows() != features.values.nrows() {
-            return Err(FitError::RowsDiffer { features: features.values.nrows(), responses: y.nrows() });
+            return Err(RidgeError::RowsDiffer { features: features.values.nrows(), responses: y.nrows() }.into());
         }
         let columns: Vec<(Vec<f64>, f64, Option<Reason>)> = (0..y.ncols())
             .into_par_iter()

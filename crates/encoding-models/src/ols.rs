@@ -61,6 +61,7 @@ impl Ols {
 
 #[cfg(test)]
 mod tests {
+    use crate::error::RidgeError;
     use linear_algebra::{Cholesky, cross_gram, cross_product, product};
     use ndarray::{Array2, Axis, array, concatenate, s};
     use statistics::Reason;
@@ -147,10 +148,13 @@ mod tests {
         let error = |x: Array2<f64>| Ols::learn(x.view(), RAW, None).err().unwrap();
         assert_eq!(error(noise(1, 3, 1)), FitError::TooFewRows { rows: 1, needed: 2 });
         assert_eq!(error(noise(0, 3, 1)), FitError::TooFewRows { rows: 0, needed: 2 });
-        assert!(matches!(error(array![[1.0, 2.0], [f64::INFINITY, 0.0]]), FitError::FeatureNotFinite { row: 1, .. }));
+        assert!(matches!(
+            error(array![[1.0, 2.0], [f64::INFINITY, 0.0]]),
+            FitError::Ridge(RidgeError::FeatureNotFinite { row: 1, .. })
+        ));
         let ols = Ols::learn(noise(5, 2, 1).view(), RAW, None).unwrap();
         let differ = ols.fit(noise(4, 2, 1).view()).unwrap_err();
-        assert_eq!(differ, FitError::RowsDiffer { features: 5, responses: 4 });
+        assert_eq!(differ, RidgeError::RowsDiffer { features: 5, responses: 4 }.into());
         // no feature at all: the mean
         let model = Ols::learn(noise(3, 0, 1).view(), RAW, None).unwrap().fit(array![[1.0], [2.0], [6.0]].view());
         assert_eq!(model.unwrap().intercept, [3.0]);

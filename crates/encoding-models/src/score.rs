@@ -80,9 +80,10 @@ impl HeldOut<'_> {
     /// When the shapes differ.
     pub fn score<T: Real>(&self, predictions: ArrayView2<f64>, responses: ArrayView2<T>) -> Vec<Score> {
         self.check(predictions, responses.dim());
+        let rows = self.rows_by_fold();
         (0..responses.ncols())
             .into_par_iter()
-            .map(|voxel| self.voxel(voxel, predictions, responses).score(self.over))
+            .map(|voxel| self.voxel(&rows, voxel, predictions, responses).score(self.over))
             .collect()
     }
 
@@ -103,20 +104,21 @@ impl HeldOut<'_> {
     ) -> Vec<Vec<[f64; 2]>> {
         self.check(predictions, responses.dim());
         parts.iter().for_each(|part| self.check(*part, responses.dim()));
+        let rows = self.rows_by_fold();
         let of_voxel = |voxel: usize| {
-            let whole = self.voxel(voxel, predictions, responses);
+            let whole = self.voxel(&rows, voxel, predictions, responses);
             let score = whole.score(self.over);
             let total = [score.r, score.coefficient_of_determination];
             let mut left = total;
-            let mut rows: Vec<[f64; 2]> = Vec::with_capacity(parts.len() + 1);
+            let mut shares: Vec<[f64; 2]> = Vec::with_capacity(parts.len() + 1);
             for part in parts {
-                let part: Vec<f64> = whole.order.iter().map(|&row| part[(row, voxel)]).collect();
+                let part: Vec<f64> = rows.order.iter().map(|&row| part[(row, voxel)]).collect();
                 let own = whole.split(&part, self.over);
                 left = [left[0] - own[0], left[1] - own[1]];
-                rows.push(own);
+                shares.push(own);
             }
-            rows.push(left);
-            rows
+            shares.push(left);
+            shares
         };
         let voxels: Vec<Vec<[f64; 2]>> = (0..responses.ncols()).into_par_iter().map(of_voxel).collect();
         (0..=parts.len()).map(|k| voxels.iter().map(|rows| rows[k]).collect()).collect()
@@ -132,8 +134,8 @@ impl HeldOut<'_> {
     /// two folds have counts twice, once as trained on the first and judged on the second, once the other way round.
     /// The scores of noise therefore have twice the variance that permutations of the responses alone give, for any
     /// number of folds, and 12 % of voxels without a relation would have p at or below .05. The correlations of
-    /// permutations are therefore taken times the root of 2, unless all rows are one fold, predicted by one model,
-    /// where permutations are exact.
+    /// permutations are therefore taken times the root of 2, unless all rows are one fold, predicted by one model, for
+    /// which permutations are exact.
     ///
     /// # Panics
     /// When the shapes differ.
@@ -146,41 +148,39 @@ impl HeldOut<'_> {
         seed: u64,
     ) -> Vec<f64> {
         self.check(predictions, responses.dim());
-        let voxels: Vec<(Voxel, f64)> = (0..responses.ncols())
-            .into_par_iter()
-            .map(|voxel| {
-                let voxel = self.voxel(voxel, predictions, responses);
-                let r = voxel.score(self.over).r;
-                (voxel, r)
-            })
-            .collect();
-        // Places of rows in the order of the folds, which is that of a voxel's values.
-        let order = self.order();
-        let fold: Vec<usize> = order.iter().map(|&row| self.fold_of_row[row]).collect();
-        let stimulus: Vec<usize> = order.iter().map(|&row| stimulus_of_row[row]).collect();
+        let rows = self.rows_by_fold();
+        let fold: Vec<usize> = rows.order.iter().map(|&row| self.fold_of_row[row]).collect();
+        let stimulus: Vec<usize> = rows.order.iter().map(|&row| stimulus_of_row[row]).collect();
         let blocks = exchangeable(&fold, &stimulus);
-        let spread = if fold.first() == fold.last() { 1.0 } else { SQRT_2 };
-        let mut counts = vec![0usize; voxels.len()];
-        for permutation in 0..n {
-            let places = permuted(&blocks, &mut Draws::stream(seed, permutation as u64), order.len());
-            let at_least: Vec<bool> = voxels
-                .par_iter()
-                .map(|(voxel, r)| {
-                    let moved = |values: &[f64]| places.iter().map(|&place| values[place]).collect::<Vec<f64>>();
-                    let permuted = match self.over {
-                        ScoreOver::Pooled => pearson(&voxel.standard, &moved(&voxel.standard_response)),
-                        ScoreOver::Folds => voxel.mean_over_folds(&moved(&voxel.response), pearson),
-                    };
-                    spread * permuted >= *r
-                })
-                .collect();
-            counts.iter_mut().zip(at_least).for_each(|(count, more)| *count += usize::from(more));
-        }
-        let p = |(count, (_, r)): (usize, &(Voxel, f64))| match r.is_nan() {
-            true => f64::NAN,
-            false => (1 + count) as f64 / (1 + n) as f64,
+        let spread = if rows.lengths.len() < 2 { 1.0 } else { SQRT_2 };
+        // The same for all voxels, so that it does not matter which are tested together.
+        let permutations: Vec<Vec<usize>> = (0..n)
+            .into_par_iter()
+            .map(|permutation| permuted(&blocks, &mut Draws::stream(seed, permutation as u64), fold.len()))
+            .collect();
+        let p_of = |voxel: usize| {
+            let voxel = self.voxel(&rows, voxel, predictions, responses);
+            let r = voxel.score(self.over).r;
+            if r.is_nan() {
+                return f64::NAN;
+            }
+            let responses = match self.over {
+                ScoreOver::Pooled => &voxel.standard_response,
+                ScoreOver::Folds => &voxel.response,
+            };
+            let mut moved = vec![0.0; responses.len()];
+            let mut count = 0;
+            for places in &permutations {
+                moved.iter_mut().zip(places.iter()).for_each(|(to, &from)| *to = responses[from]);
+                let permuted = match self.over {
+                    ScoreOver::Pooled => pearson(&voxel.standard, &moved),
+                    ScoreOver::Folds => voxel.mean_over_folds(&moved, pearson),
+                };
+                count += usize::from(spread * permuted >= r);
+            }
+            (1 + count) as f64 / (1 + n) as f64
         };
-        counts.into_iter().zip(&voxels).map(p).collect()
+        (0..responses.ncols()).into_par_iter().map(p_of).collect()
     }
 
     fn check(&self, predictions: ArrayView2<f64>, responses: (usize, usize)) {
@@ -188,15 +188,22 @@ impl HeldOut<'_> {
         assert_eq!(responses, (self.fold_of_row.len(), self.train_means.ncols()), "folds or means of another shape");
     }
 
-    /// Rows fold by fold.
-    fn order(&self) -> Vec<usize> {
+    fn rows_by_fold(&self) -> RowsByFold {
         let mut order: Vec<usize> = (0..self.fold_of_row.len()).collect();
         order.sort_by_key(|&row| (self.fold_of_row[row], row));
-        order
+        let folds = order.chunk_by(|a, b| self.fold_of_row[*a] == self.fold_of_row[*b]);
+        let lengths = folds.map(<[usize]>::len).collect();
+        RowsByFold { order, lengths }
     }
 
-    fn voxel<T: Real>(&self, voxel: usize, predictions: ArrayView2<f64>, responses: ArrayView2<T>) -> Voxel {
-        let order = self.order();
+    fn voxel<'r, T: Real>(
+        &self,
+        rows: &'r RowsByFold,
+        voxel: usize,
+        predictions: ArrayView2<f64>,
+        responses: ArrayView2<T>,
+    ) -> Voxel<'r> {
+        let order = &rows.order;
         let raw: Vec<f64> = order.iter().map(|&row| responses[(row, voxel)].to_f64()).collect();
         let means = order.iter().map(|&row| self.train_means[(self.fold_of_row[row], voxel)]);
         let prediction: Vec<f64> =
@@ -211,17 +218,29 @@ impl HeldOut<'_> {
         let largest = means.fold(0.0f64, |m, v| m.max(v.abs()));
         let rounding = prediction.iter().all(|p| p.abs() <= 4.0 * f64::EPSILON * largest);
         let flat = if rounding { Some(Reason::Constant) } else { Reason::of(&prediction) };
-        let starts = order.chunk_by(|a, b| self.fold_of_row[*a] == self.fold_of_row[*b]);
-        let lengths: Vec<usize> = starts.map(<[usize]>::len).collect();
         let (standard, standard_response) = (in_units(&prediction, &sds), in_units(&response, &response_sds));
-        Voxel { standard_response, reason: Reason::of(&raw), flat, prediction, standard, sds, response, lengths, order }
+        Voxel {
+            standard_response,
+            reason: Reason::of(&raw),
+            flat,
+            prediction,
+            standard,
+            sds,
+            response,
+            lengths: &rows.lengths,
+        }
     }
 }
 
-/// The held-out rows of one voxel, fold by fold, as deviations from the training means.
-#[derive(Clone)]
-struct Voxel {
+/// Held-out rows, fold by fold.
+struct RowsByFold {
     order: Vec<usize>,
+    /// Rows of each fold.
+    lengths: Vec<usize>,
+}
+
+/// The held-out rows of one voxel, fold by fold, as deviations from the training means.
+struct Voxel<'r> {
     prediction: Vec<f64>,
     /// Predictions in units of what their model fits to its training rows, and these units.
     standard: Vec<f64>,
@@ -230,14 +249,14 @@ struct Voxel {
     /// Responses in units of the training responses.
     standard_response: Vec<f64>,
     /// Rows of each fold.
-    lengths: Vec<usize>,
+    lengths: &'r [usize],
     /// Why responses have no score.
     reason: Option<Reason>,
     /// Why predictions have no correlation.
     flat: Option<Reason>,
 }
 
-impl Voxel {
+impl Voxel<'_> {
     fn score(&self, over: ScoreOver) -> Score {
         let n = self.response.len();
         let none = |reason| Score {

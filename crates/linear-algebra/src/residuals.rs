@@ -142,10 +142,61 @@ impl Kernel {
     }
 }
 
+/// The rows of a group: those beyond the last row are 0, and so are their residuals.
+#[inline(always)]
+fn base_of<const ROWS: usize>(operands: &Operands, first: usize) -> [Line; ROWS] {
+    let line = |row: usize| operands.base.and_then(|base| base.get(first + row)).copied();
+    std::array::from_fn(|row| line(row).unwrap_or([0.0; WIDTH]))
+}
+
+#[inline(always)]
+fn weight_of(operands: &Operands, row: usize) -> f64 {
+    operands.weights.map_or(1.0, |weights| weights.get(row).copied().unwrap_or(0.0))
+}
+
+/// Written out, since from loops the compiler makes sums that live in memory.
 #[cfg(target_arch = "x86_64")]
+#[expect(clippy::needless_range_loop, reason = "counts that are fixed keep the sums in registers")]
 #[target_feature(enable = "avx512f,avx2,fma")]
 fn sums_avx512(operands: &Operands) -> Line {
-    sums::<8, true>(operands)
+    use std::arch::x86_64::{__m512d, _mm512_storeu_pd};
+    use std::arch::x86_64::{_mm512_fmadd_pd, _mm512_loadu_pd, _mm512_mul_pd, _mm512_set1_pd, _mm512_setzero_pd};
+    const ROWS: usize = 8;
+    let k = operands.right.len();
+    let left = operands.left.as_chunks::<ROWS>().0;
+    // SAFETY: a line holds 16 numbers, two registers full.
+    let load = |line: &Line| unsafe { [_mm512_loadu_pd(line.as_ptr()), _mm512_loadu_pd(line.as_ptr().add(8))] };
+    let mut sums = [_mm512_setzero_pd(); 2];
+    for group in 0..operands.n.div_ceil(ROWS) {
+        let first = group * ROWS;
+        let base = base_of::<ROWS>(operands, first);
+        let mut residuals: [[__m512d; 2]; ROWS] = [[_mm512_setzero_pd(); 2]; ROWS];
+        for row in 0..ROWS {
+            residuals[row] = load(&base[row]);
+        }
+        for (left, right) in left[group * k..(group + 1) * k].iter().zip(operands.right) {
+            let right = load(right);
+            for row in 0..ROWS {
+                let left = _mm512_set1_pd(left[row]);
+                residuals[row][0] = _mm512_fmadd_pd(left, right[0], residuals[row][0]);
+                residuals[row][1] = _mm512_fmadd_pd(left, right[1], residuals[row][1]);
+            }
+        }
+        for row in 0..ROWS {
+            let weight = _mm512_set1_pd(weight_of(operands, first + row));
+            for half in 0..2 {
+                let residual = _mm512_mul_pd(residuals[row][half], weight);
+                sums[half] = _mm512_fmadd_pd(residual, residual, sums[half]);
+            }
+        }
+    }
+    let mut line = [0.0; WIDTH];
+    // SAFETY: as above.
+    unsafe {
+        _mm512_storeu_pd(line.as_mut_ptr(), sums[0]);
+        _mm512_storeu_pd(line.as_mut_ptr().add(8), sums[1]);
+    }
+    line
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -157,31 +208,38 @@ fn sums_avx2(operands: &Operands) -> Line {
 #[inline(always)]
 fn sums<const ROWS: usize, const FUSED: bool>(operands: &Operands) -> Line {
     let k = operands.right.len();
+    let left = operands.left.as_chunks::<ROWS>().0;
     let mut sums = [0.0; WIDTH];
     for group in 0..operands.n.div_ceil(ROWS) {
         let first = group * ROWS;
-        let n_rows = ROWS.min(operands.n - first);
-        let mut residuals = [[0.0; WIDTH]; ROWS];
-        if let Some(base) = operands.base {
-            residuals[..n_rows].copy_from_slice(&base[first..first + n_rows]);
-        }
-        let left = operands.left[group * k * ROWS..(group + 1) * k * ROWS].as_chunks::<ROWS>().0;
-        for (left, right) in left.iter().zip(operands.right) {
-            for row in 0..ROWS {
-                for column in 0..WIDTH {
-                    let residual = &mut residuals[row][column];
-                    *residual = match FUSED {
-                        true => left[row].mul_add(right[column], *residual),
-                        false => *residual + left[row] * right[column],
-                    };
-                }
-            }
-        }
-        for (row, residuals) in residuals.iter().enumerate().take(n_rows) {
-            let weight = operands.weights.map_or(1.0, |weights| weights[first + row]);
+        let start = base_of::<ROWS>(operands, first);
+        let residuals = add_products::<ROWS, FUSED>(start, &left[group * k..(group + 1) * k], operands.right);
+        for (row, residuals) in residuals.iter().enumerate() {
+            let weight = weight_of(operands, first + row);
             for column in 0..WIDTH {
                 let residual = residuals[column] * weight;
                 sums[column] += residual * residual;
+            }
+        }
+    }
+    sums
+}
+
+/// By value, so that the sums stay in registers.
+#[inline(always)]
+fn add_products<const ROWS: usize, const FUSED: bool>(
+    start: [Line; ROWS],
+    left: &[[f64; ROWS]],
+    right: &[Line],
+) -> [Line; ROWS] {
+    let mut sums = start;
+    for (left, right) in left.iter().zip(right) {
+        for row in 0..ROWS {
+            for column in 0..WIDTH {
+                sums[row][column] = match FUSED {
+                    true => left[row].mul_add(right[column], sums[row][column]),
+                    false => sums[row][column] + left[row] * right[column],
+                };
             }
         }
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::axes::Axes;
 use super::{
-    Choices, Data, OuterFold, Part, PartFit, Targets, VOXELS, blocks, smallest, unusable_voxels, without_unusable,
+    Choices, Data, OuterFold, Part, PartFit, Targets, VOXELS, blocks, chosen, unusable_voxels, without_unusable,
 };
 use crate::error::RidgeError;
 use crate::features::Features;
@@ -233,7 +233,7 @@ pub fn fit<U: Real, S: Send>(
                 add_errors(&mut errors, &turned, grid, &places, &works, share, step);
             }
             for (index, errors) in index.iter_mut().zip(&errors) {
-                index.push(errors.columns().into_iter().map(|column| smallest(column.iter().copied())).collect());
+                index.push(chosen(errors));
             }
         }
         // What all features predict under every penalty, from which each set takes its own.

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::axes::Axes;
 use super::{
-    Choices, Data, OuterFold, Part, PartFit, Targets, blocks, inner_splits, smallest, unusable_voxels, without_unusable,
+    Choices, Data, OuterFold, Part, PartFit, Targets, blocks, chosen, inner_splits, unusable_voxels, without_unusable,
 };
 use crate::error::RidgeError;
 
@@ -120,9 +120,9 @@ fn one_fold<U: Real>(data: &Data<U>, decomposed: &Decomposed, known: &OuterFold,
         // Every inner fold counts alike, however many rows it has.
         add(&mut errors, &by_alpha, 1.0 / held_out.len() as f64);
     }
-    let index: Vec<usize> = errors.columns().into_iter().map(|column| smallest(column.iter().copied())).collect();
-    let chosen: Vec<f64> = index.iter().map(|&i| grid[i]).collect();
-    let mut predictions = rotation.predict_others(rotation.shrink(&coordinates, &chosen).view());
+    let index = chosen(&errors);
+    let alphas: Vec<f64> = index.iter().map(|&i| grid[i]).collect();
+    let mut predictions = rotation.predict_others(rotation.shrink(&coordinates, &alphas).view());
     for (mut column, mean) in predictions.columns_mut().into_iter().zip(&targets.mean) {
         column += *mean;
     }
