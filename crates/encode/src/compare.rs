@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use array_inputs::{JoinArgs, NamedMatrix, read_matrix};
 use clap::ValueEnum;
 use cli::{Common, Format, Input, Job, Named, TableWriter};
-use encoding_models::{HeldOut, Score, ScoreOver, paired_test};
+use encoding_models::{Score, ScoreOver, paired_test};
 use ndarray::Axis;
 use statistics::{Correction, Reason, median};
 use unit_tables::columns::VOXEL_NAME;
@@ -110,20 +110,13 @@ pub(crate) fn run(args: &Compare) -> Result<()> {
     let one_fold = vec![0; pair.measured.nrows()];
     let of = |predicted: &ndarray::Array2<f64>| Models::of(folds.as_ref(), predicted.view(), pair.measured.view());
     let models = [of(&pair.predicted), of(&other)];
-    let held_out = |models| -> HeldOut {
-        let Models { means, spreads } = models;
-        HeldOut {
-            fold_of_row: folds.as_ref().map_or(&one_fold, |folds| &folds.fold_of_row),
-            train_means: means.view(),
-            train_sds: spreads.as_ref().map(|[predicted, measured]| [predicted.view(), measured.view()]),
-            over: if args.score_over == Over::Folds { ScoreOver::Folds } else { ScoreOver::Pooled },
-        }
-    };
+    let fold_of_row = folds.as_ref().map_or(&one_fold, |folds| &folds.fold_of_row);
+    let over = if args.score_over == Over::Folds { ScoreOver::Folds } else { ScoreOver::Pooled };
+    let [of_a, of_b] = [models[0].held_out(fold_of_row, over), models[1].held_out(fold_of_row, over)];
     let y = pair.measured.view();
-    let scores: [Vec<Score>; 2] =
-        [held_out(&models[0]).score(pair.predicted.view(), y), held_out(&models[1]).score(other.view(), y)];
+    let scores: [Vec<Score>; 2] = [of_a.score(pair.predicted.view(), y), of_b.score(other.view(), y)];
     let predicted = [pair.predicted.view(), other.view()];
-    let tested = paired_test(&held_out(&models[0]), predicted, y, &stimulus_of_row, args.draws as usize, args.seed);
+    let tested = paired_test(&of_a, predicted, y, &stimulus_of_row, args.draws as usize, args.seed);
     let q = Correction::BenjaminiHochberg.adjust(&tested.iter().map(|test| test.p).collect::<Vec<f64>>());
     let lost: Vec<Reason> = (0..q.len()).filter_map(|v| scores[0][v].reason.or(scores[1][v].reason)).collect();
     if !lost.is_empty() {

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use array_inputs::{JoinArgs, NamedMatrix};
 use clap::ValueEnum;
 use cli::{Common, Format, Input, Job};
-use encoding_models::own_means;
+use encoding_models::{HeldOut, ScoreOver, own_means};
 use linear_algebra::Real;
 use ndarray::{Array2, ArrayView2};
 use npy_stream::Block;
@@ -238,6 +238,15 @@ impl Models {
             }
         }
         Models { means, spreads: Some(spreads) }
+    }
+
+    /// The rows as the maths takes them.
+    pub fn held_out<'a>(&'a self, fold_of_row: &'a [usize], over: ScoreOver) -> HeldOut<'a> {
+        HeldOut { fold_of_row, train_means: self.means.view(), train_sds: self.sds(), over }
+    }
+
+    pub fn sds(&self) -> Option<[ArrayView2<'_, f64>; 2]> {
+        self.spreads.as_ref().map(|[predicted, measured]| [predicted.view(), measured.view()])
     }
 }
 

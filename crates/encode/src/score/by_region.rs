@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{NamedMatrix, Names, read_matrices};
 use cli::{Input, Job, Named, Output, TableWriter};
-use encoding_models::{HeldOut, ScoreOver};
+use encoding_models::ScoreOver;
 use ndarray::{Array2, ArrayView2, Axis};
 use rdm::{Comparison, Distance, Rdm, compare, distances};
 use reliability::{Repeats, Stepped, average_occurrences, r_max, reliability_of_averages, reliability_of_measure};
@@ -301,12 +301,8 @@ impl Region {
         let (predicted, measured) = (means(&self.predicted)?, means(&self.measured)?);
         let models = Models::of(self.folds.as_ref(), predicted.view(), measured.view());
         let one_fold = vec![0; measured.nrows()];
-        let held_out = HeldOut {
-            fold_of_row: self.folds.as_ref().map_or(&one_fold, |folds| &folds.fold_of_row),
-            train_means: models.means.view(),
-            train_sds: models.spreads.as_ref().map(|[p, m]| [p.view(), m.view()]),
-            over: self.over,
-        };
+        let fold_of_row = self.folds.as_ref().map_or(&one_fold, |folds| &folds.fold_of_row);
+        let held_out = models.held_out(fold_of_row, self.over);
         let score = held_out.score(predicted.view(), measured.view())[0];
         if self.is_repeated() {
             let trials = means(&self.trials)?;

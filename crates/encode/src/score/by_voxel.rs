@@ -29,8 +29,7 @@ pub(super) fn run(job: &Job, args: &ScoreVerb, out: Output) -> Result<()> {
         job.record("seed", args.seed);
     }
     let models = Models::of(folds.as_ref(), pair.predicted.view(), pair.measured.view());
-    let sds = models.spreads.as_ref().map(|[predicted, measured]| [predicted.view(), measured.view()]);
-    let trained_on = TrainedOn { means: models.means.view(), sds };
+    let trained_on = TrainedOn { means: models.means.view(), sds: models.sds() };
     let scored = scorer.score(&rows, pair.predicted.view(), pair.measured.view(), trained_on);
     let lost: Vec<Reason> = scored.scores.iter().filter_map(|score| score.reason).collect();
     if !lost.is_empty() {
