@@ -3,7 +3,7 @@
 use cli::Job;
 use ndarray::{Array2, ArrayView2};
 use npy_stream::{Block, Matrix};
-use reliability::{Repeats, Splitting, Stepped, balanced_splits, presentations_to_split, stepped_up};
+use reliability::{Repeats, Splitting, Stepped, reliability_of_measure};
 use serde_json::json;
 
 /// How trials are split into halves.
@@ -100,15 +100,9 @@ pub(crate) fn record_splits(job: &Job, source: &str, repeats: &Repeats, how: Spl
 pub(crate) fn reliability_of(
     trials: &Trials,
     how: SplitArgs,
-    mut correlate: impl FnMut(&[usize], &[usize], &[usize]) -> anyhow::Result<f64>,
+    correlate: impl FnMut(&[usize], &[usize], &[usize]) -> anyhow::Result<f64>,
 ) -> anyhow::Result<Option<Stepped>> {
-    let Some(shown) = presentations_to_split(&trials.repeats) else { return Ok(None) };
-    let stimuli = trials.repeats.shown_at_least(shown);
-    let mut correlations = Vec::new();
-    for split in balanced_splits(shown, how.splits, how.seed) {
-        correlations.push(correlate(&stimuli, &split.a, &split.b)?);
-    }
-    Ok(Some(stepped_up(statistics::mean(&correlations), shown, trials.n_trials())))
+    reliability_of_measure(&trials.repeats, trials.n_trials(), how.splits, how.seed, correlate)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `encode fit`: open, join, cross-validate, score, write.
 
-mod data;
+pub(crate) mod data;
 mod outputs;
 
 use anyhow::{Context, Result, bail};
@@ -78,7 +78,14 @@ Model:
   stimuli          ids of the training rows, if known
   voxel_names, feature_names, x_name
                    names of the columns of --y, of --x, and of --x itself, if they have some
-  version          1
+  residual_variance, train_mean
+                   per voxel: mean square of what held-out predictions missed; mean training response
+  band_names, band_of_feature, gammas, deltas
+                   with --band: names, the band of every feature, weights of bands x voxels, and
+                   log(weight / alpha)
+  delays           with --delays: features are those of each band by the first delay, then by the next
+  method, program  how and by what it was fitted
+  version          2 (version 1 is read, too)
 
 Examples:
   encode fit --x acts.npy --y ffa.npy --cv 5 > scores.csv
@@ -266,7 +273,7 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
 }
 
 /// Numbers of runs, a new one wherever the level changes.
-fn runs_of(levels: &[String]) -> Vec<usize> {
+pub(crate) fn runs_of(levels: &[String]) -> Vec<usize> {
     let mut run = 0;
     let number = |i: usize| {
         run += usize::from(i > 0 && levels[i] != levels[i - 1]);
@@ -391,6 +398,8 @@ struct Fitted {
     model: Option<RidgeModel>,
     /// Weights of bands that were chosen from.
     gammas: Array2<f64>,
+    /// Mean squares of what predictions of held-out rows missed, one per voxel.
+    residual_variance: Vec<f64>,
     /// Ids that the model to keep was fitted to.
     trained_on: Option<Vec<String>>,
 }
@@ -464,7 +473,12 @@ impl Task<'_> {
         };
         let trained_on = self.data.ids.as_ref().map(|ids| self.plan.kept.iter().map(|&row| ids[row].clone()).collect());
         let gammas = self.options.gammas.clone().unwrap_or_else(|| Array2::ones((1, 1)));
-        Ok(Fitted { held_out, scored: own, split, sets, model, gammas, trained_on })
+        let missed = |voxel: usize| {
+            let rows = responses.column(voxel).into_iter().zip(held_out.predictions.column(voxel));
+            rows.map(|(response, prediction)| (response - prediction).powi(2)).sum::<f64>() / responses.nrows() as f64
+        };
+        let residual_variance = (0..y.ncols()).map(missed).collect();
+        Ok(Fitted { held_out, scored: own, split, sets, model, gammas, residual_variance, trained_on })
     }
 
     /// The same search among the bands of a set only: weights of other bands are 0, and the rest sums to what all did.

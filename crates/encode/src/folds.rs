@@ -359,6 +359,11 @@ pub(crate) struct StimuliOfRows {
 }
 
 impl StimuliOfRows {
+    /// Reads such a table.
+    pub fn read(job: &Job, input: &Input) -> Result<StimuliOfRows> {
+        Ok(StimuliOfRows { source: input.to_string(), table: read_table(job, input)? })
+    }
+
     /// The row of the table for every row of the responses.
     fn rows(&self, job: &Job, rows: Rows, join: JoinArgs) -> Result<Vec<usize>> {
         let (_, ids) = self.table.ids().with_context(|| self.source.clone())?;
@@ -455,4 +460,36 @@ pub(crate) fn deal(ids: Option<&[String]>, kept: &[usize], k: usize, order: Fold
     let mut fold_of_row = vec![0; kept.last().map_or(0, |last| last + 1)];
     kept.iter().zip(dealt.fold_of_row).for_each(|(&row, fold)| fold_of_row[row] = fold);
     Ok(Folds { n_folds: k, fold_of_row })
+}
+
+/// Folds in which predictions that exist were made.
+#[derive(Debug, clap::Args)]
+pub(crate) struct GivenFolds {
+    /// Folds in which the predictions were made: a COLUMN of --stimuli, or @FOLDS.csv, a table with the columns
+    /// stimulus and fold [default: one model predicted all rows]
+    #[arg(long, value_name = "COLUMN|@FOLDS")]
+    folds: Option<String>,
+    /// Table of the stimuli, one row each, or one per trial
+    #[arg(long, value_name = "TABLE", requires = "folds")]
+    stimuli: Option<Input>,
+}
+
+impl GivenFolds {
+    /// The fold of every row; `None` where one model predicted all.
+    pub fn folds(&self, job: &Job, rows: Rows, join: JoinArgs) -> Result<Option<Folds>> {
+        let Some(folds) = &self.folds else { return Ok(None) };
+        let (input, column) = match (folds.strip_prefix('@'), &self.stimuli) {
+            (Some(_), Some(input)) => {
+                bail!("--stimuli {input}: --folds {folds} is a table itself; give one of the two")
+            }
+            (Some(path), None) => (Input::File(path.into()), "fold"),
+            (None, Some(input)) => (input.clone(), folds.as_str()),
+            (None, None) => {
+                bail!("--folds {folds}: a column of which table? Say --stimuli TABLE, or --folds @FOLDS.csv")
+            }
+        };
+        let levels = StimuliOfRows::read(job, &input)?.levels(job, rows, column, join)?;
+        let all: Vec<usize> = (0..rows.n).collect();
+        number_levels(rows, &levels, &all, &format!("--folds {folds}")).map(Some)
+    }
 }

@@ -4,14 +4,17 @@
 #![warn(missing_docs)]
 
 mod ablate;
+mod compare;
 mod fit;
 mod folds;
 mod model_args;
 mod predict;
 mod presentations;
 mod saved_model;
+mod score;
 mod scores;
 mod voxel_table;
+mod weights;
 
 /// Voxelwise encoding models: predict the responses of voxels from the features of a network, on held-out stimuli
 ///
@@ -28,13 +31,19 @@ const EXAMPLES: &str = "\
 Examples:
   encode fit --x acts.npy --y ffa.npy --save model.npz --predictions held_out.npy -o scores.csv
   encode predict model.npz acts.npy > predicted.npy
-  encode ablate --x acts.npy --y ffa.npy --units face_units.csv > ablated.csv";
+  encode ablate --x acts.npy --y ffa.npy --units face_units.csv > ablated.csv
+  encode score predicted.npy ffa.npy > scores.csv
+  encode compare early.npy late.npy --y ffa.npy > compared.csv
+  encode weights model.npz > weights.npy";
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     Fit(Box<fit::Fit>),
     Predict(predict::Predict),
     Ablate(Box<ablate::Ablate>),
+    Score(Box<score::ScoreVerb>),
+    Compare(compare::Compare),
+    Weights(weights::Weights),
 }
 
 /// Runs the verb that was asked for.
@@ -43,5 +52,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Verb::Fit(args) => fit::run(&args),
         Verb::Predict(args) => predict::run(&args),
         Verb::Ablate(args) => ablate::run(&args),
+        Verb::Score(args) => score::run(&args),
+        Verb::Compare(args) => compare::run(&args),
+        Verb::Weights(args) => weights::run(&args),
     }
 }

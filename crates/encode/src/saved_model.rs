@@ -11,8 +11,10 @@ use npy_stream::{Array, Dtype, Labels, LabelsRef, NpyReader, RowWriter, write_la
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
+/// What is written. Version 1 had neither bands, delays, residual variance, training means nor the name of the program.
+const VERSION: f64 = 2.0;
 /// What [`SavedModel::read`] understands.
-const VERSION: f64 = 1.0;
+const READ: [f64; 2] = [1.0, VERSION];
 /// Values of a matrix that are read at a time.
 const BLOCK: usize = 1 << 20;
 
@@ -36,6 +38,26 @@ pub(crate) struct ModelToSave<'a> {
     pub feature_names: Option<&'a [String]>,
     /// What the features are together: their layer.
     pub x_name: Option<&'a str>,
+    /// Mean squares of what predictions of held-out rows missed, one per voxel.
+    pub residual_variance: Option<&'a [f64]>,
+    /// Means of the responses over the training rows.
+    pub train_mean: Option<&'a [f64]>,
+    /// Features in bands.
+    pub bands: Option<BandsToSave<'a>>,
+    /// By how many rows the features are late: all of a band by the first, then all of it by the next.
+    pub delays: Option<&'a [usize]>,
+    /// How it was fitted: `ridge`, `banded ridge`.
+    pub method: Option<&'a str>,
+}
+
+/// The bands of a model that is kept.
+pub(crate) struct BandsToSave<'a> {
+    /// Their names.
+    pub names: &'a [String],
+    /// Columns of each, delayed ones counted; they sum to the features.
+    pub widths: &'a [usize],
+    /// Bands x voxels: weights of the bands. himalaya's `deltas`, the logarithm of weight over penalty, stand beside.
+    pub gammas: ArrayView2<'a, f64>,
 }
 
 impl ModelToSave<'_> {
@@ -77,6 +99,39 @@ impl ModelToSave<'_> {
         if let Some(name) = self.x_name {
             member("x_name", &mut |out| Ok(write_labels(out, &[name.to_owned()])?))?;
         }
+        let mut vector = |name: &str, values: &[f64]| {
+            member(name, &mut |out| Ok(write_vector(out, values, Dtype::F8, LabelsRef::default())?))
+        };
+        if let Some(variance) = self.residual_variance {
+            vector("residual_variance", variance)?;
+        }
+        if let Some(means) = self.train_mean {
+            vector("train_mean", means)?;
+        }
+        if let Some(delays) = self.delays {
+            vector("delays", &delays.iter().map(|delay| *delay as f64).collect::<Vec<f64>>())?;
+        }
+        if let Some(bands) = &self.bands {
+            let of_feature =
+                bands.widths.iter().enumerate().flat_map(|(k, width)| std::iter::repeat_n(k as f64, *width));
+            vector("band_of_feature", &of_feature.collect::<Vec<f64>>())?;
+            member("band_names", &mut |out| Ok(write_labels(out, bands.names)?))?;
+            let alpha = ArrayView2::from_shape((1, self.alpha.len()), self.alpha)?;
+            let deltas = (&bands.gammas / &alpha).mapv(f64::ln);
+            for (name, values) in [("gammas", bands.gammas), ("deltas", deltas.view())] {
+                member(name, &mut |out| {
+                    let mut rows = RowWriter::new(out, values.nrows(), values.ncols(), Dtype::F8)?;
+                    rows.write_rows(values)?;
+                    rows.finish(LabelsRef::default())?;
+                    Ok(())
+                })?;
+            }
+        }
+        if let Some(method) = self.method {
+            member("method", &mut |out| Ok(write_labels(out, &[method.to_owned()])?))?;
+        }
+        let program = concat!("encode ", env!("CARGO_PKG_VERSION"));
+        member("program", &mut |out| Ok(write_labels(out, &[program.to_owned()])?))?;
         archive.finish()?.flush()?;
         Ok(())
     }
@@ -93,9 +148,18 @@ pub(crate) struct SavedModel {
     /// Names of the voxels, if they have some.
     pub voxel_names: Option<Vec<String>>,
     /// Names of the features, if they have some.
-    feature_names: Option<Vec<String>>,
+    pub feature_names: Option<Vec<String>>,
     /// What the features are together.
-    x_name: Option<String>,
+    pub x_name: Option<String>,
+    /// Standard deviations of the features over the training rows, or 1; 0 where a feature was constant.
+    pub x_scale: Vec<f64>,
+    x_mean: Vec<f64>,
+    /// Mean squares of what predictions of held-out rows missed.
+    pub residual_variance: Option<Vec<f64>>,
+    /// Names and numbers of columns, delayed ones counted; none where features have no bands.
+    pub bands: Vec<(String, usize)>,
+    /// By how many rows features are late; none where they are not.
+    pub delays: Vec<usize>,
 }
 
 impl SavedModel {
@@ -108,8 +172,8 @@ impl SavedModel {
             .map_err(|e| anyhow!("not a whole .npz archive ({e}); models are written by `encode fit --save`"))?;
         let mut members = Members { archive, file };
         let version = members.vector("version")?;
-        if version != [VERSION] {
-            bail!("a model of version {version:?}, but this program reads version [{VERSION:.1}]");
+        if !READ.iter().any(|known| version == [*known]) {
+            bail!("a model of version {version:?}, but this program reads versions {READ:?}");
         }
         let coef = members.matrix("coef")?;
         let intercept = members.vector("intercept")?;
@@ -130,7 +194,69 @@ impl SavedModel {
         let voxel_names = names("voxel_names", "voxels", coef.ncols())?;
         let feature_names = names("feature_names", "features", coef.nrows())?;
         let x_name = names("x_name", "matrix", 1)?.and_then(|mut names| names.pop());
-        Ok(SavedModel { coef, intercept, stimuli, voxel_names, feature_names, x_name })
+        let band_names = match members.has("band_names") {
+            true => members.labels("band_names")?,
+            false => Vec::new(),
+        };
+        let (p, v) = coef.dim();
+        let mut numbers = |name: &str, n: Option<usize>| -> Result<Option<Vec<f64>>> {
+            let values = members.has(name).then(|| members.vector(name)).transpose()?;
+            match (&values, n) {
+                (Some(values), Some(n)) if values.len() != n => {
+                    bail!("{} values of {name}, but coef is {p} features x {v} voxels", values.len())
+                }
+                _ => Ok(values),
+            }
+        };
+        // Models that others wrote may lack these; then features are taken as they are.
+        let x_scale = numbers("x_scale", Some(p))?.unwrap_or_else(|| vec![1.0; p]);
+        let x_mean = numbers("x_mean", Some(p))?.unwrap_or_else(|| vec![0.0; p]);
+        let residual_variance = numbers("residual_variance", Some(v))?;
+        let delays = numbers("delays", None)?.unwrap_or_default();
+        if let Some(wrong) = delays.iter().find(|delay| **delay < 0.0 || delay.fract() != 0.0) {
+            bail!("delays hold {wrong}, which is no number of rows");
+        }
+        let bands = match numbers("band_of_feature", Some(p))? {
+            None => Vec::new(),
+            Some(of_feature) => bands(&band_names, &of_feature)?,
+        };
+        let delays: Vec<usize> = delays.into_iter().map(|delay| delay as usize).collect();
+        let widths = match bands.is_empty() {
+            true => vec![p],
+            false => bands.iter().map(|(_, width)| *width).collect(),
+        };
+        if let Some(width) = widths.iter().find(|width| !delays.is_empty() && **width % delays.len() != 0) {
+            bail!("{width} features, which are no multiple of the {} delays", delays.len());
+        }
+        Ok(SavedModel {
+            coef,
+            intercept,
+            stimuli,
+            voxel_names,
+            feature_names,
+            x_name,
+            x_scale,
+            x_mean,
+            residual_variance,
+            bands,
+            delays,
+        })
+    }
+
+    /// Features of one input: those of the model over its delays.
+    pub fn undelayed(&self, width: usize) -> usize {
+        width / self.delays.len().max(1)
+    }
+
+    /// What is predicted where every feature has its training mean, one per voxel.
+    pub fn predicted_mean(&self) -> Vec<f64> {
+        let voxels = self.coef.columns().into_iter().zip(&self.intercept);
+        voxels.map(|(w, b)| b + w.iter().zip(&self.x_mean).map(|(w, m)| w * m).sum::<f64>()).collect()
+    }
+
+    /// The same of some features (a band), without the intercept.
+    pub fn mean_of(&self, features: std::ops::Range<usize>, voxel: usize) -> f64 {
+        features.map(|feature| self.coef[(feature, voxel)] * self.x_mean[feature]).sum()
     }
 
     /// An error where these features are called otherwise than those of the fit; what to say where they are another
@@ -151,6 +277,26 @@ impl SavedModel {
             }
             _ => None,
         })
+    }
+}
+
+/// Names and widths of bands, from the number of every feature's band.
+fn bands(names: &[String], of_feature: &[f64]) -> Result<Vec<(String, usize)>> {
+    let mut bands: Vec<(String, usize)> = names.iter().map(|name| (name.clone(), 0)).collect();
+    let mut last = 0.0;
+    for &band in of_feature {
+        if band < last || band.fract() != 0.0 || band >= names.len() as f64 {
+            bail!(
+                "band_of_feature holds {band} behind {last}; it counts up from 0 over the {} band_names",
+                names.len()
+            );
+        }
+        bands[band as usize].1 += 1;
+        last = band;
+    }
+    match bands.iter().find(|(_, width)| *width == 0) {
+        Some((name, _)) => bail!("band {name:?} has no features"),
+        None => Ok(bands),
     }
 }
 

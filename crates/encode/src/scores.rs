@@ -19,10 +19,10 @@ pub(crate) struct ScoreArgs {
     score_over: Over,
     /// Test r against so many permutations of the stimuli within folds: adds p (one-sided) and q (false discovery rate)
     #[arg(long, value_name = "N", default_value_t = 0)]
-    permutations: usize,
+    pub permutations: usize,
     /// Noise ceilings of `ceiling voxel`: adds r_norm = r / r_max and r2_norm = r2 / reliability, not cut at 1
     #[arg(long, value_name = "TABLE")]
-    ceiling: Option<Input>,
+    pub ceiling: Option<Input>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -19,6 +19,7 @@ mod matched_draws;
 mod methods;
 mod mixes;
 mod ols;
+mod paired;
 mod pls;
 mod ridge;
 mod rotation;
@@ -41,6 +42,7 @@ pub use linear::{FitError, LinearModel, Preparation};
 pub use matched_draws::{MatchedDraws, MatchedDrawsError, quantile_bins};
 pub use methods::{Fitted, Method};
 pub use ols::Ols;
+pub use paired::{Paired, paired_test};
 pub use pls::Pls;
 pub use ridge::{
     CrossValidated, CrossValidation, Inner, RidgeModel, RidgeOptions, Split, cross_validate, fit, fit_rows, is_narrow,

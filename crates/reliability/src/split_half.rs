@@ -271,6 +271,27 @@ where
     Ok(halves)
 }
 
+/// Reliability of any measure of averages (a profile, an RDM): the mean over splits of what `correlate` makes of two
+/// halves of the trials, stepped up to averages over `n_trials`; `None` where nothing can be split
+/// ([`presentations_to_split`]).
+///
+/// `correlate` gets the stimuli shown often enough and the occurrences in either half, for [`average_occurrences`].
+pub fn reliability_of_measure<E>(
+    repeats: &Repeats,
+    n_trials: f64,
+    max_splits: usize,
+    seed: u64,
+    mut correlate: impl FnMut(&[usize], &[usize], &[usize]) -> Result<f64, E>,
+) -> Result<Option<Stepped>, E> {
+    let Some(shown) = presentations_to_split(repeats) else { return Ok(None) };
+    let stimuli = repeats.shown_at_least(shown);
+    let mut correlations = Vec::new();
+    for split in balanced_splits(shown, max_splits, seed) {
+        correlations.push(correlate(&stimuli, &split.a, &split.b)?);
+    }
+    Ok(Some(stepped_up(statistics::mean(&correlations), shown, n_trials)))
+}
+
 /// The correlation of halves, and what it says of averages over more trials.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stepped {

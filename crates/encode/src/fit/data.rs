@@ -142,40 +142,52 @@ fn pick(matrix: Matrix, rows: &[usize]) -> Matrix {
 /// start of a run they are 0, and no run reaches into the next. Bands stay together: all delays of one, then those of
 /// the next.
 pub(crate) fn delay(data: &mut Data, delays: &[usize], run_of_row: &[usize]) {
-    fn delayed<T: Real>(x: ArrayView2<T>, bands: &[(String, usize)], delays: &[usize], runs: &[usize]) -> Array2<T> {
-        let mut out = Array2::from_elem((x.nrows(), x.ncols() * delays.len()), T::default());
-        let (mut from, mut to) = (0, 0);
-        for (_, width) in bands {
-            for &delay in delays {
-                for row in delay..x.nrows() {
-                    // A run is a block of neighbouring rows.
-                    if runs[row - delay] == runs[row] {
-                        let values = x.slice(ndarray::s![row - delay, from..from + width]);
-                        out.slice_mut(ndarray::s![row, to..to + width]).assign(&values);
-                    }
-                }
-                to += width;
-            }
-            from += width;
-        }
-        out
-    }
     data.x = match data.x.view() {
         Block::F4(x) => Matrix::F4(delayed(x, &data.bands, delays, run_of_row)),
         Block::F8(x) => Matrix::F8(delayed(x, &data.bands, delays, run_of_row)),
     };
     if let Some(names) = data.features.columns.take() {
-        let mut all = Vec::with_capacity(names.len() * delays.len());
-        let mut from = 0;
-        for (_, width) in &data.bands {
-            for delay in delays {
-                all.extend(names[from..from + width].iter().map(|name| format!("{name}@{delay}")));
-            }
-            from += width;
-        }
-        data.features.columns = Some(all);
+        data.features.columns = Some(late_names(&names, &data.bands, delays));
     }
     data.bands.iter_mut().for_each(|(_, width)| *width *= delays.len());
+}
+
+/// Names of delayed features, `NAME@DELAY`.
+pub(crate) fn late_names(names: &[String], bands: &[(String, usize)], delays: &[usize]) -> Vec<String> {
+    let mut all = Vec::with_capacity(names.len() * delays.len());
+    let mut from = 0;
+    for (_, width) in bands {
+        for delay in delays {
+            all.extend(names[from..from + width].iter().map(|name| format!("{name}@{delay}")));
+        }
+        from += width;
+    }
+    all
+}
+
+/// Features beside themselves, late by each of `delays` rows, band by band: see [`delay`].
+pub(crate) fn delayed<T: Real>(
+    x: ArrayView2<T>,
+    bands: &[(String, usize)],
+    delays: &[usize],
+    runs: &[usize],
+) -> Array2<T> {
+    let mut out = Array2::from_elem((x.nrows(), x.ncols() * delays.len()), T::default());
+    let (mut from, mut to) = (0, 0);
+    for (_, width) in bands {
+        for &delay in delays {
+            for row in delay..x.nrows() {
+                // A run is a block of neighbouring rows.
+                if runs[row - delay] == runs[row] {
+                    let values = x.slice(ndarray::s![row - delay, from..from + width]);
+                    out.slice_mut(ndarray::s![row, to..to + width]).assign(&values);
+                }
+            }
+            to += width;
+        }
+        from += width;
+    }
+    out
 }
 
 /// Names pairs of rows that are nearly the same under two ids and stand on two sides of a split.

@@ -2,11 +2,12 @@
 
 use anyhow::{Context, Result};
 use cli::{Job, Named, Output, OutputPath, TableWriter};
+use ndarray::Array2;
 use npy_stream::{Dtype, Matrix, RowWriter};
 use unit_tables::columns::VOXEL_NAME;
 
 use super::{Data, Fit, Fitted, partition};
-use crate::saved_model::ModelToSave;
+use crate::saved_model::{BandsToSave, ModelToSave};
 use crate::scores::Scorer;
 
 const COLUMNS: [&str; 9] = ["voxel", "r", "r2", "R2", "alpha", "alpha_at_edge", "n", "reason", "cv_score"];
@@ -41,6 +42,11 @@ impl Outputs {
         if let (Some(mut out), Some(model)) = (self.model, &fitted.model) {
             let alpha = model.choices.iter().zip(&model.reasons);
             let alpha: Vec<f64> = alpha.map(|(c, reason)| if reason.is_some() { f64::NAN } else { c.alpha }).collect();
+            let (band_names, widths): (Vec<String>, Vec<usize>) = data.bands.iter().cloned().unzip();
+            let gammas = Array2::from_shape_fn((widths.len(), alpha.len()), |(band, voxel)| {
+                let usable = model.reasons[voxel].is_none() && !args.bands.is_empty();
+                if usable { fitted.gammas[(model.choices[voxel].gamma, band)] } else { f64::NAN }
+            });
             let to_save = ModelToSave {
                 coef: model.weights.view(),
                 intercept: &model.intercept(),
@@ -51,6 +57,15 @@ impl Outputs {
                 voxel_names: names,
                 feature_names: data.features.columns.as_deref(),
                 x_name: data.features.name.as_deref(),
+                residual_variance: Some(&fitted.residual_variance),
+                train_mean: Some(&model.response_mean),
+                bands: (!args.bands.is_empty()).then(|| BandsToSave {
+                    names: &band_names,
+                    widths: &widths,
+                    gammas: gammas.view(),
+                }),
+                delays: (!args.delays.is_empty()).then_some(args.delays.as_slice()),
+                method: Some(if args.bands.is_empty() { "ridge" } else { "banded ridge" }),
             };
             to_save.write(&mut out).context("--save")?;
             finished.push(out);

@@ -1,0 +1,286 @@
+//! `encode score`: predictions of any model against responses, voxel by voxel or region by region.
+
+mod by_region;
+mod by_voxel;
+
+use anyhow::{Result, bail};
+use array_inputs::{JoinArgs, NamedMatrix};
+use clap::ValueEnum;
+use cli::{Common, Format, Input, Job};
+use encoding_models::{HeldOut, ScoreOver, own_means};
+use linear_algebra::Real;
+use ndarray::{Array2, ArrayView2};
+use npy_stream::Block;
+use rdm::Comparison;
+use statistics::Folds;
+
+use crate::folds::{GivenFolds, Rows};
+use crate::scores::{Scorable, ScoreArgs};
+
+/// Predictions of any model against responses: a table with one row per voxel, or per region
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Input:
+  PREDICTED and MEASURED have the same columns (voxels) and are joined by id. --folds says in which
+  fold each stimulus was predicted, where models of several folds did.
+Columns of --by voxel (one row per voxel):
+  voxel          column of MEASURED, from 0
+  r, r2          Pearson correlation of prediction and response; its square (hides the sign)
+  R2             1 - SS(response - prediction) / SS(response - mean). The mean is that of the other
+                 folds (0 for a model that knows that mean only); without --folds of these responses
+  n              rows scored
+  reason         why numbers are NaN: constant, nan_input, what --ceiling says
+  p, q           with --permutations: share of permutations with at least this r; false discovery rate
+  r_norm, r2_norm
+                 with --ceiling: r / r_max, r2 / reliability; not cut at 1
+  voxel_name     only where the columns of MEASURED have names
+  With --folds, r pooled is over deviations from the mean of the other folds, in units of the root mean
+  square that they have in their fold. `encode fit`, which knows the models, takes what each fits to its
+  training rows as the unit: close, not equal. Folds of fewer than 3 rows have no such unit.
+Columns of --by region (rows with stat univariate and multivariate; trials of a stimulus are averaged):
+  region         level of --regions, or name of the array
+  stat           univariate: over stimuli, mean predicted and mean measured response of the region.
+                 multivariate: over pairs of stimuli, RDM of predicted and of measured patterns (1 - Pearson
+                 over voxels). With --folds pairs of one fold only, which one model has predicted
+  compare        correlation of the two
+  n_stimuli, n_trials (in the averages: 1 / mean(1 / n)), n_pairs
+  n_voxels       voxels in use
+  n_left_out     voxels with NaN on either side
+  score_over     folds or pooled
+  r              the score
+  r_halves       the same correlation between halves of the trials of MEASURED, as it is
+  reliability    r_halves stepped up to n_trials by Spearman-Brown: bounds the square of r
+  r_max          sqrt(reliability): bounds r; the ceiling within the subject
+  r_norm         r / r_max; not cut at 1
+  reason         constant, too_few_voxels (multivariate needs 3), too_few_repeats (no ceiling),
+                 negative_reliability
+  r_halves to r_norm are empty where no id of MEASURED occurs twice.
+
+Examples:
+  encode score predicted.npy ffa.npy > scores.csv
+  encode score held_out.npy ffa.npy --folds @folds.csv --permutations 1000
+  encode score held_out.npy sub-01/ffa.npy --folds @folds.csv --by region")]
+pub(crate) struct ScoreVerb {
+    /// Predicted responses (rows = stimuli, columns = voxels); with --by region perhaps one matrix per region
+    #[arg(value_name = "PREDICTED")]
+    predicted: Input,
+    /// Measured responses; - is stdin
+    #[arg(value_name = "MEASURED")]
+    measured: Input,
+    /// What a row of the table is
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "voxel")]
+    by: By,
+    /// Table of the voxels with a column voxel or voxel_name, and one of --region-column
+    #[arg(long, value_name = "TABLE")]
+    regions: Option<Input>,
+    /// Column of --regions with the region [default: region, else roi]
+    #[arg(long, value_name = "COLUMN", requires = "regions")]
+    region_column: Option<String>,
+    /// How RDMs are compared
+    #[arg(long, value_enum, value_name = "LIST", value_delimiter = ',', default_value = "pearson")]
+    compare: Vec<Compare>,
+    /// Most splits of the trials for the ceilings of regions
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    splits: u32,
+    #[command(flatten)]
+    folds: GivenFolds,
+    #[command(flatten)]
+    scores: ScoreArgs,
+    /// Seed of the permutations, and of the splits where there are more than --splits
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    join: JoinArgs,
+    /// Table format
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum By {
+    /// Every voxel by itself
+    Voxel,
+    /// All voxels of a region together
+    Region,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Compare {
+    /// Product-moment correlation
+    Pearson,
+    /// Rank correlation
+    Spearman,
+}
+
+impl Compare {
+    fn comparison(self) -> Comparison {
+        match self {
+            Compare::Pearson => Comparison::Pearson,
+            Compare::Spearman => Comparison::Spearman,
+        }
+    }
+}
+
+pub(crate) fn run(args: &ScoreVerb) -> Result<()> {
+    let job = Job::start("encode", &args.common)?;
+    let out = job.text_output(args.common.output.as_deref())?;
+    match args.by {
+        By::Voxel if args.compare != [Compare::Pearson] => {
+            bail!("--compare: goes with --by region; the r of voxels is Pearson's")
+        }
+        By::Voxel if args.regions.is_some() => bail!("--regions: goes with --by region"),
+        By::Voxel => by_voxel::run(&job, args, out),
+        By::Region if args.scores.permutations > 0 => bail!("--permutations: voxels are tested, not regions"),
+        By::Region if args.scores.ceiling.is_some() => {
+            bail!("--ceiling: bounds of voxels; those of regions come from the repeats in {}", args.measured)
+        }
+        By::Region => by_region::run(&job, args, out),
+    }
+}
+
+/// Predictions and responses, row by row of the same presentation.
+pub(crate) struct Pair {
+    pub predicted: Array2<f64>,
+    pub measured: Array2<f64>,
+    /// `None` when joined by position.
+    pub ids: Option<Vec<String>>,
+    /// Rows of the measured matrix.
+    pub measured_rows: Vec<usize>,
+    pub source: String,
+}
+
+impl Pair {
+    /// Joins them, in the order of the responses.
+    pub fn of(job: &Job, join: JoinArgs, predicted: NamedMatrix, measured: NamedMatrix) -> Result<Pair> {
+        let (columns, own) = (predicted.matrix.n_columns(), measured.matrix.n_columns());
+        if columns != own || own == 0 {
+            bail!(
+                "{} has {columns} voxels, and {} has {own}; give predictions of the same voxels",
+                predicted.source,
+                measured.source
+            );
+        }
+        if let (Some(a), Some(b)) = (&predicted.labels.columns, &measured.labels.columns)
+            && let Some(i) = (0..a.len()).find(|&i| a[i] != b[i])
+        {
+            bail!(
+                "voxel {i} is {:?} in {} and {:?} in {}; give predictions of the same voxels",
+                a[i],
+                predicted.source,
+                b[i],
+                measured.source
+            );
+        }
+        let joined = join.join(job, measured.side(), predicted.side())?;
+        if joined.len() < 3 {
+            bail!(
+                "{} and {} have {} rows together; a score needs at least 3",
+                predicted.source,
+                measured.source,
+                joined.len()
+            );
+        }
+        let rows = |matrix: Block, rows: &[usize]| match matrix {
+            Block::F4(m) => Array2::from_shape_fn((rows.len(), m.ncols()), |(i, v)| f64::from(m[(rows[i], v)])),
+            Block::F8(m) => Array2::from_shape_fn((rows.len(), m.ncols()), |(i, v)| m[(rows[i], v)]),
+        };
+        Ok(Pair {
+            predicted: rows(predicted.matrix.view(), &joined.right),
+            measured: rows(measured.matrix.view(), &joined.left),
+            ids: joined.labels(&measured.side(), &predicted.side()),
+            measured_rows: joined.left,
+            source: measured.source,
+        })
+    }
+
+    pub fn rows(&self) -> Rows<'_> {
+        Rows { source: &self.source, ids: self.ids.as_deref(), n: self.measured.nrows() }
+    }
+}
+
+/// What is known of the models of predictions, from the predictions and responses alone.
+pub(crate) struct Models {
+    /// `n_folds x v`.
+    pub means: Array2<f64>,
+    /// Root mean squares of predictions and responses in their fold, as deviations from those means.
+    pub spreads: Option<[Array2<f64>; 2]>,
+}
+
+impl Models {
+    /// One model where there are no folds, else one per fold, trained on the rows of the others.
+    pub fn of<T: Real>(folds: Option<&Folds>, predicted: ArrayView2<f64>, measured: ArrayView2<T>) -> Models {
+        let Some(folds) = folds else { return Models { means: own_means(measured), spreads: None } };
+        let (n, n_voxels) = measured.dim();
+        let mut counts = vec![0usize; folds.n_folds];
+        folds.fold_of_row.iter().for_each(|&fold| counts[fold] += 1);
+        let mut means = Array2::zeros((folds.n_folds, n_voxels));
+        let mut spreads: [Array2<f64>; 2] =
+            [Array2::zeros((folds.n_folds, n_voxels)), Array2::zeros((folds.n_folds, n_voxels))];
+        for v in 0..n_voxels {
+            let centre = statistics::mean(&measured.column(v).iter().map(|y| y.to_f64()).collect::<Vec<f64>>());
+            let mut sums = vec![0.0; folds.n_folds];
+            (0..n).for_each(|i| sums[folds.fold_of_row[i]] += measured[(i, v)].to_f64() - centre);
+            for fold in 0..folds.n_folds {
+                // All deviations from the centre sum to 0.
+                means[(fold, v)] = centre - sums[fold] / (n - counts[fold]) as f64;
+            }
+            for i in 0..n {
+                let fold = folds.fold_of_row[i];
+                spreads[0][(fold, v)] += (predicted[(i, v)] - means[(fold, v)]).powi(2);
+                spreads[1][(fold, v)] += (measured[(i, v)].to_f64() - means[(fold, v)]).powi(2);
+            }
+            for fold in 0..folds.n_folds {
+                for spread in &mut spreads {
+                    spread[(fold, v)] = (spread[(fold, v)] / counts[fold] as f64).sqrt();
+                }
+            }
+        }
+        Models { means, spreads: Some(spreads) }
+    }
+
+    /// The rows as the maths takes them.
+    pub fn held_out<'a>(&'a self, fold_of_row: &'a [usize], over: ScoreOver) -> HeldOut<'a> {
+        HeldOut { fold_of_row, train_means: self.means.view(), train_sds: self.sds(), over }
+    }
+
+    pub fn sds(&self) -> Option<[ArrayView2<'_, f64>; 2]> {
+        self.spreads.as_ref().map(|[predicted, measured]| [predicted.view(), measured.view()])
+    }
+}
+
+/// The rows of one fold, where there are no folds.
+fn scorable<'a>(
+    folds: Option<&'a Folds>,
+    one_fold: &'a [usize],
+    stimulus_of_row: &'a [usize],
+    voxel_names: Option<&'a [String]>,
+    n_voxels: usize,
+) -> Scorable<'a> {
+    Scorable {
+        n_folds: folds.map_or(1, |folds| folds.n_folds),
+        fold_of_row: folds.map_or(one_fold, |folds| &folds.fold_of_row),
+        stimulus_of_row,
+        voxel_names,
+        n_voxels,
+    }
+}
+
+/// Fewer rows in a fold than tell how large its predictions are.
+const FEWEST_ROWS: usize = 3;
+
+/// An error for folds that are too small; `what` is in them.
+pub(crate) fn require_large_folds(folds: Option<&Folds>, what: &str) -> Result<()> {
+    let Some(folds) = folds else { return Ok(()) };
+    let mut counts = vec![0usize; folds.n_folds];
+    folds.fold_of_row.iter().for_each(|&fold| counts[fold] += 1);
+    match counts.iter().min() {
+        Some(&fewest) if fewest < FEWEST_ROWS => bail!(
+            "--folds: a fold of {} has {fewest} {what}, and needs {FEWEST_ROWS}: from fewer predictions the spread of a \
+             model cannot be told, and noise would score below 0; `encode fit`, which knows the models, scores them",
+            folds.n_folds
+        ),
+        _ => Ok(()),
+    }
+}
