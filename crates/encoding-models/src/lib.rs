@@ -16,6 +16,7 @@ mod fraction;
 mod lasso;
 mod linear;
 mod matched_draws;
+mod memory;
 mod methods;
 mod mixes;
 mod ols;
@@ -40,6 +41,7 @@ pub use fraction::{Coordinates, FractionAlpha, FractionModel, FractionSolver, Fr
 pub use lasso::{Lasso, LassoAlphas, LassoModel, LassoOptions};
 pub use linear::{FitError, LinearModel, Preparation};
 pub use matched_draws::{MatchedDraws, MatchedDrawsError, quantile_bins};
+pub use memory::Memory;
 pub use methods::{Fitted, Method};
 pub use ols::Ols;
 pub use paired::{Paired, paired_test};
