@@ -236,7 +236,9 @@ impl Method {
                         solved.model.intercept[voxel] = found.model.intercept[i];
                         solved.model.reasons[voxel] = found.model.reasons[i];
                         solved.choices[voxel] = choice(found.chosen[i].alpha, scores[voxel], None);
-                        solved.fitted[voxel] = Fitted::Fraction(found.chosen[i].fraction);
+                        // The fraction that was asked for: what it is differs from that by rounding.
+                        let fraction = if found.chosen[i].fraction.is_nan() { f64::NAN } else { *fraction };
+                        solved.fitted[voxel] = Fitted::Fraction(fraction);
                     }
                 }
                 whole.ok_or(FitError::PenaltyCount { penalties: fractions.len(), voxels: v })
