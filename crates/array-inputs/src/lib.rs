@@ -7,10 +7,12 @@
 mod many;
 mod names;
 mod streams;
+mod whole;
 
 pub use many::{refuse_position_of_trials, require_unique, tell_apart, tell_names_apart};
 pub use names::{Called, Names, called_apart};
 pub use streams::{Next, Stream, each_array, is_archive, reader_of};
+pub use whole::Whole;
 
 use anyhow::{Context, Result, anyhow, bail};
 use cli::{Input, Job, require_memory};
@@ -145,6 +147,27 @@ pub fn read_matrix(job: &Job, input: &Input) -> Result<NamedMatrix> {
         bail!("{input}: holds {} matrices where one is needed; split them with `npy cat --array N`", all.len());
     }
     Ok(all.remove(0))
+}
+
+/// Opens the one matrix of an input, whose values stay in their file where that is possible; its labels, and where it
+/// comes from. A second array is an error.
+pub fn open_matrix(job: &Job, input: &Input) -> Result<(Whole, Labels, String)> {
+    let (mut found, mut n) = (None, 0);
+    each_array(job, std::slice::from_ref(input), |Next { source, array, .. }| {
+        n += 1;
+        match found {
+            None => {
+                let (whole, labels) = Whole::take(array, &source)?;
+                found = Some((whole, labels, source));
+            }
+            Some(_) => array.finish().map(drop).with_context(|| source.clone())?,
+        }
+        Ok(())
+    })?;
+    match found {
+        Some(found) if n == 1 => Ok(found),
+        _ => bail!("{input}: holds {n} matrices where one is needed; split them with `npy cat --array N`"),
+    }
 }
 
 /// Reads any table (stimuli, trials, units, regions).

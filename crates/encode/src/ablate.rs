@@ -160,7 +160,7 @@ pub(crate) fn run(args: &Ablate) -> Result<()> {
     // Every region is joined and planned before the first is fitted.
     let mut plans = Vec::new();
     for y in &regions {
-        let rows = Presentations::of(&job, args.join, &x, y)?;
+        let rows = Presentations::of(&job, args.join, &x, y.side(), y.matrix.n_columns())?;
         let (outer, options) = args
             .model
             .plan(rows.ids.as_deref(), rows.len(), rows.n_stimuli, args.seed)

@@ -1,26 +1,28 @@
 //! `encode fit`: open, join, cross-validate, score, write.
 
 pub(crate) mod data;
+mod gram_file;
+mod method;
 mod outputs;
+mod responses;
+mod summary;
+mod task;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use array_inputs::{JoinArgs, read_matrix};
 use clap::ValueEnum;
-use cli::{Common, Format, Input, Job, OutputPath};
-use encoding_models::{
-    AlphaGrid, AlphaPer, Choice, ChooseBy, CrossValidated, CrossValidation, Features, Inner, RidgeModel, RidgeOptions,
-    Scaling, dirichlet, fit_rows, is_narrow, partition,
-};
-use linear_algebra::Real;
-use ndarray::{Array2, ArrayView2};
-use npy_stream::Block;
-use statistics::Reason;
+use cli::{Common, Format, Input, Job, OutputPath, Shard};
+use encoding_models::{AlphaGrid, AlphaPer, ChooseBy, Inner, Method, RidgeOptions, dirichlet};
+use ndarray::Array2;
+use npy_stream::{Block, Matrix};
 
 use crate::folds::{FoldArgs, Plan, require_stimuli};
-use crate::scores::{Scorable, ScoreArgs, Scored, Scorer, TrainedOn};
+use crate::scores::{Scorable, ScoreArgs};
 use crate::voxel_table::VoxelTable;
 use data::{Band, Data};
+use method::MethodArg;
 use outputs::Outputs;
+use task::{Fitted, Task};
 
 /// Cross-validated ridge regression: a table with one row per voxel, and a model to keep
 #[derive(Debug, clap::Args)]
@@ -101,15 +103,27 @@ pub(crate) struct Fit {
     /// Responses: labelled matrix, rows = stimuli or trials, columns = voxels; - is stdin
     #[arg(long, value_name = "RESPONSES")]
     y: Input,
+    /// What is fitted
+    #[arg(long, value_enum, value_name = "METHOD", default_value = "ridge")]
+    method: MethodArg,
     #[command(flatten)]
     folds: FoldArgs,
     /// Penalties: LO:HI:N evenly spaced in the logarithm, or a list (0 is least squares), as factors of the mean
     /// squared length of the scaled training rows (with scaling: of the number of features that vary)
-    #[arg(long, value_name = "LO:HI:N|LIST", default_value_t)]
-    alphas: AlphaGrid,
+    /// [default: 1e-5:1e5:21]. With --method lasso-positive: scikit-learn's alphas as they are [default: 100 from the
+    /// lowest without any weight down to a thousandth]
+    #[arg(long, value_name = "LO:HI:N|LIST", visible_alias = "alpha")]
+    alphas: Option<AlphaGrid>,
     /// Penalties as they are, not times the scale of the features
     #[arg(long)]
     absolute_alphas: bool,
+    /// Ridge: instead of a penalty the length of the weights as a fraction of their length without one (fracridge), above
+    /// 0 and at most 1; of several each voxel gets the best
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    frac: Vec<f64>,
+    /// Partial least squares: number of components; of several the best for all voxels together
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    n_components: Vec<usize>,
     /// Try no penalty beyond the ends of the grid
     #[arg(long)]
     no_extend: bool,
@@ -162,6 +176,16 @@ pub(crate) struct Fit {
     /// Write the held-out predictions: labelled matrix, rows as in --y
     #[arg(long, value_name = "P.npy")]
     predictions: Option<OutputPath>,
+    /// Fit part I of N of the voxels (0/8 to 7/8), or slurm
+    #[arg(long, value_name = "I/N", conflicts_with = "save")]
+    shard: Option<Shard>,
+    /// Decompositions of the features in all folds: read from this file, or written to it where it does not exist, so
+    /// that shards and other responses need not wait for them
+    #[arg(long, value_name = "GRAM.npz", conflicts_with = "bands")]
+    gram: Option<OutputPath>,
+    /// Memory to stay within: so many voxels are fitted at a time as it has room for
+    #[arg(long, value_name = "SIZE", value_parser = cli::parse_bytes)]
+    mem: Option<u64>,
     #[command(flatten)]
     join: JoinArgs,
     /// Table format
@@ -192,14 +216,13 @@ impl ChooseByArg {
     }
 }
 
-/// Share of usable voxels with a penalty at the edge of the grid from which on it is a warning.
-const MANY_AT_EDGE: f64 = 0.1;
 /// Sets of bands double with every band.
 const MAX_PARTITIONED: usize = 6;
 
 pub(crate) fn run(args: &Fit) -> Result<()> {
     let job = Job::start("encode", &args.common)?;
     let outputs = Outputs::create(&job, args)?;
+    let method = method::method(args)?;
     if args.partition.is_some() && !(2..=MAX_PARTITIONED).contains(&args.bands.len()) {
         bail!("--partition: {} bands; 2 to {MAX_PARTITIONED} can be partitioned", args.bands.len());
     }
@@ -208,7 +231,9 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
         args.folds.refuse_stimuli()?;
     }
     let stimuli = args.folds.stimuli(&job)?;
-    let plan = args.folds.plan(&job, data.rows(), stimuli.as_ref(), args.join)?;
+    // Leave-one-out has a closed form in ridge by penalties only.
+    let closed_form = !method.as_ref().is_some_and(Method::chooses);
+    let plan = args.folds.plan(&job, data.rows(), stimuli.as_ref(), args.join, closed_form)?;
     data::warn_of_copies(&job, &data, &plan);
     if !args.delays.is_empty() {
         let runs = match &args.runs {
@@ -245,31 +270,48 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
         voxel_names: data.names.columns.as_deref(),
         n_voxels: data.y.n_columns(),
     };
-    let scorer = args.scores.scorer(&job, &scorable, args.folds.seed)?;
+    let mut scorer = args.scores.scorer(&job, &scorable, args.folds.seed)?;
+    let mut voxels = 0..data.y.n_columns();
+    if let Some(shard) = args.shard {
+        if args.alpha_per != "voxel" {
+            bail!("--shard with --alpha-per {}: voxels of other shards would share the penalty", args.alpha_per);
+        }
+        voxels = shard.range(data.y.n_columns());
+        if voxels.is_empty() {
+            bail!("--shard: {} voxels for {} shards leave none for this one", data.y.n_columns(), shard.count);
+        }
+        job.record("shard", shard.record(data.y.n_columns()));
+        scorer.only(&voxels);
+    }
     let weights = weights.as_deref();
-    let task = Task { args, plan: &plan, data: &data, options: &options, weights, scorable, scorer };
-    let fitted = match (data.x.view(), data.y.view()) {
-        (Block::F4(x), Block::F4(y)) => task.fit(&job, x, y),
-        (Block::F4(x), Block::F8(y)) => task.fit(&job, x, y),
-        (Block::F8(x), Block::F4(y)) => task.fit(&job, x, y),
-        (Block::F8(x), Block::F8(y)) => task.fit(&job, x, y),
+    let (plan, data, options) = (&plan, &data, &options);
+    let task = Task { args, plan, data, options, method, weights, scorable, scorer, voxels };
+    let fitted = match data.x.view() {
+        Block::F4(x) => task.fit(&job, x),
+        Block::F8(x) => task.fit(&job, x),
     }?;
-    let dual = fitted.held_out.dual;
-    job.record("solver", if dual { "dual" } else { "primal" });
+    record_arithmetic(&job, &task, &fitted);
+    summary::summarize(&job, &task, &fitted);
+    outputs.write(&job, &task, &fitted)
+}
+
+fn record_arithmetic(job: &Job, task: &Task, fitted: &Fitted) {
+    if task.method.is_some() {
+        return job.record("arithmetic", "f8");
+    }
+    job.record("solver", if fitted.dual { "dual" } else { "primal" });
     // On the primal side features are widened before they are multiplied.
-    let narrow = matches!(data.x.view(), Block::F4(_));
-    let judged = narrow && matches!(data.y.view(), Block::F4(_)) && matches!(options.inner, Inner::Folds(_));
+    let narrow = matches!(task.data.x, Matrix::F4(_));
+    let judged = narrow && !task.data.y.is_double() && matches!(task.options.inner, Inner::Folds(_));
     job.record(
         "arithmetic",
-        match (dual && narrow, judged) {
+        match (fitted.dual && narrow, judged) {
             (true, true) => "products of features, and of what judges alpha, in f4, all else in f8",
             (true, false) => "products of features in f4, all else in f8",
             (false, true) => "products of what judges alpha in f4, all else in f8",
             (false, false) => "f8",
         },
     );
-    summarize(&job, &data, &fitted, &options, &plan);
-    outputs.write(&job, args, &data, &fitted, &task.scorer)
 }
 
 /// Numbers of runs, a new one wherever the level changes.
@@ -298,7 +340,7 @@ fn check_delays(args: &Fit, runs: &[usize]) -> Result<()> {
 }
 
 fn options(job: &Job, args: &Fit, data: &Data, plan: &Plan) -> Result<RidgeOptions> {
-    let mut alphas = args.alphas.clone();
+    let mut alphas = args.alphas.clone().unwrap_or_default();
     if args.absolute_alphas {
         alphas = alphas.absolute();
     }
@@ -360,6 +402,7 @@ fn groups(job: &Job, args: &Fit, data: &Data, column: &str) -> Result<Vec<usize>
 
 fn record(job: &Job, args: &Fit, options: &RidgeOptions, data: &Data, plan: &Plan) {
     job.record("folds", plan.splits.len());
+    job.record("method", method::name(args));
     job.record("fold_plan", plan.text.as_str());
     job.record("seed", args.folds.seed);
     match &options.inner {
@@ -383,193 +426,5 @@ fn record(job: &Job, args: &Fit, options: &RidgeOptions, data: &Data, plan: &Pla
     if let Some(gammas) = &options.gammas {
         job.record("bands", data.bands.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
         job.record("n_weights_of_bands", gammas.nrows());
-    }
-}
-
-/// What the fit gives.
-struct Fitted {
-    held_out: CrossValidated,
-    scored: Scored,
-    /// With `--split`: `[r, R2]` of every voxel, one list per band, then the bias.
-    split: Vec<Vec<[f64; 2]>>,
-    /// With `--partition`: R2 of every set of bands (bit k for band k), per voxel.
-    sets: Vec<Vec<f64>>,
-    /// With `--save`.
-    model: Option<RidgeModel>,
-    /// Weights of bands that were chosen from.
-    gammas: Array2<f64>,
-    /// Mean squares of what predictions of held-out rows missed, one per voxel.
-    residual_variance: Vec<f64>,
-    /// Ids that the model to keep was fitted to.
-    trained_on: Option<Vec<String>>,
-}
-
-/// What one run fits.
-struct Task<'a> {
-    args: &'a Fit,
-    plan: &'a Plan,
-    data: &'a Data,
-    options: &'a RidgeOptions,
-    weights: Option<&'a [f64]>,
-    scorable: Scorable<'a>,
-    scorer: Scorer,
-}
-
-impl Task<'_> {
-    fn fit<T: Real, U: Real>(&self, job: &Job, x: ArrayView2<T>, y: ArrayView2<U>) -> Result<Fitted> {
-        let source = || self.args.x.as_ref().map_or_else(|| "--band".to_owned(), ToString::to_string);
-        let scaling = if self.args.no_scale { Scaling::Centre } else { Scaling::Standardize };
-        let widths: Vec<usize> = self.data.bands.iter().map(|(_, width)| *width).collect();
-        let mut features = Features::new(x, scaling).with_context(source)?.in_bands(&widths);
-        if self.args.no_intercept {
-            features = features.without_intercept();
-        }
-        if let Some(weights) = self.weights {
-            features = features.weighted(weights);
-        }
-        let n_sets = if self.args.partition.is_some() { (1 << widths.len()) - 2 } else { 0 };
-        let progress = job.progress(self.plan.splits.len() * (1 + n_sets), "folds");
-        let narrow = is_narrow::<T, U>();
-        let predict = |options: &RidgeOptions, bands: bool| {
-            let splits = self.plan.splits.clone();
-            let prepared = CrossValidation::prepare(&features, splits, options, narrow, || progress.advance(1));
-            prepared.and_then(|prepared| prepared.predict(y, bands)).with_context(source)
-        };
-        let held_out = predict(self.options, self.args.split.is_some())?;
-        let rows = &held_out.rows;
-        let responses = Array2::from_shape_fn((rows.len(), y.ncols()), |(i, v)| y[(rows[i], v)].to_f64());
-        let scored = |held_out: &CrossValidated| {
-            let train = trained_on(held_out);
-            let mut scored = self.scorer.score(&self.scorable, held_out.predictions.view(), responses.view(), train);
-            for (score, reason) in scored.scores.iter_mut().zip(&held_out.reasons) {
-                score.reason = reason.or(score.reason);
-            }
-            scored
-        };
-        let own = scored(&held_out);
-        let split = match held_out.bands.is_empty() {
-            true => Vec::new(),
-            false => {
-                let bands: Vec<_> = held_out.bands.iter().map(|band| band.view()).collect();
-                let rows = self.scorer.held_out(&self.scorable, trained_on(&held_out));
-                rows.split(&bands, held_out.predictions.view(), responses.view())
-            }
-        };
-        let mut sets = Vec::new();
-        if self.args.partition.is_some() {
-            let explained = |of: &Scored| of.scores.iter().map(|s| s.coefficient_of_determination).collect();
-            for set in 0..1usize << widths.len() {
-                sets.push(match set {
-                    0 => vec![0.0; y.ncols()],
-                    _ if set + 1 == 1 << widths.len() => explained(&own),
-                    _ => explained(&scored(&predict(&self.only(set), false)?)),
-                });
-            }
-        }
-        drop(progress);
-        let model = match &self.args.save {
-            None => None,
-            Some(_) => Some(fit_rows(&features, self.plan.kept.clone(), y, self.options).with_context(source)?),
-        };
-        let trained_on = self.data.ids.as_ref().map(|ids| self.plan.kept.iter().map(|&row| ids[row].clone()).collect());
-        let gammas = self.options.gammas.clone().unwrap_or_else(|| Array2::ones((1, 1)));
-        let missed = |voxel: usize| {
-            let rows = responses.column(voxel).into_iter().zip(held_out.predictions.column(voxel));
-            rows.map(|(response, prediction)| (response - prediction).powi(2)).sum::<f64>() / responses.nrows() as f64
-        };
-        let residual_variance = (0..y.ncols()).map(missed).collect();
-        Ok(Fitted { held_out, scored: own, split, sets, model, gammas, residual_variance, trained_on })
-    }
-
-    /// The same search among the bands of a set only: weights of other bands are 0, and the rest sums to what all did.
-    fn only(&self, set: usize) -> RidgeOptions {
-        let mut options = self.options.clone();
-        let Some(gammas) = &mut options.gammas else { return options };
-        let mut kept: Vec<Vec<f64>> = Vec::new();
-        for row in gammas.rows() {
-            let total: f64 = row.sum();
-            let of_set = |(k, gamma): (usize, &f64)| if set >> k & 1 == 1 { *gamma } else { 0.0 };
-            let part: Vec<f64> = row.iter().enumerate().map(of_set).collect();
-            let sum: f64 = part.iter().sum();
-            // A row without any weight in the set says nothing about it.
-            if sum > 0.0 {
-                let part: Vec<f64> = part.into_iter().map(|gamma| gamma / sum * total).collect();
-                if !kept.contains(&part) {
-                    kept.push(part);
-                }
-            }
-        }
-        if kept.is_empty() {
-            let size = set.count_ones() as f64;
-            kept.push((0..gammas.ncols()).map(|k| if set >> k & 1 == 1 { 1.0 / size } else { 0.0 }).collect());
-        }
-        *gammas = Array2::from_shape_fn((kept.len(), gammas.ncols()), |(i, k)| kept[i][k]);
-        options
-    }
-}
-
-fn trained_on(held_out: &CrossValidated) -> TrainedOn<'_> {
-    TrainedOn { means: held_out.train_means.view(), sds: Some([held_out.fitted_sds.view(), held_out.train_sds.view()]) }
-}
-
-/// What the reader of the table must know, on stderr.
-fn summarize(job: &Job, data: &Data, fitted: &Fitted, options: &RidgeOptions, plan: &Plan) {
-    let (n_features, n_voxels) = (data.x.n_columns(), data.y.n_columns());
-    let inner = match &options.inner {
-        _ if options.alphas.factors().len() == 1 && options.gammas.is_none() => "fixed".into(),
-        Inner::LeaveOneOut => "by leave-one-out".into(),
-        Inner::Folds(folds) => format!("by {} folds", folds.n_folds),
-    };
-    let side = if fitted.held_out.dual { "dual" } else { "primal" };
-    let bands = match &options.gammas {
-        Some(gammas) => format!(" in {} bands, {} rows of weights", data.bands.len(), gammas.nrows()),
-        None => String::new(),
-    };
-    job.note(format!(
-        "{} stimuli ({} rows), {n_features} features{bands}, {n_voxels} voxels; {}; alpha {inner}; {side}",
-        data.n_stimuli,
-        data.y.n_rows(),
-        plan.text,
-    ));
-    if fitted.held_out.n_constant > 0 {
-        let n = fitted.held_out.n_constant;
-        job.note(format!(
-            "{n} of {n_features} features are constant in the training rows of a fold and have no weight there"
-        ));
-    }
-    let count = |reason| fitted.scored.scores.iter().filter(|s| s.reason == Some(reason)).count();
-    let (constant, nan) = (count(Reason::Constant), count(Reason::NanInput));
-    if constant + nan > 0 {
-        job.note(format!("{} of {n_voxels} voxels unusable: {constant} constant, {nan} nan_input", constant + nan));
-    }
-    let reasons = &fitted.held_out.reasons;
-    let usable = reasons.iter().filter(|reason| reason.is_none()).count();
-    let factors = options.alphas.factors();
-    let count = |of: &dyn Fn(&Choice) -> bool| {
-        let any_fold = |v: &usize| reasons[*v].is_none() && fitted.held_out.folds.iter().any(|fold| of(&fold[*v]));
-        (0..n_voxels).filter(any_fold).count()
-    };
-    let beyond = count(&|choice| choice.beyond);
-    if beyond > 0 {
-        let chosen = fitted.held_out.folds.iter().flatten().filter(|choice| choice.beyond).map(|choice| choice.factor);
-        let (lowest, highest) = chosen.fold((f64::INFINITY, 0.0f64), |(low, high), f| (low.min(f), high.max(f)));
-        job.note(format!(
-            "the grid {} was extended for {beyond} of {usable} voxels; chosen beyond it: {lowest:.3e} to {highest:.3e}",
-            options.alphas
-        ));
-    }
-    let at_edge = fitted.held_out.alpha_at_edge().iter().filter(|edge| **edge).count();
-    if at_edge > 0 {
-        let (low, high) = (count(&|choice| choice.edge.is_some() && choice.factor <= factors[0]), factors.len() - 1);
-        let text = format!(
-            "the best alpha is the lowest or highest tried in some fold for {at_edge} of {usable} voxels: {low} at the \
-             lowest, {} at the highest (usual where the features predict nothing){}",
-            count(&|choice| choice.edge.is_some() && choice.factor >= factors[high]),
-            if options.alphas.is_open() { "" } else { "; if r changes with wider --alphas, they were too narrow" }
-        );
-        match at_edge as f64 > MANY_AT_EDGE * usable as f64 && !options.alphas.is_open() {
-            true => job.warn(text),
-            false => job.note(text),
-        }
     }
 }

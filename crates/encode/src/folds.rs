@@ -196,8 +196,16 @@ impl FoldArgs {
         self.stimuli.as_ref().map(read).transpose()
     }
 
-    /// Deals the rows, and checks that no stimulus stands on two sides.
-    pub fn plan(&self, job: &Job, rows: Rows, stimuli: Option<&StimuliOfRows>, join: JoinArgs) -> Result<Plan> {
+    /// Deals the rows, and checks that no stimulus stands on two sides. `closed_form`: whether penalties can be judged by
+    /// leave-one-out.
+    pub fn plan(
+        &self,
+        job: &Job,
+        rows: Rows,
+        stimuli: Option<&StimuliOfRows>,
+        join: JoinArgs,
+        closed_form: bool,
+    ) -> Result<Plan> {
         let (stimulus_of_row, n_stimuli) = rows.stimuli();
         let repeated = n_stimuli < rows.n;
         let held_out = self.held_out(job, rows, stimuli, join)?;
@@ -224,6 +232,9 @@ impl FoldArgs {
             Ok(Folds { fold_of_row, ..dealt })
         };
         let leave_one_out = || -> Result<Inner> {
+            if !closed_form {
+                bail!("leave-one-out is for ridge by penalties, which has it in closed form; say --alpha-cv 5");
+            }
             if repeated {
                 bail!(
                     "--alpha-cv loo: {} rows of {n_stimuli} stimuli; repeats of the stimulus left out would stay in \
@@ -249,7 +260,7 @@ impl FoldArgs {
                 Cv::LeaveOneOut => leave_one_out()?,
                 _ => Inner::Folds(deal(default_k, 0, "--cv")?),
             },
-            (None, _) if repeated => Inner::Folds(deal(default_k, 1, "--cv")?),
+            (None, _) if repeated || !closed_form => Inner::Folds(deal(default_k, 1, "--cv")?),
             (None, _) => Inner::LeaveOneOut,
         };
         let order = match self.fold_order {

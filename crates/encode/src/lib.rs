@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 mod ablate;
+mod archive;
 mod compare;
 mod fit;
 mod folds;

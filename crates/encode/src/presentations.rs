@@ -8,7 +8,7 @@ use cli::Job;
 use linear_algebra::Real;
 use ndarray::ArrayView2;
 use npy_stream::Block;
-use stimulus_table::{Joined, Which};
+use stimulus_table::{Joined, Side, Which};
 
 /// The rows of features and responses that belong together.
 pub(crate) struct Presentations {
@@ -22,21 +22,21 @@ pub(crate) struct Presentations {
 }
 
 impl Presentations {
-    /// Joins them; what cannot be fitted is an error.
-    pub fn of(job: &Job, join: JoinArgs, x: &NamedMatrix, y: &NamedMatrix) -> Result<Presentations> {
-        for (matrix, columns) in [(x, "features"), (y, "voxels")] {
-            if matrix.matrix.n_columns() == 0 {
-                bail!("{}: 0 {columns} ({} rows); nothing to fit", matrix.source, matrix.matrix.n_rows());
+    /// Joins features with responses (their rows, and how many voxels there are); what cannot be fitted is an error.
+    pub fn of(job: &Job, join: JoinArgs, x: &NamedMatrix, y: Side, n_voxels: usize) -> Result<Presentations> {
+        for (side, n, columns) in [(x.side(), x.matrix.n_columns(), "features"), (y, n_voxels, "voxels")] {
+            if n == 0 {
+                bail!("{}: 0 {columns} ({} rows); nothing to fit", side.name, side.n_rows);
             }
         }
         // Responses on the left: theirs is the order of rows, and of the predictions.
-        let joined = join.join(job, y.side(), x.side())?;
+        let joined = join.join(job, y, x.side())?;
         if joined.len() < 3 {
-            bail!("{} and {} have {} rows together; a model needs at least 3", x.source, y.source, joined.len());
+            bail!("{} and {} have {} rows together; a model needs at least 3", x.source, y.name, joined.len());
         }
-        let ids = joined.labels(&y.side(), &x.side());
+        let ids = joined.labels(&y, &x.side());
         let n_stimuli = ids.as_ref().map_or(joined.len(), |ids| ids.iter().collect::<HashSet<_>>().len());
-        warn_of_repeats(job, &joined, &x.source, &y.source, n_stimuli);
+        warn_of_repeats(job, &joined, &x.source, y.name, n_stimuli);
         check_finite(x, &joined.right)?;
         Ok(Presentations { x_rows: joined.right, y_rows: joined.left, ids, n_stimuli })
     }

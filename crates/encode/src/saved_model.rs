@@ -3,20 +3,20 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+use std::io::Write;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, bail};
 use ndarray::{Array2, ArrayView2};
-use npy_stream::{Array, Dtype, Labels, LabelsRef, NpyReader, RowWriter, write_labels, write_vector};
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
+use npy_stream::Labels;
+
+use crate::archive::{ArchiveWriter, Members};
 
 /// What is written. Version 1 had neither bands, delays, residual variance, training means nor the name of the program.
 const VERSION: f64 = 2.0;
 /// What [`SavedModel::read`] understands.
 const READ: [f64; 2] = [1.0, VERSION];
-/// Values of a matrix that are read at a time.
-const BLOCK: usize = 1 << 20;
+/// Where models come from, for messages.
+const WRITTEN_BY: &str = "models are written by `encode fit --save`";
 
 /// What is kept of a fit.
 pub(crate) struct ModelToSave<'a> {
@@ -63,77 +63,47 @@ pub(crate) struct BandsToSave<'a> {
 impl ModelToSave<'_> {
     /// Writes the archive: the same bytes for the same model.
     pub fn write<W: Write>(&self, out: W) -> Result<()> {
-        let mut archive = ZipWriter::new_stream(out);
-        let mut member = |name: &str, body: &mut dyn FnMut(&mut dyn Write) -> Result<()>| {
-            // As numpy.savez: 64-bit sizes always, since a member may pass 4 GiB.
-            let options = SimpleFileOptions::default()
-                .compression_method(CompressionMethod::Stored)
-                .last_modified_time(DateTime::default())
-                .large_file(true);
-            archive.start_file(format!("{name}.npy"), options)?;
-            body(&mut archive)
-        };
-        let mut vector = |name: &str, values: &[f64]| {
-            member(name, &mut |out| Ok(write_vector(out, values, Dtype::F8, LabelsRef::default())?))
-        };
-        vector("version", &[VERSION])?;
-        vector("intercept", self.intercept)?;
-        vector("x_mean", self.x_mean)?;
-        vector("x_scale", self.x_scale)?;
-        vector("alpha", self.alpha)?;
-        member("coef", &mut |out| {
-            let mut rows = RowWriter::new(out, self.coef.nrows(), self.coef.ncols(), Dtype::F8)?;
-            rows.write_rows(self.coef)?;
-            rows.finish(LabelsRef::default())?;
-            Ok(())
-        })?;
-        if let Some(stimuli) = self.stimuli {
-            member("stimuli", &mut |out| Ok(write_labels(out, stimuli)?))?;
+        let mut archive = ArchiveWriter::new(out);
+        archive.vector("version", &[VERSION])?;
+        archive.vector("intercept", self.intercept)?;
+        archive.vector("x_mean", self.x_mean)?;
+        archive.vector("x_scale", self.x_scale)?;
+        archive.vector("alpha", self.alpha)?;
+        archive.matrix("coef", self.coef)?;
+        let x_name = self.x_name.map(|name| [name.to_owned()]);
+        for (name, labels) in [
+            ("stimuli", self.stimuli),
+            ("voxel_names", self.voxel_names),
+            ("feature_names", self.feature_names),
+            ("x_name", x_name.as_ref().map(|name| name.as_slice())),
+        ] {
+            if let Some(labels) = labels {
+                archive.labels(name, labels)?;
+            }
         }
-        if let Some(names) = self.voxel_names {
-            member("voxel_names", &mut |out| Ok(write_labels(out, names)?))?;
-        }
-        if let Some(names) = self.feature_names {
-            member("feature_names", &mut |out| Ok(write_labels(out, names)?))?;
-        }
-        if let Some(name) = self.x_name {
-            member("x_name", &mut |out| Ok(write_labels(out, &[name.to_owned()])?))?;
-        }
-        let mut vector = |name: &str, values: &[f64]| {
-            member(name, &mut |out| Ok(write_vector(out, values, Dtype::F8, LabelsRef::default())?))
-        };
         if let Some(variance) = self.residual_variance {
-            vector("residual_variance", variance)?;
+            archive.vector("residual_variance", variance)?;
         }
         if let Some(means) = self.train_mean {
-            vector("train_mean", means)?;
+            archive.vector("train_mean", means)?;
         }
         if let Some(delays) = self.delays {
-            vector("delays", &delays.iter().map(|delay| *delay as f64).collect::<Vec<f64>>())?;
+            archive.vector("delays", &delays.iter().map(|delay| *delay as f64).collect::<Vec<f64>>())?;
         }
         if let Some(bands) = &self.bands {
             let of_feature =
                 bands.widths.iter().enumerate().flat_map(|(k, width)| std::iter::repeat_n(k as f64, *width));
-            vector("band_of_feature", &of_feature.collect::<Vec<f64>>())?;
-            member("band_names", &mut |out| Ok(write_labels(out, bands.names)?))?;
+            archive.vector("band_of_feature", &of_feature.collect::<Vec<f64>>())?;
+            archive.labels("band_names", bands.names)?;
             let alpha = ArrayView2::from_shape((1, self.alpha.len()), self.alpha)?;
-            let deltas = (&bands.gammas / &alpha).mapv(f64::ln);
-            for (name, values) in [("gammas", bands.gammas), ("deltas", deltas.view())] {
-                member(name, &mut |out| {
-                    let mut rows = RowWriter::new(out, values.nrows(), values.ncols(), Dtype::F8)?;
-                    rows.write_rows(values)?;
-                    rows.finish(LabelsRef::default())?;
-                    Ok(())
-                })?;
-            }
+            archive.matrix("gammas", bands.gammas)?;
+            archive.matrix("deltas", (&bands.gammas / &alpha).mapv(f64::ln).view())?;
         }
         if let Some(method) = self.method {
-            member("method", &mut |out| Ok(write_labels(out, &[method.to_owned()])?))?;
+            archive.labels("method", &[method.to_owned()])?;
         }
-        let program = concat!("encode ", env!("CARGO_PKG_VERSION"));
-        member("program", &mut |out| Ok(write_labels(out, &[program.to_owned()])?))?;
-        archive.finish()?.flush()?;
-        Ok(())
+        archive.labels("program", &[concat!("encode ", env!("CARGO_PKG_VERSION")).to_owned()])?;
+        archive.finish()
     }
 }
 
@@ -165,12 +135,7 @@ pub(crate) struct SavedModel {
 impl SavedModel {
     /// Reads and checks a model; messages name the member, not the file.
     pub fn read(file: File) -> Result<SavedModel> {
-        if !file.metadata()?.is_file() {
-            bail!("a model is read from a regular file, not from a pipe");
-        }
-        let archive = ZipArchive::new(file.try_clone()?)
-            .map_err(|e| anyhow!("not a whole .npz archive ({e}); models are written by `encode fit --save`"))?;
-        let mut members = Members { archive, file };
+        let mut members = Members::open(file, WRITTEN_BY)?;
         let version = members.vector("version")?;
         if !READ.iter().any(|known| version == [*known]) {
             bail!("a model of version {version:?}, but this program reads versions {READ:?}");
@@ -297,74 +262,5 @@ fn bands(names: &[String], of_feature: &[f64]) -> Result<Vec<(String, usize)>> {
     match bands.iter().find(|(_, width)| *width == 0) {
         Some((name, _)) => bail!("band {name:?} has no features"),
         None => Ok(bands),
-    }
-}
-
-struct Members {
-    archive: ZipArchive<File>,
-    file: File,
-}
-
-impl Members {
-    fn has(&self, name: &str) -> bool {
-        self.archive.index_for_name(&format!("{name}.npy")).is_some()
-    }
-
-    /// The bytes `before` and then the member `NAME.npy`. What the archive says of its size is believed only as far as
-    /// the checksum confirms it.
-    fn open(&mut self, name: &str, before: &[u8]) -> Result<NpyReader> {
-        let mut member = self
-            .archive
-            .by_name(&format!("{name}.npy"))
-            .map_err(|e| anyhow!("no readable member {name:?} ({e}); models are written by `encode fit --save`"))?;
-        if member.compression() != CompressionMethod::Stored {
-            bail!("member {name:?} is compressed; write the arrays with numpy.savez, not savez_compressed");
-        }
-        let size = io::copy(&mut member, &mut io::sink()).with_context(|| format!("member {name:?}"))?;
-        let start = member.data_start().ok_or_else(|| anyhow!("member {name:?} has no place in the archive"))?;
-        drop(member);
-        let mut body = self.file.try_clone()?;
-        body.seek(SeekFrom::Start(start))?;
-        let bytes = Cursor::new(before.to_vec()).chain(io::BufReader::new(body.take(size)));
-        Ok(NpyReader::from_pipe(bytes))
-    }
-
-    fn array(&mut self, name: &str, before: &[u8]) -> Result<Array> {
-        let mut arrays = self.open(name, before)?.read_all().with_context(|| format!("member {name:?}"))?;
-        match arrays.len() {
-            1 => Ok(arrays.remove(0)),
-            n => bail!("member {name:?} holds {n} arrays, not 1"),
-        }
-    }
-
-    /// In blocks of rows, since a model may be large and the bytes need not be held beside the numbers.
-    fn matrix(&mut self, name: &str) -> Result<Array2<f64>> {
-        let member = || format!("member {name:?}");
-        let mut reader = self.open(name, &[])?;
-        let mut array = reader.next_array().with_context(member)?.ok_or_else(|| anyhow!("{} is empty", member()))?;
-        let Ok(shape) = array.matrix_shape() else {
-            bail!("{name} has shape {:?}, not features x voxels", array.shape());
-        };
-        let mut values = Vec::new();
-        while let Some(block) = array.next_rows((BLOCK / shape.1.max(1)).max(1)).with_context(member)? {
-            values.extend(block.to_f64());
-        }
-        array.finish().with_context(member)?;
-        Ok(Array2::from_shape_vec(shape, values)?)
-    }
-
-    fn vector(&mut self, name: &str) -> Result<Vec<f64>> {
-        let array = self.array(name, &[])?;
-        if array.shape.len() != 1 {
-            bail!("{name} has shape {:?}, not one axis", array.shape);
-        }
-        Ok(array.values.into_f64())
-    }
-
-    fn labels(&mut self, name: &str) -> Result<Vec<String>> {
-        // A stream has text only behind numbers, so an empty array goes in front.
-        let mut before = Vec::new();
-        write_vector::<_, f64>(&mut before, &[], Dtype::F8, LabelsRef::default())?;
-        self.array(name, &before)?.labels.ids.ok_or_else(|| anyhow!("{name} is not a list of ids"))
     }
 }

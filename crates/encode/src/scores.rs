@@ -1,5 +1,7 @@
 //! How predictions are scored: over folds or pooled, against permutations, beside a noise ceiling.
 
+use std::ops::Range;
+
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use cli::{Input, Job, Named};
@@ -46,13 +48,28 @@ pub(crate) struct Scorer {
     permutations: usize,
     seed: u64,
     ceilings: Option<Ceilings>,
+    /// Whether these are not all voxels, so that no rate of false discoveries among all can be given.
+    part: bool,
 }
 
 /// Scores of all voxels.
+#[derive(Default)]
 pub(crate) struct Scored {
     pub scores: Vec<Score>,
     /// With permutations: p and q.
     tested: Option<(Vec<f64>, Vec<f64>)>,
+}
+
+impl Scored {
+    /// Puts the scores of more voxels behind these; q is over all of them.
+    pub fn append(&mut self, more: Scored) {
+        self.scores.extend(more.scores);
+        if let Some((more, _)) = more.tested {
+            let (p, q) = self.tested.get_or_insert_default();
+            p.extend(more);
+            *q = Correction::BenjaminiHochberg.adjust(p);
+        }
+    }
 }
 
 /// Rows that are scored.
@@ -99,7 +116,7 @@ impl ScoreArgs {
             job.record("permutations", self.permutations);
         }
         let ceilings = self.ceiling.as_ref().map(|input| ceilings(job, input, rows)).transpose()?;
-        Ok(Scorer { over, permutations: self.permutations, seed, ceilings })
+        Ok(Scorer { over, permutations: self.permutations, seed, ceilings, part: false })
     }
 }
 
@@ -148,6 +165,15 @@ fn ceilings(job: &Job, input: &Input, rows: &Scorable) -> Result<Ceilings> {
 }
 
 impl Scorer {
+    /// For some of the voxels.
+    pub fn only(&mut self, voxels: &Range<usize>) {
+        self.part = true;
+        if let Some(Ceilings { r_max, reliability, reason }) = &mut self.ceilings {
+            (*r_max, *reliability) = (r_max[voxels.clone()].to_vec(), reliability[voxels.clone()].to_vec());
+            *reason = reason[voxels.clone()].to_vec();
+        }
+    }
+
     /// Scores all voxels (`n x v` each); what was trained on `n_folds x v`.
     pub fn score<'a, T: Real>(
         &self,
@@ -176,7 +202,8 @@ impl Scorer {
     pub fn columns(&self) -> Vec<&'static str> {
         let mut columns = Vec::new();
         if self.permutations > 0 {
-            columns.extend(["p", "q"]);
+            columns.push("p");
+            columns.extend((!self.part).then_some("q"));
         }
         if self.ceilings.is_some() {
             columns.extend(["r_norm", "r2_norm"]);
@@ -194,7 +221,8 @@ impl Scorer {
     pub fn cells(&self, scored: &Scored, voxel: usize) -> Vec<Named<'static>> {
         let mut cells: Vec<Named> = Vec::new();
         if let Some((p, q)) = &scored.tested {
-            cells.extend([("p", p[voxel].into()), ("q", q[voxel].into())]);
+            cells.push(("p", p[voxel].into()));
+            cells.extend((!self.part).then(|| ("q", q[voxel].into())));
         }
         if let Some(ceilings) = &self.ceilings {
             let score = &scored.scores[voxel];

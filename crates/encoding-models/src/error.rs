@@ -78,6 +78,32 @@ pub enum RidgeError {
         /// The value, or 0 where all are.
         value: f64,
     },
+    /// A decomposition that was to be read is not there.
+    #[error("no array {name}; the decompositions are of other folds, or not whole")]
+    NothingStored {
+        /// What it would be called.
+        name: String,
+    },
+    /// A decomposition that was read is of something else.
+    #[error("array {name} is {} x {}, not {} x {}; the decompositions are of other features or folds", .shape.0, .shape.1, .expected.0, .expected.1)]
+    StoredShape {
+        /// What it is called.
+        name: String,
+        /// What it has.
+        shape: (usize, usize),
+        /// What it should have.
+        expected: (usize, usize),
+    },
+    /// Decompositions are kept for one row of weights of bands only.
+    #[error(
+        "decompositions can be stored for features in 1 band with 1 row of weights; there are {bands} bands, {weights} rows"
+    )]
+    ManyToStore {
+        /// Bands of the features.
+        bands: usize,
+        /// Rows of weights.
+        weights: usize,
+    },
     /// The features could not be decomposed.
     #[error(transparent)]
     LinearAlgebra(#[from] LinearAlgebraError),

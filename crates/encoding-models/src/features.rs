@@ -150,10 +150,45 @@ impl<'a, T: Real> Features<'a, T> {
     pub(crate) fn training(&self, train: &[usize], others: &[usize], origin: Option<&[f64]>) -> Training<'_, 'a, T> {
         let weights = self.weights.as_deref();
         let scaling = ColumnScaling::learn_weighted(self.x, train, self.scaling, self.intercept, weights);
-        let side = match self.x.ncols() < train.len() {
-            true => self.primal(train, others, &scaling),
-            false => self.dual(train, others, &scaling),
+        let side = match self.is_dual(train.len()) {
+            false => self.primal(train, others, &scaling),
+            true => self.dual(train, others, &scaling),
         };
+        self.assemble(train, others, origin, scaling, side)
+    }
+
+    /// The same without products, which a decomposition that was made before makes needless.
+    pub(crate) fn without_products(
+        &self,
+        train: &[usize],
+        others: &[usize],
+        origin: Option<&[f64]>,
+    ) -> Training<'_, 'a, T> {
+        let weights = self.weights.as_deref();
+        let scaling = ColumnScaling::learn_weighted(self.x, train, self.scaling, self.intercept, weights);
+        let side = match self.is_dual(train.len()) {
+            false => Side::Primal { gram: Array2::zeros((0, 0)), others: Array2::zeros((0, 0)) },
+            true => {
+                let roots = train.iter().map(|&row| self.weight(row).sqrt()).collect();
+                Side::Dual { kernels: Vec::new(), crosses: Vec::new(), roots }
+            }
+        };
+        self.assemble(train, others, origin, scaling, side)
+    }
+
+    /// Whether so many training rows, rather than the features, are decomposed.
+    pub(crate) fn is_dual(&self, n_train: usize) -> bool {
+        self.x.ncols() >= n_train
+    }
+
+    fn assemble(
+        &self,
+        train: &[usize],
+        others: &[usize],
+        origin: Option<&[f64]>,
+        scaling: ColumnScaling,
+        side: Side,
+    ) -> Training<'_, 'a, T> {
         let total_weight = train.iter().map(|&row| self.weight(row)).sum();
         let origin = origin.map_or_else(|| scaling.mean.clone(), <[f64]>::to_vec);
         Training { features: self, train: train.to_vec(), others: others.to_vec(), scaling, origin, side, total_weight }
@@ -315,11 +350,7 @@ impl<T: Real> Training<'_, '_, T> {
     /// The principal axes under these weights of the bands; a band of weight 0 is left out. `rows`: also what
     /// leave-one-out needs.
     pub fn rotate(&self, gammas: &[f64], rows: bool) -> Result<Rotation, LinearAlgebraError> {
-        let leverage = self.train.iter().map(|&row| match self.features.intercept {
-            true => self.features.weight(row) / self.total_weight,
-            false => 0.0,
-        });
-        let leverage = leverage.collect();
+        let leverage = self.leverage();
         match &self.side {
             Side::Primal { gram, others } => {
                 let columns = self.used(gammas);
@@ -387,6 +418,23 @@ impl<T: Real> Training<'_, '_, T> {
                 })
             }
         }
+    }
+
+    /// Number of principal axes where all features have a weight.
+    pub fn n_axes(&self) -> usize {
+        match self.is_dual() {
+            true => self.train.len() - usize::from(self.features.intercept),
+            false => self.features.n_columns(),
+        }
+    }
+
+    /// What the intercept takes of the leverage of every training row.
+    pub fn leverage(&self) -> Vec<f64> {
+        let of = |&row: &usize| match self.features.intercept {
+            true => self.features.weight(row) / self.total_weight,
+            false => 0.0,
+        };
+        self.train.iter().map(of).collect()
     }
 
     /// The features of bands with a weight.

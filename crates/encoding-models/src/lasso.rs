@@ -3,6 +3,7 @@ use ndarray::{Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 use statistics::Folds;
 
+use crate::alphas::End;
 use crate::error::RidgeError;
 use crate::linear::{FitError, LinearModel, Predictors, Preparation, Responses, learn_scaling};
 
@@ -76,8 +77,8 @@ pub struct LassoModel {
     pub n_weights: Vec<usize>,
     /// Where the penalty was chosen: mean over folds of the mean squared error of held-out rows; else `NaN`.
     pub held_out_error: Vec<f64>,
-    /// Where the penalty was chosen: whether it is the first or the last of those to choose from.
-    pub at_edge: Vec<bool>,
+    /// Where the penalty was chosen: whether it is the lowest or the highest of those to choose from.
+    pub edge: Vec<Option<End>>,
 }
 
 /// One voxel's weights on their way down.
@@ -111,7 +112,7 @@ impl Lasso {
             _ => return Err(FitError::PenaltyCount { penalties: alphas.len(), voxels: v }),
         };
         let responses = Responses::learn(y, &self.features)?;
-        let chosen = alphas.into_iter().map(|alpha| Chosen { alpha, error: f64::NAN, at_edge: false }).collect();
+        let chosen = alphas.into_iter().map(|alpha| Chosen { alpha, error: f64::NAN, edge: None }).collect();
         Ok(self.descend_all(responses, chosen, options))
     }
 
@@ -158,8 +159,13 @@ impl Lasso {
                     best = i;
                 }
             }
-            let at_edge = grid.len() > 1 && (best == 0 || best + 1 == grid.len());
-            Chosen { alpha: grid[best], error: errors[best] / used.len() as f64, at_edge }
+            // Penalties fall.
+            let edge = match best {
+                _ if grid.len() == 1 => None,
+                0 => Some(End::Upper),
+                _ => (best + 1 == grid.len()).then_some(End::Lower),
+            };
+            Chosen { alpha: grid[best], error: errors[best] / used.len() as f64, edge }
         };
         let chosen = errors.into_iter().zip(grids).map(choose).collect();
         Ok(self.descend_all(responses, chosen, options))
@@ -244,7 +250,7 @@ impl Lasso {
         LassoModel {
             alpha: chosen.iter().zip(&descents).map(|(c, d)| usable(c.alpha, d)).collect(),
             held_out_error: chosen.iter().zip(&descents).map(|(c, d)| usable(c.error, d)).collect(),
-            at_edge: chosen.iter().zip(&descents).map(|(c, d)| c.at_edge && d.is_some()).collect(),
+            edge: chosen.iter().zip(&descents).map(|(c, d)| c.edge.filter(|_| d.is_some())).collect(),
             dual_gap: of(&|d| d.gap / n as f64),
             sweeps: descents.iter().map(|d| d.as_ref().map_or(0, |d| d.sweeps)).collect(),
             converged: descents.iter().map(|d| d.as_ref().is_none_or(|d| d.converged)).collect(),
@@ -257,7 +263,7 @@ impl Lasso {
 struct Chosen {
     alpha: f64,
     error: f64,
-    at_edge: bool,
+    edge: Option<End>,
 }
 
 fn check(alphas: &[f64]) -> Result<(), FitError> {
@@ -506,6 +512,7 @@ mod tests {
     use statistics::{FoldOrder, Folds, Reason, k_folds};
 
     use super::{Lasso, LassoAlphas, LassoModel, LassoOptions};
+    use crate::alphas::End;
     use crate::error::RidgeError;
     use crate::linear::testing::{assert_close, noise, with_threads};
     use crate::linear::{FitError, Preparation};
@@ -669,14 +676,15 @@ mod tests {
                 for (voxel, error) in found.held_out_error.iter().enumerate() {
                     assert!((error / errors[i][voxel] - 1.0).abs() < 1e-6, "{preparation:?} {alpha} {voxel}");
                 }
-                assert_eq!(found.at_edge, [false; 5]);
+                assert_eq!(found.edge, [None; 5]);
             }
             // in any order
             let given = LassoAlphas::Given(vec![0.03, 0.3, 0.003, 0.1, 0.01]);
             let found = lasso.fit_chosen(y.view(), &folds, &given, &TIGHT).unwrap();
-            for (voxel, (alpha, at_edge)) in found.alpha.iter().zip(&found.at_edge).enumerate() {
+            for (voxel, (alpha, edge)) in found.alpha.iter().zip(&found.edge).enumerate() {
                 let best = (0..5).min_by(|a, b| errors[*a][voxel].total_cmp(&errors[*b][voxel])).unwrap();
-                assert_eq!((*alpha, *at_edge), (alphas[best], best == 0 || best == 4));
+                let expected = [Some(End::Upper), None, None, None, Some(End::Lower)][best];
+                assert_eq!((*alpha, *edge), (alphas[best], expected));
             }
             let again = lasso.fit(y.view(), &found.alpha, &TIGHT).unwrap();
             assert_eq!(again.model.weights, found.model.weights);
@@ -716,7 +724,7 @@ mod tests {
         assert!(found.alpha[0] == alone.alpha[0] && found.alpha[1].is_nan() && found.dual_gap[2].is_nan());
         assert_eq!(found.model.weights.column(0), alone.model.weights.column(0));
         assert!(found.model.weights.slice(s![.., 1..]).iter().all(|w| w.is_nan()));
-        assert_eq!((found.converged[1], found.n_weights[1], found.at_edge[2]), (true, 0, false));
+        assert_eq!((found.converged[1], found.n_weights[1], found.edge[2]), (true, 0, None));
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod fraction;
 mod lasso;
 mod linear;
 mod matched_draws;
+mod memory;
+mod methods;
 mod mixes;
 mod ols;
 mod paired;
@@ -25,6 +27,7 @@ mod rotation;
 mod scaling;
 mod score;
 mod solver;
+mod stored;
 
 pub use ablation::{Part, PartFit, PartOptions, cross_validate_parts};
 pub use alphas::{AlphaGrid, AlphaGridError, End};
@@ -38,6 +41,8 @@ pub use fraction::{Coordinates, FractionAlpha, FractionModel, FractionSolver, Fr
 pub use lasso::{Lasso, LassoAlphas, LassoModel, LassoOptions};
 pub use linear::{FitError, LinearModel, Preparation};
 pub use matched_draws::{MatchedDraws, MatchedDrawsError, quantile_bins};
+pub use memory::Memory;
+pub use methods::{Fitted, Method};
 pub use ols::Ols;
 pub use paired::{Paired, paired_test};
 pub use pls::Pls;
@@ -47,3 +52,5 @@ pub use ridge::{
 };
 pub use scaling::{ColumnScaling, Scaling};
 pub use score::{HeldOut, Score, ScoreOver, own_means, score};
+pub use solver::Want;
+pub use stored::{Stored, StoredArray};

@@ -8,7 +8,8 @@ use crate::choice::{AlphaPer, Choice, ChooseBy};
 use crate::error::RidgeError;
 use crate::features::Features;
 use crate::scaling::ColumnScaling;
-use crate::solver::{Solver, Want};
+use crate::solver::{Solved, Solver, Want};
+use crate::stored::{Stored, StoredArray};
 
 /// How a penalty is judged inside the training rows. Of two equal scores the larger penalty wins.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +54,8 @@ pub struct CrossValidated {
     pub predictions: Array2<f64>,
     /// The part of every band in them, on request; together with the training mean they are the predictions.
     pub bands: Vec<Array2<f64>>,
+    /// The models of all training sets, on request.
+    pub models: Vec<RidgeModel>,
     /// `n_folds x n_voxels`: the mean response of the training rows of each fold; 0 without an intercept.
     pub train_means: Array2<f64>,
     /// `n_folds x n_voxels`: root mean square of the fitted training rows, as deviations from that mean.
@@ -134,17 +137,23 @@ pub struct CrossValidation<'f, 'a, T> {
 }
 
 impl<'f, 'a, T: Real> CrossValidation<'f, 'a, T> {
-    /// Decomposes the features of every training set, and of the inner folds in them.
+    /// Decomposes the features of every training set, and of the inner folds in them; with `stored` reads what
+    /// [`CrossValidation::arrays`] gave for the same features, splits and options instead.
     pub fn prepare(
         features: &'f Features<'a, T>,
         splits: Vec<Split>,
         options: &RidgeOptions,
         narrow: bool,
+        stored: Option<Stored>,
         fold_done: impl Fn() + Sync,
     ) -> Result<CrossValidation<'f, 'a, T>, RidgeError> {
+        let weights = options.gammas.as_ref().map_or(1, Array2::nrows);
+        if stored.is_some() && (weights > 1 || features.bands().len() > 1) {
+            return Err(RidgeError::ManyToStore { bands: features.bands().len(), weights });
+        }
         let prepare = |(fold, Split { train, test }): (usize, &Split)| {
             let fold = (splits.len() > 1).then_some(fold);
-            let solver = Solver::prepare(features, train.clone(), test.clone(), options, fold, narrow)?;
+            let solver = Solver::prepare(features, train.clone(), test.clone(), options, fold, narrow, stored)?;
             fold_done();
             Ok(solver)
         };
@@ -153,12 +162,20 @@ impl<'f, 'a, T: Real> CrossValidation<'f, 'a, T> {
         Ok(CrossValidation { solvers: solvers.into_iter().collect::<Result<_, _>>()?, splits })
     }
 
+    /// The decompositions as arrays with names; none where each row of weights of bands has its own.
+    pub fn arrays(&self) -> Vec<(String, StoredArray<'_>)> {
+        let mut arrays = Vec::new();
+        for (fold, solver) in self.solvers.iter().enumerate() {
+            arrays.extend(solver.arrays((self.solvers.len() > 1).then_some(fold)));
+        }
+        arrays
+    }
+
     /// Predicts the test rows of some voxels (`n x v`) by the models of their training rows.
-    pub fn predict<U: Real>(&self, y: ArrayView2<U>, bands: bool) -> Result<CrossValidated, RidgeError> {
+    pub fn predict<U: Real>(&self, y: ArrayView2<U>, want: Want) -> Result<CrossValidated, RidgeError> {
         let reasons = unusable_voxels(y);
-        let want = Want { weights: false, bands };
         let solved: Vec<_> = self.solvers.par_iter().map(|solver| solver.solve(y, &reasons, want)).collect();
-        let solved = solved.into_iter().collect::<Result<Vec<_>, RidgeError>>()?;
+        let mut solved = solved.into_iter().collect::<Result<Vec<_>, RidgeError>>()?;
         let n_bands = solved.first().map_or(0, |fold| fold.bands.len());
         let mut rows: Vec<usize> = self.splits.iter().flat_map(|split| split.test.iter().copied()).collect();
         rows.sort_unstable();
@@ -180,17 +197,30 @@ impl<'f, 'a, T: Real> CrossValidation<'f, 'a, T> {
         for (voxel, _) in reasons.iter().enumerate().filter(|(_, reason)| reason.is_some()) {
             predictions.column_mut(voxel).fill(f64::NAN);
             by_band.iter_mut().for_each(|band| band.column_mut(voxel).fill(f64::NAN));
+            solved.iter_mut().filter(|_| want.models).for_each(|part| part.weights.column_mut(voxel).fill(f64::NAN));
         }
+        let model = |(solver, part): (&Solver<T>, &mut Solved)| RidgeModel {
+            weights: std::mem::take(&mut part.weights),
+            scaling: solver.scaling().clone(),
+            response_mean: part.response_mean.clone(),
+            choices: part.choices.clone(),
+            reasons: reasons.clone(),
+        };
+        let models = match want.models {
+            true => self.solvers.iter().zip(&mut solved).map(model).collect(),
+            false => Vec::new(),
+        };
         Ok(CrossValidated {
             rows,
             predictions,
             bands: by_band,
+            models,
             train_means,
             fitted_sds,
             train_sds,
             reasons,
             dual: self.solvers.iter().any(Solver::is_dual),
-            n_constant: self.solvers.iter().map(Solver::n_constant).max().unwrap_or(0),
+            n_constant: self.solvers.iter().map(|solver| solver.scaling().n_constant()).max().unwrap_or(0),
             folds: solved.into_iter().map(|part| part.choices).collect(),
         })
     }
@@ -217,8 +247,8 @@ pub fn cross_validate<T: Real, U: Real>(
 ) -> Result<CrossValidated, RidgeError> {
     check_rows(features, y)?;
     check_folds(outer, features.n_rows())?;
-    CrossValidation::prepare(features, Split::of_folds(outer), options, is_narrow::<T, U>(), fold_done)?
-        .predict(y, false)
+    CrossValidation::prepare(features, Split::of_folds(outer), options, is_narrow::<T, U>(), None, fold_done)?
+        .predict(y, Want::default())
 }
 
 /// Fits one model per voxel to all rows, with weights for saving (`p x n_voxels` in `f64`). See [`cross_validate`].
@@ -238,8 +268,10 @@ pub fn fit_rows<T: Real, U: Real>(
     options: &RidgeOptions,
 ) -> Result<RidgeModel, RidgeError> {
     check_rows(features, y)?;
-    let solver = Solver::prepare(features, rows, Vec::new(), options, None, is_narrow::<T, U>())?;
-    solver.model(y)
+    let all = vec![Split { train: rows, test: Vec::new() }];
+    let prepared = CrossValidation::prepare(features, all, options, is_narrow::<T, U>(), None, || ())?;
+    let mut models = prepared.predict(y, Want { models: true, bands: false })?.models;
+    Ok(models.remove(0))
 }
 
 /// Whether both are `f32`, so that penalties may be judged in it.
@@ -248,10 +280,11 @@ pub fn is_narrow<T: Real, U: Real>() -> bool {
 }
 
 pub(crate) fn check_rows<T: Real, U: Real>(features: &Features<T>, y: ArrayView2<U>) -> Result<(), RidgeError> {
-    match features.n_rows() == y.nrows() {
-        true => Ok(()),
-        false => Err(RidgeError::RowsDiffer { features: features.n_rows(), responses: y.nrows() }),
-    }
+    check_rows_of(features.n_rows(), y.nrows())
+}
+
+pub(crate) fn check_rows_of(features: usize, responses: usize) -> Result<(), RidgeError> {
+    if features == responses { Ok(()) } else { Err(RidgeError::RowsDiffer { features, responses }) }
 }
 
 pub(crate) fn check_folds(folds: &Folds, rows: usize) -> Result<(), RidgeError> {

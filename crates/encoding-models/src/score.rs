@@ -544,8 +544,9 @@ mod tests {
             gammas: Some(gammas),
             ..RidgeOptions::new(AlphaGrid::default(), Inner::Folds(outer.clone()))
         };
-        let prepared = CrossValidation::prepare(&features, Split::of_folds(&outer), &options, false, || ()).unwrap();
-        let found = prepared.predict(y.view(), true).unwrap();
+        let prepared =
+            CrossValidation::prepare(&features, Split::of_folds(&outer), &options, false, None, || ()).unwrap();
+        let found = prepared.predict(y.view(), crate::solver::Want { bands: true, models: false }).unwrap();
         for over in [ScoreOver::Pooled, ScoreOver::Folds] {
             let held_out = HeldOut {
                 fold_of_row: &outer.fold_of_row,

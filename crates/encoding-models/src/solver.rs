@@ -9,8 +9,10 @@ use crate::choice::{AlphaPer, Choice, ChooseBy, choose};
 use crate::error::RidgeError;
 use crate::features::{Features, Training};
 use crate::mixes::Mixes;
-use crate::ridge::{Inner, RidgeModel, RidgeOptions, check_folds, unusable_voxels};
+use crate::ridge::{Inner, RidgeOptions, check_folds};
 use crate::rotation::Rotation;
+use crate::scaling::ColumnScaling;
+use crate::stored::{Stored, StoredArray};
 
 /// Voxels whose targets, predictions and residuals are held at once by one thread. Fixed, so that the bytes are.
 pub(crate) const VOXELS: usize = 256;
@@ -21,9 +23,11 @@ const MIXED_F4: f64 = 1e-8;
 const MIXED_F8: f64 = 1e-14;
 
 /// What is asked of a fit beside predictions.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Want {
-    pub weights: bool,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Want {
+    /// The models of every training set.
+    pub models: bool,
+    /// The part of every band in the predictions.
     pub bands: bool,
 }
 
@@ -106,6 +110,7 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
         options: &RidgeOptions,
         fold: Option<usize>,
         narrow: bool,
+        stored: Option<Stored>,
     ) -> Result<Solver<'f, 'a, T>, RidgeError> {
         let n_bands = features.bands().len();
         let gammas = options.gammas.clone().unwrap_or_else(|| Array2::ones((1, n_bands)));
@@ -129,19 +134,26 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
             Inner::LeaveOneOut => leave_one_out = true,
             Inner::Folds(folds) => splits = inner_splits(&train, &folds.fold_of_row, fold)?,
         }
+        let training = |train: &[usize], others: &[usize], origin: Option<&[f64]>| match stored {
+            None => features.training(train, others, origin),
+            Some(_) => features.without_products(train, others, origin),
+        };
         // Every training set once: all training rows first, so that the sums over all rows are there.
-        let full = features.training(&train, &test, None);
+        let full = training(&train, &test, None);
         let inner = splits
             .into_par_iter()
             .map(|(kept, held)| {
                 let rows = |places: &[usize]| places.iter().map(|&i| train[i]).collect::<Vec<usize>>();
-                InnerFold { training: features.training(&rows(&kept), &rows(&held), Some(&full.origin)), kept, held }
+                InnerFold { training: training(&rows(&kept), &rows(&held), Some(&full.origin)), kept, held }
             })
             .collect();
         let options = options.clone();
         let mut solver = Solver { features, options, gammas, full, inner, leave_one_out, narrow, kept: None };
         if solver.gammas.nrows() == 1 {
-            let kept = solver.rotations(0, true)?;
+            let kept = match stored {
+                None => solver.rotations(0, true)?,
+                Some(stored) => solver.stored_rotations(&prefix(fold), stored)?,
+            };
             solver.kept = Some(kept);
             // Bands are told apart by the products; nothing else needs them any more.
             solver.inner.iter_mut().for_each(|inner| inner.training.forget());
@@ -156,8 +168,8 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
         self.full.is_dual()
     }
 
-    pub fn n_constant(&self) -> usize {
-        self.full.scaling.n_constant()
+    pub fn scaling(&self) -> &ColumnScaling {
+        &self.full.scaling
     }
 
     /// `full`: also the decomposition of all training rows, which only leave-one-out needs for a choice.
@@ -173,16 +185,39 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
             .collect();
         let mut rotations = rotations.into_iter();
         let full = if n_full == 1 { rotations.next().transpose()? } else { None };
-        let turn = |rotation: Result<Rotation, RidgeError>| {
-            let mut rotation = rotation?;
-            let narrow = self.narrow.then(|| {
-                let narrow = rotation.others.mapv(|v| v as f32);
-                rotation.others = Array2::zeros((0, 0));
-                narrow
-            });
-            Ok(Turned { rotation, narrow })
-        };
-        Ok(Rotations { full, inner: rotations.map(turn).collect::<Result<_, RidgeError>>()? })
+        Ok(Rotations {
+            full,
+            inner: rotations.map(|rotation| Ok(self.turned(rotation?))).collect::<Result<_, RidgeError>>()?,
+        })
+    }
+
+    fn turned(&self, mut rotation: Rotation) -> Turned {
+        let narrow = self.narrow.then(|| {
+            let narrow = rotation.others.mapv(|v| v as f32);
+            rotation.others = Array2::zeros((0, 0));
+            narrow
+        });
+        Turned { rotation, narrow }
+    }
+
+    fn stored_rotations(&self, prefix: &str, stored: Stored) -> Result<Rotations, RidgeError> {
+        let full = Rotation::stored(&self.full, prefix, self.leave_one_out, stored)?;
+        let inner = self.inner.iter().enumerate().map(|(k, fold)| {
+            let rotation = Rotation::stored(&fold.training, &format!("{prefix}_inner{k}"), false, stored)?;
+            Ok(self.turned(rotation))
+        });
+        Ok(Rotations { full: Some(full), inner: inner.collect::<Result<_, RidgeError>>()? })
+    }
+
+    /// What [`Solver::prepare`] takes as `stored`; nothing where decompositions are not kept.
+    pub fn arrays(&self, fold: Option<usize>) -> Vec<(String, StoredArray<'_>)> {
+        let Some(Rotations { full, inner }) = &self.kept else { return Vec::new() };
+        let prefix = prefix(fold);
+        let mut arrays = full.as_ref().map_or_else(Vec::new, |full| full.arrays(&prefix, None));
+        for (k, Turned { rotation, narrow }) in inner.iter().enumerate() {
+            arrays.extend(rotation.arrays(&format!("{prefix}_inner{k}"), narrow.as_ref()));
+        }
+        arrays
     }
 
     /// Chooses for every voxel of `y` (all rows x v), then predicts the test rows.
@@ -204,7 +239,7 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
                 false => Vec::new(),
             },
             choices: Vec::new(),
-            weights: Array2::zeros(if want.weights { (self.features.n_columns(), y.ncols()) } else { (0, 0) }),
+            weights: Array2::zeros(if want.models { (self.features.n_columns(), y.ncols()) } else { (0, 0) }),
             response_mean: vec![0.0; y.ncols()],
             fitted_sd: vec![0.0; y.ncols()],
             response_sd: vec![0.0; y.ncols()],
@@ -254,17 +289,6 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
             parts.into_iter().for_each(|(columns, part)| solved.put(columns, part));
         }
         Ok(solved)
-    }
-
-    /// The model of all training rows.
-    pub fn model<U: Real>(&self, y: ArrayView2<U>) -> Result<RidgeModel, RidgeError> {
-        let reasons = unusable_voxels(y);
-        let Solved { mut weights, choices, response_mean, .. } =
-            self.solve(y, &reasons, Want { weights: true, bands: false })?;
-        for (voxel, _) in reasons.iter().enumerate().filter(|(_, reason)| reason.is_some()) {
-            weights.column_mut(voxel).fill(f64::NAN);
-        }
-        Ok(RidgeModel { weights, scaling: self.full.scaling.clone(), response_mean, choices, reasons })
     }
 
     /// Penalty and weights of bands for every voxel, over all rows of weights.
@@ -490,7 +514,7 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
                 _ => self.full.predict_by_band(rotation, &gammas, shrunk.view()),
             };
         }
-        if want.weights {
+        if want.models {
             part.weights = self.full.weights(rotation, &gammas, shrunk.view());
         }
         part
@@ -629,6 +653,11 @@ fn add_finite(sums: &mut ArrayViewMut1<f64>, counts: &mut ArrayViewMut1<f64>, lo
         *sum += loss;
         *count += 1.0;
     }
+}
+
+/// What the arrays of a training set are called.
+fn prefix(fold: Option<usize>) -> String {
+    fold.map_or_else(|| "train".to_owned(), |fold| format!("fold{fold}"))
 }
 
 /// Places of kept and held-out rows in the training rows, for every inner fold that has some.

@@ -1,8 +1,7 @@
 //! `npy average`: one row per id, the mean of its presentations.
 
-use crate::whole::Whole;
 use anyhow::{Context, Result, bail};
-use array_inputs::{Next, each_array};
+use array_inputs::{Next, Whole, each_array};
 use cli::{Common, Input, Job, Output};
 use ndarray::{Array2, ArrayView2, Zip};
 use npy_stream::{Block, Dtype, Float, Labels, RowWriter};

@@ -1,9 +1,8 @@
 //! `npy cat`: matrices below each other or side by side, or one array of a stream.
 
 use crate::blocks::{BLOCK_BYTES, write};
-use crate::whole::Whole;
 use anyhow::{Context, Result, bail};
-use array_inputs::{JoinArgs, Next, Stream, each_array, hold, read_table, require_room};
+use array_inputs::{JoinArgs, Next, Stream, Whole, each_array, hold, read_table, require_room};
 use cli::{Common, Input, Job, Output, Shard, require_memory};
 use ndarray::{Array2, s};
 use npy_stream::{

@@ -3,9 +3,8 @@
 use crate::blocks::{BLOCK_BYTES, dtype_of, write};
 use crate::ids;
 use crate::rename::Renames;
-use crate::whole::Whole;
 use anyhow::{Context, Result, bail};
-use array_inputs::{Next, each_array, hold, require_unique};
+use array_inputs::{Next, Whole, each_array, hold, require_unique};
 use cli::{Common, Input, Job, Output};
 use npy_stream::{Array, Incoming, RowWriter, write_array};
 use stimulus_table::Side;

@@ -15,7 +15,6 @@ mod rows;
 mod scale;
 mod split;
 mod to_csv;
-mod whole;
 
 /// Look into, cut, join and label .npy streams: matrices whose rows carry stimulus ids
 #[derive(Debug, clap::Parser)]

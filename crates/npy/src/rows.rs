@@ -3,9 +3,8 @@
 use crate::blocks::{BLOCK_BYTES, dtype_of, write};
 use crate::ids;
 use crate::list::List;
-use crate::whole::Whole;
 use anyhow::{Context, Result, bail};
-use array_inputs::{Next, each_array, read_levels, read_table};
+use array_inputs::{Next, Whole, each_array, read_levels, read_table};
 use cli::{Common, Input, Job, Output, Shard};
 use ndarray::{Array2, ArrayView2};
 use npy_stream::{Block, Float, Incoming, Labels, Matrix, RowWriter, write_matrix};

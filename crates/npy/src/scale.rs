@@ -1,9 +1,8 @@
 //! `npy scale`: columns or rows minus their mean, or as z scores.
 
 use crate::blocks::dtype_of;
-use crate::whole::Whole;
 use anyhow::{Context, Result, bail, ensure};
-use array_inputs::{JoinArgs, Next, each_array, read_levels, read_table};
+use array_inputs::{JoinArgs, Next, Whole, each_array, read_levels, read_table};
 use clap::ValueEnum;
 use cli::{Common, Input, Job, Output};
 use ndarray::Array2;

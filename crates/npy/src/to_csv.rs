@@ -1,8 +1,7 @@
 //! `npy to-csv`: a matrix or an RDM as a table.
 
-use crate::whole::Whole;
 use anyhow::{Context, Result, bail};
-use array_inputs::{Next, Stream, hold};
+use array_inputs::{Next, Stream, Whole, hold};
 use cli::{Cell, Common, Format, Input, Job, Named, Output, TableWriter};
 use npy_stream::{Array, Block, Labels, Values};
 use std::collections::HashSet;

@@ -11,6 +11,7 @@ use linear_algebra::Real;
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use npy_stream::{Block, Labels, Matrix};
 
+use super::responses::Responses;
 use crate::folds::{Plan, Rows};
 use crate::presentations::{Presentations, check_finite, warn_of_repeats};
 
@@ -36,9 +37,7 @@ impl FromStr for Band {
 /// Features and responses, row by row of the same presentation.
 pub(crate) struct Data {
     pub x: Matrix,
-    pub y: Matrix,
-    /// Where the responses come from.
-    pub source: String,
+    pub y: Responses,
     /// `None` when joined by position.
     pub ids: Option<Vec<String>>,
     /// Of the responses: names of the voxels, and what they are together.
@@ -52,7 +51,7 @@ pub(crate) struct Data {
 
 impl Data {
     pub fn rows(&self) -> Rows<'_> {
-        Rows { source: &self.source, ids: self.ids.as_deref(), n: self.y.n_rows() }
+        Rows { source: &self.y.source, ids: self.ids.as_deref(), n: self.y.n_rows() }
     }
 }
 
@@ -66,7 +65,7 @@ pub(crate) fn read(job: &Job, x: Option<&Input>, bands: &[Band], y: &Input, join
         Some(x) => vec![(String::new(), x)],
         None => bands.iter().map(|band| (band.name.clone(), &band.input)).collect(),
     };
-    let y = read_matrix(job, y)?;
+    let y = Responses::open(job, y)?;
     let mut data: Option<Data> = None;
     let mut responses = Some(y);
     for (name, input) in inputs {
@@ -80,15 +79,15 @@ pub(crate) fn read(job: &Job, x: Option<&Input>, bands: &[Band], y: &Input, join
     data.ok_or_else(|| anyhow!("no features: give --x FEATURES, or --band NAME=FEATURES for each band"))
 }
 
-fn first(job: &Job, band: &str, x: NamedMatrix, y: NamedMatrix, join: JoinArgs) -> Result<Data> {
-    let Presentations { x_rows, y_rows, ids, n_stimuli } = Presentations::of(job, join, &x, &y)?;
+fn first(job: &Job, band: &str, x: NamedMatrix, mut y: Responses, join: JoinArgs) -> Result<Data> {
+    let Presentations { x_rows, y_rows, ids, n_stimuli } = Presentations::of(job, join, &x, y.side(), y.n_columns())?;
+    y.select(&y_rows);
     let bands = vec![(band.to_owned(), x.matrix.n_columns())];
     Ok(Data {
-        source: y.source,
         names: y.labels.with_ids(None),
         features: x.labels.with_ids(None),
         x: pick(x.matrix, &x_rows),
-        y: pick(y.matrix, &y_rows),
+        y,
         ids,
         bands,
         n_stimuli,
@@ -100,15 +99,15 @@ fn add(job: &Job, data: &mut Data, band: &str, x: NamedMatrix, join: JoinArgs) -
     if x.matrix.n_columns() == 0 {
         bail!("{}: 0 features ({} rows); nothing to fit", x.source, x.matrix.n_rows());
     }
-    let rows = stimulus_table::Side { name: &data.source, labels: data.ids.as_deref(), n_rows: data.y.n_rows() };
+    let rows = stimulus_table::Side { name: &data.y.source, labels: data.ids.as_deref(), n_rows: data.y.n_rows() };
     let joined = join.join(job, rows, x.side())?;
-    warn_of_repeats(job, &joined, &x.source, &data.source, data.n_stimuli);
+    warn_of_repeats(job, &joined, &x.source, &data.y.source, data.n_stimuli);
     check_finite(&x, &joined.right)?;
     if joined.len() < data.y.n_rows() || joined.left.iter().enumerate().any(|(i, &row)| i != row) {
         // With --inner a later band can have fewer stimuli.
         data.ids = data.ids.as_ref().map(|ids| joined.left.iter().map(|&row| ids[row].clone()).collect());
         data.x = data.x.select_rows(&joined.left);
-        data.y = data.y.select_rows(&joined.left);
+        data.y.select(&joined.left);
         data.n_stimuli = data.ids.as_ref().map_or(joined.len(), |ids| ids.iter().collect::<HashSet<_>>().len());
     }
     data.bands.push((band.to_owned(), x.matrix.n_columns()));

@@ -1,14 +1,16 @@
 //! What `encode fit` writes.
 
 use anyhow::{Context, Result};
-use cli::{Job, Named, Output, OutputPath, TableWriter};
+use cli::{Cell, Job, Named, Output, OutputPath, TableWriter};
+use encoding_models::{Choice, Fitted as Detail, Method, partition};
 use ndarray::Array2;
-use npy_stream::{Dtype, Matrix, RowWriter};
+use npy_stream::{Labels, write_matrix};
+use statistics::median;
 use unit_tables::columns::VOXEL_NAME;
 
-use super::{Data, Fit, Fitted, partition};
+use super::Fit;
+use super::task::{Fitted, Task};
 use crate::saved_model::{BandsToSave, ModelToSave};
-use crate::scores::Scorer;
 
 const COLUMNS: [&str; 9] = ["voxel", "r", "r2", "R2", "alpha", "alpha_at_edge", "n", "reason", "cv_score"];
 
@@ -35,8 +37,9 @@ impl Outputs {
     }
 
     /// Writes everything, then gives the files their names.
-    pub fn write(self, job: &Job, args: &Fit, data: &Data, fitted: &Fitted, scorer: &Scorer) -> Result<()> {
-        let names = data.names.columns.as_deref();
+    pub fn write(self, job: &Job, task: &Task, fitted: &Fitted) -> Result<()> {
+        let Task { args, data, scorer, .. } = task;
+        let names = task.voxel_names();
         // The table last: on stdout it cannot be taken back where another file does not fit on its disk.
         let mut finished = Vec::new();
         if let (Some(mut out), Some(model)) = (self.model, &fitted.model) {
@@ -65,55 +68,54 @@ impl Outputs {
                     gammas: gammas.view(),
                 }),
                 delays: (!args.delays.is_empty()).then_some(args.delays.as_slice()),
-                method: Some(if args.bands.is_empty() { "ridge" } else { "banded ridge" }),
+                method: Some(super::method::name(args)),
             };
             to_save.write(&mut out).context("--save")?;
             finished.push(out);
         }
         if let Some(mut out) = self.predictions {
-            let dtype = match (&data.x, &data.y) {
-                (Matrix::F4(_), Matrix::F4(_)) => Dtype::F4,
-                _ => Dtype::F8,
-            };
-            let (predictions, own) = (&fitted.held_out.predictions, &fitted.held_out.rows);
-            let ids = data.ids.as_ref().map(|ids| own.iter().map(|&row| ids[row].clone()).collect::<Vec<_>>());
-            let mut rows = RowWriter::new(&mut out, predictions.nrows(), predictions.ncols(), dtype)?;
-            rows.write_rows(predictions.view())?;
-            rows.finish(&data.names.with_ids(ids.as_deref())).context("--predictions")?;
+            let ids = data.ids.as_ref().map(|ids| fitted.rows.iter().map(|&row| ids[row].clone()).collect::<Vec<_>>());
+            let labels = Labels { ids, columns: names.map(<[String]>::to_vec), name: data.names.name.clone() };
+            if let Some(predictions) = &fitted.predictions {
+                write_matrix(&mut out, predictions, &labels).context("--predictions")?;
+            }
             finished.push(out);
         }
         if let Some(out) = self.split {
-            finished.push(write_split(out, args, data, fitted)?);
+            finished.push(write_split(out, task, fitted)?);
         }
         if let Some(out) = self.partition {
-            finished.push(write_partition(out, args, data, fitted)?);
+            finished.push(write_partition(out, task, fitted)?);
         }
         let weights: Vec<String> = args.bands.iter().map(|band| format!("weight_{}", band.name)).collect();
         let mut columns: Vec<&str> = COLUMNS.to_vec();
+        let of_method = task.method.as_ref().map_or(&[][..], columns_of);
+        columns.extend(of_method);
         columns.extend(weights.iter().map(String::as_str));
         columns.extend(scorer.columns());
         columns.extend(names.map(|_| VOXEL_NAME));
         let mut table = TableWriter::new(self.table, args.format, &columns)?;
-        let alphas = fitted.held_out.median_alpha();
-        let at_edge = fitted.held_out.alpha_at_edge();
+        let folds = &fitted.folds;
         for (voxel, score) in fitted.scored.scores.iter().enumerate() {
-            let usable = fitted.held_out.reasons[voxel].is_none();
-            let mean = |of: &dyn Fn(&super::Choice) -> f64| {
-                let folds = &fitted.held_out.folds;
+            let usable = fitted.reasons[voxel].is_none();
+            let mean = |of: &dyn Fn(&Choice) -> f64| {
                 let sum: f64 = folds.iter().map(|fold| of(&fold[voxel])).sum();
                 if usable { sum / folds.len() as f64 } else { f64::NAN }
             };
+            let penalties: Vec<f64> = folds.iter().map(|fold| fold[voxel].alpha).collect();
+            let at_edge = folds.iter().any(|fold| fold[voxel].edge.is_some());
             let mut cells: Vec<Named> = vec![
-                ("voxel", voxel.into()),
+                ("voxel", (task.voxels.start + voxel).into()),
                 ("r", score.r.into()),
                 ("r2", score.r2.into()),
                 ("R2", score.coefficient_of_determination.into()),
-                ("alpha", alphas[voxel].into()),
-                ("alpha_at_edge", usable.then_some(at_edge[voxel]).into()),
+                ("alpha", if usable { median(&penalties) } else { f64::NAN }.into()),
+                ("alpha_at_edge", usable.then_some(at_edge).into()),
                 ("n", score.n.into()),
                 ("reason", scorer.reason(&fitted.scored, voxel).into()),
                 ("cv_score", mean(&|choice| choice.score).into()),
             ];
+            cells.extend(of_method.iter().map(|column| (*column, detail(column, fitted, voxel))));
             for (k, name) in weights.iter().enumerate() {
                 cells.push((name, mean(&|choice| fitted.gammas[(choice.gamma, k)]).into()));
             }
@@ -128,9 +130,43 @@ impl Outputs {
     }
 }
 
+/// What a method's table has beside that of ridge.
+fn columns_of(method: &Method) -> &'static [&'static str] {
+    match method {
+        Method::Ols => &[],
+        Method::Lasso { .. } => &["n_weights", "dual_gap", "converged"],
+        Method::Pls { .. } => &["n_components"],
+        Method::Fractions(_) => &["fraction"],
+    }
+}
+
+/// One of them over the folds: medians, and the worst of descents.
+fn detail(column: &str, fitted: &Fitted, voxel: usize) -> Cell<'static> {
+    if fitted.reasons[voxel].is_some() {
+        return if column == "converged" { None::<bool>.into() } else { f64::NAN.into() };
+    }
+    let folds = || fitted.details.iter().map(|fold| fold[voxel]);
+    let median_of = |of: fn(Detail) -> f64| median(&folds().map(of).collect::<Vec<f64>>());
+    match column {
+        "converged" => folds().all(|detail| !matches!(detail, Detail::Lasso { converged: false, .. })).into(),
+        "dual_gap" => folds()
+            .map(|detail| if let Detail::Lasso { dual_gap, .. } = detail { dual_gap } else { f64::NAN })
+            .fold(0.0, f64::max)
+            .into(),
+        _ => median_of(|detail| match detail {
+            Detail::Ols { rank, .. } => rank as f64,
+            Detail::Lasso { n_weights, .. } => n_weights as f64,
+            Detail::Pls(n_components) => n_components as f64,
+            Detail::Fraction(fraction) => fraction,
+        })
+        .into(),
+    }
+}
+
 /// One row per voxel and band, and one for what is left over.
-fn write_split(out: Output, args: &Fit, data: &Data, fitted: &Fitted) -> Result<Output> {
-    let names = data.names.columns.as_deref();
+fn write_split(out: Output, task: &Task, fitted: &Fitted) -> Result<Output> {
+    let args = task.args;
+    let names = task.voxel_names();
     let mut columns = vec!["voxel", "band", "r", "R2", "reason"];
     columns.extend(names.map(|_| VOXEL_NAME));
     let mut table = TableWriter::new(out, args.format, &columns)?;
@@ -139,7 +175,7 @@ fn write_split(out: Output, args: &Fit, data: &Data, fitted: &Fitted) -> Result<
         for (band, rows) in bands.zip(&fitted.split) {
             let [r, explained] = rows[voxel];
             let mut cells: Vec<Named> = vec![
-                ("voxel", voxel.into()),
+                ("voxel", (task.voxels.start + voxel).into()),
                 ("band", band.into()),
                 ("r", r.into()),
                 ("R2", explained.into()),
@@ -153,8 +189,9 @@ fn write_split(out: Output, args: &Fit, data: &Data, fitted: &Fitted) -> Result<
 }
 
 /// One row per voxel and set of bands.
-fn write_partition(out: Output, args: &Fit, data: &Data, fitted: &Fitted) -> Result<Output> {
-    let names = data.names.columns.as_deref();
+fn write_partition(out: Output, task: &Task, fitted: &Fitted) -> Result<Output> {
+    let args = task.args;
+    let names = task.voxel_names();
     let mut columns = vec!["voxel", "part", "bands", "R2", "reason"];
     columns.extend(names.map(|_| VOXEL_NAME));
     let mut table = TableWriter::new(out, args.format, &columns)?;
@@ -177,7 +214,7 @@ fn write_partition(out: Output, args: &Fit, data: &Data, fitted: &Fitted) -> Res
         }
         for (part, bands, value) in &rows {
             let mut cells: Vec<Named> = vec![
-                ("voxel", voxel.into()),
+                ("voxel", (task.voxels.start + voxel).into()),
                 ("part", (*part).into()),
                 ("bands", bands.into()),
                 ("R2", (*value).into()),

@@ -612,9 +612,15 @@ fn predictions_of_bands_sum_to_those_of_all() {
                 gammas: Some(gammas),
                 ..RidgeOptions::new(AlphaGrid::default(), Inner::Folds(outer.clone()))
             };
-            let prepared =
-                super::CrossValidation::prepare(&features, super::Split::of_folds(&outer), &options, false, || ());
-            let found = prepared.unwrap().predict(y.view(), true).unwrap();
+            let prepared = super::CrossValidation::prepare(
+                &features,
+                super::Split::of_folds(&outer),
+                &options,
+                false,
+                None,
+                || (),
+            );
+            let found = prepared.unwrap().predict(y.view(), super::Want { bands: true, models: false }).unwrap();
             let mut sum = Array2::zeros(y.dim());
             found.bands.iter().for_each(|band| sum += band);
             for row in 0..40 {
@@ -757,5 +763,52 @@ fn a_held_out_block_that_outweighs_the_training_rows_costs_no_digits() {
     let found = cross_validate(wild.view(), y.view(), &outer, &options).unwrap();
     for (a, b) in found.folds[0].iter().zip(&clean.folds[0]) {
         assert!((a.score - b.score).abs() < 1e-9, "{a:?} {b:?}");
+    }
+}
+
+/// Decompositions that were stored give the same bytes as those that are made, and the models of training sets come
+/// with predictions.
+#[test]
+fn stored_decompositions_and_blocks_of_voxels() {
+    use super::{CrossValidation, Split, Want};
+    use crate::stored::StoredArray;
+    let want = Want { models: true, bands: false };
+    for (n, p) in [(40, 9), (30, 60)] {
+        let x = noise(n, p, 5).mapv(|v| v as f32);
+        let y = noise(n, 300, 6).mapv(|v| v as f32);
+        let outer = k_folds(&(0..n).collect::<Vec<_>>(), 3, FoldOrder::Contiguous).unwrap();
+        for inner in [Inner::LeaveOneOut, Inner::Folds(outer.clone())] {
+            let options = RidgeOptions::new("1e-2:1e3:8".parse().unwrap(), inner);
+            let features = Features::new(x.view(), Scaling::Standardize).unwrap();
+            let splits = Split::of_folds(&outer);
+            let prepared = CrossValidation::prepare(&features, splits.clone(), &options, true, None, || ()).unwrap();
+            let made = prepared.predict(y.view(), want).unwrap();
+            for (split, model) in splits.iter().zip(&made.models) {
+                assert_eq!(*model, super::fit_rows(&features, split.train.clone(), y.view(), &options).unwrap());
+            }
+            let arrays: std::collections::HashMap<String, Array2<f64>> = prepared
+                .arrays()
+                .into_iter()
+                .map(|(name, array)| match array {
+                    StoredArray::F4(a) => (name, a.mapv(f64::from)),
+                    StoredArray::F8(a) => (name, a.to_owned()),
+                })
+                .collect();
+            let again = |stored: crate::stored::Stored| {
+                CrossValidation::prepare(&features, splits.clone(), &options, true, Some(stored), || ())
+            };
+            let restored = again(&|name| arrays.get(name).cloned()).unwrap();
+            assert_eq!(restored.predict(y.view(), want).unwrap(), made);
+            // voxels of a block have the numbers that they have among all
+            let block = restored.predict(y.slice(s![.., 37..290]), want).unwrap();
+            assert_eq!(block.predictions, made.predictions.slice(s![.., 37..290]));
+            assert_eq!(block.models[1].weights, made.models[1].weights.slice(s![.., 37..290]));
+            assert_eq!(block.folds[2], made.folds[2][37..290]);
+            let error = again(&|_| None).err().unwrap().to_string();
+            assert!(error.starts_with("no array fold0_eigenvalues"), "{error}");
+            let wide = Array2::zeros((1, 2));
+            let error = again(&|_| Some(wide.clone())).err().unwrap().to_string();
+            assert!(error.contains("fold0_eigenvalues is 1 x 2, not 1 x"), "{error}");
+        }
     }
 }

@@ -1,13 +1,17 @@
 //! One matrix whose rows can be had in any order: in its file where that is possible, else in memory.
 
-use crate::blocks::BLOCK_BYTES;
+use crate::hold;
 use anyhow::{Context, Result};
-use array_inputs::hold;
 use ndarray::{Array2, s};
-use npy_stream::{Block, Incoming, Labels, Matrix, PartBuffer, Parts};
+use npy_stream::{Block, Float, Incoming, Labels, Matrix, PartBuffer, Parts};
 use std::ops::Range;
 
-pub(crate) enum Whole {
+/// Bytes of rows that are handed on together.
+const BLOCK_BYTES: usize = 8 << 20;
+
+/// Rows of a matrix, and what they hold, in any order.
+#[derive(Debug)]
+pub enum Whole {
     /// Read piece by piece, so that its size is no matter.
     InFile(Parts),
     /// From a pipe, or in Fortran order.
@@ -26,10 +30,12 @@ impl Whole {
         Ok((Whole::InMemory(matrix), labels))
     }
 
+    /// Number of rows.
     pub fn n_rows(&self) -> usize {
         self.shape().0
     }
 
+    /// Number of columns.
     pub fn n_columns(&self) -> usize {
         self.shape().1
     }
@@ -41,6 +47,7 @@ impl Whole {
         }
     }
 
+    /// Whether values are f8.
     pub fn is_double(&self) -> bool {
         match self {
             Whole::InFile(place) => place.is_double(),
@@ -55,7 +62,19 @@ impl Whole {
 
     /// Some columns of the given rows, in f64. Of a file nothing else is held.
     pub fn columns(&self, rows: &[usize], columns: Range<usize>) -> Result<Array2<f64>> {
-        let mut all = Array2::zeros((rows.len(), columns.len()));
+        self.columns_as(rows, columns)
+    }
+
+    /// The same in the precision in which they are held.
+    pub fn matrix(&self, rows: &[usize], columns: Range<usize>) -> Result<Matrix> {
+        Ok(match self.is_double() {
+            true => Matrix::F8(self.columns_as(rows, columns)?),
+            false => Matrix::F4(self.columns_as(rows, columns)?),
+        })
+    }
+
+    fn columns_as<T: Float>(&self, rows: &[usize], columns: Range<usize>) -> Result<Array2<T>> {
+        let mut all = Array2::from_elem((rows.len(), columns.len()), T::from_f64(0.0));
         let mut buffer = PartBuffer::default();
         for (mut to, &row) in all.rows_mut().into_iter().zip(rows) {
             let block = match self {
@@ -64,8 +83,8 @@ impl Whole {
                 Whole::InMemory(Matrix::F8(m)) => Block::F8(m.slice(s![row..row + 1, columns.clone()])),
             };
             match block {
-                Block::F4(from) => to.zip_mut_with(&from.row(0), |to, v| *to = f64::from(*v)),
-                Block::F8(from) => to.assign(&from.row(0)),
+                Block::F4(from) => to.zip_mut_with(&from.row(0), |to, v| *to = T::from_f64(f64::from(*v))),
+                Block::F8(from) => to.zip_mut_with(&from.row(0), |to, v| *to = T::from_f64(*v)),
             }
         }
         Ok(all)
