@@ -149,13 +149,13 @@ for subject in "$out"/simulated/sub-*; do
         > "$out/brain/$id-in-silico.csv" 2>> "$out/warnings.txt"
 done
 {
-    echo domain,n_region,r,rho,sd_ratio,dice,chance_dice,auc
-    awk -F, 'FNR > 1 { print $2 }' "$out"/brain/*-in-silico.csv | awk '!seen[$0]++' | while IFS= read -r domain; do
-        of() { awk -F, -v domain="$domain" -v name="$1" 'FNR == 1 { for (i = 1; i <= NF; i++) if ($i == name) c = i; next }
-            $2 == domain { print $c }' "$out"/brain/*-in-silico.csv | median; }
-        chance=$(awk -F, -v domain="$domain" 'FNR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
-            $2 == domain { print $at["n_region"] / $at["n"] }' "$out"/brain/*-in-silico.csv | median)
-        printf '%s,%.0f' "$domain" "$(of n_region)"
+    echo noise,domain,n_region,r,rho,sd_ratio,dice,chance_dice,auc
+    awk -F, 'FNR > 1 { print $1 "," $3 }' "$out"/brain/*-in-silico.csv | awk '!seen[$0]++' | while IFS=, read -r noise domain; do
+        of() { awk -F, -v noise="$noise" -v domain="$domain" -v name="$1" 'FNR == 1 { for (i = 1; i <= NF; i++) if ($i == name) c = i; next }
+            $1 == noise && $3 == domain { print $c }' "$out"/brain/*-in-silico.csv | median; }
+        chance=$(awk -F, -v noise="$noise" -v domain="$domain" 'FNR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+            $1 == noise && $3 == domain { print $at["n_region"] / $at["n"] }' "$out"/brain/*-in-silico.csv | median)
+        printf '%s,%s,%.0f' "$noise" "$domain" "$(of n_region)"
         printf ',%s' "$(of r)" "$(of rho)" "$(of sd_ratio)" "$(of dice)" "$chance" "$(of auc)"
         echo
     done

@@ -248,7 +248,7 @@ fn the_saved_model_is_the_ridge_solution_and_predicts() {
             let (coef, _) = matrix(&m["coef"]);
             let (intercept, alpha) = (vector(&m["intercept"]), vector(&m["alpha"]));
             let (x_mean, x_scale) = (vector(&m["x_mean"]), vector(&m["x_scale"]));
-            assert_eq!(vector(&m["version"]), Array1::from(vec![1.0]));
+            assert_eq!(vector(&m["version"]), Array1::from(vec![2.0]));
             assert_eq!(coef.dim(), (x.ncols(), y.ncols()));
             if scaling.is_empty() {
                 assert!(x_scale.iter().zip(&x.std_axis(Axis(0), 0.0)).all(|(a, b)| (a - b).abs() < 1e-12));
@@ -349,7 +349,7 @@ fn hostile_models_are_refused_in_one_line() {
     let mut text = Vec::new();
     write_labels(&mut text, &ids(3)).unwrap();
     for (skip, instead, part) in [
-        ("version", vector_of(&[2.0]), "version [2.0]"),
+        ("version", vector_of(&[3.0]), "version [3.0]"),
         ("coef", vector_of(&[1.0]), "coef has shape [1]"),
         ("coef", huge, "coef"),
         ("coef", text, "coef"),
@@ -533,11 +533,20 @@ fn closed_pipes_full_disks_and_cut_input() {
 fn the_examples_of_the_help_run() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path();
-    save(&path.join("acts.npy"), &noise(30, 8, 1), Some(&ids(30)));
+    let acts = noise(30, 8, 1);
+    let trials: Vec<String> = ids(30).into_iter().chain(ids(30)).collect();
+    let folds: String = (0..30).map(|i| format!("s{i},{}\n", i % 5)).collect();
+    fs::create_dir(path.join("sub-01")).unwrap();
+    save(&path.join("acts.npy"), &acts, Some(&ids(30)));
     save(&path.join("ffa.npy"), &noise(30, 3, 2), Some(&ids(30)));
+    save(&path.join("sub-01/ffa.npy"), &noise(60, 3, 3), Some(&trials));
     fs::write(path.join("face_units.csv"), "array,unit,n_units\nacts,1,8\nacts,4,8\n").unwrap();
-    for help in ["encode --help", "encode fit --help", "encode predict --help"] {
-        let text = run(path, help).text();
+    fs::write(path.join("folds.csv"), format!("stimulus,fold\n{folds}")).unwrap();
+    for band in ["early", "late"] {
+        save(&path.join(format!("{band}.npy")), &noise(30, 3, 4), Some(&ids(30)));
+    }
+    for verb in ["", "fit", "predict", "score", "compare", "weights"] {
+        let text = run(path, &format!("encode {verb} --help")).text();
         let examples: Vec<&str> = text.split("Examples:").nth(1).unwrap().lines().filter(|l| !l.is_empty()).collect();
         assert_eq!(examples.len(), 3, "{text}");
         for line in examples {
@@ -600,7 +609,19 @@ fn the_archive_is_plain_and_its_arrays_are_whole() {
     names.sort_unstable();
     assert_eq!(
         names,
-        ["alpha.npy", "coef.npy", "intercept.npy", "stimuli.npy", "version.npy", "x_mean.npy", "x_scale.npy"]
+        [
+            "alpha.npy",
+            "coef.npy",
+            "intercept.npy",
+            "method.npy",
+            "program.npy",
+            "residual_variance.npy",
+            "stimuli.npy",
+            "train_mean.npy",
+            "version.npy",
+            "x_mean.npy",
+            "x_scale.npy"
+        ]
     );
 }
 

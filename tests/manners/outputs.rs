@@ -16,7 +16,7 @@ const N: usize = 24;
 
 /// A command line of every verb of every tool that runs as it stands in [`workplace`]; its last word is the file of its
 /// positional argument, where it has one.
-const VERBS: [&str; 37] = [
+const VERBS: [&str; 40] = [
     "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv p.csv",
     "ann-acts --list-layers net.onnx",
     "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy",
@@ -39,6 +39,9 @@ const VERBS: [&str; 37] = [
     "rsa searchlight --mask mask.nii --radius 1 --models rdm.npy -- acts.npy",
     "encode fit --cv 3 --n-iter 2 --y trials.npy --band a=acts.npy --band b=acts.npy",
     "encode predict model.npz acts.npy",
+    "encode score --by region --region-column roi --regions roi.csv acts.npy trials.npy",
+    "encode compare --y trials.npy acts.npy acts.npy",
+    "encode weights model.npz",
     "encode ablate --cv 3 --draws 2 --units units.csv --y trials.npy --x acts.npy",
     "ceiling voxel trials.npy",
     "ceiling between acts.npy trials.npy",

@@ -10,7 +10,7 @@ use std::path::Path;
 use support::*;
 
 /// Verbs that join rows with the table by id; `TABLE` is one of the tables, `trials.npy` the rows.
-const BY_ID: [&str; 13] = [
+const BY_ID: [&str; 16] = [
     "select-units --stimuli TABLE --by task --all --cv run trials.npy",
     "unit-stats layers --stimuli TABLE --by task --contrast 'face > rest' --t 0 trials.npy",
     "unit-stats validate --stimuli TABLE --by task --units units.csv trials.npy",
@@ -24,6 +24,9 @@ const BY_ID: [&str; 13] = [
     "npy scale --stimuli TABLE --by run --zscore columns trials.npy",
     "npy cat --stimuli TABLE trials.npy",
     "encode fit --stimuli TABLE --sample-weights run --cv 3 --x trials.npy --y trials.npy",
+    "encode predict --stimuli TABLE --runs run late.npz trials.npy",
+    "encode score --stimuli TABLE --folds species trials.npy trials.npy",
+    "encode compare --stimuli TABLE --folds species --y trials.npy trials.npy trials.npy",
 ];
 
 /// Verbs that take row i of the table for row i of rows without ids, and what says the same with ids.
@@ -98,6 +101,8 @@ fn workplace() -> tempfile::TempDir {
     let grid = Geometry::from_sizes([2, 2, 2], [2.0; 3]);
     write_volume(mask, Voxels::Labels(&[1; 8]), &grid, Intent::None, false).unwrap();
     sh(dir.path(), "npy average trials.npy | rsa rdm > rdm.npy").ok();
+    let fit = "encode fit -q --cv 3 --delays 1 --runs run --stimuli own.csv --x trials.npy --y trials.npy";
+    run(dir.path(), &format!("{fit} --save late.npz -o scores.csv")).ok();
     dir
 }
 
@@ -133,7 +138,8 @@ fn presentations_are_paired_in_their_order() {
         let outcome = run(dir.path(), &line.replace("TABLE", "trials.csv"));
         let paired = outcome.stderr.contains("paired in the order they come");
         // Which need not be said where all presentations have one level, or the row goes where the table has it.
-        assert!(paired || ["tuning", "npy rows", "npy cat"].iter().any(|w| line.starts_with(w)), "{line}: {outcome:?}");
+        let one_level = ["tuning", "npy rows", "npy cat", "encode score", "encode compare"];
+        assert!(paired || one_level.iter().any(|w| line.starts_with(w)), "{line}: {outcome:?}");
         match line.starts_with("npy cat") {
             // Rows stand in the order of the table: those of each stimulus in their own.
             true => {
@@ -194,7 +200,9 @@ fn alike(a: &[u8], b: &[u8]) -> bool {
 #[test]
 fn another_pairing_would_have_changed_the_numbers() {
     let dir = workplace();
-    for line in BY_ID.iter().filter(|line| !line.starts_with("tuning") && !line.starts_with("npy cat")) {
+    // Presentations of a stimulus are in one group, or one fold; `npy cat` takes no numbers from the table.
+    let one_level = ["tuning", "npy cat", "encode score", "encode compare"];
+    for line in BY_ID.iter().filter(|line| !one_level.iter().any(|w| line.starts_with(w))) {
         let (right, wrong) = (made(dir.path(), line, "trials.csv"), made(dir.path(), line, "wrong.csv"));
         assert!(!alike(&right, &wrong), "{line}");
     }

@@ -32,10 +32,7 @@ const EXAMPLES: &str = "\
 Examples:
   encode fit --x acts.npy --y ffa.npy --save model.npz --predictions held_out.npy -o scores.csv
   encode predict model.npz acts.npy > predicted.npy
-  encode ablate --x acts.npy --y ffa.npy --units face_units.csv > ablated.csv
-  encode score predicted.npy ffa.npy > scores.csv
-  encode compare early.npy late.npy --y ffa.npy > compared.csv
-  encode weights model.npz > weights.npy";
+  encode score held_out.npy ffa.npy > scores.csv";
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {

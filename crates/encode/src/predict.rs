@@ -37,7 +37,7 @@ Output:
 
 Examples:
   encode predict model.npz acts.npy > predicted.npy
-  npy rows --index 0:4 acts.npy | encode predict model.npz - -o predicted.npy
+  npy rows --index 0:4 acts.npy | encode predict model.npz - -o first.npy
   encode predict model.npz acts.npy --noise 1 | npy info")]
 pub(crate) struct Predict {
     /// A model of `encode fit --save`
@@ -106,8 +106,12 @@ pub(crate) fn run(args: &Predict) -> Result<()> {
     if args.split || !args.bands.is_empty() || !model.delays.is_empty() {
         held::predict(&job, args, &input, &model, noise.as_ref(), &mut out)?;
     } else {
+        // Rows of one matrix after another, so that no two have the same noise.
+        let mut n_rows = 0;
         Stream::open(&job, &input)?.each(|Next { source, array, .. }| {
-            predict(&job, &source, array, &model, noise.as_ref(), &mut out).with_context(|| source.clone())
+            let noise = noise.as_ref().map(|noise| (noise, n_rows));
+            n_rows += predict(&job, &source, array, &model, noise, &mut out).with_context(|| source.clone())?;
+            Ok(())
         })?;
     }
     out.commit(&job)
@@ -140,14 +144,15 @@ impl Noise {
     }
 }
 
+/// Predictions of one matrix, with noise from a row of its own on; gives the number of rows.
 fn predict(
     job: &Job,
     source: &str,
     mut x: Incoming,
     model: &SavedModel,
-    noise: Option<&Noise>,
+    noise: Option<(&Noise, usize)>,
     out: &mut Output,
-) -> Result<()> {
+) -> Result<usize> {
     let (n_rows, n_features) = x.matrix_shape()?;
     let (fitted, n_voxels) = model.coef.dim();
     if n_features != fitted {
@@ -162,7 +167,7 @@ fn predict(
         for (mut predicted, features) in predicted.rows_mut().into_iter().zip(features.rows()) {
             if features.iter().all(|v| v.is_finite()) {
                 predicted.iter_mut().zip(&model.intercept).for_each(|(p, b)| *p += b);
-                noise.iter().for_each(|noise| noise.add(place, predicted.view_mut()));
+                noise.iter().for_each(|(noise, first)| noise.add(first + place, predicted.view_mut()));
             } else {
                 predicted.fill(f64::NAN);
                 n_not_finite += 1;
@@ -178,7 +183,7 @@ fn predict(
     report(job, source, model, &labels, n_rows, n_not_finite);
     // The columns are the model's voxels, whatever those of the features are called.
     rows.finish(&Labels { columns: model.voxel_names.clone(), ..labels })?;
-    Ok(())
+    Ok(n_rows)
 }
 
 fn report(job: &Job, source: &str, model: &SavedModel, labels: &Labels, n_rows: usize, n_not_finite: usize) {

@@ -170,7 +170,7 @@ mod tests {
                 assert!(below <= 0.08, "{strength:?} {over:?}: {below}");
                 assert!(difference.abs() < 0.02, "{strength:?} {over:?}: {difference}");
             }
-            let (below, difference) = share(120, 5, [0.3, 0.0, 0.0], over);
+            let (below, difference) = share(120, 5, [0.5, 0.0, 0.0], over);
             assert!(below > 0.9 && difference > 0.2, "{over:?}: {below} {difference}");
         }
     }

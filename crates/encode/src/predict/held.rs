@@ -65,7 +65,7 @@ pub(super) fn predict(
         let of_band = from..from + width;
         let own = product(features.x.slice(s![.., of_band.clone()]), model.coef.slice(s![of_band.clone(), ..]));
         let means: Vec<f64> = (0..own.ncols()).map(|voxel| model.mean_of(of_band.clone(), voxel)).collect();
-        let part = own - &ndarray::ArrayView1::from(means.as_slice());
+        let part = own - ndarray::ArrayView1::from(means.as_slice());
         write(out, part, &finite, &features, model, Some(band.clone()))?;
         from += width;
     }

@@ -121,7 +121,7 @@ fn regions(
 }
 
 /// Brings predictions into the order of the regions: by their own names where all have one, else as they stand.
-fn by_name(job: &Job, args: &ScoreVerb, predicted: &mut Vec<NamedMatrix>, measured: &[NamedMatrix]) -> Result<()> {
+fn by_name(job: &Job, args: &ScoreVerb, predicted: &mut [NamedMatrix], measured: &[NamedMatrix]) -> Result<()> {
     if predicted.len() != measured.len() {
         bail!(
             "{} has {} matrices, and {} has {}; each is a region, or say --regions TABLE",
