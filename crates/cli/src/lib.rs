@@ -33,7 +33,7 @@ pub use input::{Input, Opened};
 pub use job::{Common, Job, Progress};
 pub use memory::{Bytes, Careful, require_memory};
 pub use output::{Output, OutputFolder, OutputPath};
-pub use shard::Shard;
+pub use shard::{PartOf, Shard};
 pub use sidecar::{is_sidecar, sidecar_of};
 pub use size::parse_bytes;
 pub use table::{Cell, Format, Named, TableWriter};

@@ -17,6 +17,20 @@ pub struct Shard {
     pub count: usize,
 }
 
+/// A file that holds a shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartOf {
+    /// Which part it is.
+    pub shard: Shard,
+    /// Of what: SHA-256 of the inputs, and the length that was cut, so that parts of two wholes are told apart.
+    pub whole: String,
+    /// Whether columns of a matrix, not rows, were cut.
+    pub columns: bool,
+}
+
+/// What a record says of shards of columns.
+const COLUMNS: &str = "columns";
+
 impl Shard {
     /// `I/N` with I from 0, or `slurm`: this task's place between SLURM_ARRAY_TASK_MIN and _MAX.
     pub fn parse(text: &str) -> Result<Shard> {
@@ -61,10 +75,16 @@ impl Shard {
         json!({ "index": self.index, "count": self.count, "first": rows.start, "end": rows.end, "of": n })
     }
 
-    /// The shard that the sidecar of `file` speaks of, and what it is a shard of (SHA-256 of the inputs, and the length
-    /// that was cut), so that parts of two wholes are told apart; `None` without sidecar or record. An error where the
-    /// file is not, byte for byte, the one that its sidecar was written for.
-    pub fn of_file(file: &Path) -> Result<Option<(Shard, String)>> {
+    /// [`Shard::record`] where `n` columns of matrices, not rows, are cut (and rows of tables about them).
+    pub fn record_columns(self, n: usize) -> Value {
+        let mut record = self.record(n);
+        record["axis"] = COLUMNS.into();
+        record
+    }
+
+    /// The shard that the sidecar of `file` speaks of; `None` without sidecar or record. An error where the file is not,
+    /// byte for byte, the one that its sidecar was written for.
+    pub fn of_file(file: &Path) -> Result<Option<PartOf>> {
         let Some(side) = sidecar::record_of(file) else { return Ok(None) };
         let number = |key: &str| side["shard"][key].as_u64().map(|v| v as usize);
         match (number("index"), number("count")) {
@@ -72,7 +92,11 @@ impl Shard {
                 sidecar::require_own(&side, file)?;
                 let inputs = side["inputs"].as_array().into_iter().flatten();
                 let digests: Vec<&str> = inputs.filter_map(|input| input["sha256"].as_str()).collect();
-                Ok(Some((Shard { index, count }, format!("{} of {}", side["shard"]["of"], digests.join(" ")))))
+                Ok(Some(PartOf {
+                    shard: Shard { index, count },
+                    whole: format!("{} of {}", side["shard"]["of"], digests.join(" ")),
+                    columns: side["shard"]["axis"] == COLUMNS,
+                }))
             }
             _ => Ok(None),
         }

@@ -280,7 +280,7 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
         if voxels.is_empty() {
             bail!("--shard: {} voxels for {} shards leave none for this one", data.y.n_columns(), shard.count);
         }
-        job.record("shard", shard.record(data.y.n_columns()));
+        job.record("shard", shard.record_columns(data.y.n_columns()));
         scorer.only(&voxels);
     }
     let weights = weights.as_deref();

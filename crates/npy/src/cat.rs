@@ -1,9 +1,11 @@
 //! `npy cat`: matrices below each other or side by side, or one array of a stream.
 
+mod tables;
+
 use crate::blocks::{BLOCK_BYTES, write};
 use anyhow::{Context, Result, bail};
 use array_inputs::{JoinArgs, Next, Stream, Whole, each_array, hold, read_table, require_room};
-use cli::{Common, Input, Job, Output, Shard, require_memory};
+use cli::{Common, Input, Job, Output, PartOf, Shard, require_memory};
 use ndarray::{Array2, s};
 use npy_stream::{
     Array, Block, Dtype, Float, Incoming, Labels, Matrix, NpyError, RowWriter, write_array, write_matrix,
@@ -20,7 +22,7 @@ use stimulus_table::Side;
 Rows are joined in the order given, labels with them; all inputs need the same columns. With
 --columns the rows are joined by id. Files that a --shard run wrote say so in their sidecar: then
 every shard must be there once, they are put in order, and what is missing is listed as sbatch
---array= takes it. --stimuli proves completeness by id instead: every stimulus exactly once, in the
+--array= takes it. Tables (.csv, .tsv) of such a run are joined row by row; they need the same header. --stimuli proves completeness by id instead: every stimulus exactly once, in the
 order of the table. `cat` of the shell puts arrays back to back; --array takes one out, a matrix or
 an RDM, by its place in the stream or by its name.
 
@@ -33,7 +35,7 @@ Examples:
   npy cat --columns layer3.npy layer4.npy > both.npy
   cat sub-*/ffa.npy | npy cat --array 1 > second.npy")]
 pub(crate) struct Cat {
-    /// .npy streams; - is stdin
+    /// .npy streams, or tables; - is stdin
     #[arg(default_value = "-")]
     inputs: Vec<Input>,
     /// Side by side: the columns of all inputs, rows joined by id
@@ -82,17 +84,30 @@ impl fmt::Display for Wanted {
 
 pub(crate) fn run(args: &Cat) -> Result<()> {
     let job = Job::start("npy", &args.common)?;
-    if args.columns { side_by_side(&job, args) } else { below(&job, args) }
+    match (tables::are_tables(&args.inputs), args.columns) {
+        (true, _) => tables::below(&job, args),
+        (false, true) => side_by_side(&job, args),
+        (false, false) => below(&job, args),
+    }
 }
 
 fn side_by_side(job: &Job, args: &Cat) -> Result<()> {
     let mut out = job.binary_output(args.common.output.as_deref())?;
+    let named: Vec<(String, &Input)> = args.inputs.iter().map(|input| (input.to_string(), input)).collect();
+    let files: Vec<(&str, &Input)> = named.iter().map(|(name, input)| (name.as_str(), *input)).collect();
+    let inputs: Vec<Input> = match shards(job, &files)? {
+        None => args.inputs.clone(),
+        Some(Shards { columns: false, .. }) => {
+            bail!("these are shards of the rows of a matrix; put them below each other, without --columns")
+        }
+        Some(Shards { order, .. }) => order.into_iter().map(|i| args.inputs[i].clone()).collect(),
+    };
     let mut parts: Vec<(Whole, Vec<usize>)> = Vec::new();
     let mut names: Vec<Labels> = Vec::new();
     // The ids and the number of the rows so far.
     let mut source = String::new();
     let (mut labels, mut n_rows): (Option<Vec<String>>, usize) = (None, 0);
-    each_array(job, &args.inputs, |Next { source: name, mut array, .. }| {
+    each_array(job, &inputs, |Next { source: name, mut array, .. }| {
         flatten(args, &mut array, &name)?;
         let (whole, own) = Whole::take(array, &name)?;
         let own_rows = whole.n_rows();
@@ -384,34 +399,49 @@ fn stream(job: &Job, args: &Cat, part: &Part, mut to: impl FnMut(Block) -> Resul
 
 /// Where any input is a shard, all must be, each once; they are put in their order. Says whether they are.
 fn order_shards(job: &Job, parts: &mut Vec<Part>) -> Result<bool> {
-    let mut shards = Vec::new();
-    for part in parts.iter() {
-        shards.push(match part.input.path() {
+    let files: Vec<(&str, &Input)> = parts.iter().map(|part| (part.source.as_str(), &part.input)).collect();
+    let Some(Shards { order, columns }) = shards(job, &files)? else { return Ok(false) };
+    if columns {
+        bail!("these are shards of the columns of a matrix; put them side by side, with --columns");
+    }
+    let mut taken: Vec<Option<Part>> = parts.drain(..).map(Some).collect();
+    parts.extend(order.into_iter().filter_map(|i| taken[i].take()));
+    Ok(true)
+}
+
+/// All shards of a whole.
+struct Shards {
+    /// The place of each among the files.
+    order: Vec<usize>,
+    /// Whether columns, not rows, were cut.
+    columns: bool,
+}
+
+/// Where any file is a shard, all must be, each once.
+fn shards(job: &Job, files: &[(&str, &Input)]) -> Result<Option<Shards>> {
+    let mut found = Vec::new();
+    for (_, input) in files {
+        found.push(match input.path() {
             Some(path) => Shard::of_file(path)?,
             None => None,
         });
     }
-    let known: Vec<Shard> = shards.iter().flatten().map(|(shard, _)| *shard).collect();
-    if known.is_empty() {
-        return Ok(false);
+    let known: Vec<(usize, &PartOf)> =
+        found.iter().enumerate().filter_map(|(i, part)| Some((i, part.as_ref()?))).collect();
+    let Some((first, one)) = known.first() else { return Ok(None) };
+    if let Some(i) = found.iter().position(Option::is_none) {
+        bail!("{} is no shard by its sidecar, but {} of {} inputs are", files[i].0, known.len(), files.len());
     }
-    if let Some(i) = shards.iter().position(Option::is_none) {
-        bail!("{} is no shard by its sidecar, but {} of {} inputs are", parts[i].source, known.len(), parts.len());
-    }
-    let wholes: Vec<(usize, &String)> =
-        shards.iter().enumerate().filter_map(|(i, s)| s.as_ref().map(|(_, whole)| (i, whole))).collect();
-    if let Some((other, _)) = wholes.iter().find(|(_, whole)| *whole != wholes[0].1) {
+    if let Some((other, _)) = known.iter().find(|(_, part)| part.whole != one.whole) {
         bail!(
             "{} and {} are shards of two different wholes: the inputs in their sidecars differ",
-            parts[wholes[0].0].source,
-            parts[*other].source
+            files[*first].0,
+            files[*other].0
         );
     }
-    let order = Shard::complete(&known)?;
+    let order = Shard::complete(&known.iter().map(|(_, part)| part.shard).collect::<Vec<Shard>>())?;
     job.note(format!("all {} shards are there", order.len()));
-    let mut taken: Vec<Option<Part>> = parts.drain(..).map(Some).collect();
-    parts.extend(order.into_iter().filter_map(|i| taken[i].take()));
-    Ok(true)
+    Ok(Some(Shards { order, columns: one.columns }))
 }
 
 /// Each row of the table exactly once: the joined row of each, in the order of the table; the k-th of an id is the
