@@ -130,7 +130,10 @@ fn blocks_shards_and_stored_decompositions_give_the_same_bytes() {
     let line = "encode fit -q --x x.npy --y y.npy --cv 4 --alpha-cv 3 --permutations 20";
     run(path, &format!("{line} -o all.csv --predictions all.npy --save all.npz")).ok();
     let whole = fs::read_to_string(path.join("all.csv")).unwrap();
-    let out = run(path, &format!("{} --threads 2 --mem 3700K -o o.csv --predictions o.npy --save o.npz", line.replace(" -q", "")));
+    let out = run(
+        path,
+        &format!("{} --threads 2 --mem 3700K -o o.csv --predictions o.npy --save o.npz", line.replace(" -q", "")),
+    );
     assert!(out.stderr.contains("voxels in 3 blocks of up to 256"), "{}", out.stderr);
     for (one, other) in [("all.csv", "o.csv"), ("all.npy", "o.npy"), ("all.npz", "o.npz")] {
         assert!(fs::read(path.join(one)).unwrap() == fs::read(path.join(other)).unwrap(), "{one}");
@@ -169,7 +172,8 @@ fn blocks_shards_and_stored_decompositions_give_the_same_bytes() {
     let middle = bytes.len() / 2;
     damaged[middle] ^= 0x40;
     fs::write(path.join("damaged.npz"), damaged).unwrap();
-    for (file, part) in [("cut.npz", "not a whole .npz"), ("damaged.npz", "member"), ("x.npy", "not a whole .npz")] {
+    for (file, part) in [("cut.npz", "not a whole .npz"), ("damaged.npz", "member"), ("other.csv", "not a whole .npz")]
+    {
         let line = format!("encode fit --x x.npy --y few.npy --cv 4 --alpha-cv 3 --gram {file}");
         run(path, &line).fails(1, &[file, part]);
     }
