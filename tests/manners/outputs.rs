@@ -259,7 +259,7 @@ fn files_that_are_not_ours_stay() {
 }
 
 /// A line of every verb that writes two files or more, which are {1}, {2}, {3}.
-const SEVERAL: [&str; 10] = [
+const SEVERAL: [&str; 11] = [
     "ann-acts -o {1} --dump-input {2} --unit-table {3} --resize none --crop none --layer conv net.onnx p.csv",
     "unit-stats layers -o {1} --consistency {2} --stimuli t.csv --by domain --names a,b acts.npy acts.npy",
     "tuning match -o {1} --voxels {2} --parts {3} --brain trials.npy --model acts.npy",
@@ -268,6 +268,7 @@ const SEVERAL: [&str; 10] = [
     "rsa compare -o {1} --pairwise {2} --boot stimuli --n-boot 20 --names a,b --brain brain.npy -- rdm.npy brain.npy",
     "rsa searchlight -o one/x.nii.gz --table {1} --mask mask.nii --radius 1 --models rdm.npy -- acts.npy",
     "encode fit -o {1} --save {2} --predictions {3} --cv 3 --y trials.npy --x acts.npy",
+    "encode fit -o {1} --gram {2} --cv 3 --y trials.npy --x acts.npy",
     "encode fit -o {1} --split {2} --partition {3} --n-iter 2 --cv 3 --y trials.npy --band a=acts.npy --band b=acts.npy",
     "encode ablate -o {1} --all-draws {2} --draws 1 --cv 3 --y trials.npy --x acts.npy --units units.csv",
 ];

@@ -34,7 +34,8 @@ Columns of --by voxel (one row per voxel):
   r_norm, r2_norm
                  with --ceiling: r / r_max, r2 / reliability; not cut at 1
   voxel_name     only where the columns of MEASURED have names
-  With --folds R2, and r with --score-over folds, are those of `encode fit --predictions` with these folds.
+  With --folds R2, and r with --score-over folds, are those of `encode fit --predictions` with these folds,
+  unless it had --sample-weights, whose training means no file of predictions tells (nor those of --test).
   Its r pooled is not to be had from a file of predictions: it is over deviations from the mean of the other
   folds, of responses in units of their root mean square there, of predictions in units of that of what
   the model fits to its training rows. Here the unit of predictions is their own root mean square in their
