@@ -4,7 +4,7 @@
 use crate::load::{all_close, close, counts, json, matrices, matrix, number, numbers};
 use encoding_models::{
     AlphaGrid, CrossValidation, Features, FractionalRidge, HeldOut, Inner, Lasso, LassoAlphas, LassoModel,
-    LassoOptions, LinearModel, Ols, Pls, Preparation, RidgeOptions, Scaling, ScoreOver, Split, fit_rows,
+    LassoOptions, LinearModel, Ols, Pls, Preparation, RidgeOptions, Scaling, ScoreOver, Split, Want, fit_rows,
 };
 use ndarray::{Array2, s};
 use serde_json::Value;
@@ -194,8 +194,8 @@ fn banded_ridge_is_himalayas() {
         }
         // Bands of the test rows, and what each adds to R2 and r.
         let split = Split { train: (0..n_train).collect(), test: (n_train..x.nrows()).collect() };
-        let prepared = CrossValidation::prepare(&features, vec![split], &options, false, || ()).unwrap();
-        let found = prepared.predict(y.view(), true).unwrap();
+        let prepared = CrossValidation::prepare(&features, vec![split], &options, false, None, || ()).unwrap();
+        let found = prepared.predict(y.view(), Want { bands: true, ..Want::default() }).unwrap();
         let by_band = matrices(&format!("encoding/{name}-predictions.npy"));
         for (k, (got, want)) in found.bands.iter().zip(&by_band).enumerate() {
             for (got, want) in got.rows().into_iter().zip(want.rows()) {
