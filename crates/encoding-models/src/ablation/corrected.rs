@@ -437,7 +437,7 @@ impl<'a> Predictor<'a> {
             let gains = turned.gains(alpha);
             let products = gram((&units * &gains.mapv(f64::sqrt)).view());
             let t = turned.capacitance(&products, alpha, &(0..places.len()).collect::<Vec<usize>>())?;
-            let shrunk = gather_columns(self.coordinates, &voxels) * &gains.view().insert_axis(Axis(1));
+            let shrunk = gather_columns(self.coordinates, &voxels) * gains.view().insert_axis(Axis(1));
             let solved = t.solve(product(units.view(), shrunk.view()).view())?;
             let carrier = match &self.carriers[i] {
                 Some(carrier) => carrier.select(Axis(0), places),
