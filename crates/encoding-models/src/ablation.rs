@@ -28,6 +28,7 @@ use crate::scaling::Scaling;
 mod axes;
 mod corrected;
 mod direct;
+mod leave_one_out;
 
 use corrected::Trained;
 

@@ -27,6 +27,24 @@ impl Panels {
         Panels { n_rows, n_columns, lines }
     }
 
+    /// Some of the columns, in this order.
+    ///
+    /// # Panics
+    /// When there is no such column.
+    pub fn columns(&self, columns: &[usize]) -> Panels {
+        assert!(columns.iter().all(|&column| column < self.n_columns), "a column beyond {}", self.n_columns);
+        let mut lines = vec![[0.0; WIDTH]; self.n_rows * columns.len().div_ceil(WIDTH)];
+        if self.n_rows > 0 {
+            for (to, columns) in lines.chunks_exact_mut(self.n_rows).zip(columns.chunks(WIDTH)) {
+                for (lane, &column) in columns.iter().enumerate() {
+                    let from = self.panel(column / WIDTH);
+                    to.iter_mut().zip(from).for_each(|(to, from)| to[lane] = from[column % WIDTH]);
+                }
+            }
+        }
+        Panels { n_rows: self.n_rows, n_columns: columns.len(), lines }
+    }
+
     fn panel(&self, panel: usize) -> &[Line] {
         &self.lines[panel * self.n_rows..(panel + 1) * self.n_rows]
     }
@@ -69,10 +87,10 @@ pub fn residual_squares(
     // Row groups by depth: what is multiplied at once stands together.
     let n_groups = n.div_ceil(rows_at_once);
     let mut packed = vec![0.0; n_groups * k * rows_at_once];
-    for (depth, column) in left.columns().into_iter().enumerate() {
-        for (i, &value) in column.iter().enumerate() {
-            packed[(i / rows_at_once * k + depth) * rows_at_once + i % rows_at_once] = value;
-        }
+    for (i, row) in left.rows().into_iter().enumerate() {
+        let group = &mut packed[i / rows_at_once * k * rows_at_once..];
+        let places = group.iter_mut().skip(i % rows_at_once).step_by(rows_at_once);
+        places.zip(row).for_each(|(to, &value)| *to = value);
     }
     let right = Panels::new(right);
     let mut sums = vec![0.0; m];
@@ -307,6 +325,17 @@ mod tests {
         let operands = Operands { base: None, left: &by_three, right: right.panel(0), weights: None, n: 25 };
         assert!(close(sums::<3, true>(&operands)));
         assert!(Kernel::of_this_processor().rows_at_once() > 0);
+    }
+
+    #[test]
+    fn chosen_columns_are_those_of_the_matrix() {
+        let matrix = noise::<f64>(7, 40, 1);
+        let panels = Panels::new(matrix.view());
+        for columns in [vec![], vec![39], vec![17, 3, 3, 16], (0..40).rev().collect()] {
+            let chosen = matrix.select(ndarray::Axis(1), &columns);
+            assert_eq!(panels.columns(&columns), Panels::new(chosen.view()));
+        }
+        assert_eq!(Panels::new(Array2::zeros((0, 3)).view()).columns(&[2]).n_columns, 1);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The axes of a training set, as sets of features are taken out of them.
 
-use linear_algebra::{LinearAlgebraError, cross_product};
+use linear_algebra::{LinearAlgebraError, cross_product, product};
 use ndarray::{Array1, Array2, ArrayView2};
 
 use crate::error::RidgeError;
@@ -74,5 +74,28 @@ impl Axes {
     pub fn left_over(&self, alpha: f64) -> Array1<f64> {
         let left = self.rotation.left_over(alpha);
         if self.rotation.dual { left * alpha } else { left }
+    }
+
+    /// The same for every penalty of a grid, `alphas x n_train`.
+    pub fn left_over_all(&self, grid: &[f64]) -> Array2<f64> {
+        let values = self.eigenvalues();
+        if grid.iter().any(|alpha| values.iter().any(|l| l + alpha <= 0.0)) {
+            let mut all = Array2::zeros((grid.len(), self.target_basis().nrows()));
+            all.rows_mut().into_iter().zip(grid).for_each(|(mut row, &alpha)| row.assign(&self.left_over(alpha)));
+            return all;
+        }
+        let dual = self.rotation.dual;
+        let gains = Array2::from_shape_fn((grid.len(), values.len()), |(a, j)| {
+            let gain = 1.0 / (values[j] + grid[a]);
+            if dual { gain * grid[a] } else { gain }
+        });
+        let squares = self.target_basis().mapv(|v| v * v);
+        let mut left = product(gains.view(), squares.t());
+        if !dual {
+            for mut row in left.rows_mut() {
+                row.iter_mut().zip(&self.rotation.leverage).for_each(|(v, leverage)| *v = 1.0 - leverage - *v);
+            }
+        }
+        left
     }
 }

@@ -1,6 +1,6 @@
 //! Models without a few features, as corrections of the model of all.
 
-use linear_algebra::{Cholesky, LinearAlgebraError, Panels, Real, product, residual_squares};
+use linear_algebra::{Cholesky, Gram, LinearAlgebraError, Panels, Real, gram, product, residual_squares};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +12,9 @@ use super::{
 use crate::error::RidgeError;
 use crate::features::Features;
 use crate::scaling::ColumnScaling;
+
+/// Numbers that may be held for the predictions of all sets: 256 MB.
+const ROOM: usize = 1 << 25;
 
 /// A training set with all features.
 pub struct Trained {
@@ -82,19 +85,38 @@ impl<'a> Turned<'a> {
         self.trained.rotation.eigenvalues().mapv(|l| 1.0 / (l + alpha))
     }
 
-    /// `T` of some rows of `units`.
-    fn capacitance(&self, gains: &Array1<f64>, alpha: f64, rows: &[usize]) -> Result<Cholesky, LinearAlgebraError> {
-        let units = self.units.select(Axis(0), rows);
-        let mut t = product((&units * gains).view(), units.t());
-        match self.trained.rotation.is_dual() {
-            // alpha M_SS, in which nothing cancels.
-            false => t *= alpha,
-            true => {
-                t.mapv_inplace(|v| -v);
-                t.diag_mut().mapv_inplace(|d| d + 1.0);
+    /// units x k: whose products are all there is in `T`.
+    fn rooted(&self, gains: &Array1<f64>) -> Array2<f64> {
+        &self.units * &gains.mapv(f64::sqrt)
+    }
+
+    /// `T` from the products of [`Turned::rooted`], of which those of the units in these places are wanted.
+    fn capacitance(&self, products: &Gram, alpha: f64, places: &[usize]) -> Result<Cholesky, LinearAlgebraError> {
+        let mut t = Array2::zeros((places.len(), places.len()));
+        let dual = self.trained.rotation.is_dual();
+        for (i, mut row) in t.rows_mut().into_iter().enumerate() {
+            // Only the lower triangle is read.
+            for (j, to) in row.iter_mut().enumerate().take(i + 1) {
+                let product = products.get(places[i], places[j]);
+                *to = match dual {
+                    // alpha M_SS, in which nothing cancels.
+                    false => alpha * product,
+                    true => f64::from(i == j) - product,
+                };
             }
         }
         Cholesky::new(t.view())
+    }
+
+    /// `T` of one set alone.
+    fn own_capacitance(
+        &self,
+        rooted: &Array2<f64>,
+        alpha: f64,
+        places: &[usize],
+    ) -> Result<Cholesky, LinearAlgebraError> {
+        let products = gram(rooted.select(Axis(0), places).view());
+        self.capacitance(&products, alpha, &(0..places.len()).collect::<Vec<usize>>())
     }
 
     /// units x n_others: what the predictions of the others lose per unit of the solved moments.
@@ -113,60 +135,115 @@ impl<'a> Turned<'a> {
     }
 }
 
-/// A quantity of all voxels under one penalty, and how it changes without some features: `base + sign carrier_S' T^-1
-/// moments_S`.
+/// A quantity of all voxels under one penalty, and how it changes without some features: `base + sign carrier_S T^-1
+/// moments_S'`.
 struct Step {
     alpha: f64,
-    gains: Array1<f64>,
+    products: Products,
     /// rows x v.
     base: Panels,
-    /// units x rows.
+    /// rows x units.
     carrier: Array2<f64>,
-    /// units x v.
+    /// v x units.
     moments: Array2<f64>,
     sign: f64,
     /// 1 minus the leverage of every row, where the quantity is a residual of a training row.
     left_over: Option<Array1<f64>>,
 }
 
+/// What every set takes its `T` from.
+enum Products {
+    /// Of all units with one another, where that is less work than of every set by itself.
+    Shared(Gram),
+    /// units x k.
+    Rooted(Array2<f64>),
+}
+
+impl Products {
+    fn new(turned: &Turned, gains: &Array1<f64>, sets: &[Vec<usize>]) -> Products {
+        let rooted = turned.rooted(gains);
+        let alone: usize = sets.iter().map(|set| set.len() * set.len()).sum();
+        match rooted.nrows() * rooted.nrows() < alone {
+            true => Products::Shared(gram(rooted.view())),
+            false => Products::Rooted(rooted),
+        }
+    }
+}
+
 impl Step {
     /// Residuals of the training rows, to be divided by what their leverage leaves.
-    fn leave_one_out(turned: &Turned, targets: &Targets, coordinates: &Array2<f64>, alpha: f64) -> Step {
+    fn leave_one_out(
+        turned: &Turned,
+        targets: &Targets,
+        coordinates: &Array2<f64>,
+        alpha: f64,
+        sets: &[Vec<usize>],
+    ) -> Step {
         let rotation = &turned.trained.rotation;
         let gains = turned.gains(alpha);
         let shrunk = coordinates * &gains.view().insert_axis(Axis(1));
         let explained = product(rotation.target_basis().view(), shrunk.view());
         let base = if rotation.is_dual() { explained * alpha } else { &targets.centred - &explained };
-        let carrier = product((&turned.units * &gains).view(), rotation.target_basis().t());
-        let moments = product(turned.units.view(), shrunk.view()) * alpha;
-        let left_over = Some(rotation.left_over(alpha));
-        Step { alpha, gains, base: Panels::new(base.view()), carrier, moments, sign: 1.0, left_over }
+        Step {
+            alpha,
+            products: Products::new(turned, &gains, sets),
+            base: Panels::new(base.view()),
+            carrier: product(rotation.target_basis().view(), (&turned.units * &gains).t()),
+            moments: product(shrunk.t(), turned.units.t()) * alpha,
+            sign: 1.0,
+            left_over: Some(rotation.left_over(alpha)),
+        }
     }
 
     /// What predictions of the others, as deviations from the training means, are above `truth`.
-    fn held_out(turned: &Turned, truth: &Array2<f64>, coordinates: &Array2<f64>, alpha: f64) -> Step {
+    fn held_out(
+        turned: &Turned,
+        truth: &Array2<f64>,
+        coordinates: &Array2<f64>,
+        alpha: f64,
+        sets: &[Vec<usize>],
+    ) -> Step {
         let gains = turned.gains(alpha);
         let shrunk = coordinates * &gains.view().insert_axis(Axis(1));
         let base = turned.trained.rotation.predict_others(shrunk.view()) - truth;
         let carrier = turned.carrier_of_others(&turned.units, turned.others.as_ref(), &gains, alpha);
-        let moments = product(turned.units.view(), shrunk.view());
-        Step { alpha, gains, base: Panels::new(base.view()), carrier, moments, sign: -1.0, left_over: None }
+        Step {
+            alpha,
+            products: Products::new(turned, &gains, sets),
+            base: Panels::new(base.view()),
+            carrier: carrier.t().as_standard_layout().into_owned(),
+            moments: product(shrunk.t(), turned.units.t()),
+            sign: -1.0,
+            left_over: None,
+        }
     }
 
-    /// The sums of squares without these of the units, one per voxel.
-    fn errors_without(&self, turned: &Turned, rows: &[usize]) -> Result<Vec<f64>, LinearAlgebraError> {
-        let t = turned.capacitance(&self.gains, self.alpha, rows)?;
-        let carrier = self.carrier.select(Axis(0), rows);
-        let correction = t.solve(self.moments.select(Axis(0), rows).view())? * self.sign;
-        let weights = match &self.left_over {
-            None => None,
-            Some(left_over) => {
-                let more = (&carrier * &t.solve(carrier.view())?).sum_axis(Axis(0)) * self.alpha;
-                Some((left_over + &more).mapv(|left| 1.0 / left).to_vec())
-            }
+    /// The sums of squares without the units in these places, one per voxel. With `T = L L'` the correction is a
+    /// product of `L^-1 carrier_S'` and `L^-1 moments_S'`, and what it adds to a leverage is the square of the first.
+    fn errors_without(&self, turned: &Turned, places: &[usize]) -> Result<Vec<f64>, LinearAlgebraError> {
+        let t = match &self.products {
+            Products::Shared(products) => turned.capacitance(products, self.alpha, places)?,
+            Products::Rooted(rooted) => turned.own_capacitance(rooted, self.alpha, places)?,
         };
-        Ok(residual_squares(Some(&self.base), carrier.t(), correction.view(), weights.as_deref()))
+        let mut carrier = gather_columns(&self.carrier, places);
+        t.whiten_rows(&mut carrier)?;
+        let mut moments = gather_columns(&self.moments, places);
+        t.whiten_rows(&mut moments)?;
+        moments *= self.sign;
+        let weights: Option<Vec<f64>> = self.left_over.as_ref().map(|left_over| {
+            let rows = carrier.rows().into_iter().zip(left_over);
+            rows.map(|(row, left)| 1.0 / (left + self.alpha * row.dot(&row))).collect()
+        });
+        Ok(residual_squares(Some(&self.base), carrier.view(), moments.t(), weights.as_deref()))
     }
+}
+
+fn gather_columns(matrix: &Array2<f64>, columns: &[usize]) -> Array2<f64> {
+    let mut out = Array2::zeros((matrix.nrows(), columns.len()));
+    for (mut to, from) in out.rows_mut().into_iter().zip(matrix.rows()) {
+        to.iter_mut().zip(columns).for_each(|(to, &column)| *to = from[column]);
+    }
+    out
 }
 
 /// Fits the parts of a group; `None` where a correction is not positive definite.
@@ -219,7 +296,7 @@ pub fn fit<U: Real, S: Send>(
         {
             let mut errors: Vec<Array2<f64>> = vec![Array2::zeros((grid.len(), y.ncols())); sets.len()];
             if grid.len() > 1 && fold.inner.is_empty() {
-                let step = |alpha: f64| Step::leave_one_out(turned, targets, coordinates, alpha);
+                let step = |alpha: f64| Step::leave_one_out(turned, targets, coordinates, alpha, &places);
                 add_errors(&mut errors, turned, grid, &places, &works, 1.0, step);
             }
             for trained in fold.inner.iter().filter(|_| grid.len() > 1) {
@@ -227,7 +304,7 @@ pub fn fit<U: Real, S: Send>(
                 let targets = Targets::of(y, &trained.train);
                 let coordinates = trained.rotation.coordinates(targets.centred.view());
                 let truth = targets.others(y, &trained.others);
-                let step = |alpha: f64| Step::held_out(&turned, &truth, &coordinates, alpha);
+                let step = |alpha: f64| Step::held_out(&turned, &truth, &coordinates, alpha, &places);
                 // Every inner fold counts alike, however many rows it has.
                 let share = 1.0 / trained.others.len() as f64;
                 add_errors(&mut errors, &turned, grid, &places, &works, share, step);
@@ -236,17 +313,11 @@ pub fn fit<U: Real, S: Send>(
                 index.push(chosen(errors));
             }
         }
-        // What all features predict under every penalty, from which each set takes its own.
-        let full: Vec<Vec<Array2<f64>>> = outer
-            .iter()
-            .zip(&coordinates)
-            .zip(&grids)
-            .map(|((turned, (_, coordinates)), grid)| {
-                let rotation = &turned.trained.rotation;
-                let under = |alpha: &f64| {
-                    rotation.predict_others((coordinates * &turned.gains(*alpha).insert_axis(Axis(1))).view())
-                };
-                grid.iter().map(under).collect()
+        let mut room = ROOM;
+        let predictors: Vec<Predictor> = (0..outer.len())
+            .map(|fold| {
+                let chosen = index.iter().map(|index| index[fold].as_slice());
+                Predictor::new(&outer[fold], &coordinates[fold].1, &grids[fold], &places, chosen, &mut room)
             })
             .collect();
         let judged: Vec<Option<PartFit<S>>> = places
@@ -255,14 +326,14 @@ pub fn fit<U: Real, S: Send>(
             .zip(&works)
             .map(|((places, index), works)| {
                 let mut predictions = Array2::from_elem(y.dim(), f64::NAN);
-                for (fold, turned) in outer.iter().enumerate() {
-                    let (targets, coordinates) = &coordinates[fold];
-                    let predicted = predict(turned, coordinates, &grids[fold], &index[fold], &full[fold], places);
+                for (fold, predictor) in predictors.iter().enumerate() {
+                    let targets = &coordinates[fold].0;
+                    let predicted = predictor.predict(&index[fold], places);
                     let Ok(predicted) = predicted else {
                         works.store(false, Ordering::Relaxed);
                         return None;
                     };
-                    for (&row, values) in turned.trained.others.iter().zip(predicted.rows()) {
+                    for (&row, values) in predictor.turned.trained.others.iter().zip(predicted.rows()) {
                         let mut to = predictions.row_mut(row);
                         to.assign(&values);
                         to.iter_mut().zip(&targets.mean).for_each(|(to, mean)| *to += mean);
@@ -309,33 +380,77 @@ fn add_errors(
     }
 }
 
-/// Predictions of the others without the features in these places, every voxel under its own penalty, as deviations
-/// from the training means.
-fn predict(
-    turned: &Turned,
-    coordinates: &Array2<f64>,
-    grid: &[f64],
-    index: &[usize],
-    full: &[Array2<f64>],
-    places: &[usize],
-) -> Result<Array2<f64>, LinearAlgebraError> {
-    let mut predictions = Array2::zeros((turned.trained.others.len(), index.len()));
-    let units = turned.units.select(Axis(0), places);
-    let others = turned.others.as_ref().map(|others| others.select(Axis(0), places));
-    for (i, &alpha) in grid.iter().enumerate() {
-        let voxels: Vec<usize> = (0..index.len()).filter(|&voxel| index[voxel] == i).collect();
-        if voxels.is_empty() {
-            continue;
+/// What the predictions of the others are made of under every penalty of a fold.
+struct Predictor<'a> {
+    turned: &'a Turned<'a>,
+    coordinates: &'a Array2<f64>,
+    grid: &'a [f64],
+    /// By all features, n_others x v; empty where no set has chosen the penalty.
+    full: Vec<Array2<f64>>,
+    /// units x n_others, where enough sets have chosen the penalty.
+    carriers: Vec<Option<Array2<f64>>>,
+}
+
+impl<'a> Predictor<'a> {
+    /// `index`: the choices of every set; `room`: how many numbers may be held.
+    fn new<'i>(
+        turned: &'a Turned<'a>,
+        coordinates: &'a Array2<f64>,
+        grid: &'a [f64],
+        sets: &[Vec<usize>],
+        index: impl Iterator<Item = &'i [usize]>,
+        room: &mut usize,
+    ) -> Predictor<'a> {
+        // Units of all sets that have chosen each penalty.
+        let mut wanted = vec![0; grid.len()];
+        for (index, set) in index.zip(sets) {
+            (0..grid.len()).filter(|i| index.contains(i)).for_each(|i| wanted[i] += set.len());
         }
-        let gains = turned.gains(alpha);
-        let t = turned.capacitance(&gains, alpha, places)?;
-        let shrunk = &coordinates.select(Axis(1), &voxels) * &gains.view().insert_axis(Axis(1));
-        let solved = t.solve(product(units.view(), shrunk.view()).view())?;
-        let carrier = turned.carrier_of_others(&units, others.as_ref(), &gains, alpha);
-        let lost = product(carrier.t(), solved.view());
-        for (&voxel, lost) in voxels.iter().zip(lost.columns()) {
-            predictions.column_mut(voxel).assign(&(&full[i].column(voxel) - &lost));
+        let rotation = &turned.trained.rotation;
+        let size = turned.units.nrows() * turned.trained.others.len();
+        let mut predictor = Predictor { turned, coordinates, grid, full: Vec::new(), carriers: Vec::new() };
+        for (&alpha, wanted) in grid.iter().zip(wanted) {
+            let gains = turned.gains(alpha);
+            predictor.full.push(match wanted {
+                0 => Array2::zeros((0, 0)),
+                _ => rotation.predict_others((coordinates * &gains.view().insert_axis(Axis(1))).view()),
+            });
+            let is_shared = wanted > turned.units.nrows() && *room >= size;
+            *room -= if is_shared { size } else { 0 };
+            let carrier = || turned.carrier_of_others(&turned.units, turned.others.as_ref(), &gains, alpha);
+            predictor.carriers.push(is_shared.then(carrier));
         }
+        predictor
     }
-    Ok(predictions)
+
+    /// Predictions without the features in these places, every voxel under its own penalty, as deviations from the
+    /// training means.
+    fn predict(&self, index: &[usize], places: &[usize]) -> Result<Array2<f64>, LinearAlgebraError> {
+        let turned = self.turned;
+        let mut predictions = Array2::zeros((turned.trained.others.len(), index.len()));
+        let units = turned.units.select(Axis(0), places);
+        for (i, &alpha) in self.grid.iter().enumerate() {
+            let voxels: Vec<usize> = (0..index.len()).filter(|&voxel| index[voxel] == i).collect();
+            if voxels.is_empty() {
+                continue;
+            }
+            let gains = turned.gains(alpha);
+            let products = gram((&units * &gains.mapv(f64::sqrt)).view());
+            let t = turned.capacitance(&products, alpha, &(0..places.len()).collect::<Vec<usize>>())?;
+            let shrunk = gather_columns(self.coordinates, &voxels) * gains.view().insert_axis(Axis(1));
+            let solved = t.solve(product(units.view(), shrunk.view()).view())?;
+            let carrier = match &self.carriers[i] {
+                Some(carrier) => carrier.select(Axis(0), places),
+                None => {
+                    let others = turned.others.as_ref().map(|others| others.select(Axis(0), places));
+                    turned.carrier_of_others(&units, others.as_ref(), &gains, alpha)
+                }
+            };
+            let lost = product(carrier.t(), solved.view());
+            for ((mut to, full), lost) in predictions.rows_mut().into_iter().zip(self.full[i].rows()).zip(lost.rows()) {
+                voxels.iter().zip(lost).for_each(|(&voxel, lost)| to[voxel] = full[voxel] - lost);
+            }
+        }
+        Ok(predictions)
+    }
 }

@@ -6,7 +6,8 @@ use rayon::prelude::*;
 
 use super::axes::Axes;
 use super::{
-    Choices, Data, OuterFold, Part, PartFit, Targets, blocks, chosen, inner_splits, unusable_voxels, without_unusable,
+    Choices, Data, OuterFold, Part, PartFit, Targets, blocks, chosen, inner_splits, leave_one_out, unusable_voxels,
+    without_unusable,
 };
 use crate::error::RidgeError;
 
@@ -104,7 +105,7 @@ fn one_fold<U: Real>(data: &Data<U>, decomposed: &Decomposed, known: &OuterFold,
     let mut errors = Array2::zeros((grid.len(), y.ncols()));
     let inner = decomposed.inner();
     if grid.len() > 1 && inner.is_empty() {
-        errors = leave_one_out(rotation, &targets, &coordinates, &grid);
+        errors = leave_one_out::errors(rotation, &targets.centred, &coordinates, &grid);
     }
     for (kept, held_out, rotation) in inner {
         let targets = Targets::of(y, kept);
@@ -127,24 +128,6 @@ fn one_fold<U: Real>(data: &Data<U>, decomposed: &Decomposed, known: &OuterFold,
         column += *mean;
     }
     (grid, index, predictions)
-}
-
-/// Sum of squared leave-one-out residuals, `alphas x v`.
-fn leave_one_out(rotation: &Axes, targets: &Targets, coordinates: &Array2<f64>, grid: &[f64]) -> Array2<f64> {
-    // The dual axes span all centred targets, so that a residual is a sum over axes.
-    let base = (!rotation.is_dual()).then(|| Panels::new(targets.centred.view()));
-    let by_alpha: Vec<Vec<f64>> = grid
-        .par_iter()
-        .map(|&alpha| {
-            let weights: Vec<f64> = rotation.left_over(alpha).iter().map(|left| 1.0 / left).collect();
-            let mut shrunk = rotation.shrink(coordinates, &vec![alpha; coordinates.ncols()]);
-            shrunk *= if rotation.is_dual() { alpha } else { -1.0 };
-            residual_squares(base.as_ref(), rotation.target_basis().view(), shrunk.view(), Some(&weights))
-        })
-        .collect();
-    let mut errors = Array2::zeros((grid.len(), coordinates.ncols()));
-    add(&mut errors, &by_alpha, 1.0);
-    errors
 }
 
 fn add(errors: &mut Array2<f64>, by_alpha: &[Vec<f64>], share: f64) {
