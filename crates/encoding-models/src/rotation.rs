@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use linear_algebra::{Real, cross_product, product};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
@@ -42,14 +44,31 @@ impl Rotation {
         shrunk
     }
 
-    /// The same with one penalty for some of the columns.
-    pub fn shrink_all<T: Real>(&self, coordinates: ArrayView2<f64>, alpha: f64, columns: &[usize]) -> Array2<T> {
-        let mut shrunk = Array2::from_elem((coordinates.nrows(), columns.len()), T::default());
-        for ((mut out, row), l) in shrunk.rows_mut().into_iter().zip(coordinates.rows()).zip(&self.eigenvalues) {
-            let factor = inverse(l + alpha);
-            out.iter_mut().zip(columns).for_each(|(out, &column)| *out = T::from_f64(row[column] * factor));
+    /// The same on some of the axes, for some of the columns under each of some penalties, side by side: writes
+    /// `axes x (alphas x columns)`, row by row.
+    pub fn shrink_side_by_side<T: Real>(
+        &self,
+        coordinates: ArrayView2<f64>,
+        axes: Range<usize>,
+        alphas: &[f64],
+        columns: &[usize],
+        out: &mut [T],
+    ) {
+        let v = columns.len();
+        let all = v == coordinates.ncols();
+        let mut chunks = out.chunks_exact_mut(v);
+        for axis in axes {
+            let (l, row) = (self.eigenvalues[axis], coordinates.row(axis));
+            for (alpha, out) in alphas.iter().zip(chunks.by_ref()) {
+                let factor = inverse(l + alpha);
+                match all {
+                    true => out.iter_mut().zip(row).for_each(|(out, value)| *out = T::from_f64(value * factor)),
+                    false => {
+                        out.iter_mut().zip(columns).for_each(|(out, &column)| *out = T::from_f64(row[column] * factor));
+                    }
+                }
+            }
         }
-        shrunk
     }
 
     /// Predictions for the rows `others` from shrunk coordinates, as deviations from the training mean.

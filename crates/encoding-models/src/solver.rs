@@ -1,14 +1,15 @@
 use std::borrow::Cow;
 
-use linear_algebra::{Real, product};
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, s};
+use linear_algebra::Real;
+use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 use statistics::Reason;
 
 use crate::choice::{AlphaPer, Choice, ChooseBy, choose};
+use crate::columns::{centre, gather, means, sums_of_squares, weighted_squares};
 use crate::error::RidgeError;
 use crate::features::{Features, Training};
-use crate::mixes::Mixes;
+use crate::judge::{Judge, Turned};
 use crate::ridge::{Inner, RidgeOptions, check_folds};
 use crate::rotation::Rotation;
 use crate::scaling::ColumnScaling;
@@ -16,11 +17,6 @@ use crate::stored::{Stored, StoredArray};
 
 /// Voxels whose targets, predictions and residuals are held at once by one thread. Fixed, so that the bytes are.
 pub(crate) const VOXELS: usize = 256;
-
-/// How far a filter factor may be from a mix of others before its own product is made: below the rounding of products
-/// in `f32`, and in `f64`.
-const MIXED_F4: f64 = 1e-8;
-const MIXED_F8: f64 = 1e-14;
 
 /// What is asked of a fit beside predictions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -58,12 +54,6 @@ struct Rotations {
     inner: Vec<Turned>,
 }
 
-struct Turned {
-    rotation: Rotation,
-    /// `rotation.others` in `f32`, instead of it.
-    narrow: Option<Array2<f32>>,
-}
-
 /// What a solver gives for some voxels.
 pub(crate) struct Solved {
     /// n_test x v.
@@ -89,17 +79,6 @@ struct Block {
     crosses: Vec<Array2<f64>>,
     /// p x v over all training rows, where primal.
     cross: Option<Array2<f64>>,
-}
-
-/// One inner fold's share of a block: what every penalty is judged by.
-struct Judge<'r> {
-    turned: &'r Turned,
-    /// k x v.
-    coordinates: Array2<f64>,
-    /// n_held x v: held-out responses minus the mean of the kept ones.
-    truth: Array2<f64>,
-    /// One per held-out row.
-    weights: Vec<f64>,
 }
 
 impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
@@ -187,24 +166,17 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
         let full = if n_full == 1 { rotations.next().transpose()? } else { None };
         Ok(Rotations {
             full,
-            inner: rotations.map(|rotation| Ok(self.turned(rotation?))).collect::<Result<_, RidgeError>>()?,
+            inner: rotations
+                .map(|rotation| Ok(Turned::new(rotation?, self.narrow)))
+                .collect::<Result<_, RidgeError>>()?,
         })
-    }
-
-    fn turned(&self, mut rotation: Rotation) -> Turned {
-        let narrow = self.narrow.then(|| {
-            let narrow = rotation.others.mapv(|v| v as f32);
-            rotation.others = Array2::zeros((0, 0));
-            narrow
-        });
-        Turned { rotation, narrow }
     }
 
     fn stored_rotations(&self, prefix: &str, stored: Stored) -> Result<Rotations, RidgeError> {
         let full = Rotation::stored(&self.full, prefix, self.leave_one_out, stored)?;
         let inner = self.inner.iter().enumerate().map(|(k, fold)| {
             let rotation = Rotation::stored(&fold.training, &format!("{prefix}_inner{k}"), false, stored)?;
-            Ok(self.turned(rotation))
+            Ok(Turned::new(rotation, self.narrow))
         });
         Ok(Rotations { full: Some(full), inner: inner.collect::<Result<_, RidgeError>>()? })
     }
@@ -214,7 +186,7 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
         let Some(Rotations { full, inner }) = &self.kept else { return Vec::new() };
         let prefix = prefix(fold);
         let mut arrays = full.as_ref().map_or_else(Vec::new, |full| full.arrays(&prefix, None));
-        for (k, Turned { rotation, narrow }) in inner.iter().enumerate() {
+        for (k, Turned { rotation, narrow, .. }) in inner.iter().enumerate() {
             arrays.extend(rotation.arrays(&format!("{prefix}_inner{k}"), narrow.as_ref()));
         }
         arrays
@@ -550,111 +522,6 @@ impl Solved {
     }
 }
 
-impl Judge<'_> {
-    /// Adds this fold's loss under every penalty, where it has one.
-    fn add_losses(
-        &self,
-        choose_by: ChooseBy,
-        alphas: &[f64],
-        columns: &[usize],
-        sums: &mut Array2<f64>,
-        counts: &mut Array2<f64>,
-    ) {
-        let rotation = &self.turned.rotation;
-        let tolerance = if self.turned.narrow.is_some() { MIXED_F4 } else { MIXED_F8 };
-        let mixes = Mixes::of(&rotation.eigenvalues, alphas, tolerance);
-        let predict = |alpha: f64| match &self.turned.narrow {
-            Some(others) => {
-                let shrunk: Array2<f32> = rotation.shrink_all(self.coordinates.view(), alpha, columns);
-                product(others.view(), shrunk.view())
-            }
-            None => {
-                let shrunk: Array2<f64> = rotation.shrink_all(self.coordinates.view(), alpha, columns);
-                product(rotation.others.view(), shrunk.view())
-            }
-        };
-        let multiplied: Vec<Array2<f64>> = mixes.multiplied.iter().map(|&a| predict(alphas[a])).collect();
-        let mut truth = select_columns(&self.truth, columns);
-        let total: f64 = self.weights.iter().sum();
-        let spread = (choose_by != ChooseBy::Mse).then(|| {
-            let mut centred = truth.clone().into_owned();
-            centre(&mut centred, self.weights.iter().copied());
-            let squares = weighted_squares(&centred, &self.weights);
-            if choose_by == ChooseBy::R {
-                truth = Cow::Owned(centred);
-            }
-            squares
-        });
-        let mut tallies = vec![Tally::new(columns.len()); alphas.len()];
-        let mut mixed = vec![0.0; columns.len()];
-        for (i, (truth, &weight)) in truth.rows().into_iter().zip(&self.weights).enumerate() {
-            for (alpha, tally) in tallies.iter_mut().enumerate() {
-                mixed.fill(0.0);
-                for (share, part) in mixes.shares.row(alpha).iter().zip(&multiplied).filter(|(share, _)| **share != 0.0)
-                {
-                    mixed.iter_mut().zip(part.row(i)).for_each(|(sum, v)| *sum += share * v);
-                }
-                tally.add(choose_by, &mixed, truth, weight);
-            }
-        }
-        for ((mut sums, mut counts), tally) in sums.rows_mut().into_iter().zip(counts.rows_mut()).zip(tallies) {
-            add_finite(&mut sums, &mut counts, &tally.losses(choose_by, total, spread.as_deref()));
-        }
-    }
-}
-
-/// Sums over held-out rows for one penalty, one per voxel.
-#[derive(Clone)]
-struct Tally {
-    /// Squared errors, or with correlations products of predictions and centred responses.
-    first: Vec<f64>,
-    /// Of predictions, with correlations.
-    sum: Vec<f64>,
-    squares: Vec<f64>,
-}
-
-impl Tally {
-    fn new(n: usize) -> Tally {
-        Tally { first: vec![0.0; n], sum: vec![0.0; n], squares: vec![0.0; n] }
-    }
-
-    fn add(&mut self, choose_by: ChooseBy, predictions: &[f64], truth: ArrayView1<f64>, weight: f64) {
-        if choose_by == ChooseBy::R {
-            for ((((first, sum), squares), p), t) in
-                self.first.iter_mut().zip(&mut self.sum).zip(&mut self.squares).zip(predictions).zip(truth)
-            {
-                *first += weight * p * t;
-                *sum += weight * p;
-                *squares += weight * p * p;
-            }
-        } else {
-            for ((first, p), t) in self.first.iter_mut().zip(predictions).zip(truth) {
-                *first += weight * (p - t) * (p - t);
-            }
-        }
-    }
-
-    fn losses(&self, choose_by: ChooseBy, total: f64, spread: Option<&[f64]>) -> Vec<f64> {
-        let of = |v: usize| match (choose_by, spread) {
-            (ChooseBy::R, Some(spread)) => {
-                let own = self.squares[v] - self.sum[v] * self.sum[v] / total;
-                -self.first[v] / (own * spread[v]).sqrt()
-            }
-            (_, Some(spread)) => self.first[v] / spread[v] - 1.0,
-            (_, None) => self.first[v] / total,
-        };
-        (0..self.first.len()).map(of).collect()
-    }
-}
-
-fn add_finite(sums: &mut ArrayViewMut1<f64>, counts: &mut ArrayViewMut1<f64>, losses: &[f64]) {
-    let sums = sums.iter_mut().zip(counts.iter_mut()).zip(losses);
-    for ((sum, count), loss) in sums.filter(|(_, loss)| loss.is_finite()) {
-        *sum += loss;
-        *count += 1.0;
-    }
-}
-
 /// What the arrays of a training set are called.
 fn prefix(fold: Option<usize>) -> String {
     fold.map_or_else(|| "train".to_owned(), |fold| format!("fold{fold}"))
@@ -698,51 +565,4 @@ fn check_gammas(gammas: &Array2<f64>, n_bands: usize) -> Result<(), RidgeError> 
 
 fn blocks(n_voxels: usize) -> Vec<Vec<usize>> {
     (0..n_voxels).step_by(VOXELS).map(|start| (start..(start + VOXELS).min(n_voxels)).collect()).collect()
-}
-
-fn gather(all: &Array2<f64>, rows: &[usize]) -> Array2<f64> {
-    let mut out = Array2::zeros((rows.len(), all.ncols()));
-    out.rows_mut().into_iter().zip(rows).for_each(|(mut out, &row)| out.assign(&all.row(row)));
-    out
-}
-
-fn select_columns<'a>(all: &'a Array2<f64>, columns: &[usize]) -> Cow<'a, Array2<f64>> {
-    match columns.len() == all.ncols() {
-        true => Cow::Borrowed(all),
-        false => Cow::Owned(all.select(ndarray::Axis(1), columns)),
-    }
-}
-
-/// Takes the weighted mean out of every column, and gives it.
-fn centre(values: &mut Array2<f64>, weights: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mean = means(values, &weights.collect::<Vec<f64>>());
-    values.rows_mut().into_iter().for_each(|mut row| row.iter_mut().zip(&mean).for_each(|(v, m)| *v -= m));
-    mean
-}
-
-/// Weighted means of the columns, as deviations from the first row: an offset of any size costs no digits.
-fn means(values: &Array2<f64>, weights: &[f64]) -> Vec<f64> {
-    let first = values.slice(s![0, ..]);
-    let mut sums = vec![0.0; values.ncols()];
-    for (row, weight) in values.rows().into_iter().zip(weights) {
-        sums.iter_mut().zip(row).zip(&first).for_each(|((sum, v), first)| *sum += weight * (v - first));
-    }
-    let total: f64 = weights.iter().sum();
-    sums.iter().zip(&first).map(|(sum, first)| first + sum / total).collect()
-}
-
-fn sums_of_squares(values: &Array2<f64>) -> Array1<f64> {
-    let mut sums = Array1::zeros(values.ncols());
-    for row in values.rows() {
-        sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += v * v);
-    }
-    sums
-}
-
-fn weighted_squares(values: &Array2<f64>, weights: &[f64]) -> Vec<f64> {
-    let mut sums = vec![0.0; values.ncols()];
-    for (row, weight) in values.rows().into_iter().zip(weights) {
-        sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += weight * v * v);
-    }
-    sums
 }

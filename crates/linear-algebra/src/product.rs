@@ -149,6 +149,29 @@ pub fn product<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>) -> Array2<f64> {
     out
 }
 
+/// `a b` (`n x k` times `k x m`) in the input's own precision, written row by row over what is in `out`, on one thread.
+/// For depths `k` up to [`PANEL`] it is what [`product`] sums in that precision, too.
+///
+/// # Panics
+/// When `a` has not as many columns as `b` has rows, or `out` is not as long as the product.
+pub fn plain_product<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, out: &mut [T]) {
+    assert!(
+        a.ncols() == b.nrows() && out.len() == a.nrows() * b.ncols(),
+        "a product of {:?} and {:?} with {} values",
+        a.dim(),
+        b.dim(),
+        out.len()
+    );
+    if b.ncols() == 1 {
+        // As above: a column must not depend on whether another stands beside it.
+        let both = ndarray::concatenate![Axis(1), b, b];
+        let mut twice = vec![T::default(); 2 * out.len()];
+        T::multiply(&mut twice, a, both.t(), false);
+        return out.iter_mut().zip(twice.iter().step_by(2)).for_each(|(out, value)| *out = *value);
+    }
+    T::multiply(out, a, b.reversed_axes(), false);
+}
+
 /// `x' y` in `f64`: the sums of products of the columns of `x` (`n x p`) and of `y` (`n x v`), `p x v`.
 ///
 /// # Panics
