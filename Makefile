@@ -10,7 +10,7 @@ export CATSEL_DATA
 # The assembler that set-up brought, for the JPEG decoder; a build finds it here or does without.
 export PATH := $(or $(CATSEL_BUILD),$(CURDIR)/build)/nasm/bin:$(PATH)
 
-.PHONY: all build setup runtime demo study test check bench bench-acts bench-growth golden install man clean
+.PHONY: all build setup runtime demo study test check bench bench-acts bench-encode bench-growth golden install man clean
 
 all: build
 
@@ -44,6 +44,10 @@ bench: runtime build
 
 bench-acts: runtime build
 	build/venv/bin/python scripts/bench-acts.py $(BENCH)
+
+bench-encode: build
+	scripts/golden.sh --environment-only
+	build/golden-venv/bin/python scripts/bench-encode.py $(BENCH)
 
 bench-growth: runtime build
 	build/venv/bin/python scripts/bench-growth.py $(BENCH)

@@ -82,8 +82,8 @@ impl Shard {
         record
     }
 
-    /// The shard that the sidecar of `file` speaks of; `None` without sidecar or record. An error where the file is not,
-    /// byte for byte, the one that its sidecar was written for.
+    /// The shard that the sidecar of `file` speaks of; `None` without sidecar or record. An error where the file is
+    /// not, byte for byte, the one that its sidecar was written for.
     pub fn of_file(file: &Path) -> Result<Option<PartOf>> {
         let Some(side) = sidecar::record_of(file) else { return Ok(None) };
         let number = |key: &str| side["shard"][key].as_u64().map(|v| v as usize);

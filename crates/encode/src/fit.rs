@@ -40,6 +40,11 @@ Columns (one row per voxel; scores are means over the folds, or of all rows: --s
   reason         why numbers are NaN: constant, nan_input (a NaN in --x stops the tool)
   cv_score       what chose alpha: its mean over the inner folds (mse with a minus), mean over the folds
   weight_NAME    with --band: weight of the band, mean over the folds
+  n_weights, dual_gap, converged
+                 lasso-positive: weights that are not 0 (median over the folds), by how much the
+                 objective may be above its minimum (largest), whether all folds are within 1e-4 |y|^2
+  n_components   pls: components (median over the folds); alpha is NaN
+  fraction       --frac: length of the weights over that without a penalty (median over the folds)
   p, q           with --permutations: share of permutations with at least this r; false discovery rate
   r_norm, r2_norm
                  with --ceiling: r / r_max, r2 / reliability
@@ -57,6 +62,12 @@ Alpha:
   A grid LO:HI:N goes on beyond its ends, four penalties at a time and ten decades at most, for voxels
   whose best penalty sits on one, until the errors there level off; a list does not. --choose-by takes
   the mean over the inner folds of each fold's score, as himalaya and scikit-learn do.
+Methods:
+  ols is least squares (of equally good weights the shortest), lasso-positive scikit-learn's
+  Lasso(positive=True), pls its PLSRegression. --frac finds the alpha of every voxel and fraction by
+  Newton's method. Where there is a choice, inner folds make it by mse: of fractions and Lasso alphas for
+  every voxel, of numbers of components for all together, in units of their variance. --no-scale and
+  --no-intercept hold for all.
 Bands:
   With weights g of the bands the fit is ridge on features of band k times sqrt(g_k) (banded ridge). For
   every row of weights every penalty is judged; the best pair is taken, the first of equal ones. A weight
@@ -70,6 +81,12 @@ Arithmetic:
   multiplied in f4, 2048 at a time, and these sums are added in f8; give f8 features for f8 products.
   Where features and responses both come as f4, inner folds judge alpha on products in f4.
   The sidecar says which it was: `solver`, and `arithmetic`.
+Scale:
+  Responses stay in their file (.npy in C order), and voxels are fitted in blocks, of which --mem says
+  how large; the bytes are the same for any. --shard writes the rows of its voxels: `npy cat` joins the
+  tables, and with --columns the predictions. q is over all voxels, and a shard has none. --gram keeps the
+  decompositions (about folds x features x features numbers) for jobs with the same features, folds and
+  options; another's file is refused.
 Model:
   --save writes an uncompressed .npz for numpy.load, in f8, fitted to all rows, with alpha chosen once
   more on all of them:
@@ -90,9 +107,9 @@ Model:
   version          2 (version 1 is read, too)
 
 Examples:
-  encode fit --x acts.npy --y ffa.npy --cv 5 > scores.csv
   encode fit --x acts.npy --y ffa.npy --cv 10 --alphas 1e-3:1e3:13 --save model.npz -o scores.csv
-  npy cols --index 0:2 acts.npy | encode fit --x - --y ffa.npy --predictions held_out.npy")]
+  npy cols --index 0:2 acts.npy | encode fit --x - --y ffa.npy --method lasso-positive --alpha .1
+  encode fit --x acts.npy --y ffa.npy --gram folds.npz --shard 0/3 --predictions part-0.npy")]
 pub(crate) struct Fit {
     /// Features: labelled matrix, rows = stimuli, columns = units; - is stdin
     #[arg(long, value_name = "FEATURES", required_unless_present = "bands", conflicts_with = "bands")]
@@ -117,8 +134,8 @@ pub(crate) struct Fit {
     /// Penalties as they are, not times the scale of the features
     #[arg(long)]
     absolute_alphas: bool,
-    /// Ridge: instead of a penalty the length of the weights as a fraction of their length without one (fracridge), above
-    /// 0 and at most 1; of several each voxel gets the best
+    /// Ridge: instead of a penalty the length of the weights as a fraction of their length without one (fracridge),
+    /// above 0 and at most 1; of several each voxel gets the best
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     frac: Vec<f64>,
     /// Partial least squares: number of components; of several the best for all voxels together

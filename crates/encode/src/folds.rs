@@ -196,8 +196,8 @@ impl FoldArgs {
         self.stimuli.as_ref().map(read).transpose()
     }
 
-    /// Deals the rows, and checks that no stimulus stands on two sides. `closed_form`: whether penalties can be judged by
-    /// leave-one-out.
+    /// Deals the rows, and checks that no stimulus stands on two sides. `closed_form`: whether penalties can be judged
+    /// by leave-one-out.
     pub fn plan(
         &self,
         job: &Job,

@@ -94,8 +94,8 @@ impl Judge<'_> {
         }
     }
 
-    /// Calls `add` for every held-out row with its predictions under all penalties (`n_alphas x v`, one after the other),
-    /// and adds up what it tallies.
+    /// Calls `add` for every held-out row with its predictions under all penalties (`n_alphas x v`, one after the
+    /// other), and adds up what it tallies.
     fn tallies<T: Kept>(
         &self,
         others: ArrayView2<T>,

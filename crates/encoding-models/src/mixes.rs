@@ -6,8 +6,8 @@ use ndarray::{Array1, Array2, s};
 ///
 /// A prediction is a sum over axes weighted by filter factors `l / (l + alpha)`. As functions of the eigenvalue these
 /// are so smooth that many are combinations of a few, the fewer the narrower a range of eigenvalues is. So neighbouring
-/// axes stand in groups, each with its own few penalties: with 20 over seven decades and a spectrum over two, 9 products
-/// serve all 20 to 1e-8, where ungrouped axes take 15.
+/// axes stand in groups, each with its own few penalties: with 20 over seven decades and a spectrum over two, 9
+/// products serve all 20 to 1e-8, where ungrouped axes take 15.
 #[derive(Debug, Clone)]
 pub(crate) struct Mixes {
     /// They cover all axes, in order.
