@@ -275,7 +275,7 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
         }
     };
     let options = options(&job, args, &data, &plan)?;
-    record(&job, args, &options, &data, &plan);
+    record(&job, args, method.as_ref(), &options, &data, &plan);
     let scored_rows: Vec<usize> = (0..data.y.n_rows()).filter(|&row| plan.fold_of_row[row].is_some()).collect();
     let fold_of_row: Vec<usize> = scored_rows.iter().filter_map(|&row| plan.fold_of_row[row]).collect();
     let (stimulus_of_row, _) = data.rows().stimuli();
@@ -417,23 +417,28 @@ fn groups(job: &Job, args: &Fit, data: &Data, column: &str) -> Result<Vec<usize>
     Ok(groups.iter().filter_map(|group| names.binary_search(&group.as_str()).ok()).collect())
 }
 
-fn record(job: &Job, args: &Fit, options: &RidgeOptions, data: &Data, plan: &Plan) {
+fn record(job: &Job, args: &Fit, method: Option<&Method>, options: &RidgeOptions, data: &Data, plan: &Plan) {
     job.record("folds", plan.splits.len());
     job.record("method", method::name(args));
     job.record("fold_plan", plan.text.as_str());
     job.record("seed", args.folds.seed);
-    match &options.inner {
-        Inner::LeaveOneOut => job.record("alpha_cv", "loo"),
-        Inner::Folds(folds) => job.record("alpha_cv", folds.n_folds),
+    match method {
+        Some(method) => method::record(job, method, &options.inner),
+        None => {
+            match &options.inner {
+                Inner::LeaveOneOut => job.record("alpha_cv", "loo"),
+                Inner::Folds(folds) => job.record("alpha_cv", folds.n_folds),
+            }
+            job.record("alphas", options.alphas.to_string());
+            job.record(
+                "alpha_scale",
+                if args.absolute_alphas { "1" } else { "mean squared length of the scaled training rows" },
+            );
+            job.record("alphas_extended", options.alphas.is_open());
+            job.record("choose_by", args.choose_by.name());
+            job.record("alpha_per", args.alpha_per.as_str());
+        }
     }
-    job.record("alphas", options.alphas.to_string());
-    job.record(
-        "alpha_scale",
-        if args.absolute_alphas { "1" } else { "mean squared length of the scaled training rows" },
-    );
-    job.record("alphas_extended", options.alphas.is_open());
-    job.record("choose_by", args.choose_by.name());
-    job.record("alpha_per", args.alpha_per.as_str());
     job.record("intercept", !args.no_intercept);
     job.record("scaling", if args.no_scale { "centre" } else { "standardize" });
     job.record("n_stimuli", data.n_stimuli);

@@ -27,10 +27,11 @@ impl Chance {
     pub fn of(score: f64, draws: &[f64]) -> Chance {
         let scored: Vec<f64> = draws.iter().copied().filter(|draw| !draw.is_nan()).collect();
         let n = scored.len();
-        let share = |keep: &dyn Fn(f64) -> bool| scored.iter().filter(|draw| keep(**draw)).count() as f64 / n as f64;
+        let count = |keep: &dyn Fn(f64) -> bool| scored.iter().filter(|draw| keep(**draw)).count();
         let percentile = match score.is_nan() {
             true => f64::NAN,
-            false => 100.0 * (share(&|draw| draw < score) + 0.5 * share(&|draw| draw == score)),
+            // Whole numbers before the division, so that 7 of 100 draws are 7 per cent.
+            false => (100 * count(&|draw| draw < score) + 50 * count(&|draw| draw == score)) as f64 / n as f64,
         };
         let centre = if n == 0 { f64::NAN } else { mean(&scored) };
         Chance { n, mean: centre, lo: quantile(&scored, 0.025), hi: quantile(&scored, 0.975), percentile }

@@ -2,7 +2,8 @@
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use encoding_models::{LassoAlphas, LassoOptions, Method};
+use cli::Job;
+use encoding_models::{Inner, LassoAlphas, LassoOptions, Method};
 
 use super::{ChooseByArg, Fit};
 
@@ -78,6 +79,28 @@ pub(super) fn method(args: &Fit) -> Result<Option<Method>> {
         }
     }
     Ok(method)
+}
+
+/// What the sidecar says of it.
+pub(super) fn record(job: &Job, method: &Method, inner: &Inner) {
+    if let (true, Inner::Folds(folds)) = (method.chooses(), inner) {
+        job.record("alpha_cv", folds.n_folds);
+        job.record("choose_by", "mse");
+    }
+    match method {
+        Method::Ols => {}
+        Method::Lasso { options, alphas } => {
+            job.record("tolerance", options.tolerance);
+            match alphas {
+                LassoAlphas::Given(alphas) => job.record("alphas", alphas.clone()),
+                LassoAlphas::Path { n, ratio } => {
+                    job.record("alphas", format!("{n} from the lowest without a weight down to {ratio} times that"));
+                }
+            }
+        }
+        Method::Pls { components } => job.record("n_components", components.clone()),
+        Method::Fractions(fractions) => job.record("fractions", fractions.clone()),
+    }
 }
 
 /// How a model file calls it.
