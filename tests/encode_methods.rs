@@ -116,6 +116,9 @@ fn features_of_no_use_are_said_and_useless_options_refused() {
         ("--method ols --mem 10K", ["--mem", "allowed"]),
         ("--mem 1M", ["--mem", "1.0 MB allowed"]),
         ("--alpha-per all --shard 0/2", ["--shard", "share the penalty"]),
+        ("--frac .5,.5", ["--frac: 0.5", "twice"]),
+        ("--method pls --n-components 2,2", ["--n-components: 2", "twice"]),
+        ("--method ols --alpha-cv 3", ["--alpha-cv", "nothing to choose"]),
         ("--shard 0/7", ["5 voxels for 7 shards", "none"]),
     ] {
         let line = format!("encode fit --x x.npy --y few.npy {options}");
@@ -152,6 +155,9 @@ fn blocks_shards_and_stored_decompositions_give_the_same_bytes() {
     run(path, "npy cat --columns s0.npy s2.npy").fails(1, &["1 of 3 shards", "--array=1"]);
     run(path, "npy cat s0.csv all.csv").fails(1, &["all.csv is no shard"]);
     run(path, "npy cat --columns s0.csv s1.csv").fails(1, &["--columns", "2 inputs are tables"]);
+    run(path, &format!("{line} --no-scale --shard 1/3 -o t1.csv --predictions t1.npy")).ok();
+    run(path, "npy cat s0.csv t1.csv s2.csv").fails(1, &["two different wholes", "options"]);
+    run(path, "npy cat --columns s0.npy t1.npy s2.npy").fails(1, &["two different wholes", "options"]);
     fs::write(path.join("other.csv"), "voxel,r\n1,2\n").unwrap();
     fs::copy(path.join("other.csv"), path.join("third.tsv")).unwrap();
     assert_eq!(run(path, "npy cat -q other.csv other.csv").text(), "voxel,r\n1,2\n1,2\n");
@@ -177,6 +183,13 @@ fn blocks_shards_and_stored_decompositions_give_the_same_bytes() {
         let line = format!("encode fit --x x.npy --y few.npy --cv 4 --alpha-cv 3 --gram {file}");
         run(path, &line).fails(1, &[file, part]);
     }
+}
+
+#[test]
+fn weights_of_unscaled_features_are_not_standardized() {
+    let (dir, ..) = place();
+    run(dir.path(), "encode fit -q --x x.npy --y few.npy --no-scale --save w.npz -o o.csv").ok();
+    run(dir.path(), "encode weights --standardized w.npz").fails(1, &["--standardized", "--no-scale", "8 features"]);
 }
 
 #[test]

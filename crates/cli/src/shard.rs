@@ -22,7 +22,8 @@ pub struct Shard {
 pub struct PartOf {
     /// Which part it is.
     pub shard: Shard,
-    /// Of what: SHA-256 of the inputs, and the length that was cut, so that parts of two wholes are told apart.
+    /// Of what: SHA-256 of the inputs, the length that was cut, and options, so that parts of two wholes are told
+    /// apart.
     pub whole: String,
     /// Whether columns of a matrix, not rows, were cut.
     pub columns: bool,
@@ -30,6 +31,8 @@ pub struct PartOf {
 
 /// What a record says of shards of columns.
 const COLUMNS: &str = "columns";
+/// Where a record has the options that all shards of a whole share.
+const OPTIONS: &str = "options";
 
 impl Shard {
     /// `I/N` with I from 0, or `slurm`: this task's place between SLURM_ARRAY_TASK_MIN and _MAX.
@@ -75,10 +78,12 @@ impl Shard {
         json!({ "index": self.index, "count": self.count, "first": rows.start, "end": rows.end, "of": n })
     }
 
-    /// [`Shard::record`] where `n` columns of matrices, not rows, are cut (and rows of tables about them).
-    pub fn record_columns(self, n: usize) -> Value {
+    /// [`Shard::record`] where `n` columns of matrices, not rows, are cut (and rows of tables about them). Shards with
+    /// other `options` are of another whole.
+    pub fn record_columns(self, n: usize, options: &str) -> Value {
         let mut record = self.record(n);
         record["axis"] = COLUMNS.into();
+        record[OPTIONS] = options.into();
         record
     }
 
@@ -94,7 +99,7 @@ impl Shard {
                 let digests: Vec<&str> = inputs.filter_map(|input| input["sha256"].as_str()).collect();
                 Ok(Some(PartOf {
                     shard: Shard { index, count },
-                    whole: format!("{} of {}", side["shard"]["of"], digests.join(" ")),
+                    whole: format!("{} of {} {}", side["shard"]["of"], digests.join(" "), side["shard"][OPTIONS]),
                     columns: side["shard"]["axis"] == COLUMNS,
                 }))
             }

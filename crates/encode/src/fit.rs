@@ -33,7 +33,8 @@ Columns (one row per voxel; scores are means over the folds, or of all rows: --s
   voxel          column of --y, from 0
   r, r2          Pearson correlation of prediction and response; its square (hides the sign)
   R2             1 - SS(response - prediction) / SS(response - mean of the training rows); 0 for a
-                 model that knows that mean only, negative for one that predicts worse
+                 model that knows that mean only, negative for one that predicts worse. With
+                 --no-intercept both r and R2 are around 0 (`encode score` cannot know that)
   alpha          penalty chosen in the training rows (factor x scale), median over the folds
   alpha_at_edge  true when in a fold the best is the lowest or highest penalty tried
   n              rows scored
@@ -56,8 +57,9 @@ Scores:
   training rows; for r, responses in units of their spread there, predictions in units of the spread of
   what the model fits there. Then noise has r = 0, R2 is 0 where only the mean is known, and perfect
   predictions have r = 1. Of small folds, r by folds lies below r of all rows. Permutations keep the
-  fitted models; with several folds, which share training rows, their r is taken times the root of 2
-  (without that, 12 % of noise would have p <= .05).
+  fitted models, and exchange stimuli with as many trials in one fold (where numbers of trials differ,
+  few do: average first); with several folds, which share training rows, their r is taken times the root
+  of 2 (without that, 12 % of noise would have p <= .05).
 Alpha:
   A grid LO:HI:N goes on beyond its ends, four penalties at a time and ten decades at most, for voxels
   whose best penalty sits on one, until the errors there level off; a list does not. --choose-by takes
@@ -83,7 +85,7 @@ Arithmetic:
   The sidecar says which it was: `solver`, and `arithmetic`.
 Scale:
   Responses stay in their file (.npy in C order), and voxels are fitted in blocks, of which --mem says
-  how large; the bytes are the same for any. --shard writes the rows of its voxels: `npy cat` joins the
+  how large; the bytes are the same for any. Other methods and --frac hold all voxels. --shard writes the rows of its voxels: `npy cat` joins the
   tables, and with --columns the predictions. q is over all voxels, and a shard has none. --gram keeps the
   decompositions (about folds x features x features numbers) for jobs with the same features, folds and
   options; another's file is refused.
@@ -99,6 +101,7 @@ Model:
                    names of the columns of --y, of --x, and of --x itself, if they have some
   residual_variance, train_mean
                    per voxel: mean square of what held-out predictions missed; mean training response
+                   (0 with --no-intercept)
   band_names, band_of_feature, gammas, deltas
                    with --band: names, the band of every feature, weights of bands x voxels, and
                    log(weight / alpha)
@@ -223,6 +226,18 @@ enum ChooseByArg {
     R,
 }
 
+impl Fit {
+    /// All that makes the numbers of a voxel what they are, beside the inputs.
+    fn options_of_shards(&self) -> String {
+        let model = (self.method, &self.frac, &self.n_components, self.no_scale, self.no_intercept);
+        let penalties = (&self.alphas, self.absolute_alphas, self.no_extend, self.choose_by);
+        let bands: Vec<&str> = self.bands.iter().map(|band| band.name.as_str()).collect();
+        let bands = (bands, self.n_iter, &self.concentration, &self.gammas);
+        let rows = (&self.folds, &self.delays, &self.runs, &self.sample_weights, &self.scores, self.join);
+        format!("{model:?} {penalties:?} {bands:?} {rows:?}")
+    }
+}
+
 impl ChooseByArg {
     fn name(self) -> &'static str {
         match self {
@@ -297,7 +312,7 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
         if voxels.is_empty() {
             bail!("--shard: {} voxels for {} shards leave none for this one", data.y.n_columns(), shard.count);
         }
-        job.record("shard", shard.record_columns(data.y.n_columns()));
+        job.record("shard", shard.record_columns(data.y.n_columns(), &args.options_of_shards()));
         scorer.only(&voxels);
     }
     let weights = weights.as_deref();

@@ -179,6 +179,11 @@ impl FoldArgs {
         matches!(self.cv, Some(Cv::Column(_))) || matches!(self.test, Some(TestSet::Level(..)))
     }
 
+    /// What was said about how penalties are judged.
+    pub fn chooses_by(&self) -> Option<AlphaCv> {
+        self.alpha_cv
+    }
+
     /// An error where that table was given although nothing reads it.
     pub fn refuse_stimuli(&self) -> Result<()> {
         match &self.stimuli {

@@ -41,7 +41,8 @@ pub(crate) struct Weights {
     /// A model of `encode fit --save`
     #[arg(value_name = "MODEL.npz")]
     model: PathBuf,
-    /// Weights per standard deviation of a feature in training, which can be compared across features
+    /// Weights per standard deviation of a feature in training, which can be compared across features (without an
+    /// intercept: per root mean square)
     #[arg(long)]
     standardized: bool,
     /// Features of this band only
@@ -97,6 +98,15 @@ pub(crate) fn run(args: &Weights) -> Result<()> {
     let rows: Vec<usize> = features.iter().map(|feature| feature.row).collect();
     let mut weights = model.coef.select(Axis(0), &rows).select(Axis(1), &voxels);
     if args.standardized {
+        // 0 marks a feature that was constant; without scaling all others are 1.
+        if model.x_scale.iter().all(|scale| *scale == 1.0 || *scale == 0.0) && model.x_scale.contains(&1.0) {
+            bail!(
+                "--standardized: {} was fitted with --no-scale, so that it does not say how its {} features vary; fit \
+                 it with scaling",
+                args.model.display(),
+                model.x_scale.len()
+            );
+        }
         weights.rows_mut().into_iter().zip(&rows).for_each(|(mut weights, row)| weights *= model.x_scale[*row]);
     }
     if args.table {

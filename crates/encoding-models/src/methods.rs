@@ -95,6 +95,9 @@ impl Method {
         split_done: impl Fn(),
     ) -> Result<(CrossValidated, Vec<Vec<Fitted>>), FitError> {
         check_rows_of(x.nrows(), y.nrows())?;
+        if let Some(whole) = without_parts(y) {
+            return self.cross_validate(x, whole.view(), splits, inner, preparation, split_done);
+        }
         let mut rows: Vec<usize> = splits.iter().flat_map(|split| split.test.iter().copied()).collect();
         rows.sort_unstable();
         let by_split = Array2::zeros((splits.len(), y.ncols()));
@@ -156,6 +159,9 @@ impl Method {
         preparation: Preparation,
     ) -> Result<RidgeModel, FitError> {
         check_rows_of(x.nrows(), y.nrows())?;
+        if let Some(whole) = without_parts(y) {
+            return self.fit_rows(x, rows, whole.view(), inner, preparation);
+        }
         let (x_train, y_train) = (x.select(Axis(0), rows), y.select(Axis(0), rows));
         let solved = self.solve(x_train.view(), y_train.view(), inner_of(rows, inner)?, preparation)?;
         let scaling = learn_scaling(x, rows, preparation);
@@ -337,6 +343,21 @@ fn choose_components<T: Real, U: Real>(
     Ok((components[best], errors.row(best).iter().map(|error| -error).collect()))
 }
 
+/// Responses in which voxels that are `NaN` or infinite in some rows are so in all, so that they have no part in any
+/// fold's model; `None` where none is.
+fn without_parts<U: Real>(y: ArrayView2<U>) -> Option<Array2<f64>> {
+    let reasons = unusable_voxels(y);
+    let in_parts = |v: &usize| {
+        reasons[*v] == Some(Reason::NanInput) && y.column(*v).iter().any(|value| value.to_f64().is_finite())
+    };
+    let voxels: Vec<usize> = (0..y.ncols()).filter(in_parts).collect();
+    (!voxels.is_empty()).then(|| {
+        let mut whole = y.mapv(|v| v.to_f64());
+        voxels.iter().for_each(|&voxel| whole.column_mut(voxel).fill(f64::NAN));
+        whole
+    })
+}
+
 /// Voxels that are constant in these rows, and their value: that is what there is to predict of them.
 fn constants<U: Real>(y: ArrayView2<U>) -> Vec<(usize, f64)> {
     let reasons = unusable_voxels(y).into_iter().enumerate();
@@ -492,6 +513,15 @@ mod tests {
             assert_eq!(held.fitted_sds[(0, 1)], 0.0);
             assert!(held.predictions.column(1).iter().chain(&held.predictions.column(4)).all(|v| v.is_finite()));
             assert!(held.predictions.slice(s![.., 2..4]).iter().all(|v| v.is_nan()));
+            // A voxel with a NaN anywhere shapes no other, whichever fold that row is in.
+            let mut without = y.clone();
+            without.column_mut(3).fill(f64::NAN);
+            let (same, _) =
+                method.cross_validate(x.view(), without.view(), &splits, None, Preparation::default(), || ()).unwrap();
+            assert_eq!(held.predictions.column(0), same.predictions.column(0));
+            let rows: Vec<usize> = (0..40).filter(|row| *row != 7).collect();
+            let model = method.fit_rows(x.view(), &rows, y.view(), None, Preparation::default()).unwrap();
+            assert_eq!(model.reasons[3], Some(Reason::NanInput));
         }
     }
 }

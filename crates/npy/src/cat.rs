@@ -434,7 +434,7 @@ fn shards(job: &Job, files: &[(&str, &Input)]) -> Result<Option<Shards>> {
     }
     if let Some((other, _)) = known.iter().find(|(_, part)| part.whole != one.whole) {
         bail!(
-            "{} and {} are shards of two different wholes: the inputs in their sidecars differ",
+            "{} and {} are shards of two different wholes: the inputs or options in their sidecars differ",
             files[*first].0,
             files[*other].0
         );

@@ -54,6 +54,11 @@ pub(super) fn method(args: &Fit) -> Result<Option<Method>> {
         MethodArg::LassoPositive => "--method lasso-positive",
         MethodArg::Pls => "--method pls",
     };
+    for (option, twice) in [("--frac", twice(&args.frac)), ("--n-components", twice(&args.n_components))] {
+        if let Some(value) = twice {
+            bail!("{option}: {value} occurs twice; each is tried once");
+        }
+    }
     let asked = |method: MethodArg| args.method == method;
     let refused = [
         (!args.frac.is_empty() && !asked(MethodArg::Ridge), "--frac", "ridge has fractions"),
@@ -61,6 +66,11 @@ pub(super) fn method(args: &Fit) -> Result<Option<Method>> {
     ];
     let beside_ridge = [
         (args.alphas.is_some() && !lasso, "--alphas", "it has no penalty to choose"),
+        (
+            args.folds.chooses_by().is_some() && method.as_ref().is_some_and(|method| !method.chooses()),
+            "--alpha-cv",
+            "there is nothing to choose",
+        ),
         (args.absolute_alphas, "--absolute-alphas", "its penalties, if any, are absolute (scikit-learn's) already"),
         (args.no_extend, "--no-extend", "its choices are never extended"),
         (args.choose_by != ChooseByArg::Mse, "--choose-by", "it is judged by mse"),
@@ -79,6 +89,11 @@ pub(super) fn method(args: &Fit) -> Result<Option<Method>> {
         }
     }
     Ok(method)
+}
+
+fn twice<V: PartialEq + ToString>(values: &[V]) -> Option<String> {
+    let again = values.iter().enumerate().find(|(i, value)| values[..*i].contains(value));
+    again.map(|(_, value)| value.to_string())
 }
 
 /// What the sidecar says of it.

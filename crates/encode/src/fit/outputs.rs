@@ -102,7 +102,7 @@ impl Outputs {
                 let sum: f64 = folds.iter().map(|fold| of(&fold[voxel])).sum();
                 if usable { sum / folds.len() as f64 } else { f64::NAN }
             };
-            let penalties: Vec<f64> = folds.iter().map(|fold| fold[voxel].alpha).collect();
+            let penalties: Vec<f64> = folds.iter().map(|fold| fold[voxel].alpha).filter(|a| !a.is_nan()).collect();
             let at_edge = folds.iter().any(|fold| fold[voxel].edge.is_some());
             let mut cells: Vec<Named> = vec![
                 ("voxel", (task.voxels.start + voxel).into()),
@@ -146,7 +146,9 @@ fn detail(column: &str, fitted: &Fitted, voxel: usize) -> Cell<'static> {
         return if column == "converged" { None::<bool>.into() } else { f64::NAN.into() };
     }
     let folds = || fitted.details.iter().map(|fold| fold[voxel]);
-    let median_of = |of: fn(Detail) -> f64| median(&folds().map(of).collect::<Vec<f64>>());
+    // A voxel that is constant in a training set has none there.
+    let known = |of: fn(Detail) -> f64| folds().map(of).filter(|v| !v.is_nan()).collect::<Vec<f64>>();
+    let median_of = |of: fn(Detail) -> f64| median(&known(of));
     match column {
         "converged" => folds().all(|detail| !matches!(detail, Detail::Lasso { converged: false, .. })).into(),
         "dual_gap" => folds()
