@@ -61,14 +61,19 @@ pub(crate) struct Scored {
 }
 
 impl Scored {
-    /// Puts the scores of more voxels behind these; q is over all of them.
-    pub fn append(&mut self, more: Scored) {
-        self.scores.extend(more.scores);
-        if let Some((more, _)) = more.tested {
-            let (p, q) = self.tested.get_or_insert_default();
-            p.extend(more);
+    /// The scores of blocks of voxels behind each other; q is over all of them.
+    pub fn joined(blocks: Vec<Scored>) -> Scored {
+        let mut all = Scored::default();
+        for block in blocks {
+            all.scores.extend(block.scores);
+            if let Some((p, _)) = block.tested {
+                all.tested.get_or_insert_default().0.extend(p);
+            }
+        }
+        if let Some((p, q)) = &mut all.tested {
             *q = Correction::BenjaminiHochberg.adjust(p);
         }
+        all
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Fitted {
     pub dual: bool,
     pub n_constant: usize,
     pub scored: Scored,
+    /// Block by block, until `scored` is of all.
+    scored_blocks: Vec<Scored>,
     /// With `--predictions`.
     pub predictions: Option<Matrix>,
     /// With `--split`: `[r, R2]` of every voxel, one list per band, then the bias.
@@ -66,14 +68,16 @@ const BLOCK_BYTES: u128 = 1 << 30;
 
 impl Task<'_> {
     pub fn fit<T: Real>(&self, job: &Job, x: ArrayView2<T>) -> Result<Fitted> {
-        match &self.method {
+        let fitted = match &self.method {
             Some(method) => match self.data.y.voxels(self.voxels.clone())?.view() {
                 Block::F4(y) => self.by_method(job, method, x, y),
                 Block::F8(y) => self.by_method(job, method, x, y),
             },
             None => self.by_penalties(job, x),
-        }
-        .with_context(|| self.source())
+        };
+        let mut fitted = fitted.with_context(|| self.source())?;
+        fitted.scored = Scored::joined(std::mem::take(&mut fitted.scored_blocks));
+        Ok(fitted)
     }
 
     /// Names of the voxels of this run, if they have some.
@@ -157,16 +161,16 @@ impl Task<'_> {
                 if set == 0 {
                     explained = vec![0.0; self.voxels.len()];
                 } else if set + 1 == 1 << widths.len() {
-                    explained.extend(fitted.scored.scores.iter().map(|s| s.coefficient_of_determination));
+                    let own = fitted.scored_blocks.iter().flat_map(|block| &block.scores);
+                    explained.extend(own.map(|score| score.coefficient_of_determination));
                 } else {
                     let options = self.only(set);
                     let prepared = self.prepare(job, &features, &options, self.plan.splits.clone(), narrow)?;
                     self.each_block(job, &prepared, &blocks, nothing, |_, held_out, y| {
-                        let scored = match y {
-                            Block::F4(y) => self.scored(&held_out, y),
-                            Block::F8(y) => self.scored(&held_out, y),
-                        };
-                        explained.extend(scored.scores.iter().map(|s| s.coefficient_of_determination));
+                        explained.extend(match y {
+                            Block::F4(y) => self.explained(&held_out, y),
+                            Block::F8(y) => self.explained(&held_out, y),
+                        });
                     })?;
                 }
                 fitted.sets.push(explained);
@@ -314,6 +318,7 @@ impl Task<'_> {
             dual: false,
             n_constant: 0,
             scored: Scored::default(),
+            scored_blocks: Vec::new(),
             predictions: None,
             split: Vec::new(),
             sets: Vec::new(),
@@ -328,7 +333,11 @@ impl Task<'_> {
     fn add<U: Real>(&self, fitted: &mut Fitted, held_out: CrossValidated, y: ArrayView2<U>) {
         let first = fitted.reasons.len();
         let responses = scored_rows(&held_out, y);
-        let own = self.scored(&held_out, y);
+        let train = trained_on(&held_out);
+        let mut own = self.scorer.score(&self.scorable, held_out.predictions.view(), responses.view(), train);
+        for (score, reason) in own.scores.iter_mut().zip(&held_out.reasons) {
+            score.reason = reason.or(score.reason);
+        }
         if !held_out.bands.is_empty() {
             let bands: Vec<_> = held_out.bands.iter().map(|band| band.view()).collect();
             let rows = self.scorer.held_out(&self.scorable, trained_on(&held_out));
@@ -356,7 +365,7 @@ impl Task<'_> {
                 Matrix::F8(all) => all.slice_mut(place).assign(&held_out.predictions),
             }
         }
-        fitted.scored.append(own);
+        fitted.scored_blocks.push(own);
         fitted.folds.iter_mut().zip(held_out.folds).for_each(|(all, more)| all.extend(more));
         fitted.reasons.extend(held_out.reasons);
         fitted.rows = held_out.rows;
@@ -364,14 +373,11 @@ impl Task<'_> {
         fitted.n_constant = fitted.n_constant.max(held_out.n_constant);
     }
 
-    fn scored<U: Real>(&self, held_out: &CrossValidated, y: ArrayView2<U>) -> Scored {
-        let responses = scored_rows(held_out, y);
-        let train = trained_on(held_out);
-        let mut scored = self.scorer.score(&self.scorable, held_out.predictions.view(), responses.view(), train);
-        for (score, reason) in scored.scores.iter_mut().zip(&held_out.reasons) {
-            score.reason = reason.or(score.reason);
-        }
-        scored
+    /// R2 alone: sets of bands are neither tested nor held against a ceiling.
+    fn explained<U: Real>(&self, held_out: &CrossValidated, y: ArrayView2<U>) -> Vec<f64> {
+        let rows = self.scorer.held_out(&self.scorable, trained_on(held_out));
+        let scores = rows.score(held_out.predictions.view(), scored_rows(held_out, y).view());
+        scores.iter().map(|score| score.coefficient_of_determination).collect()
     }
 
     /// The model of the next voxels beside those that are there.
