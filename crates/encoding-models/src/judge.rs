@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::OnceLock;
 
-use linear_algebra::{Real, add_mixtures, plain_product};
+use linear_algebra::{Real, add_mixtures, cross_product, plain_product};
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis, s};
 use rayon::prelude::*;
 
@@ -22,17 +22,37 @@ const ROWS: usize = 288;
 /// The decomposition of an inner fold.
 pub(crate) struct Turned {
     pub rotation: Rotation,
-    /// `rotation.others` in `f32`, instead of it.
-    pub narrow: Option<Array2<f32>>,
+    /// Arrays of the rotation in `f32`, instead of those.
+    pub narrow: Option<Narrow>,
     /// The mixes of the penalties that were asked for first, which are nearly always the same.
     mixes: OnceLock<(Vec<f64>, Mixes)>,
+}
+
+/// What penalties are judged by in `f32`.
+pub(crate) struct Narrow {
+    pub others: Array2<f32>,
+    /// Of the dual side alone, where a rounding error of a coordinate reaches a prediction times `l / (l + alpha)`, at
+    /// most 1; on the primal side the factor is `sqrt(l) / (l + alpha)`, without bound for small penalties.
+    pub basis: Option<Array2<f32>>,
 }
 
 impl Turned {
     /// `narrow`: whether penalties are judged in `f32`.
     pub fn new(mut rotation: Rotation, narrow: bool) -> Turned {
-        let narrow = narrow.then(|| std::mem::take(&mut rotation.others).mapv(|v| v as f32));
+        let narrow = narrow.then(|| {
+            let round = |array: &mut Array2<f64>| std::mem::take(array).mapv(|v| v as f32);
+            let basis = rotation.dual.then(|| round(&mut rotation.basis));
+            Narrow { others: round(&mut rotation.others), basis }
+        });
         Turned { rotation, narrow, mixes: OnceLock::new() }
+    }
+
+    /// [`Rotation::coordinates`].
+    pub fn coordinates(&self, right: ArrayView2<f64>) -> Array2<f64> {
+        match &self.narrow {
+            Some(Narrow { basis: Some(basis), .. }) => cross_product(basis.view(), right.mapv(|v| v as f32).view()),
+            _ => self.rotation.coordinates(right),
+        }
     }
 
     fn mixes(&self, alphas: &[f64]) -> Cow<'_, Mixes> {
@@ -86,7 +106,7 @@ impl Judge<'_> {
             }
         };
         let tallies = match &self.turned.narrow {
-            Some(others) => self.tallies(others.view(), alphas, columns, add),
+            Some(narrow) => self.tallies(narrow.others.view(), alphas, columns, add),
             None => self.tallies(self.turned.rotation.others.view(), alphas, columns, add),
         };
         for ((mut sums, mut counts), tally) in sums.rows_mut().into_iter().zip(counts.rows_mut()).zip(tallies) {

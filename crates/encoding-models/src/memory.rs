@@ -46,7 +46,7 @@ impl Memory {
             // Basis and rows to predict; the rows themselves for leave-one-out; the same of the inner folds.
             let rotations = 8 * (side * side + n_test * side)
                 + if inner == 0 && p < n { 8 * n * side } else { 0 }
-                + inner * 8 * side * side
+                + inner * (if p < n { 8 } else { judged }) * side * side
                 + judged * n * side;
             kept += rotations;
             // Products of all inner folds are made before they are decomposed; features of a dual block are scaled.

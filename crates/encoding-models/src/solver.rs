@@ -400,7 +400,7 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
                 );
                 let mut truth = gather(&block.centred, &fold.held);
                 truth.rows_mut().into_iter().for_each(|mut row| row.iter_mut().zip(&mean).for_each(|(v, m)| *v -= m));
-                let coordinates = turned.rotation.coordinates(right.view());
+                let coordinates = turned.coordinates(right.view());
                 Judge { turned, coordinates, truth, weights: weights(&fold.held) }
             })
             .collect()

@@ -5,6 +5,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::error::RidgeError;
 use crate::features::Training;
+use crate::judge::Narrow;
 use crate::rotation::Rotation;
 
 /// One array of a decomposition.
@@ -25,17 +26,17 @@ const OTHERS: &str = "others";
 const ROWS: &str = "rows";
 
 impl Rotation {
-    /// Its arrays, each called `prefix` and what it is; `narrow` stands in for [`Rotation::others`].
-    pub(crate) fn arrays<'r>(
-        &'r self,
-        prefix: &str,
-        narrow: Option<&'r Array2<f32>>,
-    ) -> Vec<(String, StoredArray<'r>)> {
+    /// Its arrays, each called `prefix` and what it is; `narrow` stands in for what it replaces.
+    pub(crate) fn arrays<'r>(&'r self, prefix: &str, narrow: Option<&'r Narrow>) -> Vec<(String, StoredArray<'r>)> {
         let name = |what: &str| format!("{prefix}_{what}");
-        let others = narrow.map_or(StoredArray::F8(self.others.view()), |narrow| StoredArray::F4(narrow.view()));
+        let others = narrow.map_or(StoredArray::F8(self.others.view()), |narrow| StoredArray::F4(narrow.others.view()));
+        let basis = match narrow.and_then(|narrow| narrow.basis.as_ref()) {
+            Some(basis) => StoredArray::F4(basis.view()),
+            None => StoredArray::F8(self.basis.view()),
+        };
         let mut arrays = vec![
             (name(EIGENVALUES), StoredArray::F8(self.eigenvalues.view().insert_axis(Axis(0)))),
-            (name(BASIS), StoredArray::F8(self.basis.view())),
+            (name(BASIS), basis),
             (name(OTHERS), others),
         ];
         if !self.rows.is_empty() {
