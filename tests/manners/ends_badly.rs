@@ -96,6 +96,7 @@ fn what_does_not_fit_is_refused_with_both_numbers() {
         "encode fit --x wide.npy --y small.npy",
         "encode fit --x small.npy --y wide.npy",
         "ceiling voxel trials.npy",
+        "ceiling within trials.npy",
         "ceiling between wide.npy wide2.npy",
         "ceiling rdm rdm.npy rdm8.npy",
         "tuning profile fortran.npy",

@@ -566,6 +566,7 @@ fn infinite_values_count_as_nan_does() {
         "tuning diverge good.npy --brain x.npy",
         "rsa rdm x.npy --allow-nan",
         "ceiling voxel trials.npy",
+        "ceiling within trials.npy",
         "ceiling between trials.npy trials.npy --names a,b --stat voxel",
         "ceiling between trials.npy trials.npy --names a,b --stat profile",
         "npy average trials.npy",

@@ -44,6 +44,7 @@ const VERBS: [&str; 40] = [
     "encode weights model.npz",
     "encode ablate --cv 3 --draws 2 --units units.csv --y trials.npy --x acts.npy",
     "ceiling voxel trials.npy",
+    "ceiling within trials.npy",
     "ceiling between acts.npy trials.npy",
     "ceiling rdm rdm.npy brain.npy",
     "npy info acts.npy",

@@ -78,7 +78,7 @@ pub(crate) struct Between {
 
 /// What of a subject is compared with the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Stat {
+pub(crate) enum Stat {
     /// Mean over voxels of every stimulus
     Profile,
     /// 1 - Pearson RDM of the patterns, or RDMs as they are given
@@ -89,7 +89,7 @@ enum Stat {
 
 impl Stat {
     /// Its name on the command line and in the table.
-    fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Stat::Profile => "profile",
             Stat::Rdm => "rdm",
@@ -100,7 +100,7 @@ impl Stat {
 
 /// The correlation between two subjects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Compare {
+pub(crate) enum Compare {
     /// Product-moment correlation
     Pearson,
     /// Rank correlation
@@ -109,7 +109,7 @@ enum Compare {
 
 impl Compare {
     /// As the shared type.
-    fn correlation(self) -> Correlation {
+    pub fn correlation(self) -> Correlation {
         match self {
             Compare::Pearson => Correlation::Pearson,
             Compare::Spearman => Correlation::Spearman,
@@ -258,7 +258,7 @@ fn of_patterns(job: &Job, args: &Between, subjects: Vec<Subject>) -> Result<Vec<
     }
 }
 
-fn row_means(rows: ArrayView2<f64>) -> Vec<f64> {
+pub(crate) fn row_means(rows: ArrayView2<f64>) -> Vec<f64> {
     rows.rows().into_iter().map(|row| mean(&row.to_vec())).collect()
 }
 

@@ -5,6 +5,7 @@ mod between;
 mod rdm_bounds;
 mod trials;
 mod voxel;
+mod within;
 
 /// Noise ceilings: how well any model could do on these data, and whether that bounds r or r2
 ///
@@ -26,6 +27,7 @@ Examples:
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     Voxel(voxel::Voxel),
+    Within(within::Within),
     Between(between::Between),
     Rdm(rdm_bounds::RdmBounds),
 }
@@ -34,6 +36,7 @@ enum Verb {
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.verb {
         Verb::Voxel(args) => voxel::run(&args),
+        Verb::Within(args) => within::run(&args),
         Verb::Between(args) => between::run(&args),
         Verb::Rdm(args) => rdm_bounds::run(&args),
     }

@@ -1,7 +1,9 @@
 //! Single trials of one subject: which rows are the same stimulus, their averages, and how they are split.
 
+use std::ops::Range;
+
 use cli::Job;
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, s};
 use npy_stream::{Block, Matrix};
 use reliability::{Repeats, Splitting, Stepped, reliability_of_measure};
 use serde_json::json;
@@ -60,6 +62,14 @@ impl Trials {
 
     pub fn n_voxels(&self) -> usize {
         self.responses.n_columns()
+    }
+
+    /// Whether these columns have a number in every trial.
+    pub fn are_finite(&self, columns: Range<usize>) -> bool {
+        match self.responses.view() {
+            Block::F4(rows) => rows.slice(s![.., columns]).iter().all(|v| v.is_finite()),
+            Block::F8(rows) => rows.slice(s![.., columns]).iter().all(|v| v.is_finite()),
+        }
     }
 
     /// Trials in the average of a stimulus, as the noise left in it counts them: `1 / mean(1 / n)`.

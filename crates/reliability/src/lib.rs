@@ -9,6 +9,7 @@
 mod between;
 mod columns;
 mod ncsnr;
+mod one_against_rest;
 mod repeats;
 mod spearman_brown;
 mod split_half;
@@ -17,6 +18,7 @@ pub use between::{
     Agreement, BetweenError, between_subjects, between_subjects_by_voxel, median_of_pairs, noise_corrected, pairwise,
 };
 pub use ncsnr::{NoiseCeiling, noise_ceiling, noise_ceilings, z_score_within};
+pub use one_against_rest::{OneAgainstRest, one_against_rest, single_trial_reliability};
 pub use repeats::{RepeatError, Repeats};
 pub use spearman_brown::{r_max, spearman_brown};
 pub use split_half::{
