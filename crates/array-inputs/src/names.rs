@@ -201,6 +201,17 @@ impl Names {
     }
 }
 
+/// The label of `sub-LABEL` in a BIDS name or path, the last one: letters and digits behind a `sub-` that begins a
+/// part.
+pub fn person_of(text: &str) -> Option<String> {
+    let begins = |at: usize| at == 0 || !text[..at].ends_with(|c: char| c.is_alphanumeric());
+    text.rmatch_indices("sub-").filter(|(at, _)| begins(*at)).find_map(|(at, found)| {
+        let rest = &text[at + found.len()..];
+        let label = &rest[..rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len())];
+        (!label.is_empty()).then(|| label.to_owned())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,5 +260,19 @@ mod tests {
         let handed: Vec<String> =
             ["F", "F", "", "O"].iter().enumerate().map(|(k, own)| names.next(&called("-", k, own)).unwrap()).collect();
         assert_eq!(handed, ["F", "1", "2", "O"]);
+    }
+
+    #[test]
+    fn people_are_known_by_their_bids_label() {
+        for (text, label) in [
+            ("data/sub-01/ffa.npy", Some("01")),
+            ("sub-01_roi-ffa", Some("01")),
+            ("sub-01/sub-02_ofa.npy (array 3)", Some("02")),
+            ("asub-01/ffa.npy", None),
+            ("sub-/x", None),
+            ("0", None),
+        ] {
+            assert_eq!(person_of(text).as_deref(), label, "{text}");
+        }
     }
 }

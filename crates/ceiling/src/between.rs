@@ -281,7 +281,7 @@ fn of_vectors(
     reliability: impl Fn(&Subject) -> Result<Option<Stepped>>,
 ) -> Result<Vec<Row>> {
     let views: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
-    let raw = between_subjects(&views, how, None)?;
+    let raw = between_subjects(&views, how, None, None)?;
     let mut stepped = Vec::new();
     if corrected {
         for subject in subjects {
@@ -290,7 +290,7 @@ fn of_vectors(
     }
     let reliabilities: Vec<f64> = stepped.iter().map(|s| s.reliability).collect();
     let normed = match corrected {
-        true => Some(between_subjects(&views, how, Some(&reliabilities))?),
+        true => Some(between_subjects(&views, how, Some(&reliabilities), None)?),
         false => None,
     };
     let row = |(i, subject): (usize, &Subject)| {
@@ -347,7 +347,7 @@ fn of_rdms(job: &Job, args: &Between, arrays: Vec<NamedArray>) -> Result<Vec<Row
     let how = args.compare.correlation();
     let vectors = pooled_alike(job, args, &rdms, how)?;
     let views: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
-    let found = between_subjects(&views, how, None)?;
+    let found = between_subjects(&views, how, None, None)?;
     let plain: Vec<Rdm> = rdms.iter().map(|r| r.rdm.clone()).collect();
     // A constant adds nothing to the others' pools, and its own row is NaN.
     say_left_out(job, &noise_ceiling(&plain, how.into())?, &rdms);
@@ -384,7 +384,7 @@ fn of_voxels(job: &Job, args: &Between, subjects: &[Subject], corrected: bool) -
             Block::F4(_) => None,
         })
         .collect();
-    let raw = between_subjects_by_voxel(&views, how, None)?;
+    let raw = between_subjects_by_voxel(&views, how, None, None)?;
     let mut own = Array2::from_elem((subjects.len(), n_voxels), f64::NAN);
     let mut halves = own.clone();
     if corrected {
@@ -405,7 +405,7 @@ fn of_voxels(job: &Job, args: &Between, subjects: &[Subject], corrected: bool) -
         }
     }
     let normed = match corrected {
-        true => Some(between_subjects_by_voxel(&views, how, Some(own.view()))?),
+        true => Some(between_subjects_by_voxel(&views, how, Some(own.view()), None)?),
         false => None,
     };
     let mut rows = Vec::new();

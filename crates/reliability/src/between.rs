@@ -43,14 +43,16 @@ pub enum BetweenError {
 pub struct Agreement {
     /// Median of the correlations with each other subject, corrected when reliabilities were given. Compare with **r**.
     pub median_of_pairs: f64,
+    /// Mean of the same correlations.
+    pub mean_of_pairs: f64,
     /// Pairs the median is over; less than the number of others when a pair has no correlation.
     pub n_pairs: usize,
     /// Correlation with the mean of the others, corrected when reliabilities were given. Compare with **r**.
     pub leave_one_out: f64,
-    /// Others in that mean: all without NaN.
+    /// Others in that mean: all without NaN, and of other people.
     pub n_others: usize,
     /// Why a number is missing: of this subject `constant` or `nan_input`; `no_usable_pair` when all others are;
-    /// `negative_reliability` when only a correction failed.
+    /// `same_subject` when all others are the same person; `negative_reliability` when only a correction failed.
     pub reason: Option<Reason>,
 }
 
@@ -111,10 +113,13 @@ pub fn median_of_pairs(r: ArrayView2<'_, f64>) -> Vec<(f64, usize)> {
 /// of the n others leaves of the variance of their mean. Vectors are averaged as they are: z-score them first when
 /// subjects' scales differ.
 ///
+/// `persons`, one number per subject: two of one person share noise, or are copies of each other in a bootstrap sample,
+/// and are no pair; nor is one of them in the mean that the other is compared with.
+///
 /// ```
 /// use statistics::Correlation;
 /// let subjects: [&[f64]; 3] = [&[1.0, 2.0, 3.0], &[1.0, 2.0, 3.0], &[1.0, 3.0, 2.0]];
-/// let agreement = reliability::between_subjects(&subjects, Correlation::Pearson, None).unwrap();
+/// let agreement = reliability::between_subjects(&subjects, Correlation::Pearson, None, None).unwrap();
 /// // subject 0: pairs 1 and .5; others' mean is {1, 2.5, 2.5}
 /// assert!((agreement[0].median_of_pairs - 0.75).abs() < 1e-15);
 /// assert!((agreement[0].leave_one_out - 0.75_f64.sqrt()).abs() < 1e-15);
@@ -123,11 +128,12 @@ pub fn between_subjects(
     subjects: &[&[f64]],
     measure: Correlation,
     reliabilities: Option<&[f64]>,
+    persons: Option<&[usize]>,
 ) -> Result<Vec<Agreement>, BetweenError> {
     check_subjects(subjects.len(), reliabilities.map(<[f64]>::len), subjects.len())?;
     let lengths: Vec<usize> = subjects.iter().map(|s| s.len()).collect();
     check_shapes(&lengths, "values")?;
-    Ok(agreement(subjects, measure, reliabilities))
+    Ok(agreement(subjects, measure, reliabilities, persons))
 }
 
 /// Agreement at every voxel of matrices in a common space (stimuli x voxels, same order of both): per voxel, one
@@ -136,6 +142,7 @@ pub fn between_subjects_by_voxel<T>(
     subjects: &[ArrayView2<'_, T>],
     measure: Correlation,
     reliabilities: Option<ArrayView2<'_, f64>>,
+    persons: Option<&[usize]>,
 ) -> Result<Vec<Vec<Agreement>>, BetweenError>
 where
     T: Copy + Into<f64> + Send + Sync,
@@ -148,7 +155,7 @@ where
     check_subjects(n, reliabilities.map(|r| r.len()), needed)?;
     Ok(map_columns(subjects, |voxel, responses| {
         let here = reliabilities.map(|r| r.column(voxel).to_vec());
-        agreement(responses, measure, here.as_deref())
+        agreement(responses, measure, here.as_deref(), persons)
     }))
 }
 
@@ -169,9 +176,16 @@ fn check_shapes(sizes: &[usize], what: &'static str) -> Result<(), BetweenError>
     }
 }
 
-fn agreement(subjects: &[&[f64]], measure: Correlation, reliabilities: Option<&[f64]>) -> Vec<Agreement> {
+fn agreement(
+    subjects: &[&[f64]],
+    measure: Correlation,
+    reliabilities: Option<&[f64]>,
+    persons: Option<&[usize]>,
+) -> Vec<Agreement> {
     let n = subjects.len();
+    let one_person = |i: usize, j: usize| i == j || persons.is_some_and(|persons| persons[i] == persons[j]);
     let mut r = pairwise(subjects, measure);
+    r.indexed_iter_mut().filter(|((i, j), _)| one_person(*i, *j)).for_each(|(_, r)| *r = f64::NAN);
     let uncorrected = median_of_pairs(r.view());
     if let Some(reliability) = reliabilities {
         for i in 0..n {
@@ -184,7 +198,8 @@ fn agreement(subjects: &[&[f64]], measure: Correlation, reliabilities: Option<&[
     let pairs = median_of_pairs(r.view());
     (0..n)
         .map(|i| {
-            let others: Vec<usize> = (0..n).filter(|&j| j != i && reasons[j] != Some(Reason::NanInput)).collect();
+            let others: Vec<usize> =
+                (0..n).filter(|&j| !one_person(i, j) && reasons[j] != Some(Reason::NanInput)).collect();
             // Summed afresh for each subject: total minus own would lose digits to a subject of large scale.
             let mean_of_others: Vec<f64> = (0..subjects[i].len())
                 .map(|s| others.iter().map(|&j| subjects[j][s]).sum::<f64>() / others.len() as f64)
@@ -195,16 +210,38 @@ fn agreement(subjects: &[&[f64]], measure: Correlation, reliabilities: Option<&[
                 leave_one_out = noise_corrected(leave_one_out, reliability[i], of_mean);
             }
             let (median_of_pairs, n_pairs) = pairs[i];
-            let reason = reasons[i].or(if uncorrected[i].1 == 0 {
+            let reason = reasons[i].or(if (0..n).all(|j| one_person(i, j)) {
+                Some(Reason::SameSubject)
+            } else if uncorrected[i].1 == 0 {
                 Some(Reason::NoUsablePair)
             } else if median_of_pairs.is_nan() || leave_one_out.is_nan() {
                 Some(Reason::NegativeReliability)
             } else {
                 None
             });
-            Agreement { median_of_pairs, n_pairs, leave_one_out, n_others: others.len(), reason }
+            let usable: Vec<f64> = r.row(i).iter().copied().filter(|r| !r.is_nan()).collect();
+            let mean_of_pairs = mean(&usable);
+            Agreement { median_of_pairs, mean_of_pairs, n_pairs, leave_one_out, n_others: others.len(), reason }
         })
         .collect()
+}
+
+/// Cronbach's alpha of subjects' vectors: the reliability of their mean, `n / (n - 1) (1 - sum of variances / variance of
+/// the sum)`. Bounds **r²** between a model and the mean of these subjects; negative where they run against each other.
+///
+/// ```
+/// // two subjects of equal variance: the Spearman-Brown of their correlation .5
+/// let alpha = reliability::cronbach_alpha(&[&[1.0, 2.0, 3.0], &[1.0, 3.0, 2.0]]);
+/// assert!((alpha - 2.0 / 3.0).abs() < 1e-15);
+/// ```
+///
+/// Cronbach (1951).
+pub fn cronbach_alpha(subjects: &[&[f64]]) -> f64 {
+    let n = subjects.len() as f64;
+    let Some(first) = subjects.first() else { return f64::NAN };
+    let sums: Vec<f64> = (0..first.len()).map(|k| subjects.iter().map(|s| s[k]).sum()).collect();
+    let variances: f64 = subjects.iter().map(|s| variance(s)).sum();
+    n / (n - 1.0) * (1.0 - variances / variance(&sums))
 }
 
 fn reliability_of_mean(subjects: &[&[f64]], others: &[usize], reliability: &[f64], mean_of_others: &[f64]) -> f64 {
@@ -243,8 +280,8 @@ mod tests {
         let reliability: Vec<f64> = noise.iter().map(|sd| 1.0 / (1.0 + sd * sd)).collect();
         let subjects = noisy_subjects(4, 20_000, &noise, 3);
         let views: Vec<&[f64]> = subjects.iter().map(Vec::as_slice).collect();
-        let raw = between_subjects(&views, Correlation::Pearson, None).unwrap();
-        let corrected = between_subjects(&views, Correlation::Pearson, Some(&reliability)).unwrap();
+        let raw = between_subjects(&views, Correlation::Pearson, None, None).unwrap();
+        let corrected = between_subjects(&views, Correlation::Pearson, Some(&reliability), None).unwrap();
         for (raw, corrected) in raw.iter().zip(&corrected) {
             // Sampling error of r is .007, up to threefold after division.
             assert!((corrected.median_of_pairs - 1.0).abs() < 0.04, "{corrected:?}");
@@ -257,7 +294,7 @@ mod tests {
     #[test]
     fn unusable_subjects_keep_their_place_and_are_counted() {
         let subjects: [&[f64]; 4] = [&[1.0, 2.0, 4.0], &[1.0, 3.0, 3.5], &[f64::NAN, 1.0, 2.0], &[5.0, 5.0, 5.0]];
-        let all = between_subjects(&subjects, Correlation::Pearson, None).unwrap();
+        let all = between_subjects(&subjects, Correlation::Pearson, None, None).unwrap();
         assert_eq!((all[0].n_pairs, all[0].n_others, all[0].reason), (1, 2, None));
         assert_eq!(all[0].median_of_pairs, statistics::pearson(subjects[0], subjects[1]));
         // A constant vector in the mean changes nothing of its correlation.
@@ -265,9 +302,29 @@ mod tests {
         assert_eq!((all[2].reason, all[2].n_pairs), (Some(Reason::NanInput), 0));
         assert_eq!((all[3].reason, all[3].n_pairs), (Some(Reason::Constant), 0));
         assert!(all[2].median_of_pairs.is_nan() && all[3].leave_one_out.is_nan());
-        let corrected = between_subjects(&subjects[..2], Correlation::Pearson, Some(&[-0.1, 0.5])).unwrap();
+        let corrected = between_subjects(&subjects[..2], Correlation::Pearson, Some(&[-0.1, 0.5]), None).unwrap();
         assert_eq!(corrected[0].reason, Some(Reason::NegativeReliability));
         assert!(corrected[0].median_of_pairs.is_nan() && corrected[0].leave_one_out.is_nan());
+    }
+
+    #[test]
+    fn nobody_is_paired_with_themselves() {
+        let subjects = noisy_subjects(4, 30, &[0.5; 4], 8);
+        let views: Vec<&[f64]> = subjects.iter().map(Vec::as_slice).collect();
+        let plain = between_subjects(&views, Correlation::Pearson, None, None).unwrap();
+        // the last one twice: those of the others are a pair more, its own are those without the copy
+        let twice = [views[0], views[1], views[2], views[3], views[3]];
+        let found = between_subjects(&twice, Correlation::Pearson, None, Some(&[0, 1, 2, 3, 3])).unwrap();
+        assert_eq!(found[3], plain[3]);
+        assert_eq!(found[4], plain[3]);
+        assert_eq!((found[0].n_pairs, found[0].n_others), (4, 4));
+        let expected: f64 = [1, 2, 3, 3].iter().map(|&j| statistics::pearson(views[0], views[j])).sum::<f64>() / 4.0;
+        assert!((found[0].mean_of_pairs - expected).abs() < 1e-15);
+        let alone = between_subjects(&views[..2], Correlation::Pearson, None, Some(&[7, 7])).unwrap();
+        assert_eq!((alone[0].reason, alone[0].n_pairs), (Some(Reason::SameSubject), 0));
+        assert!(
+            alone[0].median_of_pairs.is_nan() && alone[0].mean_of_pairs.is_nan() && alone[0].leave_one_out.is_nan()
+        );
     }
 
     #[test]
@@ -282,13 +339,14 @@ mod tests {
         let reliability = Array2::from_shape_fn((3, n_voxels), |(s, v)| 0.3 + 0.1 * s as f64 + 0.01 * v as f64);
         let views: Vec<_> = subjects.iter().map(|s| s.view()).collect();
         for measure in [Correlation::Pearson, Correlation::Spearman] {
-            let by_voxel = between_subjects_by_voxel(&views, measure, Some(reliability.view())).unwrap();
+            let by_voxel = between_subjects_by_voxel(&views, measure, Some(reliability.view()), None).unwrap();
             assert_eq!(by_voxel.len(), n_voxels);
             for (voxel, found) in by_voxel.iter().enumerate() {
                 let columns: Vec<Vec<f64>> =
                     subjects.iter().map(|s| s.column(voxel).mapv(f64::from).to_vec()).collect();
                 let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
-                let expected = between_subjects(&columns, measure, Some(&reliability.column(voxel).to_vec())).unwrap();
+                let expected =
+                    between_subjects(&columns, measure, Some(&reliability.column(voxel).to_vec()), None).unwrap();
                 assert_eq!(*found, expected);
             }
         }
@@ -297,7 +355,7 @@ mod tests {
     #[test]
     fn mismatches_say_both_numbers() {
         let error = |subjects: &[&[f64]], rel: Option<&[f64]>| {
-            between_subjects(subjects, Correlation::Pearson, rel).unwrap_err().to_string()
+            between_subjects(subjects, Correlation::Pearson, rel, None).unwrap_err().to_string()
         };
         assert_eq!(error(&[&[1.0]], None), "1 subjects; a ceiling between subjects needs at least 2");
         assert_eq!(
@@ -306,7 +364,7 @@ mod tests {
         );
         assert_eq!(error(&[&[1.0], &[1.0]], Some(&[0.5])), "1 reliabilities for 2; give one per subject (and voxel)");
         let (a, b) = (Array2::<f32>::zeros((2, 3)), Array2::<f32>::zeros((2, 4)));
-        let error = between_subjects_by_voxel(&[a.view(), b.view()], Correlation::Pearson, None).unwrap_err();
+        let error = between_subjects_by_voxel(&[a.view(), b.view()], Correlation::Pearson, None, None).unwrap_err();
         assert!(error.to_string().contains("voxels"));
     }
 }

@@ -15,7 +15,8 @@ mod spearman_brown;
 mod split_half;
 
 pub use between::{
-    Agreement, BetweenError, between_subjects, between_subjects_by_voxel, median_of_pairs, noise_corrected, pairwise,
+    Agreement, BetweenError, between_subjects, between_subjects_by_voxel, cronbach_alpha, median_of_pairs,
+    noise_corrected, pairwise,
 };
 pub use ncsnr::{NoiseCeiling, noise_ceiling, noise_ceilings, z_score_within};
 pub use one_against_rest::{OneAgainstRest, one_against_rest, single_trial_reliability};

@@ -2,7 +2,7 @@
 
 use crate::responses::{Unit, mean_over_units, precision};
 use anyhow::{Result, bail};
-use array_inputs::{JoinArgs, Names, read_arrays, refuse_position_of_trials, tell_apart};
+use array_inputs::{JoinArgs, Names, person_of, read_arrays, refuse_position_of_trials, tell_apart};
 use cli::{Input, Job};
 use ndarray::{ArrayView1, ArrayView2, Axis};
 use npy_stream::Block;
@@ -168,7 +168,7 @@ fn read_systems(job: &Job, inputs: &[Input], names: &[String]) -> Result<Vec<Sys
             (0..repeats.n_stimuli()).map(|s| labels[repeats.rows_of(s)[0]].clone()).collect::<Vec<_>>()
         };
         let ids = named.labels.ids.as_ref().map(first);
-        let person = person(&named.name).or_else(|| person(&named.source));
+        let person = person_of(&named.name).or_else(|| person_of(&named.source));
         systems.push(System {
             name: named.name,
             source: named.source,
@@ -180,17 +180,6 @@ fn read_systems(job: &Job, inputs: &[Input], names: &[String]) -> Result<Vec<Sys
         });
     }
     Ok(systems)
-}
-
-/// The label of `sub-LABEL` in a BIDS name or path, the last one: letters and digits behind a `sub-` that begins a
-/// part.
-fn person(text: &str) -> Option<String> {
-    let begins = |at: usize| at == 0 || !text[..at].ends_with(|c: char| c.is_alphanumeric());
-    text.rmatch_indices("sub-").filter(|(at, _)| begins(*at)).find_map(|(at, found)| {
-        let rest = &text[at + found.len()..];
-        let label = &rest[..rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len())];
-        (!label.is_empty()).then(|| label.to_owned())
-    })
 }
 
 impl System {
@@ -280,23 +269,4 @@ pub(crate) fn disjoint(
         reliabilities: (x.correlation(&x, how), y.correlation(&y, how)),
         n_stimuli: x.n_stimuli,
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn people_are_known_by_their_bids_label() {
-        for (text, label) in [
-            ("data/sub-01/ffa.npy", Some("01")),
-            ("sub-01_roi-ffa", Some("01")),
-            ("sub-01/sub-02_ofa.npy (array 3)", Some("02")),
-            ("asub-01/ffa.npy", None),
-            ("sub-/x", None),
-            ("0", None),
-        ] {
-            assert_eq!(person(text).as_deref(), label, "{text}");
-        }
-    }
 }
