@@ -55,6 +55,15 @@ impl Whole {
         }
     }
 
+    /// Bytes that are held: none of what stays in its file.
+    pub fn bytes_held(&self) -> u128 {
+        let item = if self.is_double() { 8 } else { 4 };
+        match self {
+            Whole::InFile(_) => 0,
+            Whole::InMemory(matrix) => item * matrix.n_rows() as u128 * matrix.n_columns() as u128,
+        }
+    }
+
     /// How many rows are handed on together, of a matrix of so many columns.
     pub fn rows_together(n_columns: usize) -> usize {
         (BLOCK_BYTES / n_columns.saturating_mul(8).max(1)).max(1)

@@ -11,9 +11,9 @@ use linear_algebra::Real;
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use npy_stream::{Block, Labels, Matrix};
 
-use super::responses::Responses;
 use crate::folds::{Plan, Rows};
 use crate::presentations::{Presentations, check_finite, warn_of_repeats};
+use crate::responses::Responses;
 
 /// One band of features: `NAME=FILE`.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,7 +56,7 @@ impl Data {
 }
 
 /// Reads and joins. Without bands `x` is the one file of features.
-pub(crate) fn read(job: &Job, x: Option<&Input>, bands: &[Band], y: &Input, join: JoinArgs) -> Result<Data> {
+pub(crate) fn read(job: &Job, x: Option<&Input>, bands: &[Band], y: Responses, join: JoinArgs) -> Result<Data> {
     let names: HashSet<&str> = bands.iter().map(|band| band.name.as_str()).collect();
     if names.len() < bands.len() {
         bail!("--band: {} names for {} bands; give each its own", names.len(), bands.len());
@@ -65,7 +65,6 @@ pub(crate) fn read(job: &Job, x: Option<&Input>, bands: &[Band], y: &Input, join
         Some(x) => vec![(String::new(), x)],
         None => bands.iter().map(|band| (band.name.clone(), &band.input)).collect(),
     };
-    let y = Responses::open(job, y)?;
     let mut data: Option<Data> = None;
     let mut responses = Some(y);
     for (name, input) in inputs {

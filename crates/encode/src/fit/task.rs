@@ -85,6 +85,11 @@ impl Task<'_> {
         self.data.names.columns.as_ref().map(|names| &names[self.voxels.clone()])
     }
 
+    /// What the table calls a voxel of this run.
+    pub fn voxel_number(&self, voxel: usize) -> usize {
+        self.scorable.voxels.number(self.voxels.start + voxel)
+    }
+
     fn source(&self) -> String {
         self.args.x.as_ref().map_or_else(|| "--band".to_owned(), ToString::to_string)
     }
@@ -193,7 +198,7 @@ impl Task<'_> {
         let (first, end) = (self.voxels.start, self.voxels.end);
         let shares = matches!(self.options.alpha_per, encoding_models::AlphaPer::Group(_));
         let mut memory = Memory::of(p, item, &self.plan.splits, self.options, narrow, want);
-        memory.fixed += self.bytes_of_features();
+        memory.fixed += self.bytes_of_features() + self.data.y.bytes_held();
         let (n, v) = (self.data.y.n_rows() as u128, self.voxels.len() as u128);
         if self.args.save.is_some() {
             memory.fixed += 8 * p as u128 * v;
