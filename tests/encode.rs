@@ -554,7 +554,7 @@ fn the_examples_of_the_help_run() {
     }
     fs::write(path.join("bold.nii.gz"), bold).unwrap();
     let mask = fs::File::create(path.join("brain.nii.gz")).unwrap();
-    write_volume(mask, Voxels::Labels(&[1, 0, 1]), &grid, Intent::None, true).unwrap();
+    write_volume(mask, Voxels::Labels(&[1, 1, 1]), &grid, Intent::None, true).unwrap();
     for band in ["early", "late"] {
         save(&path.join(format!("{band}.npy")), &noise(30, 3, 4), Some(&ids(30)));
     }
