@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Axis, s};
 use nifti_volume::Geometry;
 use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
 use npy_stream::{Matrix, write_matrix};
@@ -259,6 +259,83 @@ fn an_image_larger_than_its_share_of_memory_is_read_again() {
     let expected = run(dir.path(), &some).text();
     assert_eq!(rows(&expected)[0]["n"], order.len().to_string());
     assert_eq!(run(dir.path(), &format!("{some} --mem 1400k")).text(), expected);
+}
+
+/// 600 voxels, so that there are blocks; features in another order than the responses, which have trials.
+fn many() -> (tempfile::TempDir, Array2<f64>) {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let x = noise(40, 12, 1);
+    let order: Vec<usize> = (0..60).map(|row| (7 * row + row / 40) % 40).collect();
+    let y = x.select(Axis(0), &order).dot(&noise(12, 600, 2)) + noise(60, 600, 3);
+    let names: Vec<String> = order.iter().map(|i| format!("s{i}")).collect();
+    save(&at("x.npy"), &x, Some(&ids(40)));
+    save_f4(&at("low.npy"), &x.slice(s![.., ..5]).to_owned(), Some(&ids(40)));
+    // the same stimuli, backwards
+    let back: Vec<usize> = (0..40).rev().collect();
+    let names_back: Vec<String> = back.iter().map(|i| format!("s{i}")).collect();
+    save(&at("high.npy"), &x.slice(s![.., 5..]).select(Axis(0), &back), Some(&names_back));
+    save_f4(&at("y.npy"), &y, Some(&names));
+    save(&at("wide.npy"), &noise(40, 70, 4), Some(&ids(40)));
+    (dir, x)
+}
+
+/// Table, model and predictions of a fit.
+fn all_of(dir: &Path, line: &str) -> (Vec<Vec<u8>>, String) {
+    let out = run(dir, &format!("encode fit {line} --threads 1 -o o.csv --save o.npz --predictions p.npy"));
+    let notes = out.stderr.clone();
+    out.ok();
+    (["o.csv", "o.npz", "p.npy"].map(|name| fs::read(dir.join(name)).unwrap()).into(), notes)
+}
+
+#[test]
+fn features_that_stay_in_their_files_give_the_bytes_of_those_held() {
+    let (dir, x) = many();
+    let bands = "--band low=low.npy --band high=high.npy --n-iter 3 --split split.csv --partition parts.csv";
+    for line in ["--x x.npy", "--x low.npy", "--x wide.npy", "--x wide.npy --no-scale", bands] {
+        let line = format!("{line} --y y.npy --cv 3");
+        let (held, _) = all_of(dir.path(), &line);
+        let others = || ["split.csv", "parts.csv"].map(|name| fs::read(dir.path().join(name)).ok());
+        let held_others = others();
+        let (read, notes) = all_of(dir.path(), &format!("{line} --mem 64M"));
+        assert!(notes.contains("of memory"), "{notes}");
+        assert!(held == read && held_others == others(), "{line}");
+    }
+    // decompositions that a run with features in memory has kept
+    let gram = "--x x.npy --y y.npy --cv 3 --gram g.npz";
+    let (kept, _) = all_of(dir.path(), gram);
+    let (read, notes) = all_of(dir.path(), &format!("{gram} --mem 64M"));
+    assert!(notes.contains("are read from it"), "{notes}");
+    assert!(kept == read);
+    // copies and values that are not finite are found in files, too
+    let mut copies = x.clone();
+    copies.row_mut(9).assign(&x.row(2));
+    save(&dir.path().join("x.npy"), &copies, Some(&ids(40)));
+    let named = run(dir.path(), "encode fit --x x.npy --y y.npy --mem 64M --cv 40");
+    assert!(named.stderr.contains("\"s2\"") && named.stderr.contains("\"s9\""), "{}", named.stderr);
+    copies[(5, 3)] = f64::INFINITY;
+    save(&dir.path().join("x.npy"), &copies, Some(&ids(40)));
+    run(dir.path(), "encode fit --x x.npy --y y.npy --mem 64M")
+        .fails(1, &["x.npy: row 5 (\"s5\"), column 3 is inf", "npy cols"]);
+}
+
+#[test]
+fn other_methods_go_by_blocks_of_voxels() {
+    let (dir, _) = many();
+    for method in ["ols", "lasso-positive --alpha .1,.3", "ridge --frac .3,.6"] {
+        let line = format!("--x x.npy --y y.npy --cv 3 --method {method}");
+        let (whole, _) = all_of(dir.path(), &line);
+        let (blocks, notes) = all_of(dir.path(), &format!("{line} --mem 1300k"));
+        assert!(notes.contains("voxels in 3 blocks of up to 256"), "{notes}");
+        assert!(whole == blocks, "{method}");
+    }
+    let pls = "encode fit --x x.npy --y y.npy --method pls --n-components 2";
+    run(dir.path(), &format!("{pls} --mem 1M")).fails(1, &["600 voxels, which pls fits together", "1.0 MB allowed"]);
+    run(dir.path(), &format!("{pls} --mem 8M")).ok();
+    run(dir.path(), "encode fit --x x.npy --y y.npy --method ols --mem 200k")
+        .fails(1, &["256 voxels at a time", "204800 bytes allowed"]);
+    run(dir.path(), "encode fit --band a=low.npy --band b=high.npy --y y.npy --gram g.npz")
+        .fails(1, &["--gram", "2 bands", "leave it out"]);
 }
 
 #[test]

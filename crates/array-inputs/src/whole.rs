@@ -99,6 +99,22 @@ impl Whole {
         Ok(all)
     }
 
+    /// Fills `out` with the values of a row from column `from` on.
+    pub fn read_row<T: Float>(&self, row: usize, from: usize, out: &mut [T]) -> Result<()> {
+        let columns = from..from + out.len();
+        match self {
+            Whole::InFile(place) => place.read_row(row, from, out)?,
+            Whole::InMemory(Matrix::F4(m)) => {
+                let values = m.slice(s![row, columns]);
+                out.iter_mut().zip(values).for_each(|(out, v)| *out = T::from_f64(f64::from(*v)));
+            }
+            Whole::InMemory(Matrix::F8(m)) => {
+                out.iter_mut().zip(m.slice(s![row, columns])).for_each(|(out, v)| *out = T::from_f64(*v));
+            }
+        }
+        Ok(())
+    }
+
     /// Calls `to` for the given rows in their order, as blocks of neighbours; it gets the place in `rows` of the first
     /// of each block.
     pub fn rows(&self, rows: &[usize], mut to: impl FnMut(usize, Block) -> Result<()>) -> Result<()> {

@@ -9,14 +9,14 @@ use clap::ValueEnum;
 use cli::{Common, Format, Input, Job, OutputPath};
 use encoding_models::{HeldOut, Inner, Part, PartFit, PartOptions, RidgeError, Score, ScoreOver, cross_validate_parts};
 use linear_algebra::Real;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, s};
 use npy_stream::Block;
 use statistics::{Folds, Reason, mean};
 use unit_tables::{SetArgs, Sought, TableUnits, require_same_columns, units_of};
 
 use crate::folds::StimuliOfRows;
 use crate::model_args::ModelArgs;
-use crate::presentations::Presentations;
+use crate::presentations::{Presentations, check_finite};
 use crate::responses::{From, ImageArgs, Measured};
 use crate::voxel_table::{InImage, Voxels};
 use control::Control;
@@ -176,7 +176,14 @@ pub(crate) fn run(args: &Ablate) -> Result<()> {
     // Every region is joined and planned before the first is fitted.
     let mut plans = Vec::new();
     for y in &regions {
-        let rows = Presentations::of(&job, args.join, &x, y.side(), y.matrix.n_columns())?;
+        let (n_features, n_voxels) = (x.matrix.n_columns(), y.matrix.n_columns());
+        let rows = Presentations::of(&job, args.join, x.side(), n_features, y.side(), n_voxels)?;
+        check_finite(&x.source, &x.labels, &rows.x_rows, |look| {
+            rows.x_rows.iter().enumerate().try_for_each(|(at, &row)| match x.matrix.view() {
+                Block::F4(x) => look(at, Block::F4(x.slice(s![row..row + 1, ..]))),
+                Block::F8(x) => look(at, Block::F8(x.slice(s![row..row + 1, ..]))),
+            })
+        })?;
         let (outer, options) = args
             .model
             .plan(rows.ids.as_deref(), rows.len(), rows.n_stimuli, args.seed)

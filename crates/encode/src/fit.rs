@@ -1,6 +1,7 @@
 //! `encode fit`: open, join, cross-validate, score, write.
 
 pub(crate) mod data;
+mod features;
 mod gram_file;
 mod method;
 mod outputs;
@@ -13,13 +14,13 @@ use clap::ValueEnum;
 use cli::{Common, Format, Input, Job, OutputPath, Shard};
 use encoding_models::{AlphaGrid, AlphaPer, ChooseBy, Inner, Method, RidgeOptions, dirichlet};
 use ndarray::Array2;
-use npy_stream::{Block, Matrix};
 
 use crate::folds::{FoldArgs, Plan, require_stimuli};
 use crate::responses::{From, ImageArgs, Responses};
 use crate::scores::{Scorable, ScoreArgs};
 use crate::voxel_table::VoxelTable;
 use data::{Band, Data};
+use features::Either;
 use method::MethodArg;
 use outputs::Outputs;
 use task::{Fitted, Task};
@@ -88,11 +89,12 @@ Arithmetic:
   The sidecar says which it was: `solver`, and `arithmetic`.
 Scale:
   Responses stay in their file (.npy in C order; images that take more than a quarter of --mem, which are read
-  once more for every block), and voxels are fitted in blocks, of which --mem says
-  how large; the bytes are the same for any. Other methods and --frac hold all voxels. --shard writes the rows of its voxels: `npy cat` joins the
-  tables, and with --columns the predictions. q is over all voxels, and a shard has none. --gram keeps the
-  decompositions (about folds x features x features numbers) for jobs with the same features, folds and
-  options; another's file is refused.
+  once more for every block), with --mem the features of ridge without delays, too; from pipes, in Fortran order
+  and with --method and --frac features are held. Voxels are fitted in blocks, of which --mem says how large
+  (--method and --frac: only --mem makes blocks; pls takes all voxels together); the bytes are the same for any.
+  --shard writes the rows of its voxels: `npy cat` joins the tables, and with --columns the predictions. q is over
+  all voxels, and a shard has none. --gram keeps the decompositions (about folds x features x features numbers)
+  for jobs with the same features, folds and options; another's file is refused.
 Model:
   --save writes an uncompressed .npz for numpy.load, in f8, fitted to all rows, with alpha chosen once
   more on all of them:
@@ -209,7 +211,7 @@ pub(crate) struct Fit {
     shard: Option<Shard>,
     /// Decompositions of the features in all folds: read from this file, or written to it where it does not exist, so
     /// that shards and other responses need not wait for them
-    #[arg(long, value_name = "GRAM.npz", conflicts_with = "bands")]
+    #[arg(long, value_name = "GRAM.npz")]
     gram: Option<OutputPath>,
     /// Memory to stay within: so many voxels are fitted at a time as it has room for
     #[arg(long, value_name = "SIZE", value_parser = cli::parse_bytes)]
@@ -259,24 +261,34 @@ impl ChooseByArg {
 /// Sets of bands double with every band.
 const MAX_PARTITIONED: usize = 6;
 
-/// Of an image at most this part of `--mem` is held.
+/// Of an image of responses at most this part of `--mem` is held.
 const SHARE_OF_IMAGE: u128 = 4;
 
 pub(crate) fn run(args: &Fit) -> Result<()> {
     let job = Job::start("encode", &args.common)?;
     let outputs = Outputs::create(&job, args)?;
     let method = method::method(args)?;
+    if args.gram.is_some() && !args.bands.is_empty() {
+        bail!(
+            "--gram: keeps one decomposition per fold, and features of {} bands have one for every row of weights (--n-iter, \
+             --gammas) and fold; leave it out, or give all features as one --x",
+            args.bands.len()
+        );
+    }
     if args.partition.is_some() && !(2..=MAX_PARTITIONED).contains(&args.bands.len()) {
         bail!("--partition: {} bands; 2 to {MAX_PARTITIONED} can be partitioned", args.bands.len());
     }
     let stimuli = args.folds.stimuli(&job)?;
     let from = From { input: &args.y, image: &args.image, stimuli: stimuli.as_ref(), join: args.join };
     let of_shard = |n: usize| args.shard.map_or(0..n, |shard| shard.range(n));
-    let y = Responses::open(&job, from, of_shard, args.mem.map(|mem| u128::from(mem) / SHARE_OF_IMAGE))?;
+    let share = args.mem.map(|mem| u128::from(mem) / SHARE_OF_IMAGE);
+    let y = Responses::open(&job, from, of_shard, share)?;
     if !y.is_image() && !args.folds.reads_stimuli() && args.runs.is_none() && args.sample_weights.is_none() {
         args.folds.refuse_stimuli()?;
     }
-    let mut data = data::read(&job, args.x.as_ref(), &args.bands, y, args.join)?;
+    // Delays make features anew, and other methods take them as a whole.
+    let hold = args.mem.is_none() || !args.delays.is_empty() || method.is_some();
+    let mut data = data::read(&job, args.x.as_ref(), &args.bands, y, args.join, hold)?;
     // Leave-one-out has a closed form in ridge by penalties only.
     let closed_form = !method.as_ref().is_some_and(Method::chooses);
     let plan = args.folds.plan(&job, data.rows(), stimuli.as_ref(), args.join, closed_form)?;
@@ -290,7 +302,7 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
             }
         };
         check_delays(args, &runs)?;
-        data::delay(&mut data, &args.delays, &runs);
+        data::delay(&mut data, &args.delays, &runs)?;
     }
     let weights = match &args.sample_weights {
         None => None,
@@ -331,9 +343,9 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
     let weights = weights.as_deref();
     let (plan, data, options) = (&plan, &data, &options);
     let task = Task { args, plan, data, options, method, weights, scorable, scorer, voxels };
-    let fitted = match data.x.view() {
-        Block::F4(x) => task.fit(&job, x),
-        Block::F8(x) => task.fit(&job, x),
+    let fitted = match data.x.rows() {
+        Either::F4(x) => task.fit(&job, x),
+        Either::F8(x) => task.fit(&job, x),
     }?;
     record_arithmetic(&job, &task, &fitted);
     summary::summarize(&job, &task, &fitted);
@@ -346,7 +358,7 @@ fn record_arithmetic(job: &Job, task: &Task, fitted: &Fitted) {
     }
     job.record("solver", if fitted.dual { "dual" } else { "primal" });
     // On the primal side features are widened before they are multiplied.
-    let narrow = matches!(task.data.x, Matrix::F4(_));
+    let narrow = !task.data.x.is_double();
     let judged = narrow && !task.data.y.is_double() && matches!(task.options.inner, Inner::Folds(_));
     job.record(
         "arithmetic",
