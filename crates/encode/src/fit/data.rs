@@ -74,8 +74,11 @@ impl Opened {
         Side { name: &self.source, labels: self.labels.ids.as_deref(), n_rows: self.whole.n_rows() }
     }
 
-    /// These of its rows, which must be finite.
-    fn columns(self, rows: Vec<usize>) -> Result<Columns> {
+    /// These of its rows, which must be finite, and fit into memory where they will be held.
+    fn columns(self, rows: Vec<usize>, hold: bool) -> Result<Columns> {
+        if hold {
+            Columns::require_room(&self.source, &self.whole, &rows)?;
+        }
         check_finite(&self.source, &self.labels, &rows, |look| self.whole.rows(&rows, look))?;
         Ok(Columns { source: self.source, whole: self.whole, rows })
     }
@@ -114,8 +117,8 @@ pub(crate) fn read(
     for (name, input) in inputs {
         let x = Opened::open(job, input)?;
         match (&mut joining, responses.take()) {
-            (None, Some(y)) => joining = Some(first(job, &name, x, y, join)?),
-            (Some(joining), _) => add(job, joining, &name, x, join)?,
+            (None, Some(y)) => joining = Some(first(job, &name, x, y, join, hold)?),
+            (Some(joining), _) => add(job, joining, &name, x, join, hold)?,
             (None, None) => {}
         }
     }
@@ -126,18 +129,18 @@ pub(crate) fn read(
     Ok(Data { x, names: y.labels.with_ids(None), y, ids, features, bands, n_stimuli })
 }
 
-fn first(job: &Job, band: &str, x: Opened, mut y: Responses, join: JoinArgs) -> Result<Joining> {
+fn first(job: &Job, band: &str, x: Opened, mut y: Responses, join: JoinArgs, hold: bool) -> Result<Joining> {
     let n_features = x.whole.n_columns();
     let Presentations { x_rows, y_rows, ids, n_stimuli } =
         Presentations::of(job, join, x.side(), n_features, y.side(), y.n_columns())?;
     y.select(&y_rows);
     let features = x.labels.with_ids(None);
     let bands = vec![(band.to_owned(), n_features)];
-    Ok(Joining { columns: vec![x.columns(x_rows)?], y, ids, features, bands, n_stimuli })
+    Ok(Joining { columns: vec![x.columns(x_rows, hold)?], y, ids, features, bands, n_stimuli })
 }
 
 /// One more band beside those that are there.
-fn add(job: &Job, data: &mut Joining, band: &str, x: Opened, join: JoinArgs) -> Result<()> {
+fn add(job: &Job, data: &mut Joining, band: &str, x: Opened, join: JoinArgs, hold: bool) -> Result<()> {
     if x.whole.n_columns() == 0 {
         bail!("{}: 0 features ({} rows); nothing to fit", x.source, x.whole.n_rows());
     }
@@ -156,7 +159,7 @@ fn add(job: &Job, data: &mut Joining, band: &str, x: Opened, join: JoinArgs) -> 
         },
         name: None,
     };
-    let columns = x.columns(joined.right)?;
+    let columns = x.columns(joined.right, hold)?;
     if joined.left.len() < data.y.n_rows() || joined.left.iter().enumerate().any(|(i, &row)| i != row) {
         // With --inner a later band can have fewer stimuli.
         data.ids = data.ids.as_ref().map(|ids| joined.left.iter().map(|&row| ids[row].clone()).collect());

@@ -19,20 +19,22 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
+    /// An error where the rows do not fit into the memory that is free.
+    pub fn require_room(source: &str, whole: &Whole, rows: &[usize]) -> Result<()> {
+        let Whole::InFile(_) = whole else { return Ok(()) };
+        let (n, p, item) = (rows.len(), whole.n_columns(), if whole.is_double() { 8 } else { 4 });
+        let remedy = "say --mem, so that they are read when they are needed, or take fewer rows or columns";
+        let bytes = item * n as u128 * p as u128;
+        require_memory(format!("{source}: {n} x {p} f{item} values"), bytes, remedy)
+    }
+
     fn hold(self) -> Result<Matrix> {
-        let Columns { source, whole, rows } = self;
+        let Columns { whole, rows, .. } = self;
         let as_they_stand = rows.len() == whole.n_rows() && rows.iter().enumerate().all(|(i, &row)| i == row);
         match whole {
             Whole::InMemory(matrix) if as_they_stand => Ok(matrix),
             Whole::InMemory(matrix) => Ok(matrix.select_rows(&rows)),
-            whole => {
-                let (n, p) = (rows.len(), whole.n_columns());
-                let item = if whole.is_double() { 8 } else { 4 };
-                let what = format!("{source}: {n} x {p} f{item} values");
-                let remedy = "say --mem, so that they are read when they are needed, or take fewer rows or columns";
-                require_memory(what, item * n as u128 * p as u128, remedy)?;
-                whole.matrix(&rows, 0..p)
-            }
+            whole => whole.matrix(&rows, 0..whole.n_columns()),
         }
     }
 }
