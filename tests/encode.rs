@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests are tests, though clippy cannot know it
 
 use ndarray::{Array1, Array2, Axis, concatenate, s};
+use nifti_volume::Geometry;
+use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
 use npy_stream::{Dtype, Matrix, write_labels, write_matrix, write_vector};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -416,7 +418,7 @@ fn what_cannot_be_fitted_is_said_before_the_work() {
     fs::write(path.join("empty.npy"), b"").unwrap();
     fs::write(path.join("text.npy"), "stimulus,beta\na,1\n").unwrap();
     run(path, "encode fit --x empty.npy --y y.npy").fails(1, &["empty.npy"]);
-    run(path, "encode fit --x x.npy --y text.npy").fails(1, &["text.npy", "stimulus,beta"]);
+    run(path, "encode fit --x x.npy --y text.npy").fails(1, &["text.npy", "text; `npy from-csv`"]);
     fs::write(path.join("both.npy"), [bytes_of(&y, Some(&ids(30))), bytes_of(&y, Some(&ids(30)))].concat()).unwrap();
     run(path, "encode fit --x x.npy --y both.npy").fails(1, &["both.npy: holds 2 matrices", "npy cat --array"]);
     run(path, "encode fit --x - --y -").fails(1, &["stdin"]);
@@ -542,16 +544,26 @@ fn the_examples_of_the_help_run() {
     save(&path.join("sub-01/ffa.npy"), &noise(60, 3, 3), Some(&trials));
     fs::write(path.join("face_units.csv"), "array,unit,n_units\nacts,1,8\nacts,4,8\n").unwrap();
     fs::write(path.join("folds.csv"), format!("stimulus,fold\n{folds}")).unwrap();
+    fs::write(path.join("trials.csv"), format!("stimulus,fold\n{folds}")).unwrap();
+    let grid = Geometry::from_sizes([3, 1, 1], [2.0; 3]);
+    let volumes: Vec<Vec<f32>> =
+        noise(30, 3, 5).rows().into_iter().map(|row| row.mapv(|v| v as f32).to_vec()).collect();
+    let mut bold = Vec::new();
+    for volume in &volumes {
+        write_volume(&mut bold, Voxels::F4(volume), &grid, Intent::None, true).unwrap();
+    }
+    fs::write(path.join("bold.nii.gz"), bold).unwrap();
+    let mask = fs::File::create(path.join("brain.nii.gz")).unwrap();
+    write_volume(mask, Voxels::Labels(&[1, 1, 1]), &grid, Intent::None, true).unwrap();
     for band in ["early", "late"] {
         save(&path.join(format!("{band}.npy")), &noise(30, 3, 4), Some(&ids(30)));
     }
     for verb in ["", "fit", "predict", "score", "compare", "weights"] {
         let text = run(path, &format!("encode {verb} --help")).text();
         let examples: Vec<&str> = text.split("Examples:").nth(1).unwrap().lines().filter(|l| !l.is_empty()).collect();
-        assert_eq!(examples.len(), 3, "{text}");
-        for line in examples {
-            sh(path, line).ok();
-        }
+        let continued = examples.iter().filter(|line| line.ends_with('\\')).count();
+        assert_eq!(examples.len() - continued, 3, "{text}");
+        sh(path, &format!("set -e\n{}", examples.join("\n"))).ok();
     }
     assert!(path.join("model.npz").exists() && path.join("held_out.json").exists());
 }

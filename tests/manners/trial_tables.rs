@@ -30,7 +30,7 @@ const BY_ID: [&str; 16] = [
 ];
 
 /// Verbs that take row i of the table for row i of rows without ids, and what says the same with ids.
-const BY_PLACE: [(&str, &str); 3] = [
+const BY_PLACE: [(&str, &str); 4] = [
     (
         "fmri-roi extract --roi roi.csv --stimuli own.csv --assume-order bare.npy",
         "fmri-roi extract --roi roi.csv trials.npy",
@@ -40,6 +40,11 @@ const BY_PLACE: [(&str, &str); 3] = [
         "rsa searchlight --mask mask.nii --radius 1 --models rdm.npy -- trials.npy",
     ),
     ("npy label --stimuli own.csv bare.npy", "npy cat trials.npy"),
+    (
+        "encode ablate --units units.csv --cv 3 --draws 2 --names v --x trials.npy --stimuli own.csv --assume-order \
+         --y bare.nii",
+        "encode ablate --units units.csv --cv 3 --draws 2 --names v --x trials.npy --y narrow.npy",
+    ),
 ];
 
 const N: usize = 14;
@@ -100,6 +105,11 @@ fn workplace() -> tempfile::TempDir {
     let mask = File::create(at("mask.nii")).unwrap();
     let grid = Geometry::from_sizes([2, 2, 2], [2.0; 3]);
     write_volume(mask, Voxels::Labels(&[1; 8]), &grid, Intent::None, false).unwrap();
+    // The rows as volumes, which are f4.
+    let volumes = values.rows().into_iter().map(|row| row.mapv(|v| v as f32).to_vec());
+    let mut image = File::create(at("bare.nii")).unwrap();
+    volumes.for_each(|row| write_volume(&mut image, Voxels::F4(&row), &grid, Intent::None, false).unwrap());
+    save(&at("narrow.npy"), &values.mapv(|v| f64::from(v as f32)), Some(&labels));
     sh(dir.path(), "npy average trials.npy | rsa rdm > rdm.npy").ok();
     let fit = "encode fit -q --cv 3 --delays 1 --runs run --stimuli own.csv --x trials.npy --y trials.npy";
     run(dir.path(), &format!("{fit} --save late.npz -o scores.csv")).ok();

@@ -116,16 +116,32 @@ pub fn read_arrays_to_make(
     names: &mut Names,
     more: impl Fn(&Incoming) -> u128,
 ) -> Result<Vec<NamedArray>> {
+    let streams = inputs.iter().map(|input| Stream::open(job, input));
+    arrays_of(streams, names, more)
+}
+
+/// All matrices of a stream that is open already.
+pub fn matrices_of(stream: Stream, names: &mut Names) -> Result<Vec<NamedMatrix>> {
+    arrays_of(std::iter::once(Ok(stream)), names, |_| 0)?.into_iter().map(NamedArray::into_matrix).collect()
+}
+
+fn arrays_of<'a>(
+    streams: impl Iterator<Item = Result<Stream<'a>>>,
+    names: &mut Names,
+    more: impl Fn(&Incoming) -> u128,
+) -> Result<Vec<NamedArray>> {
     let mut arrays = Vec::new();
     let mut called = Vec::new();
-    each_array(job, inputs, |Next { input, position, source, array }| {
-        names.require(called.len(), input)?;
-        require_room(&array, &source, more(&array))?;
-        let array = array.into_array().with_context(|| source.clone())?;
-        called.push(Called::new(input, position, array.labels.name.as_deref()));
-        arrays.push((source, array));
-        Ok(())
-    })?;
+    for stream in streams {
+        stream?.each(|Next { input, position, source, array }| {
+            names.require(called.len(), input)?;
+            require_room(&array, &source, more(&array))?;
+            let array = array.into_array().with_context(|| source.clone())?;
+            called.push(Called::new(input, position, array.labels.name.as_deref()));
+            arrays.push((source, array));
+            Ok(())
+        })?;
+    }
     let named = names.all(&called)?.into_iter().zip(&called);
     let named = named.map(|(name, called)| (names.in_tables(&name, called), name));
     Ok(arrays
@@ -152,8 +168,13 @@ pub fn read_matrix(job: &Job, input: &Input) -> Result<NamedMatrix> {
 /// Opens the one matrix of an input, whose values stay in their file where that is possible; its labels, and where it
 /// comes from. A second array is an error.
 pub fn open_matrix(job: &Job, input: &Input) -> Result<(Whole, Labels, String)> {
-    let (mut found, mut n) = (None, 0);
-    each_array(job, std::slice::from_ref(input), |Next { source, array, .. }| {
+    matrix_of(Stream::open(job, input)?)
+}
+
+/// [`open_matrix`] of a stream that is open already.
+pub fn matrix_of(stream: Stream) -> Result<(Whole, Labels, String)> {
+    let (input, mut found, mut n) = (stream.input(), None, 0);
+    stream.each(|Next { source, array, .. }| {
         n += 1;
         match found {
             None => {

@@ -55,6 +55,15 @@ impl Whole {
         }
     }
 
+    /// Bytes that are held: none of what stays in its file.
+    pub fn bytes_held(&self) -> u128 {
+        let item = if self.is_double() { 8 } else { 4 };
+        match self {
+            Whole::InFile(_) => 0,
+            Whole::InMemory(matrix) => item * matrix.n_rows() as u128 * matrix.n_columns() as u128,
+        }
+    }
+
     /// How many rows are handed on together, of a matrix of so many columns.
     pub fn rows_together(n_columns: usize) -> usize {
         (BLOCK_BYTES / n_columns.saturating_mul(8).max(1)).max(1)
@@ -88,6 +97,22 @@ impl Whole {
             }
         }
         Ok(all)
+    }
+
+    /// Fills `out` with the values of a row from column `from` on.
+    pub fn read_row<T: Float>(&self, row: usize, from: usize, out: &mut [T]) -> Result<()> {
+        let columns = from..from + out.len();
+        match self {
+            Whole::InFile(place) => place.read_row(row, from, out)?,
+            Whole::InMemory(Matrix::F4(m)) => {
+                let values = m.slice(s![row, columns]);
+                out.iter_mut().zip(values).for_each(|(out, v)| *out = T::from_f64(f64::from(*v)));
+            }
+            Whole::InMemory(Matrix::F8(m)) => {
+                out.iter_mut().zip(m.slice(s![row, columns])).for_each(|(out, v)| *out = T::from_f64(*v));
+            }
+        }
+        Ok(())
     }
 
     /// Calls `to` for the given rows in their order, as blocks of neighbours; it gets the place in `rows` of the first

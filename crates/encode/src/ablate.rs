@@ -4,18 +4,21 @@ mod control;
 mod table;
 
 use anyhow::{Context, Result, bail};
-use array_inputs::{JoinArgs, NamedMatrix, Names, read_arrays, read_matrix, read_table, tell_apart};
+use array_inputs::{JoinArgs, NamedMatrix, Names, read_matrix, read_table, tell_names_apart};
 use clap::ValueEnum;
 use cli::{Common, Format, Input, Job, OutputPath};
 use encoding_models::{HeldOut, Inner, Part, PartFit, PartOptions, RidgeError, Score, ScoreOver, cross_validate_parts};
 use linear_algebra::Real;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, s};
 use npy_stream::Block;
 use statistics::{Folds, Reason, mean};
 use unit_tables::{SetArgs, Sought, TableUnits, require_same_columns, units_of};
 
+use crate::folds::StimuliOfRows;
 use crate::model_args::ModelArgs;
-use crate::presentations::Presentations;
+use crate::presentations::{Presentations, check_finite};
+use crate::responses::{From, ImageArgs, Measured};
+use crate::voxel_table::{InImage, Voxels};
 use control::Control;
 use table::{Region, Tables};
 
@@ -26,7 +29,7 @@ use table::{Region, Tables};
 Input:
   --x are features, --y the responses of one region or of several, one matrix each, and --units a
   table of select-units about the columns of --x. Rows are joined by id. A unit table that was made
-  from another array is refused.
+  from another array is refused. Of an image as --y the voxels of --mask are one region.
 Models, all with the same folds and the same rule for alpha (the grid is relative to the features
 that a model is given):
   all             all features
@@ -37,7 +40,7 @@ that a model is given):
   Columns of the features are left out; nothing is set to zero inside the network, whose later layers
   would see it. To compare that, see ann-acts --lesion.
 Columns (one row per array and voxel; with --by region one per array and statistic):
-  array, voxel    array of --y (its region); its column, from 0. With --by region: statistic, the mean
+  array, voxel    array of --y (its region); its column, from 0 (of an image its number). With --by region: statistic, the mean
                   or median over the usable voxels, taken before anything below, and n_voxels
   score           r or R2 (--score): what all, without, only and so on are, means over the folds, as
                   encode fit --score-over folds --no-extend has them
@@ -65,9 +68,15 @@ pub(crate) struct Ablate {
     /// Features: labelled matrix, rows = stimuli, columns = units; - is stdin
     #[arg(long, value_name = "FEATURES")]
     x: Input,
-    /// Responses: labelled matrices, rows = stimuli or trials, columns = voxels; - is stdin
+    /// Responses: labelled matrices, rows = stimuli or trials, columns = voxels; or NIfTI, volumes = stimuli or trials;
+    /// - is stdin
     #[arg(long, value_name = "RESPONSES")]
     y: Input,
+    #[command(flatten)]
+    image: ImageArgs,
+    /// Table whose row i names volume i of an image (needs --assume-order)
+    #[arg(long, value_name = "TABLE")]
+    stimuli: Option<Input>,
     /// The chosen units: the `unit` column of this table
     #[arg(long, value_name = "TABLE")]
     units: Input,
@@ -153,14 +162,28 @@ pub(crate) fn run(args: &Ablate) -> Result<()> {
     let x = read_matrix(&job, &args.x)?;
     let chosen = chosen_units(&job, args, &x)?;
     let control = Control::read(&job, &args.control, &x)?;
-    let mut arrays = read_arrays(&job, std::slice::from_ref(&args.y), &mut Names::new(&args.names))?;
-    tell_apart(&mut arrays)?;
-    let regions = arrays.into_iter().map(|array| array.into_matrix()).collect::<Result<Vec<NamedMatrix>>>()?;
+    let stimuli = args.stimuli.as_ref().map(|input| StimuliOfRows::read(&job, input)).transpose()?;
+    let from = From { input: &args.y, image: &args.image, stimuli: stimuli.as_ref(), join: args.join };
+    let measured = Measured::read(&job, from, &mut Names::new(&args.names))?;
+    if let (Some(stimuli), false) = (&args.stimuli, measured.is_image) {
+        bail!("--stimuli {stimuli}: names the volumes of an image, and {} is none; leave it out", args.y);
+    }
+    let Measured { matrices: mut regions, in_image, .. } = measured;
+    let mut names: Vec<String> = regions.iter().map(|region| region.name.clone()).collect();
+    tell_names_apart(&mut names, &regions.iter().map(|region| region.source.as_str()).collect::<Vec<_>>())?;
+    regions.iter_mut().zip(names).for_each(|(region, name)| region.name = name);
 
     // Every region is joined and planned before the first is fitted.
     let mut plans = Vec::new();
     for y in &regions {
-        let rows = Presentations::of(&job, args.join, &x, y.side(), y.matrix.n_columns())?;
+        let (n_features, n_voxels) = (x.matrix.n_columns(), y.matrix.n_columns());
+        let rows = Presentations::of(&job, args.join, x.side(), n_features, y.side(), n_voxels)?;
+        check_finite(&x.source, &x.labels, &rows.x_rows, |look| {
+            rows.x_rows.iter().enumerate().try_for_each(|(at, &row)| match x.matrix.view() {
+                Block::F4(x) => look(at, Block::F4(x.slice(s![row..row + 1, ..]))),
+                Block::F8(x) => look(at, Block::F8(x.slice(s![row..row + 1, ..]))),
+            })
+        })?;
         let (outer, options) = args
             .model
             .plan(rows.ids.as_deref(), rows.len(), rows.n_stimuli, args.seed)
@@ -195,13 +218,17 @@ pub(crate) fn run(args: &Ablate) -> Result<()> {
             }
         }
         .with_context(|| format!("{} and {}", args.x, y.source))?;
-        let region =
-            Region { name: &y.name, voxel_names: y.labels.columns.as_deref(), n_rows: rows.len(), parts, fits };
+        let region = Region { name: &y.name, voxels: called(y, in_image.as_ref()), n_rows: rows.len(), parts, fits };
         summarize(&job, args, &region, &rows, &options, chosen.len(), x.matrix.n_columns());
         done.push(region);
     }
     drop(progress);
     tables.write(&job, args, &done, chosen.len(), x.matrix.n_columns())
+}
+
+/// How tables call the voxels of an array.
+fn called<'a>(y: &'a NamedMatrix, in_image: Option<&'a InImage>) -> Voxels<'a> {
+    Voxels { n: y.matrix.n_columns(), names: y.labels.columns.as_deref(), in_image }
 }
 
 /// The columns of `x` that the table names, ascending: some of them, not all.

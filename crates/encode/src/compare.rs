@@ -1,7 +1,7 @@
 //! `encode compare`: two models of the same responses, voxel by voxel.
 
 use anyhow::{Result, bail};
-use array_inputs::{JoinArgs, NamedMatrix, read_matrix};
+use array_inputs::{JoinArgs, NamedMatrix, Names, read_matrix};
 use clap::ValueEnum;
 use cli::{Common, Format, Input, Job, Named, TableWriter};
 use encoding_models::{Score, ScoreOver, paired_test};
@@ -10,7 +10,9 @@ use statistics::{Correction, Reason, median};
 use unit_tables::columns::VOXEL_NAME;
 
 use crate::folds::GivenFolds;
+use crate::responses::{From, ImageArgs, Measured};
 use crate::score::{Models, Pair, require_large_folds};
+use crate::voxel_table::Voxels;
 
 /// Two models of the same responses, voxel by voxel, with a paired test
 #[derive(Debug, clap::Args)]
@@ -51,9 +53,11 @@ pub(crate) struct Compare {
     /// Predictions of the other
     #[arg(value_name = "B")]
     b: Input,
-    /// Measured responses; - is stdin
+    /// Measured responses: labelled matrix, or NIfTI, volumes = stimuli or trials; - is stdin
     #[arg(long, value_name = "RESPONSES")]
     y: Input,
+    #[command(flatten)]
+    image: ImageArgs,
     /// Over what scores are taken
     #[arg(long, value_enum, value_name = "HOW", default_value = "pooled")]
     score_over: Over,
@@ -95,10 +99,14 @@ const RATE: f64 = 0.05;
 pub(crate) fn run(args: &Compare) -> Result<()> {
     let job = Job::start("encode", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
-    let (a, b, measured) = (read_matrix(&job, &args.a)?, read_matrix(&job, &args.b)?, read_matrix(&job, &args.y)?);
+    let (a, b, stimuli) = (read_matrix(&job, &args.a)?, read_matrix(&job, &args.b)?, args.folds.stimuli(&job)?);
+    let from = From { input: &args.y, image: &args.image, stimuli: stimuli.as_ref(), join: args.join };
+    let measured = Measured::read(&job, from, &mut Names::default())?;
+    args.folds.refuse_stimuli(measured.is_image)?;
+    let (measured, in_image) = measured.only(&args.y)?;
     let names = measured.labels.columns.clone();
     let (pair, other) = both(&job, args.join, a, b, measured)?;
-    let folds = args.folds.folds(&job, pair.rows(), args.join)?;
+    let folds = args.folds.folds(&job, pair.rows(), stimuli.as_ref(), args.join)?;
     require_large_folds(folds.as_ref(), "rows")?;
     let (stimulus_of_row, n_stimuli) = pair.rows().stimuli();
     job.record("seed", args.seed);
@@ -138,13 +146,14 @@ pub(crate) fn run(args: &Compare) -> Result<()> {
         ])?;
         return table.into_inner().commit(&job);
     }
+    let voxels = Voxels { n: q.len(), names: names.as_deref(), in_image: in_image.as_ref() };
     let mut columns: Vec<&str> = COLUMNS.to_vec();
     columns.extend(names.as_ref().map(|_| VOXEL_NAME));
     let mut table = TableWriter::new(out, args.format, &columns)?;
     for (voxel, test) in tested.iter().enumerate() {
         let (a, b) = (&scores[0][voxel], &scores[1][voxel]);
         let mut cells: Vec<Named> = vec![
-            ("voxel", voxel.into()),
+            ("voxel", voxels.number(voxel).into()),
             ("r_a", a.r.into()),
             ("r_b", b.r.into()),
             ("r_difference", (a.r - b.r).into()),

@@ -1,10 +1,10 @@
 //! `encode fit`: open, join, cross-validate, score, write.
 
 pub(crate) mod data;
+mod features;
 mod gram_file;
 mod method;
 mod outputs;
-mod responses;
 mod summary;
 mod task;
 
@@ -14,12 +14,13 @@ use clap::ValueEnum;
 use cli::{Common, Format, Input, Job, OutputPath, Shard};
 use encoding_models::{AlphaGrid, AlphaPer, ChooseBy, Inner, Method, RidgeOptions, dirichlet};
 use ndarray::Array2;
-use npy_stream::{Block, Matrix};
 
 use crate::folds::{FoldArgs, Plan, require_stimuli};
+use crate::responses::{From, ImageArgs, Responses};
 use crate::scores::{Scorable, ScoreArgs};
 use crate::voxel_table::VoxelTable;
 use data::{Band, Data};
+use features::Either;
 use method::MethodArg;
 use outputs::Outputs;
 use task::{Fitted, Task};
@@ -29,8 +30,11 @@ use task::{Fitted, Task};
 #[command(after_help = "\
 Input:
   --x (or each --band) and --y are joined by id: features of unique stimuli are repeated for trials of --y.
+  Of a NIfTI image (.nii, .nii.gz) as --y the volumes are rows and the voxels of --mask, which is on the same
+  grid, columns. Row i of --stimuli names volume i, which --assume-order confirms; --assume-order alone takes
+  row i of --x for volume i.
 Columns (one row per voxel; scores are means over the folds, or of all rows: --score-over):
-  voxel          column of --y, from 0
+  voxel          column of --y, from 0; of an image the number of the voxel, as `fmri-roi` counts
   r, r2          Pearson correlation of prediction and response; its square (hides the sign)
   R2             1 - SS(response - prediction) / SS(response - mean of the training rows); 0 for a
                  model that knows that mean only, negative for one that predicts worse. With
@@ -49,7 +53,7 @@ Columns (one row per voxel; scores are means over the folds, or of all rows: --s
   p, q           with --permutations: share of permutations with at least this r; false discovery rate
   r_norm, r2_norm
                  with --ceiling: r / r_max, r2 / reliability
-  voxel_name     name of the column of --y; only where these have names
+  voxel_name     name of the column of --y; only where these have names (with --mask: its number)
 Scores:
   Plain predictions of all folds together run against the responses, since the mean of a fold's training
   rows lies low where its own mean lies high: the r of noise is then -.045 (1200 rows, 10 features, 5
@@ -84,11 +88,13 @@ Arithmetic:
   Where features and responses both come as f4, inner folds judge alpha on products in f4.
   The sidecar says which it was: `solver`, and `arithmetic`.
 Scale:
-  Responses stay in their file (.npy in C order), and voxels are fitted in blocks, of which --mem says
-  how large; the bytes are the same for any. Other methods and --frac hold all voxels. --shard writes the rows of its voxels: `npy cat` joins the
-  tables, and with --columns the predictions. q is over all voxels, and a shard has none. --gram keeps the
-  decompositions (about folds x features x features numbers) for jobs with the same features, folds and
-  options; another's file is refused.
+  Responses stay in their file (.npy in C order; images that take more than a quarter of --mem, which are read
+  once more for every block), with --mem the features of ridge without delays, too; from pipes, in Fortran order
+  and with --method and --frac features are held. Voxels are fitted in blocks, of which --mem says how large
+  (--method and --frac: only --mem makes blocks; pls takes all voxels together); the bytes are the same for any.
+  --shard writes the rows of its voxels: `npy cat` joins the tables, and with --columns the predictions. q is over
+  all voxels, and a shard has none. --gram keeps the decompositions (about folds x features x features numbers)
+  for jobs with the same features, folds and options; another's file is refused.
 Model:
   --save writes an uncompressed .npz for numpy.load, in f8, fitted to all rows, with alpha chosen once
   more on all of them:
@@ -112,7 +118,8 @@ Model:
 Examples:
   encode fit --x acts.npy --y ffa.npy --cv 10 --alphas 1e-3:1e3:13 --save model.npz -o scores.csv
   npy cols --index 0:2 acts.npy | encode fit --x - --y ffa.npy --method lasso-positive --alpha .1
-  encode fit --x acts.npy --y ffa.npy --gram folds.npz --shard 0/3 --predictions part-0.npy")]
+  encode fit --x acts.npy --y bold.nii.gz --mask brain.nii.gz --stimuli trials.csv --assume-order \\
+      --gram folds.npz --shard 0/3 --predictions part-0.npy -o part-0.csv")]
 pub(crate) struct Fit {
     /// Features: labelled matrix, rows = stimuli, columns = units; - is stdin
     #[arg(long, value_name = "FEATURES", required_unless_present = "bands", conflicts_with = "bands")]
@@ -120,9 +127,12 @@ pub(crate) struct Fit {
     /// Features in bands with weights of their own (banded ridge); once per band
     #[arg(long = "band", value_name = "NAME=FEATURES")]
     bands: Vec<Band>,
-    /// Responses: labelled matrix, rows = stimuli or trials, columns = voxels; - is stdin
+    /// Responses: labelled matrix, rows = stimuli or trials, columns = voxels; or NIfTI, volumes = stimuli or trials;
+    /// - is stdin
     #[arg(long, value_name = "RESPONSES")]
     y: Input,
+    #[command(flatten)]
+    image: ImageArgs,
     /// What is fitted
     #[arg(long, value_enum, value_name = "METHOD", default_value = "ridge")]
     method: MethodArg,
@@ -201,7 +211,7 @@ pub(crate) struct Fit {
     shard: Option<Shard>,
     /// Decompositions of the features in all folds: read from this file, or written to it where it does not exist, so
     /// that shards and other responses need not wait for them
-    #[arg(long, value_name = "GRAM.npz", conflicts_with = "bands")]
+    #[arg(long, value_name = "GRAM.npz")]
     gram: Option<OutputPath>,
     /// Memory to stay within: so many voxels are fitted at a time as it has room for
     #[arg(long, value_name = "SIZE", value_parser = cli::parse_bytes)]
@@ -251,18 +261,34 @@ impl ChooseByArg {
 /// Sets of bands double with every band.
 const MAX_PARTITIONED: usize = 6;
 
+/// Of an image of responses at most this part of `--mem` is held.
+const SHARE_OF_IMAGE: u128 = 4;
+
 pub(crate) fn run(args: &Fit) -> Result<()> {
     let job = Job::start("encode", &args.common)?;
     let outputs = Outputs::create(&job, args)?;
     let method = method::method(args)?;
+    if args.gram.is_some() && !args.bands.is_empty() {
+        bail!(
+            "--gram: keeps one decomposition per fold, and features of {} bands have one for every row of weights (--n-iter, \
+             --gammas) and fold; leave it out, or give all features as one --x",
+            args.bands.len()
+        );
+    }
     if args.partition.is_some() && !(2..=MAX_PARTITIONED).contains(&args.bands.len()) {
         bail!("--partition: {} bands; 2 to {MAX_PARTITIONED} can be partitioned", args.bands.len());
     }
-    let mut data = data::read(&job, args.x.as_ref(), &args.bands, &args.y, args.join)?;
-    if !args.folds.reads_stimuli() && args.runs.is_none() && args.sample_weights.is_none() {
+    let stimuli = args.folds.stimuli(&job)?;
+    let from = From { input: &args.y, image: &args.image, stimuli: stimuli.as_ref(), join: args.join };
+    let of_shard = |n: usize| args.shard.map_or(0..n, |shard| shard.range(n));
+    let share = args.mem.map(|mem| u128::from(mem) / SHARE_OF_IMAGE);
+    let y = Responses::open(&job, from, of_shard, share)?;
+    if !y.is_image() && !args.folds.reads_stimuli() && args.runs.is_none() && args.sample_weights.is_none() {
         args.folds.refuse_stimuli()?;
     }
-    let stimuli = args.folds.stimuli(&job)?;
+    // Delays make features anew, and other methods take them as a whole.
+    let hold = args.mem.is_none() || !args.delays.is_empty() || method.is_some();
+    let mut data = data::read(&job, args.x.as_ref(), &args.bands, y, args.join, hold)?;
     // Leave-one-out has a closed form in ridge by penalties only.
     let closed_form = !method.as_ref().is_some_and(Method::chooses);
     let plan = args.folds.plan(&job, data.rows(), stimuli.as_ref(), args.join, closed_form)?;
@@ -276,7 +302,7 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
             }
         };
         check_delays(args, &runs)?;
-        data::delay(&mut data, &args.delays, &runs);
+        data::delay(&mut data, &args.delays, &runs)?;
     }
     let weights = match &args.sample_weights {
         None => None,
@@ -299,8 +325,7 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
         n_folds: plan.splits.len(),
         fold_of_row: &fold_of_row,
         stimulus_of_row: &stimulus_of_row,
-        voxel_names: data.names.columns.as_deref(),
-        n_voxels: data.y.n_columns(),
+        voxels: data.y.voxels_called(),
     };
     let mut scorer = args.scores.scorer(&job, &scorable, args.folds.seed)?;
     let mut voxels = 0..data.y.n_columns();
@@ -318,9 +343,9 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
     let weights = weights.as_deref();
     let (plan, data, options) = (&plan, &data, &options);
     let task = Task { args, plan, data, options, method, weights, scorable, scorer, voxels };
-    let fitted = match data.x.view() {
-        Block::F4(x) => task.fit(&job, x),
-        Block::F8(x) => task.fit(&job, x),
+    let fitted = match data.x.rows() {
+        Either::F4(x) => task.fit(&job, x),
+        Either::F8(x) => task.fit(&job, x),
     }?;
     record_arithmetic(&job, &task, &fitted);
     summary::summarize(&job, &task, &fitted);
@@ -333,7 +358,7 @@ fn record_arithmetic(job: &Job, task: &Task, fitted: &Fitted) {
     }
     job.record("solver", if fitted.dual { "dual" } else { "primal" });
     // On the primal side features are widened before they are multiplied.
-    let narrow = matches!(task.data.x, Matrix::F4(_));
+    let narrow = !task.data.x.is_double();
     let judged = narrow && !task.data.y.is_double() && matches!(task.options.inner, Inner::Folds(_));
     job.record(
         "arithmetic",
@@ -424,7 +449,7 @@ fn groups(job: &Job, args: &Fit, data: &Data, column: &str) -> Result<Vec<usize>
     let Some(input) = &args.regions else {
         bail!("--alpha-per {column}: a column of which table? Say --regions TABLE")
     };
-    let table = VoxelTable::read(job, input, data.names.columns.as_deref(), data.y.n_columns())?;
+    let table = VoxelTable::read(job, input, data.y.voxels_called())?;
     let groups = table.levels(column)?;
     let mut names: Vec<&str> = groups.iter().map(String::as_str).collect();
     names.sort_unstable();

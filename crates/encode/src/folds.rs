@@ -26,7 +26,8 @@ pub(crate) struct FoldArgs {
     /// model of all others predicts them; --cv are then the folds that choose alpha
     #[arg(long, value_name = "COLUMN=VALUE|@TEST")]
     test: Option<TestSet>,
-    /// Table of the stimuli, one row each, or one per trial, for the columns that other options name
+    /// Table of the stimuli, one row each, or one per trial, for the columns that other options name; of an image as
+    /// --y its row i names volume i (needs --assume-order)
     #[arg(long, value_name = "TABLE")]
     stimuli: Option<Input>,
     /// How stimuli are dealt into folds
@@ -197,8 +198,7 @@ impl FoldArgs {
 
     /// The table of the stimuli, where one was given.
     pub fn stimuli(&self, job: &Job) -> Result<Option<StimuliOfRows>> {
-        let read = |input: &Input| Ok(StimuliOfRows { source: input.to_string(), table: read_table(job, input)? });
-        self.stimuli.as_ref().map(read).transpose()
+        self.stimuli.as_ref().map(|input| StimuliOfRows::read(job, input)).transpose()
     }
 
     /// Deals the rows, and checks that no stimulus stands on two sides. `closed_form`: whether penalties can be judged
@@ -380,6 +380,16 @@ impl StimuliOfRows {
         Ok(StimuliOfRows { source: input.to_string(), table: read_table(job, input)? })
     }
 
+    /// Where it comes from, for messages.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Its ids, one per row.
+    pub fn ids(&self) -> Result<&[String]> {
+        Ok(self.table.ids().with_context(|| self.source.clone())?.1)
+    }
+
     /// The row of the table for every row of the responses.
     fn rows(&self, job: &Job, rows: Rows, join: JoinArgs) -> Result<Vec<usize>> {
         let (_, ids) = self.table.ids().with_context(|| self.source.clone())?;
@@ -485,26 +495,47 @@ pub(crate) struct GivenFolds {
     /// stimulus and fold [default: one model predicted all rows]
     #[arg(long, value_name = "COLUMN|@FOLDS")]
     folds: Option<String>,
-    /// Table of the stimuli, one row each, or one per trial
-    #[arg(long, value_name = "TABLE", requires = "folds")]
+    /// Table of the stimuli, one row each, or one per trial; of an image its row i names volume i (needs
+    /// --assume-order)
+    #[arg(long, value_name = "TABLE")]
     stimuli: Option<Input>,
 }
 
 impl GivenFolds {
-    /// The fold of every row; `None` where one model predicted all.
-    pub fn folds(&self, job: &Job, rows: Rows, join: JoinArgs) -> Result<Option<Folds>> {
-        let Some(folds) = &self.folds else { return Ok(None) };
-        let (input, column) = match (folds.strip_prefix('@'), &self.stimuli) {
-            (Some(_), Some(input)) => {
+    /// The table of the stimuli, where one was given.
+    pub fn stimuli(&self, job: &Job) -> Result<Option<StimuliOfRows>> {
+        self.stimuli.as_ref().map(|input| StimuliOfRows::read(job, input)).transpose()
+    }
+
+    /// An error where nothing reads that table.
+    pub fn refuse_stimuli(&self, is_image: bool) -> Result<()> {
+        match (&self.stimuli, &self.folds) {
+            (Some(input), None) if !is_image => {
+                bail!("--stimuli {input}: no option reads a column of it; say --folds COLUMN, or leave it out")
+            }
+            (Some(input), Some(folds)) if !is_image && folds.starts_with('@') => {
                 bail!("--stimuli {input}: --folds {folds} is a table itself; give one of the two")
             }
-            (Some(path), None) => (Input::File(path.into()), "fold"),
-            (None, Some(input)) => (input.clone(), folds.as_str()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The fold of every row; `None` where one model predicted all.
+    pub fn folds(
+        &self,
+        job: &Job,
+        rows: Rows,
+        stimuli: Option<&StimuliOfRows>,
+        join: JoinArgs,
+    ) -> Result<Option<Folds>> {
+        let Some(folds) = &self.folds else { return Ok(None) };
+        let levels = match (folds.strip_prefix('@'), stimuli) {
+            (Some(path), _) => StimuliOfRows::read(job, &Input::File(path.into()))?.levels(job, rows, "fold", join)?,
+            (None, Some(stimuli)) => stimuli.levels(job, rows, folds, join)?,
             (None, None) => {
                 bail!("--folds {folds}: a column of which table? Say --stimuli TABLE, or --folds @FOLDS.csv")
             }
         };
-        let levels = StimuliOfRows::read(job, &input)?.levels(job, rows, column, join)?;
         let all: Vec<usize> = (0..rows.n).collect();
         number_levels(rows, &levels, &all, &format!("--folds {folds}")).map(Some)
     }

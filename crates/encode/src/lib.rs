@@ -11,6 +11,7 @@ mod folds;
 mod model_args;
 mod predict;
 mod presentations;
+mod responses;
 mod saved_model;
 mod score;
 mod scores;

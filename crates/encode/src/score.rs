@@ -14,17 +14,20 @@ use npy_stream::Block;
 use rdm::Comparison;
 use statistics::Folds;
 
-use crate::folds::{GivenFolds, Rows};
+use crate::folds::{GivenFolds, Rows, StimuliOfRows};
+use crate::responses::{From, ImageArgs};
 use crate::scores::{Scorable, ScoreArgs};
+use crate::voxel_table::Voxels;
 
 /// Predictions of any model against responses: a table with one row per voxel, or per region
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Input:
   PREDICTED and MEASURED have the same columns (voxels) and are joined by id. --folds says in which
-  fold each stimulus was predicted, where models of several folds did.
+  fold each stimulus was predicted, where models of several folds did. Of an image the volumes are rows, named
+  by the rows of --stimuli with --assume-order, and the voxels of --mask columns.
 Columns of --by voxel (one row per voxel):
-  voxel          column of MEASURED, from 0
+  voxel          column of MEASURED, from 0; of an image the number of the voxel, as `fmri-roi` counts
   r, r2          Pearson correlation of prediction and response; its square (hides the sign)
   R2             1 - SS(response - prediction) / SS(response - mean). The mean is that of the other
                  folds (0 for a model that knows that mean only); without --folds of these responses
@@ -68,9 +71,11 @@ pub(crate) struct ScoreVerb {
     /// Predicted responses (rows = stimuli, columns = voxels); with --by region perhaps one matrix per region
     #[arg(value_name = "PREDICTED")]
     predicted: Input,
-    /// Measured responses; - is stdin
+    /// Measured responses: labelled matrix, or NIfTI, volumes = stimuli or trials; - is stdin
     #[arg(value_name = "MEASURED")]
     measured: Input,
+    #[command(flatten)]
+    image: ImageArgs,
     /// What a row of the table is
     #[arg(long, value_enum, value_name = "WHAT", default_value = "voxel")]
     by: By,
@@ -116,6 +121,13 @@ enum Compare {
     Pearson,
     /// Rank correlation
     Spearman,
+}
+
+impl ScoreVerb {
+    /// Where the measured responses come from.
+    fn measured_from<'a>(&'a self, stimuli: Option<&'a StimuliOfRows>) -> From<'a> {
+        From { input: &self.measured, image: &self.image, stimuli, join: self.join }
+    }
 }
 
 impl Compare {
@@ -249,15 +261,13 @@ fn scorable<'a>(
     folds: Option<&'a Folds>,
     one_fold: &'a [usize],
     stimulus_of_row: &'a [usize],
-    voxel_names: Option<&'a [String]>,
-    n_voxels: usize,
+    voxels: Voxels<'a>,
 ) -> Scorable<'a> {
     Scorable {
         n_folds: folds.map_or(1, |folds| folds.n_folds),
         fold_of_row: folds.map_or(one_fold, |folds| &folds.fold_of_row),
         stimulus_of_row,
-        voxel_names,
-        n_voxels,
+        voxels,
     }
 }
 

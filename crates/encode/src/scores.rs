@@ -10,7 +10,7 @@ use linear_algebra::Real;
 use ndarray::ArrayView2;
 use statistics::Correction;
 
-use crate::voxel_table::VoxelTable;
+use crate::voxel_table::{VoxelTable, Voxels};
 
 /// How predictions are scored.
 #[derive(Debug, clap::Args)]
@@ -85,8 +85,7 @@ pub(crate) struct Scorable<'a> {
     pub fold_of_row: &'a [usize],
     /// The stimulus of every row, as a number.
     pub stimulus_of_row: &'a [usize],
-    pub voxel_names: Option<&'a [String]>,
-    pub n_voxels: usize,
+    pub voxels: Voxels<'a>,
 }
 
 /// What is known of the training rows of every fold, `n_folds x v` each.
@@ -126,7 +125,7 @@ impl ScoreArgs {
 }
 
 fn ceilings(job: &Job, input: &Input, rows: &Scorable) -> Result<Ceilings> {
-    let found = VoxelTable::read(job, input, rows.voxel_names, rows.n_voxels)?;
+    let found = VoxelTable::read(job, input, rows.voxels)?;
     let source = &found.source;
     for column in ["r_max", "reliability", "n_trials"] {
         if !found.table.has(column) {
@@ -135,7 +134,7 @@ fn ceilings(job: &Job, input: &Input, rows: &Scorable) -> Result<Ceilings> {
     }
     let missing = found.rows.iter().filter(|row| row.is_none()).count();
     if missing > 0 {
-        bail!("{source}: {missing} of {} voxels have no row; make the table from the same voxels", rows.n_voxels);
+        bail!("{source}: {missing} of {} voxels have no row; make the table from the same voxels", rows.voxels.n);
     }
     let cells = |column: &str| -> Result<Vec<f64>> {
         let cells = found.table.column(column).with_context(|| source.clone())?;
@@ -164,7 +163,7 @@ fn ceilings(job: &Job, input: &Input, rows: &Scorable) -> Result<Ceilings> {
             let cells = found.table.column("reason")?;
             found.rows.iter().flatten().map(|&row| Some(cells[row].clone()).filter(|r| !r.is_empty())).collect()
         }
-        false => vec![None; rows.n_voxels],
+        false => vec![None; rows.voxels.n],
     };
     Ok(Ceilings { r_max: cells("r_max")?, reliability: cells("reliability")?, reason: reasons })
 }

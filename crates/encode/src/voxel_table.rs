@@ -8,6 +8,41 @@ use cli::{Input, Job};
 use stimulus_table::Table;
 use unit_tables::columns::{ARRAY, VOXEL, VOXEL_NAME};
 
+/// Voxels of a mask in their image.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct InImage {
+    /// Their numbers, rising: `fmri-roi` counts so.
+    pub voxels: Vec<usize>,
+    /// How many voxels the image has.
+    pub n_voxels: usize,
+}
+
+/// How tables call the voxels of responses.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Voxels<'a> {
+    /// How many there are.
+    pub n: usize,
+    pub names: Option<&'a [String]>,
+    /// Of the voxels of a mask.
+    pub in_image: Option<&'a InImage>,
+}
+
+impl Voxels<'_> {
+    /// What stands in the column `voxel`: the number of the column, or that in the image.
+    pub fn number(&self, column: usize) -> usize {
+        self.in_image.map_or(column, |image| image.voxels[column])
+    }
+
+    /// The column of a number; `Ok(None)` where the mask leaves that voxel out, an error where there is none.
+    fn column(&self, number: usize) -> Result<Option<usize>, usize> {
+        let (n, column) = match self.in_image {
+            None => (self.n, Some(number)),
+            Some(image) => (image.n_voxels, image.voxels.binary_search(&number).ok()),
+        };
+        if number < n { Ok(column) } else { Err(n) }
+    }
+}
+
 /// A table of voxels, and its row for each voxel of the responses.
 pub(crate) struct VoxelTable {
     pub source: String,
@@ -18,19 +53,19 @@ pub(crate) struct VoxelTable {
 
 impl VoxelTable {
     /// Reads a table and finds the voxels of responses in it: by `voxel_name` where both have names, else by `voxel`,
-    /// which counts from 0 and must not reach beyond the responses. `n_voxels` are those of the responses.
-    pub fn read(job: &Job, input: &Input, names: Option<&[String]>, n_voxels: usize) -> Result<VoxelTable> {
+    /// which counts from 0 and must not reach beyond the responses (of an image: beyond the image).
+    pub fn read(job: &Job, input: &Input, voxels: Voxels) -> Result<VoxelTable> {
         let (table, source) = (read_table(job, input)?, input.to_string());
         let one_array = table.column(ARRAY).is_ok_and(|arrays| arrays.windows(2).any(|pair| pair[0] != pair[1]));
         if one_array {
             bail!("{source}: rows of several arrays; give a table of the one that the responses are");
         }
-        let mut rows = vec![None; n_voxels];
+        let mut rows = vec![None; voxels.n];
         let mut put = |voxel: usize, row: usize, what: &str| match rows[voxel].replace(row) {
             Some(_) => bail!("{source}: voxel {what} has two rows"),
             None => Ok(()),
         };
-        match names.filter(|_| table.has(VOXEL_NAME)) {
+        match voxels.names.filter(|_| table.has(VOXEL_NAME)) {
             Some(names) => {
                 let place: HashMap<&str, usize> =
                     names.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
@@ -42,12 +77,13 @@ impl VoxelTable {
             }
             None => {
                 for (row, cell) in table.column(VOXEL).with_context(|| source.clone())?.iter().enumerate() {
-                    match cell.trim().parse::<usize>() {
-                        Ok(voxel) if voxel < n_voxels => put(voxel, row, cell)?,
-                        Ok(voxel) => {
-                            bail!("{source}: voxel {voxel}, but the responses have {n_voxels}; the table is of others")
-                        }
-                        Err(_) => bail!("{source}: {cell:?} is no number of a voxel"),
+                    let Ok(number) = cell.trim().parse::<usize>() else {
+                        bail!("{source}: {cell:?} is no number of a voxel")
+                    };
+                    match voxels.column(number) {
+                        Ok(Some(voxel)) => put(voxel, row, cell)?,
+                        Ok(None) => {}
+                        Err(n) => bail!("{source}: voxel {number}, but the responses have {n}; the table is of others"),
                     }
                 }
             }

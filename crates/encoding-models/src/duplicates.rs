@@ -1,9 +1,11 @@
 //! Rows that are nearly the same although they are called differently.
 
 use linear_algebra::Real;
-use ndarray::ArrayView2;
 use rayon::prelude::*;
 use statistics::Draws;
+
+use crate::rows::Rows;
+use crate::scaling::{ColumnScaling, Scaling};
 
 /// Two rows are near when they differ by at most so much of the root mean squared distance of two rows.
 const NEAR: f64 = 1e-3;
@@ -17,7 +19,11 @@ const REACH: f64 = 5.0;
 /// same: copies of a picture under two names, or crops of one. The first row of a pair is the smaller, pairs rise.
 ///
 /// Rows are sifted by random projections first, so that not all pairs are compared.
-pub fn near_duplicates<T: Real>(x: ArrayView2<T>, apart: impl Fn(usize, usize) -> bool + Sync) -> Vec<(usize, usize)> {
+pub fn near_duplicates<'a, T: Real + 'a>(
+    x: impl Into<Rows<'a, T>>,
+    apart: impl Fn(usize, usize) -> bool + Sync,
+) -> Vec<(usize, usize)> {
+    let x = x.into();
     let (n, p) = x.dim();
     if n < 2 || p == 0 {
         return Vec::new();
@@ -28,12 +34,12 @@ pub fn near_duplicates<T: Real>(x: ArrayView2<T>, apart: impl Fn(usize, usize) -
             (0..p).map(|_| draws.below(2) == 1).collect()
         })
         .collect();
-    let first: Vec<f64> = x.row(0).iter().map(|v| v.to_f64()).collect();
+    let first: Vec<f64> = x.row(0, &mut Vec::new()).iter().map(|v| v.to_f64()).collect();
     let projected: Vec<[f64; DIRECTIONS]> = (0..n)
         .into_par_iter()
-        .map(|row| {
+        .map_init(Vec::new, |buffer, row| {
             let mut sums = [0.0; DIRECTIONS];
-            for (k, (value, first)) in x.row(row).iter().zip(&first).enumerate() {
+            for (k, (value, first)) in x.row(row, buffer).iter().zip(&first).enumerate() {
                 let difference = value.to_f64() - first;
                 sums.iter_mut()
                     .zip(&directions)
@@ -43,15 +49,9 @@ pub fn near_duplicates<T: Real>(x: ArrayView2<T>, apart: impl Fn(usize, usize) -
         })
         .collect();
     // The mean squared distance of two rows is twice the total variance.
-    let total: f64 = (0..p)
-        .into_par_iter()
-        .map(|k| {
-            let values: Vec<f64> = x.column(k).iter().map(|v| v.to_f64()).collect();
-            statistics::variance(&values)
-        })
-        .collect::<Vec<f64>>()
-        .iter()
-        .sum();
+    let rows: Vec<usize> = (0..n).collect();
+    let squares: f64 = ColumnScaling::learn(x, &rows, Scaling::Centre).variance.iter().sum();
+    let total = squares * n as f64 / (n as f64 - 1.0);
     let limit = NEAR * (2.0 * total).sqrt();
     if !(limit > 0.0 && limit.is_finite()) {
         return Vec::new();
@@ -59,7 +59,9 @@ pub fn near_duplicates<T: Real>(x: ArrayView2<T>, apart: impl Fn(usize, usize) -
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&a, &b| projected[a][0].total_cmp(&projected[b][0]).then(a.cmp(&b)));
     let near = |a: usize, b: usize| {
-        let squares: f64 = x.row(a).iter().zip(x.row(b)).map(|(a, b)| (a.to_f64() - b.to_f64()).powi(2)).sum();
+        let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
+        let rows = x.row(a, &mut of_a).into_iter().zip(x.row(b, &mut of_b));
+        let squares: f64 = rows.map(|(a, b)| (a.to_f64() - b.to_f64()).powi(2)).sum();
         squares.sqrt() <= limit
     };
     let mut pairs: Vec<(usize, usize)> = (0..n)

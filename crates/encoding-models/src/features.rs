@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use crate::error::RidgeError;
 use crate::rotation::{Rotation, without_rounding};
+use crate::rows::Rows;
 use crate::scaling::{ColumnScaling, Scaling};
 
 /// Columns of features that are scaled and multiplied at a time on the dual side.
@@ -22,7 +23,7 @@ const OUTWEIGHS: f64 = 1e4;
 /// The features of all rows, and what is computed from them once for all training sets: the Gram matrix of a training
 /// set is that of all rows minus that of the rows held out.
 pub struct Features<'a, T> {
-    x: ArrayView2<'a, T>,
+    x: Rows<'a, T>,
     bands: Vec<Range<usize>>,
     scaling: Scaling,
     intercept: bool,
@@ -39,10 +40,13 @@ pub struct Features<'a, T> {
 
 impl<'a, T: Real> Features<'a, T> {
     /// Of `x` (`n x p`), standardized or centred in every training set. Values must be finite.
-    pub fn new(x: ArrayView2<'a, T>, scaling: Scaling) -> Result<Features<'a, T>, RidgeError> {
-        let broken = x.indexed_iter().find(|(_, value)| !value.to_f64().is_finite());
-        if let Some(((row, column), value)) = broken {
-            return Err(RidgeError::FeatureNotFinite { row, column, value: value.to_f64() });
+    pub fn new(x: impl Into<Rows<'a, T>>, scaling: Scaling) -> Result<Features<'a, T>, RidgeError> {
+        let (x, mut buffer) = (x.into(), Vec::new());
+        for row in 0..x.nrows() {
+            let values = x.row(row, &mut buffer);
+            if let Some((column, value)) = values.iter().enumerate().find(|(_, value)| !value.to_f64().is_finite()) {
+                return Err(RidgeError::FeatureNotFinite { row, column, value: value.to_f64() });
+            }
         }
         let rows: Vec<usize> = (0..x.nrows()).collect();
         let origin = match rows.is_empty() {
@@ -118,13 +122,17 @@ impl<'a, T: Real> Features<'a, T> {
     /// Sums of products of the features of some rows, minus an origin, with responses of the same rows (`rows x v`),
     /// `p x v`. Responses have been multiplied by the weights.
     pub(crate) fn cross(&self, rows: &[usize], origin: &[f64], responses: ArrayView2<f64>) -> Array2<f64> {
-        cross_product(self.centred(rows, origin).view(), responses)
+        let mut sum = Array2::zeros((self.x.ncols(), responses.ncols()));
+        for (rows, responses) in rows.chunks(ROWS).zip(responses.axis_chunks_iter(Axis(0), ROWS)) {
+            sum += &cross_product(self.centred(rows, origin).view(), responses);
+        }
+        sum
     }
 
     fn centred(&self, rows: &[usize], origin: &[f64]) -> Array2<f64> {
         let mut out = Array2::zeros((rows.len(), self.x.ncols()));
-        out.axis_iter_mut(Axis(0)).into_par_iter().zip(rows).for_each(|(mut out, &row)| {
-            let values = self.x.row(row);
+        out.axis_iter_mut(Axis(0)).into_par_iter().zip(rows).for_each_init(Vec::new, |buffer, (mut out, &row)| {
+            let values = self.x.row(row, buffer);
             out.iter_mut().zip(values).zip(origin).for_each(|((out, v), m)| *out = v.to_f64() - m);
         });
         out

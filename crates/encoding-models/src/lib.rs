@@ -26,6 +26,7 @@ mod paired;
 mod pls;
 mod ridge;
 mod rotation;
+mod rows;
 mod scaling;
 mod score;
 mod solver;
@@ -52,6 +53,7 @@ pub use ridge::{
     CrossValidated, CrossValidation, Inner, RidgeModel, RidgeOptions, Split, cross_validate, fit, fit_rows, is_narrow,
     unusable_voxels,
 };
+pub use rows::{ReadRows, Rows};
 pub use scaling::{ColumnScaling, Scaling};
 pub use score::{HeldOut, Score, ScoreOver, own_means, score};
 pub use solver::Want;

@@ -58,9 +58,12 @@ impl Memory {
             longest = longest.max(n);
         }
         let total = if p < longest { 8 * p * p } else { 0 };
-        // What one thread holds for its voxels: responses, coordinates by fold, products under some penalties.
+        // What one thread holds for its voxels: responses, coordinates by fold, products under some penalties; and
+        // centred features while these are multiplied with responses.
         let axes = p.min(longest);
-        let per_thread = VOXELS as u128 * 8 * (3 * longest + (3 + 2 * n_inner) * axes + 20 * longest / n_inner.max(1));
+        let centred = if p < longest { 8 * longest.min(2048) * p } else { 0 };
+        let per_thread =
+            centred + VOXELS as u128 * 8 * (3 * longest + (3 + 2 * n_inner) * axes + 20 * longest / n_inner.max(1));
         let n_bands = if want.bands { options.gammas.as_ref().map_or(1, |gammas| gammas.ncols()) as u128 } else { 0 };
         let models = if want.models { 4 * 8 * p } else { 0 };
         Memory {

@@ -1,8 +1,10 @@
 use std::ops::Range;
 
 use linear_algebra::Real;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, Axis};
 use rayon::prelude::*;
+
+use crate::rows::Rows;
 
 /// What is done to the feature columns before the fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,19 +35,20 @@ const CHUNK: usize = 512;
 
 impl ColumnScaling {
     /// Learns means and standard deviations from these rows of `x` (`n x p`). `rows` must not be empty.
-    pub fn learn<T: Real>(x: ArrayView2<T>, rows: &[usize], scaling: Scaling) -> ColumnScaling {
+    pub fn learn<'a, T: Real + 'a>(x: impl Into<Rows<'a, T>>, rows: &[usize], scaling: Scaling) -> ColumnScaling {
         ColumnScaling::learn_weighted(x, rows, scaling, true, None)
     }
 
     /// The same with one weight per row of `x`, by which means and variances are weighted; and, without an
     /// `intercept`, with deviations from 0: the mean is 0, and the divisor a root mean square.
-    pub fn learn_weighted<T: Real>(
-        x: ArrayView2<T>,
+    pub fn learn_weighted<'a, T: Real + 'a>(
+        x: impl Into<Rows<'a, T>>,
         rows: &[usize],
         scaling: Scaling,
         intercept: bool,
         weights: Option<&[f64]>,
     ) -> ColumnScaling {
+        let x = x.into();
         let p = x.ncols();
         let weight = |row: usize| weights.map_or(1.0, |weights| weights[row]);
         let total: f64 = rows.iter().map(|&row| weight(row)).sum();
@@ -54,18 +57,19 @@ impl ColumnScaling {
         let parts = parts.zip(learned.variance.par_chunks_mut(CHUNK)).enumerate();
         parts.for_each(|(chunk, ((mean, divisor), variance))| {
             let start = chunk * CHUNK;
-            let value = |row: usize, k: usize| x[(row, start + k)].to_f64();
+            let columns = start..start + mean.len();
+            let mut buffer = Vec::new();
             // Deviations from the first row: an offset of any size costs no digit of the variance.
             let from: Vec<f64> = match intercept {
-                true => (0..mean.len()).map(|k| value(rows[0], k)).collect(),
+                true => x.part(rows[0], columns.clone(), &mut buffer).iter().map(|v| v.to_f64()).collect(),
                 false => vec![0.0; mean.len()],
             };
             let mut varies = vec![false; mean.len()];
             let mut sum = vec![0.0; mean.len()];
             for &row in rows {
                 let weight = weight(row);
-                for k in 0..sum.len() {
-                    let difference = value(row, k) - from[k];
+                for (k, value) in x.part(row, columns.clone(), &mut buffer).iter().enumerate() {
+                    let difference = value.to_f64() - from[k];
                     sum[k] += weight * difference;
                     varies[k] |= difference != 0.0;
                 }
@@ -74,8 +78,8 @@ impl ColumnScaling {
             let mut squares = vec![0.0; mean.len()];
             for &row in rows {
                 let weight = weight(row);
-                for k in 0..squares.len() {
-                    squares[k] += weight * (value(row, k) - from[k] - centre[k]).powi(2);
+                for (k, value) in x.part(row, columns.clone(), &mut buffer).iter().enumerate() {
+                    squares[k] += weight * (value.to_f64() - from[k] - centre[k]).powi(2);
                 }
             }
             for k in 0..mean.len() {
@@ -112,13 +116,19 @@ impl ColumnScaling {
     }
 
     /// The scaled values of these rows and columns of `x`.
-    pub fn apply<T: Real, U: Real>(&self, x: ArrayView2<T>, rows: &[usize], columns: Range<usize>) -> Array2<U> {
+    pub fn apply<'a, T: Real + 'a, U: Real>(
+        &self,
+        x: impl Into<Rows<'a, T>>,
+        rows: &[usize],
+        columns: Range<usize>,
+    ) -> Array2<U> {
+        let x = x.into();
         let mut out = Array2::from_elem((rows.len(), columns.len()), U::default());
         let (mean, divisor) = (&self.mean[columns.clone()], &self.divisor[columns.clone()]);
-        out.axis_iter_mut(Axis(0)).into_par_iter().zip(rows).for_each(|(mut out, &row)| {
-            for (k, out) in out.iter_mut().enumerate() {
+        out.axis_iter_mut(Axis(0)).into_par_iter().zip(rows).for_each_init(Vec::new, |buffer, (mut out, &row)| {
+            for (k, (out, value)) in out.iter_mut().zip(x.part(row, columns.clone(), buffer)).enumerate() {
                 if divisor[k] != 0.0 {
-                    *out = U::from_f64((x[(row, columns.start + k)].to_f64() - mean[k]) / divisor[k]);
+                    *out = U::from_f64((value.to_f64() - mean[k]) / divisor[k]);
                 }
             }
         });

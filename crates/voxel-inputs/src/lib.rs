@@ -4,9 +4,11 @@
 
 mod foreign;
 mod labels;
+mod rows;
 mod volumes;
 
 pub use labels::{Labels, labels_in, read_label_names, read_labels};
+pub use rows::{VoxelRows, Wanted};
 pub use volumes::{Arrays, Given, Volumes, open_all};
 
 use std::fs::File;

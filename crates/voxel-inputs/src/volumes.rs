@@ -144,7 +144,12 @@ pub struct Arrays<'a> {
     progress: Progress,
 }
 
-impl Arrays<'_> {
+impl<'a> Arrays<'a> {
+    /// The arrays of the first input; for callers who have one.
+    pub fn into_first(self) -> Stream<'a> {
+        self.first
+    }
+
     /// What the arrays come from, for messages: `a.npy and 2 more`.
     pub fn source(&self) -> &str {
         &self.source

@@ -7,11 +7,12 @@ use statistics::{Reason, mean, median};
 use unit_tables::columns::VOXEL_NAME;
 
 use super::{Ablate, By};
+use crate::voxel_table::Voxels;
 
 /// The models of one array of responses: all, without, only, then without and only of every draw.
 pub(crate) struct Region<'a> {
     pub name: &'a str,
-    pub voxel_names: Option<&'a [String]>,
+    pub voxels: Voxels<'a>,
     pub n_rows: usize,
     pub parts: Vec<Part>,
     pub fits: Vec<PartFit<Score>>,
@@ -119,19 +120,22 @@ impl Tables {
 }
 
 fn by_voxel(out: Output, args: &Ablate, regions: &[Region], sizes: [(&str, usize); 2]) -> Result<Output> {
-    let has_names = regions.iter().any(|region| region.voxel_names.is_some());
+    let has_names = regions.iter().any(|region| region.voxels.names.is_some());
     let columns = [&["array", "voxel", "score"][..], &COMPARED, &["n_chosen", "n_units", "n", "reason", VOXEL_NAME]];
     let columns: Vec<&str> = columns.concat().into_iter().filter(|name| has_names || *name != VOXEL_NAME).collect();
     let mut table = TableWriter::new(out, args.format, &columns)?;
     for region in regions {
         table.records(region.n_voxels(), |voxel| {
             let scores: Vec<f64> = region.fits.iter().map(|fit| args.score.of(&fit.scores[voxel])).collect();
-            let mut cells: Vec<Named> =
-                vec![("array", region.name.into()), ("voxel", voxel.into()), ("score", args.score.name().into())];
+            let mut cells: Vec<Named> = vec![
+                ("array", region.name.into()),
+                ("voxel", region.voxels.number(voxel).into()),
+                ("score", args.score.name().into()),
+            ];
             cells.extend(Compared::of(&scores).cells());
             cells.extend(sizes.map(|(name, size)| (name, size.into())));
             cells.extend([("n", region.n_rows.into()), ("reason", region.reason(voxel).into())]);
-            let name = region.voxel_names.map(|names| &names[voxel]);
+            let name = region.voxels.names.map(|names| &names[voxel]);
             cells.extend(has_names.then(|| (VOXEL_NAME, name.into())));
             cells
         })?;
@@ -183,7 +187,7 @@ fn every_model(out: Output, args: &Ablate, regions: &[Region], n_units: usize) -
             let has_alpha = !fit.alpha[voxel].is_nan();
             vec![
                 ("array", region.name.into()),
-                ("voxel", voxel.into()),
+                ("voxel", region.voxels.number(voxel).into()),
                 ("model", name.into()),
                 ("draw", draw.map(|place| place / 2).into()),
                 ("n_features", n_features[model].into()),

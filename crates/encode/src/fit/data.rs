@@ -3,17 +3,19 @@
 use std::collections::HashSet;
 use std::str::FromStr;
 
-use anyhow::{Result, anyhow, bail};
-use array_inputs::{JoinArgs, NamedMatrix, read_matrix};
+use anyhow::{Result, bail};
+use array_inputs::{JoinArgs, Whole, open_matrix};
 use cli::{Input, Job};
 use encoding_models::near_duplicates;
 use linear_algebra::Real;
-use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array2, ArrayView2};
 use npy_stream::{Block, Labels, Matrix};
+use stimulus_table::Side;
 
-use super::responses::Responses;
+use super::features::{Columns, Either, FeatureData};
 use crate::folds::{Plan, Rows};
 use crate::presentations::{Presentations, check_finite, warn_of_repeats};
+use crate::responses::Responses;
 
 /// One band of features: `NAME=FILE`.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +38,7 @@ impl FromStr for Band {
 
 /// Features and responses, row by row of the same presentation.
 pub(crate) struct Data {
-    pub x: Matrix,
+    pub x: FeatureData,
     pub y: Responses,
     /// `None` when joined by position.
     pub ids: Option<Vec<String>>,
@@ -55,8 +57,53 @@ impl Data {
     }
 }
 
-/// Reads and joins. Without bands `x` is the one file of features.
-pub(crate) fn read(job: &Job, x: Option<&Input>, bands: &[Band], y: &Input, join: JoinArgs) -> Result<Data> {
+/// One input of features, of which only the header has been read.
+struct Opened {
+    whole: Whole,
+    labels: Labels,
+    source: String,
+}
+
+impl Opened {
+    fn open(job: &Job, input: &Input) -> Result<Opened> {
+        let (whole, labels, source) = open_matrix(job, input)?;
+        Ok(Opened { whole, labels, source })
+    }
+
+    fn side(&self) -> Side<'_> {
+        Side { name: &self.source, labels: self.labels.ids.as_deref(), n_rows: self.whole.n_rows() }
+    }
+
+    /// These of its rows, which must be finite, and fit into memory where they will be held.
+    fn columns(self, rows: Vec<usize>, hold: bool) -> Result<Columns> {
+        if hold {
+            Columns::require_room(&self.source, &self.whole, &rows)?;
+        }
+        check_finite(&self.source, &self.labels, &rows, |look| self.whole.rows(&rows, look))?;
+        Ok(Columns { source: self.source, whole: self.whole, rows })
+    }
+}
+
+/// Features and responses while bands are joined.
+struct Joining {
+    columns: Vec<Columns>,
+    y: Responses,
+    ids: Option<Vec<String>>,
+    features: Labels,
+    bands: Vec<(String, usize)>,
+    n_stimuli: usize,
+}
+
+/// Reads and joins. Without bands `x` is the one file of features. Unless they are to be held, features in
+/// files stay there.
+pub(crate) fn read(
+    job: &Job,
+    x: Option<&Input>,
+    bands: &[Band],
+    y: Responses,
+    join: JoinArgs,
+    hold: bool,
+) -> Result<Data> {
     let names: HashSet<&str> = bands.iter().map(|band| band.name.as_str()).collect();
     if names.len() < bands.len() {
         bail!("--band: {} names for {} bands; give each its own", names.len(), bands.len());
@@ -65,52 +112,42 @@ pub(crate) fn read(job: &Job, x: Option<&Input>, bands: &[Band], y: &Input, join
         Some(x) => vec![(String::new(), x)],
         None => bands.iter().map(|band| (band.name.clone(), &band.input)).collect(),
     };
-    let y = Responses::open(job, y)?;
-    let mut data: Option<Data> = None;
+    let mut joining: Option<Joining> = None;
     let mut responses = Some(y);
     for (name, input) in inputs {
-        let x = read_matrix(job, input)?;
-        match (&mut data, responses.take()) {
-            (None, Some(y)) => data = Some(first(job, &name, x, y, join)?),
-            (Some(data), _) => add(job, data, &name, x, join)?,
+        let x = Opened::open(job, input)?;
+        match (&mut joining, responses.take()) {
+            (None, Some(y)) => joining = Some(first(job, &name, x, y, join, hold)?),
+            (Some(joining), _) => add(job, joining, &name, x, join, hold)?,
             (None, None) => {}
         }
     }
-    data.ok_or_else(|| anyhow!("no features: give --x FEATURES, or --band NAME=FEATURES for each band"))
+    let Some(Joining { columns, y, ids, features, bands, n_stimuli }) = joining else {
+        bail!("no features: give --x FEATURES, or --band NAME=FEATURES for each band")
+    };
+    let x = FeatureData::of(columns, hold)?;
+    Ok(Data { x, names: y.labels.with_ids(None), y, ids, features, bands, n_stimuli })
 }
 
-fn first(job: &Job, band: &str, x: NamedMatrix, mut y: Responses, join: JoinArgs) -> Result<Data> {
-    let Presentations { x_rows, y_rows, ids, n_stimuli } = Presentations::of(job, join, &x, y.side(), y.n_columns())?;
+fn first(job: &Job, band: &str, x: Opened, mut y: Responses, join: JoinArgs, hold: bool) -> Result<Joining> {
+    let n_features = x.whole.n_columns();
+    let Presentations { x_rows, y_rows, ids, n_stimuli } =
+        Presentations::of(job, join, x.side(), n_features, y.side(), y.n_columns())?;
     y.select(&y_rows);
-    let bands = vec![(band.to_owned(), x.matrix.n_columns())];
-    Ok(Data {
-        names: y.labels.with_ids(None),
-        features: x.labels.with_ids(None),
-        x: pick(x.matrix, &x_rows),
-        y,
-        ids,
-        bands,
-        n_stimuli,
-    })
+    let features = x.labels.with_ids(None);
+    let bands = vec![(band.to_owned(), n_features)];
+    Ok(Joining { columns: vec![x.columns(x_rows, hold)?], y, ids, features, bands, n_stimuli })
 }
 
 /// One more band beside those that are there.
-fn add(job: &Job, data: &mut Data, band: &str, x: NamedMatrix, join: JoinArgs) -> Result<()> {
-    if x.matrix.n_columns() == 0 {
-        bail!("{}: 0 features ({} rows); nothing to fit", x.source, x.matrix.n_rows());
+fn add(job: &Job, data: &mut Joining, band: &str, x: Opened, join: JoinArgs, hold: bool) -> Result<()> {
+    if x.whole.n_columns() == 0 {
+        bail!("{}: 0 features ({} rows); nothing to fit", x.source, x.whole.n_rows());
     }
-    let rows = stimulus_table::Side { name: &data.y.source, labels: data.ids.as_deref(), n_rows: data.y.n_rows() };
+    let rows = Side { name: &data.y.source, labels: data.ids.as_deref(), n_rows: data.y.n_rows() };
     let joined = join.join(job, rows, x.side())?;
     warn_of_repeats(job, &joined, &x.source, &data.y.source, data.n_stimuli);
-    check_finite(&x, &joined.right)?;
-    if joined.len() < data.y.n_rows() || joined.left.iter().enumerate().any(|(i, &row)| i != row) {
-        // With --inner a later band can have fewer stimuli.
-        data.ids = data.ids.as_ref().map(|ids| joined.left.iter().map(|&row| ids[row].clone()).collect());
-        data.x = data.x.select_rows(&joined.left);
-        data.y.select(&joined.left);
-        data.n_stimuli = data.ids.as_ref().map_or(joined.len(), |ids| ids.iter().collect::<HashSet<_>>().len());
-    }
-    data.bands.push((band.to_owned(), x.matrix.n_columns()));
+    data.bands.push((band.to_owned(), x.whole.n_columns()));
     data.features = Labels {
         ids: None,
         columns: match (data.features.columns.take(), &x.labels.columns) {
@@ -122,33 +159,33 @@ fn add(job: &Job, data: &mut Data, band: &str, x: NamedMatrix, join: JoinArgs) -
         },
         name: None,
     };
-    let more = pick(x.matrix, &joined.right);
-    let all = std::mem::replace(&mut data.x, Matrix::F8(Array2::zeros((0, 0))));
-    data.x = match (all, more) {
-        (Matrix::F4(a), Matrix::F4(b)) => Matrix::F4(concatenate(Axis(1), &[a.view(), b.view()])?),
-        (a, b) => Matrix::F8(concatenate(Axis(1), &[a.into_f64().view(), b.into_f64().view()])?),
-    };
+    let columns = x.columns(joined.right, hold)?;
+    if joined.left.len() < data.y.n_rows() || joined.left.iter().enumerate().any(|(i, &row)| i != row) {
+        // With --inner a later band can have fewer stimuli.
+        data.ids = data.ids.as_ref().map(|ids| joined.left.iter().map(|&row| ids[row].clone()).collect());
+        for columns in &mut data.columns {
+            columns.rows = joined.left.iter().map(|&row| columns.rows[row]).collect();
+        }
+        data.y.select(&joined.left);
+        data.n_stimuli = data.ids.as_ref().map_or(joined.left.len(), |ids| ids.iter().collect::<HashSet<_>>().len());
+    }
+    data.columns.push(columns);
     Ok(())
-}
-
-/// The rows in this order; no copy where that is how they stand.
-fn pick(matrix: Matrix, rows: &[usize]) -> Matrix {
-    let as_they_stand = rows.len() == matrix.n_rows() && rows.iter().enumerate().all(|(i, &row)| i == row);
-    if as_they_stand { matrix } else { matrix.select_rows(rows) }
 }
 
 /// Puts features beside themselves, late by each of `delays` rows: those of delay 2 stand two rows later. Before the
 /// start of a run they are 0, and no run reaches into the next. Bands stay together: all delays of one, then those of
 /// the next.
-pub(crate) fn delay(data: &mut Data, delays: &[usize], run_of_row: &[usize]) {
-    data.x = match data.x.view() {
+pub(crate) fn delay(data: &mut Data, delays: &[usize], run_of_row: &[usize]) -> Result<()> {
+    data.x = FeatureData::Held(match data.x.held()?.view() {
         Block::F4(x) => Matrix::F4(delayed(x, &data.bands, delays, run_of_row)),
         Block::F8(x) => Matrix::F8(delayed(x, &data.bands, delays, run_of_row)),
-    };
+    });
     if let Some(names) = data.features.columns.take() {
         data.features.columns = Some(late_names(&names, &data.bands, delays));
     }
     data.bands.iter_mut().for_each(|(_, width)| *width *= delays.len());
+    Ok(())
 }
 
 /// Names of delayed features, `NAME@DELAY`.
@@ -194,9 +231,9 @@ pub(crate) fn warn_of_copies(job: &Job, data: &Data, plan: &Plan) {
     const NAMED: usize = 3;
     let side = |row: usize| plan.fold_of_row[row];
     let apart = |a: usize, b: usize| side(a) != side(b) && data.ids.as_ref().is_none_or(|ids| ids[a] != ids[b]);
-    let pairs = match data.x.view() {
-        Block::F4(x) => near_duplicates(x, apart),
-        Block::F8(x) => near_duplicates(x, apart),
+    let pairs = match data.x.rows() {
+        Either::F4(x) => near_duplicates(x, apart),
+        Either::F8(x) => near_duplicates(x, apart),
     };
     if pairs.is_empty() {
         return;

@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use cli::Output;
-use encoding_models::{CrossValidation, RidgeError, RidgeOptions, Split, Stored, StoredArray};
+use encoding_models::{CrossValidation, RidgeError, RidgeOptions, Rows, Split, Stored, StoredArray};
 use linear_algebra::Real;
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 use sha2::{Digest, Sha256};
 
 use crate::archive::{ArchiveWriter, Members};
@@ -18,7 +18,7 @@ const WRITTEN_BY: &str = "`encode fit --gram FILE` writes it where it does not e
 
 /// What decompositions depend on, in 64 letters: features, row weights, splits, inner folds, options.
 pub(super) fn fingerprint<T: Real>(
-    x: ArrayView2<T>,
+    x: Rows<T>,
     weights: Option<&[f64]>,
     splits: &[Split],
     options: &RidgeOptions,
@@ -28,9 +28,10 @@ pub(super) fn fingerprint<T: Real>(
     digest.update(format!("1 {:?} f{} {others} {:?}", x.dim(), size_of::<T>(), options.inner));
     digest.update(format!("{weights:?} {splits:?} {}", options.alphas.factors().len() == 1));
     let mut bytes = Vec::with_capacity(x.ncols() * 8);
-    for row in x.rows() {
+    let mut buffer = Vec::new();
+    for row in 0..x.nrows() {
         bytes.clear();
-        row.iter().for_each(|v| bytes.extend(v.to_f64().to_le_bytes()));
+        x.row(row, &mut buffer).iter().for_each(|v| bytes.extend(v.to_f64().to_le_bytes()));
         digest.update(&bytes);
     }
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()

@@ -105,7 +105,7 @@ impl Outputs {
             let penalties: Vec<f64> = folds.iter().map(|fold| fold[voxel].alpha).filter(|a| !a.is_nan()).collect();
             let at_edge = folds.iter().any(|fold| fold[voxel].edge.is_some());
             let mut cells: Vec<Named> = vec![
-                ("voxel", (task.voxels.start + voxel).into()),
+                ("voxel", task.voxel_number(voxel).into()),
                 ("r", score.r.into()),
                 ("r2", score.r2.into()),
                 ("R2", score.coefficient_of_determination.into()),
@@ -177,7 +177,7 @@ fn write_split(out: Output, task: &Task, fitted: &Fitted) -> Result<Output> {
         for (band, rows) in bands.zip(&fitted.split) {
             let [r, explained] = rows[voxel];
             let mut cells: Vec<Named> = vec![
-                ("voxel", (task.voxels.start + voxel).into()),
+                ("voxel", task.voxel_number(voxel).into()),
                 ("band", band.into()),
                 ("r", r.into()),
                 ("R2", explained.into()),
@@ -216,7 +216,7 @@ fn write_partition(out: Output, task: &Task, fitted: &Fitted) -> Result<Output> 
         }
         for (part, bands, value) in &rows {
             let mut cells: Vec<Named> = vec![
-                ("voxel", (task.voxels.start + voxel).into()),
+                ("voxel", task.voxel_number(voxel).into()),
                 ("part", (*part).into()),
                 ("bands", bands.into()),
                 ("R2", (*value).into()),

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use cli::{Bytes, Job};
 use encoding_models::{
     Choice, CrossValidated, CrossValidation, Features, Fitted as Detail, Inner, Memory, Method, Preparation,
-    RidgeModel, RidgeOptions, Scaling, Split, Want,
+    RidgeModel, RidgeOptions, Rows, Scaling, Split, Want,
 };
 use linear_algebra::Real;
 use ndarray::{Array2, ArrayView2, Axis, s};
@@ -65,16 +65,17 @@ pub(super) struct Task<'a> {
 
 /// Without `--mem`, what blocks of voxels take at most, beside what does not depend on their number.
 const BLOCK_BYTES: u128 = 1 << 30;
+/// The fewest voxels that other methods than ridge by penalties fit at a time.
+const BLOCK_OF_METHOD: u128 = 256;
 
 impl Task<'_> {
-    pub fn fit<T: Real>(&self, job: &Job, x: ArrayView2<T>) -> Result<Fitted> {
-        let fitted = match &self.method {
-            Some(method) => match self.data.y.voxels(self.voxels.clone())?.view() {
-                Block::F4(y) => self.by_method(job, method, x, y),
-                Block::F8(y) => self.by_method(job, method, x, y),
-            },
-            None => self.by_penalties(job, x),
+    pub fn fit<T: Real>(&self, job: &Job, x: Rows<T>) -> Result<Fitted> {
+        let fitted = match (&self.method, x) {
+            (Some(_), Rows::Read(_)) => bail!("features are in their files, and have to be held for this"),
+            (Some(method), Rows::Held(x)) => self.by_method(job, method, x),
+            (None, x) => self.by_penalties(job, x),
         };
+        self.data.x.require_whole()?;
         let mut fitted = fitted.with_context(|| self.source())?;
         fitted.scored = Scored::joined(std::mem::take(&mut fitted.scored_blocks));
         Ok(fitted)
@@ -85,6 +86,11 @@ impl Task<'_> {
         self.data.names.columns.as_ref().map(|names| &names[self.voxels.clone()])
     }
 
+    /// What the table calls a voxel of this run.
+    pub fn voxel_number(&self, voxel: usize) -> usize {
+        self.scorable.voxels.number(self.voxels.start + voxel)
+    }
+
     fn source(&self) -> String {
         self.args.x.as_ref().map_or_else(|| "--band".to_owned(), ToString::to_string)
     }
@@ -93,40 +99,84 @@ impl Task<'_> {
         if self.args.no_scale { Scaling::Centre } else { Scaling::Standardize }
     }
 
-    fn by_method<T: Real, U: Real>(
+    /// Blocks of voxels are fitted as if they were all: nothing but partial least squares takes voxels together.
+    fn by_method<T: Real>(&self, job: &Job, method: &Method, x: ArrayView2<T>) -> Result<Fitted> {
+        let blocks = self.blocks_of_method(job, method, x)?;
+        let progress = job.progress(self.plan.splits.len() * blocks.len(), "folds");
+        let mut fitted = self.nothing();
+        for block in blocks {
+            match self.data.y.voxels(block)?.view() {
+                Block::F4(y) => self.add_by_method(&mut fitted, method, x, y, || progress.advance(1)),
+                Block::F8(y) => self.add_by_method(&mut fitted, method, x, y, || progress.advance(1)),
+            }?;
+        }
+        Ok(fitted)
+    }
+
+    fn add_by_method<T: Real, U: Real>(
         &self,
-        job: &Job,
+        fitted: &mut Fitted,
         method: &Method,
         x: ArrayView2<T>,
         y: ArrayView2<U>,
-    ) -> Result<Fitted> {
-        if let Some(mem) = self.args.mem {
-            // Features in f64, scaled, their products and decomposition, and the responses twice.
-            let (n, p, v) = (x.nrows() as u128, x.ncols() as u128, y.ncols() as u128);
-            let bytes = self.bytes_of_features() + 8 * (3 * n * p + 3 * p * p.min(n) + 6 * n * v + 3 * p * v);
-            if bytes > mem.into() {
-                bail!("--mem: {} are needed for {v} voxels, and {} allowed", Bytes(bytes), Bytes(mem.into()));
-            }
-        }
+        split_done: impl Fn(),
+    ) -> Result<()> {
         let preparation = Preparation { scaling: self.scaling(), intercept: !self.args.no_intercept };
         let inner = match &self.plan.inner {
             Inner::Folds(folds) => Some(folds),
             Inner::LeaveOneOut => None,
         };
-        let progress = job.progress(self.plan.splits.len(), "folds");
-        let (held_out, details) =
-            method.cross_validate(x, y, &self.plan.splits, inner, preparation, || progress.advance(1))?;
-        drop(progress);
-        let mut fitted = self.nothing();
-        self.add(&mut fitted, held_out, y);
-        fitted.details = details;
+        let (held_out, details) = method.cross_validate(x, y, &self.plan.splits, inner, preparation, split_done)?;
+        self.add(fitted, held_out, y);
+        fitted.details.resize(details.len(), Vec::new());
+        fitted.details.iter_mut().zip(details).for_each(|(all, more)| all.extend(more));
         if self.args.save.is_some() {
-            fitted.model = Some(method.fit_rows(x, &self.plan.kept, y, inner, preparation)?);
+            self.put_model(fitted, method.fit_rows(x, &self.plan.kept, y, inner, preparation)?);
         }
-        Ok(fitted)
+        Ok(())
     }
 
-    fn by_penalties<T: Real>(&self, job: &Job, x: ArrayView2<T>) -> Result<Fitted> {
+    /// Blocks of voxels that `--mem` has room for; without it all voxels are one, since features are decomposed anew
+    /// for every block.
+    fn blocks_of_method<T: Real>(&self, job: &Job, method: &Method, x: ArrayView2<T>) -> Result<Vec<Range<usize>>> {
+        let (first, end) = (self.voxels.start, self.voxels.end);
+        let Some(mem) = self.args.mem else { return Ok(std::iter::once(first..end).collect()) };
+        let (n, p, v) = (x.nrows() as u128, x.ncols() as u128, self.voxels.len() as u128);
+        // Features in f64, scaled, their products and decomposition; and what is kept of all voxels.
+        let mut fixed = self.data.x.bytes_held() + self.data.y.bytes_held() + 8 * (3 * n * p + 3 * p * p.min(n));
+        if self.args.save.is_some() {
+            fixed += 8 * p * v;
+        }
+        if self.args.predictions.is_some() {
+            fixed += if self.data.x.is_double() || self.data.y.is_double() { 8 } else { 4 } * n * v;
+        }
+        let per_voxel = 8 * (6 * n + 3 * p);
+        let together = matches!(method, Method::Pls { .. });
+        let least = if together { v } else { v.min(BLOCK_OF_METHOD) };
+        let refused = |why: &str| {
+            anyhow!(
+                "--mem: {} are needed for {least} voxels{why}, and {} allowed; take fewer features, leave out --save and \
+                 --predictions, or allow more",
+                Bytes(fixed + per_voxel * least),
+                Bytes(mem.into())
+            )
+        };
+        let most = u128::from(mem).saturating_sub(fixed) / per_voxel;
+        if most < least {
+            return Err(refused(if together { ", which pls fits together" } else { " at a time" }));
+        }
+        // Whole blocks, so that the same voxels stand beside each other under any memory.
+        let most = if most >= v { v } else { most / BLOCK_OF_METHOD * BLOCK_OF_METHOD };
+        let most = usize::try_from(most).unwrap_or(usize::MAX).max(1);
+        let blocks: Vec<Range<usize>> = (first..end).step_by(most).map(|from| from..(from + most).min(end)).collect();
+        job.record("blocks_of_voxels", blocks.len());
+        let taken = fixed + per_voxel * blocks.first().map_or(0, |block| block.len() as u128);
+        let n_blocks = blocks.len();
+        job.note(format!("voxels in {n_blocks} blocks of up to {most}; about {} of memory", Bytes(taken)));
+        Ok(blocks)
+    }
+
+    fn by_penalties<T: Real>(&self, job: &Job, x: Rows<T>) -> Result<Fitted> {
         let widths: Vec<usize> = self.data.bands.iter().map(|(_, width)| *width).collect();
         // Before the first pass over the features: it is where large inputs would run out of memory.
         let narrow = size_of::<T>() == 4 && !self.data.y.is_double();
@@ -193,7 +243,7 @@ impl Task<'_> {
         let (first, end) = (self.voxels.start, self.voxels.end);
         let shares = matches!(self.options.alpha_per, encoding_models::AlphaPer::Group(_));
         let mut memory = Memory::of(p, item, &self.plan.splits, self.options, narrow, want);
-        memory.fixed += self.bytes_of_features();
+        memory.fixed += self.data.x.bytes_held() + self.data.y.bytes_held();
         let (n, v) = (self.data.y.n_rows() as u128, self.voxels.len() as u128);
         if self.args.save.is_some() {
             memory.fixed += 8 * p as u128 * v;
@@ -237,11 +287,6 @@ impl Task<'_> {
         Ok(blocks)
     }
 
-    fn bytes_of_features(&self) -> u128 {
-        let item = if matches!(self.data.x, Matrix::F4(_)) { 4 } else { 8 };
-        item * self.data.x.n_rows() as u128 * self.data.x.n_columns() as u128
-    }
-
     fn prepare<'f, 'x, T: Real>(
         &self,
         job: &Job,
@@ -258,7 +303,7 @@ impl Task<'_> {
     fn prepare_or_read<'f, 'x, T: Real>(
         &self,
         job: &Job,
-        x: ArrayView2<T>,
+        x: Rows<T>,
         features: &'f Features<'x, T>,
         narrow: bool,
     ) -> Result<CrossValidation<'f, 'x, T>> {
@@ -354,7 +399,7 @@ impl Task<'_> {
         if self.args.predictions.is_some() {
             let shape = (held_out.rows.len(), self.voxels.len());
             // As the features and responses are.
-            let narrow = matches!(self.data.x, Matrix::F4(_)) && !self.data.y.is_double();
+            let narrow = !self.data.x.is_double() && !self.data.y.is_double();
             let all = fitted.predictions.get_or_insert_with(|| match narrow {
                 true => Matrix::F4(Array2::zeros(shape)),
                 false => Matrix::F8(Array2::zeros(shape)),

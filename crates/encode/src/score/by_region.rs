@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{NamedMatrix, Names, read_matrices};
-use cli::{Input, Job, Named, Output, TableWriter};
+use cli::{Job, Named, Output, TableWriter};
 use encoding_models::ScoreOver;
 use ndarray::{Array2, ArrayView2, Axis};
 use rdm::{Comparison, Distance, Rdm, compare, distances};
@@ -12,7 +12,9 @@ use reliability::{Repeats, Stepped, average_occurrences, r_max, reliability_of_a
 use statistics::{Folds, Reason, mean};
 
 use super::{Models, Pair, ScoreVerb, require_large_folds, scorable};
-use crate::voxel_table::VoxelTable;
+use crate::folds::StimuliOfRows;
+use crate::responses::Measured;
+use crate::voxel_table::{VoxelTable, Voxels};
 
 const COLUMNS: [&str; 15] = [
     "region",
@@ -36,13 +38,15 @@ const COLUMNS: [&str; 15] = [
 const FEWEST_VOXELS: usize = 3;
 
 pub(super) fn run(job: &Job, args: &ScoreVerb, out: Output) -> Result<()> {
-    let read = |input: &Input| read_matrices(job, std::slice::from_ref(input), &mut Names::default());
-    let (predicted, measured) = (read(&args.predicted)?, read(&args.measured)?);
+    let predicted = read_matrices(job, std::slice::from_ref(&args.predicted), &mut Names::default())?;
+    let stimuli = args.folds.stimuli(job)?;
+    let measured = Measured::read(job, args.measured_from(stimuli.as_ref()), &mut Names::default())?;
+    args.folds.refuse_stimuli(measured.is_image)?;
     let mut table = TableWriter::new(out, args.format, &COLUMNS)?;
     job.record("seed", args.seed);
     job.record("splits", args.splits);
     for (name, pair) in regions(job, args, predicted, measured)? {
-        for row in Region::of(job, args, &name, pair)?.rows(args)? {
+        for row in Region::of(job, args, &name, pair, stimuli.as_ref())?.rows(args)? {
             table.record(&row.cells(&name))?;
         }
     }
@@ -54,8 +58,9 @@ fn regions(
     job: &Job,
     args: &ScoreVerb,
     mut predicted: Vec<NamedMatrix>,
-    mut measured: Vec<NamedMatrix>,
+    measured: Measured,
 ) -> Result<Vec<(String, Pair)>> {
+    let Measured { matrices: mut measured, in_image, .. } = measured;
     let Some(input) = &args.regions else {
         by_name(job, args, &mut predicted, &measured)?;
         let pairs = predicted.into_iter().zip(measured);
@@ -73,7 +78,8 @@ fn regions(
     }
     let (predicted, measured) = (predicted.remove(0), measured.remove(0));
     let names = measured.labels.columns.clone();
-    let table = VoxelTable::read(job, input, names.as_deref(), measured.matrix.n_columns())?;
+    let voxels = Voxels { n: measured.matrix.n_columns(), names: names.as_deref(), in_image: in_image.as_ref() };
+    let table = VoxelTable::read(job, input, voxels)?;
     let column = match &args.region_column {
         Some(column) => column.as_str(),
         None => ["region", "roi"].into_iter().find(|column| table.table.has(column)).with_context(|| {
@@ -216,8 +222,8 @@ impl Row {
 }
 
 impl Region {
-    fn of(job: &Job, args: &ScoreVerb, name: &str, pair: Pair) -> Result<Region> {
-        let folds = args.folds.folds(job, pair.rows(), args.join)?;
+    fn of(job: &Job, args: &ScoreVerb, name: &str, pair: Pair, stimuli: Option<&StimuliOfRows>) -> Result<Region> {
+        let folds = args.folds.folds(job, pair.rows(), stimuli, args.join)?;
         let (stimulus_of_row, _) = pair.rows().stimuli();
         let finite: Vec<usize> = (0..pair.measured.ncols())
             .filter(|&v| pair.measured.column(v).iter().chain(pair.predicted.column(v)).all(|value| value.is_finite()))
@@ -242,9 +248,10 @@ impl Region {
             ..folds
         });
         require_large_folds(folds.as_ref(), "stimuli")?;
-        let stimuli: Vec<usize> = (0..repeats.n_stimuli()).collect();
-        let one_fold = vec![0; stimuli.len()];
-        let over = args.scores.scorer(job, &scorable(folds.as_ref(), &one_fold, &stimuli, None, 1), args.seed)?.over;
+        let numbers: Vec<usize> = (0..repeats.n_stimuli()).collect();
+        let one = Voxels { n: 1, names: None, in_image: None };
+        let one_fold = vec![0; numbers.len()];
+        let over = args.scores.scorer(job, &scorable(folds.as_ref(), &one_fold, &numbers, one), args.seed)?.over;
         let (predicted, measured) = (averages(predicted.view()), averages(trials.view()));
         Ok(Region { predicted, measured, trials, repeats, folds, over, n_left_out })
     }

@@ -1,26 +1,32 @@
 //! Every voxel by itself.
 
 use anyhow::Result;
-use array_inputs::read_matrix;
+use array_inputs::{Names, read_matrix};
 use cli::{Job, Named, Output, TableWriter};
 use statistics::Reason;
 use unit_tables::columns::VOXEL_NAME;
 
 use super::{Models, Pair, ScoreVerb, require_large_folds, scorable};
+use crate::responses::Measured;
 use crate::scores::TrainedOn;
+use crate::voxel_table::Voxels;
 
 const COLUMNS: [&str; 6] = ["voxel", "r", "r2", "R2", "n", "reason"];
 
 pub(super) fn run(job: &Job, args: &ScoreVerb, out: Output) -> Result<()> {
-    let (predicted, measured) = (read_matrix(job, &args.predicted)?, read_matrix(job, &args.measured)?);
+    let (predicted, stimuli) = (read_matrix(job, &args.predicted)?, args.folds.stimuli(job)?);
+    let measured = Measured::read(job, args.measured_from(stimuli.as_ref()), &mut Names::default())?;
+    args.folds.refuse_stimuli(measured.is_image)?;
+    let (measured, in_image) = measured.only(&args.measured)?;
     let names = measured.labels.columns.clone();
     let pair = Pair::of(job, args.join, predicted, measured)?;
-    let folds = args.folds.folds(job, pair.rows(), args.join)?;
+    let folds = args.folds.folds(job, pair.rows(), stimuli.as_ref(), args.join)?;
     require_large_folds(folds.as_ref(), "rows")?;
     let (stimulus_of_row, n_stimuli) = pair.rows().stimuli();
     let one_fold = vec![0; pair.measured.nrows()];
     let n_voxels = pair.measured.ncols();
-    let rows = scorable(folds.as_ref(), &one_fold, &stimulus_of_row, names.as_deref(), n_voxels);
+    let voxels = Voxels { n: n_voxels, names: names.as_deref(), in_image: in_image.as_ref() };
+    let rows = scorable(folds.as_ref(), &one_fold, &stimulus_of_row, voxels);
     let scorer = args.scores.scorer(job, &rows, args.seed)?;
     job.record("folds", rows.n_folds);
     job.record("n_rows", pair.measured.nrows());
@@ -41,7 +47,7 @@ pub(super) fn run(job: &Job, args: &ScoreVerb, out: Output) -> Result<()> {
     let mut table = TableWriter::new(out, args.format, &columns)?;
     for (voxel, score) in scored.scores.iter().enumerate() {
         let mut cells: Vec<Named> = vec![
-            ("voxel", voxel.into()),
+            ("voxel", voxels.number(voxel).into()),
             ("r", score.r.into()),
             ("r2", score.r2.into()),
             ("R2", score.coefficient_of_determination.into()),

@@ -1,0 +1,223 @@
+//! The same voxels of every volume of an image, as the columns of a matrix with a row per volume.
+
+use std::fs::File;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use cli::{Bytes, Input, Job, require_memory};
+use ndarray::{Array2, s};
+use nifti_volume::volume::VolumeReader;
+use npy_stream::{Float, Matrix};
+
+use crate::{Volumes, read_labels, require_n_voxels, require_same_grid};
+
+/// Which of an image is wanted.
+pub struct Wanted<'a> {
+    /// The voxels inside; all without.
+    pub mask: Option<&'a Input>,
+    /// How many volumes there must be, and what has so many: `trials.csv has 9 rows; one row per volume`.
+    pub volumes: Option<(usize, String)>,
+    /// More bytes than these are not held but read again from the file whenever they are asked for.
+    pub most_bytes: Option<u128>,
+}
+
+/// Rows are volumes, columns voxels in the order of their numbers.
+#[derive(Debug)]
+pub struct VoxelRows {
+    path: Option<PathBuf>,
+    voxels: Vec<usize>,
+    n_grid: usize,
+    n_rows: usize,
+    double: bool,
+    held: Option<Held>,
+}
+
+/// Values of some of the columns, in the precision of the images.
+#[derive(Debug)]
+struct Held {
+    columns: Range<usize>,
+    values: Matrix,
+}
+
+/// Rows as they come; f4 until there is a number that it does not hold.
+enum Growing {
+    Single(Vec<f32>),
+    Double(Vec<f64>),
+}
+
+impl Growing {
+    fn push(&mut self, double: bool, values: impl Iterator<Item = f64>) {
+        if let (true, Growing::Single(single)) = (double, &self) {
+            *self = Growing::Double(single.iter().copied().map(f64::from).collect());
+        }
+        match self {
+            Growing::Single(all) => all.extend(values.map(|v| v as f32)),
+            Growing::Double(all) => all.extend(values),
+        }
+    }
+
+    fn into_matrix(self, shape: (usize, usize)) -> Result<Matrix> {
+        Ok(match self {
+            Growing::Single(values) => Matrix::F4(Array2::from_shape_vec(shape, values)?),
+            Growing::Double(values) => Matrix::F8(Array2::from_shape_vec(shape, values)?),
+        })
+    }
+}
+
+impl VoxelRows {
+    /// Reads the image once. `columns` says which of so many columns will be asked for.
+    pub fn read(
+        job: &Job,
+        mut volumes: Volumes,
+        input: &Input,
+        wanted: &Wanted,
+        columns: impl FnOnce(usize) -> Range<usize>,
+    ) -> Result<VoxelRows> {
+        let (source, n_grid) = (volumes.source().to_owned(), volumes.geometry().n_voxels());
+        let voxels = match wanted.mask {
+            None => (0..n_grid).collect(),
+            Some(mask) => {
+                let labels = read_labels(job, mask)?;
+                let name = mask.to_string();
+                match &labels.geometry {
+                    Some(grid) => require_same_grid((&name, grid), (&source, volumes.geometry()))?,
+                    None => require_n_voxels((&name, labels.labels.len()), (&source, volumes.geometry()))?,
+                }
+                let inside = labels.inside();
+                if inside.is_empty() {
+                    bail!("{mask}: 0 of {n_grid} voxels are inside; voxels above 0 are");
+                }
+                inside
+            }
+        };
+        let columns = columns(voxels.len());
+        let own = &voxels[columns.clone()];
+        let path = input.path().filter(|path| path.is_file()).map(PathBuf::from);
+        let mut growing = Some(Growing::Single(Vec::new()));
+        let (mut values, mut n_rows) = (Vec::new(), 0);
+        loop {
+            if let Some((n, of)) = &wanted.volumes {
+                volumes.require(*n, of)?;
+            }
+            if !volumes.next_volume(&mut values)? {
+                break;
+            }
+            n_rows += 1;
+            let item = if volumes.is_double() { 8 } else { 4 };
+            let bytes = item * own.len() as u128 * volumes.n_volumes() as u128;
+            let what = || format!("{source}: {} volumes of {} voxels", volumes.n_volumes(), own.len());
+            match wanted.most_bytes.filter(|most| bytes > *most) {
+                Some(_) if path.is_some() => growing = None,
+                Some(most) => bail!(
+                    "{} take {}, and {} are allowed for what is read from a pipe; give the image as a file",
+                    what(),
+                    Bytes(bytes),
+                    Bytes(most)
+                ),
+                None if growing.is_some() && n_rows % 64 == 1 => {
+                    let held = item * own.len() as u128 * (n_rows as u128 - 1);
+                    require_memory(what(), bytes.saturating_sub(held), "take fewer voxels with --mask")?;
+                }
+                None => {}
+            }
+            if let Some(growing) = &mut growing {
+                growing.push(volumes.is_double(), own.iter().map(|&voxel| values[voxel]));
+            }
+        }
+        if let Some((n, of)) = &wanted.volumes {
+            volumes.require_all(*n, of)?;
+        }
+        let n_own = own.len();
+        let values = growing.map(|growing| growing.into_matrix((n_rows, n_own))).transpose()?;
+        let held = values.map(|values| Held { columns, values });
+        Ok(VoxelRows { path, voxels, n_grid, n_rows, double: volumes.is_double(), held })
+    }
+
+    /// Number of volumes.
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// Number of voxels.
+    pub fn n_columns(&self) -> usize {
+        self.voxels.len()
+    }
+
+    /// The numbers of the voxels, rising.
+    pub fn voxels(&self) -> &[usize] {
+        &self.voxels
+    }
+
+    /// How many voxels the image has, inside and outside.
+    pub fn n_grid(&self) -> usize {
+        self.n_grid
+    }
+
+    /// Whether values are f8.
+    pub fn is_double(&self) -> bool {
+        self.double
+    }
+
+    /// Bytes that are held.
+    pub fn bytes_held(&self) -> u128 {
+        let item = if self.double { 8 } else { 4 };
+        self.held.as_ref().map_or(0, |held| item * held.columns.len() as u128 * self.n_rows as u128)
+    }
+
+    /// Some columns of the given rows, in the precision in which they are stored.
+    ///
+    /// # Panics
+    /// When columns are not among those that [`VoxelRows::read`] was told of.
+    pub fn matrix(&self, rows: &[usize], columns: Range<usize>) -> Result<Matrix> {
+        let Some(Held { columns: own, values }) = &self.held else {
+            return Ok(match self.double {
+                true => Matrix::F8(self.read_again(rows, columns)?),
+                false => Matrix::F4(self.read_again(rows, columns)?),
+            });
+        };
+        let columns = columns.start - own.start..columns.end - own.start;
+        Ok(match values {
+            Matrix::F4(values) => Matrix::F4(picked(values, rows, columns)),
+            Matrix::F8(values) => Matrix::F8(picked(values, rows, columns)),
+        })
+    }
+
+    /// All that is held, as it stands; `None` where nothing is.
+    pub fn into_matrix(self) -> Option<Matrix> {
+        self.held.map(|held| held.values)
+    }
+
+    fn read_again<T: Float>(&self, rows: &[usize], columns: Range<usize>) -> Result<Array2<T>> {
+        let Some(path) = &self.path else { bail!("voxels of a pipe cannot be read again") };
+        let named = || path.display().to_string();
+        let file = File::open(path).with_context(named)?;
+        let length = file.metadata().with_context(named)?.len();
+        let mut image = VolumeReader::new(file, Some(length)).with_context(named)?;
+        // A volume may be several rows, or none.
+        let mut rows_of: Vec<Vec<usize>> = vec![Vec::new(); self.n_rows];
+        rows.iter().enumerate().for_each(|(to, &volume)| rows_of[volume].push(to));
+        let voxels = &self.voxels[columns];
+        let mut out = Array2::from_elem((rows.len(), voxels.len()), T::from_f64(0.0));
+        let mut values = Vec::new();
+        for (volume, to) in rows_of.iter().enumerate() {
+            if !image.next_volume(&mut values).with_context(named)? || values.len() != self.n_grid {
+                bail!("{}: ends after {volume} of {} volumes; it changed while it was read", named(), self.n_rows);
+            }
+            for &row in to {
+                let mut out = out.row_mut(row);
+                out.iter_mut().zip(voxels).for_each(|(out, &voxel)| *out = T::from_f64(values[voxel]));
+            }
+        }
+        Ok(out)
+    }
+}
+
+fn picked<T: Float>(values: &Array2<T>, rows: &[usize], columns: Range<usize>) -> Array2<T> {
+    let mut out = Array2::from_elem((rows.len(), columns.len()), T::from_f64(0.0));
+    out.rows_mut()
+        .into_iter()
+        .zip(rows)
+        .for_each(|(mut out, &row)| out.assign(&values.slice(s![row, columns.clone()])));
+    out
+}
