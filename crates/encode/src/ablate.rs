@@ -3,17 +3,20 @@
 mod control;
 mod table;
 
+use std::ops::Range;
+
 use anyhow::{Context, Result, bail};
 use array_inputs::{JoinArgs, NamedMatrix, Names, read_arrays, read_matrix, read_table, tell_apart};
 use clap::ValueEnum;
 use cli::{Common, Format, Input, Job, OutputPath};
 use encoding_models::{HeldOut, Inner, Part, PartFit, PartOptions, RidgeError, Score, ScoreOver, cross_validate_parts};
 use linear_algebra::Real;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, s};
 use npy_stream::Block;
 use statistics::{Folds, Reason, mean};
 use unit_tables::{SetArgs, Sought, TableUnits, require_same_columns, units_of};
 
+use crate::folds::{CvArgs, Rows};
 use crate::model_args::ModelArgs;
 use crate::presentations::Presentations;
 use control::Control;
@@ -60,6 +63,7 @@ Arithmetic is f8 whatever the input.
 Examples:
   encode ablate --x acts.npy --y ffa.npy --units face_units.csv > voxels.csv
   encode ablate --x acts.npy --y ffa.npy --units face_units.csv --by region --match variance
+  encode ablate --x acts.npy --y ffa.npy --units face_units.csv --cv category --stimuli pictures.csv
   cat ffa.npy ofa.npy | encode ablate --x acts.npy --y - --units face_units.csv --by region --draws 20")]
 pub(crate) struct Ablate {
     /// Features: labelled matrix, rows = stimuli, columns = units; - is stdin
@@ -79,9 +83,8 @@ pub(crate) struct Ablate {
     /// Random sets of units
     #[arg(long, value_name = "N", default_value_t = 100)]
     draws: usize,
-    /// Seed of the draws and of the folds
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    folds: CvArgs,
     #[command(flatten)]
     control: control::ControlArgs,
     /// One row per voxel, or per region (array of --y)
@@ -147,7 +150,6 @@ impl Scored {
 const FEWEST_IN_FOLD: usize = 3;
 
 pub(crate) fn run(args: &Ablate) -> Result<()> {
-    args.model.check()?;
     let job = Job::start("encode", &args.common)?;
     let tables = Tables::create(&job, args)?;
     let x = read_matrix(&job, &args.x)?;
@@ -157,51 +159,62 @@ pub(crate) fn run(args: &Ablate) -> Result<()> {
     tell_apart(&mut arrays)?;
     let regions = arrays.into_iter().map(|array| array.into_matrix()).collect::<Result<Vec<NamedMatrix>>>()?;
 
+    if !args.folds.reads_stimuli() {
+        args.folds.refuse_stimuli("--cv COLUMN")?;
+    }
+    let stimuli = args.folds.stimuli(&job)?;
     // Every region is joined and planned before the first is fitted.
     let mut plans = Vec::new();
     for y in &regions {
         let rows = Presentations::of(&job, args.join, &x, y.side(), y.matrix.n_columns())?;
-        let (outer, options) = args
-            .model
-            .plan(rows.ids.as_deref(), rows.len(), rows.n_stimuli, args.seed)
-            .with_context(|| y.source.clone())?;
+        let of_y = Rows { source: &y.source, ids: rows.ids.as_deref(), n: rows.len() };
+        let folds = args.folds.folds(&job, of_y, stimuli.as_ref(), args.join);
+        let (outer, inner, fold_plan) = folds.with_context(|| y.source.clone())?;
+        let options = args.model.options(inner);
         let smallest = (0..outer.n_folds).map(|fold| outer.test_rows(fold).len()).min().unwrap_or(0);
         if smallest < FEWEST_IN_FOLD {
             bail!(
                 "{}: a fold of --cv {} has {smallest} rows; a fold of fewer than {FEWEST_IN_FOLD} has no score; ask for fewer",
                 y.source,
-                args.model.cv
+                args.folds.cv()
             );
         }
         let parts = parts(args, &control, &chosen, &x, &rows)?;
-        plans.push((rows, outer, options, parts));
+        plans.push(Planned { rows, outer, options, parts, fold_plan });
     }
     record(&job, args, &plans, &chosen, &x);
-    let n_models = plans.iter().map(|(_, _, _, parts)| parts.len()).sum();
+    let n_models = plans.iter().map(|plan| plan.parts.len()).sum();
     let progress = job.progress(n_models, "models");
     let mut done = Vec::new();
-    for (y, (rows, outer, options, parts)) in regions.iter().zip(plans) {
+    for (y, plan) in regions.iter().zip(plans) {
+        let Planned { rows, outer, options, parts, fold_plan } = plan;
         let features = match x.matrix.view() {
             Block::F4(x) => x.select(Axis(0), &rows.x_rows).mapv(f64::from),
             Block::F8(x) => x.select(Axis(0), &rows.x_rows),
         };
         let part_done = || progress.advance(1);
         let fits = match y.matrix.view() {
-            Block::F4(y) => {
-                fit(features.view(), y.select(Axis(0), &rows.y_rows).view(), &outer, &options, &parts, part_done)
-            }
-            Block::F8(y) => {
-                fit(features.view(), y.select(Axis(0), &rows.y_rows).view(), &outer, &options, &parts, part_done)
-            }
+            Block::F4(y) => fit(features.view(), rows_of(y, &rows.y_rows).view(), &outer, &options, &parts, part_done),
+            Block::F8(y) => fit(features.view(), rows_of(y, &rows.y_rows).view(), &outer, &options, &parts, part_done),
         }
         .with_context(|| format!("{} and {}", args.x, y.source))?;
         let region =
             Region { name: &y.name, voxel_names: y.labels.columns.as_deref(), n_rows: rows.len(), parts, fits };
-        summarize(&job, args, &region, &rows, &options, chosen.len(), x.matrix.n_columns());
+        summarize(&job, args, &region, &rows, (&options, &fold_plan), chosen.len(), x.matrix.n_columns());
         done.push(region);
     }
     drop(progress);
     tables.write(&job, args, &done, chosen.len(), x.matrix.n_columns())
+}
+
+/// How a region is fitted.
+struct Planned {
+    rows: Presentations,
+    outer: Folds,
+    options: PartOptions,
+    parts: Vec<Part>,
+    /// For messages: `5 folds, shuffled by seed 0`.
+    fold_plan: String,
 }
 
 /// The columns of `x` that the table names, ascending: some of them, not all.
@@ -252,7 +265,7 @@ fn parts(
     if args.draws > 0 {
         let draws = control.draws(chosen, x, rows)?;
         for draw in 0..args.draws {
-            let units = draws.draw(args.seed, draw);
+            let units = draws.draw(args.folds.seed, draw);
             parts.extend([Part::Without(units.clone()), Part::Only(units)]);
         }
     }
@@ -268,46 +281,48 @@ fn fit<U: Real>(
     parts: &[Part],
     part_done: impl Fn() + Sync,
 ) -> Result<Vec<PartFit<Score>>, RidgeError> {
-    cross_validate_parts(x, y, outer, options, parts, |predictions, y| score_held_out(predictions, y, outer), part_done)
+    let train_means = train_means(y, outer);
+    // As `encode fit --score-over folds` has it: noise scores 0, and nothing has to be known of the training rows but
+    // their means.
+    let judge = |voxels: Range<usize>, predictions: ArrayView2<f64>, y: ArrayView2<U>| {
+        let train_means = train_means.slice(s![.., voxels]);
+        HeldOut { fold_of_row: &outer.fold_of_row, train_means, train_sds: None, over: ScoreOver::Folds }
+            .score(predictions, y)
+    };
+    cross_validate_parts(x, y, outer, options, parts, judge, part_done)
 }
 
-/// The score of held-out predictions, as `encode fit --score-over folds` has it: noise scores 0, and nothing has to be
-/// known of the training rows but their means.
-fn score_held_out<U: Real>(predictions: ArrayView2<f64>, y: ArrayView2<U>, outer: &Folds) -> Vec<Score> {
-    let mut train_means = Array2::zeros((outer.n_folds, y.ncols()));
-    for (fold, mut means) in train_means.rows_mut().into_iter().enumerate() {
+/// folds x voxels: mean responses of the training rows.
+fn train_means<U: Real>(y: ArrayView2<U>, outer: &Folds) -> Array2<f64> {
+    let mut means = Array2::zeros((outer.n_folds, y.ncols()));
+    for (fold, mut means) in means.rows_mut().into_iter().enumerate() {
         let train = outer.train_rows(fold);
         for (voxel, to) in means.iter_mut().enumerate() {
             *to = mean(&train.iter().map(|&row| y[(row, voxel)].to_f64()).collect::<Vec<f64>>());
         }
     }
-    let held_out = HeldOut {
-        fold_of_row: &outer.fold_of_row,
-        train_means: train_means.view(),
-        train_sds: None,
-        over: ScoreOver::Folds,
-    };
-    held_out.score(predictions, y)
+    means
 }
 
-fn record(
-    job: &Job,
-    args: &Ablate,
-    plans: &[(Presentations, Folds, PartOptions, Vec<Part>)],
-    chosen: &[usize],
-    x: &NamedMatrix,
-) {
-    if let Some((_, _, options, _)) = plans.first() {
-        args.model.record(job, options);
+/// Some rows, voxel by voxel in memory, as they are scored.
+fn rows_of<U: Real>(y: ArrayView2<U>, rows: &[usize]) -> Array2<U> {
+    y.select(Axis(0), rows).reversed_axes().as_standard_layout().into_owned().reversed_axes()
+}
+
+fn record(job: &Job, args: &Ablate, plans: &[Planned], chosen: &[usize], x: &NamedMatrix) {
+    if let Some(plan) = plans.first() {
+        args.model.record(job, &plan.options);
     }
+    job.record("folds", plans.iter().map(|plan| plan.outer.n_folds).collect::<Vec<_>>());
+    job.record("fold_plan", plans.iter().map(|plan| plan.fold_plan.as_str()).collect::<Vec<_>>());
     job.record("score_over", "folds");
-    job.record("seed", args.seed);
+    job.record("seed", args.folds.seed);
     job.record("draws", args.draws);
     job.record("match", args.control.to_string());
     job.record("n_chosen", chosen.len());
     job.record("n_features", x.matrix.n_columns());
-    job.record("n_rows", plans.iter().map(|(rows, ..)| rows.len()).collect::<Vec<_>>());
-    job.record("n_stimuli", plans.iter().map(|(rows, ..)| rows.n_stimuli).collect::<Vec<_>>());
+    job.record("n_rows", plans.iter().map(|plan| plan.rows.len()).collect::<Vec<_>>());
+    job.record("n_stimuli", plans.iter().map(|plan| plan.rows.n_stimuli).collect::<Vec<_>>());
 }
 
 /// What the reader of the table must know, on stderr.
@@ -316,7 +331,7 @@ fn summarize(
     args: &Ablate,
     region: &Region,
     rows: &Presentations,
-    options: &PartOptions,
+    (options, fold_plan): (&PartOptions, &str),
     n_chosen: usize,
     n_units: usize,
 ) {
@@ -327,15 +342,13 @@ fn summarize(
     };
     let all = &region.fits[0];
     job.note(format!(
-        "{}: {} stimuli ({} rows), {n_chosen} of {n_units} units chosen, {} draws ({}), {} voxels; {} folds, {}; alpha {inner}",
+        "{}: {} stimuli ({} rows), {n_chosen} of {n_units} units chosen, {} draws ({}), {} voxels; {fold_plan}; alpha {inner}",
         region.name,
         rows.n_stimuli,
         rows.len(),
         args.draws,
         args.control,
         all.scores.len(),
-        args.model.cv,
-        args.model.fold_order,
     ));
     let reasons: Vec<Reason> = all.scores.iter().filter_map(|score| score.reason).collect();
     if !reasons.is_empty() {

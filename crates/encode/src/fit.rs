@@ -260,9 +260,9 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
     }
     let mut data = data::read(&job, args.x.as_ref(), &args.bands, &args.y, args.join)?;
     if !args.folds.reads_stimuli() && args.runs.is_none() && args.sample_weights.is_none() {
-        args.folds.refuse_stimuli()?;
+        args.folds.cv.refuse_stimuli("--cv COLUMN, --test COLUMN=VALUE, --runs or --sample-weights")?;
     }
-    let stimuli = args.folds.stimuli(&job)?;
+    let stimuli = args.folds.cv.stimuli(&job)?;
     // Leave-one-out has a closed form in ridge by penalties only.
     let closed_form = !method.as_ref().is_some_and(Method::chooses);
     let plan = args.folds.plan(&job, data.rows(), stimuli.as_ref(), args.join, closed_form)?;
@@ -302,7 +302,7 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
         voxel_names: data.names.columns.as_deref(),
         n_voxels: data.y.n_columns(),
     };
-    let mut scorer = args.scores.scorer(&job, &scorable, args.folds.seed)?;
+    let mut scorer = args.scores.scorer(&job, &scorable, args.folds.cv.seed)?;
     let mut voxels = 0..data.y.n_columns();
     if let Some(shard) = args.shard {
         if args.alpha_per != "voxel" {
@@ -416,7 +416,7 @@ fn gammas(job: &Job, args: &Fit) -> Result<Option<Array2<f64>>> {
     if let Some(wrong) = args.concentration.iter().find(|c| !(**c > 0.0 && c.is_finite())) {
         bail!("--concentration: {wrong}; concentrations are above 0 and finite");
     }
-    Ok(Some(dirichlet(args.n_iter, n_bands, &args.concentration, args.folds.seed)))
+    Ok(Some(dirichlet(args.n_iter, n_bands, &args.concentration, args.folds.cv.seed)))
 }
 
 /// The number of every voxel's group.
@@ -436,7 +436,7 @@ fn record(job: &Job, args: &Fit, method: Option<&Method>, options: &RidgeOptions
     job.record("folds", plan.splits.len());
     job.record("method", method::name(args));
     job.record("fold_plan", plan.text.as_str());
-    job.record("seed", args.folds.seed);
+    job.record("seed", args.folds.cv.seed);
     match method {
         Some(method) => method::record(job, method, &options.inner),
         None => {
