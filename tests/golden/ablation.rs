@@ -43,7 +43,7 @@ fn models_of_parts_are_numpys() {
     for (fold, mut means) in train_means.rows_mut().into_iter().enumerate() {
         means.assign(&y.select(Axis(0), &outer.train_rows(fold)).mean_axis(Axis(0)).unwrap());
     }
-    let judge = |_, predictions: ArrayView2<f64>, y: ArrayView2<f64>| {
+    let judge = |predictions: ArrayView2<f64>, y: ArrayView2<f64>| {
         let (fold_of_row, train_means) = (outer.fold_of_row.as_slice(), train_means.view());
         HeldOut { fold_of_row, train_means, train_sds: None, over: ScoreOver::Folds }.score(predictions, y)
     };

@@ -3,15 +3,13 @@
 mod control;
 mod table;
 
-use std::ops::Range;
-
 use anyhow::{Context, Result, bail};
 use array_inputs::{JoinArgs, NamedMatrix, Names, read_arrays, read_matrix, read_table, tell_apart};
 use clap::ValueEnum;
 use cli::{Common, Format, Input, Job, OutputPath};
 use encoding_models::{HeldOut, Inner, Part, PartFit, PartOptions, RidgeError, Score, ScoreOver, cross_validate_parts};
 use linear_algebra::Real;
-use ndarray::{Array2, ArrayView2, Axis, s};
+use ndarray::{Array2, ArrayView2, Axis};
 use npy_stream::Block;
 use statistics::{Folds, Reason, mean};
 use unit_tables::{SetArgs, Sought, TableUnits, require_same_columns, units_of};
@@ -194,8 +192,12 @@ pub(crate) fn run(args: &Ablate) -> Result<()> {
         };
         let part_done = || progress.advance(1);
         let fits = match y.matrix.view() {
-            Block::F4(y) => fit(features.view(), rows_of(y, &rows.y_rows).view(), &outer, &options, &parts, part_done),
-            Block::F8(y) => fit(features.view(), rows_of(y, &rows.y_rows).view(), &outer, &options, &parts, part_done),
+            Block::F4(y) => {
+                fit(features.view(), y.select(Axis(0), &rows.y_rows).view(), &outer, &options, &parts, part_done)
+            }
+            Block::F8(y) => {
+                fit(features.view(), y.select(Axis(0), &rows.y_rows).view(), &outer, &options, &parts, part_done)
+            }
         }
         .with_context(|| format!("{} and {}", args.x, y.source))?;
         let region =
@@ -281,32 +283,26 @@ fn fit<U: Real>(
     parts: &[Part],
     part_done: impl Fn() + Sync,
 ) -> Result<Vec<PartFit<Score>>, RidgeError> {
-    let train_means = train_means(y, outer);
-    // As `encode fit --score-over folds` has it: noise scores 0, and nothing has to be known of the training rows but
-    // their means.
-    let judge = |voxels: Range<usize>, predictions: ArrayView2<f64>, y: ArrayView2<U>| {
-        let train_means = train_means.slice(s![.., voxels]);
-        HeldOut { fold_of_row: &outer.fold_of_row, train_means, train_sds: None, over: ScoreOver::Folds }
-            .score(predictions, y)
-    };
-    cross_validate_parts(x, y, outer, options, parts, judge, part_done)
+    cross_validate_parts(x, y, outer, options, parts, |predictions, y| score_held_out(predictions, y, outer), part_done)
 }
 
-/// folds x voxels: mean responses of the training rows.
-fn train_means<U: Real>(y: ArrayView2<U>, outer: &Folds) -> Array2<f64> {
-    let mut means = Array2::zeros((outer.n_folds, y.ncols()));
-    for (fold, mut means) in means.rows_mut().into_iter().enumerate() {
+/// The score of held-out predictions, as `encode fit --score-over folds` has it: noise scores 0, and nothing has to be
+/// known of the training rows but their means.
+fn score_held_out<U: Real>(predictions: ArrayView2<f64>, y: ArrayView2<U>, outer: &Folds) -> Vec<Score> {
+    let mut train_means = Array2::zeros((outer.n_folds, y.ncols()));
+    for (fold, mut means) in train_means.rows_mut().into_iter().enumerate() {
         let train = outer.train_rows(fold);
         for (voxel, to) in means.iter_mut().enumerate() {
             *to = mean(&train.iter().map(|&row| y[(row, voxel)].to_f64()).collect::<Vec<f64>>());
         }
     }
-    means
-}
-
-/// Some rows, voxel by voxel in memory, as they are scored.
-fn rows_of<U: Real>(y: ArrayView2<U>, rows: &[usize]) -> Array2<U> {
-    y.select(Axis(0), rows).reversed_axes().as_standard_layout().into_owned().reversed_axes()
+    let held_out = HeldOut {
+        fold_of_row: &outer.fold_of_row,
+        train_means: train_means.view(),
+        train_sds: None,
+        over: ScoreOver::Folds,
+    };
+    held_out.score(predictions, y)
 }
 
 fn record(job: &Job, args: &Ablate, plans: &[Planned], chosen: &[usize], x: &NamedMatrix) {

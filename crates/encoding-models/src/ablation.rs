@@ -29,12 +29,11 @@ mod axes;
 mod corrected;
 mod direct;
 mod leave_one_out;
-mod squares;
 
 use corrected::Trained;
 
 /// Voxels that are fitted together by all models: bounds the memory.
-const VOXELS: usize = 1024;
+const VOXELS: usize = 512;
 /// Sets that share one decomposition and one grid of penalties, from which on that is less work than one of their own.
 const FEW_SETS: usize = 3;
 /// Smallest penalty, in parts of the largest eigenvalue, beside which the correction keeps nine digits.
@@ -100,15 +99,15 @@ pub struct PartFit<S> {
 /// Penalties are those of the grid, judged by the mean squared error over the inner folds, or in leave-one-out.
 ///
 /// `x` is `n x p`, `y` is `n x n_voxels`. `judge` makes one value per voxel of the held-out predictions (`n x m`) and
-/// the responses (`n x m`) of a range of voxels, so that no predictions need be kept. `part_done` is called as often as
-/// there are parts, from any thread. All sums are `f64`.
+/// the responses (`n x m`) of some voxels, so that no predictions need be kept. `part_done` is called as often as there
+/// are parts, from any thread. All sums are `f64`.
 pub fn cross_validate_parts<U: Real, S: Send>(
     x: ArrayView2<f64>,
     y: ArrayView2<U>,
     outer: &Folds,
     options: &PartOptions,
     parts: &[Part],
-    judge: impl Fn(Range<usize>, ArrayView2<f64>, ArrayView2<U>) -> Vec<S> + Sync,
+    judge: impl Fn(ArrayView2<f64>, ArrayView2<U>) -> Vec<S> + Sync,
     part_done: impl Fn() + Sync,
 ) -> Result<Vec<PartFit<S>>, RidgeError> {
     check(x, y, outer, options)?;

@@ -76,42 +76,6 @@ impl Cholesky {
         });
         Ok(())
     }
-
-    /// Turns every column `b` (`n x n_columns`) into what [`Cholesky::solve`] gives, in place, on one thread.
-    pub fn solve_columns(&self, columns: &mut Array2<f64>) -> Result<(), LinearAlgebraError> {
-        self.in_place(columns, |lower, columns| {
-            let scratch = llt::solve::solve_in_place_scratch::<f64>(columns.nrows(), columns.ncols(), Par::Seq);
-            let mut memory = MemBuffer::new(scratch);
-            llt::solve::solve_in_place(lower, columns, Par::Seq, MemStack::new(&mut memory));
-        })
-    }
-
-    fn in_place(
-        &self,
-        columns: &mut Array2<f64>,
-        solve: impl FnOnce(faer::MatRef<f64>, faer::MatMut<f64>),
-    ) -> Result<(), LinearAlgebraError> {
-        let (n, count) = columns.dim();
-        if n != self.lower.nrows() {
-            return Err(LinearAlgebraError::RowsDiffer { rows: n, n: self.lower.nrows() });
-        }
-        match columns.as_slice_mut() {
-            Some(values) => solve(self.lower.as_ref(), faer::MatMut::from_row_major_slice_mut(values, n, count)),
-            None => {
-                let mut copy = columns.as_standard_layout().into_owned();
-                self.in_place(&mut copy, solve)?;
-                columns.assign(&copy);
-            }
-        }
-        Ok(())
-    }
-
-    /// Turns every column `x` (`n x n_columns`) into `L^-1 x`, in place, on one thread.
-    pub fn whiten_columns(&self, columns: &mut Array2<f64>) -> Result<(), LinearAlgebraError> {
-        self.in_place(columns, |lower, columns| {
-            faer::linalg::triangular_solve::solve_lower_triangular_in_place(lower, columns, Par::Seq);
-        })
-    }
 }
 
 #[cfg(test)]
@@ -143,15 +107,7 @@ mod tests {
         let x = noise::<f64>(150, 90, 4);
         let mut white = x.clone();
         factor.whiten_rows(&mut white).unwrap();
-        let mut columns = x.t().as_standard_layout().into_owned();
-        factor.whiten_columns(&mut columns).unwrap();
-        assert!(columns.t().iter().zip(&white).all(|(a, b)| (a - b).abs() < 1e-12));
         let solved = factor.solve(x.t()).unwrap();
-        // In either order in memory.
-        for mut columns in [x.t().to_owned(), x.t().as_standard_layout().into_owned()] {
-            factor.solve_columns(&mut columns).unwrap();
-            assert!(columns.iter().zip(&solved).all(|(a, b)| (a - b).abs() < 1e-12));
-        }
         let (expected, found) = (product(x.view(), solved.view()), gram(white.view()).to_array());
         assert!(expected.iter().zip(&found).all(|(e, f)| (e - f).abs() < 1e-11 * expected[(0, 0)].abs()));
         let one = crate::testing::with_threads(1, || {

@@ -1,18 +1,14 @@
 //! Models without a few features, as corrections of the model of all.
 
-use std::ops::Range;
-
-use linear_algebra::{Cholesky, Gram, LinearAlgebraError, Real, gram, product};
-use ndarray::{Array1, Array2, ArrayView2, Axis, ShapeBuilder, s};
+use linear_algebra::{Cholesky, Gram, LinearAlgebraError, Panels, Real, gram, product, residual_squares};
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::axes::Axes;
-use super::squares::residual_squares;
 use super::{
     Choices, Data, OuterFold, Part, PartFit, Targets, VOXELS, blocks, chosen, unusable_voxels, without_unusable,
 };
-use crate::choice::smallest;
 use crate::error::RidgeError;
 use crate::features::Features;
 use crate::scaling::ColumnScaling;
@@ -139,40 +135,20 @@ impl<'a> Turned<'a> {
     }
 }
 
-/// A quantity of all voxels under one penalty, and how it changes without some features: `base + sign carrier_S'
-/// T^-1 moments_S`.
+/// A quantity of all voxels under one penalty, and how it changes without some features: `base + sign carrier_S T^-1
+/// moments_S'`.
 struct Step {
     alpha: f64,
     products: Products,
-    /// v x rows.
-    base: Array2<f64>,
-    /// units x rows.
+    /// rows x v.
+    base: Panels,
+    /// rows x units.
     carrier: Array2<f64>,
-    /// units x v.
+    /// v x units.
     moments: Array2<f64>,
     sign: f64,
-    /// Where the quantity is a residual of a training row, to be divided by what its leverage leaves.
-    left_over: Option<LeftOver>,
-}
-
-/// What leave-one-out knows of all features under one penalty. With `u` the squared weights of the rows there, sums
-/// over rows of `u e^2` are for every set a quadratic form in as many numbers as it has features.
-struct LeftOver {
-    /// 1 minus the leverage of every row.
-    left: Array1<f64>,
-    /// Sums of `u e^2`, one per voxel.
-    squares: Vec<f64>,
-    /// units x v: sums of `u e` with the carrier.
-    cross: Array2<f64>,
-}
-
-impl LeftOver {
-    fn new(left: Array1<f64>, base: &Array2<f64>, carrier: &Array2<f64>) -> LeftOver {
-        let inverse = left.mapv(|left| 1.0 / (left * left));
-        let weighted = base * &inverse;
-        let squares = weighted.rows().into_iter().zip(base.rows()).map(|(w, e)| w.dot(&e)).collect();
-        LeftOver { left, squares, cross: product(carrier.view(), weighted.t()) }
-    }
+    /// 1 minus the leverage of every row, where the quantity is a residual of a training row.
+    left_over: Option<Array1<f64>>,
 }
 
 /// What every set takes its `T` from.
@@ -206,17 +182,16 @@ impl Step {
         let rotation = &turned.trained.rotation;
         let gains = turned.gains(alpha);
         let shrunk = coordinates * &gains.view().insert_axis(Axis(1));
-        let explained = product(shrunk.t(), rotation.target_basis().t());
-        let base = if rotation.is_dual() { explained * alpha } else { &targets.centred.t() - &explained };
-        let carrier = product((&turned.units * &gains).view(), rotation.target_basis().t());
+        let explained = product(rotation.target_basis().view(), shrunk.view());
+        let base = if rotation.is_dual() { explained * alpha } else { &targets.centred - &explained };
         Step {
             alpha,
             products: Products::new(turned, &gains, sets),
-            left_over: Some(LeftOver::new(rotation.left_over(alpha), &base, &carrier)),
-            base,
-            carrier,
-            moments: product(turned.units.view(), shrunk.view()) * alpha,
+            base: Panels::new(base.view()),
+            carrier: product(rotation.target_basis().view(), (&turned.units * &gains).t()),
+            moments: product(shrunk.t(), turned.units.t()) * alpha,
             sign: 1.0,
+            left_over: Some(rotation.left_over(alpha)),
         }
     }
 
@@ -230,124 +205,37 @@ impl Step {
     ) -> Step {
         let gains = turned.gains(alpha);
         let shrunk = coordinates * &gains.view().insert_axis(Axis(1));
-        let base = product(shrunk.t(), turned.trained.rotation.other_basis().t()) - truth.t();
+        let base = turned.trained.rotation.predict_others(shrunk.view()) - truth;
         let carrier = turned.carrier_of_others(&turned.units, turned.others.as_ref(), &gains, alpha);
         Step {
             alpha,
             products: Products::new(turned, &gains, sets),
-            base,
-            carrier,
-            moments: product(turned.units.view(), shrunk.view()),
+            base: Panels::new(base.view()),
+            carrier: carrier.t().as_standard_layout().into_owned(),
+            moments: product(shrunk.t(), turned.units.t()),
             sign: -1.0,
             left_over: None,
         }
     }
 
-    fn capacitance(&self, turned: &Turned, places: &[usize]) -> Result<Cholesky, LinearAlgebraError> {
-        match &self.products {
-            Products::Shared(products) => turned.capacitance(products, self.alpha, places),
-            Products::Rooted(rooted) => turned.own_capacitance(rooted, self.alpha, places),
-        }
+    /// The sums of squares without the units in these places, one per voxel. With `T = L L'` the correction is a
+    /// product of `L^-1 carrier_S'` and `L^-1 moments_S'`, and what it adds to a leverage is the square of the first.
+    fn errors_without(&self, turned: &Turned, places: &[usize]) -> Result<Vec<f64>, LinearAlgebraError> {
+        let t = match &self.products {
+            Products::Shared(products) => turned.capacitance(products, self.alpha, places)?,
+            Products::Rooted(rooted) => turned.own_capacitance(rooted, self.alpha, places)?,
+        };
+        let mut carrier = gather_columns(&self.carrier, places);
+        t.whiten_rows(&mut carrier)?;
+        let mut moments = gather_columns(&self.moments, places);
+        t.whiten_rows(&mut moments)?;
+        moments *= self.sign;
+        let weights: Option<Vec<f64>> = self.left_over.as_ref().map(|left_over| {
+            let rows = carrier.rows().into_iter().zip(left_over);
+            rows.map(|(row, left)| 1.0 / (left + self.alpha * row.dot(&row))).collect()
+        });
+        Ok(residual_squares(Some(&self.base), carrier.view(), moments.t(), weights.as_deref()))
     }
-
-    /// The correction for the set in these places.
-    fn without(&self, turned: &Turned, places: &[usize]) -> Result<Correction, LinearAlgebraError> {
-        let t = self.capacitance(turned, places)?;
-        let carrier = self.carrier.select(Axis(0), places);
-        let mut solved = self.moments.select(Axis(0), places);
-        t.solve_columns(&mut solved)?;
-        solved *= self.sign;
-        let Some(all) = &self.left_over else { return Ok(Correction { carrier, solved, weights: None }) };
-        // With T = L L', what the correction adds to a leverage is the square of L^-1 carrier.
-        let mut white = carrier.clone();
-        t.whiten_columns(&mut white)?;
-        let mut left = vec![0.0; carrier.ncols()];
-        white.rows().into_iter().for_each(|row| left.iter_mut().zip(row).for_each(|(sum, v)| *sum += v * v));
-        left.iter_mut().zip(&all.left).for_each(|(sum, all)| *sum = 1.0 / (all + self.alpha * *sum));
-        Ok(Correction { carrier, solved, weights: Some(left) })
-    }
-
-    /// Sums of squares of some voxels.
-    fn errors(&self, correction: &Correction, voxels: &[usize]) -> Vec<f64> {
-        let Correction { carrier, solved, weights } = correction;
-        residual_squares(Some(&self.base), carrier.view(), |j, voxel| solved[(j, voxel)], weights.as_deref(), voxels)
-    }
-
-    /// What the leave-one-out error of every voxel is near, and what it is not below.
-    ///
-    /// The weights `w` without a set differ from those of all features by factors that are much alike, and with the
-    /// latter the error would be a quadratic form: `sum w^2 e^2 >= min(w^2 / u) sum u e^2`.
-    fn bounds(&self, correction: &Correction, places: &[usize]) -> Option<Bounds> {
-        let (all, weights) = (self.left_over.as_ref()?, correction.weights.as_ref()?);
-        let ratios: Vec<f64> = weights.iter().zip(&all.left).map(|(w, left)| (w * left).powi(2)).collect();
-        let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-        let usual = ratios.iter().sum::<f64>() / ratios.len() as f64;
-        let weighted = &correction.carrier / &all.left;
-        let form = product(gram(weighted.view()).to_array().view(), correction.solved.view());
-        let mut sums = all.squares.clone();
-        let mut sizes = all.squares.clone();
-        for ((solved, form), &place) in correction.solved.rows().into_iter().zip(form.rows()).zip(places) {
-            let cross = all.cross.row(place);
-            let voxels = sums.iter_mut().zip(&mut sizes).zip(solved).zip(form).zip(cross);
-            for ((((sum, size), q), form), cross) in voxels {
-                *sum += q * (2.0 * cross + form);
-                *size += (2.0 * q * cross).abs() + (q * form).abs();
-            }
-        }
-        let near = sums.iter().map(|sum| usual * sum).collect();
-        let above = sums.iter().zip(&sizes).map(|(sum, size)| least * (sum - CLEARLY * size)).collect();
-        Some(Bounds { near, above })
-    }
-}
-
-/// How far a bound must be from an error, in parts of the terms it is made of: far above rounding.
-const CLEARLY: f64 = 1e-9;
-
-/// One set of features under one penalty.
-struct Correction {
-    /// m x rows.
-    carrier: Array2<f64>,
-    /// m x v: `sign T^-1 moments`.
-    solved: Array2<f64>,
-    /// One per row: 1 over 1 minus its leverage.
-    weights: Option<Vec<f64>>,
-}
-
-/// One per voxel each.
-struct Bounds {
-    near: Vec<f64>,
-    above: Vec<f64>,
-}
-
-/// Writes leave-one-out errors of a set under some penalties, from the place `first` on of `errors` (`alphas x v`,
-/// infinite where nothing was computed): of every voxel those that may be the smallest of all so far.
-fn add_smallest(
-    steps: &[Step],
-    first: usize,
-    turned: &Turned,
-    places: &[usize],
-    errors: &mut Array2<f64>,
-) -> Result<(), LinearAlgebraError> {
-    let corrections = steps.iter().map(|step| step.without(turned, places)).collect::<Result<Vec<_>, _>>()?;
-    let bounds: Vec<Bounds> =
-        steps.iter().zip(&corrections).filter_map(|(step, correction)| step.bounds(correction, places)).collect();
-    let v = errors.ncols();
-    // A voxel with NaN has no guess.
-    let guesses: Vec<Option<usize>> = (0..v).map(|v| smallest(bounds.iter().map(|bounds| bounds.near[v]))).collect();
-    for guessed in [true, false] {
-        let best: Vec<f64> =
-            errors.columns().into_iter().map(|column| column.iter().copied().fold(f64::INFINITY, f64::min)).collect();
-        for (a, bounds) in bounds.iter().enumerate() {
-            let is_asked = |v: &usize| {
-                let is_above = bounds.above[*v] > best[*v] * (1.0 + CLEARLY);
-                guesses[*v].is_some_and(|guess| (guess == a) == guessed) && !is_above
-            };
-            let asked: Vec<usize> = (0..v).filter(is_asked).collect();
-            let found = steps[a].errors(&corrections[a], &asked);
-            asked.iter().zip(found).for_each(|(&v, found)| errors[(first + a, v)] = found);
-        }
-    }
-    Ok(())
 }
 
 fn gather_columns(matrix: &Array2<f64>, columns: &[usize]) -> Array2<f64> {
@@ -364,7 +252,7 @@ pub fn fit<U: Real, S: Send>(
     training: &[OuterFold],
     parts: &[Part],
     group: &[usize],
-    judge: &(impl Fn(Range<usize>, ArrayView2<f64>, ArrayView2<U>) -> Vec<S> + Sync),
+    judge: &(impl Fn(ArrayView2<f64>, ArrayView2<U>) -> Vec<S> + Sync),
     part_done: &(impl Fn() + Sync),
 ) -> Result<Vec<Option<PartFit<S>>>, RidgeError> {
     let sets: Vec<&[usize]> = group
@@ -391,7 +279,7 @@ pub fn fit<U: Real, S: Send>(
     let mut done: Vec<PartFit<S>> = sets.iter().map(|_| PartFit::default()).collect();
     let n_blocks = data.y.ncols().div_ceil(VOXELS);
     for (n_done, block) in blocks(data.y.ncols(), VOXELS).enumerate() {
-        let y = data.y.slice(s![.., block.clone()]);
+        let y = data.y.slice(s![.., block]);
         let reasons = unusable_voxels(y);
         let coordinates: Vec<(Targets, Array2<f64>)> = outer
             .iter()
@@ -408,21 +296,8 @@ pub fn fit<U: Real, S: Send>(
         {
             let mut errors: Vec<Array2<f64>> = vec![Array2::zeros((grid.len(), y.ncols())); sets.len()];
             if grid.len() > 1 && fold.inner.is_empty() {
-                errors.iter_mut().for_each(|errors| errors.fill(f64::INFINITY));
-                let of = |&alpha: &f64| Step::leave_one_out(turned, targets, coordinates, alpha, &places);
-                let (rows, v) = targets.centred.dim();
-                let size = (units.len() + v) * rows + 2 * units.len() * v;
-                let n_chunks = (grid.len() * size).div_ceil(ROOM).clamp(1, grid.len());
-                let n = grid.len().div_ceil(n_chunks);
-                // From the strongest on, where most are chosen that predict little.
-                for (chunk, alphas) in grid.chunks(n).enumerate().rev() {
-                    let steps: Vec<Step> = alphas.iter().map(of).collect();
-                    errors.par_iter_mut().zip(&places).zip(&works).for_each(|((errors, places), works)| {
-                        if add_smallest(&steps, chunk * n, turned, places, errors).is_err() {
-                            works.store(false, Ordering::Relaxed);
-                        }
-                    });
-                }
+                let step = |alpha: f64| Step::leave_one_out(turned, targets, coordinates, alpha, &places);
+                add_errors(&mut errors, turned, grid, &places, &works, 1.0, step);
             }
             for trained in fold.inner.iter().filter(|_| grid.len() > 1) {
                 let turned = Turned::new(trained, data.x, &units);
@@ -450,8 +325,7 @@ pub fn fit<U: Real, S: Send>(
             .zip(index)
             .zip(&works)
             .map(|((places, index), works)| {
-                // What is scored voxel by voxel is held voxel by voxel.
-                let mut predictions = Array2::from_elem(y.dim().f(), f64::NAN);
+                let mut predictions = Array2::from_elem(y.dim(), f64::NAN);
                 for (fold, predictor) in predictors.iter().enumerate() {
                     let targets = &coordinates[fold].0;
                     let predicted = predictor.predict(&index[fold], places);
@@ -471,7 +345,7 @@ pub fn fit<U: Real, S: Send>(
                 if n_done + 1 == n_blocks {
                     part_done();
                 }
-                Some(PartFit { scores: judge(block.clone(), predictions.view(), y), alpha, alpha_at_edge })
+                Some(PartFit { scores: judge(predictions.view(), y), alpha, alpha_at_edge })
             })
             .collect();
         for (done, judged) in done.iter_mut().zip(judged) {
@@ -498,8 +372,7 @@ fn add_errors(
     for (place, &alpha) in grid.iter().enumerate() {
         let step = step(alpha);
         errors.par_iter_mut().zip(places).zip(works).for_each(|((errors, places), works)| {
-            let all: Vec<usize> = (0..errors.ncols()).collect();
-            match step.without(turned, places).map(|correction| step.errors(&correction, &all)) {
+            match step.errors_without(turned, places) {
                 Ok(more) => errors.row_mut(place).iter_mut().zip(more).for_each(|(sum, more)| *sum += share * more),
                 Err(_) => works.store(false, Ordering::Relaxed),
             }

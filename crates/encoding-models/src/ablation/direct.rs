@@ -1,9 +1,7 @@
 //! A part of the features that is decomposed by itself.
 
-use std::ops::Range;
-
 use linear_algebra::{Panels, Real, residual_squares};
-use ndarray::{Array2, ArrayView2, Axis, ShapeBuilder, s};
+use ndarray::{Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
 use super::axes::Axes;
@@ -48,13 +46,13 @@ pub fn fit<U: Real, S: Send>(
     data: &Data<U>,
     training: &[OuterFold],
     part: &Part,
-    judge: &(impl Fn(Range<usize>, ArrayView2<f64>, ArrayView2<U>) -> Vec<S> + Sync),
+    judge: &(impl Fn(ArrayView2<f64>, ArrayView2<U>) -> Vec<S> + Sync),
 ) -> Result<PartFit<S>, RidgeError> {
     let columns = part.columns(data.x.ncols());
     let taken = if *part == Part::All { Array2::zeros((0, 0)) } else { data.x.select(Axis(1), &columns) };
     let mut done = PartFit::default();
     for block in blocks(data.y.ncols(), VOXELS) {
-        let y = data.y.slice(s![.., block.clone()]);
+        let y = data.y.slice(s![.., block]);
         let of_fold = |(fold, known): (usize, &OuterFold)| {
             let decomposed = match part {
                 Part::All => Decomposed::Known(known),
@@ -63,8 +61,7 @@ pub fn fit<U: Real, S: Send>(
             Ok(one_fold(data, &decomposed, known, y))
         };
         let folds: Vec<Result<OneFold, RidgeError>> = training.par_iter().enumerate().map(of_fold).collect();
-        // What is scored voxel by voxel is held voxel by voxel.
-        let mut predictions = Array2::from_elem(y.dim().f(), f64::NAN);
+        let mut predictions = Array2::from_elem(y.dim(), f64::NAN);
         let mut choices = Choices { grids: Vec::new(), index: Vec::new() };
         for (fold, known) in folds.into_iter().zip(training) {
             let (grid, index, predicted) = fold?;
@@ -77,7 +74,7 @@ pub fn fit<U: Real, S: Send>(
         let reasons = unusable_voxels(y);
         without_unusable(&mut predictions, &reasons);
         let (alpha, at_edge) = choices.summary(data.options, &reasons);
-        done.scores.extend(judge(block, predictions.view(), y));
+        done.scores.extend(judge(predictions.view(), y));
         done.alpha.extend(alpha);
         done.alpha_at_edge.extend(at_edge);
     }

@@ -11,12 +11,11 @@
 //! is, whose last term is not negative: `u` are the squared weights under one penalty, so that `sum u_i e_i^2` is a
 //! quadratic form in the axes, and `b` the slope of `w^2` over `u`. What is left is computed row by row.
 
-use linear_algebra::{cross_product, product};
+use linear_algebra::{Panels, cross_product, product, residual_squares};
 use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;
 
 use super::axes::Axes;
-use super::squares::residual_squares;
 use crate::choice::smallest;
 
 /// How far a bound must be above an error, in parts of the terms it is made of: far above rounding.
@@ -36,7 +35,7 @@ pub fn errors(axes: &Axes, centred: &Array2<f64>, coordinates: &Array2<f64>, gri
     let model = Model {
         axes,
         // The dual axes span all centred targets, so that a residual is a sum over axes.
-        base: (!axes.is_dual()).then(|| centred.t().as_standard_layout().into_owned()),
+        base: (!axes.is_dual()).then(|| Panels::new(centred.view())),
         centred,
         coordinates,
         grid,
@@ -74,8 +73,7 @@ pub fn errors(axes: &Axes, centred: &Array2<f64>, coordinates: &Array2<f64>, gri
 
 struct Model<'a> {
     axes: &'a Axes,
-    /// v x n_train.
-    base: Option<Array2<f64>>,
+    base: Option<Panels>,
     centred: &'a Array2<f64>,
     coordinates: &'a Array2<f64>,
     grid: &'a [f64],
@@ -135,10 +133,9 @@ impl Model<'_> {
     /// Computes what is asked for, voxels of every penalty.
     fn compute(&self, asked: &[Vec<usize>], errors: &mut Array2<f64>) {
         let of = |(a, columns): (usize, &Vec<usize>)| {
-            let factors = self.factors(self.grid[a]);
-            let right = |axis: usize, voxel: usize| factors[axis] * self.coordinates[(axis, voxel)];
-            let rows = self.axes.target_basis().t();
-            residual_squares(self.base.as_ref(), rows, right, self.weights.row(a).as_slice(), columns)
+            let base = self.base.as_ref().map(|base| base.columns(columns));
+            let (z, r) = (self.axes.target_basis(), self.in_axes(self.grid[a], columns));
+            residual_squares(base.as_ref(), z.view(), r.view(), self.weights.row(a).as_slice())
         };
         let some = asked.par_iter().enumerate();
         let found: Vec<Vec<f64>> =
