@@ -10,6 +10,7 @@ import warnings
 sys.dont_write_bytecode = True
 
 from golden import (  # noqa: E402
+    ablation,
     ceilings,
     distances,
     distributions,
@@ -39,7 +40,7 @@ def main():
     warnings.simplefilter("ignore")  # the hard inputs are there to be warned about
     testdata = Testdata()
     made = (distributions, hypergeometric, npy_files, pictures, odd_pictures, input_tensors, units, unit_stats, rdms, distances, ridge, encoding, ceilings)
-    for part in (*made, fmri, projection, scaling, searchlights, systems, inference, fitted, matching):
+    for part in (*made, fmri, projection, scaling, searchlights, systems, inference, fitted, matching, ablation):
         part.make(testdata)
     testdata.save(pathlib.Path(__file__).resolve().parent.parent / "testdata")
     total = sum(len(data) for data in testdata.files.values())

@@ -81,6 +81,40 @@ fn units_that_drive_a_voxel_are_necessary_and_sufficient_for_it() {
     assert!(note.contains("y: 2 of 6 voxels unusable: 1 constant, 1 nan_input"), "{note}");
 }
 
+/// The stimuli in three runs, as a column of a table of stimuli, and as a table of folds.
+fn runs(dir: &Path, n: usize) {
+    for (name, header) in [("runs.csv", "stimulus,run"), ("folds.csv", "stimulus,fold")] {
+        let rows = ids(n).iter().enumerate().map(|(i, id)| format!("{id},r{}\n", i % 7 % 3)).collect::<String>();
+        fs::write(dir.join(name), format!("{header}\n{rows}")).unwrap();
+    }
+}
+
+#[test]
+fn folds_are_given_as_encode_fit_takes_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path();
+    brain(path);
+    runs(path, 90);
+    let line = "encode ablate --x x.npy --y y.npy --units units.csv --draws 3";
+    let out = run(path, &format!("{line} --cv run --stimuli runs.csv -o runs-of.csv"));
+    assert!(out.stderr.contains("3 folds of run; alpha by 3 folds"), "{}", out.stderr);
+    let given = run(path, &format!("{line} --cv @folds.csv")).text();
+    assert_eq!(fs::read_to_string(path.join("runs-of.csv")).unwrap(), given);
+    assert_ne!(given, run(path, &format!("{line} --cv 3")).text());
+    let record: serde_json::Value = serde_json::from_slice(&fs::read(path.join("runs-of.json")).unwrap()).unwrap();
+    assert_eq!((&record["folds"][0], &record["fold_plan"][0]), (&3.into(), &"3 folds of run".into()));
+    assert_eq!((&record["alpha_cv"], &record["seed"]), (&3.into(), &0.into()));
+    let fails = |options: &str, parts: &[&str]| {
+        run(path, &format!("{line} {options}")).fails(1, parts);
+    };
+    fails("--cv run", &["--cv run", "--stimuli TABLE"]);
+    fails("--stimuli runs.csv", &["--stimuli runs.csv: no option reads a column of it; say --cv COLUMN"]);
+    fails("--cv ran --stimuli runs.csv", &["runs.csv", "ran"]);
+    fails("--cv @absent.csv", &["absent.csv"]);
+    fails("--cv loo", &["y.npy: a fold of --cv loo has 1 rows", "fewer than 3"]);
+    run(path, &format!("{line} --test run=r1")).fails(2, &["--test"]);
+}
+
 #[test]
 fn every_model_is_encode_fits_of_the_same_columns() {
     let dir = tempfile::tempdir().unwrap();
@@ -89,10 +123,15 @@ fn every_model_is_encode_fits_of_the_same_columns() {
     // More stimuli than units and fewer; leave-one-out and inner folds; scaled and not.
     save(&path.join("few.npy"), &x.slice(s![..30, ..]).to_owned(), Some(&ids(30)));
     save(&path.join("few_y.npy"), &y.slice(s![..30, ..]).to_owned(), Some(&ids(30)));
-    for (x, y) in [("x.npy", "y.npy"), ("few.npy", "few_y.npy")] {
-        for options in
-            ["--cv 4", "--cv 3 --alpha-cv 4 --seed 5", "--no-scale --fold-order contiguous --alphas 1e-2:1e2:5"]
-        {
+    for (x, y, n) in [("x.npy", "y.npy", 90), ("few.npy", "few_y.npy", 30)] {
+        runs(path, n);
+        for options in [
+            "--cv 4",
+            "--cv 3 --alpha-cv 4 --seed 5",
+            "--no-scale --fold-order contiguous --alphas 1e-2:1e2:5",
+            "--cv run --stimuli runs.csv",
+            "--cv @folds.csv --alpha-cv loo",
+        ] {
             let line = format!("encode ablate --x {x} --y {y} --units units.csv --draws 2 --all-draws d.csv {options}");
             run(path, &line).ok();
             let table = rows(&fs::read_to_string(path.join("d.csv")).unwrap());
@@ -344,7 +383,7 @@ fn refuses_what_encode_fit_refuses() {
         run(path, &format!("encode ablate --units units.csv {line}")).fails(1, parts);
     };
     fails("--x x.npy --y absent.npy", &["absent.npy"]);
-    fails("--x x.npy --y y.npy --cv 1", &["--cv: 1 folds"]);
+    run(path, "encode ablate --x x.npy --y y.npy --units units.csv --cv 1").fails(2, &["--cv", "1 folds"]);
     fails("--x x.npy --y y.npy --cv 91", &["y.npy: --cv: 91 folds, but only 90"]);
     save(&path.join("short.npy"), &y.slice(s![..80, ..]).to_owned(), Some(&ids(80)));
     fails("--x x.npy --y short.npy", &["90", "80", "--inner"]);

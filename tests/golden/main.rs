@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests are tests, though clippy cannot know it
 
+mod ablation;
 mod ceilings;
 mod distances;
 mod encoding;

@@ -10,7 +10,7 @@ use std::path::Path;
 use support::*;
 
 /// Verbs that join rows with the table by id; `TABLE` is one of the tables, `trials.npy` the rows.
-const BY_ID: [&str; 16] = [
+const BY_ID: [&str; 17] = [
     "select-units --stimuli TABLE --by task --all --cv run trials.npy",
     "unit-stats layers --stimuli TABLE --by task --contrast 'face > rest' --t 0 trials.npy",
     "unit-stats validate --stimuli TABLE --by task --units units.csv trials.npy",
@@ -24,6 +24,7 @@ const BY_ID: [&str; 16] = [
     "npy scale --stimuli TABLE --by run --zscore columns trials.npy",
     "npy cat --stimuli TABLE trials.npy",
     "encode fit --stimuli TABLE --sample-weights run --cv 3 --x trials.npy --y trials.npy",
+    "encode ablate --stimuli TABLE --cv species --draws 2 --units units.csv --x trials.npy --y trials.npy",
     "encode predict --stimuli TABLE --runs run late.npz trials.npy",
     "encode score --stimuli TABLE --folds species trials.npy trials.npy",
     "encode compare --stimuli TABLE --folds species --y trials.npy trials.npy trials.npy",
@@ -211,7 +212,7 @@ fn alike(a: &[u8], b: &[u8]) -> bool {
 fn another_pairing_would_have_changed_the_numbers() {
     let dir = workplace();
     // Presentations of a stimulus are in one group, or one fold; `npy cat` takes no numbers from the table.
-    let one_level = ["tuning", "npy cat", "encode score", "encode compare"];
+    let one_level = ["tuning", "npy cat", "encode ablate", "encode score", "encode compare"];
     for line in BY_ID.iter().filter(|line| !one_level.iter().any(|w| line.starts_with(w))) {
         let (right, wrong) = (made(dir.path(), line, "trials.csv"), made(dir.path(), line, "wrong.csv"));
         assert!(!alike(&right, &wrong), "{line}");

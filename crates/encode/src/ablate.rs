@@ -14,7 +14,7 @@ use npy_stream::Block;
 use statistics::{Folds, Reason, mean};
 use unit_tables::{SetArgs, Sought, TableUnits, require_same_columns, units_of};
 
-use crate::folds::StimuliOfRows;
+use crate::folds::{CvArgs, Rows};
 use crate::model_args::ModelArgs;
 use crate::presentations::{Presentations, check_finite};
 use crate::responses::{From, ImageArgs, Measured};
@@ -74,9 +74,6 @@ pub(crate) struct Ablate {
     y: Input,
     #[command(flatten)]
     image: ImageArgs,
-    /// Table whose row i names volume i of an image (needs --assume-order)
-    #[arg(long, value_name = "TABLE")]
-    stimuli: Option<Input>,
     /// The chosen units: the `unit` column of this table
     #[arg(long, value_name = "TABLE")]
     units: Input,
@@ -88,9 +85,8 @@ pub(crate) struct Ablate {
     /// Random sets of units
     #[arg(long, value_name = "N", default_value_t = 100)]
     draws: usize,
-    /// Seed of the draws and of the folds
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    folds: CvArgs,
     #[command(flatten)]
     control: control::ControlArgs,
     /// One row per voxel, or per region (array of --y)
@@ -156,17 +152,16 @@ impl Scored {
 const FEWEST_IN_FOLD: usize = 3;
 
 pub(crate) fn run(args: &Ablate) -> Result<()> {
-    args.model.check()?;
     let job = Job::start("encode", &args.common)?;
     let tables = Tables::create(&job, args)?;
     let x = read_matrix(&job, &args.x)?;
     let chosen = chosen_units(&job, args, &x)?;
     let control = Control::read(&job, &args.control, &x)?;
-    let stimuli = args.stimuli.as_ref().map(|input| StimuliOfRows::read(&job, input)).transpose()?;
+    let stimuli = args.folds.stimuli(&job)?;
     let from = From { input: &args.y, image: &args.image, stimuli: stimuli.as_ref(), join: args.join };
     let measured = Measured::read(&job, from, &mut Names::new(&args.names))?;
-    if let (Some(stimuli), false) = (&args.stimuli, measured.is_image) {
-        bail!("--stimuli {stimuli}: names the volumes of an image, and {} is none; leave it out", args.y);
+    if !measured.is_image && !args.folds.reads_stimuli() {
+        args.folds.refuse_stimuli("--cv COLUMN, or give an image as --y")?;
     }
     let Measured { matrices: mut regions, in_image, .. } = measured;
     let mut names: Vec<String> = regions.iter().map(|region| region.name.clone()).collect();
@@ -184,26 +179,27 @@ pub(crate) fn run(args: &Ablate) -> Result<()> {
                 Block::F8(x) => look(at, Block::F8(x.slice(s![row..row + 1, ..]))),
             })
         })?;
-        let (outer, options) = args
-            .model
-            .plan(rows.ids.as_deref(), rows.len(), rows.n_stimuli, args.seed)
-            .with_context(|| y.source.clone())?;
+        let of_y = Rows { source: &y.source, ids: rows.ids.as_deref(), n: rows.len() };
+        let folds = args.folds.folds(&job, of_y, stimuli.as_ref(), args.join);
+        let (outer, inner, fold_plan) = folds.with_context(|| y.source.clone())?;
+        let options = args.model.options(inner);
         let smallest = (0..outer.n_folds).map(|fold| outer.test_rows(fold).len()).min().unwrap_or(0);
         if smallest < FEWEST_IN_FOLD {
             bail!(
                 "{}: a fold of --cv {} has {smallest} rows; a fold of fewer than {FEWEST_IN_FOLD} has no score; ask for fewer",
                 y.source,
-                args.model.cv
+                args.folds.cv()
             );
         }
         let parts = parts(args, &control, &chosen, &x, &rows)?;
-        plans.push((rows, outer, options, parts));
+        plans.push(Planned { rows, outer, options, parts, fold_plan });
     }
     record(&job, args, &plans, &chosen, &x);
-    let n_models = plans.iter().map(|(_, _, _, parts)| parts.len()).sum();
+    let n_models = plans.iter().map(|plan| plan.parts.len()).sum();
     let progress = job.progress(n_models, "models");
     let mut done = Vec::new();
-    for (y, (rows, outer, options, parts)) in regions.iter().zip(plans) {
+    for (y, plan) in regions.iter().zip(plans) {
+        let Planned { rows, outer, options, parts, fold_plan } = plan;
         let features = match x.matrix.view() {
             Block::F4(x) => x.select(Axis(0), &rows.x_rows).mapv(f64::from),
             Block::F8(x) => x.select(Axis(0), &rows.x_rows),
@@ -219,7 +215,7 @@ pub(crate) fn run(args: &Ablate) -> Result<()> {
         }
         .with_context(|| format!("{} and {}", args.x, y.source))?;
         let region = Region { name: &y.name, voxels: called(y, in_image.as_ref()), n_rows: rows.len(), parts, fits };
-        summarize(&job, args, &region, &rows, &options, chosen.len(), x.matrix.n_columns());
+        summarize(&job, args, &region, &rows, (&options, &fold_plan), chosen.len(), x.matrix.n_columns());
         done.push(region);
     }
     drop(progress);
@@ -229,6 +225,16 @@ pub(crate) fn run(args: &Ablate) -> Result<()> {
 /// How tables call the voxels of an array.
 fn called<'a>(y: &'a NamedMatrix, in_image: Option<&'a InImage>) -> Voxels<'a> {
     Voxels { n: y.matrix.n_columns(), names: y.labels.columns.as_deref(), in_image }
+}
+
+/// How a region is fitted.
+struct Planned {
+    rows: Presentations,
+    outer: Folds,
+    options: PartOptions,
+    parts: Vec<Part>,
+    /// For messages: `5 folds, shuffled by seed 0`.
+    fold_plan: String,
 }
 
 /// The columns of `x` that the table names, ascending: some of them, not all.
@@ -279,7 +285,7 @@ fn parts(
     if args.draws > 0 {
         let draws = control.draws(chosen, x, rows)?;
         for draw in 0..args.draws {
-            let units = draws.draw(args.seed, draw);
+            let units = draws.draw(args.folds.seed, draw);
             parts.extend([Part::Without(units.clone()), Part::Only(units)]);
         }
     }
@@ -317,24 +323,20 @@ fn score_held_out<U: Real>(predictions: ArrayView2<f64>, y: ArrayView2<U>, outer
     held_out.score(predictions, y)
 }
 
-fn record(
-    job: &Job,
-    args: &Ablate,
-    plans: &[(Presentations, Folds, PartOptions, Vec<Part>)],
-    chosen: &[usize],
-    x: &NamedMatrix,
-) {
-    if let Some((_, _, options, _)) = plans.first() {
-        args.model.record(job, options);
+fn record(job: &Job, args: &Ablate, plans: &[Planned], chosen: &[usize], x: &NamedMatrix) {
+    if let Some(plan) = plans.first() {
+        args.model.record(job, &plan.options);
     }
+    job.record("folds", plans.iter().map(|plan| plan.outer.n_folds).collect::<Vec<_>>());
+    job.record("fold_plan", plans.iter().map(|plan| plan.fold_plan.as_str()).collect::<Vec<_>>());
     job.record("score_over", "folds");
-    job.record("seed", args.seed);
+    job.record("seed", args.folds.seed);
     job.record("draws", args.draws);
     job.record("match", args.control.to_string());
     job.record("n_chosen", chosen.len());
     job.record("n_features", x.matrix.n_columns());
-    job.record("n_rows", plans.iter().map(|(rows, ..)| rows.len()).collect::<Vec<_>>());
-    job.record("n_stimuli", plans.iter().map(|(rows, ..)| rows.n_stimuli).collect::<Vec<_>>());
+    job.record("n_rows", plans.iter().map(|plan| plan.rows.len()).collect::<Vec<_>>());
+    job.record("n_stimuli", plans.iter().map(|plan| plan.rows.n_stimuli).collect::<Vec<_>>());
 }
 
 /// What the reader of the table must know, on stderr.
@@ -343,7 +345,7 @@ fn summarize(
     args: &Ablate,
     region: &Region,
     rows: &Presentations,
-    options: &PartOptions,
+    (options, fold_plan): (&PartOptions, &str),
     n_chosen: usize,
     n_units: usize,
 ) {
@@ -354,15 +356,13 @@ fn summarize(
     };
     let all = &region.fits[0];
     job.note(format!(
-        "{}: {} stimuli ({} rows), {n_chosen} of {n_units} units chosen, {} draws ({}), {} voxels; {} folds, {}; alpha {inner}",
+        "{}: {} stimuli ({} rows), {n_chosen} of {n_units} units chosen, {} draws ({}), {} voxels; {fold_plan}; alpha {inner}",
         region.name,
         rows.n_stimuli,
         rows.len(),
         args.draws,
         args.control,
         all.scores.len(),
-        args.model.cv,
-        args.model.fold_order,
     ));
     let reasons: Vec<Reason> = all.scores.iter().filter_map(|score| score.reason).collect();
     if !reasons.is_empty() {

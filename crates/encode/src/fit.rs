@@ -278,13 +278,13 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
     if args.partition.is_some() && !(2..=MAX_PARTITIONED).contains(&args.bands.len()) {
         bail!("--partition: {} bands; 2 to {MAX_PARTITIONED} can be partitioned", args.bands.len());
     }
-    let stimuli = args.folds.stimuli(&job)?;
+    let stimuli = args.folds.cv.stimuli(&job)?;
     let from = From { input: &args.y, image: &args.image, stimuli: stimuli.as_ref(), join: args.join };
     let of_shard = |n: usize| args.shard.map_or(0..n, |shard| shard.range(n));
     let share = args.mem.map(|mem| u128::from(mem) / SHARE_OF_IMAGE);
     let y = Responses::open(&job, from, of_shard, share)?;
     if !y.is_image() && !args.folds.reads_stimuli() && args.runs.is_none() && args.sample_weights.is_none() {
-        args.folds.refuse_stimuli()?;
+        args.folds.cv.refuse_stimuli("--cv COLUMN, --test COLUMN=VALUE, --runs or --sample-weights")?;
     }
     // Delays make features anew, and other methods take them as a whole.
     let hold = args.mem.is_none() || !args.delays.is_empty() || method.is_some();
@@ -327,7 +327,7 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
         stimulus_of_row: &stimulus_of_row,
         voxels: data.y.voxels_called(),
     };
-    let mut scorer = args.scores.scorer(&job, &scorable, args.folds.seed)?;
+    let mut scorer = args.scores.scorer(&job, &scorable, args.folds.cv.seed)?;
     let mut voxels = 0..data.y.n_columns();
     if let Some(shard) = args.shard {
         if args.alpha_per != "voxel" {
@@ -441,7 +441,7 @@ fn gammas(job: &Job, args: &Fit) -> Result<Option<Array2<f64>>> {
     if let Some(wrong) = args.concentration.iter().find(|c| !(**c > 0.0 && c.is_finite())) {
         bail!("--concentration: {wrong}; concentrations are above 0 and finite");
     }
-    Ok(Some(dirichlet(args.n_iter, n_bands, &args.concentration, args.folds.seed)))
+    Ok(Some(dirichlet(args.n_iter, n_bands, &args.concentration, args.folds.cv.seed)))
 }
 
 /// The number of every voxel's group.
@@ -461,7 +461,7 @@ fn record(job: &Job, args: &Fit, method: Option<&Method>, options: &RidgeOptions
     job.record("folds", plan.splits.len());
     job.record("method", method::name(args));
     job.record("fold_plan", plan.text.as_str());
-    job.record("seed", args.folds.seed);
+    job.record("seed", args.folds.cv.seed);
     match method {
         Some(method) => method::record(job, method, &options.inner),
         None => {

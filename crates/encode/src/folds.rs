@@ -17,15 +17,21 @@ use stimulus_table::{Table, TableJoin};
 /// Folds, and a held-out set.
 #[derive(Debug, clap::Args)]
 pub(crate) struct FoldArgs {
-    /// Folds that are held out in turn: a number (over distinct stimuli), loo (each stimulus), a COLUMN of --stimuli
-    /// (runs, categories), or @FOLDS.csv, a table with the columns stimulus and fold
-    /// [default: 5; with --test: as --alpha-cv]
-    #[arg(long, value_name = "K|loo|COLUMN|@FOLDS")]
-    cv: Option<Cv>,
+    #[command(flatten)]
+    pub cv: CvArgs,
     /// Stimuli held out for good, trained on by no model: COLUMN=VALUE of --stimuli, or @TEST.csv, a table of ids. One
-    /// model of all others predicts them; --cv are then the folds that choose alpha
+    /// model of all others predicts them; --cv are then the folds that choose alpha [default of --cv: as --alpha-cv]
     #[arg(long, value_name = "COLUMN=VALUE|@TEST")]
     test: Option<TestSet>,
+}
+
+/// Folds that are held out in turn.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CvArgs {
+    /// Folds that are held out in turn: a number (over distinct stimuli), loo (each stimulus), a COLUMN of --stimuli
+    /// (runs, categories), or @FOLDS.csv, a table with the columns stimulus and fold [default: 5]
+    #[arg(long, value_name = "K|loo|COLUMN|@FOLDS")]
+    cv: Option<Cv>,
     /// Table of the stimuli, one row each, or one per trial, for the columns that other options name; of an image as
     /// --y its row i names volume i (needs --assume-order)
     #[arg(long, value_name = "TABLE")]
@@ -33,7 +39,7 @@ pub(crate) struct FoldArgs {
     /// How stimuli are dealt into folds
     #[arg(long, value_enum, value_name = "ORDER", default_value = "shuffled")]
     fold_order: FoldOrderArg,
-    /// Seed of the shuffle
+    /// Seed of all that is drawn, the shuffle of the folds first
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// How alpha is chosen in the training rows: loo (leave one row out), or folds over their stimuli
@@ -177,28 +183,7 @@ impl Rows<'_> {
 impl FoldArgs {
     /// Whether folds or test set are columns of the table of the stimuli.
     pub fn reads_stimuli(&self) -> bool {
-        matches!(self.cv, Some(Cv::Column(_))) || matches!(self.test, Some(TestSet::Level(..)))
-    }
-
-    /// What was said about how penalties are judged.
-    pub fn chooses_by(&self) -> Option<AlphaCv> {
-        self.alpha_cv
-    }
-
-    /// An error where that table was given although nothing reads it.
-    pub fn refuse_stimuli(&self) -> Result<()> {
-        match &self.stimuli {
-            Some(table) => bail!(
-                "--stimuli {table}: no option reads a column of it; say --cv COLUMN, --test COLUMN=VALUE, --runs or \
-                 --sample-weights, or leave it out"
-            ),
-            None => Ok(()),
-        }
-    }
-
-    /// The table of the stimuli, where one was given.
-    pub fn stimuli(&self, job: &Job) -> Result<Option<StimuliOfRows>> {
-        self.stimuli.as_ref().map(|input| StimuliOfRows::read(job, input)).transpose()
+        self.cv.reads_stimuli() || matches!(self.test, Some(TestSet::Level(..)))
     }
 
     /// Deals the rows, and checks that no stimulus stands on two sides. `closed_form`: whether penalties can be judged
@@ -211,9 +196,64 @@ impl FoldArgs {
         join: JoinArgs,
         closed_form: bool,
     ) -> Result<Plan> {
+        self.cv.deal(job, rows, stimuli, join, closed_form, self.test.as_ref())
+    }
+}
+
+impl CvArgs {
+    /// Whether the folds are a column of the table of the stimuli.
+    pub fn reads_stimuli(&self) -> bool {
+        matches!(self.cv, Some(Cv::Column(_)))
+    }
+
+    /// What was said about how penalties are judged.
+    pub fn chooses_by(&self) -> Option<AlphaCv> {
+        self.alpha_cv
+    }
+
+    /// What `--cv` says, or would.
+    pub fn cv(&self) -> String {
+        self.cv.as_ref().unwrap_or(&Cv::Folds(5)).to_string()
+    }
+
+    /// An error where that table was given although nothing reads it. `readers`: options that would.
+    pub fn refuse_stimuli(&self, readers: &str) -> Result<()> {
+        match &self.stimuli {
+            Some(table) => bail!("--stimuli {table}: no option reads a column of it; say {readers}, or leave it out"),
+            None => Ok(()),
+        }
+    }
+
+    /// The table of the stimuli, where one was given.
+    pub fn stimuli(&self, job: &Job) -> Result<Option<StimuliOfRows>> {
+        self.stimuli.as_ref().map(|input| StimuliOfRows::read(job, input)).transpose()
+    }
+
+    /// Folds of all rows, and how penalties of ridge are judged inside them.
+    pub fn folds(
+        &self,
+        job: &Job,
+        rows: Rows,
+        stimuli: Option<&StimuliOfRows>,
+        join: JoinArgs,
+    ) -> Result<(Folds, Inner, String)> {
+        let Plan { splits, inner, fold_of_row, text, .. } = self.deal(job, rows, stimuli, join, true, None)?;
+        // Without a test set every row has a fold.
+        Ok((Folds { n_folds: splits.len(), fold_of_row: fold_of_row.into_iter().flatten().collect() }, inner, text))
+    }
+
+    fn deal(
+        &self,
+        job: &Job,
+        rows: Rows,
+        stimuli: Option<&StimuliOfRows>,
+        join: JoinArgs,
+        closed_form: bool,
+        test: Option<&TestSet>,
+    ) -> Result<Plan> {
         let (stimulus_of_row, n_stimuli) = rows.stimuli();
         let repeated = n_stimuli < rows.n;
-        let held_out = self.held_out(job, rows, stimuli, join)?;
+        let held_out = held_out(job, test, rows, stimuli, join)?;
         let kept: Vec<usize> = (0..rows.n).filter(|&row| !held_out.as_ref().is_some_and(|held| held[row])).collect();
         if let Some(held) = &held_out {
             let n_test = rows.n - kept.len();
@@ -222,7 +262,7 @@ impl FoldArgs {
             }
             one_side_each(rows, held, "--test")?;
         }
-        if let (Some(_), Some(cv), Some(_)) = (&self.test, &self.cv, self.alpha_cv) {
+        if let (Some(_), Some(cv), Some(_)) = (test, &self.cv, self.alpha_cv) {
             bail!("--cv {cv}, --alpha-cv: with --test the folds of --cv choose alpha; give one of the two");
         }
         let cv = self.cv.clone().unwrap_or(Cv::Folds(5));
@@ -260,8 +300,8 @@ impl FoldArgs {
             // Another seed than outside: with the same folds there would be one fewer.
             (Some(AlphaCv::Folds(k)), _) => Inner::Folds(deal(k, 1, "--alpha-cv")?),
             // Two given folds leave one to train on, which needs folds of its own.
-            (None, Some(given)) if given.n_folds > 2 || self.test.is_some() => Inner::Folds(given.clone()),
-            (None, None) if self.test.is_some() && self.cv.is_some() => match cv {
+            (None, Some(given)) if given.n_folds > 2 || test.is_some() => Inner::Folds(given.clone()),
+            (None, None) if test.is_some() && self.cv.is_some() => match cv {
                 Cv::LeaveOneOut => leave_one_out()?,
                 _ => Inner::Folds(deal(default_k, 0, "--cv")?),
             },
@@ -298,53 +338,6 @@ impl FoldArgs {
         Ok(Plan { splits: Split::of_folds(&outer), inner, fold_of_row, text, kept })
     }
 
-    /// Whether each row is in the test set.
-    fn held_out(
-        &self,
-        job: &Job,
-        rows: Rows,
-        stimuli: Option<&StimuliOfRows>,
-        join: JoinArgs,
-    ) -> Result<Option<Vec<bool>>> {
-        let held = match &self.test {
-            None => return Ok(None),
-            Some(TestSet::Level(column, value)) => {
-                let levels = require_stimuli(stimuli, "--test", column)?.levels(job, rows, column, join)?;
-                let held: Vec<bool> = levels.iter().map(|level| level == value).collect();
-                if !held.contains(&true) {
-                    let seen: BTreeSet<&str> = levels.iter().map(String::as_str).collect();
-                    let seen: Vec<&str> = seen.into_iter().take(6).collect();
-                    bail!("--test {column}={value}: 0 of {} rows; the column has {}", rows.n, seen.join(", "));
-                }
-                held
-            }
-            Some(TestSet::File(path)) => {
-                let table = read_table(job, &Input::File(path.clone()))?;
-                let (_, listed) = table.ids().with_context(|| path.display().to_string())?;
-                let Some(ids) = rows.ids else {
-                    bail!(
-                        "--test: {} has rows without ids, which no table can name; write them with `npy label`",
-                        rows.source
-                    )
-                };
-                let mut found: HashMap<&str, bool> = listed.iter().map(|id| (id.as_str(), false)).collect();
-                let held = ids.iter().map(|id| found.get_mut(id.as_str()).map(|seen| *seen = true).is_some()).collect();
-                let missing: Vec<&str> = found.iter().filter(|(_, seen)| !**seen).map(|(id, _)| *id).collect();
-                if let (Some(id), false) = (missing.iter().min(), join.inner) {
-                    bail!(
-                        "--test: {} of {} ids of {} are not in {}, such as {id:?}; take them out, or say --inner",
-                        missing.len(),
-                        found.len(),
-                        path.display(),
-                        rows.source
-                    );
-                }
-                held
-            }
-        };
-        Ok(Some(held))
-    }
-
     fn folds_of_column(
         &self,
         job: &Job,
@@ -365,6 +358,53 @@ impl FoldArgs {
         let levels = stimuli.levels(job, rows, "fold", join)?;
         number_levels(rows, &levels, kept, &format!("--cv @{}", path.display()))
     }
+}
+
+/// Whether each row is in the test set.
+fn held_out(
+    job: &Job,
+    test: Option<&TestSet>,
+    rows: Rows,
+    stimuli: Option<&StimuliOfRows>,
+    join: JoinArgs,
+) -> Result<Option<Vec<bool>>> {
+    let held = match test {
+        None => return Ok(None),
+        Some(TestSet::Level(column, value)) => {
+            let levels = require_stimuli(stimuli, "--test", column)?.levels(job, rows, column, join)?;
+            let held: Vec<bool> = levels.iter().map(|level| level == value).collect();
+            if !held.contains(&true) {
+                let seen: BTreeSet<&str> = levels.iter().map(String::as_str).collect();
+                let seen: Vec<&str> = seen.into_iter().take(6).collect();
+                bail!("--test {column}={value}: 0 of {} rows; the column has {}", rows.n, seen.join(", "));
+            }
+            held
+        }
+        Some(TestSet::File(path)) => {
+            let table = read_table(job, &Input::File(path.clone()))?;
+            let (_, listed) = table.ids().with_context(|| path.display().to_string())?;
+            let Some(ids) = rows.ids else {
+                bail!(
+                    "--test: {} has rows without ids, which no table can name; write them with `npy label`",
+                    rows.source
+                )
+            };
+            let mut found: HashMap<&str, bool> = listed.iter().map(|id| (id.as_str(), false)).collect();
+            let held = ids.iter().map(|id| found.get_mut(id.as_str()).map(|seen| *seen = true).is_some()).collect();
+            let missing: Vec<&str> = found.iter().filter(|(_, seen)| !**seen).map(|(id, _)| *id).collect();
+            if let (Some(id), false) = (missing.iter().min(), join.inner) {
+                bail!(
+                    "--test: {} of {} ids of {} are not in {}, such as {id:?}; take them out, or say --inner",
+                    missing.len(),
+                    found.len(),
+                    path.display(),
+                    rows.source
+                );
+            }
+            held
+        }
+    };
+    Ok(Some(held))
 }
 
 /// A table with one row per stimulus, or per trial.

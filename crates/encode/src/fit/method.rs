@@ -67,7 +67,7 @@ pub(super) fn method(args: &Fit) -> Result<Option<Method>> {
     let beside_ridge = [
         (args.alphas.is_some() && !lasso, "--alphas", "it has no penalty to choose"),
         (
-            args.folds.chooses_by().is_some() && method.as_ref().is_some_and(|method| !method.chooses()),
+            args.folds.cv.chooses_by().is_some() && method.as_ref().is_some_and(|method| !method.chooses()),
             "--alpha-cv",
             "there is nothing to choose",
         ),
