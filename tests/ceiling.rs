@@ -253,7 +253,8 @@ fn profiles_agree_as_worked_by_hand() {
     let (dir, subjects) = study();
     let text = run(dir.path(), "ceiling between subjects.npy").text();
     let header = "subject,stat,compare,n_stimuli,n_voxels,n_trials,median_pairwise,leave_one_out,r_halves,reliability,r_max,\
-                  median_pairwise_norm,leave_one_out_norm,reason";
+                  median_pairwise_norm,leave_one_out_norm,mean_pairwise,mean_pairwise_norm,cronbach_alpha,role,gap,gap_norm,\
+                  reason";
     assert_eq!(text.lines().next().unwrap(), header);
     let table = rows(&text);
     let named: Vec<&str> = table.iter().map(|r| r["subject"].as_str()).collect();
@@ -556,12 +557,18 @@ fn the_examples_of_the_help_run() {
     for k in 1..4 {
         fs::create_dir(path.join(format!("sub-{k}"))).unwrap();
         save(&path.join(format!("sub-{k}/ffa.npy")), &noise(8, 6, k), Some(&ids(8)));
+        sh(path, "cp trials.npy ffa.npy; npy average trials.npy > predicted.npy").ok();
         sh(path, &format!("cp sub-{k}/ffa.npy sub-{k}/common_space.npy; rsa rdm sub-{k}/ffa.npy > sub-{k}/rdm.npy"))
             .ok();
     }
     sh(path, "cat sub-*/rdm.npy > ffa_rdms.npy").ok();
-    for help in ["ceiling --help", "ceiling voxel --help", "ceiling between --help", "ceiling rdm --help"] {
-        let text = run(path, help).text();
+    fs::create_dir(path.join("alexnet")).unwrap();
+    for threshold in [2, 5] {
+        save(&path.join(format!("alexnet/t{threshold}.npy")), &noise(8, 10 - threshold, 30), Some(&ids(8)));
+    }
+    for verb in ["", "voxel", "within", "between", "rdm"] {
+        let help = format!("ceiling {verb} --help");
+        let text = run(path, &help).text();
         let lines = examples(&text);
         assert_eq!(lines.len(), 3, "{text}");
         for line in lines {

@@ -224,7 +224,7 @@ fn ablations_of_an_image_are_those_of_its_matrix() {
     assert_eq!(without_voxel(&masked), without_voxel(&cut));
     assert_eq!(column(&masked, "voxel")[..3], ["1", "4", "7"]);
     run(dir.path(), "encode ablate --x x.npy --units units.csv --y cut.npy --stimuli trials.csv")
-        .fails(1, &["--stimuli trials.csv", "cut.npy", "leave it out"]);
+        .fails(1, &["--stimuli trials.csv", "give an image as --y", "leave it out"]);
 }
 
 #[test]

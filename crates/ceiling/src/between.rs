@@ -1,29 +1,34 @@
 //! `ceiling between`: how well people predict each other.
 
-use crate::rdm_bounds::say_left_out;
-use crate::trials::{SplitArgs, Trials, record_splits, reliability_of};
-use crate::voxel::{count_reasons, whole};
+mod measured;
+mod table;
+
+use std::collections::HashMap;
+
 use anyhow::{Result, anyhow, bail};
-use array_inputs::{JoinArgs, NamedArray, Names, read_arrays, refuse_position_of_trials, tell_apart};
+use array_inputs::{JoinArgs, NamedArray, Names, person_of, read_arrays, refuse_position_of_trials, tell_apart};
 use clap::ValueEnum;
-use cli::{Cell, Common, Format, Input, Job, Named, Output, TableWriter};
+use cli::{Common, Format, Input, Job};
 use ndarray::{Array2, ArrayView2};
-use npy_stream::{Block, Matrix};
+use npy_stream::Block;
 use rdm::{Distance, Rdm, distances, noise_ceiling, to_be_pooled};
 use rdm_inputs::{NamedRdm, check_nan, from_array, into_one_order, is_rdm};
-use reliability::{
-    Agreement, Stepped, average_occurrences, between_subjects, between_subjects_by_voxel, presentations_to_split,
-    r_max, reliability_of_averages,
-};
-use statistics::{Correlation, Reason, mean, median, pearson};
+use reliability::{average_occurrences, presentations_to_split, reliability_of_averages};
+use statistics::{Correlation, Draws, Reason, mean, pearson, quantile};
 use stimulus_table::Side;
 
-/// Subjects against each other: median of the pairs, and each against the mean of the others
+use self::measured::{Measured, Places, Values, medians, over_subjects};
+use self::table::{ModelRow, Row, write};
+use crate::rdm_bounds::say_left_out;
+use crate::trials::{SplitArgs, Trials, record_splits, reliability_of};
+use crate::voxel::count_reasons;
+
+/// Subjects against each other: median of the pairs, each against the mean of the others, and the gap to models
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Columns (one row per subject, then rows `median`, `min` and `max` over subjects; trials of a
-stimulus, which have equal ids, are averaged first):
-  subject
+Columns (one row per subject, then rows `median`, `min` and `max` over subjects, with --boot `ci_lo`
+and `ci_hi`, and one row per model; trials of a stimulus, which have equal ids, are averaged first):
+  subject               or the model
   stat, compare
   n_stimuli             stimuli, joined by id
   n_voxels              the subject's columns; with --stat voxel those that the medians are over
@@ -38,17 +43,32 @@ stimulus, which have equal ids, are averaged first):
   r_max                 sqrt(reliability): bounds r
   median_pairwise_norm  as median_pairwise, of r / sqrt(reliability_i * reliability_j)
   leave_one_out_norm    r / sqrt(reliability_i * reliability of the mean of the others)
-  reason                constant, nan_input, negative_reliability, no_usable_pair
+  mean_pairwise(_norm)  the mean where median_pairwise(_norm) has the median
+  cronbach_alpha        row `median`: reliability of the mean of these subjects: bounds r2 with that
+                        mean, not with a subject (voxels: the median)
+  role                  subject, summary or model
+  gap, gap_norm         with --models: the row `median` less the model's median_pairwise(_norm), the
+                        human-human value less the human-model value
+  reason                constant, nan_input, negative_reliability, no_usable_pair, same_subject
 r_halves, reliability, r_max and the _norm columns need repeated trials in all subjects, else they
 are empty. Voxels without a value (constant, reliability below 0) are counted on stderr.
 Corrected values are not clipped and may exceed 1. The correction takes noise to be independent
-between subjects: do not give two regions of one person. A 1-d array is an RDM and goes with --stat
-rdm.
+between subjects: two whose names or paths have one BIDS label (sub-01) share it, and are no pair
+(reason same_subject where nobody else is left); --same-subject independent takes them for two people,
+refuse stops. A 1-d array is an RDM and goes with --stat rdm.
+
+--models: for a model median_pairwise and mean_pairwise are over its correlations with each subject,
+and _norm corrects for the subject's noise alone (a model has none). One table per selection threshold
+gives the curve of gaps: see the third example.
+--boot subjects|stimuli|both: the 2.5 and 97.5 percentiles over --n-boot draws with replacement of the
+row `median`. Copies of a subject or stimulus are no pair. Reliabilities stay those of all stimuli.
+Over few people percentiles are too narrow for means: in simulations of 6, 8 and 16 people they
+covered median_pairwise .92, .94 and .95 of the times, mean_pairwise .85, .87 and .92.
 
 Examples:
   cat sub-*/ffa.npy | ceiling between > humans.csv
-  ceiling between --stat rdm --compare spearman sub-*/ffa.npy
-  ceiling between --stat voxel sub-*/common_space.npy")]
+  ceiling between --stat rdm --compare spearman --boot subjects sub-*/ffa.npy
+  for t in 2 5; do ceiling between sub-*/ffa.npy --models alexnet/t$t.npy -o gap-$t.csv; done")]
 pub(crate) struct Between {
     /// One labelled matrix per subject, in files or back to back in a stream; - is stdin
     #[arg(value_name = "SUBJECT", default_value = "-")]
@@ -59,6 +79,19 @@ pub(crate) struct Between {
     /// Correlation of two subjects
     #[arg(long, value_enum, default_value_t = Compare::Pearson)]
     compare: Compare,
+    /// Models to set beside the people: matrices (rows = stimuli, columns = units), or RDMs beside RDMs
+    #[arg(long, value_name = "MODEL", num_args = 1..)]
+    models: Vec<Input>,
+    /// Two subjects of one person
+    #[arg(long, value_enum, default_value_t = SameSubject::Flag)]
+    same_subject: SameSubject,
+    /// Draw these with replacement: rows ci_lo and ci_hi
+    #[arg(long, value_enum, value_name = "UNIT")]
+    boot: Option<Boot>,
+    /// Draws of --boot
+    #[arg(long, value_name = "N", default_value_t = 1000, requires = "boot")]
+    #[arg(value_parser = clap::value_parser!(u32).range(2..))]
+    n_boot: u32,
     #[command(flatten)]
     split: SplitArgs,
     /// Names of the subjects, in order [default: their own, else file stems, positions in a pipe]
@@ -117,39 +150,154 @@ impl Compare {
     }
 }
 
+/// What to do with two subjects whose names say that they are one person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SameSubject {
+    /// They are no pair, and a line on stderr says so
+    Flag,
+    /// Stop
+    Refuse,
+    /// Two people all the same
+    Independent,
+}
+
+/// What a bootstrap draws with replacement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Boot {
+    /// Subjects: the interval speaks to other people
+    Subjects,
+    /// Stimuli: to other stimuli
+    Stimuli,
+    /// Both at once, independently
+    Both,
+}
+
 pub(crate) fn run(args: &Between) -> Result<()> {
     let job = Job::start("ceiling", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
     job.record("seed", args.split.seed);
     let mut arrays = read_arrays(&job, &args.inputs, &mut Names::new(&args.names))?;
-    tell_apart(&mut arrays)?;
-    if arrays.len() < 2 {
+    let n_subjects = arrays.len();
+    if n_subjects < 2 {
         bail!("{}: 1 subject; a ceiling between subjects needs at least 2", arrays[0].source);
     }
+    if !args.models.is_empty() {
+        if args.stat == Stat::Voxel {
+            bail!("--models with --stat voxel: units of a model are no voxels; give --stat profile or rdm");
+        }
+        arrays.extend(read_arrays(&job, &args.models, &mut Names::new(&[]))?);
+    }
+    tell_apart(&mut arrays)?;
+    let reserved = arrays.iter().find(|array| table::SUMMARIES.contains(&array.name.as_str()));
+    if let Some(array) = reserved {
+        bail!("{}: is called {:?}, as a row of the table is; give --names", array.source, array.name);
+    }
+    let persons = persons(&job, args, &arrays[..n_subjects])?;
     let n_rdms = arrays.iter().filter(|a| is_rdm(&a.array)).count();
-    let rows = match (args.stat, n_rdms) {
-        (_, 0) => of_patterns(&job, args, patterns(&job, args, arrays)?)?,
-        (Stat::Rdm, n) if n == arrays.len() => of_rdms(&job, args, arrays)?,
+    let study = match (args.stat, n_rdms) {
+        (_, 0) => of_patterns(&job, args, patterns(&job, args, arrays)?, persons)?,
+        (Stat::Rdm, n) if n == arrays.len() => of_rdms(&job, args, arrays, persons)?,
         (Stat::Rdm, n) => bail!(
-            "{n} of {} subjects are RDMs (1-d, or square and symmetric with a zero diagonal), the others matrices; give one kind",
-            arrays.len()
+            "{n} of {} subjects{} are RDMs (1-d, or square and symmetric with a zero diagonal), the others matrices; \
+             give one kind",
+            arrays.len(),
+            if args.models.is_empty() { "" } else { " and models" }
         ),
         (stat, n) => bail!(
-            "{n} of {} subjects are RDMs (1-d, or square and symmetric with a zero diagonal); --stat {} needs matrices, RDMs go with --stat rdm",
+            "{n} of {} subjects are RDMs (1-d, or square and symmetric with a zero diagonal); --stat {} needs \
+             matrices, RDMs go with --stat rdm",
             arrays.len(),
             stat.as_str()
         ),
     };
-    for row in &rows {
-        if let Some(reason) = row.reason {
+    let Study { subjects, models, measured } = study;
+    let (estimates, alpha) = measured.of(&measured.everything())?;
+    let mut rows = Vec::new();
+    for (i, (subject, estimate)) in subjects.into_iter().zip(&estimates).enumerate() {
+        if let Some(text) = count_reasons(&estimate.of_voxels) {
+            job.warn(format!("{}: {text}; medians are over the others", subject.source));
+        }
+        if let (Some(reason), true) = (estimate.reason, args.stat != Stat::Voxel) {
             let effect = match reason {
                 Reason::NegativeReliability => "corrected values with it are NaN",
                 _ => "the values of the others are without it",
             };
-            job.warn(format!("subject {}: {reason}; {effect}", row.subject));
+            job.warn(format!("subject {}: {reason}; {effect}", subject.name));
+        }
+        let own = measured.reliabilities.as_ref().map(|all| all.row(i).to_vec());
+        rows.push(Row::new(subject, estimate, own));
+    }
+    let human = medians(&estimates);
+    let models = models.into_iter().map(|model| {
+        let (plain, corrected) = measured.model(&model.vector);
+        let [plain_median, plain_mean] = over_subjects(&plain);
+        let corrected = corrected.map(|values| over_subjects(&values));
+        ModelRow {
+            name: model.name,
+            n_stimuli: measured.n_stimuli,
+            n_units: model.n_units,
+            median: plain_median,
+            mean: plain_mean,
+            gap: human[0] - plain_median,
+            corrected,
+            gap_norm: corrected.map(|[median, _]| human[3] - median),
+            reason: Reason::of(&model.vector),
+        }
+    });
+    let models: Vec<ModelRow> = models.collect();
+    for model in &models {
+        if let Some(reason) = model.reason {
+            job.warn(format!("model {}: {reason}", model.name));
         }
     }
-    write(args, out, &rows)?.commit(&job)
+    let interval = args.boot.map(|unit| interval(&job, args, unit, &measured)).transpose()?;
+    write(args, out, &rows, measured.n_stimuli, alpha, interval, &models)?.commit(&job)
+}
+
+/// One number per subject, equal for those whose names say that they are one person.
+fn persons(job: &Job, args: &Between, subjects: &[NamedArray]) -> Result<Vec<usize>> {
+    let mut first: HashMap<String, usize> = HashMap::new();
+    let mut persons: Vec<usize> = (0..subjects.len()).collect();
+    if args.same_subject == SameSubject::Independent {
+        return Ok(persons);
+    }
+    for (i, subject) in subjects.iter().enumerate() {
+        let Some(label) = person_of(&subject.name).or_else(|| person_of(&subject.source)) else { continue };
+        let known = *first.entry(label.clone()).or_insert(i);
+        persons[i] = known;
+        if known != i {
+            let both = format!("{} and {}: both are of sub-{label}", subjects[known].source, subject.source);
+            if args.same_subject == SameSubject::Refuse {
+                bail!("{both}, so they share the noise of every trial; leave one out, or say --same-subject flag");
+            }
+            job.warn(format!("{both}, and are no pair (--same-subject independent takes them for two people)"));
+        }
+    }
+    Ok(persons)
+}
+
+/// The 2.5 and 97.5 percentiles over draws of the row `median` (as [`medians`] has it) and of Cronbach's alpha.
+fn interval(job: &Job, args: &Between, unit: Boot, measured: &Measured) -> Result<[[f64; 7]; 2]> {
+    let mut found: [Vec<f64>; 7] = Default::default();
+    let progress = job.progress(args.n_boot as usize, "draws");
+    for draw in 0..args.n_boot {
+        let sample = measured.draw(unit, &mut Draws::stream(args.split.seed, u64::from(draw)));
+        let (estimates, alpha) = measured.of(&sample)?;
+        // A draw of one subject alone has no number.
+        let numbers = medians(&estimates).into_iter().chain([alpha]);
+        found.iter_mut().zip(numbers).filter(|(_, v)| !v.is_nan()).for_each(|(all, v)| all.push(v));
+        progress.advance(1);
+    }
+    let used = found[0].len();
+    job.record("n_boot", used);
+    if used < args.n_boot as usize {
+        job.warn(format!(
+            "{} of {} draws have no number (a subject without a pair, too few stimuli), and are left out",
+            args.n_boot as usize - used,
+            args.n_boot
+        ));
+    }
+    Ok([0.025, 0.975].map(|q| std::array::from_fn(|k| quantile(&found[k], q))))
 }
 
 /// A subject's trials, in the stimulus order of the first subject.
@@ -159,25 +307,27 @@ struct Subject {
     trials: Trials,
 }
 
-/// One line of the table.
-struct Row {
-    subject: String,
-    n_stimuli: usize,
-    n_voxels: Option<usize>,
-    n_trials: Option<f64>,
-    median_pairwise: f64,
-    leave_one_out: f64,
-    /// Empty without repeats.
-    corrected: Option<Corrected>,
-    reason: Option<Reason>,
+/// Subjects, what is compared between them, and models.
+struct Study {
+    subjects: Vec<Facts>,
+    models: Vec<Model>,
+    measured: Measured,
 }
 
-#[derive(Clone, Copy)]
-struct Corrected {
-    r_halves: f64,
-    reliability: f64,
-    median_pairwise: f64,
-    leave_one_out: f64,
+/// What the table says of a subject beside the numbers.
+struct Facts {
+    name: String,
+    source: String,
+    n_voxels: Option<usize>,
+    n_trials: Option<f64>,
+    /// One per voxel, or one; with repeats.
+    r_halves: Option<Vec<f64>>,
+}
+
+struct Model {
+    name: String,
+    n_units: Option<usize>,
+    vector: Vec<f64>,
 }
 
 fn patterns(job: &Job, args: &Between, arrays: Vec<NamedArray>) -> Result<Vec<Subject>> {
@@ -203,7 +353,8 @@ fn patterns(job: &Job, args: &Between, arrays: Vec<NamedArray>) -> Result<Vec<Su
     Ok(subjects)
 }
 
-fn of_patterns(job: &Job, args: &Between, subjects: Vec<Subject>) -> Result<Vec<Row>> {
+fn of_patterns(job: &Job, args: &Between, mut subjects: Vec<Subject>, persons: Vec<usize>) -> Result<Study> {
+    let models = subjects.split_off(persons.len());
     subjects.iter().for_each(|s| record_splits(job, &s.source, &s.trials.repeats, args.split));
     let without = subjects.iter().filter(|s| presentations_to_split(&s.trials.repeats).is_none());
     let corrected = match without.clone().count() {
@@ -221,27 +372,20 @@ fn of_patterns(job: &Job, args: &Between, subjects: Vec<Subject>) -> Result<Vec<
         }
     };
     let how = args.compare.correlation();
-    match args.stat {
-        Stat::Voxel => of_voxels(job, args, &subjects, corrected),
+    let mut vectors_of_models = Vec::new();
+    let values = match args.stat {
+        Stat::Voxel => {
+            common_space(&subjects)?;
+            Values::Voxels(subjects.iter().map(|s| s.trials.averages()).collect())
+        }
         Stat::Profile => {
-            let vectors: Vec<Vec<f64>> = subjects.iter().map(|s| row_means(s.trials.averages().view())).collect();
-            let own = |s: &Subject| -> Result<Option<Stepped>> {
-                let by_trial = Array2::from_shape_vec((s.trials.responses.n_rows(), 1), trial_means(&s.trials))?;
-                let found = reliability_of_averages(
-                    by_trial.view(),
-                    &s.trials.repeats,
-                    s.trials.n_trials(),
-                    args.split.splits,
-                    args.split.seed,
-                );
-                let half = found.map_err(|e| anyhow!("{}: {e}", s.source))?[0];
-                Ok(Some(Stepped { r_halves: half.r, reliability: half.reliability }))
-            };
-            of_vectors(&subjects, vectors, how, corrected, own)
+            let profile = |s: &Subject| row_means(s.trials.averages().view());
+            vectors_of_models = models.iter().map(profile).collect();
+            Values::Profiles(subjects.iter().map(profile).collect())
         }
         Stat::Rdm => {
             let mut rdms = Vec::new();
-            for s in &subjects {
+            for s in subjects.iter().chain(&models) {
                 let made = distances(s.trials.averages().view(), Distance::Correlation);
                 rdms.push(NamedRdm {
                     name: s.name.clone(),
@@ -250,11 +394,76 @@ fn of_patterns(job: &Job, args: &Between, subjects: Vec<Subject>) -> Result<Vec<
                     rdm: made.map_err(|e| anyhow!("{}: {e}", s.source))?.rdm,
                 });
             }
-            let vectors = pooled_alike(job, args, &rdms, how)?;
-            of_vectors(&subjects, vectors, how, corrected, |s| {
-                rdm_reliability(s, args).map_err(|e| anyhow!("{}: {e}", s.source))
-            })
+            let (mut vectors, places) = pooled_alike(job, args, &rdms, how)?;
+            vectors_of_models = vectors.split_off(subjects.len());
+            Values::Pairs { vectors, places }
         }
+    };
+    let mut facts = Vec::new();
+    let mut reliabilities = Vec::new();
+    for subject in &subjects {
+        let mut r_halves = None;
+        if corrected {
+            let (halves, own) = own_reliability(args, subject).map_err(|e| anyhow!("{}: {e}", subject.source))?;
+            r_halves = Some(halves);
+            reliabilities.extend(own);
+        }
+        facts.push(Facts {
+            name: subject.name.clone(),
+            source: subject.source.clone(),
+            n_voxels: Some(subject.trials.n_voxels()),
+            n_trials: Some(subject.trials.n_trials()),
+            r_halves,
+        });
+    }
+    let n_subjects = subjects.len();
+    let reliabilities = match corrected {
+        true => Some(Array2::from_shape_vec((n_subjects, reliabilities.len() / n_subjects), reliabilities)?),
+        false => None,
+    };
+    let models = models.into_iter().zip(vectors_of_models).map(|(model, vector)| Model {
+        n_units: Some(model.trials.n_voxels()),
+        name: model.name,
+        vector,
+    });
+    let n_stimuli = subjects[0].trials.repeats.n_stimuli();
+    let models = models.collect();
+    Ok(Study { subjects: facts, models, measured: Measured { values, how, reliabilities, persons, n_stimuli } })
+}
+
+/// Correlations of halves, and reliabilities of averages: of every voxel, or of the profile or RDM.
+fn own_reliability(args: &Between, subject: &Subject) -> Result<(Vec<f64>, Vec<f64>)> {
+    let t = &subject.trials;
+    let SplitArgs { splits, seed } = args.split;
+    let found = match args.stat {
+        Stat::Rdm => {
+            let stepped = rdm_reliability(subject, args)?;
+            let (halves, own) = stepped.map_or((f64::NAN, f64::NAN), |s| (s.r_halves, s.reliability));
+            return Ok((vec![halves], vec![own]));
+        }
+        Stat::Profile => {
+            let by_trial = Array2::from_shape_vec((t.responses.n_rows(), 1), trial_means(t))?;
+            reliability_of_averages(by_trial.view(), &t.repeats, t.n_trials(), splits, seed)?
+        }
+        Stat::Voxel => match t.responses.view() {
+            Block::F4(rows) => reliability_of_averages(rows, &t.repeats, t.n_trials(), splits, seed)?,
+            Block::F8(rows) => reliability_of_averages(rows, &t.repeats, t.n_trials(), splits, seed)?,
+        },
+    };
+    Ok(found.iter().map(|half| (half.r, half.reliability)).unzip())
+}
+
+fn common_space(subjects: &[Subject]) -> Result<()> {
+    let n_voxels = subjects[0].trials.n_voxels();
+    match subjects.iter().find(|s| s.trials.n_voxels() != n_voxels) {
+        None => Ok(()),
+        Some(other) => bail!(
+            "{}: {} voxels, but {} has {n_voxels}; --stat voxel needs a common space, where columns correspond \
+             (--stat profile and rdm do not)",
+            other.source,
+            other.trials.n_voxels(),
+            subjects[0].source
+        ),
     }
 }
 
@@ -272,59 +481,28 @@ fn trial_means(trials: &Trials) -> Vec<f64> {
     }
 }
 
-/// One vector per subject, all over the same stimuli or pairs.
-fn of_vectors(
-    subjects: &[Subject],
-    vectors: Vec<Vec<f64>>,
-    how: Correlation,
-    corrected: bool,
-    reliability: impl Fn(&Subject) -> Result<Option<Stepped>>,
-) -> Result<Vec<Row>> {
-    let views: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
-    let raw = between_subjects(&views, how, None, None)?;
-    let mut stepped = Vec::new();
-    if corrected {
-        for subject in subjects {
-            stepped.push(reliability(subject)?.unwrap_or(Stepped { r_halves: f64::NAN, reliability: f64::NAN }));
-        }
-    }
-    let reliabilities: Vec<f64> = stepped.iter().map(|s| s.reliability).collect();
-    let normed = match corrected {
-        true => Some(between_subjects(&views, how, Some(&reliabilities), None)?),
-        false => None,
-    };
-    let row = |(i, subject): (usize, &Subject)| {
-        let norm = normed.as_ref().map(|n| n[i]);
-        Row {
-            subject: subject.name.clone(),
-            n_stimuli: subject.trials.repeats.n_stimuli(),
-            n_voxels: Some(subject.trials.n_voxels()),
-            n_trials: Some(subject.trials.n_trials()),
-            median_pairwise: raw[i].median_of_pairs,
-            leave_one_out: raw[i].leave_one_out,
-            corrected: norm.map(|n| Corrected {
-                r_halves: stepped[i].r_halves,
-                reliability: reliabilities[i],
-                median_pairwise: n.median_of_pairs,
-                leave_one_out: n.leave_one_out,
-            }),
-            reason: raw[i].reason.or(norm.and_then(|n| n.reason)),
-        }
-    };
-    Ok(subjects.iter().enumerate().map(row).collect())
-}
-
 /// The pairs that are finite in all RDMs, normalised so that their plain mean is the pool that the comparison needs.
 /// The leave-one-out values are then the terms of the lower bound of `ceiling rdm`.
-fn pooled_alike(job: &Job, args: &Between, rdms: &[NamedRdm], how: Correlation) -> Result<Vec<Vec<f64>>> {
+/// With them the place of each pair.
+fn pooled_alike(job: &Job, args: &Between, rdms: &[NamedRdm], how: Correlation) -> Result<(Vec<Vec<f64>>, Places)> {
     for named in rdms {
         check_nan(job, &named.source, &named.rdm, "; left out for all subjects", args.allow_nan)?;
     }
     let plain: Vec<Rdm> = rdms.iter().map(|named| named.rdm.clone()).collect();
-    Ok(to_be_pooled(&plain, how.into())?)
+    let vectors = to_be_pooled(&plain, how.into())?;
+    let n = plain[0].n_stimuli();
+    let mut places = Array2::from_elem((n, n), None);
+    let mut place = 0;
+    for (k, (i, j)) in (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j))).enumerate() {
+        if plain.iter().all(|rdm| rdm.values()[k].is_finite()) {
+            places[(i, j)] = Some(place);
+            place += 1;
+        }
+    }
+    Ok((vectors, places))
 }
 
-fn rdm_reliability(subject: &Subject, args: &Between) -> Result<Option<Stepped>> {
+fn rdm_reliability(subject: &Subject, args: &Between) -> Result<Option<reliability::Stepped>> {
     let trials = &subject.trials;
     reliability_of(trials, args.split, |stimuli, a, b| {
         let half = |shown: &[usize]| -> Result<Rdm> {
@@ -341,177 +519,28 @@ fn rdm_reliability(subject: &Subject, args: &Between) -> Result<Option<Stepped>>
     })
 }
 
-fn of_rdms(job: &Job, args: &Between, arrays: Vec<NamedArray>) -> Result<Vec<Row>> {
+fn of_rdms(job: &Job, args: &Between, arrays: Vec<NamedArray>, persons: Vec<usize>) -> Result<Study> {
     let mut rdms = arrays.into_iter().map(from_array).collect::<Result<Vec<NamedRdm>>>()?;
     into_one_order(job, args.join, &mut rdms)?;
     let how = args.compare.correlation();
-    let vectors = pooled_alike(job, args, &rdms, how)?;
-    let views: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
-    let found = between_subjects(&views, how, None, None)?;
+    let (mut vectors, places) = pooled_alike(job, args, &rdms, how)?;
+    let of_models = vectors.split_off(persons.len());
+    let models = rdms.split_off(persons.len());
     let plain: Vec<Rdm> = rdms.iter().map(|r| r.rdm.clone()).collect();
     // A constant adds nothing to the others' pools, and its own row is NaN.
     say_left_out(job, &noise_ceiling(&plain, how.into())?, &rdms);
-    let row = |(named, found): (&NamedRdm, &Agreement)| Row {
-        subject: named.name.clone(),
-        n_stimuli: named.rdm.n_stimuli(),
+    let n_stimuli = plain[0].n_stimuli();
+    let facts = |named: NamedRdm| Facts {
+        name: named.name,
+        source: named.source,
         n_voxels: None,
         n_trials: None,
-        median_pairwise: found.median_of_pairs,
-        leave_one_out: found.leave_one_out,
-        corrected: None,
-        reason: found.reason,
+        r_halves: None,
     };
-    Ok(rdms.iter().zip(&found).map(row).collect())
-}
-
-fn of_voxels(job: &Job, args: &Between, subjects: &[Subject], corrected: bool) -> Result<Vec<Row>> {
-    let n_voxels = subjects[0].trials.n_voxels();
-    if let Some(other) = subjects.iter().find(|s| s.trials.n_voxels() != n_voxels) {
-        bail!(
-            "{}: {} voxels, but {} has {n_voxels}; --stat voxel needs a common space, where columns correspond \
-             (--stat profile and rdm do not)",
-            other.source,
-            other.trials.n_voxels(),
-            subjects[0].source
-        );
-    }
-    let how = args.compare.correlation();
-    let averages: Vec<Matrix> = subjects.iter().map(|s| Matrix::F8(s.trials.averages())).collect();
-    let views: Vec<ArrayView2<f64>> = averages
-        .iter()
-        .filter_map(|m| match m.view() {
-            Block::F8(rows) => Some(rows),
-            Block::F4(_) => None,
-        })
-        .collect();
-    let raw = between_subjects_by_voxel(&views, how, None, None)?;
-    let mut own = Array2::from_elem((subjects.len(), n_voxels), f64::NAN);
-    let mut halves = own.clone();
-    if corrected {
-        for (i, subject) in subjects.iter().enumerate() {
-            let t = &subject.trials;
-            let found = match t.responses.view() {
-                Block::F4(rows) => {
-                    reliability_of_averages(rows, &t.repeats, t.n_trials(), args.split.splits, args.split.seed)
-                }
-                Block::F8(rows) => {
-                    reliability_of_averages(rows, &t.repeats, t.n_trials(), args.split.splits, args.split.seed)
-                }
-            };
-            let found = found.map_err(|e| anyhow!("{}: {e}", subject.source))?;
-            for (v, half) in found.iter().enumerate() {
-                (own[(i, v)], halves[(i, v)]) = (half.reliability, half.r);
-            }
-        }
-    }
-    let normed = match corrected {
-        true => Some(between_subjects_by_voxel(&views, how, Some(own.view()), None)?),
-        false => None,
-    };
-    let mut rows = Vec::new();
-    for (i, subject) in subjects.iter().enumerate() {
-        let reasons: Vec<Option<Reason>> =
-            (0..n_voxels).map(|v| raw[v][i].reason.or(normed.as_ref().and_then(|n| n[v][i].reason))).collect();
-        if let Some(text) = count_reasons(&reasons) {
-            job.warn(format!("{}: {text}; medians are over the others", subject.source));
-        }
-        // Only voxels that have a value: the line above counts the rest.
-        let over_voxels = |value: &dyn Fn(usize) -> f64| -> f64 {
-            let values: Vec<f64> = (0..n_voxels).map(value).filter(|v| !v.is_nan()).collect();
-            median(&values)
-        };
-        let usable = (0..n_voxels).filter(|&v| !raw[v][i].median_of_pairs.is_nan()).count();
-        rows.push(Row {
-            subject: subject.name.clone(),
-            n_stimuli: subject.trials.repeats.n_stimuli(),
-            n_voxels: Some(usable),
-            n_trials: Some(subject.trials.n_trials()),
-            median_pairwise: over_voxels(&|v| raw[v][i].median_of_pairs),
-            leave_one_out: over_voxels(&|v| raw[v][i].leave_one_out),
-            corrected: normed.as_ref().map(|n| Corrected {
-                r_halves: over_voxels(&|v| halves[(i, v)]),
-                reliability: over_voxels(&|v| own[(i, v)]),
-                median_pairwise: over_voxels(&|v| n[v][i].median_of_pairs),
-                leave_one_out: over_voxels(&|v| n[v][i].leave_one_out),
-            }),
-            reason: if usable == 0 { reasons.iter().flatten().copied().next() } else { None },
-        });
-    }
-    Ok(rows)
-}
-
-const COLUMNS: [&str; 14] = [
-    "subject",
-    "stat",
-    "compare",
-    "n_stimuli",
-    "n_voxels",
-    "n_trials",
-    "median_pairwise",
-    "leave_one_out",
-    "r_halves",
-    "reliability",
-    "r_max",
-    "median_pairwise_norm",
-    "leave_one_out_norm",
-    "reason",
-];
-
-impl Row {
-    /// The columns that are summarized over subjects, with their names; `None` where nothing could be corrected.
-    fn numbers(&self) -> [(&'static str, Option<f64>); 7] {
-        let c = self.corrected;
-        [
-            ("median_pairwise", Some(self.median_pairwise)),
-            ("leave_one_out", Some(self.leave_one_out)),
-            ("r_halves", c.map(|c| c.r_halves)),
-            ("reliability", c.map(|c| c.reliability)),
-            ("r_max", c.map(|c| r_max(c.reliability).0)),
-            ("median_pairwise_norm", c.map(|c| c.median_pairwise)),
-            ("leave_one_out_norm", c.map(|c| c.leave_one_out)),
-        ]
-    }
-}
-
-fn write(args: &Between, out: Output, rows: &[Row]) -> Result<Output> {
-    let mut table = TableWriter::new(out, args.format, &COLUMNS)?;
-    let mut write = |subject: &str, counts: [Named; 3], numbers: [(&str, Option<f64>); 7], reason: Option<Reason>| {
-        let mut cells: Vec<Named> = vec![
-            ("subject", subject.into()),
-            ("stat", args.stat.as_str().into()),
-            ("compare", args.compare.correlation().as_str().into()),
-        ];
-        cells.extend(counts);
-        cells.extend(numbers.map(|(name, number)| (name, number.into())));
-        cells.push(("reason", reason.into()));
-        table.record(&cells)
-    };
-    for row in rows {
-        let counts = [
-            ("n_stimuli", row.n_stimuli.into()),
-            ("n_voxels", row.n_voxels.into()),
-            ("n_trials", row.n_trials.map_or(Cell::Empty, whole)),
-        ];
-        write(&row.subject, counts, row.numbers(), row.reason)?;
-    }
-    // NaN of one subject is NaN here too: a median over those that happened to work would hide it.
-    type Summary = fn(&[f64]) -> f64;
-    let summaries: [(&str, Summary); 3] =
-        [("median", median), ("min", |v| fold(v, f64::min)), ("max", |v| fold(v, f64::max))];
-    let reason = rows.iter().find_map(|r| r.reason);
-    for (name, summary) in summaries {
-        let mut numbers = rows[0].numbers();
-        for (k, (_, number)) in numbers.iter_mut().enumerate() {
-            let values: Option<Vec<f64>> = rows.iter().map(|row| row.numbers()[k].1).collect();
-            *number = values.map(|values| summary(&values));
-        }
-        let counts = [("n_stimuli", rows[0].n_stimuli.into()), ("n_voxels", Cell::Empty), ("n_trials", Cell::Empty)];
-        write(name, counts, numbers, reason)?;
-    }
-    Ok(table.into_inner())
-}
-
-fn fold(values: &[f64], pick: fn(f64, f64) -> f64) -> f64 {
-    let all = values.iter().copied().reduce(|a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { pick(a, b) });
-    all.unwrap_or(f64::NAN)
+    let models = models.into_iter().zip(of_models);
+    Ok(Study {
+        subjects: rdms.into_iter().map(facts).collect(),
+        models: models.map(|(model, vector)| Model { name: model.name, n_units: None, vector }).collect(),
+        measured: Measured { values: Values::Pairs { vectors, places }, how, reliabilities: None, persons, n_stimuli },
+    })
 }

@@ -226,8 +226,9 @@ fn agreement(
         .collect()
 }
 
-/// Cronbach's alpha of subjects' vectors: the reliability of their mean, `n / (n - 1) (1 - sum of variances / variance of
-/// the sum)`. Bounds **r²** between a model and the mean of these subjects; negative where they run against each other.
+/// Cronbach's alpha of subjects' vectors: the reliability of their mean, `n / (n - 1)` times 1 minus the sum of their
+/// variances over the variance of their sum. Bounds **r²** between a model and the mean of these subjects; negative
+/// where they run against each other.
 ///
 /// ```
 /// // two subjects of equal variance: the Spearman-Brown of their correlation .5

@@ -1,0 +1,264 @@
+//! What is compared between subjects, of all of them or of a bootstrap sample.
+
+use ndarray::{Array2, ArrayView2, Axis};
+use reliability::{
+    Agreement, BetweenError, between_subjects, between_subjects_by_voxel, cronbach_alpha, noise_corrected,
+};
+use statistics::{Correlation, Draws, Reason, mean, median};
+
+use super::Boot;
+
+/// One vector or matrix per subject, over the same stimuli in the same order.
+pub(super) enum Values {
+    /// A number per stimulus.
+    Profiles(Vec<Vec<f64>>),
+    /// A number per pair of stimuli that has one in all subjects.
+    Pairs { vectors: Vec<Vec<f64>>, places: Places },
+    /// Stimuli x voxels.
+    Voxels(Vec<Array2<f64>>),
+}
+
+/// Stimuli x stimuli: where the number of the pair i < j stands.
+pub(super) type Places = Array2<Option<usize>>;
+
+pub(super) struct Measured {
+    pub values: Values,
+    pub how: Correlation,
+    /// Subjects x voxels, or x 1; of the averages of all trials.
+    pub reliabilities: Option<Array2<f64>>,
+    /// One per subject; those with equal numbers are one person.
+    pub persons: Vec<usize>,
+    pub n_stimuli: usize,
+}
+
+/// Which subjects and stimuli, in which order.
+pub(super) struct Sample {
+    subjects: Vec<usize>,
+    /// `None` is all.
+    stimuli: Option<Vec<usize>>,
+}
+
+/// One subject against the others.
+pub(super) struct Estimate {
+    /// The three columns as they are.
+    pub plain: [f64; 3],
+    /// And corrected.
+    pub corrected: Option<[f64; 3]>,
+    pub reason: Option<Reason>,
+    /// One per voxel, for voxels only.
+    pub of_voxels: Vec<Option<Reason>>,
+    /// Voxels that the numbers are over.
+    pub usable: usize,
+}
+
+/// median_pairwise, leave_one_out, mean_pairwise.
+fn numbers(found: &Agreement) -> [f64; 3] {
+    [found.median_of_pairs, found.leave_one_out, found.mean_of_pairs]
+}
+
+impl Measured {
+    pub fn everything(&self) -> Sample {
+        Sample { subjects: (0..self.persons.len()).collect(), stimuli: None }
+    }
+
+    /// Draws with replacement.
+    pub fn draw(&self, unit: Boot, draws: &mut Draws) -> Sample {
+        let mut some = |n: usize| (0..n).map(|_| draws.below(n)).collect::<Vec<usize>>();
+        Sample {
+            subjects: match unit {
+                Boot::Stimuli => (0..self.persons.len()).collect(),
+                _ => some(self.persons.len()),
+            },
+            stimuli: (unit != Boot::Subjects).then(|| some(self.n_stimuli)),
+        }
+    }
+
+    /// Every subject of the sample, and Cronbach's alpha of them (of voxels the median).
+    pub fn of(&self, sample: &Sample) -> Result<(Vec<Estimate>, f64), BetweenError> {
+        // A copy of a subject is the same person.
+        let persons: Vec<usize> = sample.subjects.iter().map(|&s| self.persons[s]).collect();
+        let reliabilities = self.reliabilities.as_ref().map(|all| all.select(Axis(0), &sample.subjects));
+        match &self.values {
+            Values::Profiles(all) => {
+                let of = |vector: &Vec<f64>| match &sample.stimuli {
+                    None => vector.clone(),
+                    Some(stimuli) => stimuli.iter().map(|&s| vector[s]).collect(),
+                };
+                let vectors: Vec<Vec<f64>> = sample.subjects.iter().map(|&s| of(&all[s])).collect();
+                of_vectors(&vectors, self.how, reliabilities.as_ref(), &persons)
+            }
+            Values::Pairs { vectors, places } => {
+                let kept: Option<Vec<usize>> = sample.stimuli.as_ref().map(|stimuli| pairs_of(stimuli, places));
+                let of = |vector: &Vec<f64>| match &kept {
+                    None => vector.clone(),
+                    Some(kept) => kept.iter().map(|&place| vector[place]).collect(),
+                };
+                let vectors: Vec<Vec<f64>> = sample.subjects.iter().map(|&s| of(&vectors[s])).collect();
+                of_vectors(&vectors, self.how, reliabilities.as_ref(), &persons)
+            }
+            Values::Voxels(all) => {
+                let picked: Vec<Array2<f64>> = match &sample.stimuli {
+                    None => Vec::new(),
+                    Some(stimuli) => sample.subjects.iter().map(|&s| all[s].select(Axis(0), stimuli)).collect(),
+                };
+                let views: Vec<ArrayView2<f64>> = match &sample.stimuli {
+                    None => sample.subjects.iter().map(|&s| all[s].view()).collect(),
+                    Some(_) => picked.iter().map(|some| some.view()).collect(),
+                };
+                of_voxels(&views, self.how, reliabilities.as_ref(), &persons)
+            }
+        }
+    }
+
+    /// Correlations of a model's vector with every subject's, as they are and corrected for the subject's noise alone;
+    /// not for voxels.
+    pub fn model(&self, model: &[f64]) -> (Vec<f64>, Option<Vec<f64>>) {
+        let (Values::Profiles(subjects) | Values::Pairs { vectors: subjects, .. }) = &self.values else {
+            return (Vec::new(), None);
+        };
+        let plain: Vec<f64> = subjects.iter().map(|subject| self.how.of(model, subject)).collect();
+        let corrected = self.reliabilities.as_ref().map(|all| {
+            plain.iter().zip(all.column(0)).map(|(r, reliability)| noise_corrected(*r, *reliability, 1.0)).collect()
+        });
+        (plain, corrected)
+    }
+}
+
+/// Places of the pairs of a sample of stimuli; a stimulus is no pair with its own copy.
+fn pairs_of(stimuli: &[usize], places: &Places) -> Vec<usize> {
+    let pairs = stimuli.iter().enumerate().flat_map(|(i, &a)| stimuli[i + 1..].iter().map(move |&b| (a, b)));
+    pairs.filter(|(a, b)| a != b).filter_map(|(a, b)| places[(a.min(b), a.max(b))]).collect()
+}
+
+fn of_vectors(
+    vectors: &[Vec<f64>],
+    how: Correlation,
+    reliabilities: Option<&Array2<f64>>,
+    persons: &[usize],
+) -> Result<(Vec<Estimate>, f64), BetweenError> {
+    let views: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
+    let raw = between_subjects(&views, how, None, Some(persons))?;
+    let normed = match reliabilities {
+        None => None,
+        Some(all) => Some(between_subjects(&views, how, Some(&all.column(0).to_vec()), Some(persons))?),
+    };
+    let estimate = |(i, raw): (usize, &Agreement)| {
+        let normed = normed.as_ref().map(|normed| &normed[i]);
+        Estimate {
+            plain: numbers(raw),
+            corrected: normed.map(numbers),
+            reason: raw.reason.or(normed.and_then(|normed| normed.reason)),
+            of_voxels: Vec::new(),
+            usable: 1,
+        }
+    };
+    Ok((raw.iter().enumerate().map(estimate).collect(), cronbach_alpha(&views)))
+}
+
+fn of_voxels(
+    subjects: &[ArrayView2<f64>],
+    how: Correlation,
+    reliabilities: Option<&Array2<f64>>,
+    persons: &[usize],
+) -> Result<(Vec<Estimate>, f64), BetweenError> {
+    let raw = between_subjects_by_voxel(subjects, how, None, Some(persons))?;
+    let normed = match reliabilities {
+        None => None,
+        Some(all) => Some(between_subjects_by_voxel(subjects, how, Some(all.view()), Some(persons))?),
+    };
+    // Over voxels that have a value; who calls says how many have none.
+    let over = |value: &dyn Fn(usize) -> f64| -> f64 {
+        let values: Vec<f64> = (0..raw.len()).map(value).filter(|v| !v.is_nan()).collect();
+        median(&values)
+    };
+    let estimate = |i: usize| {
+        let of_voxel = |v: usize| raw[v][i].reason.or(normed.as_ref().and_then(|normed| normed[v][i].reason));
+        let of_voxels: Vec<Option<Reason>> = (0..raw.len()).map(of_voxel).collect();
+        let usable = raw.iter().filter(|voxel| !voxel[i].median_of_pairs.is_nan()).count();
+        let plain = [0, 1, 2].map(|k| over(&|v| numbers(&raw[v][i])[k]));
+        Estimate {
+            plain,
+            corrected: normed.as_ref().map(|normed| [0, 1, 2].map(|k| over(&|v| numbers(&normed[v][i])[k]))),
+            reason: if usable == 0 { of_voxels.iter().flatten().copied().next() } else { None },
+            of_voxels,
+            usable,
+        }
+    };
+    let alpha = |v: usize| {
+        let columns: Vec<Vec<f64>> = subjects.iter().map(|subject| subject.column(v).to_vec()).collect();
+        cronbach_alpha(&columns.iter().map(Vec::as_slice).collect::<Vec<&[f64]>>())
+    };
+    Ok(((0..subjects.len()).map(estimate).collect(), over(&alpha)))
+}
+
+/// Of the numbers of all subjects: what stands in the row `median`.
+pub(super) fn medians(of: &[Estimate]) -> [f64; 6] {
+    let plain = |k: usize| median(&of.iter().map(|e| e.plain[k]).collect::<Vec<f64>>());
+    let corrected = |k: usize| {
+        let values: Option<Vec<f64>> = of.iter().map(|e| e.corrected.map(|c| c[k])).collect();
+        values.map_or(f64::NAN, |values| median(&values))
+    };
+    [plain(0), plain(1), plain(2), corrected(0), corrected(1), corrected(2)]
+}
+
+/// Median and mean over subjects.
+pub(super) fn over_subjects(values: &[f64]) -> [f64; 2] {
+    [median(values), mean(values)]
+}
+
+#[cfg(test)]
+mod tests {
+    use statistics::quantile;
+
+    use super::*;
+
+    /// People whose profiles are one signal and noise of their own, of a size of their own.
+    fn people(n: usize, length: usize, signal: &[f64], draws: &mut Draws) -> Measured {
+        let mut profile = || {
+            let sd = 0.5 + draws.uniform();
+            signal.iter().map(|s| s + sd * draws.normal_pair()[0]).collect::<Vec<f64>>()
+        };
+        let profiles = (0..n).map(|_| profile()).collect();
+        Measured {
+            values: Values::Profiles(profiles),
+            how: Correlation::Pearson,
+            reliabilities: None,
+            persons: (0..n).collect(),
+            n_stimuli: length,
+        }
+    }
+
+    #[test]
+    fn intervals_over_subjects_cover_what_other_people_give() {
+        let (n, length) = (8, 40);
+        let mut draws = Draws::new(5);
+        let signal: Vec<f64> = (0..length).map(|_| draws.normal_pair()[0]).collect();
+        let median_of = |measured: &Measured, sample: &Sample| medians(&measured.of(sample).unwrap().0)[0];
+        let groups = 600;
+        let all: Vec<f64> = (0..groups)
+            .map(|_| people(n, length, &signal, &mut draws))
+            .map(|group| median_of(&group, &group.everything()))
+            .collect();
+        let truth = mean(&all);
+        let covers = (0..150).filter(|_| {
+            let group = people(n, length, &signal, &mut draws);
+            let drawn: Vec<f64> = (0..200)
+                .map(|_| group.draw(Boot::Subjects, &mut draws))
+                .map(|sample| median_of(&group, &sample))
+                .filter(|v| !v.is_nan())
+                .collect();
+            (quantile(&drawn, 0.025)..=quantile(&drawn, 0.975)).contains(&truth)
+        });
+        // .94 of 300 groups in an independent simulation; the standard error of 150 is .02.
+        let covered = covers.count() as f64 / 150.0;
+        assert!((0.88..=0.99).contains(&covered), "{covered}");
+    }
+
+    #[test]
+    fn a_stimulus_is_no_pair_with_its_copy() {
+        let place = |i: usize, j: usize| if (i, j) == (0, 2) { None } else { Some(10 * i + j) };
+        let places = Array2::from_shape_fn((3, 3), |(i, j)| if i < j { place(i, j) } else { None });
+        // 2-1, 2-1 (its copy), 1-1 is none, 2-0 has no value, 1-0 twice
+        assert_eq!(pairs_of(&[2, 1, 1, 0], &places), [12, 12, 1, 1]);
+    }
+}
