@@ -3,8 +3,8 @@
 use anyhow::{Result, bail};
 use array_inputs::JoinArgs;
 use cli::{Common, Format, Input, Job, TableWriter};
-use rdm::{Comparison, NoiseCeiling, Rdm, noise_ceiling};
-use rdm_inputs::{NamedRdm, check_nan, into_one_order, read_rdms, say_broken_ties};
+use rdm::{Comparison, ControlledSide, NoiseCeiling, Rdm, Scale, noise_ceiling_partial, noise_ceiling_under};
+use rdm_inputs::{NamedRdm, check_nan, into_one_order, read_rdms, read_sigma_k, say_broken_ties};
 use statistics::Reason;
 
 /// RDMs of several subjects to the lower and upper bound for a model's score
@@ -15,15 +15,20 @@ Columns (one row):
   n_pairs  pairs that are not NaN in any subject
   lower    mean over subjects of the comparison with the pool of the others: bounds r
   upper    mean over subjects of the comparison with the pool of all: bounds r
-  reason   constant: fewer than 2 subjects are left; constant RDMs are left out, and stderr names them
-Nili et al. (2014). RDMs are pooled as the comparison needs: z-scored for pearson, divided by their
-root mean square for cosine, ranked for the others; then averaged. `rsa compare --ceiling` gives the
-same numbers beside the scores of models.
+  reason   constant: fewer than 2 subjects are left; constant RDMs are left out, and stderr names them;
+           explained_by_controls in the same way
+Nili et al. (2014). RDMs are pooled as the comparison needs: z-scored for pearson and corr_cov, divided
+by their root mean square for cosine and cosine_cov, ranked for the others; then averaged. `rsa compare
+--ceiling` gives the same numbers beside the scores of models.
+--partial and --semipartial bound the scores that `rsa compare` has with these options (pearson, spearman):
+the pool is of what the controls leave of every subject, at length 1, or over the length of the whole.
+Matrix comparisons (cka and others), bures and procrustes have no such bounds: no average of subjects is
+known to be the best. The bound of a mean of ranks or of a whitened RDM is near but not exactly the best.
 
 Examples:
   ceiling rdm ffa_rdms.npy --compare spearman
   cat sub-*/ffa.npy | rsa rdm | ceiling rdm
-  ceiling rdm sub-*/rdm.npy --compare tau-a --format jsonl")]
+  ceiling rdm sub-*/rdm.npy --compare spearman --partial pixels_rdm.npy")]
 pub(crate) struct RdmBounds {
     /// One RDM per subject, in files or back to back in a stream; - is stdin
     #[arg(value_name = "RDM", default_value = "-")]
@@ -31,6 +36,15 @@ pub(crate) struct RdmBounds {
     /// The comparison whose ceiling it is (kendall is tau-b)
     #[arg(long, value_parser = rdm_inputs::comparison_parser(), default_value = "pearson")]
     compare: Comparison,
+    /// Control RDMs that are regressed out of subjects and model
+    #[arg(long, value_name = "CONTROL", num_args = 1.., conflicts_with = "semipartial")]
+    partial: Vec<Input>,
+    /// Control RDMs that are regressed out of the model only
+    #[arg(long, value_name = "CONTROL", num_args = 1..)]
+    semipartial: Vec<Input>,
+    /// With corr_cov or cosine_cov: covariance of the patterns over stimuli, n x n, joined by id [default: identity]
+    #[arg(long, value_name = "MATRIX")]
+    sigma_k: Option<Input>,
     /// Use RDMs of which more than 10 % of the pairs are NaN
     #[arg(long)]
     allow_nan: bool,
@@ -46,31 +60,75 @@ pub(crate) struct RdmBounds {
 pub(crate) fn run(args: &RdmBounds) -> Result<()> {
     let job = Job::start("ceiling", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
+    let controls = match (&args.partial[..], &args.semipartial[..]) {
+        ([], []) => None,
+        ([], controls) => Some(("semipartial", ControlledSide::Model, controls)),
+        (controls, _) => Some(("partial", ControlledSide::Both, controls)),
+    };
+    let scale = match (args.compare, controls) {
+        (Comparison::Spearman, _) => Scale::Ranks,
+        (Comparison::Pearson, _) | (_, None) => Scale::Values,
+        (other, Some((option, ..))) => {
+            bail!("--{option} is for --compare pearson and spearman; {other} has no residuals to compare")
+        }
+    };
+    if args.sigma_k.is_some() && !matches!(args.compare, Comparison::CorrCov | Comparison::CosineCov) {
+        bail!("--sigma-k is for --compare corr_cov and cosine_cov; {} does not look at it", args.compare);
+    }
     let mut subjects = read_rdms(&job, &args.inputs, &[])?;
-    if subjects.len() < 2 {
+    let n_subjects = subjects.len();
+    if n_subjects < 2 {
         bail!("{}: 1 RDM; a ceiling is over subjects and needs at least 2", subjects[0].source);
     }
-    into_one_order(&job, args.join, &mut subjects)?;
-    for subject in &subjects {
-        check_nan(&job, &subject.source, &subject.rdm, "; left out for all subjects", args.allow_nan)?;
+    if let Some((option, _, inputs)) = controls {
+        let read = read_rdms(&job, inputs, &[])?;
+        job.record(option, read.iter().map(|control| control.name.clone()).collect::<Vec<_>>());
+        subjects.extend(read);
     }
-    let rdms: Vec<Rdm> = subjects.iter().map(|s| s.rdm.clone()).collect();
+    into_one_order(&job, args.join, &mut subjects)?;
+    let sigma = match &args.sigma_k {
+        Some(input) => Some(read_sigma_k(&job, input, args.join, &mut subjects)?),
+        None => None,
+    };
+    for each in &subjects {
+        check_nan(&job, &each.source, &each.rdm, "; left out for all subjects", args.allow_nan)?;
+    }
     if args.compare.ranks() {
         say_broken_ties(&job, subjects.iter().map(|s| (s.source.as_str(), &s.rdm)), "rank comparisons");
     }
-    let bounds = noise_ceiling(&rdms, args.compare)?;
-    say_left_out(&job, &bounds, &subjects);
+    let named_controls = subjects.split_off(n_subjects);
+    if let Some(flat) = named_controls.iter().find(|control| control.rdm.reason() == Some(Reason::Constant)) {
+        bail!("{}: this control is constant, so it explains nothing; leave it out", flat.source);
+    }
+    let rdms: Vec<Rdm> = subjects.iter().map(|s| s.rdm.clone()).collect();
+    let (bounds, compare) = match controls {
+        None => (noise_ceiling_under(&rdms, args.compare, sigma.as_ref())?, args.compare.to_string()),
+        Some((option, side, _)) => {
+            let controls: Vec<Rdm> = named_controls.into_iter().map(|control| control.rdm).collect();
+            (noise_ceiling_partial(&rdms, &controls, side, scale)?, format!("{option}-{}", args.compare))
+        }
+    };
+    match controls {
+        None => say_left_out(&job, &bounds, &subjects),
+        Some(_) => {
+            for &index in &bounds.constant {
+                let source = &subjects[index].source;
+                job.warn(format!("{source}: the controls leave nothing of it, or it is constant; left out"));
+            }
+        }
+    }
+    let why = if controls.is_some() { Reason::ExplainedByControls } else { Reason::Constant };
 
     let columns = ["compare", "n_subjects", "n_stimuli", "n_pairs", "lower", "upper", "reason"];
     let mut table = TableWriter::new(out, args.format, &columns)?;
     table.record(&[
-        ("compare", args.compare.as_str().into()),
+        ("compare", (&compare).into()),
         ("n_subjects", (subjects.len() - bounds.constant.len()).into()),
         ("n_stimuli", rdms[0].n_stimuli().into()),
         ("n_pairs", bounds.n_pairs.into()),
         ("lower", bounds.lower.into()),
         ("upper", bounds.upper.into()),
-        ("reason", bounds.lower.is_nan().then_some(Reason::Constant).into()),
+        ("reason", bounds.lower.is_nan().then_some(why).into()),
     ])?;
     table.into_inner().commit(&job)
 }

@@ -5,6 +5,10 @@
 //! one order by id ([`into_one_order`]) before they are compared.
 #![warn(missing_docs)]
 
+mod sigma_k;
+
+pub use sigma_k::read_sigma_k;
+
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{JoinArgs, NamedArray, Names, read_arrays_to_make, require_unique, tell_apart};
 use clap::ValueEnum;

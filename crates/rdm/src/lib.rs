@@ -51,7 +51,7 @@ pub use mds::{
 };
 pub use merge::{Merged, across_groups, merge};
 pub use noise::{NoiseError, NoiseModel, Shrinkage};
-pub use partial::{ControlledSide, Partial, Scale, compare_partial};
+pub use partial::{ControlledSide, Partial, Scale, compare_partial, noise_ceiling_partial};
 pub use pool::{pool, to_be_pooled};
 pub use representation::{MatrixComparison, Representation, Sweep, sweep};
 pub use searchlight::{Models, searchlight};

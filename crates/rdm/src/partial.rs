@@ -8,7 +8,7 @@ use statistics::{Reason, bounded, mean};
 
 use crate::compare::by_missing_pairs;
 use crate::pool::{ranked, same_sizes, scaled};
-use crate::{Rdm, RdmError};
+use crate::{NoiseCeiling, Rdm, RdmError};
 
 /// A residual whose sum of squares is below this part of the whole is rounding (of `f32` files too, whose values are
 /// off by 6e-8): what the controls explain to a millionth has nothing left that could be compared.
@@ -111,6 +111,68 @@ pub fn compare_partial(
         }
     }
     Ok(all)
+}
+
+/// Lower and upper bound of [`compare_partial`] over subjects' RDMs, as [`crate::noise_ceiling`] has them for whole
+/// RDMs: a subject against the pool of the others, and of all. Subjects that are constant, or that the controls
+/// explain, are left out.
+///
+/// Whatever the controls can explain is no part of a score, so that a model is as good as its residual. The residual
+/// `m` that has the highest mean partial correlation is the mean of the subjects' residuals `e` at length 1
+/// (`r = m'e / |m| |e|`), the one of the semipartial correlation the mean of `e / |y|` with `y` the centred RDM
+/// (`r = m'e / |m| |y|`). Pairs that are `NaN` in a subject or a control are left out.
+///
+/// After Nili et al. (2014).
+pub fn noise_ceiling_partial(
+    subjects: &[Rdm],
+    controls: &[Rdm],
+    side: ControlledSide,
+    scale: Scale,
+) -> Result<NoiseCeiling, RdmError> {
+    let n = subjects.len();
+    if n < 2 {
+        return Err(RdmError::TooFewRdms { given: n, needed: 2 });
+    }
+    for rdms in [subjects, controls] {
+        same_sizes(rdms, subjects[0].n_stimuli())?;
+    }
+    let all = subjects[0].values().len();
+    let finite = |k: &usize| subjects.iter().chain(controls).all(|rdm| rdm.values()[*k].is_finite());
+    let used: Vec<usize> = (0..all).filter(finite).collect();
+    let span = Span::of(controls.iter().map(|control| on_scale(control, &used, scale)));
+    let left = |subject: &Rdm| -> Option<Array1<f64>> {
+        let values = on_scale(subject, &used, scale);
+        let residual = span.residual(values.clone(), true).ok()?;
+        Some(match side {
+            ControlledSide::Both => residual,
+            ControlledSide::Model => {
+                let share = residual.dot(&span.residual(values, false).ok()?);
+                residual * share
+            }
+        })
+    };
+    let left: Vec<Option<Array1<f64>>> = subjects.par_iter().map(left).collect();
+    let n_usable = left.iter().flatten().count();
+    let against = |subject: usize, leave_out: bool| -> f64 {
+        let Some(own) = &left[subject] else { return f64::NAN };
+        let others = left.iter().enumerate().filter(|(other, _)| !(leave_out && *other == subject));
+        let pool =
+            others.filter_map(|(_, left)| left.as_ref()).fold(Array1::<f64>::zeros(used.len()), |sum, left| sum + left);
+        let length = pool.dot(&pool).sqrt();
+        if n_usable < 2 || length == 0.0 { f64::NAN } else { bounded(pool.dot(own) / length) }
+    };
+    let by_subject = |leave_out: bool| -> Vec<f64> { (0..n).into_par_iter().map(|s| against(s, leave_out)).collect() };
+    let over = |terms: &[f64]| mean(&(0..n).filter(|&s| left[s].is_some()).map(|s| terms[s]).collect::<Vec<f64>>());
+    let (lower_by_subject, upper_by_subject) = (by_subject(true), by_subject(false));
+    Ok(NoiseCeiling {
+        lower: over(&lower_by_subject),
+        upper: over(&upper_by_subject),
+        lower_by_subject,
+        upper_by_subject,
+        n_pairs: used.len(),
+        n_nan: all - used.len(),
+        constant: (0..n).filter(|&s| left[s].is_none()).collect(),
+    })
 }
 
 fn on_scale(rdm: &Rdm, used: &[usize], scale: Scale) -> Vec<f64> {
@@ -226,6 +288,67 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn no_model_beats_the_upper_bound_and_pools_are_models() {
+        let (subjects, controls) = (some(5, 11), some(2, 12));
+        for side in [ControlledSide::Both, ControlledSide::Model] {
+            for scale in [Scale::Values, Scale::Ranks] {
+                let bounds = noise_ceiling_partial(&subjects, &controls, side, scale).unwrap();
+                assert!(bounds.constant.is_empty() && bounds.n_pairs == 28 && bounds.lower < bounds.upper);
+                let scores = |models: &[Rdm], subjects: &[Rdm]| {
+                    compare_partial(models, subjects, &controls, side, scale).unwrap().mapv(|found| found.value)
+                };
+                if scale == Scale::Values {
+                    // Any model, and any small change of the best one, is below.
+                    let best = pool_of(&subjects, &controls, side);
+                    let found = scores(std::slice::from_ref(&best), &subjects);
+                    assert!((found.mean().unwrap() - bounds.upper).abs() < 1e-12);
+                    for (k, other) in some(50, 13).into_iter().enumerate() {
+                        let step = [1.0, 0.1, 0.01][k % 3];
+                        let near = best.values().iter().zip(other.values()).map(|(b, o)| b + step * o).collect();
+                        assert!(scores(&[rdm(near)], &subjects).mean().unwrap() < bounds.upper);
+                    }
+                    // The lower bound's terms are scores of the pools of the others.
+                    for s in 0..5 {
+                        let others: Vec<Rdm> = (0..5).filter(|o| *o != s).map(|o| subjects[o].clone()).collect();
+                        let pool = pool_of(&others, &controls, side);
+                        let term = scores(&[pool], &subjects[s..=s])[(0, 0)];
+                        assert!((term - bounds.lower_by_subject[s]).abs() < 1e-12);
+                    }
+                }
+            }
+        }
+        // Without controls they are those of whole RDMs.
+        let plain = crate::noise_ceiling(&subjects, Comparison::Pearson).unwrap();
+        let none = noise_ceiling_partial(&subjects, &[], ControlledSide::Both, Scale::Values).unwrap();
+        assert!((plain.lower - none.lower).abs() < 1e-14 && (plain.upper - none.upper).abs() < 1e-14);
+        // A control among the subjects is explained.
+        let with: Vec<Rdm> = subjects.iter().chain(&controls[..1]).cloned().collect();
+        let found = noise_ceiling_partial(&with, &controls, ControlledSide::Both, Scale::Values).unwrap();
+        assert_eq!(found.constant, [5]);
+        assert!(found.lower_by_subject[5].is_nan() && found.upper.is_finite());
+    }
+
+    /// By the normal equations: mean of residuals at length 1, or over the length of the centred whole.
+    fn pool_of(subjects: &[Rdm], controls: &[Rdm], side: ControlledSide) -> Rdm {
+        let n = 28;
+        let design = Array2::from_shape_fn((n, controls.len() + 1), |(k, c)| match c {
+            0 => 1.0,
+            c => controls[c - 1].values()[k],
+        });
+        let inverse = linear_algebra::Cholesky::new(design.t().dot(&design).view()).unwrap();
+        let mut sum = Array1::<f64>::zeros(n);
+        for subject in subjects {
+            let y = Array1::from(subject.values().to_vec());
+            let weights = inverse.solve(design.t().dot(&y).insert_axis(Axis(1)).view()).unwrap();
+            let residual = &y - &design.dot(&weights.column(0));
+            let centred = &y - y.mean().unwrap();
+            let length = if side == ControlledSide::Both { residual.dot(&residual) } else { centred.dot(&centred) };
+            sum += &(residual / length.sqrt());
+        }
+        rdm(sum.to_vec())
     }
 
     #[test]

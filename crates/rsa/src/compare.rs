@@ -12,7 +12,6 @@ mod pairwise;
 mod plan;
 mod rdms;
 mod scores;
-mod sigma_k;
 mod system;
 mod table;
 

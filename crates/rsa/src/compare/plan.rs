@@ -126,7 +126,11 @@ fn check_systems(args: &CompareArgs) -> Result<()> {
             Measure::Bures(_) => "second moments (--compare bures), for which no pooled RDM is known to be the best",
             Measure::Rdms(_) => "RDMs with controls taken out, which the bounds of whole RDMs do not bound",
         };
-        bail!("--ceiling is not defined for {why}; leave it out, or compare RDMs without controls");
+        let instead = match args.systems.controls() {
+            Some((option, _)) => format!("`ceiling rdm --{option}` has theirs"),
+            None => "leave it out".to_owned(),
+        };
+        bail!("--ceiling is not defined for {why}; {instead}");
     }
     Ok(())
 }

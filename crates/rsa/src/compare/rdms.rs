@@ -3,7 +3,6 @@
 use super::args::CompareArgs;
 use super::fitted::read_components;
 use super::measure::{Bures, Measure};
-use super::sigma_k;
 use super::system::{Content, Score, Scorer, Systems, WholeRdms};
 use anyhow::{Result, anyhow, bail};
 use array_inputs::tell_names_apart;
@@ -14,7 +13,7 @@ use rdm::{
     Comparison, ControlledSide, ModelKind, NoSecondMoment, Rdm, Scale, SecondMoment, bures_similarity,
     bures_squared_distance, compare_partial,
 };
-use rdm_inputs::{NamedRdm, check_nan, into_one_order, read_rdms, say_broken_ties, say_constant};
+use rdm_inputs::{NamedRdm, check_nan, into_one_order, read_rdms, read_sigma_k, say_broken_ties, say_constant};
 use statistics::Reason;
 use std::path::Path;
 
@@ -59,7 +58,10 @@ pub(super) fn read(job: &Job, args: &CompareArgs) -> Result<Systems> {
     };
     job.record("compare", compare.as_str());
     into_one_order(job, args.join, &mut all)?;
-    let sigma = sigma_k::read(job, args, &mut all)?;
+    let sigma = match &args.sigma_k {
+        Some(input) => Some(read_sigma_k(job, input, args.join, &mut all)?),
+        None => None,
+    };
     for named in &all {
         check_nan(job, &named.source, &named.rdm, why(args.compare), args.allow_nan)?;
     }

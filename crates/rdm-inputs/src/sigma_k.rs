@@ -1,23 +1,20 @@
 //! `--sigma-k`: the covariance of the patterns over stimuli, brought into the order of the RDMs.
 
-use super::args::CompareArgs;
 use anyhow::{Context, Result, anyhow, bail};
-use array_inputs::{NamedMatrix, read_matrix, require_unique};
-use cli::Job;
+use array_inputs::{JoinArgs, NamedMatrix, read_matrix, require_unique};
+use cli::{Input, Job};
 use ndarray::{Array2, Axis};
 use npy_stream::Matrix;
 use rdm::StimulusCovariance;
-use rdm_inputs::NamedRdm;
+
+use crate::NamedRdm;
 
 /// Reads it and joins it by id; `rdms` stand in one order already, and keep the common stimuli under `--inner`.
-pub(super) fn read(job: &Job, args: &CompareArgs, rdms: &mut [NamedRdm]) -> Result<Option<StimulusCovariance>> {
-    let Some(input) = &args.sigma_k else {
-        return Ok(None);
-    };
+pub fn read_sigma_k(job: &Job, input: &Input, join: JoinArgs, rdms: &mut [NamedRdm]) -> Result<StimulusCovariance> {
     let named = read_matrix(job, input)?;
     let square = square(&named)?;
     require_unique(named.side())?;
-    let rows = args.join.join_all(job, &[rdms[0].side(), named.side()])?;
+    let rows = join.join_all(job, &[rdms[0].side(), named.side()])?;
     if rows[0].len() < rdms[0].rdm.n_stimuli() {
         for each in rdms.iter_mut() {
             each.rdm = each.rdm.select(&rows[0]).with_context(|| each.source.clone())?;
@@ -33,7 +30,7 @@ pub(super) fn read(job: &Job, args: &CompareArgs, rdms: &mut [NamedRdm]) -> Resu
             short.rdm.values().len()
         );
     }
-    StimulusCovariance::new(sigma.view()).map(Some).map_err(|error| anyhow!("{}: {error}", named.source))
+    StimulusCovariance::new(sigma.view()).map_err(|error| anyhow!("{}: {error}", named.source))
 }
 
 fn square(named: &NamedMatrix) -> Result<Array2<f64>> {

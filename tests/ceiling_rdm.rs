@@ -1,0 +1,112 @@
+//! `ceiling rdm` with controls and with the covariance of stimuli: the bounds of what `rsa compare` gives.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests are tests, though clippy cannot know it
+
+use std::path::Path;
+
+use ndarray::Array2;
+use support::*;
+use tempfile::{TempDir, tempdir};
+
+const N: usize = 12;
+
+/// RDMs `s0.npy` to `s3.npy` of four people, one of a control, and a covariance of stimuli.
+fn place() -> TempDir {
+    let dir = tempdir().unwrap();
+    let path = dir.path();
+    let shared = noise(N, 6, 1);
+    for s in 0..4 {
+        save(&path.join("x.npy"), &(&shared + &noise(N, 6, 10 + s)), Some(&ids(N)));
+        sh(path, &format!("rsa rdm x.npy > s{s}.npy")).ok();
+    }
+    save(&path.join("x.npy"), &(&shared + &(2.0 * noise(N, 6, 30))), Some(&ids(N)));
+    sh(path, "rsa rdm x.npy > control.npy").ok();
+    let root = noise(N, 2 * N, 40);
+    save(&path.join("sigma.npy"), &root.dot(&root.t()), Some(&ids(N)));
+    dir
+}
+
+fn bounds(dir: &Path, options: &str) -> [f64; 2] {
+    let row = &rows(&sh(dir, &format!("ceiling rdm {options}")).text())[0];
+    assert_eq!(row["reason"], "");
+    ["lower", "upper"].map(|name| number(row, name))
+}
+
+#[test]
+fn bounds_with_controls_are_those_of_the_scores_with_them() {
+    let dir = place();
+    let path = dir.path();
+    for compare in ["pearson", "spearman"] {
+        for option in ["partial", "semipartial"] {
+            let line = format!("--compare {compare} --{option} control.npy");
+            // Of two people the pool of the others is the other one.
+            let [lower, upper] = bounds(path, &format!("s0.npy s1.npy {line}"));
+            let score = |model: &str, brain: &str| {
+                let table = rows(&run(path, &format!("rsa compare {model} --brain {brain} {line}")).text());
+                let name = if compare == "spearman" { "rho" } else { "r" };
+                let column = if table[0].contains_key(name) { name } else { "similarity" };
+                number(&table[0], column)
+            };
+            within(lower, (score("s0.npy", "s1.npy") + score("s1.npy", "s0.npy")) / 2.0, 1e-12);
+            assert!(upper > lower);
+            let row = &rows(&sh(path, &format!("ceiling rdm s?.npy {line}")).text())[0];
+            assert_eq!(row["compare"], format!("{option}-{compare}"));
+            assert_eq!((&row["n_subjects"][..], &row["n_pairs"][..]), ("4", "66"));
+        }
+    }
+    // Rows of the control in another order change nothing.
+    sh(path, "npy rows --index 11,10,9,8,7,6,5,4,3,2,1,0 x.npy | rsa rdm > reversed.npy").ok();
+    let [as_it_is, turned] = ["control", "reversed"].map(|name| bounds(path, &format!("s?.npy --partial {name}.npy")));
+    as_it_is.iter().zip(turned).for_each(|(a, b)| within(*a, b, 1e-14));
+    // A person who is the control has nothing left, and is named.
+    let out = run(path, "ceiling rdm s0.npy s1.npy control.npy --partial control.npy --compare pearson");
+    assert!(out.stderr.contains("control.npy: the controls leave nothing of it"), "{}", out.stderr);
+    assert_eq!(rows(&out.text())[0]["n_subjects"], "2");
+    let none = rows(&run(path, "ceiling rdm s0.npy control.npy --partial control.npy").text());
+    assert_eq!((&none[0]["lower"][..], &none[0]["reason"][..]), ("NaN", "explained_by_controls"));
+}
+
+#[test]
+fn whitened_bounds_are_those_of_rsa_compare() {
+    let dir = place();
+    let path = dir.path();
+    for compare in ["corr_cov", "cosine_cov", "cosine", "rho-a"] {
+        let sigmas = if compare.ends_with("cov") { &["", "--sigma-k sigma.npy"][..] } else { &[""] };
+        for sigma in sigmas {
+            let found = bounds(path, &format!("s?.npy --compare {compare} {sigma}"));
+            let line = format!("rsa compare control.npy --brain s?.npy --ceiling --compare {compare} {sigma}");
+            let table = rows(&sh(path, &line).text());
+            let mean = table.iter().find(|row| row.values().any(|value| value == "mean")).unwrap();
+            within(found[0], number(mean, "lower"), 1e-14);
+            within(found[1], number(mean, "upper"), 1e-14);
+        }
+    }
+    let whitened: Vec<f64> = ["", "--sigma-k sigma.npy"]
+        .iter()
+        .map(|s| bounds(path, &format!("s?.npy --compare corr_cov {s}"))[0])
+        .collect();
+    assert!((whitened[0] - whitened[1]).abs() > 1e-4);
+}
+
+#[test]
+fn options_that_would_say_nothing_are_refused() {
+    let dir = place();
+    let path = dir.path();
+    let refused = [
+        ("--sigma-k sigma.npy", "--sigma-k is for --compare corr_cov and cosine_cov"),
+        ("--partial control.npy --compare tau-a", "--partial is for --compare pearson and spearman"),
+        ("--semipartial control.npy --compare cosine", "--semipartial is for --compare pearson and spearman"),
+    ];
+    for (options, part) in refused {
+        run(path, &format!("ceiling rdm s0.npy s1.npy {options}")).fails(1, &[part]);
+    }
+    save(&path.join("flat.npy"), &Array2::from_shape_fn((N, N), |(i, j)| f64::from(i != j)), Some(&ids(N)));
+    run(path, "ceiling rdm s0.npy s1.npy --partial flat.npy").fails(1, &["flat.npy", "constant", "leave it out"]);
+    run(path, "ceiling rdm s0.npy s1.npy --partial control.npy --semipartial control.npy")
+        .fails(2, &["cannot be used with"]);
+    save(&path.join("x.npy"), &noise(N - 2, 4, 3), Some(&ids(N - 2)));
+    sh(path, "rsa rdm x.npy > short.npy").ok();
+    run(path, "ceiling rdm s0.npy s1.npy --partial short.npy").fails(1, &["--inner"]);
+    run(path, "rsa compare s0.npy --brain s1.npy s2.npy --ceiling --partial control.npy")
+        .fails(1, &["`ceiling rdm --partial` has theirs"]);
+}
