@@ -8,6 +8,7 @@
 
 mod between;
 mod columns;
+mod explainable;
 mod ncsnr;
 mod repeats;
 mod spearman_brown;
@@ -16,7 +17,8 @@ mod split_half;
 pub use between::{
     Agreement, BetweenError, between_subjects, between_subjects_by_voxel, median_of_pairs, noise_corrected, pairwise,
 };
-pub use ncsnr::{NoiseCeiling, noise_ceiling, noise_ceilings, z_score_within};
+pub use explainable::{ExplainableVariance, explainable_variances};
+pub use ncsnr::{NoiseCeiling, noise_ceiling, noise_ceilings, nsd_noise_ceilings, z_score_within};
 pub use repeats::{RepeatError, Repeats};
 pub use spearman_brown::{r_max, spearman_brown};
 pub use split_half::{
