@@ -8,6 +8,7 @@
 
 mod between;
 mod columns;
+mod design;
 mod explainable;
 mod ncsnr;
 mod repeats;
@@ -17,6 +18,7 @@ mod split_half;
 pub use between::{
     Agreement, BetweenError, between_subjects, between_subjects_by_voxel, median_of_pairs, noise_corrected, pairwise,
 };
+pub use design::{Cells, Components, DesignError, Drawn, Found, Study, repeats_for};
 pub use explainable::{ExplainableVariance, explainable_variances};
 pub use ncsnr::{NoiseCeiling, noise_ceiling, noise_ceilings, nsd_noise_ceilings, z_score_within};
 pub use repeats::{RepeatError, Repeats};
