@@ -16,7 +16,7 @@ const N: usize = 24;
 
 /// A command line of every verb of every tool that runs as it stands in [`workplace`]; its last word is the file of its
 /// positional argument, where it has one.
-const VERBS: [&str; 40] = [
+const VERBS: [&str; 41] = [
     "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv p.csv",
     "ann-acts --list-layers net.onnx",
     "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy",
@@ -46,6 +46,7 @@ const VERBS: [&str; 40] = [
     "ceiling voxel trials.npy",
     "ceiling between acts.npy trials.npy",
     "ceiling rdm rdm.npy brain.npy",
+    "ceiling design --repeats 2 --n-boot 20 trials2.npy trials.npy",
     "npy info acts.npy",
     "npy cat acts.npy",
     "npy cat --columns acts.npy trials.npy",
@@ -93,6 +94,7 @@ fn workplace() -> tempfile::TempDir {
         "fmri-roi define --stat tmap.npy --t 1 -o roi.csv",
         "rsa rdm acts.npy -o rdm.npy",
         "npy average trials.npy -o averaged.npy",
+        "npy scale --zscore columns trials.npy -o trials2.npy",
         "rsa rdm averaged.npy -o brain.npy",
         "encode fit --x acts.npy --y trials.npy --cv 3 --save model.npz -o scores.csv",
     ] {

@@ -1,10 +1,10 @@
 //! `ceiling between`: how well people predict each other.
 
 use crate::rdm_bounds::say_left_out;
-use crate::trials::{SplitArgs, Trials, record_splits, reliability_of};
+use crate::trials::{SplitArgs, Subject, record_splits, reliability_of, subjects_by_id, trial_means};
 use crate::voxel::{count_reasons, whole};
 use anyhow::{Result, anyhow, bail};
-use array_inputs::{JoinArgs, NamedArray, Names, read_arrays, refuse_position_of_trials, tell_apart};
+use array_inputs::{JoinArgs, NamedArray, Names, read_arrays, tell_apart};
 use clap::ValueEnum;
 use cli::{Cell, Common, Format, Input, Job, Named, Output, TableWriter};
 use ndarray::{Array2, ArrayView2};
@@ -16,7 +16,6 @@ use reliability::{
     r_max, reliability_of_averages,
 };
 use statistics::{Correlation, Reason, mean, median, pearson};
-use stimulus_table::Side;
 
 /// Subjects against each other: median of the pairs, and each against the mean of the others
 #[derive(Debug, clap::Args)]
@@ -128,7 +127,7 @@ pub(crate) fn run(args: &Between) -> Result<()> {
     }
     let n_rdms = arrays.iter().filter(|a| is_rdm(&a.array)).count();
     let rows = match (args.stat, n_rdms) {
-        (_, 0) => of_patterns(&job, args, patterns(&job, args, arrays)?)?,
+        (_, 0) => of_patterns(&job, args, subjects_by_id(&job, args.join, arrays)?)?,
         (Stat::Rdm, n) if n == arrays.len() => of_rdms(&job, args, arrays)?,
         (Stat::Rdm, n) => bail!(
             "{n} of {} subjects are RDMs (1-d, or square and symmetric with a zero diagonal), the others matrices; give one kind",
@@ -152,13 +151,6 @@ pub(crate) fn run(args: &Between) -> Result<()> {
     write(args, out, &rows)?.commit(&job)
 }
 
-/// A subject's trials, in the stimulus order of the first subject.
-struct Subject {
-    name: String,
-    source: String,
-    trials: Trials,
-}
-
 /// One line of the table.
 struct Row {
     subject: String,
@@ -178,29 +170,6 @@ struct Corrected {
     reliability: f64,
     median_pairwise: f64,
     leave_one_out: f64,
-}
-
-fn patterns(job: &Job, args: &Between, arrays: Vec<NamedArray>) -> Result<Vec<Subject>> {
-    let mut subjects = Vec::new();
-    for array in arrays {
-        let named = array.into_matrix()?;
-        subjects.push(Subject {
-            name: named.name,
-            source: named.source,
-            trials: Trials::new(named.matrix, named.labels.ids),
-        });
-    }
-    let sides: Vec<Side> = subjects
-        .iter()
-        .map(|s| Side { name: &s.source, labels: s.trials.ids.as_deref(), n_rows: s.trials.repeats.n_stimuli() })
-        .collect();
-    let n_rows: Vec<usize> = subjects.iter().map(|s| s.trials.responses.n_rows()).collect();
-    refuse_position_of_trials(&sides, &n_rows)?;
-    let stimuli = args.join.join_all(job, &sides)?;
-    for (subject, stimuli) in subjects.iter_mut().zip(stimuli) {
-        subject.trials = subject.trials.of_stimuli(&stimuli);
-    }
-    Ok(subjects)
 }
 
 fn of_patterns(job: &Job, args: &Between, subjects: Vec<Subject>) -> Result<Vec<Row>> {
@@ -260,16 +229,6 @@ fn of_patterns(job: &Job, args: &Between, subjects: Vec<Subject>) -> Result<Vec<
 
 fn row_means(rows: ArrayView2<f64>) -> Vec<f64> {
     rows.rows().into_iter().map(|row| mean(&row.to_vec())).collect()
-}
-
-fn trial_means(trials: &Trials) -> Vec<f64> {
-    fn all<T: Copy + Into<f64>>(rows: ArrayView2<T>) -> Vec<f64> {
-        rows.rows().into_iter().map(|row| mean(&row.iter().map(|v| (*v).into()).collect::<Vec<f64>>())).collect()
-    }
-    match trials.responses.view() {
-        Block::F4(rows) => all(rows),
-        Block::F8(rows) => all(rows),
-    }
 }
 
 /// One vector per subject, all over the same stimuli or pairs.

@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 mod between;
+mod design;
 mod rdm_bounds;
 mod trials;
 mod voxel;
@@ -28,6 +29,7 @@ enum Verb {
     Voxel(voxel::Voxel),
     Between(between::Between),
     Rdm(rdm_bounds::RdmBounds),
+    Design(design::Design),
 }
 
 /// Runs the verb that was asked for.
@@ -36,5 +38,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Verb::Voxel(args) => voxel::run(&args),
         Verb::Between(args) => between::run(&args),
         Verb::Rdm(args) => rdm_bounds::run(&args),
+        Verb::Design(args) => design::run(&args),
     }
 }

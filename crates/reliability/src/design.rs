@@ -248,7 +248,12 @@ impl Cells {
 
     /// What the presentations amount to in averages: `1 / mean(1 / n)` over subjects and stimuli.
     pub fn n_repeats(&self) -> f64 {
-        self.counts.len() as f64 / self.counts.iter().map(|n| 1.0 / n).sum::<f64>()
+        let first = self.counts[(0, 0)];
+        match self.counts.iter().all(|n| *n == first) {
+            // 1 / (1 / 3) summed and divided is not 3.
+            true => first,
+            false => self.counts.len() as f64 / self.counts.iter().map(|n| 1.0 / n).sum::<f64>(),
+        }
     }
 
     /// The components of these responses, unbiased.
