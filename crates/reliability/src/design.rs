@@ -98,8 +98,8 @@ impl Components {
         if one > 0.0 && others > 0.0 && r.abs() <= 1.0 + 1e-12 { bounded(r) } else { f64::NAN }
     }
 
-    /// Repeats with which the root of the reliability is `wanted` (between 0 and 1, both excluded): `w / (1 - w) noise /
-    /// (shared + own)` with `w = wanted²`, unrounded. `None` without signal.
+    /// Repeats with which the root of the reliability is `wanted` (between 0 and 1, both excluded), unrounded:
+    /// `w / (1 - w) noise / (shared + own)` with `w = wanted²`. `None` without signal.
     ///
     /// ```
     /// let found = reliability::Components { subject: 0.0, shared: 0.5, own: 0.5, noise: 2.0 };
@@ -112,8 +112,8 @@ impl Components {
     /// The `r_max` and the mean leave-one-out correlation that `n_studies` studies of this size would find, if signal
     /// and noise were normal: their spread is what the size of a study does to its result.
     ///
-    /// Components below 0 are taken as 0. `r_max` is `NaN` with fewer than two repeats, and in a study whose reliability
-    /// comes out below 0. The same for any number of threads.
+    /// Components below 0 are taken as 0. `r_max` is `NaN` with fewer than two repeats, and in a study whose
+    /// reliability comes out below 0. The same for any number of threads.
     pub fn simulated(&self, study: Study, n_studies: usize, seed: u64) -> Vec<Found> {
         (0..n_studies).into_par_iter().map(|i| self.one_study(study, Draws::stream(seed, i as u64))).collect()
     }
@@ -260,8 +260,8 @@ impl Cells {
     ///
     /// `shared` is the mean covariance over stimuli of two subjects' averages, `shared + own` the mean variance of a
     /// subject's averages without the noise that is left in them, `noise` the mean over subjects of the pooled variance
-    /// within stimuli. With equal repeats that is the analysis of variance; unequal repeats, and subjects that differ in
-    /// noise, bias nothing.
+    /// within stimuli. With equal repeats that is the analysis of variance; unequal repeats, and subjects that differ
+    /// in noise, bias nothing.
     ///
     /// Searle, Casella & McCulloch (1992).
     pub fn components(&self) -> Components {
@@ -269,8 +269,8 @@ impl Cells {
         self.weighted(&ones(self.n_subjects()), &ones(self.n_stimuli()), self.n_stimuli() as f64 - 1.0)
     }
 
-    /// The components of `n_boot` draws with replacement; `shared` is `NaN` in a draw of one subject alone. The same for
-    /// any number of threads.
+    /// The components of `n_boot` draws with replacement; `shared` is `NaN` in a draw of one subject alone. The same
+    /// for any number of threads.
     ///
     /// Two copies of one subject are no pair of subjects: they share what is the subject's own, and the noise of its
     /// trials.
