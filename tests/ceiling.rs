@@ -90,7 +90,8 @@ fn voxels_have_the_ceilings_of_their_definitions() {
     let text = run(path, "ceiling voxel trials.npy").text();
     assert_eq!(
         text.lines().next().unwrap(),
-        "array,voxel,n_stimuli,n_trials,ncsnr,noise_ceiling,r_halves,reliability,r_max,reason"
+        "array,voxel,n_stimuli,n_trials,ncsnr,noise_ceiling,r_halves,reliability,r_max,ev,ev_corrected,ev_stepped,\
+         convention,usable,reason"
     );
     let table = rows(&text);
     assert_eq!(table.len(), 4);
@@ -107,6 +108,13 @@ fn voxels_have_the_ceilings_of_their_definitions() {
         support::within(number(row, "r_max"), reliability.sqrt(), 1e-12);
         // back from three trials to one
         support::within(number(&for_one[v], "reliability"), reliability / (3.0 - 2.0 * reliability), 1e-12);
+        // Explainable variance: corrected it is the mean correlation of two showings, to be stepped up to three.
+        let pairs = reliability / (3.0 - 2.0 * reliability);
+        support::within(number(row, "ev_corrected"), pairs, 1e-12);
+        support::within(number(row, "ev"), (1.0 + 2.0 * pairs) / 3.0, 1e-12);
+        support::within(number(row, "ev_stepped"), reliability, 1e-12);
+        support::within(number(&for_one[v], "ev_stepped"), pairs, 1e-12);
+        assert_eq!((row["convention"].as_str(), row["usable"].as_str()), ("pooled", "true"));
         assert_eq!((row["array"].as_str(), row["n_stimuli"].as_str()), ("trials", "12"));
         assert_eq!((row["n_trials"].as_str(), for_one[v]["n_trials"].as_str()), ("3", "1"));
     }
@@ -128,7 +136,11 @@ fn unequal_repeats_count_by_their_inverses() {
     let kept: Vec<usize> = more.iter().flat_map(|&(a, b)| a..b).collect();
     let measured = one.select(Axis(0), &kept);
     save(&dir.path().join("t.npy"), &measured, Some(&labels));
-    let row = rows(&run(dir.path(), "ceiling voxel t.npy").text()).remove(0);
+    let out = run(dir.path(), "ceiling voxel t.npy");
+    let said =
+        "t.npy: unequal repeats; halves and explainable variance are of the first 2 presentations of 9 of 10 stimuli";
+    assert!(out.stderr.contains(said), "{out:?}");
+    let row = rows(&out.text()).remove(0);
     let (ncsnr, ceiling) = (number(&row, "ncsnr"), number(&row, "noise_ceiling"));
     support::within(number(&row, "n_trials"), 1.0 / 0.45, 1e-12);
     support::within(ceiling, ncsnr.powi(2) / (ncsnr.powi(2) + 0.45), 1e-12);
@@ -137,6 +149,75 @@ fn unequal_repeats_count_by_their_inverses() {
     let shown = |from: usize| (0..9).map(|s| value(from + s)).collect::<Vec<f64>>();
     let (r, k) = (pearson(&shown(0), &shown(10)), 1.0 / 0.45);
     support::within(number(&row, "reliability"), k * r / (1.0 + (k - 1.0) * r), 1e-12);
+    support::within(number(&row, "ev_corrected"), r, 1e-12);
+    support::within(number(&row, "ev_stepped"), k * r / (1.0 + (k - 1.0) * r), 1e-12);
+}
+
+#[test]
+fn the_convention_of_the_natural_scenes_dataset_by_name() {
+    let dir = tempdir().unwrap();
+    let path = dir.path();
+    // 6, 3 and 1 pictures shown 3, 2 and 1 times, in two sessions of 13 trials of which the second is louder
+    let labels: Vec<String> = [ids(10), ids(9), ids(6), vec!["s9".into()]].concat()[..25].to_vec();
+    let kept: Vec<usize> = (0..10).chain(10..19).chain(20..26).collect();
+    let mut measured = trials(&noise(10, 2, 3), 3, 0.6, 4).select(Axis(0), &kept);
+    measured.slice_mut(ndarray::s![13.., ..]).mapv_inplace(|v| 40.0 + 3.0 * v);
+    save(&path.join("t.npy"), &measured, Some(&labels));
+    let lines: String = labels.iter().enumerate().map(|(i, id)| format!("{id},{}\n", i / 13)).collect();
+    fs::write(path.join("trials.csv"), format!("stimulus,session\n{lines}")).unwrap();
+    let line = "ceiling voxel --convention nsd t.npy";
+    let out = run(path, &format!("{line} --stimuli trials.csv --session session -o t.csv"));
+    let said = "t.npy: the noise variance is of the 6 stimuli shown 3 times; 4 shown less often are left out";
+    assert!(out.stderr.contains(said) && !out.stderr.contains("one session"), "{out:?}");
+    let record: serde_json::Value = serde_json::from_str(&fs::read_to_string(path.join("t.json")).unwrap()).unwrap();
+    assert_eq!(record["nsd noise of t.npy"]["n_left_out"], 4);
+    let table = rows(&fs::read_to_string(path.join("t.csv")).unwrap());
+    let ncsnr = |values: &[f64], sessions: &[std::ops::Range<usize>]| {
+        let mut z = vec![0.0; 25];
+        for session in sessions {
+            let here = &values[session.clone()];
+            session.clone().for_each(|i| z[i] = (values[i] - mean(here)) / variance(here).sqrt());
+        }
+        let within: Vec<f64> = (0..6).map(|s| variance(&[z[s], z[10 + s], z[19 + s]])).collect();
+        ((1.0 - mean(&within)).max(0.0) / mean(&within)).sqrt()
+    };
+    for (v, row) in table.iter().enumerate() {
+        let expected = ncsnr(&measured.column(v).to_vec(), &[0..13, 13..25]);
+        support::within(number(row, "ncsnr"), expected, 1e-12);
+        support::within(number(row, "noise_ceiling"), expected.powi(2) / (expected.powi(2) + 0.45), 1e-12);
+        assert_eq!(row["convention"], "nsd");
+    }
+    // Without sessions all trials are one, and that is said; the pooled convention is another number.
+    let out = run(path, line);
+    assert!(out.stderr.contains("no --session; all 25 trials are z-scored as one session"), "{out:?}");
+    let expected = ncsnr(&measured.column(0).to_vec(), &[0..25]);
+    support::within(number(&rows(&out.text())[0], "ncsnr"), expected, 1e-12);
+    let pooled = rows(&run(path, "ceiling voxel t.npy --stimuli trials.csv --session session").text());
+    assert!((number(&table[0], "ncsnr") - number(&pooled[0], "ncsnr")).abs() > 1e-3);
+    run(path, "ceiling voxel --convention NSD t.npy").fails(2, &["pooled", "nsd"]);
+    save(&path.join("once.npy"), &noise(6, 3, 1), Some(&ids(6)));
+    run(path, "ceiling voxel --convention nsd once.npy")
+        .fails(1, &["once.npy: 6 rows of 6 stimuli", "none shown twice"]);
+}
+
+#[test]
+fn a_bound_of_nothing_is_not_usable() {
+    let dir = tempdir().unwrap();
+    let path = dir.path();
+    let mut measured = trials(&noise(12, 3, 5), 2, 0.4, 6);
+    for s in 0..12 {
+        // The first showing tells stimuli apart and the second does not: correlation 0.
+        measured[(s, 1)] = [1.0, -1.0][s % 2];
+        measured[(12 + s, 1)] = [1.0, 1.0, -1.0, -1.0][s % 4];
+    }
+    save(&path.join("t.npy"), &measured, Some(&repeated(&ids(12), 2)));
+    let out = run(path, "ceiling voxel t.npy");
+    assert!(out.stderr.contains("t.npy: 1 of 3 voxels have no signal: a bound of 0 or less"), "{out:?}");
+    let table = rows(&out.text());
+    let of = |column: &str| table.iter().map(|r| r[column].clone()).collect::<Vec<_>>();
+    assert_eq!(of("usable"), ["true", "false", "true"]);
+    assert_eq!(of("reason"), ["", "no_signal", ""]);
+    assert_eq!(table[1]["reliability"], "0");
 }
 
 #[test]
@@ -161,8 +242,14 @@ fn voxels_without_numbers_keep_their_place_and_say_why() {
     let reasons: Vec<&str> = table.iter().map(|r| r["reason"].as_str()).collect();
     assert_eq!(reasons, ["", "constant", "nan_input", "negative_reliability"]);
     for row in &table[1..3] {
-        assert!(["ncsnr", "noise_ceiling", "reliability", "r_max"].iter().all(|c| row[*c] == "NaN"));
+        let columns = ["ncsnr", "noise_ceiling", "reliability", "r_max", "ev", "ev_corrected", "ev_stepped"];
+        assert!(columns.iter().all(|c| row[*c] == "NaN"));
     }
+    let usable: Vec<&str> = table.iter().map(|r| r["usable"].as_str()).collect();
+    assert_eq!(usable, ["true", "false", "false", "false"]);
+    // 1 - (1 - ev) 2: the correlation -1/2 itself, which cannot be stepped up
+    support::within(number(&table[3], "ev_corrected"), -0.5, 1e-12);
+    assert_eq!(table[3]["ev_stepped"], "NaN");
     support::within(number(&table[3], "r_halves"), -0.5, 1e-12);
     assert_eq!((&table[3]["reliability"][..], &table[3]["r_max"][..]), ("NaN", "NaN"));
     assert_eq!(table[3]["ncsnr"], "0");

@@ -4,6 +4,8 @@ testdata/golden/ceiling/trials.npy     20 images x 3 repeats in scattered order 
 testdata/golden/ceiling/unequal.npy    the same with 10 images of 3 trials, 6 of 2, 4 of 1
 testdata/golden/ceiling/voxels.json    {trials, unequal} -> per voxel: total, noise and signal variance, ncsnr, nc for 1 and 3 trials (and for the mix)
 testdata/golden/ceiling/split-half.json   {trials}: correlation of the repeats, stepped up (repeat = order of occurrence)
+testdata/golden/ceiling/nsd.json       {unequal}: session of each row; as the Natural Scenes Dataset: z scores in sessions, noise of images with all trials
+testdata/golden/ceiling/explainable.json   {trials}: explainable variance of the three repeats, raw and corrected
 testdata/golden/ceiling/subject-{0..4}.npy   20 images x 6..10 voxels, ids behind
 testdata/golden/ceiling/between.json   profile, rdm: pairwise Pearson, per subject the median of its pairs and leave-one-subject-out
 
@@ -75,6 +77,38 @@ def split_half(data, image):
     return {"pairs": pairs, "r_of_pairs": each, "r_single": r, "reliability": reliability, "r_max": np.sqrt(np.where(reliability >= 0, reliability, np.nan))}
 
 
+def nsd_ceiling(data, image, session):
+    """The steps of the data set's export_noiseceiling.m: images with all trials, z scores per session, total variance 1."""
+    z = np.full(data.shape, np.nan)
+    for s in np.unique(session):
+        sd = data[session == s].std(0, ddof=1)
+        z[session == s] = (data[session == s] - data[session == s].mean(0)) / np.where(sd > 0, sd, np.nan)
+    counts = np.bincount(image)
+    complete = np.flatnonzero(counts == counts.max())
+    noise = np.array([z[image == i].var(0, ddof=1) for i in complete]).mean(0)
+    ncsnr = np.sqrt(np.maximum(0, 1 - noise)) / np.sqrt(noise)
+    a, b, c = (np.sum(counts == n) for n in (3, 2, 1))
+    inverse_n = (a / 3 + b / 2 + c / 1) / (a + b + c)
+    return {
+        "session": session,
+        "n_complete": len(complete),
+        "noise_variance": noise,
+        "ncsnr": ncsnr,
+        "nc_3": 100 * ncsnr**2 / (ncsnr**2 + 1 / 3),
+        "nc_as_measured": 100 * ncsnr**2 / (ncsnr**2 + inverse_n),
+    }
+
+
+def explainable_variance(data, image):
+    """Variance of the mean over z-scored repeats, over their mean variance; with and without its bias (voxelwise tutorials)."""
+    which = occurrence(image)
+    repeat = np.array([data[which == k][np.argsort(image[which == k])] for k in range(3)])
+    sd = repeat.std(1, keepdims=True)
+    z = (repeat - repeat.mean(1, keepdims=True)) / np.where(sd > 0, sd, np.nan)
+    ev = z.mean(0).var(0, ddof=1) / z.var(1, ddof=1).mean(0)
+    return {"ev": ev, "ev_corrected": ev - (1 - ev) / (len(repeat) - 1)}
+
+
 def between(vectors):
     """Subjects as vectors over the same images (or pairs of images)."""
     r = np.corrcoef(vectors)
@@ -101,6 +135,9 @@ def make(testdata):
         tables[name] = voxel_ceiling(data, image)
         if name == "trials":
             testdata.json("golden/ceiling/split-half.json", split_half(data, image))
+            testdata.json("golden/ceiling/explainable.json", explainable_variance(data, image))
+        else:
+            testdata.json("golden/ceiling/nsd.json", nsd_ceiling(data, image, np.arange(len(image)) // 16))
     testdata.json("golden/ceiling/voxels.json", tables)
 
     shared = rng.normal(size=(N_IMAGES, 3))

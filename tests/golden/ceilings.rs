@@ -2,7 +2,10 @@
 
 use crate::load::{all_close, close, json, matrix, number, numbers};
 use rdm::{Distance, distances};
-use reliability::{Repeats, between_subjects, noise_ceiling, noise_ceilings, split_half_reliability};
+use reliability::{
+    Repeats, between_subjects, explainable_variances, noise_ceiling, noise_ceilings, nsd_noise_ceilings,
+    split_half_reliability, z_score_within,
+};
 use statistics::Correlation;
 
 /// Sums of 60 numbers near 3: 1e-12 leaves a few digits for their differences.
@@ -42,6 +45,36 @@ fn voxel_ceilings_follow_the_definition_with_equal_and_unequal_repeats() {
         }
         assert!(voxels[5].reason.is_some());
     }
+}
+
+#[test]
+fn the_convention_of_the_natural_scenes_dataset_is_that_of_its_code() {
+    let expected = json("ceiling/nsd.json");
+    let (trials, ids) = matrix("ceiling/unequal.npy");
+    let repeats = Repeats::by_id(&ids);
+    let sessions: Vec<usize> = numbers(&expected["session"]).iter().map(|s| *s as usize).collect();
+    let z = z_score_within(trials.view(), &sessions);
+    assert_eq!(repeats.shown_at_least(repeats.most()).len() as f64, number(&expected["n_complete"]));
+    let voxels = nsd_noise_ceilings(z.view(), &repeats, None).unwrap();
+    let column = |f: fn(&reliability::NoiseCeiling) -> f64| voxels.iter().map(f).collect::<Vec<f64>>();
+    all_close("noise", &column(|v| v.noise_variance), &numbers(&expected["noise_variance"]), TOLERANCE);
+    all_close("ncsnr", &column(|v| v.ncsnr), &numbers(&expected["ncsnr"]), TOLERANCE);
+    all_close("mixed", &column(|v| 100.0 * v.reliability), &numbers(&expected["nc_as_measured"]), TOLERANCE);
+    let three = column(|v| 100.0 * noise_ceiling(v.ncsnr, 1.0 / 3.0));
+    all_close("three", &three, &numbers(&expected["nc_3"]), TOLERANCE);
+}
+
+#[test]
+fn explainable_variance_is_that_of_the_voxelwise_tutorials() {
+    let (trials, ids) = matrix("ceiling/trials.npy");
+    let expected = json("ceiling/explainable.json");
+    let voxels = explainable_variances(trials.view(), &Repeats::by_id(&ids), 3).unwrap();
+    let column = |f: fn(&reliability::ExplainableVariance) -> f64| voxels.iter().map(f).collect::<Vec<f64>>();
+    all_close("ev", &column(|v| v.raw), &numbers(&expected["ev"]), TOLERANCE);
+    all_close("corrected", &column(|v| v.corrected), &numbers(&expected["ev_corrected"]), TOLERANCE);
+    // the reliability of one trial: the mean correlation of two
+    let of_pairs = numbers(&json("ceiling/split-half.json")["r_single"]);
+    all_close("identity", &column(|v| v.corrected), &of_pairs, TOLERANCE);
 }
 
 #[test]

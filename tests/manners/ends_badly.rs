@@ -383,6 +383,7 @@ fn numbers_of_any_size_are_answers_or_errors() {
     }
     let trials: Vec<String> = (0..3 * n).map(|i| format!("s{}", i / 3)).collect();
     save(&dir.path().join("t.npy"), &noise(3 * n, 9, 4), Some(&trials));
+    save(&dir.path().join("t2.npy"), &noise(3 * n, 9, 5), Some(&trials));
     run(dir.path(), "npy rows --index 0:1 a.npy -q -o map.npy").ok();
     run(dir.path(), "select-units --stimuli s.csv --by category --contrast 'a > b,c' --top 3 a.npy -o u.csv").ok();
     let commands = [
@@ -407,6 +408,7 @@ fn numbers_of_any_size_are_answers_or_errors() {
         ("encode fit --x a.npy --y b.npy", "--cv --seed --alpha-cv --alphas"),
         ("ceiling voxel t.npy", "--splits --seed --trials"),
         ("ceiling between a.npy b.npy c.npy", "--splits --seed"),
+        ("ceiling design t.npy t2.npy", "--repeats --subjects --stimuli --want --n-boot --seed"),
     ];
     let values = [
         "0",

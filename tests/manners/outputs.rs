@@ -47,6 +47,7 @@ const VERBS: [&str; 41] = [
     "ceiling within trials.npy",
     "ceiling between acts.npy trials.npy",
     "ceiling rdm rdm.npy brain.npy",
+    "ceiling design --repeats 2 --n-boot 20 trials2.npy trials.npy",
     "npy info acts.npy",
     "npy cat acts.npy",
     "npy cat --columns acts.npy trials.npy",
@@ -94,6 +95,7 @@ fn workplace() -> tempfile::TempDir {
         "fmri-roi define --stat tmap.npy --t 1 -o roi.csv",
         "rsa rdm acts.npy -o rdm.npy",
         "npy average trials.npy -o averaged.npy",
+        "npy scale --zscore columns trials.npy -o trials2.npy",
         "rsa rdm averaged.npy -o brain.npy",
         "encode fit --x acts.npy --y trials.npy --cv 3 --save model.npz -o scores.csv",
     ] {

@@ -6,7 +6,7 @@ mod table;
 use std::collections::HashMap;
 
 use anyhow::{Result, anyhow, bail};
-use array_inputs::{JoinArgs, NamedArray, Names, person_of, read_arrays, refuse_position_of_trials, tell_apart};
+use array_inputs::{JoinArgs, NamedArray, Names, person_of, read_arrays, tell_apart};
 use clap::ValueEnum;
 use cli::{Common, Format, Input, Job};
 use ndarray::{Array2, ArrayView2};
@@ -15,12 +15,11 @@ use rdm::{Distance, Rdm, distances, noise_ceiling, to_be_pooled};
 use rdm_inputs::{NamedRdm, check_nan, from_array, into_one_order, is_rdm};
 use reliability::{average_occurrences, presentations_to_split, reliability_of_averages};
 use statistics::{Correlation, Draws, Reason, mean, pearson, quantile};
-use stimulus_table::Side;
 
 use self::measured::{Measured, Places, Values, medians, over_subjects};
 use self::table::{ModelRow, Row, write};
 use crate::rdm_bounds::say_left_out;
-use crate::trials::{SplitArgs, Trials, record_splits, reliability_of};
+use crate::trials::{SplitArgs, Subject, record_splits, reliability_of, subjects_by_id, trial_means};
 use crate::voxel::count_reasons;
 
 /// Subjects against each other: median of the pairs, each against the mean of the others, and the gap to models
@@ -195,7 +194,7 @@ pub(crate) fn run(args: &Between) -> Result<()> {
     let persons = persons(&job, args, &arrays[..n_subjects])?;
     let n_rdms = arrays.iter().filter(|a| is_rdm(&a.array)).count();
     let study = match (args.stat, n_rdms) {
-        (_, 0) => of_patterns(&job, args, patterns(&job, args, arrays)?, persons)?,
+        (_, 0) => of_patterns(&job, args, subjects_by_id(&job, args.join, arrays)?, persons)?,
         (Stat::Rdm, n) if n == arrays.len() => of_rdms(&job, args, arrays, persons)?,
         (Stat::Rdm, n) => bail!(
             "{n} of {} subjects{} are RDMs (1-d, or square and symmetric with a zero diagonal), the others matrices; \
@@ -300,13 +299,6 @@ fn interval(job: &Job, args: &Between, unit: Boot, measured: &Measured) -> Resul
     Ok([0.025, 0.975].map(|q| std::array::from_fn(|k| quantile(&found[k], q))))
 }
 
-/// A subject's trials, in the stimulus order of the first subject.
-struct Subject {
-    name: String,
-    source: String,
-    trials: Trials,
-}
-
 /// Subjects, what is compared between them, and models.
 struct Study {
     subjects: Vec<Facts>,
@@ -328,29 +320,6 @@ struct Model {
     name: String,
     n_units: Option<usize>,
     vector: Vec<f64>,
-}
-
-fn patterns(job: &Job, args: &Between, arrays: Vec<NamedArray>) -> Result<Vec<Subject>> {
-    let mut subjects = Vec::new();
-    for array in arrays {
-        let named = array.into_matrix()?;
-        subjects.push(Subject {
-            name: named.name,
-            source: named.source,
-            trials: Trials::new(named.matrix, named.labels.ids),
-        });
-    }
-    let sides: Vec<Side> = subjects
-        .iter()
-        .map(|s| Side { name: &s.source, labels: s.trials.ids.as_deref(), n_rows: s.trials.repeats.n_stimuli() })
-        .collect();
-    let n_rows: Vec<usize> = subjects.iter().map(|s| s.trials.responses.n_rows()).collect();
-    refuse_position_of_trials(&sides, &n_rows)?;
-    let stimuli = args.join.join_all(job, &sides)?;
-    for (subject, stimuli) in subjects.iter_mut().zip(stimuli) {
-        subject.trials = subject.trials.of_stimuli(&stimuli);
-    }
-    Ok(subjects)
 }
 
 fn of_patterns(job: &Job, args: &Between, mut subjects: Vec<Subject>, persons: Vec<usize>) -> Result<Study> {
@@ -469,16 +438,6 @@ fn common_space(subjects: &[Subject]) -> Result<()> {
 
 pub(crate) fn row_means(rows: ArrayView2<f64>) -> Vec<f64> {
     rows.rows().into_iter().map(|row| mean(&row.to_vec())).collect()
-}
-
-fn trial_means(trials: &Trials) -> Vec<f64> {
-    fn all<T: Copy + Into<f64>>(rows: ArrayView2<T>) -> Vec<f64> {
-        rows.rows().into_iter().map(|row| mean(&row.iter().map(|v| (*v).into()).collect::<Vec<f64>>())).collect()
-    }
-    match trials.responses.view() {
-        Block::F4(rows) => all(rows),
-        Block::F8(rows) => all(rows),
-    }
 }
 
 /// The pairs that are finite in all RDMs, normalised so that their plain mean is the pool that the comparison needs.

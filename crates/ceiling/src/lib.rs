@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 mod between;
+mod design;
 mod rdm_bounds;
 mod trials;
 mod voxel;
@@ -30,6 +31,7 @@ enum Verb {
     Within(within::Within),
     Between(between::Between),
     Rdm(rdm_bounds::RdmBounds),
+    Design(design::Design),
 }
 
 /// Runs the verb that was asked for.
@@ -39,5 +41,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Verb::Within(args) => within::run(&args),
         Verb::Between(args) => between::run(&args),
         Verb::Rdm(args) => rdm_bounds::run(&args),
+        Verb::Design(args) => design::run(&args),
     }
 }

@@ -2,11 +2,15 @@
 
 use std::ops::Range;
 
+use anyhow::Result;
+use array_inputs::{JoinArgs, NamedArray, refuse_position_of_trials};
 use cli::Job;
 use ndarray::{Array2, ArrayView2, s};
 use npy_stream::{Block, Matrix};
 use reliability::{Repeats, Splitting, Stepped, reliability_of_measure};
 use serde_json::json;
+use statistics::mean;
+use stimulus_table::Side;
 
 /// How trials are split into halves.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -97,6 +101,48 @@ impl Trials {
     }
 }
 
+/// A subject's trials, in the stimulus order of the first subject.
+pub(crate) struct Subject {
+    pub name: String,
+    pub source: String,
+    pub trials: Trials,
+}
+
+/// One matrix per subject, their stimuli joined by id.
+pub(crate) fn subjects_by_id(job: &Job, join: JoinArgs, arrays: Vec<NamedArray>) -> Result<Vec<Subject>> {
+    let mut subjects = Vec::new();
+    for array in arrays {
+        let named = array.into_matrix()?;
+        subjects.push(Subject {
+            name: named.name,
+            source: named.source,
+            trials: Trials::new(named.matrix, named.labels.ids),
+        });
+    }
+    let sides: Vec<Side> = subjects
+        .iter()
+        .map(|s| Side { name: &s.source, labels: s.trials.ids.as_deref(), n_rows: s.trials.repeats.n_stimuli() })
+        .collect();
+    let n_rows: Vec<usize> = subjects.iter().map(|s| s.trials.responses.n_rows()).collect();
+    refuse_position_of_trials(&sides, &n_rows)?;
+    let stimuli = join.join_all(job, &sides)?;
+    for (subject, stimuli) in subjects.iter_mut().zip(stimuli) {
+        subject.trials = subject.trials.of_stimuli(&stimuli);
+    }
+    Ok(subjects)
+}
+
+/// Mean over voxels of every trial.
+pub(crate) fn trial_means(trials: &Trials) -> Vec<f64> {
+    fn all<T: Copy + Into<f64>>(rows: ArrayView2<T>) -> Vec<f64> {
+        rows.rows().into_iter().map(|row| mean(&row.iter().map(|v| (*v).into()).collect::<Vec<f64>>())).collect()
+    }
+    match trials.responses.view() {
+        Block::F4(rows) => all(rows),
+        Block::F8(rows) => all(rows),
+    }
+}
+
 /// The halves that the reliability of these trials rests on, for the sidecar.
 pub(crate) fn record_splits(job: &Job, source: &str, repeats: &Repeats, how: SplitArgs) {
     if let Some(Splitting { presentations, n_stimuli, n_splits }) = Splitting::of(repeats, how.splits) {
@@ -110,8 +156,8 @@ pub(crate) fn record_splits(job: &Job, source: &str, repeats: &Repeats, how: Spl
 pub(crate) fn reliability_of(
     trials: &Trials,
     how: SplitArgs,
-    correlate: impl FnMut(&[usize], &[usize], &[usize]) -> anyhow::Result<f64>,
-) -> anyhow::Result<Option<Stepped>> {
+    correlate: impl FnMut(&[usize], &[usize], &[usize]) -> Result<f64>,
+) -> Result<Option<Stepped>> {
     reliability_of_measure(&trials.repeats, trials.n_trials(), how.splits, how.seed, correlate)
 }
 

@@ -3,16 +3,21 @@
 use crate::trials::{SplitArgs, at_least_one, record_splits};
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{JoinArgs, NamedArray, NamedMatrix, Names, read_arrays, read_levels, read_table, tell_apart};
+use clap::ValueEnum;
 use cli::{Cell, Common, Format, Input, Job, Named, TableWriter};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Matrix};
-use reliability::{NoiseCeiling, Repeats, SplitHalf, noise_ceilings, reliability_of_averages, z_score_within};
+use reliability::{
+    ExplainableVariance, NoiseCeiling, Repeats, SplitHalf, explainable_variances, noise_ceilings, nsd_noise_ceilings,
+    presentations_to_split, reliability_of_averages, spearman_brown, z_score_within,
+};
+use serde_json::json;
 use statistics::Reason;
 use std::collections::HashMap;
 use stimulus_table::{Side, Table};
 use unit_tables::columns::VOXEL_NAME;
 
-/// Repeats by id to ncsnr, noise ceiling and split-half reliability of every voxel
+/// Repeats by id to ncsnr, noise ceiling, split-half reliability and explainable variance of every voxel
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Columns (one row per array and voxel):
@@ -22,7 +27,8 @@ Columns (one row per array and voxel):
                   over stimuli, which is n where all are shown n times
   ncsnr           sqrt(signal variance / noise variance) of single trials; bounds nothing itself.
                   noise: mean over repeated stimuli of the variance within a stimulus (n - 1);
-                  signal: variance over all trials minus noise, at least 0 (Allen et al. 2022)
+                  signal: total variance minus noise, at least 0 (Allen et al. 2022); --convention
+                  says which stimuli are repeated and what the total is
   noise_ceiling   ncsnr^2 / (ncsnr^2 + 1 / n_trials), a fraction: bounds r2
                   (times 100 it is the Natural Scenes Dataset's NC)
   r_halves        mean correlation of the halves of the trials, as it is
@@ -30,15 +36,25 @@ Columns (one row per array and voxel):
                   would give less than -1. Where stimuli are repeated unequally often, as many
                   presentations of each are used as keep the most trials
   r_max           sqrt(reliability): bounds r
-  reason          constant, nan_input, negative_reliability
+  ev              explainable variance: of the mean over the R presentations that are split, each
+                  z-scored over stimuli; 1 / R without any signal: bounds nothing
+  ev_corrected    ev - (1 - ev) / (R - 1), the mean correlation of two presentations: bounds r2 with
+                  one trial
+  ev_stepped      ev_corrected stepped up to n_trials by Spearman-Brown: bounds r2
+  convention      pooled, nsd: of ncsnr and noise_ceiling
+  usable          true where a score can be divided by every bound: all are numbers above 0
+  reason          why it is not: constant, nan_input, negative_reliability, no_signal (a
+                  bound of 0 or less)
   voxel_name      only where the columns of an array have names
 Nothing here depends on the scale of a voxel, so z-scoring over all trials changes nothing. Z-scoring
-within sessions (--session) does: without it, drifts between sessions count as signal or noise.
+within sessions (--session; sd with n - 1) does: without it, drifts between sessions count as signal
+or noise. The Natural Scenes Dataset's convention, --convention nsd, z-scores in any case: all trials
+as one session where no --session is given.
 
 Examples:
   ceiling voxel trials.npy > voxels.csv
   ceiling voxel --trials 3 trials.npy -o voxels.csv
-  ceiling voxel --stimuli trials.csv --session run trials.npy")]
+  ceiling voxel --convention nsd --stimuli trials.csv --session run trials.npy")]
 pub(crate) struct Voxel {
     /// Single-trial responses (rows = trials, columns = voxels) with a stimulus id per row; - is stdin
     #[arg(value_name = "MATRIX", default_value = "-")]
@@ -46,6 +62,9 @@ pub(crate) struct Voxel {
     /// Ceilings for averages over N trials [default: the trials that each stimulus has]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     trials: Option<usize>,
+    /// Whose noise and signal variance ncsnr and noise_ceiling are from
+    #[arg(long, value_enum, default_value_t)]
+    convention: Convention,
     /// Table with one row per trial and its stimulus id, for --session
     #[arg(long, value_name = "TABLE", requires = "session")]
     stimuli: Option<Input>,
@@ -64,6 +83,26 @@ pub(crate) struct Voxel {
     format: Format,
     #[command(flatten)]
     common: Common,
+}
+
+/// Noise and signal variance of a voxel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Convention {
+    /// Noise of all stimuli shown twice or more; the total is the variance over all trials
+    #[default]
+    Pooled,
+    /// Z-scores within session; noise of the stimuli with all repeats only; the total is 1
+    Nsd,
+}
+
+impl Convention {
+    /// Its name on the command line and in the table.
+    fn as_str(self) -> &'static str {
+        match self {
+            Convention::Pooled => "pooled",
+            Convention::Nsd => "nsd",
+        }
+    }
 }
 
 pub(crate) fn run(args: &Voxel) -> Result<()> {
@@ -89,6 +128,11 @@ pub(crate) fn run(args: &Voxel) -> Result<()> {
         "r_halves",
         "reliability",
         "r_max",
+        "ev",
+        "ev_corrected",
+        "ev_stepped",
+        "convention",
+        "usable",
         "reason",
         VOXEL_NAME,
     ];
@@ -106,6 +150,11 @@ pub(crate) fn run(args: &Voxel) -> Result<()> {
                 ("r_halves", ceiling.r_halves.into()),
                 ("reliability", ceiling.reliability.into()),
                 ("r_max", ceiling.r_max.into()),
+                ("ev", ceiling.ev.into()),
+                ("ev_corrected", ceiling.ev_corrected.into()),
+                ("ev_stepped", ceiling.ev_stepped.into()),
+                ("convention", args.convention.as_str().into()),
+                ("usable", ceiling.reason.is_none().into()),
                 ("reason", ceiling.reason.into()),
             ]);
             cells.extend(name.map(|name| (VOXEL_NAME, name.into())));
@@ -130,6 +179,10 @@ struct Numbers {
     r_halves: f64,
     reliability: f64,
     r_max: f64,
+    ev: f64,
+    ev_corrected: f64,
+    ev_stepped: f64,
+    /// Why it is not usable.
     reason: Option<Reason>,
 }
 
@@ -152,20 +205,27 @@ fn one(job: &Job, args: &Voxel, stimuli: Option<&Table>, array: NamedArray) -> R
     };
     let repeats = Repeats::by_id(labels);
     record_splits(job, &source, &repeats, args.split);
+    say_which_stimuli(job, args, &source, &repeats);
     let (name, voxel_names) = (trials.name.clone(), trials.labels.columns.clone());
     let finite = match trials.matrix.view() {
         Block::F4(rows) => finite_columns(rows),
         Block::F8(rows) => finite_columns(rows),
     };
-    let scored = match (stimuli, &args.session) {
-        (Some(table), Some(column)) => {
-            let sessions = sessions(job, args, table, column, &trials)?;
-            Matrix::F8(match trials.matrix.view() {
-                Block::F4(rows) => z_score_within(rows, &sessions),
-                Block::F8(rows) => z_score_within(rows, &sessions),
-            })
+    let sessions = match (stimuli, &args.session) {
+        (Some(table), Some(column)) => Some(sessions(job, args, table, column, &trials)?),
+        _ if args.convention == Convention::Nsd => {
+            let n = trials.matrix.n_rows();
+            job.note(format!("{source}: no --session; all {n} trials are z-scored as one session"));
+            Some(vec![0; n])
         }
-        _ => trials.matrix,
+        _ => None,
+    };
+    let scored = match sessions {
+        Some(sessions) => Matrix::F8(match trials.matrix.view() {
+            Block::F4(rows) => z_score_within(rows, &sessions),
+            Block::F8(rows) => z_score_within(rows, &sessions),
+        }),
+        None => trials.matrix,
     };
     let n_trials = args.trials.map_or(1.0 / repeats.mean_inverse_count(), |n| n as f64);
     let mut voxels = match scored.view() {
@@ -179,10 +239,45 @@ fn one(job: &Job, args: &Voxel, stimuli: Option<&Table>, array: NamedArray) -> R
             voxel.reason = Some(Reason::Constant);
         }
     }
-    if let Some(text) = count_reasons(&voxels.iter().map(|v| v.reason).collect::<Vec<_>>()) {
+    // A bound of 0 is a number, though nothing can be divided by it.
+    let missing: Vec<Option<Reason>> =
+        voxels.iter().map(|v| v.reason.filter(|reason| *reason != Reason::NoSignal)).collect();
+    let no_signal = voxels.iter().filter(|v| v.reason == Some(Reason::NoSignal)).count();
+    let text = match (count_reasons(&missing), no_signal) {
+        (missing, 0) => missing,
+        (None, n) => Some(format!("{n} of {} voxels have no signal: a bound of 0 or less", voxels.len())),
+        (Some(missing), n) => Some(format!("{missing}; {n} more have no signal: a bound of 0 or less")),
+    };
+    if let Some(text) = text {
         job.warn(format!("{source}: {text}"));
     }
     Ok(Ceilings { name, voxel_names, n_stimuli: repeats.n_stimuli(), n_trials, voxels })
+}
+
+/// Which stimuli the columns rest on, where that is not all of them.
+fn say_which_stimuli(job: &Job, args: &Voxel, source: &str, repeats: &Repeats) {
+    let n_stimuli = repeats.n_stimuli();
+    if args.convention == Convention::Nsd {
+        let (most, complete) = (repeats.most(), repeats.shown_at_least(repeats.most()).len());
+        let facts = json!({ "n_presentations": most, "n_stimuli": complete, "n_left_out": n_stimuli - complete });
+        job.record(&format!("nsd noise of {source}"), facts);
+        if complete < n_stimuli {
+            job.note(format!(
+                "{source}: the noise variance is of the {complete} stimuli shown {most} times; {} shown less often are \
+                 left out",
+                n_stimuli - complete
+            ));
+        }
+    }
+    if let Some(shown) = presentations_to_split(repeats) {
+        let used = repeats.shown_at_least(shown).len();
+        if used < n_stimuli || repeats.most() > shown {
+            job.note(format!(
+                "{source}: unequal repeats; halves and explainable variance are of the first {shown} presentations of \
+                 {used} of {n_stimuli} stimuli"
+            ));
+        }
+    }
 }
 
 fn finite_columns<T: Copy + Into<f64>>(rows: ArrayView2<T>) -> Vec<bool> {
@@ -193,17 +288,33 @@ fn of_voxels<T>(rows: ArrayView2<T>, repeats: &Repeats, n_trials: f64, args: &Vo
 where
     T: Copy + Into<f64> + Send + Sync,
 {
-    let ceilings = noise_ceilings(rows, repeats, Some(1.0 / n_trials))?;
+    let inverse = Some(1.0 / n_trials);
+    let ceilings = match args.convention {
+        Convention::Pooled => noise_ceilings(rows, repeats, inverse),
+        Convention::Nsd => nsd_noise_ceilings(rows, repeats, inverse),
+    }?;
     let halves = reliability_of_averages(rows, repeats, n_trials, args.split.splits, args.split.seed)?;
-    let voxel = |(ceiling, half): (&NoiseCeiling, &SplitHalf)| Numbers {
-        ncsnr: ceiling.ncsnr,
-        noise_ceiling: ceiling.reliability,
-        r_halves: half.r,
-        reliability: half.reliability,
-        r_max: half.r_max,
-        reason: ceiling.reason.or(half.reason),
+    // Halves could be split, so that there is a number of presentations.
+    let explainable = explainable_variances(rows, repeats, presentations_to_split(repeats).unwrap_or(2))?;
+    let voxel = |((ceiling, half), ev): ((&NoiseCeiling, &SplitHalf), &ExplainableVariance)| {
+        let ev_stepped = spearman_brown(ev.corrected, n_trials);
+        let no_signal = ceiling.reliability <= 0.0 || half.reliability <= 0.0 || ev_stepped <= 0.0;
+        Numbers {
+            ncsnr: ceiling.ncsnr,
+            noise_ceiling: ceiling.reliability,
+            r_halves: half.r,
+            reliability: half.reliability,
+            r_max: half.r_max,
+            ev: ev.raw,
+            ev_corrected: ev.corrected,
+            ev_stepped,
+            reason: ceiling.reason.or(half.reason).or(ev.reason).or(match ev_stepped.is_nan() {
+                true => Some(Reason::NegativeReliability),
+                false => no_signal.then_some(Reason::NoSignal),
+            }),
+        }
     };
-    Ok(ceilings.iter().zip(&halves).map(voxel).collect())
+    Ok(ceilings.iter().zip(&halves).zip(&explainable).map(voxel).collect())
 }
 
 /// The level of `column` for every trial, as numbers.

@@ -8,6 +8,8 @@
 
 mod between;
 mod columns;
+mod design;
+mod explainable;
 mod ncsnr;
 mod one_against_rest;
 mod repeats;
@@ -18,7 +20,9 @@ pub use between::{
     Agreement, BetweenError, between_subjects, between_subjects_by_voxel, cronbach_alpha, median_of_pairs,
     noise_corrected, pairwise,
 };
-pub use ncsnr::{NoiseCeiling, noise_ceiling, noise_ceilings, z_score_within};
+pub use design::{Cells, Components, DesignError, Drawn, Found, Study, repeats_for};
+pub use explainable::{ExplainableVariance, explainable_variances};
+pub use ncsnr::{NoiseCeiling, noise_ceiling, noise_ceilings, nsd_noise_ceilings, z_score_within};
 pub use one_against_rest::{OneAgainstRest, one_against_rest, single_trial_reliability};
 pub use repeats::{RepeatError, Repeats};
 pub use spearman_brown::{r_max, spearman_brown};

@@ -10,7 +10,7 @@ use crate::spearman_brown::r_max;
 /// Signal, noise and ceiling of one voxel.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NoiseCeiling {
-    /// Variance over all trials (n - 1); 1 for betas z-scored over them.
+    /// Variance over all trials (n - 1); 1 for betas z-scored over them, and by convention in [`nsd_noise_ceilings`].
     pub total_variance: f64,
     /// Mean over the repeated stimuli of the variance within a stimulus (n - 1).
     pub noise_variance: f64,
@@ -80,10 +80,38 @@ where
         return Err(RepeatError::NoRepeats { rows: repeats.n_rows(), stimuli: repeats.n_stimuli() });
     }
     let inverse = mean_inverse_count.unwrap_or_else(|| repeats.mean_inverse_count());
-    Ok(map_columns(&[trials], |_, values| of_voxel(values[0], repeats, &repeated, inverse)))
+    Ok(map_columns(&[trials], |_, values| of_voxel(values[0], repeats, &repeated, None, inverse)))
 }
 
-fn of_voxel(values: &[f64], repeats: &Repeats, repeated: &[usize], inverse: f64) -> NoiseCeiling {
+/// The noise ceiling of every voxel as the Natural Scenes Dataset's own code computes it.
+///
+/// `z_scored` is presentations x voxels, z-scored within session ([`z_score_within`]; all of a session's trials, sd
+/// with n - 1). The noise variance is a mean over the stimuli that were shown **as often as any was**
+/// ([`Repeats::most`]); stimuli shown less often are in the z scores only. The total variance is 1 by the z scores:
+/// signal is `max(0, 1 - noise)`. `mean_inverse_count` as in [`noise_ceilings`]: by default over all stimuli,
+/// `(A/3 + B/2 + C) / (A + B + C)`. A voxel that is constant in one session has no z scores there and no ceiling,
+/// where the dataset's code leaves the stimuli out that were shown in it.
+///
+/// Allen et al. (2022), `export_noiseceiling.m`.
+pub fn nsd_noise_ceilings<T>(
+    z_scored: ArrayView2<'_, T>,
+    repeats: &Repeats,
+    mean_inverse_count: Option<f64>,
+) -> Result<Vec<NoiseCeiling>, RepeatError>
+where
+    T: Copy + Into<f64> + Send + Sync,
+{
+    repeats.check_rows(z_scored.nrows())?;
+    if repeats.most() < 2 {
+        return Err(RepeatError::NoRepeats { rows: repeats.n_rows(), stimuli: repeats.n_stimuli() });
+    }
+    let complete = repeats.shown_at_least(repeats.most());
+    let inverse = mean_inverse_count.unwrap_or_else(|| repeats.mean_inverse_count());
+    Ok(map_columns(&[z_scored], |_, values| of_voxel(values[0], repeats, &complete, Some(1.0), inverse)))
+}
+
+/// `repeated` are the stimuli that the noise is of; `total` the variance that is known beforehand.
+fn of_voxel(values: &[f64], repeats: &Repeats, repeated: &[usize], total: Option<f64>, inverse: f64) -> NoiseCeiling {
     if let Some(reason) = Reason::of(values) {
         return NoiseCeiling {
             total_variance: f64::NAN,
@@ -103,7 +131,7 @@ fn of_voxel(values: &[f64], repeats: &Repeats, repeated: &[usize], inverse: f64)
             trials.collect::<Moments>().variance()
         })
         .collect();
-    let total_variance = statistics::variance(values);
+    let total_variance = total.unwrap_or_else(|| statistics::variance(values));
     let noise_variance = statistics::mean(&within);
     let signal_variance_raw = total_variance - noise_variance;
     let signal_variance = signal_variance_raw.max(0.0);
@@ -196,6 +224,28 @@ mod tests {
         assert!((voxel.r_max - voxel.reliability.sqrt()).abs() < 1e-16);
         let three = noise_ceilings(trials.view(), &repeats, Some(1.0 / 3.0)).unwrap()[0];
         assert!((three.reliability - power / (power + 1.0 / 3.0)).abs() < 1e-14);
+    }
+
+    #[test]
+    fn the_convention_of_the_dataset_by_hand() {
+        // Two sessions of three trials, z-scored by hand to -1, 0, 1 each. a: {-1, -1}, variance 0; b: {0, 1}, 1/2;
+        // c and d once: in the z scores, not in the noise. Noise 1/4, signal 3/4; 1/n: (1/2 + 1/2 + 1 + 1) / 4.
+        let trials = array![[10.0], [20.0], [30.0], [7.0], [9.0], [8.0]];
+        let z = z_score_within(trials.view(), &[0, 0, 0, 1, 1, 1]);
+        let repeats = Repeats::by_id(&["a", "b", "c", "a", "b", "d"]);
+        let voxel = nsd_noise_ceilings(z.view(), &repeats, None).unwrap()[0];
+        assert!((voxel.noise_variance - 0.25).abs() < 1e-15 && (voxel.signal_variance - 0.75).abs() < 1e-15);
+        assert!((voxel.ncsnr - 3f64.sqrt()).abs() < 1e-14);
+        assert!((voxel.reliability - 3.0 / (3.0 + 0.75)).abs() < 1e-14);
+        // Pooled, the total is that of six z scores: 4/5.
+        let pooled = noise_ceilings(z.view(), &repeats, None).unwrap()[0];
+        assert!((pooled.signal_variance - 0.55).abs() < 1e-15);
+        // A third showing of a alone: only its variance counts.
+        let repeats = Repeats::by_id(&["a", "b", "c", "a", "b", "a"]);
+        let voxel = nsd_noise_ceilings(z.view(), &repeats, None).unwrap()[0];
+        assert!((voxel.noise_variance - 1.0 / 3.0).abs() < 1e-15);
+        let error = nsd_noise_ceilings(z.view(), &Repeats::by_id(&[0, 1, 2, 3, 4, 5]), None).unwrap_err();
+        assert!(matches!(error, RepeatError::NoRepeats { rows: 6, stimuli: 6 }));
     }
 
     #[test]

@@ -104,6 +104,25 @@ impl Repeats {
         statistics::mean(&inverse)
     }
 
+    /// The presentations of the stimulus shown most often; 0 of no stimulus.
+    pub fn most(&self) -> usize {
+        self.rows.iter().map(Vec::len).max().unwrap_or(0)
+    }
+
+    /// The stimuli shown `n_repeats` times or more, of a matrix of so many rows; an error where they cannot be split:
+    /// two points always correlate perfectly.
+    pub(crate) fn to_split(&self, rows: usize, n_repeats: usize) -> Result<Vec<usize>, RepeatError> {
+        self.check_rows(rows)?;
+        if n_repeats < 2 {
+            return Err(RepeatError::TooFewRepeats(n_repeats));
+        }
+        let stimuli = self.shown_at_least(n_repeats);
+        match stimuli.len() {
+            found @ 0..3 => Err(RepeatError::TooFewStimuli { found, stimuli: self.n_stimuli(), repeats: n_repeats }),
+            _ => Ok(stimuli),
+        }
+    }
+
     pub(crate) fn check_rows(&self, rows: usize) -> Result<(), RepeatError> {
         if rows == self.n_rows { Ok(()) } else { Err(RepeatError::Rows { rows, ids: self.n_rows }) }
     }

@@ -1,7 +1,7 @@
 //! Reliability from the correlation of two halves of the trials.
 
 use ndarray::{Array2, ArrayView2};
-use statistics::{Draws, Reason, pearson};
+use statistics::{Draws, Reason, bounded, pearson};
 
 use crate::columns::map_columns;
 use crate::repeats::{RepeatError, Repeats};
@@ -136,18 +136,7 @@ pub fn split_half_reliability<T>(
 where
     T: Copy + Into<f64> + Send + Sync,
 {
-    repeats.check_rows(trials.nrows())?;
-    if n_repeats < 2 {
-        return Err(RepeatError::TooFewRepeats(n_repeats));
-    }
-    let stimuli = repeats.shown_at_least(n_repeats);
-    if stimuli.len() < 3 {
-        return Err(RepeatError::TooFewStimuli {
-            found: stimuli.len(),
-            stimuli: repeats.n_stimuli(),
-            repeats: n_repeats,
-        });
-    }
+    let stimuli = repeats.to_split(trials.nrows(), n_repeats)?;
     let splits = balanced_splits(n_repeats, max_splits.max(1), seed);
     Ok(map_columns(&[trials], |_, values| {
         // Occurrence by occurrence, so that a half is a sum of vectors over stimuli.
@@ -160,11 +149,13 @@ where
 
 fn of_voxel(shown: &[Vec<f64>], splits: &[Split]) -> SplitHalf {
     let (n_repeats, n_stimuli) = (shown.len(), shown[0].len());
-    let total = |occurrences: &[usize]| -> Vec<f64> {
-        // The sum correlates as the mean does.
-        (0..n_stimuli).map(|s| occurrences.iter().map(|&o| shown[o][s]).sum()).collect()
+    // Products of all pairs of repeats cost R (R + 1) / 2 passes over the stimuli, a split summed anew about R + 6.
+    let products = (n_repeats * (n_repeats + 1) / 2 <= splits.len() * (n_repeats + 6)).then(|| Products::of(shown));
+    let of_split = |split: &Split| {
+        let known = products.as_ref().and_then(|products| products.correlation(split));
+        known.unwrap_or_else(|| correlation_of_sums(shown, split))
     };
-    let correlations: Vec<f64> = splits.iter().map(|split| pearson(&total(&split.a), &total(&split.b))).collect();
+    let correlations: Vec<f64> = splits.iter().map(of_split).collect();
     let r = statistics::mean(&correlations);
     let reliability = spearman_brown(r, n_repeats as f64 / splits[0].a.len() as f64);
     let (root, negative) = r_max(reliability);
@@ -178,6 +169,70 @@ fn of_voxel(shown: &[Vec<f64>], splits: &[Split]) -> SplitHalf {
         negative
     };
     SplitHalf { n_stimuli, n_repeats, n_splits: splits.len(), r, reliability, r_max: root, reason }
+}
+
+/// Correlation of the halves of a split by its definition; `shown` is occurrences x stimuli.
+fn correlation_of_sums(shown: &[Vec<f64>], split: &Split) -> f64 {
+    let total = |occurrences: &[usize]| -> Vec<f64> {
+        // The sum correlates as the mean does.
+        (0..shown[0].len()).map(|s| occurrences.iter().map(|&o| shown[o][s]).sum()).collect()
+    };
+    pearson(&total(&split.a), &total(&split.b))
+}
+
+/// Products of every two repeats of a voxel, each around its mean. Variance and covariance of sums over repeats are
+/// sums over these, so that a split costs no pass over the stimuli.
+struct Products {
+    n: usize,
+    n_stimuli: f64,
+    /// `n` x `n`, row by row.
+    products: Vec<f64>,
+    /// Largest magnitude of every repeat.
+    largest: Vec<f64>,
+}
+
+impl Products {
+    fn of(shown: &[Vec<f64>]) -> Products {
+        let n = shown.len();
+        let centred: Vec<Vec<f64>> = shown
+            .iter()
+            .map(|x| {
+                let centre = statistics::mean(x);
+                x.iter().map(|v| v - centre).collect()
+            })
+            .collect();
+        let mut products = vec![0.0; n * n];
+        for i in 0..n {
+            for j in i..n {
+                products[i * n + j] = statistics::dot(&centred[i], &centred[j]);
+                products[j * n + i] = products[i * n + j];
+            }
+        }
+        let largest = shown.iter().map(|x| x.iter().fold(0.0, |m: f64, v| m.max(v.abs()))).collect();
+        Products { n, n_stimuli: shown[0].len() as f64, products, largest }
+    }
+
+    /// `None` where the digits of the products do not tell: the sum over a half is all but constant beside its
+    /// repeats or its magnitude, or the squares left the range of f64 (and where a value is not finite).
+    fn correlation(&self, split: &Split) -> Option<f64> {
+        let sum = |a: &[usize], b: &[usize]| -> f64 {
+            a.iter().map(|&i| b.iter().map(|&j| self.products[i * self.n + j]).sum::<f64>()).sum()
+        };
+        let (own_a, own_b) = (sum(&split.a, &split.a), sum(&split.b, &split.b));
+        let told = |half: &[usize], own: f64| {
+            let of_repeats: f64 = half.iter().map(|&i| self.products[i * self.n + i].sqrt()).sum();
+            let largest: f64 = half.iter().map(|&i| self.largest[i]).sum();
+            // A range is at least the standard deviation: no rounding of f4 makes one that is 1e-5 of the magnitude.
+            (1e-200..1e200).contains(&own)
+                && own >= 1e-4 * of_repeats * of_repeats
+                && own >= 1e-10 * largest * largest * self.n_stimuli
+        };
+        if !told(&split.a, own_a) || !told(&split.b, own_b) {
+            return None;
+        }
+        let scale = if own_a == own_b { own_a } else { own_a.sqrt() * own_b.sqrt() };
+        Some(bounded(sum(&split.a, &split.b) / scale))
+    }
 }
 
 /// Mean over some occurrences of every stimulus: `stimuli.len()` x voxels, in f64. One half of a [`Split`], as input
@@ -210,7 +265,7 @@ where
 /// more), the smaller of two that keep as many. `None` when fewer than three stimuli are repeated: two points always
 /// correlate perfectly.
 pub fn presentations_to_split(repeats: &Repeats) -> Option<usize> {
-    let most = repeats.counts().into_iter().max().unwrap_or(0);
+    let most = repeats.most();
     let kept = |n: usize| n * repeats.shown_at_least(n).len();
     (2..=most).filter(|&n| repeats.shown_at_least(n).len() >= 3).max_by(|&a, &b| kept(a).cmp(&kept(b)).then(b.cmp(&a)))
 }
@@ -366,6 +421,39 @@ mod tests {
         assert!((voxel.reliability - 3.0 * r / (1.0 + 2.0 * r)).abs() < 1e-15);
         assert!((voxel.r_max.powi(2) - voxel.reliability).abs() < 1e-15);
         assert_eq!((voxel.n_stimuli, voxel.n_repeats, voxel.n_splits), (4, 3, 3));
+    }
+
+    #[test]
+    fn products_of_repeats_give_the_correlations_of_sums() {
+        let mut draws = Draws::new(3);
+        for (n_repeats, noise, offset, told) in
+            [(2, 0.0, 0.0, true), (3, 1.0, 1e3, true), (8, 3.0, 0.0, true), (9, 1.0, -50.0, true), (4, 1.0, 1e7, false)]
+        {
+            let signal: Vec<f64> = (0..30).map(|_| draws.normal_pair()[0]).collect();
+            let shown: Vec<Vec<f64>> = (0..n_repeats)
+                .map(|_| signal.iter().map(|s| offset + s + noise * draws.normal_pair()[0]).collect())
+                .collect();
+            let products = Products::of(&shown);
+            for split in balanced_splits(n_repeats, 50, 0) {
+                let slow = correlation_of_sums(&shown, &split);
+                match products.correlation(&split) {
+                    Some(r) => assert!(told && (r - slow).abs() < 1e-12, "{n_repeats}: {r} {slow}"),
+                    None => assert!(!told),
+                }
+            }
+        }
+        // Repeats that vary and whose sum does not; squares beyond f64; values that are not finite.
+        let x = vec![1.0, 2.0, 4.0, 3.0];
+        let against: Vec<f64> = x.iter().map(|v| 5.0 - v).collect();
+        let split = Split { a: vec![0, 1], b: vec![2, 3] };
+        for shown in [
+            vec![x.clone(), against, x.clone(), x.clone()],
+            vec![x.iter().map(|v| v * 1e180).collect(); 4],
+            vec![x.iter().map(|v| v * 1e-180).collect(); 4],
+            vec![x.iter().map(|v| v / (v - 4.0)).collect(); 4],
+        ] {
+            assert_eq!(Products::of(&shown).correlation(&split), None, "{shown:?}");
+        }
     }
 
     #[test]

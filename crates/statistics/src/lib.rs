@@ -34,7 +34,7 @@ pub use distributions::{
 pub use fdr::Correction;
 pub use folds::{FoldError, FoldOrder, Folds, folds_of_set, k_folds};
 pub use hypergeometric::Hypergeometric;
-pub use moments::{Moments, mean, sum, variance};
+pub use moments::{Moments, dot, mean, sum, variance};
 pub use quantile::{BoxPlot, median, quantile};
 pub use random::Draws;
 pub use ranks::average_ranks;

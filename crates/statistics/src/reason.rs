@@ -17,6 +17,8 @@ pub enum Reason {
     TooFewRepeats,
     /// A reliability below zero has no square root.
     NegativeReliability,
+    /// Presentations of one stimulus differ as much as different stimuli do: a bound of 0 or less divides nothing.
+    NoSignal,
     /// Nothing it could be compared with is usable.
     NoUsablePair,
     /// Both sides are of one person, so that they share the noise of every trial.
@@ -63,6 +65,7 @@ impl Reason {
             Reason::NanInput => "nan_input",
             Reason::TooFewRepeats => "too_few_repeats",
             Reason::NegativeReliability => "negative_reliability",
+            Reason::NoSignal => "no_signal",
             Reason::NoUsablePair => "no_usable_pair",
             Reason::SameSubject => "same_subject",
             Reason::ExplainedByControls => "explained_by_controls",
