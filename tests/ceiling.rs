@@ -649,6 +649,8 @@ fn the_examples_of_the_help_run() {
             .ok();
     }
     sh(path, "cat sub-*/rdm.npy > ffa_rdms.npy").ok();
+    save(&path.join("pixels.npy"), &noise(8, 6, 40), Some(&ids(8)));
+    sh(path, "rsa rdm pixels.npy > pixels_rdm.npy").ok();
     fs::create_dir(path.join("alexnet")).unwrap();
     for threshold in [2, 5] {
         save(&path.join(format!("alexnet/t{threshold}.npy")), &noise(8, 10 - threshold, 30), Some(&ids(8)));
