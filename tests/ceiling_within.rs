@@ -164,3 +164,33 @@ fn bytes_do_not_depend_on_threads() {
     let line = "ceiling within --stat voxel trials.npy";
     assert_eq!(run(dir.path(), line).text(), run(dir.path(), &format!("{line} --threads 1")).text());
 }
+
+#[test]
+fn small_sessions_of_the_datasets_convention_are_warned_of() {
+    // Noise alone: 8 stimuli in each of 12 sessions, 300 voxels.
+    let dir = tempdir().unwrap();
+    let path = dir.path();
+    let labels: Vec<String> = std::iter::repeat_n(ids(8), 12).flatten().collect();
+    save(&path.join("t.npy"), &noise(96, 300, 9), Some(&labels));
+    let lines: Vec<String> = labels.iter().enumerate().map(|(i, id)| format!("{id},{}", i / 8)).collect();
+    std::fs::write(path.join("t.csv"), format!("stimulus,run\n{}\n", lines.join("\n"))).unwrap();
+    let line = "ceiling voxel --stimuli t.csv --session run t.npy";
+    let mean_of = |text: &str| {
+        mean(
+            &rows(text)
+                .iter()
+                .filter(|row| !row["ncsnr"].is_empty())
+                .map(|row| number(row, "ncsnr").powi(2))
+                .collect::<Vec<f64>>(),
+        )
+    };
+    let out = run(path, &format!("{line} --convention nsd"));
+    assert!(out.stderr.contains("sessions of 8 trials") && out.stderr.contains("0.632 instead of 0"), "{}", out.stderr);
+    // 1 / 8 of signal to 7 / 8 of noise
+    within(mean_of(&out.text()), 1.0 / 7.0, 0.02);
+    let out = run(path, line);
+    assert!(!out.stderr.contains("sessions of 8 trials"), "{}", out.stderr);
+    // half of the voxels have a signal below 0, which is set to 0
+    let left = mean_of(&out.text());
+    assert!(left < 0.04, "{left}");
+}

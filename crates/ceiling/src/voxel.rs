@@ -8,8 +8,8 @@ use cli::{Cell, Common, Format, Input, Job, Named, TableWriter};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Matrix};
 use reliability::{
-    ExplainableVariance, NoiseCeiling, Repeats, SplitHalf, explainable_variances, noise_ceilings, nsd_noise_ceilings,
-    presentations_to_split, reliability_of_averages, spearman_brown, z_score_within,
+    ExplainableVariance, NoiseCeiling, Repeats, SplitHalf, explainable_variances, noise_ceiling, noise_ceilings,
+    nsd_noise_ceilings, presentations_to_split, reliability_of_averages, spearman_brown, z_score_within,
 };
 use serde_json::json;
 use statistics::Reason;
@@ -220,6 +220,10 @@ fn one(job: &Job, args: &Voxel, stimuli: Option<&Table>, array: NamedArray) -> R
         }
         _ => None,
     };
+    let n_trials = args.trials.map_or(1.0 / repeats.mean_inverse_count(), |n| n as f64);
+    if let (Convention::Nsd, Some(sessions)) = (args.convention, &sessions) {
+        warn_of_small_sessions(job, &source, sessions, n_trials);
+    }
     let scored = match sessions {
         Some(sessions) => Matrix::F8(match trials.matrix.view() {
             Block::F4(rows) => z_score_within(rows, &sessions),
@@ -227,7 +231,6 @@ fn one(job: &Job, args: &Voxel, stimuli: Option<&Table>, array: NamedArray) -> R
         }),
         None => trials.matrix,
     };
-    let n_trials = args.trials.map_or(1.0 / repeats.mean_inverse_count(), |n| n as f64);
     let mut voxels = match scored.view() {
         Block::F4(rows) => of_voxels(rows, &repeats, n_trials, args),
         Block::F8(rows) => of_voxels(rows, &repeats, n_trials, args),
@@ -252,6 +255,22 @@ fn one(job: &Job, args: &Voxel, stimuli: Option<&Table>, array: NamedArray) -> R
         job.warn(format!("{source}: {text}"));
     }
     Ok(Ceilings { name, voxel_names, n_stimuli: repeats.n_stimuli(), n_trials, voxels })
+}
+
+/// z-scores of `n` trials have a mean square of 1 with n - 1 in the denominator, 1 - 1 / n around their own mean: the
+/// dataset's 1 - noise then calls 1 / n of pure noise signal. The pooled convention takes the total variance as it is.
+fn warn_of_small_sessions(job: &Job, source: &str, sessions: &[usize], n_trials: f64) {
+    const FEW: usize = 100;
+    let n = Repeats::by_id(sessions).counts().into_iter().min().unwrap_or(0);
+    if n >= FEW || n < 2 {
+        return;
+    }
+    let ncsnr = (1.0 / (n as f64 - 1.0)).sqrt();
+    job.warn(format!(
+        "{source}: sessions of {n} trials (the Natural Scenes Dataset: 750); z-scored within them, 1/{n} of pure noise \
+         counts as signal, and its noise_ceiling is {:.3} instead of 0: take --convention pooled",
+        noise_ceiling(ncsnr, 1.0 / n_trials)
+    ));
 }
 
 /// Which stimuli the columns rest on, where that is not all of them.
