@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use cli::{Cell, Common, Format, Input, Job, Named, Output, TableWriter};
 use rdm::inference::{Generalize, corrected_variance};
 use reliability::{Cells, Components, DesignError, Drawn, Study, r_max, repeats_for, spearman_brown};
-use serde_json::json;
+use serde_json::{Map, json};
 use statistics::distributions::student_t_quantile;
 use statistics::{Reason, variance};
 
@@ -125,7 +125,7 @@ pub(crate) fn run(args: &Design) -> Result<()> {
     let draws = Resampled::of(&cells, over, args.n_boot as usize, args.seed);
     job.record(
         "components",
-        json!({ "subject": found.subject, "shared": found.shared, "own": found.own, "noise": found.noise }),
+        found.named().into_iter().map(|(name, v)| (name.to_owned(), json!(v))).collect::<Map<_, _>>(),
     );
     let table = match args.components {
         true => write_components(args, out, &found, &draws)?,
@@ -388,14 +388,12 @@ fn sd(values: impl Iterator<Item = f64>) -> f64 {
 fn write_components(args: &Design, out: Output, found: &Components, draws: &Resampled) -> Result<Output> {
     let mut table = TableWriter::new(out, args.format, &["component", "variance", "ci_lo", "ci_hi", "share"])?;
     let seen = found.shared + found.own + found.noise;
-    let values: [(&str, fn(&Components) -> f64); 4] =
-        [("subject", |c| c.subject), ("shared", |c| c.shared), ("own", |c| c.own), ("noise", |c| c.noise)];
-    for (name, value) in values {
-        let interval = draws.interval(value(found), value);
-        let share = if name == "subject" { Cell::Empty } else { (value(found) / seen).into() };
+    for (i, (name, estimate)) in found.named().into_iter().enumerate() {
+        let interval = draws.interval(estimate, |c| c.named()[i].1);
+        let share = if name == "subject" { Cell::Empty } else { (estimate / seen).into() };
         table.record(&[
             ("component", name.into()),
-            ("variance", value(found).into()),
+            ("variance", estimate.into()),
             ("ci_lo", interval.lo.into()),
             ("ci_hi", interval.hi.into()),
             ("share", share),

@@ -66,6 +66,11 @@ pub struct Components {
 }
 
 impl Components {
+    /// Each by its name.
+    pub fn named(&self) -> [(&'static str, f64); 4] {
+        [("subject", self.subject), ("shared", self.shared), ("own", self.own), ("noise", self.noise)]
+    }
+
     /// Reliability of a subject's averages over `n_repeats` trials: bounds **r²** within the subject.
     ///
     /// `(shared + own) / (shared + own + noise / n_repeats)`; `NaN` outside the domain of [`spearman_brown`].
@@ -87,8 +92,8 @@ impl Components {
     ///
     /// ```
     /// let found = reliability::Components { subject: 0.0, shared: 1.0, own: 0.5, noise: 1.0 };
-    /// assert_eq!(found.leave_one_out(2, 2.0), 0.5); // two people: 1 / (1 + 1)
-    /// assert_eq!(found.leave_one_out(5, 2.0), 1.0 / f64::sqrt(2.0 * 1.25));
+    /// assert!((found.leave_one_out(2, 2.0) - 0.5).abs() < 1e-15); // two people: 1 / (1 + 1)
+    /// assert!((found.leave_one_out(5, 2.0) - 1.0 / f64::sqrt(2.0 * 1.25)).abs() < 1e-15);
     /// ```
     pub fn leave_one_out(&self, n_subjects: usize, n_repeats: f64) -> f64 {
         let apart = self.own + self.noise / n_repeats;
