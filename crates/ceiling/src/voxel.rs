@@ -262,7 +262,7 @@ fn one(job: &Job, args: &Voxel, stimuli: Option<&Table>, array: NamedArray) -> R
 fn warn_of_small_sessions(job: &Job, source: &str, sessions: &[usize], n_trials: f64) {
     const FEW: usize = 100;
     let n = Repeats::by_id(sessions).counts().into_iter().min().unwrap_or(0);
-    if n >= FEW || n < 2 {
+    if !(2..FEW).contains(&n) {
         return;
     }
     let ncsnr = (1.0 / (n as f64 - 1.0)).sqrt();
