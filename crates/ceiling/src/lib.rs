@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 mod between;
+mod gsn;
 mod rdm_bounds;
 mod trials;
 mod voxel;
@@ -21,13 +22,15 @@ const EXAMPLES: &str = "\
 Examples:
   ceiling voxel trials.npy > voxels.csv
   cat sub-*/ffa.npy | ceiling between --stat rdm > humans.csv
-  ceiling rdm ffa_rdms.npy --compare spearman";
+  ceiling rdm ffa_rdms.npy --compare spearman
+  ceiling gsn trials.npy";
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     Voxel(voxel::Voxel),
     Between(between::Between),
     Rdm(rdm_bounds::RdmBounds),
+    Gsn(gsn::GsnArgs),
 }
 
 /// Runs the verb that was asked for.
@@ -36,5 +39,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Verb::Voxel(args) => voxel::run(&args),
         Verb::Between(args) => between::run(&args),
         Verb::Rdm(args) => rdm_bounds::run(&args),
+        Verb::Gsn(args) => gsn::run(&args),
     }
 }

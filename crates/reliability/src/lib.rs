@@ -8,6 +8,7 @@
 
 mod between;
 mod columns;
+pub mod gsn;
 mod ncsnr;
 mod repeats;
 mod spearman_brown;
