@@ -1,7 +1,7 @@
 //! Ceilings of measured RDMs and profiles by simulation from the two covariances.
 
 use linear_algebra::{gram, plain_product};
-use ndarray::{Array2, ArrayView2, Axis, s};
+use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 use statistics::{Draws, median, pearson};
 
@@ -20,6 +20,10 @@ const SCALES: usize = 21;
 fn scale(index: usize) -> f64 {
     index as f64 / 10.0
 }
+
+/// Draws that the scale is chosen by: four times as many as the authors' first look takes. Between neighbouring scales
+/// the halves differ by more than the error of a median over so many.
+const DRAWS_FOR_SCALE: usize = 200;
 
 /// How well halves of the measured trials agree: medians over splits, not stepped up.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -107,54 +111,61 @@ pub struct Ceilings {
     pub profile: Ceiling,
 }
 
-/// Of one draw under one scale.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Correlations {
-    /// Of two halves.
-    split: f64,
-    /// Of the signal with what would be measured.
-    ceiling: f64,
-}
-
 /// Ceilings by simulation.
 ///
-/// A draw has 50 signal patterns and two noise patterns for each. Under every scale of the signal it gives the
-/// correlation of two halves (signal plus the noise of as many trials as in `halves`) and that of the signal with a
-/// measurement (signal plus the noise of `n_trials`). The scale is the one under which the median of the former over
-/// draws is nearest to `halves` (each measure has its own), and the ceiling the median of the latter.
+/// A draw has 50 signal patterns and noise patterns for them. Under every scale of the signal the first draws give the
+/// correlation of two halves (signal plus the noise of as many trials as in `halves`); the scale is the one under which
+/// its median over draws is nearest to `halves` (each measure has its own). The ceiling is the median over all draws of
+/// the correlation of the signal with a measurement (signal plus the noise of `n_trials`) under that scale.
 ///
 /// `NaN` in `halves` gives `NaN`.
 pub fn ceilings(gsn: &Gsn, halves: Halves, how: Simulation) -> Result<Ceilings, GsnError> {
     let model = Model::new(gsn, halves.n_trials as f64, how.n_trials)?;
-    let first = how.repeat as u64 * how.draws as u64;
-    let drawn: Vec<[[Correlations; 2]; SCALES]> = (0..how.draws as u64)
+    // Stream 0 of the seed has drawn the splits.
+    let first = how.repeat as u64 * how.draws as u64 + 1;
+    let draw =
+        |index: usize, patterns: Patterns| model.draw(&mut Draws::stream(how.seed, first + index as u64), patterns);
+    let twice: Vec<Draw> =
+        (0..how.draws.min(DRAWS_FOR_SCALE)).into_par_iter().map(|index| draw(index, Patterns::TwoNoises)).collect();
+    let splits: Vec<[[f64; 2]; SCALES]> = twice.par_iter().map(|draw| model.halves(draw)).collect();
+    let [rdm, profile] = [(0, halves.rdm), (1, halves.profile)].map(|(measure, halves)| {
+        let medians = |index: usize| median(&splits.iter().map(|split| split[index][measure]).collect::<Vec<f64>>());
+        Matched::new(&(0..SCALES).map(medians).collect::<Vec<f64>>(), halves)
+    });
+    let of_draws: Vec<[f64; 2]> = (0..how.draws)
         .into_par_iter()
-        // Stream 0 of the seed has drawn the splits.
-        .map(|draw| model.draw(&mut Draws::stream(how.seed, first + draw + 1)))
+        .map(|index| match twice.get(index) {
+            Some(draw) => model.measured(draw, rdm.scale, profile.scale),
+            None => model.measured(&draw(index, Patterns::OneNoise), rdm.scale, profile.scale),
+        })
         .collect();
-    let of = |measure: usize, halves: f64| summary(&drawn, measure, halves);
-    Ok(Ceilings { rdm: (gsn.mean.len() > 1).then(|| of(0, halves.rdm)), profile: of(1, halves.profile) })
+    let of = |measure: usize, matched: Matched| {
+        let values: Vec<f64> = of_draws.iter().map(|of_draw| of_draw[measure]).collect();
+        let (ceiling, error) = (median(&values), error_of_median(&values));
+        Ceiling { ceiling, error, scale: matched.scale, out_of_reach: matched.out_of_reach }
+    };
+    Ok(Ceilings { rdm: (gsn.mean.len() > 1).then(|| of(0, rdm)), profile: of(1, profile) })
 }
 
-fn summary(drawn: &[[[Correlations; 2]; SCALES]], measure: usize, halves: f64) -> Ceiling {
-    if halves.is_nan() {
-        return Ceiling { ceiling: f64::NAN, error: f64::NAN, scale: f64::NAN, out_of_reach: false };
-    }
-    let over_draws =
-        |index: usize, of: fn(&Correlations) -> f64| drawn.iter().map(|d| of(&d[index][measure])).collect::<Vec<f64>>();
-    let splits: Vec<f64> = (0..SCALES).map(|index| median(&over_draws(index, |c| c.split))).collect();
-    let mut best = 0;
-    for index in 1..SCALES {
-        if (splits[index] - halves).abs() < (splits[best] - halves).abs() {
-            best = index;
+#[derive(Debug, Clone, Copy)]
+struct Matched {
+    scale: f64,
+    out_of_reach: bool,
+}
+
+impl Matched {
+    /// By the medians of the model's halves under every scale, and the halves of the data.
+    fn new(of_scales: &[f64], halves: f64) -> Matched {
+        if halves.is_nan() {
+            return Matched { scale: f64::NAN, out_of_reach: false };
         }
-    }
-    let ceilings = over_draws(best, |c| c.ceiling);
-    Ceiling {
-        ceiling: median(&ceilings),
-        error: error_of_median(&ceilings),
-        scale: scale(best),
-        out_of_reach: splits.iter().all(|&split| split < halves),
+        let mut best = 0;
+        for index in 1..of_scales.len() {
+            if (of_scales[index] - halves).abs() < (of_scales[best] - halves).abs() {
+                best = index;
+            }
+        }
+        Matched { scale: scale(best), out_of_reach: of_scales.iter().all(|&split| split < halves) }
     }
 }
 
@@ -163,6 +174,9 @@ fn summary(drawn: &[[[Correlations; 2]; SCALES]], measure: usize, halves: f64) -
 fn error_of_median(values: &[f64]) -> f64 {
     /// The 99.5th percentile of the normal distribution: theirs.
     const Z: f64 = 2.575_829_303_548_9;
+    if values.iter().any(|value| value.is_nan()) {
+        return f64::NAN;
+    }
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let n = sorted.len();
@@ -183,11 +197,28 @@ struct Model {
     measured: f64,
 }
 
-/// Rows of a draw: signal, noise, other noise, and the mean pattern.
-const SIGNAL: usize = 0;
-const NOISE: usize = STIMULI;
-const OTHER_NOISE: usize = 2 * STIMULI;
-const MEAN: usize = 3 * STIMULI;
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Patterns {
+    OneNoise,
+    TwoNoises,
+}
+
+/// Rows of a draw: the mean pattern of the signal, then signals, noises and, for two halves, other noises.
+const MEAN: usize = 0;
+const SIGNAL: usize = 1;
+const NOISE: usize = SIGNAL + STIMULI;
+const OTHER_NOISE: usize = NOISE + STIMULI;
+
+/// What RDMs and profiles need of the patterns, for any scale and any number of trials.
+struct Draw {
+    /// Products of all patterns, each centred over voxels.
+    products: Array2<f64>,
+    /// Means over voxels.
+    means: Vec<f64>,
+}
+
+/// Rows of noise, and how much of it.
+type Noise = Option<(usize, f64)>;
 
 impl Model {
     fn new(gsn: &Gsn, in_half: f64, in_average: f64) -> Result<Model, GsnError> {
@@ -200,73 +231,92 @@ impl Model {
         })
     }
 
-    /// 151 patterns, one below the other; the mean of the signal is the last one.
-    fn patterns(&self, draws: &mut Draws) -> Array2<f64> {
-        let n_voxels = self.mean.len();
-        let mut white = Array2::zeros((MEAN, n_voxels));
-        let mut pairs = white.as_slice_mut().unwrap_or_default().chunks_mut(2);
-        // The last chunk may have one place only.
-        pairs.by_ref().for_each(|pair| pair.copy_from_slice(&draws.normal_pair()[..pair.len()]));
-        let mut patterns = vec![0.0; (MEAN + 1) * n_voxels];
-        let (signal, rest) = patterns.split_at_mut(NOISE * n_voxels);
-        let (noise, mean) = rest.split_at_mut((MEAN - NOISE) * n_voxels);
-        plain_product(white.slice(s![..NOISE, ..]), self.signal_root.view(), signal);
-        plain_product(white.slice(s![NOISE.., ..]), self.noise_root.view(), noise);
-        mean.copy_from_slice(&self.mean);
-        Array2::from_shape_vec((MEAN + 1, n_voxels), patterns).unwrap_or_default()
-    }
-
-    /// RDM and profile under every scale.
-    fn draw(&self, draws: &mut Draws) -> [[Correlations; 2]; SCALES] {
-        let mut patterns = self.patterns(draws);
+    fn draw(&self, draws: &mut Draws, which: Patterns) -> Draw {
+        let mut patterns = self.patterns(draws, which);
         let means = centre_rows(&mut patterns);
-        let mut products = Array2::zeros((MEAN + 1, MEAN + 1));
-        if let Some(out) = products.as_slice_mut() {
-            plain_product(patterns.view(), patterns.t(), out);
-        }
-        let mut of_scales = [[Correlations::default(); 2]; SCALES];
-        for (index, of_scale) in of_scales.iter_mut().enumerate() {
-            let size = scale(index).sqrt();
-            let rdm = |noise: Option<(usize, f64)>| similarities(products.view(), size, noise);
-            let profile = |noise: Option<(usize, f64)>| -> Vec<f64> {
-                let noise_of = |i: usize| noise.map_or(0.0, |(first, share)| share * means[first + i]);
-                (0..STIMULI).map(|i| size * means[SIGNAL + i] + noise_of(i)).collect()
-            };
-            *of_scale = [self.correlations(index, rdm), self.correlations(index, profile)];
-        }
-        of_scales
+        let mut products = vec![0.0; patterns.nrows().pow(2)];
+        plain_product(patterns.view(), patterns.t(), &mut products);
+        let products = Array2::from_shape_vec((patterns.nrows(), patterns.nrows()), products).unwrap_or_default();
+        Draw { products, means }
     }
 
-    fn correlations(&self, index: usize, measure: impl Fn(Option<(usize, f64)>) -> Vec<f64>) -> Correlations {
-        let (one, other) = (measure(Some((NOISE, self.half))), measure(Some((OTHER_NOISE, self.half))));
-        let ceiling = match index {
-            // Without signal all patterns are one, and what correlates with it is rounding.
-            0 => 0.0,
-            _ => pearson(&measure(None), &measure(Some((NOISE, self.measured)))),
+    fn patterns(&self, draws: &mut Draws, which: Patterns) -> Array2<f64> {
+        let n_voxels = self.mean.len();
+        let n_noises = if which == Patterns::TwoNoises { 2 * STIMULI } else { STIMULI };
+        // An even number whatever the voxels, and signals first, so that both kinds of draw begin alike.
+        let mut white = Vec::with_capacity((STIMULI + n_noises) * n_voxels);
+        while white.len() < (STIMULI + n_noises) * n_voxels {
+            white.extend(draws.normal_pair());
+        }
+        let white = Array2::from_shape_vec((STIMULI + n_noises, n_voxels), white).unwrap_or_default();
+        let mut patterns = self.mean.clone();
+        patterns.resize((NOISE + n_noises) * n_voxels, 0.0);
+        let (signal, noise) = patterns[n_voxels..].split_at_mut(STIMULI * n_voxels);
+        plain_product(white.slice(s![..STIMULI, ..]), self.signal_root.view(), signal);
+        plain_product(white.slice(s![STIMULI.., ..]), self.noise_root.view(), noise);
+        Array2::from_shape_vec((NOISE + n_noises, n_voxels), patterns).unwrap_or_default()
+    }
+
+    /// Correlations of two halves under every scale: RDM and profile.
+    fn halves(&self, draw: &Draw) -> [[f64; 2]; SCALES] {
+        let [one, other] = [NOISE, OTHER_NOISE].map(|first| Some((first, self.half)));
+        std::array::from_fn(|index| {
+            let rdm = |noise: Noise| draw.similarities(scale(index), noise);
+            let profile = |noise: Noise| draw.profile(scale(index), noise);
+            [pearson(&rdm(one), &rdm(other)), pearson(&profile(one), &profile(other))]
+        })
+    }
+
+    /// Correlations of the signal with what is measured: RDM and profile.
+    fn measured(&self, draw: &Draw, rdm_scale: f64, profile_scale: f64) -> [f64; 2] {
+        let noise = Some((NOISE, self.measured));
+        // Without signal all patterns are one, and what correlates with it is rounding.
+        let or_none = |scale: f64, of: &dyn Fn(Noise) -> Vec<f64>| match scale {
+            0.0 => 0.0,
+            _ => pearson(&of(None), &of(noise)),
         };
-        Correlations { split: pearson(&one, &other), ceiling }
+        [
+            or_none(rdm_scale, &|noise| draw.similarities(rdm_scale, noise)),
+            or_none(profile_scale, &|noise| draw.profile(profile_scale, noise)),
+        ]
     }
 }
 
-/// Pearson correlations of all pairs of patterns mean + `size` signal + share x noise, from the products of their
-/// parts (each centred over voxels). The products are taken once for all scales.
-fn similarities(products: ArrayView2<f64>, size: f64, noise: Option<(usize, f64)>) -> Vec<f64> {
-    let mean = products[(MEAN, MEAN)];
-    let with_mean = products.index_axis(Axis(0), MEAN);
-    let product = |i: usize, j: usize| {
-        let (si, sj) = (SIGNAL + i, SIGNAL + j);
-        let mut sum = mean + size * (with_mean[si] + with_mean[sj]) + size * size * products[(si, sj)];
-        if let Some((first, share)) = noise {
-            let (ni, nj) = (first + i, first + j);
-            sum += share * (with_mean[ni] + with_mean[nj] + size * (products[(si, nj)] + products[(ni, sj)]));
-            sum += share * share * products[(ni, nj)];
-        }
-        sum
-    };
-    let norms: Vec<f64> = (0..STIMULI).map(|i| product(i, i).sqrt().recip()).collect();
-    let mut all = Vec::with_capacity(STIMULI * (STIMULI - 1) / 2);
-    for i in 0..STIMULI {
-        all.extend((i + 1..STIMULI).map(|j| product(i, j) * norms[i] * norms[j]));
+impl Draw {
+    /// Mean over voxels of every stimulus, less what all share.
+    fn profile(&self, scale: f64, noise: Noise) -> Vec<f64> {
+        let size = scale.sqrt();
+        let noise_of = |i: usize| noise.map_or(0.0, |(first, share)| share * self.means[first + i]);
+        (0..STIMULI).map(|i| size * self.means[SIGNAL + i] + noise_of(i)).collect()
     }
-    all
+
+    /// Pearson correlations of all pairs of the patterns mean + root of scale x signal + share x noise.
+    fn similarities(&self, scale: f64, noise: Noise) -> Vec<f64> {
+        let size = scale.sqrt();
+        let row = |of: usize, first: usize| self.products.slice(s![of, first..first + STIMULI]);
+        let (mean, with_mean) = (self.products[(MEAN, MEAN)], row(MEAN, SIGNAL));
+        // Products of the sums, row by row, from i on.
+        let mut sums = Array2::<f64>::zeros((STIMULI, STIMULI));
+        for (i, mut sums) in sums.rows_mut().into_iter().enumerate() {
+            let signals = row(SIGNAL + i, SIGNAL);
+            let own = mean + size * with_mean[i];
+            for j in i..STIMULI {
+                sums[j] = own + size * with_mean[j] + scale * signals[j];
+            }
+            if let Some((first, share)) = noise {
+                let (noises, noise_with_mean) = (row(first + i, first), row(MEAN, first));
+                let (signal_with, noise_with) = (row(SIGNAL + i, first), row(first + i, SIGNAL));
+                for j in i..STIMULI {
+                    let crossed = size * (signal_with[j] + noise_with[j]) + noise_with_mean[i] + noise_with_mean[j];
+                    sums[j] += share * crossed + share * share * noises[j];
+                }
+            }
+        }
+        let norms: Vec<f64> = sums.diag().iter().map(|square| square.sqrt().recip()).collect();
+        let mut all = Vec::with_capacity(STIMULI * (STIMULI - 1) / 2);
+        for (i, sums) in sums.rows().into_iter().enumerate() {
+            all.extend((i + 1..STIMULI).map(|j| sums[j] * norms[i] * norms[j]));
+        }
+        all
+    }
 }
