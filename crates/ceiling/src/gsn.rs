@@ -7,7 +7,9 @@ use array_inputs::{JoinArgs, NamedArray, NamedMatrix, Names, read_arrays, read_t
 use cli::{Common, Format, Input, Job, Output, OutputPath, TableWriter, require_memory};
 use ndarray::{Array2, ArrayView2, Axis};
 use npy_stream::{Block, Dtype, Labels, RowWriter};
-use reliability::gsn::{Ceiling, Gsn, GsnError, Halves, Simulation, ceilings, check_repeats, halves, unusable_voxels};
+use reliability::gsn::{
+    Gsn, GsnError, Simulation, check_repeats, halves, profile_ceiling, rdm_ceiling, unusable_voxels,
+};
 use reliability::{Repeats, z_score_within};
 use serde_json::json;
 use statistics::{Draws, Reason, median};
@@ -28,16 +30,19 @@ Columns (one row per array):
                       bounds nothing itself
   rdm_ceiling         correlation (Pearson) of the noiseless RDM (1 - Pearson) with the measured one:
                       bounds r of an RDM comparison by Pearson, for averages of n_trials
-  rdm_ceiling_se      standard error of the simulation: of the median over draws, or over --repeats
+  rdm_ceiling_se      standard error of the simulation (Monte Carlo), and of the choice of subsets
   profile_ceiling     correlation of the noiseless mean response over voxels with the measured one:
                       bounds r of a comparison of response profiles, for averages of n_trials
-  profile_ceiling_se  as above
-  signal_scale, profile_signal_scale
-                      what the signal covariance was multiplied by (0, .1, .. 2) so that halves of
-                      simulated trials agree as well as those of the data
+  profile_ceiling_se  0 (nothing is simulated: normal means have a formula), or that of subsets
+  signal_scale        what the signal covariance was multiplied by (0 to 2) so that RDMs of simulated
+                      halves of the trials agree as well as those of the data
+  profile_signal_scale
+                      the same for mean responses; far from 1 the covariances between voxels are not
+                      well known. The ceiling does not depend on it: it is what Spearman-Brown gives
   reason              constant, nan_input (of a voxel: the row is NaN), too_few_voxels (one voxel has
                       no RDM), negative_reliability (a scale, and so a ceiling, is 0: the halves agree
                       no better than noise)
+No column bounds r2; the square of a ceiling does.
 Kay et al. (2025): responses are a multivariate normal signal plus a multivariate normal noise, both
 estimated from all trials. The steps up to the two covariances give the numbers of their NumPy code.
 The standard errors say how well the model was simulated, not how well its covariances are known.
@@ -316,11 +321,16 @@ fn region(
     let halves = halves(trials, repeats, args.split.splits, args.split.seed)
         .with_context(|| format!("{source}: no trials to split"))?;
     let how = Simulation { n_trials, draws: args.draws as usize, seed: args.split.seed, repeat };
-    let simulated = ceilings(&gsn, halves, how).map_err(|e| anyhow!("{source}: {e}"))?;
-    let nothing = Ceiling { ceiling: f64::NAN, error: f64::NAN, scale: f64::NAN, out_of_reach: false };
-    let (rdm, profile) = (simulated.rdm.unwrap_or(nothing), simulated.profile);
-    say_out_of_reach(job, source, &halves, rdm, profile);
-    let reason = if simulated.rdm.is_none() {
+    let rdm = rdm_ceiling(&gsn, halves, how).map_err(|e| anyhow!("{source}: {e}"))?;
+    let profile = profile_ceiling(&gsn, halves, n_trials);
+    if rdm.out_of_reach {
+        job.warn(format!(
+            "{source}: RDMs of halves of the data agree better (r = {:.3}) than simulated ones do under any signal \
+             scale up to {}; rdm_ceiling is too low",
+            halves.rdm, rdm.scale
+        ));
+    }
+    let reason = if trials.ncols() < 2 {
         Some(Reason::TooFewVoxels)
     } else if [halves.rdm, halves.profile].iter().any(|r| r.is_nan()) {
         Some(Reason::Constant)
@@ -340,17 +350,6 @@ fn region(
         profile.scale,
     ];
     Ok(Ok(Found { gsn, numbers, reason }))
-}
-
-fn say_out_of_reach(job: &Job, source: &str, halves: &Halves, rdm: Ceiling, profile: Ceiling) {
-    for (what, measure, r) in [("RDMs", rdm, halves.rdm), ("profiles", profile, halves.profile)] {
-        if measure.out_of_reach {
-            job.warn(format!(
-                "{source}: halves of the data agree better in their {what} (r = {r:.3}) than simulated ones do under \
-                 any scale up to 2; that ceiling is too low"
-            ));
-        }
-    }
 }
 
 /// Means over subsets. Their standard errors come from their simulations or from how much the subsets differ: the

@@ -2,8 +2,8 @@
 //! what covariance because trials do.
 //!
 //! Responses are taken as signal (one pattern per stimulus, multivariate normal over stimuli) plus noise (one pattern
-//! per trial, multivariate normal around zero). [`Gsn::estimate`] finds both covariances, [`ceilings`] simulates from
-//! them how well the noiseless RDM and the noiseless mean response correlate with measured ones.
+//! per trial, multivariate normal around zero). [`Gsn::estimate`] finds both covariances; [`rdm_ceiling`] simulates from
+//! them how well the noiseless RDM correlates with a measured one, [`profile_ceiling`] says the same of mean responses.
 //!
 //! Kay, Prince, Gebhart, Tuckute, Zhou, Naselaris & Schütt (2025), PLoS Comput Biol. The numbers of [`Gsn`] are those
 //! of the authors' NumPy code where every stimulus is shown equally often, and those of its treatment of missing data
@@ -24,7 +24,7 @@ use statistics::Reason;
 use crate::columns::map_columns;
 use crate::repeats::{RepeatError, Repeats};
 use semidefinite::nearest_semidefinite;
-pub use simulation::{Ceiling, Ceilings, Halves, Simulation, ceilings, halves};
+pub use simulation::{Ceiling, Halves, Simulation, halves, profile_ceiling, rdm_ceiling};
 
 /// Why nothing can be estimated.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

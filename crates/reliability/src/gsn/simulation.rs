@@ -8,22 +8,19 @@ use statistics::{Draws, median, pearson};
 use super::semidefinite::root;
 use super::{Gsn, GsnError};
 use crate::repeats::Repeats;
+use crate::spearman_brown::{r_max, spearman_brown};
 use crate::split_half::{average_occurrences, balanced_splits, presentations_to_split};
 
 /// Stimuli in a draw, as in the authors' code: the ceiling of a correlation hardly depends on their number.
 const STIMULI: usize = 50;
 
 /// What the signal's covariance is multiplied by to make the model's halves agree as well as those of the data: 0, .1,
-/// .. 2, as in the authors' code.
+/// .. 2, as in the authors' code; it takes the best of these, we go on between them.
 const SCALES: usize = 21;
 
 fn scale(index: usize) -> f64 {
     index as f64 / 10.0
 }
-
-/// Draws that the scale is chosen by: four times as many as the authors' first look takes. Between neighbouring scales
-/// the halves differ by more than the error of a median over so many.
-const DRAWS_FOR_SCALE: usize = 200;
 
 /// How well halves of the measured trials agree: medians over splits, not stepped up.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -87,13 +84,14 @@ pub struct Simulation {
     pub repeat: usize,
 }
 
-/// What a simulation says of one measure (RDM or profile).
+/// What the model says of one measure (RDM or profile).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ceiling {
-    /// Median over draws of the correlation of the noiseless measure with the measured one: bounds **r**. 0 where the
-    /// scale is 0, as there is no signal then.
+    /// Correlation of the noiseless measure with the measured one: bounds **r**. 0 where the scale is 0, as there is no
+    /// signal then.
     pub ceiling: f64,
-    /// Standard error of that median over draws. It does not say how well the covariances are known.
+    /// Standard error of the simulation, the choice of the scale included; 0 where nothing is simulated. It does not
+    /// say how well the covariances are known.
     pub error: f64,
     /// What the signal covariance was multiplied by.
     pub scale: f64,
@@ -102,89 +100,92 @@ pub struct Ceiling {
     pub out_of_reach: bool,
 }
 
-/// Ceilings of one region.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Ceilings {
-    /// RDMs (1 - Pearson) compared by Pearson; `None` for a single voxel.
-    pub rdm: Option<Ceiling>,
-    /// Mean responses over voxels compared by Pearson.
-    pub profile: Ceiling,
+impl Ceiling {
+    /// Where there is none.
+    pub const NONE: Ceiling = Ceiling { ceiling: f64::NAN, error: f64::NAN, scale: f64::NAN, out_of_reach: false };
 }
 
-/// Ceilings by simulation.
+/// Ceiling of RDMs (1 - Pearson) that are compared by Pearson.
 ///
-/// A draw has 50 signal patterns and noise patterns for them. Under every scale of the signal the first draws give the
-/// correlation of two halves (signal plus the noise of as many trials as in `halves`); the scale is the one under which
-/// its median over draws is nearest to `halves` (each measure has its own). The ceiling is the median over all draws of
-/// the correlation of the signal with a measurement (signal plus the noise of `n_trials`) under that scale.
+/// A draw has 50 signal patterns and two noise patterns for each. Under every scale of the signal it gives the
+/// correlation of two halves (signal plus the noise of as many trials as in `halves`) and that of the signal with a
+/// measurement (signal plus the noise of `n_trials`). The scale is the one under which the median of the former over
+/// draws is that of the data (linear between scales), and the ceiling the median of the latter there.
 ///
-/// `NaN` in `halves` gives `NaN`.
-pub fn ceilings(gsn: &Gsn, halves: Halves, how: Simulation) -> Result<Ceilings, GsnError> {
+/// The same draws serve both: where they agree better than others by chance, they do so in both, and the lower scale
+/// makes up for it. The error is that of the whole, from a bootstrap over draws.
+///
+/// [`Ceiling::NONE`] for a single voxel, and where the halves have no correlation.
+pub fn rdm_ceiling(gsn: &Gsn, halves: Halves, how: Simulation) -> Result<Ceiling, GsnError> {
+    if gsn.mean.len() < 2 || halves.rdm.is_nan() {
+        return Ok(Ceiling::NONE);
+    }
     let model = Model::new(gsn, halves.n_trials as f64, how.n_trials)?;
-    // Stream 0 of the seed has drawn the splits.
-    let first = how.repeat as u64 * how.draws as u64 + 1;
-    let draw =
-        |index: usize, patterns: Patterns| model.draw(&mut Draws::stream(how.seed, first + index as u64), patterns);
-    let twice: Vec<Draw> =
-        (0..how.draws.min(DRAWS_FOR_SCALE)).into_par_iter().map(|index| draw(index, Patterns::TwoNoises)).collect();
-    let splits: Vec<[[f64; 2]; SCALES]> = twice.par_iter().map(|draw| model.halves(draw)).collect();
-    let [rdm, profile] = [(0, halves.rdm), (1, halves.profile)].map(|(measure, halves)| {
-        let medians = |index: usize| median(&splits.iter().map(|split| split[index][measure]).collect::<Vec<f64>>());
-        Matched::new(&(0..SCALES).map(medians).collect::<Vec<f64>>(), halves)
-    });
-    let of_draws: Vec<[f64; 2]> = (0..how.draws)
+    // Stream 0 of the seed has drawn the splits, the first one of a repeat resamples.
+    let first = 1 + how.repeat as u64 * (how.draws as u64 + 1);
+    let drawn: Vec<[Correlations; SCALES]> = (1..=how.draws as u64)
         .into_par_iter()
-        .map(|index| match twice.get(index) {
-            Some(draw) => model.measured(draw, rdm.scale, profile.scale),
-            None => model.measured(&draw(index, Patterns::OneNoise), rdm.scale, profile.scale),
-        })
+        .map(|draw| model.draw(&mut Draws::stream(how.seed, first + draw)))
         .collect();
-    let of = |measure: usize, matched: Matched| {
-        let values: Vec<f64> = of_draws.iter().map(|of_draw| of_draw[measure]).collect();
-        let (ceiling, error) = (median(&values), error_of_median(&values));
-        Ceiling { ceiling, error, scale: matched.scale, out_of_reach: matched.out_of_reach }
-    };
-    Ok(Ceilings { rdm: (gsn.mean.len() > 1).then(|| of(0, rdm)), profile: of(1, profile) })
+    let all: Vec<usize> = (0..drawn.len()).collect();
+    let (ceiling, scale, out_of_reach) = matched(&drawn, &all, halves.rdm);
+    let mut resampling = Draws::stream(how.seed, first);
+    let resampled: Vec<Vec<usize>> =
+        (0..RESAMPLES).map(|_| all.iter().map(|_| resampling.below(all.len())).collect()).collect();
+    let again: Vec<f64> = resampled.par_iter().map(|some| matched(&drawn, some, halves.rdm).0).collect();
+    Ok(Ceiling { ceiling, error: statistics::variance(&again).sqrt(), scale, out_of_reach })
 }
 
+/// Bootstrap samples of the draws: their standard deviation is then known to 5 %.
+const RESAMPLES: usize = 200;
+
+/// Of one draw under one scale.
 #[derive(Debug, Clone, Copy)]
-struct Matched {
-    scale: f64,
-    out_of_reach: bool,
+struct Correlations {
+    /// Of two halves.
+    halves: f64,
+    /// Of the signal with what would be measured.
+    measured: f64,
 }
 
-impl Matched {
-    /// By the medians of the model's halves under every scale, and the halves of the data.
-    fn new(of_scales: &[f64], halves: f64) -> Matched {
-        if halves.is_nan() {
-            return Matched { scale: f64::NAN, out_of_reach: false };
-        }
-        let mut best = 0;
-        for index in 1..of_scales.len() {
-            if (of_scales[index] - halves).abs() < (of_scales[best] - halves).abs() {
-                best = index;
-            }
-        }
-        Matched { scale: scale(best), out_of_reach: of_scales.iter().all(|&split| split < halves) }
+/// Ceiling and scale by these draws, and whether the halves of the data agree better than those under any scale.
+fn matched(drawn: &[[Correlations; SCALES]], which: &[usize], halves: f64) -> (f64, f64, bool) {
+    let median_of = |index: usize, of: fn(&Correlations) -> f64| {
+        median(&which.iter().map(|&draw| of(&drawn[draw][index])).collect::<Vec<f64>>())
+    };
+    let (mut below, mut low) = (0, median_of(0, |c| c.halves));
+    if halves <= low {
+        return (0.0, 0.0, false);
     }
+    for above in 1..SCALES {
+        let high = median_of(above, |c| c.halves);
+        if halves <= high {
+            let share = (halves - low) / (high - low);
+            let [from, to] = [below, above].map(|index| median_of(index, |c| c.measured));
+            return (from + share * (to - from), scale(below) + share * (scale(above) - scale(below)), false);
+        }
+        (below, low) = (above, high);
+    }
+    (median_of(below, |c| c.measured), scale(below), true)
 }
 
-/// Standard error of a median, from the spread of the order statistics around it, whatever the distribution (McKean
-/// and Schrader 1984).
-fn error_of_median(values: &[f64]) -> f64 {
-    /// The 99.5th percentile of the normal distribution: theirs.
-    const Z: f64 = 2.575_829_303_548_9;
-    if values.iter().any(|value| value.is_nan()) {
-        return f64::NAN;
+/// Ceiling of the mean response over voxels, compared by Pearson.
+///
+/// Means of normal patterns are normal, so that nothing needs to be simulated: with signal variance s and noise
+/// variance n of the mean, halves of h trials correlate by s / (s + n / h) and the signal with a measurement by the
+/// root of s / (s + n / t). The scale makes the former that of the data. The ceiling then is the root of what
+/// [`spearman_brown`] makes of the halves, whatever the covariances; the scale says how far these are off.
+pub fn profile_ceiling(gsn: &Gsn, halves: Halves, n_trials: f64) -> Ceiling {
+    let (r, h) = (halves.profile, halves.n_trials as f64);
+    if r.is_nan() {
+        return Ceiling::NONE;
     }
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let n = sorted.len();
-    let rank = ((n as f64 + 1.0) / 2.0 - Z * (n as f64 / 4.0).sqrt()).round().max(1.0) as usize;
-    if n < 2 * rank {
-        return f64::NAN;
+    if r <= 0.0 {
+        return Ceiling { ceiling: 0.0, error: 0.0, scale: 0.0, out_of_reach: false };
     }
-    (sorted[n - rank] - sorted[rank - 1]) / (2.0 * Z)
+    // Both sums are those of the mean times the number of voxels squared.
+    let scale = r / (1.0 - r) * gsn.noise.sum() / h / gsn.signal.sum();
+    Ceiling { ceiling: r_max(spearman_brown(r, n_trials / h)).0, error: 0.0, scale, out_of_reach: false }
 }
 
 /// What a draw needs of the covariances.
@@ -197,25 +198,12 @@ struct Model {
     measured: f64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Patterns {
-    OneNoise,
-    TwoNoises,
-}
-
-/// Rows of a draw: the mean pattern of the signal, then signals, noises and, for two halves, other noises.
+/// Rows of a draw: the mean pattern of the signal, then signals, noises and other noises.
 const MEAN: usize = 0;
 const SIGNAL: usize = 1;
 const NOISE: usize = SIGNAL + STIMULI;
 const OTHER_NOISE: usize = NOISE + STIMULI;
-
-/// What RDMs and profiles need of the patterns, for any scale and any number of trials.
-struct Draw {
-    /// Products of all patterns, each centred over voxels.
-    products: Array2<f64>,
-    /// Means over voxels.
-    means: Vec<f64>,
-}
+const ROWS: usize = OTHER_NOISE + STIMULI;
 
 /// Rows of noise, and how much of it.
 type Noise = Option<(usize, f64)>;
@@ -231,92 +219,70 @@ impl Model {
         })
     }
 
-    fn draw(&self, draws: &mut Draws, which: Patterns) -> Draw {
-        let mut patterns = self.patterns(draws, which);
-        let means = centre_rows(&mut patterns);
-        let mut products = vec![0.0; patterns.nrows().pow(2)];
-        plain_product(patterns.view(), patterns.t(), &mut products);
-        let products = Array2::from_shape_vec((patterns.nrows(), patterns.nrows()), products).unwrap_or_default();
-        Draw { products, means }
-    }
-
-    fn patterns(&self, draws: &mut Draws, which: Patterns) -> Array2<f64> {
+    fn patterns(&self, draws: &mut Draws) -> Array2<f64> {
         let n_voxels = self.mean.len();
-        let n_noises = if which == Patterns::TwoNoises { 2 * STIMULI } else { STIMULI };
-        // An even number whatever the voxels, and signals first, so that both kinds of draw begin alike.
-        let mut white = Vec::with_capacity((STIMULI + n_noises) * n_voxels);
-        while white.len() < (STIMULI + n_noises) * n_voxels {
-            white.extend(draws.normal_pair());
-        }
-        let white = Array2::from_shape_vec((STIMULI + n_noises, n_voxels), white).unwrap_or_default();
+        let n_white = (ROWS - SIGNAL) * n_voxels;
+        let white = (0..n_white.div_ceil(2)).flat_map(|_| draws.normal_pair()).take(n_white).collect();
+        let white = Array2::from_shape_vec((ROWS - SIGNAL, n_voxels), white).unwrap_or_default();
         let mut patterns = self.mean.clone();
-        patterns.resize((NOISE + n_noises) * n_voxels, 0.0);
+        patterns.resize(ROWS * n_voxels, 0.0);
         let (signal, noise) = patterns[n_voxels..].split_at_mut(STIMULI * n_voxels);
         plain_product(white.slice(s![..STIMULI, ..]), self.signal_root.view(), signal);
         plain_product(white.slice(s![STIMULI.., ..]), self.noise_root.view(), noise);
-        Array2::from_shape_vec((NOISE + n_noises, n_voxels), patterns).unwrap_or_default()
+        Array2::from_shape_vec((ROWS, n_voxels), patterns).unwrap_or_default()
     }
 
-    /// Correlations of two halves under every scale: RDM and profile.
-    fn halves(&self, draw: &Draw) -> [[f64; 2]; SCALES] {
-        let [one, other] = [NOISE, OTHER_NOISE].map(|first| Some((first, self.half)));
+    fn draw(&self, draws: &mut Draws) -> [Correlations; SCALES] {
+        self.under_all_scales(self.patterns(draws))
+    }
+
+    fn under_all_scales(&self, mut patterns: Array2<f64>) -> [Correlations; SCALES] {
+        centre_rows(&mut patterns);
+        // All that the scales need of the patterns, taken once.
+        let mut products = Array2::zeros((ROWS, ROWS));
+        if let Some(out) = products.as_slice_mut() {
+            plain_product(patterns.view(), patterns.t(), out);
+        }
         std::array::from_fn(|index| {
-            let rdm = |noise: Noise| draw.similarities(scale(index), noise);
-            let profile = |noise: Noise| draw.profile(scale(index), noise);
-            [pearson(&rdm(one), &rdm(other)), pearson(&profile(one), &profile(other))]
+            let rdm = |noise: Noise| similarities(&products, scale(index), noise);
+            let halves = [NOISE, OTHER_NOISE].map(|first| rdm(Some((first, self.half))));
+            let measured = match index {
+                // Without signal all patterns are one, and what correlates with it is rounding.
+                0 => 0.0,
+                _ => pearson(&rdm(None), &rdm(Some((NOISE, self.measured)))),
+            };
+            Correlations { halves: pearson(&halves[0], &halves[1]), measured }
         })
-    }
-
-    /// Correlations of the signal with what is measured: RDM and profile.
-    fn measured(&self, draw: &Draw, rdm_scale: f64, profile_scale: f64) -> [f64; 2] {
-        let noise = Some((NOISE, self.measured));
-        // Without signal all patterns are one, and what correlates with it is rounding.
-        let or_none = |scale: f64, of: &dyn Fn(Noise) -> Vec<f64>| match scale {
-            0.0 => 0.0,
-            _ => pearson(&of(None), &of(noise)),
-        };
-        [
-            or_none(rdm_scale, &|noise| draw.similarities(rdm_scale, noise)),
-            or_none(profile_scale, &|noise| draw.profile(profile_scale, noise)),
-        ]
     }
 }
 
-impl Draw {
-    /// Mean over voxels of every stimulus, less what all share.
-    fn profile(&self, scale: f64, noise: Noise) -> Vec<f64> {
-        let size = scale.sqrt();
-        let noise_of = |i: usize| noise.map_or(0.0, |(first, share)| share * self.means[first + i]);
-        (0..STIMULI).map(|i| size * self.means[SIGNAL + i] + noise_of(i)).collect()
-    }
-
-    /// Pearson correlations of all pairs of the patterns mean + root of scale x signal + share x noise.
-    fn similarities(&self, scale: f64, noise: Noise) -> Vec<f64> {
-        let size = scale.sqrt();
-        let row = |of: usize, first: usize| self.products.slice(s![of, first..first + STIMULI]);
-        let (mean, with_mean) = (self.products[(MEAN, MEAN)], row(MEAN, SIGNAL));
-        // Products of the sums, row by row, from i on.
-        let mut sums = Array2::<f64>::zeros((STIMULI, STIMULI));
-        for (i, mut sums) in sums.rows_mut().into_iter().enumerate() {
-            let signals = row(SIGNAL + i, SIGNAL);
-            let own = mean + size * with_mean[i];
+/// Pearson correlations of all pairs of the patterns mean + root of scale x signal + share x noise, from the products
+/// of their parts (each centred over voxels).
+fn similarities(products: &Array2<f64>, scale: f64, noise: Noise) -> Vec<f64> {
+    let size = scale.sqrt();
+    let row = |of: usize, first: usize| products.slice(s![of, first..first + STIMULI]);
+    let (mean, with_mean) = (products[(MEAN, MEAN)], row(MEAN, SIGNAL));
+    // Products of the sums, row by row, from the diagonal on.
+    let mut sums = Array2::<f64>::zeros((STIMULI, STIMULI));
+    for (i, mut sums) in sums.rows_mut().into_iter().enumerate() {
+        let signals = row(SIGNAL + i, SIGNAL);
+        let own = mean + size * with_mean[i];
+        for j in i..STIMULI {
+            sums[j] = own + size * with_mean[j] + scale * signals[j];
+        }
+        if let Some((first, share)) = noise {
+            let (noises, noise_with_mean) = (row(first + i, first), row(MEAN, first));
+            let (signal_with, noise_with) = (row(SIGNAL + i, first), row(first + i, SIGNAL));
             for j in i..STIMULI {
-                sums[j] = own + size * with_mean[j] + scale * signals[j];
-            }
-            if let Some((first, share)) = noise {
-                let (noises, noise_with_mean) = (row(first + i, first), row(MEAN, first));
-                let (signal_with, noise_with) = (row(SIGNAL + i, first), row(first + i, SIGNAL));
-                for j in i..STIMULI {
-                    let crossed = size * (signal_with[j] + noise_with[j]) + noise_with_mean[i] + noise_with_mean[j];
-                    sums[j] += share * crossed + share * share * noises[j];
-                }
+                let crossed = size * (signal_with[j] + noise_with[j]) + noise_with_mean[i] + noise_with_mean[j];
+                sums[j] += share * crossed + share * share * noises[j];
             }
         }
-        let norms: Vec<f64> = sums.diag().iter().map(|square| square.sqrt().recip()).collect();
-        let mut all = Vec::with_capacity(STIMULI * (STIMULI - 1) / 2);
-        for (i, sums) in sums.rows().into_iter().enumerate() {
-            all.extend((i + 1..STIMULI).map(|j| sums[j] * norms[i] * norms[j]));
-        }
-        all
     }
+    let norms: Vec<f64> = sums.diag().iter().map(|square| square.sqrt().recip()).collect();
+    let mut all = Vec::with_capacity(STIMULI * (STIMULI - 1) / 2);
+    for (i, sums) in sums.rows().into_iter().enumerate() {
+        all.extend((i + 1..STIMULI).map(|j| sums[j] * norms[i] * norms[j]));
+    }
+    all
 }
