@@ -268,3 +268,155 @@ fn agree(before: &Array2<f64>, now: &Array2<f64>, scale: &Array2<f64>) -> bool {
 fn flat(matrix: &Array2<f64>) -> Vec<f64> {
     matrix.iter().copied().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{array, concatenate};
+    use simulation::tests::{known, normal, truth};
+    use statistics::Draws;
+
+    /// Trials of `counts.len()` stimuli from the known covariances, and the stimulus of each row.
+    fn simulated(noise: f64, counts: &[usize], seed: u64) -> (Array2<f64>, Repeats) {
+        let (gsn, signal_root, noise_root) = known(noise);
+        let mut draws = Draws::new(seed);
+        let signal = normal(counts.len(), 2, &mut draws).dot(&signal_root) + &gsn.mean;
+        let ids: Vec<usize> = counts.iter().enumerate().flat_map(|(s, &n)| std::iter::repeat_n(s, n)).collect();
+        let trials = signal.select(Axis(0), &ids) + normal(ids.len(), 7, &mut draws).dot(&noise_root);
+        (trials, Repeats::by_id(&ids))
+    }
+
+    fn furthest(a: &Array2<f64>, b: &Array2<f64>) -> f64 {
+        let largest = b.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+        a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / largest
+    }
+
+    #[test]
+    fn many_stimuli_give_the_covariances_that_they_were_drawn_from() {
+        for counts in [vec![3; 6000], [1, 2, 3, 4].repeat(2000)] {
+            let (trials, repeats) = simulated(1.5, &counts, 1);
+            let (found, truth) = (Gsn::estimate(trials.view(), &repeats).unwrap(), known(1.5).0);
+            // Errors of sqrt(2 / 6000) of a variance, and of the noise left in it: five of them.
+            assert!(furthest(&found.noise, &truth.noise) < 0.09);
+            assert!(furthest(&found.signal, &truth.signal) < 0.13);
+            assert!((&found.mean - &truth.mean).iter().all(|d| d.abs() < 0.15));
+            assert!(found.shrinkage_noise > 0.9 && found.shrinkage_signal > 0.9);
+        }
+    }
+
+    #[test]
+    fn nothing_depends_on_the_unit_or_on_the_order_of_trials() {
+        let (trials, repeats) = simulated(3.0, &[2; 15], 2);
+        let found = Gsn::estimate(trials.view(), &repeats).unwrap();
+        for unit in [1e-9, 1e9] {
+            let other = Gsn::estimate((&trials * unit).view(), &repeats).unwrap();
+            assert!(furthest(&(&other.signal / (unit * unit)), &found.signal) < 1e-9, "{unit}");
+            assert!(furthest(&(&other.noise / (unit * unit)), &found.noise) < 1e-9, "{unit}");
+            assert_eq!(other.n_iterations, found.n_iterations);
+        }
+        // All first trials, then all second ones: the stimuli are in the same order.
+        let order: Vec<usize> = (0..30).map(|row| 2 * (row % 15) + row / 15).collect();
+        let ids: Vec<usize> = (0..30).map(|row| row % 15).collect();
+        let other = Gsn::estimate(trials.select(Axis(0), &order).view(), &Repeats::by_id(&ids)).unwrap();
+        assert!(furthest(&other.signal, &found.signal) < 1e-12);
+    }
+
+    #[test]
+    fn noise_that_exceeds_the_averages_leaves_a_semidefinite_signal() {
+        let (trials, repeats) = simulated(6.0, &[2; 12], 3);
+        let found = Gsn::estimate(trials.view(), &repeats).unwrap();
+        let least = |m: &Array2<f64>| linear_algebra::symmetric_eigen(m.view()).unwrap().values[0];
+        assert!(least(&found.raw_signal) < -0.5, "{}", least(&found.raw_signal));
+        let size = found.noise.diag().sum();
+        assert!(least(&found.signal) > -1e-12 * size && least(&found.noise) > -1e-12 * size);
+        assert!(found.ncsnr.contains(&0.0) && found.n_iterations > 0);
+    }
+
+    #[test]
+    fn two_to_forty_trials_and_one_voxel_have_estimates() {
+        for n in 2..=40 {
+            let (trials, repeats) = simulated(2.0, &[n; 9], n as u64);
+            let found = Gsn::estimate(trials.view(), &repeats).unwrap();
+            assert!(found.converged && found.signal.iter().all(|v| v.is_finite()), "{n}");
+            let one = Gsn::estimate(trials.slice(ndarray::s![.., 2..3]), &repeats).unwrap();
+            assert!(one.converged && one.noise[(0, 0)] > 0.0, "{n}");
+            // Its variances are those that it has among others.
+            assert!((one.ncsnr[0] - found.ncsnr[2]).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn few_repeated_stimuli_are_split_among_themselves() {
+        // Of ten stimuli 6 and 5 are held out (the order of 42), and none of them is repeated.
+        let mut counts = [1; 10];
+        [0, 3, 4].into_iter().for_each(|s| counts[s] = 4);
+        assert!(shrinkage::held_out(10).0.iter().all(|s| counts[*s] == 1));
+        let (trials, repeats) = simulated(1.0, &counts, 5);
+        assert!(Gsn::estimate(trials.view(), &repeats).unwrap().noise.iter().all(|v| v.is_finite()));
+    }
+
+    #[test]
+    fn says_what_is_lacking() {
+        let trials = array![[1.0], [2.0], [3.0], [4.0], [5.0]];
+        let error = Gsn::estimate(trials.view(), &Repeats::by_id(&[0, 0, 1, 1, 2])).unwrap_err().to_string();
+        assert!(error.starts_with("2 of 3 stimuli have 2 repeats"), "{error}");
+        let error = Gsn::estimate(trials.view(), &Repeats::by_id(&[0, 0, 1, 1])).unwrap_err().to_string();
+        assert!(error.starts_with("5 rows, but 4 stimulus ids"), "{error}");
+        let trials = array![
+            [1.0, f64::NAN, 5.0, 1.0],
+            [2.0, 3.0, 5.0, 1.0],
+            [3.0, 2.0, 5.0, 2.0],
+            [4.0, 3.0, 5.0, 2.0],
+            [9.0, 2.0, 5.0, 3.0],
+            [4.0, 1.0, 5.0, 3.0]
+        ];
+        let repeats = Repeats::by_id(&[0, 0, 1, 1, 2, 2]);
+        let reasons = unusable_voxels(trials.view(), &repeats);
+        assert_eq!(reasons, [None, Some(Reason::NanInput), Some(Reason::Constant), Some(Reason::Constant)]);
+        // Only stimulus 0, which is held out of three, has a trial that differs from the other.
+        assert_eq!(shrinkage::held_out(3).0, [0]);
+        let trials = array![[1.0], [2.0], [3.0], [3.0], [9.0], [9.0]];
+        assert_eq!(Gsn::estimate(trials.view(), &repeats), Err(GsnError::NoVariance { of: "trials" }));
+    }
+
+    #[test]
+    fn same_bytes_for_any_number_of_threads() {
+        let (trials, repeats) = simulated(1.5, &[3; 20], 6);
+        let all = || {
+            let gsn = Gsn::estimate(trials.view(), &repeats).unwrap();
+            let halves = halves(trials.view(), &repeats, 100, 0).unwrap();
+            let how = Simulation { n_trials: 3.0, draws: 30, seed: 2, repeat: 0 };
+            (rdm_ceiling(&gsn, halves, how).unwrap(), gsn)
+        };
+        let with = |threads: usize| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(all);
+        assert_eq!(with(1), with(5));
+    }
+
+    #[test]
+    fn estimated_ceilings_are_unbiased_over_seeds() {
+        // 7 voxels, 150 stimuli, 3 trials: seeds differ by about .01, so that the mean of 30 is known to .002.
+        let of_model = truth(&known(1.0), 1.0, 3.0, 1000);
+        let found: Vec<f64> = (0..30)
+            .map(|seed| {
+                let (trials, repeats) = simulated(1.0, &[3; 150], 100 + seed);
+                let gsn = Gsn::estimate(trials.view(), &repeats).unwrap();
+                let halves = halves(trials.view(), &repeats, 100, 0).unwrap();
+                let how = Simulation { n_trials: 3.0, draws: 200, seed, repeat: 0 };
+                rdm_ceiling(&gsn, halves, how).unwrap().ceiling
+            })
+            .collect();
+        let (ceiling, _) = of_model[1];
+        let bias = statistics::mean(&found) - ceiling;
+        let error = (statistics::variance(&found) / found.len() as f64).sqrt();
+        println!("true {ceiling:.4}, bias {bias:.4} +- {error:.4}");
+        assert!(bias.abs() < 0.01 && error < 0.005, "{bias} +- {error}");
+    }
+
+    #[test]
+    fn duplicated_voxels_do_not_stop_it() {
+        let (trials, repeats) = simulated(1.0, &[3; 20], 8);
+        let twice = concatenate![Axis(1), trials, trials];
+        let found = Gsn::estimate(twice.view(), &repeats).unwrap();
+        assert!(found.shrinkage_noise < 1.0 && found.converged);
+    }
+}

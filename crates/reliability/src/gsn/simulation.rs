@@ -239,10 +239,7 @@ impl Model {
     fn under_all_scales(&self, mut patterns: Array2<f64>) -> [Correlations; SCALES] {
         centre_rows(&mut patterns);
         // All that the scales need of the patterns, taken once.
-        let mut products = Array2::zeros((ROWS, ROWS));
-        if let Some(out) = products.as_slice_mut() {
-            plain_product(patterns.view(), patterns.t(), out);
-        }
+        let products = gram(patterns.view()).to_array();
         std::array::from_fn(|index| {
             let rdm = |noise: Noise| similarities(&products, scale(index), noise);
             let halves = [NOISE, OTHER_NOISE].map(|first| rdm(Some((first, self.half))));
@@ -285,4 +282,165 @@ fn similarities(products: &Array2<f64>, scale: f64, noise: Noise) -> Vec<f64> {
         all.extend((i + 1..STIMULI).map(|j| sums[j] * norms[i] * norms[j]));
     }
     all
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use ndarray::{Array1, array};
+
+    /// Rows of independent standard normal numbers.
+    pub fn normal(rows: usize, columns: usize, draws: &mut Draws) -> Array2<f64> {
+        Array2::from_shape_simple_fn((rows, columns), || draws.normal_pair()[0])
+    }
+
+    /// Seven voxels with signal along two patterns and correlated noise, and the roots that they come from.
+    pub fn known(noise: f64) -> (Gsn, Array2<f64>, Array2<f64>) {
+        let mut draws = Draws::new(77);
+        let signal_root = normal(2, 7, &mut draws);
+        let noise_root = (Array2::<f64>::eye(7) + 0.3 * normal(7, 7, &mut draws)) * noise;
+        let gsn = Gsn {
+            shrinkage_noise: 1.0,
+            shrinkage_signal: 1.0,
+            n_iterations: 0,
+            converged: true,
+            ncsnr: vec![1.0; 7],
+            mean: Array1::from_iter((0..7).map(|_| draws.normal_pair()[0])),
+            raw_noise: noise_root.t().dot(&noise_root),
+            raw_signal: signal_root.t().dot(&signal_root),
+            noise: noise_root.t().dot(&noise_root),
+            signal: signal_root.t().dot(&signal_root),
+        };
+        (gsn, signal_root, noise_root)
+    }
+
+    /// Minus Pearson of all pairs of rows, one by one.
+    fn rdm(patterns: &Array2<f64>) -> Vec<f64> {
+        let unit = |row: ndarray::ArrayView1<f64>| {
+            let row = &row - row.sum() / row.len() as f64;
+            let size = row.dot(&row).sqrt();
+            row / size
+        };
+        let rows: Vec<Array1<f64>> = patterns.rows().into_iter().map(unit).collect();
+        let pairs = (0..rows.len()).flat_map(|i| (i + 1..rows.len()).map(move |j| (i, j)));
+        pairs.map(|(i, j)| -rows[i].dot(&rows[j])).collect()
+    }
+
+    /// Median over `n` plain simulations, with its standard error, of the correlation of two RDMs: of halves with the
+    /// noise of `h` trials, and of the signal with averages over `t`.
+    pub fn truth(known: &(Gsn, Array2<f64>, Array2<f64>), h: f64, t: f64, n: usize) -> [(f64, f64); 2] {
+        let (gsn, signal_root, noise_root) = known;
+        let one = |index: usize| {
+            let mut draws = Draws::stream(123, index as u64);
+            let signal = normal(STIMULI, 2, &mut draws).dot(signal_root) + &gsn.mean;
+            let mut with_noise =
+                |trials: f64| &signal + &(normal(STIMULI, 7, &mut draws).dot(noise_root) / trials.sqrt());
+            let halves = pearson(&rdm(&with_noise(h)), &rdm(&with_noise(h)));
+            (halves, pearson(&rdm(&signal), &rdm(&with_noise(t))))
+        };
+        let (halves, ceilings): (Vec<f64>, Vec<f64>) = (0..n).into_par_iter().map(one).unzip();
+        // The median of nearly normal values has 1.2533 times the error of the mean.
+        [halves, ceilings].map(|v| (median(&v), 1.2533 * (statistics::variance(&v) / n as f64).sqrt()))
+    }
+
+    #[test]
+    fn products_of_parts_give_the_rdms_of_the_sums_under_every_scale() {
+        let (gsn, ..) = known(1.5);
+        let model = Model::new(&gsn, 2.0, 5.0).unwrap();
+        let patterns = model.patterns(&mut Draws::new(4));
+        assert_eq!(patterns.row(MEAN), gsn.mean);
+        let fast = model.under_all_scales(patterns.clone());
+        let part = |first: usize| patterns.slice(s![first..first + STIMULI, ..]).to_owned();
+        for (index, found) in fast.iter().enumerate() {
+            let signal = part(SIGNAL) * scale(index).sqrt() + &gsn.mean;
+            let sum = |first: usize, trials: f64| &signal + &(part(first) / trials.sqrt());
+            let halves = pearson(&rdm(&sum(NOISE, 2.0)), &rdm(&sum(OTHER_NOISE, 2.0)));
+            let measured = if index == 0 { 0.0 } else { pearson(&rdm(&signal), &rdm(&sum(NOISE, 5.0))) };
+            assert!((found.halves - halves).abs() < 1e-12, "{index}: {} {halves}", found.halves);
+            assert!((found.measured - measured).abs() < 1e-12, "{index}: {} {measured}", found.measured);
+        }
+    }
+
+    #[test]
+    fn drawn_patterns_have_the_covariances_they_are_drawn_from() {
+        let (gsn, ..) = known(1.0);
+        let model = Model::new(&gsn, 1.0, 1.0).unwrap();
+        let all: Vec<Array2<f64>> = (0..200).map(|i| model.patterns(&mut Draws::stream(5, i))).collect();
+        for (first, expected) in [(SIGNAL, &gsn.signal), (NOISE, &gsn.noise), (OTHER_NOISE, &gsn.noise)] {
+            let parts: Vec<_> = all.iter().map(|p| p.slice(s![first..first + STIMULI, ..])).collect();
+            let rows = ndarray::concatenate(ndarray::Axis(0), &parts).unwrap();
+            let found = rows.t().dot(&rows) / rows.nrows() as f64;
+            // Of 10000 rows: the error of a product of normal numbers is below sqrt(2) variances / 100; five of them.
+            let largest = expected.diag().iter().fold(0.0f64, |m, v| m.max(*v));
+            assert!((&found - expected).iter().all(|d| d.abs() < 0.07 * largest));
+        }
+    }
+
+    #[test]
+    fn ceiling_of_known_covariances_is_the_true_one() {
+        for (noise, h, t) in [(0.7, 1, 3.0), (1.5, 1, 2.0), (3.0, 5, 10.0)] {
+            let known = known(noise);
+            let [(halves, halves_error), (ceiling, error)] = truth(&known, h as f64, t, 1500);
+            let how = Simulation { n_trials: t, draws: 1000, seed: 1, repeat: 0 };
+            let of = |rdm: f64| rdm_ceiling(&known.0, Halves { n_trials: h, rdm, profile: 0.5 }, how).unwrap();
+            let found = of(halves);
+            // What the error of the true halves makes of the ceiling is part of the comparison.
+            let moved = (of(halves + halves_error).ceiling - found.ceiling).abs();
+            let both = (found.error.powi(2) + error.powi(2) + moved.powi(2)).sqrt();
+            assert!(found.error > 0.0 && found.error < 0.01, "{noise}: {found:?}");
+            assert!((found.scale - 1.0).abs() < 0.1, "{noise}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn the_error_is_the_spread_over_seeds() {
+        let (gsn, ..) = known(1.5);
+        let halves = Halves { n_trials: 1, rdm: 0.3, profile: 0.5 };
+        let of =
+            |seed: u64| rdm_ceiling(&gsn, halves, Simulation { n_trials: 3.0, draws: 100, seed, repeat: 0 }).unwrap();
+        let found: Vec<Ceiling> = (0..40).map(of).collect();
+        let spread = statistics::variance(&found.iter().map(|c| c.ceiling).collect::<Vec<f64>>()).sqrt();
+        let reported = statistics::mean(&found.iter().map(|c| c.error).collect::<Vec<f64>>());
+        // A standard deviation of 40 is known to 11 %, and the bootstrap of a median is somewhat large.
+        assert!(reported / spread > 0.75 && reported / spread < 1.5, "{reported} {spread}");
+        let other = Simulation { n_trials: 3.0, draws: 100, seed: 0, repeat: 1 };
+        assert_ne!(rdm_ceiling(&gsn, halves, other).unwrap(), found[0]);
+    }
+
+    #[test]
+    fn halves_below_the_model_have_no_signal_and_halves_above_it_say_so() {
+        let (gsn, ..) = known(1.5);
+        let how = Simulation { n_trials: 3.0, draws: 50, seed: 0, repeat: 0 };
+        let of = |rdm: f64| rdm_ceiling(&gsn, Halves { n_trials: 1, rdm, profile: rdm }, how).unwrap();
+        assert_eq!((of(-0.2).ceiling, of(-0.2).scale), (0.0, 0.0));
+        let beyond = of(0.99);
+        assert!(beyond.out_of_reach && beyond.scale == 2.0 && beyond.ceiling < 0.99);
+        assert!(!of(0.4).out_of_reach && of(0.3).ceiling < of(0.4).ceiling);
+        assert!(of(f64::NAN).ceiling.is_nan());
+    }
+
+    #[test]
+    fn profile_ceiling_is_that_of_normal_means() {
+        // Sums over both covariances: signal 1 + 1 + 2 * .5 = 3, noise 2 + 2 = 4. Halves of two trials at scale 2 then
+        // correlate by 6 / (6 + 2), and the signal with averages over four by the root of 6 / (6 + 1).
+        let (mut gsn, ..) = known(1.0);
+        (gsn.signal, gsn.noise) = (array![[1.0, 0.5], [0.5, 1.0]], array![[2.0, 0.0], [0.0, 2.0]]);
+        let of = |profile: f64| profile_ceiling(&gsn, Halves { n_trials: 2, rdm: 0.0, profile }, 4.0);
+        let found = of(0.75);
+        assert!((found.scale - 2.0).abs() < 1e-14 && (found.ceiling - (6.0f64 / 7.0).sqrt()).abs() < 1e-15);
+        assert_eq!((of(-0.1).ceiling, of(-0.1).scale), (0.0, 0.0));
+        assert!(of(f64::NAN).ceiling.is_nan());
+    }
+
+    #[test]
+    fn halves_by_hand() {
+        // Two trials of three stimuli at two voxels: profiles of the halves 1, 2, 6 and 2, 2, 5.
+        let trials = array![[0.0, 2.0], [2.0, 2.0], [4.0, 8.0], [4.0, 0.0], [1.0, 3.0], [5.0, 5.0]];
+        let found = halves(trials.view(), &Repeats::by_id(&[0, 1, 2, 0, 1, 2]), 100, 0).unwrap();
+        assert!((found.profile - pearson(&[1.0, 2.0, 6.0], &[2.0, 2.0, 5.0])).abs() < 1e-15);
+        assert_eq!(found.n_trials, 1);
+        // Stimulus 1 has no pattern over voxels in the first half.
+        assert!(found.rdm.is_nan());
+        assert_eq!(halves(trials.view(), &Repeats::by_id(&[0, 1, 2, 0, 1, 3]), 100, 0), None);
+    }
 }
