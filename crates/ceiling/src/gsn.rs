@@ -44,7 +44,7 @@ Columns (one row per array):
                       no better than noise)
 No column bounds r2; the square of a ceiling does.
 Kay et al. (2025): responses are a multivariate normal signal plus a multivariate normal noise, both
-estimated from all trials. The steps up to the two covariances give the numbers of their NumPy code.
+estimated from all trials. The steps up to the two covariances are those of their NumPy code.
 The standard errors say how well the model was simulated, not how well its covariances are known.
 
 Examples:

@@ -5,12 +5,11 @@
 //! per trial, multivariate normal around zero). [`Gsn::estimate`] finds both covariances; [`rdm_ceiling`] simulates from
 //! them how well the noiseless RDM correlates with a measured one, [`profile_ceiling`] says the same of mean responses.
 //!
-//! Kay, Prince, Gebhart, Tuckute, Zhou, Naselaris & Schütt (2025), PLoS Comput Biol. The numbers of [`Gsn`] are those
-//! of the authors' NumPy code where every stimulus is shown equally often, and those of its treatment of missing data
-//! (`missing`) where not; unlike the plain code for unequal numbers, that one throws no trial away and draws nothing.
-//! Two things differ, both where that code depends on the unit of measurement or on rounding: what is added to a
-//! matrix that clipping has left singular is relative to its variances, and a covariance whose factor is rounding
-//! counts as singular.
+//! Kay, Prince, Gebhart, Tuckute, Zhou, Naselaris & Schütt (2025), PLoS Comput Biol. [`Gsn`] follows the
+//! authors' NumPy code where every stimulus is shown equally often, and its treatment of missing data (`missing`) where
+//! not; unlike the plain code for unequal numbers, that one throws no trial away and draws nothing. Two things differ,
+//! both where that code depends on the unit of measurement or on rounding: what is added to a matrix that clipping has
+//! left singular is relative to its variances, and a covariance whose factor is rounding counts as singular.
 
 mod mersenne;
 mod semidefinite;
