@@ -388,8 +388,7 @@ pub(super) mod tests {
             let moved = (of(halves + halves_error).ceiling - found.ceiling).abs();
             let both = (found.error.powi(2) + error.powi(2) + moved.powi(2)).sqrt();
             let off = (found.ceiling - ceiling).abs() / both;
-            println!("{noise}: true {ceiling:.4} +- {error:.4}, found {found:?}, {off:.2} standard errors off");
-            assert!(off < 2.0, "{noise}: {found:?}");
+            assert!(off < 2.0, "{noise}: true {ceiling:.4} +- {error:.4}, {found:?} is {off:.2} standard errors off");
             assert!(found.error > 0.0 && found.error < 0.01, "{noise}: {found:?}");
             assert!((found.scale - 1.0).abs() < 0.1, "{noise}: {found:?}");
         }
