@@ -17,6 +17,7 @@ from golden import (  # noqa: E402
     encoding,
     fitted,
     fmri,
+    gsn,
     hypergeometric,
     inference,
     input_tensors,
@@ -39,7 +40,7 @@ from golden.files import Testdata  # noqa: E402
 def main():
     warnings.simplefilter("ignore")  # the hard inputs are there to be warned about
     testdata = Testdata()
-    made = (distributions, hypergeometric, npy_files, pictures, odd_pictures, input_tensors, units, unit_stats, rdms, distances, ridge, encoding, ceilings)
+    made = (distributions, hypergeometric, npy_files, pictures, odd_pictures, input_tensors, units, unit_stats, rdms, distances, ridge, encoding, ceilings, gsn)
     for part in (*made, fmri, projection, scaling, searchlights, systems, inference, fitted, matching, ablation):
         part.make(testdata)
     testdata.save(pathlib.Path(__file__).resolve().parent.parent / "testdata")

@@ -11,6 +11,7 @@ mod distances;
 mod encoding;
 mod fitted;
 mod fmri;
+mod gsn;
 mod inference;
 mod interop;
 mod load;

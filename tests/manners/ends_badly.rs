@@ -99,6 +99,7 @@ fn what_does_not_fit_is_refused_with_both_numbers() {
         "ceiling within trials.npy",
         "ceiling between wide.npy wide2.npy",
         "ceiling rdm rdm.npy rdm8.npy",
+        "ceiling gsn --draws 20 trials.npy",
         "tuning profile fortran.npy",
         "tuning compare fortran.npy --brain small.npy",
         "tuning diverge fortran.npy --brain small.npy",
@@ -409,6 +410,7 @@ fn numbers_of_any_size_are_answers_or_errors() {
         ("ceiling voxel t.npy", "--splits --seed --trials"),
         ("ceiling between a.npy b.npy c.npy", "--splits --seed"),
         ("ceiling design t.npy t2.npy", "--repeats --subjects --stimuli --want --n-boot --seed"),
+        ("ceiling gsn t.npy", "--splits --seed --trials --draws --max-voxels --repeats"),
     ];
     let values = [
         "0",

@@ -463,6 +463,7 @@ fn damaged_not_supported_and_something_else_are_three_messages() {
             "select-units x.npy --stimuli plain.csv --by category",
             "tuning profile x.npy",
             "ceiling voxel x.npy",
+            "ceiling gsn x.npy",
             "encode fit --x x.npy --y acts.npy",
             "unit-stats probe --units u.csv x.npy --stimuli plain.csv --by category --table levels",
         ] {
@@ -567,6 +568,7 @@ fn infinite_values_count_as_nan_does() {
         "rsa rdm x.npy --allow-nan",
         "ceiling voxel trials.npy",
         "ceiling within trials.npy",
+        "ceiling gsn trials.npy",
         "ceiling between trials.npy trials.npy --names a,b --stat voxel",
         "ceiling between trials.npy trials.npy --names a,b --stat profile",
         "npy average trials.npy",

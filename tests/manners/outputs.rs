@@ -16,7 +16,7 @@ const N: usize = 24;
 
 /// A command line of every verb of every tool that runs as it stands in [`workplace`]; its last word is the file of its
 /// positional argument, where it has one.
-const VERBS: [&str; 41] = [
+const VERBS: [&str; 43] = [
     "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv p.csv",
     "ann-acts --list-layers net.onnx",
     "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy",
@@ -48,6 +48,7 @@ const VERBS: [&str; 41] = [
     "ceiling between acts.npy trials.npy",
     "ceiling rdm rdm.npy brain.npy",
     "ceiling design --repeats 2 --n-boot 20 trials2.npy trials.npy",
+    "ceiling gsn --draws 20 trials.npy",
     "npy info acts.npy",
     "npy cat acts.npy",
     "npy cat --columns acts.npy trials.npy",
@@ -262,7 +263,7 @@ fn files_that_are_not_ours_stay() {
 }
 
 /// A line of every verb that writes two files or more, which are {1}, {2}, {3}.
-const SEVERAL: [&str; 11] = [
+const SEVERAL: [&str; 12] = [
     "ann-acts -o {1} --dump-input {2} --unit-table {3} --resize none --crop none --layer conv net.onnx p.csv",
     "unit-stats layers -o {1} --consistency {2} --stimuli t.csv --by domain --names a,b acts.npy acts.npy",
     "tuning match -o {1} --voxels {2} --parts {3} --brain trials.npy --model acts.npy",
@@ -274,6 +275,7 @@ const SEVERAL: [&str; 11] = [
     "encode fit -o {1} --gram {2} --cv 3 --y trials.npy --x acts.npy",
     "encode fit -o {1} --split {2} --partition {3} --n-iter 2 --cv 3 --y trials.npy --band a=acts.npy --band b=acts.npy",
     "encode ablate -o {1} --all-draws {2} --draws 1 --cv 3 --y trials.npy --x acts.npy --units units.csv",
+    "ceiling gsn -o {1} --signal-covariance {2} --noise-covariance {3} --draws 20 trials.npy",
 ];
 
 /// Whichever is complete first: a name without an ending has one place for its record, a `.json` has another's.

@@ -10,7 +10,7 @@ use std::path::Path;
 use support::*;
 
 /// Verbs that join rows with the table by id; `TABLE` is one of the tables, `trials.npy` the rows.
-const BY_ID: [&str; 17] = [
+const BY_ID: [&str; 18] = [
     "select-units --stimuli TABLE --by task --all --cv run trials.npy",
     "unit-stats layers --stimuli TABLE --by task --contrast 'face > rest' --t 0 trials.npy",
     "unit-stats validate --stimuli TABLE --by task --units units.csv trials.npy",
@@ -20,6 +20,7 @@ const BY_ID: [&str; 17] = [
     "tuning match --stimuli TABLE --train species=human --model trials.npy --brain brain.npy",
     "rsa rdm --stimuli TABLE --by task trials.npy",
     "ceiling voxel --stimuli TABLE --session run trials.npy",
+    "ceiling gsn --draws 20 --stimuli TABLE --session run trials.npy",
     "npy rows --stimuli TABLE --where run=1 trials.npy",
     "npy scale --stimuli TABLE --by run --zscore columns trials.npy",
     "npy cat --stimuli TABLE trials.npy",

@@ -3,6 +3,7 @@
 
 mod between;
 mod design;
+mod gsn;
 mod rdm_bounds;
 mod trials;
 mod voxel;
@@ -23,7 +24,8 @@ const EXAMPLES: &str = "\
 Examples:
   ceiling voxel trials.npy > voxels.csv
   cat sub-*/ffa.npy | ceiling between --stat rdm > humans.csv
-  ceiling rdm ffa_rdms.npy --compare spearman";
+  ceiling rdm ffa_rdms.npy --compare spearman
+  ceiling gsn trials.npy";
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
@@ -32,6 +34,7 @@ enum Verb {
     Between(between::Between),
     Rdm(rdm_bounds::RdmBounds),
     Design(design::Design),
+    Gsn(gsn::GsnArgs),
 }
 
 /// Runs the verb that was asked for.
@@ -42,5 +45,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Verb::Between(args) => between::run(&args),
         Verb::Rdm(args) => rdm_bounds::run(&args),
         Verb::Design(args) => design::run(&args),
+        Verb::Gsn(args) => gsn::run(&args),
     }
 }

@@ -212,7 +212,10 @@ fn one(job: &Job, args: &Voxel, stimuli: Option<&Table>, array: NamedArray) -> R
         Block::F8(rows) => finite_columns(rows),
     };
     let sessions = match (stimuli, &args.session) {
-        (Some(table), Some(column)) => Some(sessions(job, args, table, column, &trials)?),
+        (Some(table), Some(column)) => {
+            let table_name = args.stimuli.as_ref().map(ToString::to_string).unwrap_or_default();
+            Some(sessions(job, args.join, (table, &table_name), column, &trials)?)
+        }
         _ if args.convention == Convention::Nsd => {
             let n = trials.matrix.n_rows();
             job.note(format!("{source}: no --session; all {n} trials are z-scored as one session"));
@@ -337,15 +340,20 @@ where
 }
 
 /// The level of `column` for every trial, as numbers.
-fn sessions(job: &Job, args: &Voxel, table: &Table, column: &str, trials: &NamedMatrix) -> Result<Vec<usize>> {
-    let name = args.stimuli.as_ref().map(ToString::to_string).unwrap_or_default();
-    let levels = read_levels(job, table, &name, column)?;
+pub(crate) fn sessions(
+    job: &Job,
+    join: JoinArgs,
+    (table, name): (&Table, &str),
+    column: &str,
+    trials: &NamedMatrix,
+) -> Result<Vec<usize>> {
+    let levels = read_levels(job, table, name, column)?;
     if let Some(row) = levels.iter().position(String::is_empty) {
         bail!("{name}: row {row} has no session in column {column:?}; every trial needs one");
     }
     // Unlike a stimulus table this one has a row per trial, so an id may stand in several.
-    let (_, ids) = table.ids().with_context(|| name.clone())?;
-    let joined = args.join.join(job, trials.side(), Side { name: &name, labels: Some(ids), n_rows: ids.len() })?;
+    let (_, ids) = table.ids().with_context(|| name.to_string())?;
+    let joined = join.join(job, trials.side(), Side { name, labels: Some(ids), n_rows: ids.len() })?;
     if joined.len() != trials.matrix.n_rows() {
         bail!("{}: {} of its {} trials are in {name}", trials.source, joined.len(), trials.matrix.n_rows());
     }

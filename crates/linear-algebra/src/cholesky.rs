@@ -2,7 +2,7 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
 use faer::{Mat, Par};
 use ndarray::parallel::prelude::*;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 use crate::LinearAlgebraError;
 use crate::error::finite_square;
@@ -40,6 +40,20 @@ impl Cholesky {
             LinearAlgebraError::NotPositiveDefinite { order: index + 1, n }
         })?;
         Ok(Cholesky { lower })
+    }
+
+    /// The diagonal of `L`. Twice the sum of its logarithms is that of the determinant of `a`; its squares over the
+    /// diagonal of `a` say what share of each row is not explained by those before it.
+    ///
+    /// ```
+    /// # use linear_algebra::Cholesky;
+    /// # use ndarray::array;
+    /// // [4 2; 2 5] = L L' with L = [2 0; 1 2]
+    /// assert_eq!(Cholesky::new(array![[4.0, 2.0], [2.0, 5.0]].view())?.diagonal(), array![2.0, 2.0]);
+    /// # Ok::<(), linear_algebra::LinearAlgebraError>(())
+    /// ```
+    pub fn diagonal(&self) -> Array1<f64> {
+        (0..self.lower.nrows()).map(|i| self.lower[(i, i)]).collect()
     }
 
     /// `x` with `a x = b`, for every column of `b`.

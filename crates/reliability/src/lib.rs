@@ -10,6 +10,7 @@ mod between;
 mod columns;
 mod design;
 mod explainable;
+pub mod gsn;
 mod ncsnr;
 mod one_against_rest;
 mod repeats;
