@@ -656,7 +656,7 @@ fn the_examples_of_the_help_run() {
     for threshold in [2, 5] {
         save(&path.join(format!("alexnet/t{threshold}.npy")), &noise(8, 10 - threshold, 30), Some(&ids(8)));
     }
-    for verb in ["", "voxel", "within", "between", "rdm"] {
+    for verb in ["", "voxel", "within", "between", "rdm", "gsn"] {
         let help = format!("ceiling {verb} --help");
         let text = run(path, &help).text();
         let lines = examples(&text);

@@ -11,7 +11,7 @@ mod within;
 
 /// Noise ceilings: how well any model could do on these data, and whether that bounds r or r2
 ///
-/// A ceiling of voxels comes from repeated presentations, which are told by their stimulus id; a ceiling between
+/// A ceiling within a person comes from repeated presentations, which are told by their stimulus id; a ceiling between
 /// people from several subjects who saw the same stimuli. Every column says in the help of its verb what it bounds.
 #[derive(Debug, clap::Parser)]
 #[command(name = "ceiling", version, about, after_help = EXAMPLES, disable_help_subcommand = true)]
@@ -24,8 +24,7 @@ const EXAMPLES: &str = "\
 Examples:
   ceiling voxel trials.npy > voxels.csv
   cat sub-*/ffa.npy | ceiling between --stat rdm > humans.csv
-  ceiling rdm ffa_rdms.npy --compare spearman
-  ceiling gsn trials.npy";
+  ceiling rdm ffa_rdms.npy --compare spearman";
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
