@@ -194,3 +194,34 @@ fn small_sessions_of_the_datasets_convention_are_warned_of() {
     let left = mean_of(&out.text());
     assert!(left < 0.04, "{left}");
 }
+
+#[test]
+fn tuning_divides_by_the_reliability_of_the_table_of_the_right_kind() {
+    let (dir, trials, predicted) = place();
+    let path = dir.path();
+    run(path, "ceiling within trials.npy -o within.csv").ok();
+    run(path, "npy average trials.npy -o averages.npy").ok();
+    let reliability = by_hand(&trials, &predicted, profile)[2];
+    let score = |line: &str| rows(&run(path, &format!("tuning compare predicted.npy {line}")).text())[0].clone();
+    // of the trials, and of their averages, whose reliability nothing else tells
+    for brain in ["trials.npy", "averages.npy --brain-names trials"] {
+        let row = score(&format!("--brain {brain} --ceiling within.csv"));
+        within(number(&row, "reliability"), reliability, 1e-12);
+        within(number(&row, "r_norm"), number(&row, "r") / reliability.sqrt(), 1e-12);
+        assert_eq!(row["r_halves"], "");
+    }
+    assert_eq!(score("--brain averages.npy")["r_norm"], "");
+    let refused = |options: &str, table: &str, parts: &[&str]| {
+        run(path, &format!("ceiling within {options} trials.npy -o other.csv")).ok();
+        run(path, &format!("tuning compare predicted.npy --brain trials.npy --ceiling {table}")).fails(1, parts);
+    };
+    refused("--stat rdm", "other.csv", &["that of its rdm", "--stat profile"]);
+    refused("--compare spearman", "other.csv", &["spearman correlations", "--compare is pearson"]);
+    refused("--trials 1", "other.csv", &["averages over 1 trials", "trials.npy has 3"]);
+    refused("--names other", "other.csv", &["0 rows are called \"trials\""]);
+    run(path, "ceiling voxel trials.npy -o voxels.csv").ok();
+    refused("", "voxels.csv", &["voxels.csv: no column stat", "ceiling within --stat profile"]);
+    run(path, "tuning compare predicted.npy --brain trials.npy --ceiling within.csv --brain-reliability 0.5")
+        .fails(2, &["cannot be used with"]);
+    run(path, "tuning diverge predicted.npy --brain trials.npy --ceiling within.csv").fails(1, &["--noise-corrected"]);
+}

@@ -3,7 +3,8 @@
 testdata/golden/gsn/NAME.npy   single trials x voxels (f8) in scattered order, ids behind; NAME: two, three, five, ten (trials of each stimulus), wide (2, more voxels than stimuli), uneven (1 to 4)
 testdata/golden/gsn/gsn.json   {orders: {n: argsort of numpy's legacy generator}, NAME: {shrinkage_noise, shrinkage_data, n_iterations, ncsnr, mean, raw_noise, raw_signal, noise, signal}}
 
-The authors' package is on no index, so this is a second implementation, of another shape than ours: voxels x stimuli x trials with NaN where a
+The authors' package is on no index, so this is a second implementation, checked once beside their code (cvnlab/GSN, `perform_gsn`, for uneven
+`uneven="missing"`): the same shrinkage and iterations, covariances equal to 5e-13. It is of another shape than ours: voxels x stimuli x trials with NaN where a
 stimulus has fewer trials than others, and every entry of a covariance from the trials that both voxels have, as their `missing` option has it.
 Without gaps that is their plain path, which `plain` repeats step by step as a check. Stimuli are in the order of their first row.
 """

@@ -20,7 +20,8 @@ Columns:
   r | rho       Pearson (r) or Spearman (rho) correlation of the two profiles
   r_halves      of the subject's profile: split halves of its trials, correlated as --compare says
   reliability   r_halves stepped up to all trials by Spearman-Brown; bounds r2. NaN where that would
-                fall below -1, empty without repeated trials, unless --brain-reliability gives it
+                fall below -1, empty without repeated trials, unless --ceiling or
+                --brain-reliability gives it
   model_r_halves, model_reliability
                 the same of the model, where it has repeated rows (another brain)
   r_norm        the correlation divided by sqrt(reliability x model_reliability); a side without
@@ -124,7 +125,7 @@ pub(crate) fn run(args: &Compare) -> Result<()> {
     let job = Job::start("tuning", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
     job.record("seed", args.seed);
-    let joined = read_sides(&job, &args.sides, args.join)?;
+    let joined = read_sides(&job, &args.sides, args.compare, args.join)?;
     joined.refuse_name(args.summary.as_str(), false)?;
     let measure = Measure { how: args.compare, max_splits: args.sides.splits as usize, seed: args.seed };
     let average = |systems: &[System], stimuli: &[Vec<usize>]| -> Vec<Averaged> {
@@ -154,8 +155,8 @@ pub(crate) fn run(args: &Compare) -> Result<()> {
                 (true, SameSubject::Disjoint) => {
                     if let Some(given) = brain.given_reliability {
                         bail!(
-                            "{} and {}: --brain-reliability {given} is that of all trials, and --same-subject disjoint \
-                             corrects by that of halves of them; leave one of the options out",
+                            "{} and {}: the given reliability {given} is that of all trials, and --same-subject disjoint \
+                             corrects by that of halves of them; leave --ceiling (--brain-reliability) or disjoint out",
                             model.source,
                             brain.source
                         );

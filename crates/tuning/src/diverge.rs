@@ -56,7 +56,7 @@ one row per effect and test):
 Stimuli are drawn again within their group, and keep their z scores. Draws over several factors draw
 each factor again; their interval errs on the wide side. A brain's z holds noise, which shrinks the
 difference between its groups by the root of its reliability: --noise-corrected divides each
-system's effects by that root (from repeated trials, or --brain-reliability), so that noise is not
+system's effects by that root (from trials, --ceiling or --brain-reliability), so that noise is not
 taken for a missing effect.
 Held-out parts:
   --hold-out-models, --hold-out-subjects and --hold-out-stimuli keep a part to test what the rest
@@ -152,7 +152,7 @@ pub(crate) fn run(args: &Diverge) -> Result<()> {
     let out = job.text_output(args.common.output.as_deref())?;
     job.record("seed", args.seed);
     let table = args.stimuli.as_ref().map(|input| read_table(&job, input)).transpose()?;
-    let mut joined = read_sides(&job, &args.sides, args.join)?;
+    let mut joined = read_sides(&job, &args.sides, Correlation::Pearson, args.join)?;
     joined.refuse_name(MEAN, true)?;
     let rows = match &table {
         Some(table) => Some(keep_listed(&job, args, &mut joined, table)?),
@@ -203,6 +203,9 @@ pub(crate) fn run(args: &Diverge) -> Result<()> {
 /// What can be said of the options before anything is read.
 fn check(args: &Diverge) -> Result<()> {
     let n_given = args.sides.brain_reliability.len();
+    if args.sides.ceiling.is_some() && !args.noise_corrected {
+        bail!("--ceiling has reliabilities, which only --noise-corrected (with --group) divides by");
+    }
     if n_given > 0 && !args.noise_corrected {
         bail!("--brain-reliability gives {n_given} numbers, which only --noise-corrected (with --group) divides by");
     }
@@ -222,7 +225,7 @@ fn check_correction(args: &Diverge, joined: &Joined, measure: Measure) -> Result
         if brain.averaged(of, measure).reliability.is_none() {
             bail!(
                 "{}: no stimulus is there twice, so --noise-corrected has no reliability to divide by; give the trials, \
-                 or --brain-reliability",
+                 --ceiling or --brain-reliability",
                 brain.source
             );
         }

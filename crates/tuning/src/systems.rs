@@ -1,8 +1,8 @@
 //! Models and brains as this tool compares them: one response per presentation, joined by stimulus.
 
 use crate::responses::{Unit, mean_over_units, precision};
-use anyhow::{Result, bail};
-use array_inputs::{JoinArgs, Names, person_of, read_arrays, refuse_position_of_trials, tell_apart};
+use anyhow::{Context, Result, bail};
+use array_inputs::{JoinArgs, Names, person_of, read_arrays, read_table, refuse_position_of_trials, tell_apart};
 use cli::{Input, Job};
 use ndarray::{ArrayView1, ArrayView2, Axis};
 use npy_stream::Block;
@@ -28,6 +28,10 @@ pub(crate) struct Sides {
     /// Reliability of each subject's profile, in order, where it is known from elsewhere; instead of split halves
     #[arg(long, value_name = "R,R,..", value_delimiter = ',', value_parser = reliability)]
     pub brain_reliability: Vec<f64>,
+    /// Table of `ceiling within` (--stat profile) whose rows have the subjects' names: their reliabilities, instead of
+    /// split halves
+    #[arg(long, value_name = "TABLE", conflicts_with = "brain_reliability")]
+    pub ceiling: Option<Input>,
     /// Most splits of the trials that are averaged; all of them where there are fewer: 1 of 2 presentations, 3 of 3 or
     /// 4, 15 of 5, 10 of 6
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
@@ -86,7 +90,7 @@ pub(crate) struct Averaged {
 }
 
 /// Reads both sides and joins them by id; at least three stimuli in common.
-pub(crate) fn read_sides(job: &Job, sides: &Sides, join: JoinArgs) -> Result<Joined> {
+pub(crate) fn read_sides(job: &Job, sides: &Sides, how: Correlation, join: JoinArgs) -> Result<Joined> {
     let models = read_systems(job, &sides.models, &sides.names)?;
     let mut brains = read_systems(job, &sides.brain, &sides.brain_names)?;
     let given = &sides.brain_reliability;
@@ -95,6 +99,9 @@ pub(crate) fn read_sides(job: &Job, sides: &Sides, join: JoinArgs) -> Result<Joi
     }
     for (brain, &reliability) in brains.iter_mut().zip(given) {
         brain.given_reliability = Some(reliability);
+    }
+    if let Some(input) = &sides.ceiling {
+        reliabilities(job, input, how, &mut brains)?;
     }
     let all: Vec<&System> = brains.iter().chain(&models).collect();
     let sides: Vec<Side> =
@@ -114,6 +121,59 @@ pub(crate) fn read_sides(job: &Job, sides: &Sides, join: JoinArgs) -> Result<Joi
     });
     let of_models = of_brains.split_off(brains.len());
     Ok(Joined { models, brains, of_models, of_brains, ids })
+}
+
+/// Takes the reliabilities of the subjects from a table, of profiles, of this correlation and of as many trials.
+fn reliabilities(job: &Job, input: &Input, how: Correlation, brains: &mut [System]) -> Result<()> {
+    let (source, table) = (input.to_string(), read_table(job, input)?);
+    for column in ["array", "stat", "compare", "n_trials", "reliability_one", "reliability"] {
+        if !table.has(column) {
+            bail!("{source}: no column {column}; --ceiling reads a table of `ceiling within --stat profile`");
+        }
+    }
+    let column = |name: &str| table.column(name).with_context(|| source.clone());
+    let (names, stats, compared) = (column("array")?, column("stat")?, column("compare")?);
+    let (trials, values) = (column("n_trials")?, column("reliability")?);
+    for brain in brains {
+        let rows: Vec<usize> = (0..names.len()).filter(|&row| names[row] == brain.name).collect();
+        let &[row] = &rows[..] else {
+            bail!("{source}: {} rows are called {:?} (column array), and one is needed", rows.len(), brain.name);
+        };
+        if stats[row] != "profile" {
+            bail!(
+                "{source}: the reliability of {:?} is that of its {}; a profile needs that of `ceiling within --stat \
+                 profile`",
+                brain.name,
+                stats[row]
+            );
+        }
+        if compared[row] != how.as_str() {
+            bail!(
+                "{source}: the reliability of {:?} is of {} correlations, and --compare is {}; make the table with \
+                 --compare {}",
+                brain.name,
+                compared[row],
+                how.as_str(),
+                how.as_str()
+            );
+        }
+        let number = |cell: &str| match stimulus_table::is_missing(cell) {
+            true => Ok(f64::NAN),
+            false => cell.trim().parse::<f64>().with_context(|| format!("{source}: {cell:?} is no number")),
+        };
+        // Averages say nothing of how many trials are in them; trials do.
+        let (own, given) = (1.0 / brain.repeats.mean_inverse_count(), number(&trials[row])?);
+        if own > 1.0 && (own - given).abs() > 1e-6 * own {
+            bail!(
+                "{source}: the reliability of {:?} is for averages over {given} trials, and {} has {own}; make the \
+                 table from these trials, without --trials",
+                brain.name,
+                brain.source
+            );
+        }
+        brain.given_reliability = Some(number(&values[row])?);
+    }
+    Ok(())
 }
 
 impl Joined {
