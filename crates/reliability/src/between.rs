@@ -245,6 +245,14 @@ pub fn cronbach_alpha(subjects: &[&[f64]]) -> f64 {
     n / (n - 1.0) * (1.0 - variances / variance(&sums))
 }
 
+/// [`cronbach_alpha`] at every voxel of matrices in a common space (stimuli x voxels, all of one shape).
+pub fn cronbach_alpha_by_voxel<T>(subjects: &[ArrayView2<'_, T>]) -> Vec<f64>
+where
+    T: Copy + Into<f64> + Send + Sync,
+{
+    map_columns(subjects, |_, responses| cronbach_alpha(responses))
+}
+
 fn reliability_of_mean(subjects: &[&[f64]], others: &[usize], reliability: &[f64], mean_of_others: &[f64]) -> f64 {
     let noise: Vec<f64> = others.iter().map(|&j| variance(subjects[j]) * (1.0 - reliability[j])).collect();
     1.0 - mean(&noise) / others.len() as f64 / variance(mean_of_others)

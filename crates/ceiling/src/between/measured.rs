@@ -2,7 +2,8 @@
 
 use ndarray::{Array2, ArrayView2, Axis};
 use reliability::{
-    Agreement, BetweenError, between_subjects, between_subjects_by_voxel, cronbach_alpha, noise_corrected,
+    Agreement, BetweenError, between_subjects, between_subjects_by_voxel, cronbach_alpha, cronbach_alpha_by_voxel,
+    noise_corrected,
 };
 use statistics::{Correlation, Draws, Reason, mean, median};
 
@@ -184,11 +185,8 @@ fn of_voxels(
             usable,
         }
     };
-    let alpha = |v: usize| {
-        let columns: Vec<Vec<f64>> = subjects.iter().map(|subject| subject.column(v).to_vec()).collect();
-        cronbach_alpha(&columns.iter().map(Vec::as_slice).collect::<Vec<&[f64]>>())
-    };
-    Ok(((0..subjects.len()).map(estimate).collect(), over(&alpha)))
+    let alphas = cronbach_alpha_by_voxel(subjects);
+    Ok(((0..subjects.len()).map(estimate).collect(), over(&|v| alphas[v])))
 }
 
 /// Of the numbers of all subjects: what stands in the row `median`.
