@@ -13,26 +13,6 @@ fn names(text: &str) -> Vec<String> {
     text.split_whitespace().map(String::from).collect()
 }
 
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
-/// Pearson, by its definition.
-fn pearson(x: &[f64], y: &[f64]) -> f64 {
-    let sum = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(a, b)| (a - mean(x)) * (b - mean(y))).sum::<f64>();
-    sum(x, y) / (sum(x, x) * sum(y, y)).sqrt()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let n = values.len();
-    (values[(n - 1) / 2] + values[n / 2]) / 2.0
-}
-
-fn variance(values: &[f64]) -> f64 {
-    values.iter().map(|v| (v - mean(values)).powi(2)).sum::<f64>() / (values.len() - 1) as f64
-}
-
 /// `n` showings of one signal, each with its own noise: rows are showing after showing.
 fn trials(signal: &Array2<f64>, n: usize, sd: f64, seed: u64) -> Array2<f64> {
     let (rows, columns) = signal.dim();

@@ -31,25 +31,6 @@ fn place() -> (TempDir, Vec<Array2<f64>>, Array2<f64>) {
     (dir, averages, signal)
 }
 
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let n = values.len();
-    (values[(n - 1) / 2] + values[n / 2]) / 2.0
-}
-
-fn variance(values: &[f64]) -> f64 {
-    values.iter().map(|v| (v - mean(values)).powi(2)).sum::<f64>() / (values.len() - 1) as f64
-}
-
-fn pearson(x: &[f64], y: &[f64]) -> f64 {
-    let sum = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(a, b)| (a - mean(x)) * (b - mean(y))).sum::<f64>();
-    sum(x, y) / (sum(x, x) * sum(y, y)).sqrt()
-}
-
 fn profile(patterns: &Array2<f64>) -> Vec<f64> {
     patterns.rows().into_iter().map(|row| mean(&row.to_vec())).collect()
 }

@@ -28,16 +28,6 @@ fn place() -> (TempDir, Array2<f64>, Array2<f64>) {
     (dir, trials, predicted)
 }
 
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
-/// Pearson, by its definition.
-fn pearson(x: &[f64], y: &[f64]) -> f64 {
-    let sum = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(a, b)| (a - mean(x)) * (b - mean(y))).sum::<f64>();
-    sum(x, y) / (sum(x, x) * sum(y, y)).sqrt()
-}
-
 fn profile(patterns: &Array2<f64>) -> Vec<f64> {
     patterns.rows().into_iter().map(|row| mean(&row.to_vec())).collect()
 }
@@ -224,4 +214,19 @@ fn tuning_divides_by_the_reliability_of_the_table_of_the_right_kind() {
     run(path, "tuning compare predicted.npy --brain trials.npy --ceiling within.csv --brain-reliability 0.5")
         .fails(2, &["cannot be used with"]);
     run(path, "tuning diverge predicted.npy --brain trials.npy --ceiling within.csv").fails(1, &["--noise-corrected"]);
+}
+
+#[test]
+fn pairs_without_a_distance_are_counted() {
+    let (dir, mut trials, _) = place();
+    let path = dir.path();
+    // Stimulus 2 of the second showing: the same response in all voxels has no correlation with any other.
+    trials.row_mut(N + 2).fill(0.5);
+    let all: Vec<String> = std::iter::repeat_n(ids(N), SHOWN).flatten().collect();
+    save(&path.join("flat.npy"), &trials, Some(&all));
+    let out = run(path, "ceiling within --stat rdm flat.npy");
+    let expected = format!("up to {} of {} pairs have no distance", N - 1, N * (N - 1) / 2);
+    assert!(out.stderr.contains(&expected), "{}", out.stderr);
+    assert!(number(&rows(&out.text())[0], "r_max") > 0.0);
+    assert!(!run(path, "ceiling within --stat rdm trials.npy").stderr.contains("no distance"));
 }

@@ -236,3 +236,26 @@ pub fn noise(rows: usize, columns: usize, seed: u64) -> Array2<f64> {
         (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
     })
 }
+
+/// Mean, by its definition.
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Median, by its definition.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    (values[(n - 1) / 2] + values[n / 2]) / 2.0
+}
+
+/// Variance (n - 1), by its definition.
+pub fn variance(values: &[f64]) -> f64 {
+    values.iter().map(|v| (v - mean(values)).powi(2)).sum::<f64>() / (values.len() - 1) as f64
+}
+
+/// Pearson, by its definition.
+pub fn pearson(x: &[f64], y: &[f64]) -> f64 {
+    let sum = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(a, b)| (a - mean(x)) * (b - mean(y))).sum::<f64>();
+    sum(x, y) / (sum(x, x) * sum(y, y)).sqrt()
+}

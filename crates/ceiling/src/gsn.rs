@@ -1,19 +1,19 @@
 //! `ceiling gsn`: ceilings of a region's RDM and mean response from the covariances of its signal and noise.
 
-use crate::trials::{SplitArgs, at_least_one, record_splits};
-use crate::voxel::{count_reasons, sessions, whole};
+use crate::sessions::{SessionArgs, Sessions, z_scored};
+use crate::trials::{SplitArgs, at_least_one, record_splits, repeats_of};
+use crate::voxel::{count_reasons, whole};
 use anyhow::{Context, Result, anyhow, bail};
-use array_inputs::{JoinArgs, NamedArray, NamedMatrix, Names, read_arrays, read_table, tell_apart};
+use array_inputs::{JoinArgs, NamedArray, Names, read_arrays, tell_apart};
 use cli::{Common, Format, Input, Job, Output, OutputPath, TableWriter, require_memory};
 use ndarray::{Array2, ArrayView2, Axis};
 use npy_stream::{Block, Dtype, Labels, RowWriter};
+use reliability::Repeats;
 use reliability::gsn::{
     Gsn, GsnError, Simulation, check_repeats, halves, profile_ceiling, rdm_ceiling, unusable_voxels,
 };
-use reliability::{Repeats, z_score_within};
 use serde_json::json;
 use statistics::{Draws, Reason, median};
-use stimulus_table::Table;
 
 /// Repeats by id to the ceilings of an RDM and of the mean response (generative modelling of signal and noise)
 #[derive(Debug, clap::Args)]
@@ -58,12 +58,8 @@ pub(crate) struct GsnArgs {
     /// Ceilings for averages over N trials [default: the trials that each stimulus has]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     trials: Option<usize>,
-    /// Table with one row per trial and its stimulus id, for --session
-    #[arg(long, value_name = "TABLE", requires = "session")]
-    stimuli: Option<Input>,
-    /// Z-score every voxel within each level of this column of --stimuli first
-    #[arg(long, value_name = "COLUMN", requires = "stimuli")]
-    session: Option<String>,
+    #[command(flatten)]
+    sessions: SessionArgs,
     /// Simulated draws, of 50 stimuli each
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(20..=100_000))]
     draws: u32,
@@ -115,7 +111,7 @@ pub(crate) fn run(args: &GsnArgs) -> Result<()> {
     let (signal_out, noise_out) = (binary(&args.signal_covariance)?, binary(&args.noise_covariance)?);
     job.record("seed", args.split.seed);
     job.record("draws", args.draws);
-    let stimuli = args.stimuli.as_ref().map(|input| read_table(&job, input)).transpose()?;
+    let sessions = args.sessions.read(&job)?;
     let mut arrays = read_arrays(&job, &args.inputs, &mut Names::new(&args.names))?;
     tell_apart(&mut arrays)?;
     if arrays.len() > 1 && (signal_out.is_some() || noise_out.is_some()) {
@@ -127,7 +123,7 @@ pub(crate) fn run(args: &GsnArgs) -> Result<()> {
     }
     let mut done = Vec::new();
     for array in arrays {
-        done.push(one(&job, args, stimuli.as_ref(), array)?);
+        done.push(one(&job, args, sessions.as_ref(), array)?);
     }
     // The table last: on stdout it cannot be taken back where another file does not fit on its disk.
     let mut finished = Vec::new();
@@ -179,16 +175,10 @@ fn write_covariance(mut output: Output, row: &Row, of: fn(&Gsn) -> &Array2<f64>)
     Ok(output)
 }
 
-fn one(job: &Job, args: &GsnArgs, stimuli: Option<&Table>, array: NamedArray) -> Result<Row> {
+fn one(job: &Job, args: &GsnArgs, sessions: Option<&Sessions>, array: NamedArray) -> Result<Row> {
     let trials = array.into_matrix()?;
     let source = trials.source.clone();
-    let Some(ids) = &trials.labels.ids else {
-        bail!(
-            "{source}: {} rows without ids; repeats are told by their stimulus id: write ids with `npy label`",
-            trials.matrix.n_rows()
-        );
-    };
-    let repeats = Repeats::by_id(ids);
+    let repeats = repeats_of(&trials)?;
     check_repeats(&repeats).map_err(|e| anyhow!("{source}: {e}"))?;
     let n_voxels = trials.matrix.n_columns();
     if n_voxels == 0 {
@@ -218,7 +208,10 @@ fn one(job: &Job, args: &GsnArgs, stimuli: Option<&Table>, array: NamedArray) ->
         reason: None,
         gsn: None,
     };
-    let scored = scored(job, args, stimuli, trials)?;
+    let scored = match sessions {
+        Some(sessions) => z_scored(&trials.matrix, &sessions.of(job, args.join, &trials)?),
+        None => trials.matrix.into_f64(),
+    };
     // What was usable and is NaN now does not vary in a session.
     for (reason, column) in unusable.iter_mut().zip(scored.columns()) {
         if reason.is_none() && column.iter().any(|v| v.is_nan()) {
@@ -254,17 +247,6 @@ fn require_room(job: &Job, source: &str, n_voxels: usize) -> Result<()> {
     let copies = 2 * job.n_threads() as u128 + 12;
     let bytes = copies * 8 * (n_voxels as u128).pow(2);
     require_memory(format!("{source}: covariances of {n_voxels} voxels"), bytes, "lower --max-voxels")
-}
-
-/// The responses in f8, z-scored within sessions where that was asked for.
-fn scored(job: &Job, args: &GsnArgs, stimuli: Option<&Table>, trials: NamedMatrix) -> Result<Array2<f64>> {
-    let (Some(table), Some(column)) = (stimuli, &args.session) else { return Ok(trials.matrix.into_f64()) };
-    let table_name = args.stimuli.as_ref().map(ToString::to_string).unwrap_or_default();
-    let sessions = sessions(job, args.join, (table, &table_name), column, &trials)?;
-    Ok(match trials.matrix.view() {
-        Block::F4(rows) => z_score_within(rows, &sessions),
-        Block::F8(rows) => z_score_within(rows, &sessions),
-    })
 }
 
 /// Columns of every subset; `None` is all of them.

@@ -5,6 +5,7 @@ mod between;
 mod design;
 mod gsn;
 mod rdm_bounds;
+mod sessions;
 mod trials;
 mod voxel;
 mod within;

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use anyhow::Result;
-use array_inputs::{JoinArgs, NamedArray, refuse_position_of_trials};
+use anyhow::{Result, bail};
+use array_inputs::{JoinArgs, NamedArray, NamedMatrix, refuse_position_of_trials};
 use cli::Job;
 use ndarray::{Array2, ArrayView2, s};
 use npy_stream::{Block, Matrix};
-use reliability::{Repeats, Splitting, Stepped, reliability_of_measure};
+use reliability::{Repeats, Splitting, Stepped, averages, reliability_of_measure};
 use serde_json::json;
 use statistics::mean;
 use stimulus_table::Side;
@@ -83,20 +83,9 @@ impl Trials {
 
     /// Mean over the presentations of every stimulus: stimuli x voxels.
     pub fn averages(&self) -> Array2<f64> {
-        fn all<T: Copy + Into<f64>>(rows: ArrayView2<T>, repeats: &Repeats) -> Array2<f64> {
-            let mut means = Array2::zeros((repeats.n_stimuli(), rows.ncols()));
-            for (stimulus, mut mean) in means.rows_mut().into_iter().enumerate() {
-                let shown = repeats.rows_of(stimulus);
-                for &row in shown {
-                    mean.zip_mut_with(&rows.row(row), |sum: &mut f64, value| *sum += (*value).into());
-                }
-                mean /= shown.len() as f64;
-            }
-            means
-        }
         match self.responses.view() {
-            Block::F4(rows) => all(rows, &self.repeats),
-            Block::F8(rows) => all(rows, &self.repeats),
+            Block::F4(rows) => averages(rows, &self.repeats),
+            Block::F8(rows) => averages(rows, &self.repeats),
         }
     }
 }
@@ -140,6 +129,18 @@ pub(crate) fn trial_means(trials: &Trials) -> Vec<f64> {
     match trials.responses.view() {
         Block::F4(rows) => all(rows),
         Block::F8(rows) => all(rows),
+    }
+}
+
+/// Which trials are of one stimulus; an error without ids.
+pub(crate) fn repeats_of(trials: &NamedMatrix) -> Result<Repeats> {
+    match &trials.labels.ids {
+        Some(ids) => Ok(Repeats::by_id(ids)),
+        None => bail!(
+            "{}: {} rows without ids; repeats are told by their stimulus id: write ids with `npy label`",
+            trials.source,
+            trials.matrix.n_rows()
+        ),
     }
 }
 

@@ -1,20 +1,19 @@
 //! `ceiling voxel`: how much of every voxel's variance is signal.
 
-use crate::trials::{SplitArgs, at_least_one, record_splits};
-use anyhow::{Context, Result, anyhow, bail};
-use array_inputs::{JoinArgs, NamedArray, NamedMatrix, Names, read_arrays, read_levels, read_table, tell_apart};
+use crate::sessions::{SessionArgs, Sessions, z_scored};
+use crate::trials::{SplitArgs, at_least_one, record_splits, repeats_of};
+use anyhow::{Result, anyhow};
+use array_inputs::{JoinArgs, NamedArray, Names, read_arrays, tell_apart};
 use clap::ValueEnum;
 use cli::{Cell, Common, Format, Input, Job, Named, TableWriter};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Matrix};
 use reliability::{
     ExplainableVariance, NoiseCeiling, Repeats, SplitHalf, explainable_variances, noise_ceiling, noise_ceilings,
-    nsd_noise_ceilings, presentations_to_split, reliability_of_averages, spearman_brown, z_score_within,
+    nsd_noise_ceilings, presentations_to_split, reliability_of_averages, spearman_brown,
 };
 use serde_json::json;
 use statistics::Reason;
-use std::collections::HashMap;
-use stimulus_table::{Side, Table};
 use unit_tables::columns::VOXEL_NAME;
 
 /// Repeats by id to ncsnr, noise ceiling, split-half reliability and explainable variance of every voxel
@@ -65,12 +64,8 @@ pub(crate) struct Voxel {
     /// Whose noise and signal variance ncsnr and noise_ceiling are from
     #[arg(long, value_enum, default_value_t)]
     convention: Convention,
-    /// Table with one row per trial and its stimulus id, for --session
-    #[arg(long, value_name = "TABLE", requires = "session")]
-    stimuli: Option<Input>,
-    /// Z-score every voxel within each level of this column of --stimuli first
-    #[arg(long, value_name = "COLUMN", requires = "stimuli")]
-    session: Option<String>,
+    #[command(flatten)]
+    sessions: SessionArgs,
     #[command(flatten)]
     split: SplitArgs,
     /// Names of the arrays, in order [default: their own, else file stems, positions in a pipe]
@@ -109,12 +104,12 @@ pub(crate) fn run(args: &Voxel) -> Result<()> {
     let job = Job::start("ceiling", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
     job.record("seed", args.split.seed);
-    let stimuli = args.stimuli.as_ref().map(|input| read_table(&job, input)).transpose()?;
+    let sessions = args.sessions.read(&job)?;
     let mut arrays = read_arrays(&job, &args.inputs, &mut Names::new(&args.names))?;
     tell_apart(&mut arrays)?;
     let mut done = Vec::new();
     for array in arrays {
-        done.push(one(&job, args, stimuli.as_ref(), array)?);
+        done.push(one(&job, args, sessions.as_ref(), array)?);
     }
 
     let has_names = done.iter().any(|array| array.voxel_names.is_some());
@@ -194,16 +189,10 @@ pub(crate) fn whole(n_trials: f64) -> Cell<'static> {
     }
 }
 
-fn one(job: &Job, args: &Voxel, stimuli: Option<&Table>, array: NamedArray) -> Result<Ceilings> {
+fn one(job: &Job, args: &Voxel, sessions: Option<&Sessions>, array: NamedArray) -> Result<Ceilings> {
     let trials = array.into_matrix()?;
     let source = trials.source.clone();
-    let Some(labels) = &trials.labels.ids else {
-        bail!(
-            "{source}: {} rows without ids; repeats are told by their stimulus id: write ids with `npy label`",
-            trials.matrix.n_rows()
-        );
-    };
-    let repeats = Repeats::by_id(labels);
+    let repeats = repeats_of(&trials)?;
     record_splits(job, &source, &repeats, args.split);
     say_which_stimuli(job, args, &source, &repeats);
     let (name, voxel_names) = (trials.name.clone(), trials.labels.columns.clone());
@@ -211,27 +200,21 @@ fn one(job: &Job, args: &Voxel, stimuli: Option<&Table>, array: NamedArray) -> R
         Block::F4(rows) => finite_columns(rows),
         Block::F8(rows) => finite_columns(rows),
     };
-    let sessions = match (stimuli, &args.session) {
-        (Some(table), Some(column)) => {
-            let table_name = args.stimuli.as_ref().map(ToString::to_string).unwrap_or_default();
-            Some(sessions(job, args.join, (table, &table_name), column, &trials)?)
-        }
-        _ if args.convention == Convention::Nsd => {
+    let sessions = match sessions {
+        Some(sessions) => Some(sessions.of(job, args.join, &trials)?),
+        None if args.convention == Convention::Nsd => {
             let n = trials.matrix.n_rows();
             job.note(format!("{source}: no --session; all {n} trials are z-scored as one session"));
             Some(vec![0; n])
         }
-        _ => None,
+        None => None,
     };
     let n_trials = args.trials.map_or(1.0 / repeats.mean_inverse_count(), |n| n as f64);
     if let (Convention::Nsd, Some(sessions)) = (args.convention, &sessions) {
         warn_of_small_sessions(job, &source, sessions, n_trials);
     }
     let scored = match sessions {
-        Some(sessions) => Matrix::F8(match trials.matrix.view() {
-            Block::F4(rows) => z_score_within(rows, &sessions),
-            Block::F8(rows) => z_score_within(rows, &sessions),
-        }),
+        Some(sessions) => Matrix::F8(z_scored(&trials.matrix, &sessions)),
         None => trials.matrix,
     };
     let mut voxels = match scored.view() {
@@ -337,42 +320,6 @@ where
         }
     };
     Ok(ceilings.iter().zip(&halves).zip(&explainable).map(voxel).collect())
-}
-
-/// The level of `column` for every trial, as numbers.
-pub(crate) fn sessions(
-    job: &Job,
-    join: JoinArgs,
-    (table, name): (&Table, &str),
-    column: &str,
-    trials: &NamedMatrix,
-) -> Result<Vec<usize>> {
-    let levels = read_levels(job, table, name, column)?;
-    if let Some(row) = levels.iter().position(String::is_empty) {
-        bail!("{name}: row {row} has no session in column {column:?}; every trial needs one");
-    }
-    // Unlike a stimulus table this one has a row per trial, so an id may stand in several.
-    let (_, ids) = table.ids().with_context(|| name.to_string())?;
-    let joined = join.join(job, trials.side(), Side { name, labels: Some(ids), n_rows: ids.len() })?;
-    if joined.len() != trials.matrix.n_rows() {
-        bail!("{}: {} of its {} trials are in {name}", trials.source, joined.len(), trials.matrix.n_rows());
-    }
-    // A session is a trial's, not a picture's.
-    if joined.repeated.is_some() {
-        bail!(
-            "{} has {} trials and {name} {} rows; --session needs a table with one row per trial",
-            trials.source,
-            trials.matrix.n_rows(),
-            ids.len()
-        );
-    }
-    let mut number: HashMap<&str, usize> = HashMap::new();
-    let mut sessions = vec![0; joined.len()];
-    for (&trial, &row) in joined.left.iter().zip(&joined.right) {
-        let next = number.len();
-        sessions[trial] = *number.entry(levels[row].as_ref()).or_insert(next);
-    }
-    Ok(sessions)
 }
 
 /// `3 of 1000 voxels lack a number (2 constant, 1 nan_input), the first is voxel 4`

@@ -1,6 +1,7 @@
 //! `ceiling within`: how well one person's averages could be predicted, from single trials against the rest.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Result, anyhow, bail};
 use array_inputs::{JoinArgs, NamedArray, NamedMatrix, Names, read_arrays, read_matrix, tell_apart};
@@ -16,7 +17,7 @@ use statistics::{Correlation, Reason, median};
 use stimulus_table::Side;
 
 use crate::between::{Compare, Stat, row_means};
-use crate::trials::{Trials, at_least_one};
+use crate::trials::{Trials, at_least_one, repeats_of};
 use crate::voxel::{count_reasons, whole};
 
 /// One person's single trials against the rest: the ceiling of a profile, an RDM or predictions of voxels
@@ -198,13 +199,7 @@ impl Ceiling {
 
 fn one(job: &Job, args: &Within, array: NamedArray, predicted: Option<&NamedMatrix>) -> Result<Row> {
     let named = array.into_matrix()?;
-    if named.labels.ids.is_none() {
-        bail!(
-            "{}: {} rows without ids; repeats are told by their stimulus id: write ids with `npy label`",
-            named.source,
-            named.matrix.n_rows()
-        );
-    }
+    repeats_of(&named)?;
     let (name, source) = (named.name, named.source);
     let mut trials = Trials::new(named.matrix, named.labels.ids);
     let predicted = match predicted {
@@ -221,6 +216,7 @@ fn one(job: &Job, args: &Within, array: NamedArray, predicted: Option<&NamedMatr
     };
     let averages = predicted.as_ref().map(|_| trials.averages());
     let both = predicted.as_ref().zip(averages.as_ref());
+    let without_distance = AtomicUsize::new(0);
     let of = |stat: Stat, columns: Range<usize>| -> Result<(Ceiling, Option<Reason>)> {
         let some = s![.., columns.clone()];
         if !trials.are_finite(columns) {
@@ -235,7 +231,10 @@ fn one(job: &Job, args: &Within, array: NamedArray, predicted: Option<&NamedMatr
                 };
                 measure(stat, means.view())
             };
-            Ok::<f64, anyhow::Error>(correlate(how, &part(one)?, &part(rest)?))
+            let (one, rest) = (part(one)?, part(rest)?);
+            let lost = one.iter().zip(&rest).filter(|(a, b)| !(a.is_finite() && b.is_finite())).count();
+            without_distance.fetch_max(lost, Ordering::Relaxed);
+            Ok::<f64, anyhow::Error>(correlate(how, &one, &rest))
         })?;
         let r = match both {
             None => f64::NAN,
@@ -266,6 +265,14 @@ fn one(job: &Job, args: &Within, array: NamedArray, predicted: Option<&NamedMatr
         }
     };
     let n_stimuli = trials.repeats.shown_at_least(presentations).len();
+    let lost = without_distance.into_inner();
+    if lost > 0 && args.stat == Stat::Rdm {
+        job.warn(format!(
+            "{source}: up to {lost} of {} pairs have no distance in a presentation (a pattern that is constant over \
+             voxels), and are left out of its correlation",
+            n_stimuli * (n_stimuli - 1) / 2
+        ));
+    }
     Ok(Row { name, n_stimuli, n_presentations: presentations, n_voxels, n_trials, ceiling, reason })
 }
 

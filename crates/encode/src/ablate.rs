@@ -40,8 +40,9 @@ that a model is given):
   Columns of the features are left out; nothing is set to zero inside the network, whose later layers
   would see it. To compare that, see ann-acts --lesion.
 Columns (one row per array and voxel; with --by region one per array and statistic):
-  array, voxel    array of --y (its region); its column, from 0 (of an image its number). With --by region: statistic, the mean
-                  or median over the usable voxels, taken before anything below, and n_voxels
+  array, voxel    array of --y (its region); its column, from 0 (of an image its number). With --by
+                  region: statistic, the mean or median over the usable voxels, taken before anything
+                  below, and n_voxels
   score           r or R2 (--score): what all, without, only and so on are, means over the folds, as
                   encode fit --score-over folds --no-extend has them
   all, without, only

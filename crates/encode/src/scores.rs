@@ -137,12 +137,8 @@ fn ceilings(job: &Job, input: &Input, rows: &Scorable) -> Result<Ceilings> {
         bail!("{source}: {missing} of {} voxels have no row; make the table from the same voxels", rows.voxels.n);
     }
     let cells = |column: &str| -> Result<Vec<f64>> {
-        let cells = found.table.column(column).with_context(|| source.clone())?;
-        let number = |cell: &String| match stimulus_table::is_missing(cell) {
-            true => Ok(f64::NAN),
-            false => cell.trim().parse::<f64>().with_context(|| format!("{source}: {column} {cell:?} is no number")),
-        };
-        found.rows.iter().flatten().map(|&row| number(&cells[row])).collect()
+        let numbers = found.table.numbers(column).with_context(|| source.clone())?;
+        Ok(found.rows.iter().flatten().map(|&row| numbers[row]).collect())
     };
     // Rows of single trials are bound by what one trial repeats, averages by what averages do.
     let mut stimuli: Vec<usize> = rows.stimulus_of_row.to_vec();

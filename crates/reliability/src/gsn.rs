@@ -23,6 +23,7 @@ use statistics::Reason;
 
 use crate::columns::map_columns;
 use crate::repeats::{RepeatError, Repeats};
+use crate::split_half::averages;
 use semidefinite::nearest_semidefinite;
 pub use simulation::{Ceiling, Halves, Simulation, halves, profile_ceiling, rdm_ceiling};
 
@@ -147,15 +148,6 @@ impl Gsn {
 
 fn mean_of_rows(rows: ArrayView2<f64>) -> Array1<f64> {
     rows.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(rows.ncols()))
-}
-
-/// Stimuli x voxels: mean over the presentations of each.
-fn averages(trials: ArrayView2<f64>, repeats: &Repeats) -> Array2<f64> {
-    let mut means = Array2::zeros((repeats.n_stimuli(), trials.ncols()));
-    for (stimulus, mut mean) in means.rows_mut().into_iter().enumerate() {
-        mean.assign(&mean_of_rows(trials.select(Axis(0), repeats.rows_of(stimulus)).view()));
-    }
-    means
 }
 
 /// Presentations of these stimuli less the stimulus's mean, one below the other; times `weight(n)`.

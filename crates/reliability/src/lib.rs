@@ -28,6 +28,6 @@ pub use one_against_rest::{OneAgainstRest, one_against_rest, single_trial_reliab
 pub use repeats::{RepeatError, Repeats};
 pub use spearman_brown::{r_max, spearman_brown};
 pub use split_half::{
-    Split, SplitHalf, Splitting, Stepped, average_occurrences, balanced_splits, presentations_to_split,
+    Split, SplitHalf, Splitting, Stepped, average_occurrences, averages, balanced_splits, presentations_to_split,
     reliability_of_averages, reliability_of_measure, split_half_reliability, stepped_up,
 };

@@ -261,6 +261,19 @@ where
     means
 }
 
+/// Mean over all presentations of every stimulus: stimuli x voxels, in f64.
+pub fn averages<T: Copy + Into<f64>>(trials: ArrayView2<'_, T>, repeats: &Repeats) -> Array2<f64> {
+    let mut means = Array2::zeros((repeats.n_stimuli(), trials.ncols()));
+    for (stimulus, mut mean) in means.rows_mut().into_iter().enumerate() {
+        let shown = repeats.rows_of(stimulus);
+        for &row in shown {
+            mean.zip_mut_with(&trials.row(row), |sum: &mut f64, value| *sum += (*value).into());
+        }
+        mean /= shown.len() as f64;
+    }
+    means
+}
+
 /// The number of presentations to split: the one that keeps most trials (`n` times the stimuli shown `n` times or
 /// more), the smaller of two that keep as many. `None` when fewer than three stimuli are repeated: two points always
 /// correlate perfectly.

@@ -133,7 +133,8 @@ fn reliabilities(job: &Job, input: &Input, how: Correlation, brains: &mut [Syste
     }
     let column = |name: &str| table.column(name).with_context(|| source.clone());
     let (names, stats, compared) = (column("array")?, column("stat")?, column("compare")?);
-    let (trials, values) = (column("n_trials")?, column("reliability")?);
+    let numbers = |name: &str| table.numbers(name).with_context(|| source.clone());
+    let (trials, values) = (numbers("n_trials")?, numbers("reliability")?);
     for brain in brains {
         let rows: Vec<usize> = (0..names.len()).filter(|&row| names[row] == brain.name).collect();
         let &[row] = &rows[..] else {
@@ -157,12 +158,8 @@ fn reliabilities(job: &Job, input: &Input, how: Correlation, brains: &mut [Syste
                 how.as_str()
             );
         }
-        let number = |cell: &str| match stimulus_table::is_missing(cell) {
-            true => Ok(f64::NAN),
-            false => cell.trim().parse::<f64>().with_context(|| format!("{source}: {cell:?} is no number")),
-        };
         // Averages say nothing of how many trials are in them; trials do.
-        let (own, given) = (1.0 / brain.repeats.mean_inverse_count(), number(&trials[row])?);
+        let (own, given) = (1.0 / brain.repeats.mean_inverse_count(), trials[row]);
         if own > 1.0 && (own - given).abs() > 1e-6 * own {
             bail!(
                 "{source}: the reliability of {:?} is for averages over {given} trials, and {} has {own}; make the \
@@ -171,7 +168,7 @@ fn reliabilities(job: &Job, input: &Input, how: Correlation, brains: &mut [Syste
                 brain.source
             );
         }
-        brain.given_reliability = Some(number(&values[row])?);
+        brain.given_reliability = Some(values[row]);
     }
     Ok(())
 }
