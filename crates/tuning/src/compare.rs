@@ -154,9 +154,13 @@ pub(crate) fn run(args: &Compare) -> Result<()> {
                 ),
                 (true, SameSubject::Disjoint) => {
                     if let Some(given) = brain.given_reliability {
+                        let option = match &args.sides.ceiling {
+                            Some(table) => format!("--ceiling {table}"),
+                            None => format!("--brain-reliability {given}"),
+                        };
                         bail!(
-                            "{} and {}: the given reliability {given} is that of all trials, and --same-subject disjoint \
-                             corrects by that of halves of them; leave --ceiling (--brain-reliability) or disjoint out",
+                            "{} and {}: {option} gives the reliability {given} of all trials, and --same-subject disjoint \
+                             corrects by that of halves of them; leave one of the options out",
                             model.source,
                             brain.source
                         );
