@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests are tests, though clippy cannot know it
 
+use brain_formats::Geometry;
+use brain_formats::volume_writer::{Intent, Voxels, write_volume};
 use ndarray::{Array1, Array2, Axis, concatenate, s};
-use nifti_volume::Geometry;
-use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
 use npy_stream::{Dtype, Matrix, write_labels, write_matrix, write_vector};
 use serde_json::Value;
 use std::collections::HashMap;

@@ -5,9 +5,9 @@
 use std::fs;
 use std::path::Path;
 
+use brain_formats::Geometry;
+use brain_formats::volume_writer::{Intent, Voxels, write_volume};
 use ndarray::{Array2, Axis, s};
-use nifti_volume::Geometry;
-use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
 use npy_stream::{Matrix, write_matrix};
 use support::*;
 

@@ -1,8 +1,8 @@
 //! A small made-up study for the examples of the READMEs: a network, pictures, activations, and subjects of a scanner.
 
+use brain_formats::geometry::Geometry;
+use brain_formats::volume_writer::{Intent, Voxels, write_volume};
 use ndarray::{Array2, Axis, concatenate};
-use nifti_volume::geometry::Geometry;
-use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

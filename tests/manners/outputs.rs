@@ -1,8 +1,8 @@
 //! What a job writes meets no input, no other output and no file that is not catsel's, and its record is true.
 
+use brain_formats::Geometry;
+use brain_formats::volume_writer::{Intent, Voxels, write_volume};
 use ndarray::Array2;
-use nifti_volume::Geometry;
-use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, Permissions};

@@ -1,9 +1,9 @@
 //! A table with one row per presentation means the same to every verb that takes `--stimuli`: the k-th row of an id
 //! there is the k-th row of that id in the matrix, whatever the order of both.
 
+use brain_formats::Geometry;
+use brain_formats::volume_writer::{Intent, Voxels, write_volume};
 use ndarray::{Array2, Axis};
-use nifti_volume::Geometry;
-use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::Path;

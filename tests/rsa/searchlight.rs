@@ -1,8 +1,8 @@
 //! `rsa searchlight` as its users meet it.
 
+use brain_formats::volume_writer::{Intent, Voxels, write_volume};
+use brain_formats::{Geometry, VolumeReader};
 use ndarray::{Array2, Axis, concatenate};
-use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
-use nifti_volume::{Geometry, VolumeReader};
 use std::fs;
 use std::path::Path;
 use support::*;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use nifti_volume::geometry::Geometry;
+use brain_formats::geometry::Geometry;
 
 /// Which voxels count as neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,7 @@ fn neighbours<'a>(voxel: usize, geometry: &'a Geometry, steps: &'a [[isize; 3]])
 ///
 /// ```
 /// # use fmri_roi::cluster::{clusters, Connectivity};
-/// use nifti_volume::Geometry;
+/// use brain_formats::Geometry;
 /// let row = Geometry::from_sizes([1, 1, 6], [1.0; 3]);
 /// assert_eq!(clusters(&[0, 1, 3, 5], &row, Connectivity::Faces), [vec![0, 1], vec![3], vec![5]]);
 /// ```

@@ -7,8 +7,8 @@ use localizer::Top;
 
 use crate::cluster::{Connectivity, clusters, peaks};
 use crate::region::{Region, Rule, VoxelSet, find, parcels};
-use nifti_volume::geometry::Geometry;
-use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
+use brain_formats::geometry::Geometry;
+use brain_formats::volume_writer::{Intent, Voxels, write_volume};
 use voxel_inputs::{
     Map, nifti_name, read_geometry, read_label_names, read_labels, read_map, require_n_voxels, require_same_grid,
 };

@@ -11,7 +11,7 @@ use stimulus_table::{Table, is_missing, number};
 
 use crate::define::choose;
 use crate::region::{VoxelSet, parcels};
-use nifti_volume::geometry::{AFFINE_TOLERANCE_MM, Geometry};
+use brain_formats::geometry::{AFFINE_TOLERANCE_MM, Geometry};
 use voxel_inputs::{
     Arrays, Given, Source, Volumes, labels_in, open, open_all, read_label_names, require_n_voxels, require_same_grid,
 };

@@ -6,7 +6,7 @@ use localizer::{Selection, Top, select_by_statistic};
 use thiserror::Error;
 
 use crate::cluster::{Connectivity, clusters};
-use nifti_volume::geometry::Geometry;
+use brain_formats::geometry::Geometry;
 
 /// An image of nothing but zeros, without a table that says which parcels to expect.
 #[derive(Debug, Error, PartialEq)]
@@ -65,7 +65,7 @@ impl Region {
 ///
 /// ```
 /// # use fmri_roi::{cluster::Connectivity, region::*};
-/// use nifti_volume::Geometry;
+/// use brain_formats::Geometry;
 /// # use localizer::Top;
 /// let grid = Geometry::from_sizes([1, 1, 6], [1.0; 3]);
 /// let t = [8.0, 9.0, 1.0, 9.0, f64::NAN, 7.5];

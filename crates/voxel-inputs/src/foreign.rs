@@ -5,7 +5,7 @@ use npy_stream::{NpyError, NpyReader};
 use std::io::Cursor;
 use std::path::Path;
 
-use nifti_volume::volume::{looks_like_nifti, unpacked_start};
+use brain_formats::volume::{looks_like_nifti, unpacked_start};
 
 /// First bytes that are looked at; the header of a `.npy` array is among them.
 pub(crate) const START_BYTES: usize = 4096;

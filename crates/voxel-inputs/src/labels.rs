@@ -7,8 +7,8 @@
 use std::io::Read;
 
 use anyhow::{Context, Result, bail};
+use brain_formats::geometry::Geometry;
 use cli::{Input, Job};
-use nifti_volume::geometry::Geometry;
 use stimulus_table::{Table, is_missing};
 
 use crate::{Map, Numbers, map_of, open_numbers};

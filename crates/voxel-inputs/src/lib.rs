@@ -20,8 +20,8 @@ use array_inputs::{Next, Stream, is_archive, reader_of};
 use cli::{Input, Job, Opened, require_memory};
 use npy_stream::NpyReader;
 
-use nifti_volume::geometry::Geometry;
-use nifti_volume::volume::{Precision, VolumeReader, looks_like_nifti};
+use brain_formats::geometry::Geometry;
+use brain_formats::volume::{Precision, VolumeReader, looks_like_nifti};
 
 /// An input that has been opened.
 pub enum Source {

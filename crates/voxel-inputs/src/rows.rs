@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use brain_formats::volume::VolumeReader;
 use cli::{Bytes, Input, Job, require_memory};
 use ndarray::{Array2, s};
-use nifti_volume::volume::VolumeReader;
 use npy_stream::{Float, Matrix};
 
 use crate::{Volumes, read_labels, require_n_voxels, require_same_grid};

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, bail};
 use array_inputs::{Next, Stream};
+use brain_formats::geometry::Geometry;
+use brain_formats::volume::VolumeReader;
 use cli::{Input, Job, Progress};
-use nifti_volume::geometry::Geometry;
-use nifti_volume::volume::VolumeReader;
 
 use crate::{Numbers, is_double, open_numbers, require_same_grid};
 

@@ -6,10 +6,10 @@ mod voxel_table;
 
 use anyhow::{Result, anyhow, bail};
 use array_inputs::{Called, JoinArgs, Next, called_apart, tell_names_apart};
+use brain_formats::geometry::Geometry;
 use cli::{Common, Format, Input, Job};
 use localizer::Correction;
 use localizer_run::{CrossValidation, LocalizerArgs, Measured, Plan};
-use nifti_volume::geometry::Geometry;
 use npy_stream::Dtype;
 use voxel_inputs::{Given, Volumes, nifti_name, open_all, read_geometry, require_n_voxels, require_same_grid};
 

@@ -2,10 +2,10 @@
 
 use anyhow::{Context, Result};
 use array_inputs::Next;
+use brain_formats::geometry::Geometry;
 use cli::{Input, Job};
 use localizer::OneSample;
 use ndarray::ArrayView2;
-use nifti_volume::geometry::Geometry;
 use npy_stream::{Block, Labels};
 use statistics::Reason;
 use voxel_inputs::{Given, open_all};

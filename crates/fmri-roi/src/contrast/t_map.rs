@@ -1,12 +1,12 @@
 //! t maps, and how they are written: as rows of a matrix or volumes of an image.
 
 use anyhow::{Result, bail};
+use brain_formats::geometry::Geometry;
+use brain_formats::volume_writer::{Intent, Voxels, write_volume};
 use cli::{Job, Output};
 use localizer::{TTest, UnitTests};
 use localizer_run::Plan;
 use ndarray::ArrayView2;
-use nifti_volume::geometry::Geometry;
-use nifti_volume::volume_writer::{Intent, Voxels, write_volume};
 use npy_stream::{Dtype, Labels, RowWriter};
 use statistics::Reason;
 

@@ -1,9 +1,9 @@
 //! Help and arguments of `rsa searchlight`.
 
 use array_inputs::JoinArgs;
+use brain_formats::sphere::Radius;
 use clap::ValueEnum;
 use cli::{Common, Input, Shard};
-use nifti_volume::sphere::Radius;
 use rdm::{Comparison, Distance};
 
 const HELP: &str = "\

@@ -3,9 +3,9 @@
 use super::args::SearchlightArgs;
 use anyhow::{Context, Result, bail};
 use array_inputs::{Next, read_table};
+use brain_formats::Geometry;
 use cli::{Input, Job};
 use ndarray::Array2;
-use nifti_volume::Geometry;
 use npy_stream::{Block, Matrix};
 use std::collections::HashMap;
 use stimulus_table::is_missing;

@@ -15,8 +15,8 @@ pub enum Radius {
 /// numbers.
 ///
 /// ```
-/// use nifti_volume::Geometry;
-/// use nifti_volume::sphere::{Radius, steps_within};
+/// use brain_formats::Geometry;
+/// use brain_formats::sphere::{Radius, steps_within};
 /// let grid = Geometry::from_sizes([9, 9, 9], [2.0, 2.0, 4.0]);
 /// assert_eq!(steps_within(&grid, Radius::Voxels(1.0)).len(), 7);
 /// // one voxel along k is 4 mm

@@ -57,7 +57,7 @@ impl Geometry {
     /// Flat number of a voxel.
     ///
     /// ```
-    /// # use nifti_volume::geometry::Geometry;
+    /// # use brain_formats::geometry::Geometry;
     /// let grid = Geometry::from_sizes([2, 3, 4], [1.0, 1.0, 1.0]);
     /// assert_eq!(grid.voxel([1, 2, 3]), (1 * 3 + 2) * 4 + 3);
     /// assert_eq!(grid.place(23), [1, 2, 3]);
@@ -87,7 +87,7 @@ impl Geometry {
     /// as nibabel reads such files.
     ///
     /// ```
-    /// # use nifti_volume::geometry::Geometry;
+    /// # use brain_formats::geometry::Geometry;
     /// let grid = Geometry::from_sizes([3, 5, 7], [3.0, 2.0, 1.0]);
     /// assert_eq!(grid.millimetres([0, 0, 0]), [3.0, -4.0, -3.0]);
     /// ```
