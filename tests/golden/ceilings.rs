@@ -98,7 +98,7 @@ fn subjects_agree_with_each_other_as_numpy_says_in_profile_and_rdm() {
         subjects.iter().map(|m| distances(m.view(), Distance::Correlation).unwrap().rdm.values().to_vec()).collect();
     for (name, vectors) in [("profile", profiles), ("rdm", triangles)] {
         let vectors: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
-        let agreement = between_subjects(&vectors, Correlation::Pearson, None, None).unwrap();
+        let agreement = between_subjects(&vectors, Correlation::Pearson, None, None).unwrap().plain;
         let median: Vec<f64> = agreement.iter().map(|a| a.median_of_pairs).collect();
         let one_out: Vec<f64> = agreement.iter().map(|a| a.leave_one_out).collect();
         all_close(name, &median, &numbers(&expected[name]["median_of_pairs"]), TOLERANCE);

@@ -16,7 +16,7 @@ use rdm_inputs::{NamedRdm, check_nan, from_array, into_one_order, is_rdm};
 use reliability::{average_occurrences, presentations_to_split, reliability_of_averages};
 use statistics::{Correlation, Draws, Reason, mean, pearson, quantile};
 
-use self::measured::{Measured, Places, Values, medians, over_subjects};
+use self::measured::{Measured, Places, Values, Voxels, medians, over_subjects};
 use self::table::{ModelRow, Row, write};
 use crate::rdm_bounds::say_left_out;
 use crate::trials::{SplitArgs, Subject, record_splits, reliability_of, subjects_by_id, trial_means};
@@ -341,33 +341,9 @@ fn of_patterns(job: &Job, args: &Between, mut subjects: Vec<Subject>, persons: V
         }
     };
     let how = args.compare.correlation();
-    let mut vectors_of_models = Vec::new();
-    let values = match args.stat {
-        Stat::Voxel => {
-            common_space(&subjects)?;
-            Values::Voxels(subjects.iter().map(|s| s.trials.averages()).collect())
-        }
-        Stat::Profile => {
-            let profile = |s: &Subject| row_means(s.trials.averages().view());
-            vectors_of_models = models.iter().map(profile).collect();
-            Values::Profiles(subjects.iter().map(profile).collect())
-        }
-        Stat::Rdm => {
-            let mut rdms = Vec::new();
-            for s in subjects.iter().chain(&models) {
-                let made = distances(s.trials.averages().view(), Distance::Correlation);
-                rdms.push(NamedRdm {
-                    name: s.name.clone(),
-                    own: None,
-                    source: s.source.clone(),
-                    rdm: made.map_err(|e| anyhow!("{}: {e}", s.source))?.rdm,
-                });
-            }
-            let (mut vectors, places) = pooled_alike(job, args, &rdms, how)?;
-            vectors_of_models = vectors.split_off(subjects.len());
-            Values::Pairs { vectors, places }
-        }
-    };
+    if args.stat == Stat::Voxel {
+        common_space(&subjects)?;
+    }
     let mut facts = Vec::new();
     let mut reliabilities = Vec::new();
     for subject in &subjects {
@@ -390,12 +366,36 @@ fn of_patterns(job: &Job, args: &Between, mut subjects: Vec<Subject>, persons: V
         true => Some(Array2::from_shape_vec((n_subjects, reliabilities.len() / n_subjects), reliabilities)?),
         false => None,
     };
+    let n_stimuli = subjects[0].trials.repeats.n_stimuli();
+    let mut vectors_of_models = Vec::new();
+    let values = match args.stat {
+        Stat::Voxel => Values::Voxels(Voxels::of_one_width(subjects.into_iter().map(|s| s.trials.into_averages()))),
+        Stat::Profile => {
+            let profile = |s: &Subject| row_means(s.trials.averages().view());
+            vectors_of_models = models.iter().map(profile).collect();
+            Values::Profiles(subjects.iter().map(profile).collect())
+        }
+        Stat::Rdm => {
+            let mut rdms = Vec::new();
+            for s in subjects.iter().chain(&models) {
+                let made = distances(s.trials.averages().view(), Distance::Correlation);
+                rdms.push(NamedRdm {
+                    name: s.name.clone(),
+                    own: None,
+                    source: s.source.clone(),
+                    rdm: made.map_err(|e| anyhow!("{}: {e}", s.source))?.rdm,
+                });
+            }
+            let (mut vectors, places) = pooled_alike(job, args, &rdms, how)?;
+            vectors_of_models = vectors.split_off(n_subjects);
+            Values::Pairs { vectors, places }
+        }
+    };
     let models = models.into_iter().zip(vectors_of_models).map(|(model, vector)| Model {
         n_units: Some(model.trials.n_voxels()),
         name: model.name,
         vector,
     });
-    let n_stimuli = subjects[0].trials.repeats.n_stimuli();
     let models = models.collect();
     Ok(Study { subjects: facts, models, measured: Measured { values, how, reliabilities, persons, n_stimuli } })
 }

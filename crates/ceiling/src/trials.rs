@@ -53,7 +53,10 @@ impl Trials {
     }
 
     /// The trials of these stimuli, in this order; each stimulus keeps the order of its presentations.
-    pub fn of_stimuli(&self, stimuli: &[usize]) -> Trials {
+    pub fn of_stimuli(self, stimuli: &[usize]) -> Trials {
+        if stimuli.iter().copied().eq(0..self.repeats.n_stimuli()) {
+            return self;
+        }
         let rows: Vec<usize> = stimuli.iter().flat_map(|&s| self.repeats.rows_of(s)).copied().collect();
         let stimulus_of_row: Vec<usize> =
             stimuli.iter().flat_map(|&s| std::iter::repeat_n(s, self.repeats.rows_of(s).len())).collect();
@@ -88,6 +91,12 @@ impl Trials {
             Block::F8(rows) => averages(rows, &self.repeats),
         }
     }
+
+    /// [`Trials::averages`], in the width of the responses where every stimulus is shown once: they are their averages.
+    pub fn into_averages(self) -> Matrix {
+        // Stimuli are in the order in which they occur first.
+        if self.repeats.n_stimuli() == self.repeats.n_rows() { self.responses } else { Matrix::F8(self.averages()) }
+    }
 }
 
 /// A subject's trials, in the stimulus order of the first subject.
@@ -115,10 +124,9 @@ pub(crate) fn subjects_by_id(job: &Job, join: JoinArgs, arrays: Vec<NamedArray>)
     let n_rows: Vec<usize> = subjects.iter().map(|s| s.trials.responses.n_rows()).collect();
     refuse_position_of_trials(&sides, &n_rows)?;
     let stimuli = join.join_all(job, &sides)?;
-    for (subject, stimuli) in subjects.iter_mut().zip(stimuli) {
-        subject.trials = subject.trials.of_stimuli(&stimuli);
-    }
-    Ok(subjects)
+    let in_order =
+        |(subject, stimuli): (Subject, Vec<usize>)| Subject { trials: subject.trials.of_stimuli(&stimuli), ..subject };
+    Ok(subjects.into_iter().zip(stimuli).map(in_order).collect())
 }
 
 /// Mean over voxels of every trial.

@@ -201,10 +201,13 @@ fn one(job: &Job, args: &Within, array: NamedArray, predicted: Option<&NamedMatr
     let named = array.into_matrix()?;
     repeats_of(&named)?;
     let (name, source) = (named.name, named.source);
-    let mut trials = Trials::new(named.matrix, named.labels.ids);
-    let predicted = match predicted {
-        None => None,
-        Some(predicted) => Some(pair(job, args, &mut trials, &source, predicted)?),
+    let trials = Trials::new(named.matrix, named.labels.ids);
+    let (trials, predicted) = match predicted {
+        None => (trials, None),
+        Some(predicted) => {
+            let (trials, predicted) = pair(job, args, trials, &source, predicted)?;
+            (trials, Some(predicted))
+        }
     };
     let n_trials = args.trials.map_or(trials.n_trials(), |n| n as f64);
     let Some(presentations) = presentations_to_split(&trials.repeats) else {
@@ -276,9 +279,15 @@ fn one(job: &Job, args: &Within, array: NamedArray, predicted: Option<&NamedMatr
     Ok(Row { name, n_stimuli, n_presentations: presentations, n_voxels, n_trials, ceiling, reason })
 }
 
-/// Predicted responses of the stimuli of the trials, in their order; trials of other stimuli go where only common ones
-/// are asked for.
-fn pair(job: &Job, args: &Within, trials: &mut Trials, source: &str, predicted: &NamedMatrix) -> Result<Array2<f64>> {
+/// The trials, without those of other stimuli where only common ones are asked for, and the predicted responses of
+/// their stimuli in the same order.
+fn pair(
+    job: &Job,
+    args: &Within,
+    trials: Trials,
+    source: &str,
+    predicted: &NamedMatrix,
+) -> Result<(Trials, Array2<f64>)> {
     if predicted.matrix.n_columns() != trials.n_voxels() {
         bail!(
             "{}: {} columns, but {source} has {} voxels; a prediction has the same voxels",
@@ -297,8 +306,7 @@ fn pair(job: &Job, args: &Within, trials: &mut Trials, source: &str, predicted: 
             joined.len()
         );
     }
-    *trials = trials.of_stimuli(&joined.left);
-    Ok(predicted.matrix.select_rows(&joined.right).into_f64())
+    Ok((trials.of_stimuli(&joined.left), predicted.matrix.select_rows(&joined.right).into_f64()))
 }
 
 /// Stimuli x voxels to what is correlated.

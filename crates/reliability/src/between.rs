@@ -5,9 +5,12 @@
 //! Values may exceed 1 once corrected for noise; nothing is clipped. The correction assumes noise that is
 //! independent between the two sides: never give it two regions of one brain measured in the same trials.
 
-use ndarray::{Array2, ArrayView2};
-use statistics::{Correlation, Reason, mean, median, variance};
+mod products;
 
+use ndarray::{Array2, ArrayView2};
+use statistics::{Correlation, Reason, bounded, mean, median, variance};
+
+use self::products::{Products, map_products};
 use crate::columns::map_columns;
 
 /// Why subjects cannot be compared.
@@ -106,6 +109,17 @@ pub fn median_of_pairs(r: ArrayView2<'_, f64>) -> Vec<(f64, usize)> {
     (0..r.nrows()).map(of_row).collect()
 }
 
+/// Every subject against the others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    /// One per subject, of correlations as they are.
+    pub plain: Vec<Agreement>,
+    /// One per subject, corrected for noise, when reliabilities were given.
+    pub corrected: Option<Vec<Agreement>>,
+    /// [`cronbach_alpha`] of all.
+    pub cronbach_alpha: f64,
+}
+
 /// Agreement of every subject with the others, on one vector each.
 ///
 /// `reliabilities`, one per subject, corrects for noise: each pair by `sqrt(rel_i rel_j)`, and the leave-one-out value
@@ -119,7 +133,7 @@ pub fn median_of_pairs(r: ArrayView2<'_, f64>) -> Vec<(f64, usize)> {
 /// ```
 /// use statistics::Correlation;
 /// let subjects: [&[f64]; 3] = [&[1.0, 2.0, 3.0], &[1.0, 2.0, 3.0], &[1.0, 3.0, 2.0]];
-/// let agreement = reliability::between_subjects(&subjects, Correlation::Pearson, None, None).unwrap();
+/// let agreement = reliability::between_subjects(&subjects, Correlation::Pearson, None, None).unwrap().plain;
 /// // subject 0: pairs 1 and .5; others' mean is {1, 2.5, 2.5}
 /// assert!((agreement[0].median_of_pairs - 0.75).abs() < 1e-15);
 /// assert!((agreement[0].leave_one_out - 0.75_f64.sqrt()).abs() < 1e-15);
@@ -129,21 +143,24 @@ pub fn between_subjects(
     measure: Correlation,
     reliabilities: Option<&[f64]>,
     persons: Option<&[usize]>,
-) -> Result<Vec<Agreement>, BetweenError> {
+) -> Result<Group, BetweenError> {
     check_subjects(subjects.len(), reliabilities.map(<[f64]>::len), subjects.len())?;
     let lengths: Vec<usize> = subjects.iter().map(|s| s.len()).collect();
     check_shapes(&lengths, "values")?;
-    Ok(agreement(subjects, measure, reliabilities, persons))
+    Ok(Compared::of_vectors(subjects, measure, persons).group(reliabilities))
 }
 
-/// Agreement at every voxel of matrices in a common space (stimuli x voxels, same order of both): per voxel, one
-/// entry per subject. `reliabilities` is subjects x voxels. Otherwise as [`between_subjects`].
+/// Agreement at every voxel of matrices in a common space (stimuli x voxels, same order of both): one group per voxel.
+/// `reliabilities` is subjects x voxels. Otherwise as [`between_subjects`].
+///
+/// Pearson correlations come from the cross products of the subjects, one pass over the bytes; a voxel whose sums
+/// would lose digits so (a constant, others who cancel each other) goes the way of vectors.
 pub fn between_subjects_by_voxel<T>(
     subjects: &[ArrayView2<'_, T>],
     measure: Correlation,
     reliabilities: Option<ArrayView2<'_, f64>>,
     persons: Option<&[usize]>,
-) -> Result<Vec<Vec<Agreement>>, BetweenError>
+) -> Result<Vec<Group>, BetweenError>
 where
     T: Copy + Into<f64> + Send + Sync,
 {
@@ -153,9 +170,20 @@ where
     check_shapes(&subjects.iter().map(|s| s.nrows()).collect::<Vec<_>>(), "rows")?;
     check_shapes(&subjects.iter().map(|s| s.ncols()).collect::<Vec<_>>(), "voxels")?;
     check_subjects(n, reliabilities.map(|r| r.len()), needed)?;
-    Ok(map_columns(subjects, |voxel, responses| {
-        let here = reliabilities.map(|r| r.column(voxel).to_vec());
-        agreement(responses, measure, here.as_deref(), persons)
+    let here = |voxel: usize| reliabilities.map(|r| r.column(voxel).to_vec());
+    if measure != Correlation::Pearson || !subjects.iter().all(|s| s.is_standard_layout()) {
+        return Ok(map_columns(subjects, |voxel, responses| {
+            Compared::of_vectors(responses, measure, persons).group(here(voxel).as_deref())
+        }));
+    }
+    Ok(map_products(subjects, |voxel, products| {
+        let compared = Compared::of_products(products, persons).unwrap_or_else(|| {
+            let columns: Vec<Vec<f64>> =
+                subjects.iter().map(|s| s.column(voxel).iter().map(|&v| v.into()).collect()).collect();
+            let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
+            Compared::of_vectors(&columns, measure, persons)
+        });
+        compared.group(here(voxel).as_deref())
     }))
 }
 
@@ -176,59 +204,175 @@ fn check_shapes(sizes: &[usize], what: &'static str) -> Result<(), BetweenError>
     }
 }
 
-fn agreement(
-    subjects: &[&[f64]],
-    measure: Correlation,
-    reliabilities: Option<&[f64]>,
-    persons: Option<&[usize]>,
-) -> Vec<Agreement> {
-    let n = subjects.len();
-    let one_person = |i: usize, j: usize| i == j || persons.is_some_and(|persons| persons[i] == persons[j]);
-    let mut r = pairwise(subjects, measure);
-    r.indexed_iter_mut().filter(|((i, j), _)| one_person(*i, *j)).for_each(|(_, r)| *r = f64::NAN);
-    let uncorrected = median_of_pairs(r.view());
-    if let Some(reliability) = reliabilities {
-        for i in 0..n {
-            for j in 0..n {
-                r[[i, j]] = noise_corrected(r[[i, j]], reliability[i], reliability[j]);
-            }
+/// What agreement needs of subjects, however it was found.
+struct Compared {
+    /// Subjects x subjects; NaN where both are one person.
+    r: Array2<f64>,
+    reasons: Vec<Option<Reason>>,
+    /// Of each subject those in the mean that it is compared with.
+    others: Vec<Vec<usize>>,
+    /// Of each subject with that mean.
+    leave_one_out: Vec<f64>,
+    variances: Vec<f64>,
+    /// Of each subject's mean of the others.
+    variances_of_means: Vec<f64>,
+    /// Whether a subject has nobody else.
+    alone: Vec<bool>,
+    cronbach_alpha: f64,
+}
+
+/// Smallest and largest cross product whose root and products are full numbers.
+const PRODUCTS: std::ops::RangeInclusive<f64> = 1e-140..=1e140;
+
+/// Largest share that may be taken off a sum of squares: at .99 it has lost two digits.
+const MOST_MOVED: f64 = 0.99;
+
+/// Least share of the variance of a sum in what it would be, were all correlations 1. Below it, others cancel each
+/// other, and so do the digits of a sum of products: at 1e-4 it has 12 left.
+const LEFT_OF_A_SUM: f64 = 1e-4;
+
+impl Compared {
+    /// `None` where sums of products would lose digits.
+    fn of_products(products: &Products, persons: Option<&[usize]>) -> Option<Compared> {
+        let n = products.n_subjects;
+        let own: Vec<f64> = (0..n).map(|i| products.of(i, i)).collect();
+        if products.moved > MOST_MOVED || !own.iter().all(|own| PRODUCTS.contains(own)) {
+            return None;
         }
+        let roots: Vec<f64> = own.iter().map(|own| own.sqrt()).collect();
+        let kept = |subjects: &[usize], sum: f64| {
+            let most = subjects.iter().map(|&j| roots[j]).sum::<f64>().powi(2);
+            sum >= LEFT_OF_A_SUM * most
+        };
+        let mut r = Array2::from_elem((n, n), f64::NAN);
+        for ((i, j), r) in r.indexed_iter_mut().filter(|((i, j), _)| !one_person(persons, *i, *j)) {
+            // Equal products, as of a vector and its copy, have an exact root.
+            let scale = if own[i] == own[j] { own[i] } else { roots[i] * roots[j] };
+            *r = bounded(products.of(i, j) / scale);
+        }
+        let dof = products.n_rows as f64 - 1.0;
+        let reasons = vec![None; n];
+        let others: Vec<Vec<usize>> = (0..n).map(|i| others_of(persons, i, &reasons)).collect();
+        let mut leave_one_out = Vec::with_capacity(n);
+        let mut variances_of_means = Vec::with_capacity(n);
+        for (i, others) in others.iter().enumerate() {
+            let of_sum = products.of_sum(others);
+            if !others.is_empty() && !kept(others, of_sum) {
+                return None;
+            }
+            let with_sum: f64 = others.iter().map(|&j| products.of(i, j)).sum();
+            leave_one_out.push(bounded(with_sum / (roots[i] * of_sum.sqrt())));
+            variances_of_means.push(of_sum / (others.len() as f64).powi(2) / dof);
+        }
+        let everybody: Vec<usize> = (0..n).collect();
+        let of_sum = products.of_sum(&everybody);
+        if !kept(&everybody, of_sum) {
+            return None;
+        }
+        Some(Compared {
+            r,
+            reasons,
+            alone: alone(persons, n),
+            others,
+            leave_one_out,
+            variances: own.iter().map(|own| own / dof).collect(),
+            variances_of_means,
+            cronbach_alpha: alpha_of(n as f64, own.iter().sum(), of_sum),
+        })
     }
-    let reasons: Vec<Option<Reason>> = subjects.iter().map(|s| Reason::of(s)).collect();
-    let pairs = median_of_pairs(r.view());
-    (0..n)
-        .map(|i| {
-            let others: Vec<usize> =
-                (0..n).filter(|&j| !one_person(i, j) && reasons[j] != Some(Reason::NanInput)).collect();
+
+    fn of_vectors(subjects: &[&[f64]], measure: Correlation, persons: Option<&[usize]>) -> Compared {
+        let n = subjects.len();
+        let mut r = pairwise(subjects, measure);
+        r.indexed_iter_mut().filter(|((i, j), _)| one_person(persons, *i, *j)).for_each(|(_, r)| *r = f64::NAN);
+        let reasons: Vec<Option<Reason>> = subjects.iter().map(|s| Reason::of(s)).collect();
+        let others: Vec<Vec<usize>> = (0..n).map(|i| others_of(persons, i, &reasons)).collect();
+        let mut leave_one_out = Vec::with_capacity(n);
+        let mut variances_of_means = Vec::with_capacity(n);
+        for (subject, others) in subjects.iter().zip(&others) {
             // Summed afresh for each subject: total minus own would lose digits to a subject of large scale.
-            let mean_of_others: Vec<f64> = (0..subjects[i].len())
+            let mean_of_others: Vec<f64> = (0..subject.len())
                 .map(|s| others.iter().map(|&j| subjects[j][s]).sum::<f64>() / others.len() as f64)
                 .collect();
-            let mut leave_one_out = measure.of(subjects[i], &mean_of_others);
-            if let Some(reliability) = reliabilities {
-                let of_mean = reliability_of_mean(subjects, &others, reliability, &mean_of_others);
-                leave_one_out = noise_corrected(leave_one_out, reliability[i], of_mean);
-            }
-            let (median_of_pairs, n_pairs) = pairs[i];
-            let reason = reasons[i].or(if (0..n).all(|j| one_person(i, j)) {
-                Some(Reason::SameSubject)
-            } else if uncorrected[i].1 == 0 {
-                Some(Reason::NoUsablePair)
-            } else if median_of_pairs.is_nan() || leave_one_out.is_nan() {
-                Some(Reason::NegativeReliability)
-            } else {
-                None
-            });
-            let usable: Vec<f64> = r.row(i).iter().copied().filter(|r| !r.is_nan()).collect();
-            let mean_of_pairs = mean(&usable);
-            Agreement { median_of_pairs, mean_of_pairs, n_pairs, leave_one_out, n_others: others.len(), reason }
-        })
-        .collect()
+            leave_one_out.push(measure.of(subject, &mean_of_others));
+            variances_of_means.push(variance(&mean_of_others));
+        }
+        Compared {
+            r,
+            reasons,
+            alone: alone(persons, n),
+            others,
+            leave_one_out,
+            variances: subjects.iter().map(|s| variance(s)).collect(),
+            variances_of_means,
+            cronbach_alpha: cronbach_alpha(subjects),
+        }
+    }
+
+    fn group(&self, reliabilities: Option<&[f64]>) -> Group {
+        let plain = self.agreement(None);
+        Group {
+            corrected: reliabilities.map(|reliabilities| self.agreement(Some((reliabilities, &plain)))),
+            plain,
+            cronbach_alpha: self.cronbach_alpha,
+        }
+    }
+
+    /// Corrected by reliabilities; the uncorrected ones say whether only the correction failed.
+    fn agreement(&self, corrected: Option<(&[f64], &[Agreement])>) -> Vec<Agreement> {
+        let mut r = self.r.clone();
+        if let Some((reliability, _)) = corrected {
+            r.indexed_iter_mut().for_each(|((i, j), r)| *r = noise_corrected(*r, reliability[i], reliability[j]));
+        }
+        let medians = median_of_pairs(r.view());
+        (0..self.reasons.len())
+            .map(|i| {
+                let (median_of_pairs, n_pairs) = medians[i];
+                let leave_one_out = match corrected {
+                    None => self.leave_one_out[i],
+                    Some((reliability, _)) => {
+                        noise_corrected(self.leave_one_out[i], reliability[i], self.reliability_of_mean(i, reliability))
+                    }
+                };
+                let n_uncorrected = corrected.map_or(n_pairs, |(_, plain)| plain[i].n_pairs);
+                let reason = self.reasons[i].or(if self.alone[i] {
+                    Some(Reason::SameSubject)
+                } else if n_uncorrected == 0 {
+                    Some(Reason::NoUsablePair)
+                } else if median_of_pairs.is_nan() || leave_one_out.is_nan() {
+                    Some(Reason::NegativeReliability)
+                } else {
+                    None
+                });
+                let usable: Vec<f64> = r.row(i).iter().copied().filter(|r| !r.is_nan()).collect();
+                let (mean_of_pairs, n_others) = (mean(&usable), self.others[i].len());
+                Agreement { median_of_pairs, mean_of_pairs, n_pairs, leave_one_out, n_others, reason }
+            })
+            .collect()
+    }
+
+    fn reliability_of_mean(&self, i: usize, reliability: &[f64]) -> f64 {
+        let others = &self.others[i];
+        let noise: Vec<f64> = others.iter().map(|&j| self.variances[j] * (1.0 - reliability[j])).collect();
+        1.0 - mean(&noise) / others.len() as f64 / self.variances_of_means[i]
+    }
+}
+
+fn one_person(persons: Option<&[usize]>, i: usize, j: usize) -> bool {
+    i == j || persons.is_some_and(|persons| persons[i] == persons[j])
+}
+
+fn alone(persons: Option<&[usize]>, n: usize) -> Vec<bool> {
+    (0..n).map(|i| (0..n).all(|j| one_person(persons, i, j))).collect()
+}
+
+fn others_of(persons: Option<&[usize]>, i: usize, reasons: &[Option<Reason>]) -> Vec<usize> {
+    (0..reasons.len()).filter(|&j| !one_person(persons, i, j) && reasons[j] != Some(Reason::NanInput)).collect()
 }
 
 /// Cronbach's alpha of subjects' vectors: the reliability of their mean, `n / (n - 1)` times 1 minus the sum of their
 /// variances over the variance of their sum. Bounds **r²** between a model and the mean of these subjects; negative
-/// where they run against each other.
+/// where they run against each other, `NaN` where they cancel each other.
 ///
 /// ```
 /// // two subjects of equal variance: the Spearman-Brown of their correlation .5
@@ -242,20 +386,12 @@ pub fn cronbach_alpha(subjects: &[&[f64]]) -> f64 {
     let Some(first) = subjects.first() else { return f64::NAN };
     let sums: Vec<f64> = (0..first.len()).map(|k| subjects.iter().map(|s| s[k]).sum()).collect();
     let variances: f64 = subjects.iter().map(|s| variance(s)).sum();
-    n / (n - 1.0) * (1.0 - variances / variance(&sums))
+    alpha_of(n, variances, variance(&sums))
 }
 
-/// [`cronbach_alpha`] at every voxel of matrices in a common space (stimuli x voxels, all of one shape).
-pub fn cronbach_alpha_by_voxel<T>(subjects: &[ArrayView2<'_, T>]) -> Vec<f64>
-where
-    T: Copy + Into<f64> + Send + Sync,
-{
-    map_columns(subjects, |_, responses| cronbach_alpha(responses))
-}
-
-fn reliability_of_mean(subjects: &[&[f64]], others: &[usize], reliability: &[f64], mean_of_others: &[f64]) -> f64 {
-    let noise: Vec<f64> = others.iter().map(|&j| variance(subjects[j]) * (1.0 - reliability[j])).collect();
-    1.0 - mean(&noise) / others.len() as f64 / variance(mean_of_others)
+fn alpha_of(n: f64, sum_of_variances: f64, variance_of_sum: f64) -> f64 {
+    // Subjects who cancel each other exactly have a mean that varies with nothing.
+    if variance_of_sum > 0.0 { n / (n - 1.0) * (1.0 - sum_of_variances / variance_of_sum) } else { f64::NAN }
 }
 
 #[cfg(test)]
@@ -289,9 +425,8 @@ mod tests {
         let reliability: Vec<f64> = noise.iter().map(|sd| 1.0 / (1.0 + sd * sd)).collect();
         let subjects = noisy_subjects(4, 20_000, &noise, 3);
         let views: Vec<&[f64]> = subjects.iter().map(Vec::as_slice).collect();
-        let raw = between_subjects(&views, Correlation::Pearson, None, None).unwrap();
-        let corrected = between_subjects(&views, Correlation::Pearson, Some(&reliability), None).unwrap();
-        for (raw, corrected) in raw.iter().zip(&corrected) {
+        let found = between_subjects(&views, Correlation::Pearson, Some(&reliability), None).unwrap();
+        for (raw, corrected) in found.plain.iter().zip(&found.corrected.unwrap()) {
             // Sampling error of r is .007, up to threefold after division.
             assert!((corrected.median_of_pairs - 1.0).abs() < 0.04, "{corrected:?}");
             assert!((corrected.leave_one_out - 1.0).abs() < 0.04, "{corrected:?}");
@@ -303,7 +438,7 @@ mod tests {
     #[test]
     fn unusable_subjects_keep_their_place_and_are_counted() {
         let subjects: [&[f64]; 4] = [&[1.0, 2.0, 4.0], &[1.0, 3.0, 3.5], &[f64::NAN, 1.0, 2.0], &[5.0, 5.0, 5.0]];
-        let all = between_subjects(&subjects, Correlation::Pearson, None, None).unwrap();
+        let all = between_subjects(&subjects, Correlation::Pearson, None, None).unwrap().plain;
         assert_eq!((all[0].n_pairs, all[0].n_others, all[0].reason), (1, 2, None));
         assert_eq!(all[0].median_of_pairs, statistics::pearson(subjects[0], subjects[1]));
         // A constant vector in the mean changes nothing of its correlation.
@@ -312,6 +447,7 @@ mod tests {
         assert_eq!((all[3].reason, all[3].n_pairs), (Some(Reason::Constant), 0));
         assert!(all[2].median_of_pairs.is_nan() && all[3].leave_one_out.is_nan());
         let corrected = between_subjects(&subjects[..2], Correlation::Pearson, Some(&[-0.1, 0.5]), None).unwrap();
+        let corrected = corrected.corrected.unwrap();
         assert_eq!(corrected[0].reason, Some(Reason::NegativeReliability));
         assert!(corrected[0].median_of_pairs.is_nan() && corrected[0].leave_one_out.is_nan());
     }
@@ -320,44 +456,93 @@ mod tests {
     fn nobody_is_paired_with_themselves() {
         let subjects = noisy_subjects(4, 30, &[0.5; 4], 8);
         let views: Vec<&[f64]> = subjects.iter().map(Vec::as_slice).collect();
-        let plain = between_subjects(&views, Correlation::Pearson, None, None).unwrap();
+        let plain = between_subjects(&views, Correlation::Pearson, None, None).unwrap().plain;
         // the last one twice: those of the others are a pair more, its own are those without the copy
         let twice = [views[0], views[1], views[2], views[3], views[3]];
-        let found = between_subjects(&twice, Correlation::Pearson, None, Some(&[0, 1, 2, 3, 3])).unwrap();
+        let found = between_subjects(&twice, Correlation::Pearson, None, Some(&[0, 1, 2, 3, 3])).unwrap().plain;
         assert_eq!(found[3], plain[3]);
         assert_eq!(found[4], plain[3]);
         assert_eq!((found[0].n_pairs, found[0].n_others), (4, 4));
         let expected: f64 = [1, 2, 3, 3].iter().map(|&j| statistics::pearson(views[0], views[j])).sum::<f64>() / 4.0;
         assert!((found[0].mean_of_pairs - expected).abs() < 1e-15);
-        let alone = between_subjects(&views[..2], Correlation::Pearson, None, Some(&[7, 7])).unwrap();
+        let alone = between_subjects(&views[..2], Correlation::Pearson, None, Some(&[7, 7])).unwrap().plain;
         assert_eq!((alone[0].reason, alone[0].n_pairs), (Some(Reason::SameSubject), 0));
         assert!(
             alone[0].median_of_pairs.is_nan() && alone[0].mean_of_pairs.is_nan() && alone[0].leave_one_out.is_nan()
         );
     }
 
-    #[test]
-    fn voxel_by_voxel_is_vector_by_vector() {
-        let n_voxels = 35;
-        let subjects: Vec<Array2<f32>> = (0..3)
+    /// Subjects x (stimuli x voxels), some of them of a kind that sums of products cannot take.
+    fn odd_voxels(persons: &mut Vec<usize>) -> Vec<Array2<f64>> {
+        *persons = vec![0, 1, 2, 1];
+        (0..4)
             .map(|s| {
                 let mut draws = Draws::new(s);
-                Array2::from_shape_fn((20, n_voxels), |(row, _)| (draws.uniform() + row as f64 * 0.1) as f32)
+                Array2::from_shape_fn((20, 70), |(row, voxel)| {
+                    let value = draws.uniform() + row as f64 * 0.1;
+                    match (voxel, s) {
+                        (3, 1) => 0.1,                    // one is constant
+                        (5, 2) if row == 4 => f64::NAN,   // or has no number
+                        (7, _) => 1e-160 * value,         // products below what f8 holds
+                        (8, _) => 1e160 * value,          // and above
+                        (9, 0 | 2) => (row as f64).sin(), // people who cancel each other
+                        (9, _) => -(row as f64).sin(),
+                        (10, _) => 1e3 + value, // a large mean: vectors lose 3 digits in the mean of others
+                        (11, 2) => 1e6 * value, // one of a large scale
+                        (13, _) if row < 16 => 0.001 * value,
+                        (13, _) => 1e5 + value,
+                        (12, _) => (row * row) as f64, // copies
+                        _ => value,
+                    }
+                })
             })
-            .collect();
-        let reliability = Array2::from_shape_fn((3, n_voxels), |(s, v)| 0.3 + 0.1 * s as f64 + 0.01 * v as f64);
-        let views: Vec<_> = subjects.iter().map(|s| s.view()).collect();
+            .collect()
+    }
+
+    #[test]
+    fn voxel_by_voxel_is_vector_by_vector() {
+        let mut persons = Vec::new();
+        let subjects = odd_voxels(&mut persons);
+        let n_voxels = subjects[0].ncols();
+        let reliability = Array2::from_shape_fn((4, n_voxels), |(s, v)| 0.3 + 0.1 * s as f64 + 0.005 * v as f64);
+        let c_order: Vec<_> = subjects.iter().map(|s| s.view()).collect();
+        let turned: Vec<Array2<f64>> = subjects.iter().map(|s| s.t().as_standard_layout().into_owned()).collect();
+        let f_order: Vec<_> = turned.iter().map(|s| s.t()).collect();
+        let close = |a: f64, b: f64| (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-11 * b.abs().max(1.0);
         for measure in [Correlation::Pearson, Correlation::Spearman] {
-            let by_voxel = between_subjects_by_voxel(&views, measure, Some(reliability.view()), None).unwrap();
-            assert_eq!(by_voxel.len(), n_voxels);
-            for (voxel, found) in by_voxel.iter().enumerate() {
-                let columns: Vec<Vec<f64>> =
-                    subjects.iter().map(|s| s.column(voxel).mapv(f64::from).to_vec()).collect();
-                let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
-                let expected =
-                    between_subjects(&columns, measure, Some(&reliability.column(voxel).to_vec()), None).unwrap();
-                assert_eq!(*found, expected);
+            for views in [&c_order, &f_order] {
+                for persons in [None, Some(persons.as_slice())] {
+                    let all = between_subjects_by_voxel(views, measure, Some(reliability.view()), persons).unwrap();
+                    assert_eq!(all.len(), n_voxels);
+                    for (voxel, found) in all.iter().enumerate() {
+                        let columns: Vec<Vec<f64>> = subjects.iter().map(|s| s.column(voxel).to_vec()).collect();
+                        let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
+                        let own = reliability.column(voxel).to_vec();
+                        let expected = between_subjects(&columns, measure, Some(&own), persons).unwrap();
+                        assert!(close(found.cronbach_alpha, expected.cronbach_alpha), "{voxel} {found:?}");
+                        let both = |group: &Group| [group.plain.clone(), group.corrected.clone().unwrap()].concat();
+                        for (found, expected) in both(found).iter().zip(&both(&expected)) {
+                            let numbers = |a: &Agreement| [a.median_of_pairs, a.mean_of_pairs, a.leave_one_out];
+                            let pairs = numbers(found).into_iter().zip(numbers(expected));
+                            assert!(pairs.into_iter().all(|(a, b)| close(a, b)), "{voxel} {found:?} {expected:?}");
+                            assert_eq!(
+                                (found.n_pairs, found.n_others, found.reason),
+                                (expected.n_pairs, expected.n_others, expected.reason),
+                                "{voxel}"
+                            );
+                        }
+                    }
+                }
             }
+        }
+    }
+
+    #[test]
+    fn copies_of_a_subject_correlate_exactly() {
+        let columns = Array2::from_shape_fn((9, 2), |(row, voxel)| (row as f32 * 1.7 + voxel as f32).sin());
+        let views = [columns.view(), columns.view(), columns.view()];
+        for group in between_subjects_by_voxel(&views, Correlation::Pearson, None, None).unwrap() {
+            assert!(group.plain.iter().all(|a| (a.median_of_pairs, a.mean_of_pairs) == (1.0, 1.0)), "{group:?}");
         }
     }
 

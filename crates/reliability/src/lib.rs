@@ -18,8 +18,8 @@ mod spearman_brown;
 mod split_half;
 
 pub use between::{
-    Agreement, BetweenError, between_subjects, between_subjects_by_voxel, cronbach_alpha, cronbach_alpha_by_voxel,
-    median_of_pairs, noise_corrected, pairwise,
+    Agreement, BetweenError, Group, between_subjects, between_subjects_by_voxel, cronbach_alpha, median_of_pairs,
+    noise_corrected, pairwise,
 };
 pub use design::{Cells, Components, DesignError, Drawn, Found, Study, repeats_for};
 pub use explainable::{ExplainableVariance, explainable_variances};

@@ -1,10 +1,8 @@
 //! What is compared between subjects, of all of them or of a bootstrap sample.
 
 use ndarray::{Array2, ArrayView2, Axis};
-use reliability::{
-    Agreement, BetweenError, between_subjects, between_subjects_by_voxel, cronbach_alpha, cronbach_alpha_by_voxel,
-    noise_corrected,
-};
+use npy_stream::Matrix;
+use reliability::{Agreement, BetweenError, Group, between_subjects, between_subjects_by_voxel, noise_corrected};
 use statistics::{Correlation, Draws, Reason, mean, median};
 
 use super::Boot;
@@ -15,8 +13,33 @@ pub(super) enum Values {
     Profiles(Vec<Vec<f64>>),
     /// A number per pair of stimuli that has one in all subjects.
     Pairs { vectors: Vec<Vec<f64>>, places: Places },
-    /// Stimuli x voxels.
-    Voxels(Vec<Array2<f64>>),
+    /// A number per stimulus and voxel.
+    Voxels(Voxels),
+}
+
+/// Stimuli x voxels of every subject, as wide as they came.
+pub(super) enum Voxels {
+    F4(Vec<Array2<f32>>),
+    F8(Vec<Array2<f64>>),
+}
+
+impl Voxels {
+    /// In f8 where one of them is.
+    pub fn of_one_width(subjects: impl IntoIterator<Item = Matrix>) -> Voxels {
+        let mut narrow = Vec::new();
+        let mut subjects = subjects.into_iter();
+        while let Some(subject) = subjects.next() {
+            match subject {
+                Matrix::F4(subject) => narrow.push(subject),
+                Matrix::F8(subject) => {
+                    let before = narrow.into_iter().map(|subject: Array2<f32>| subject.mapv(f64::from));
+                    let wide = before.chain([subject]);
+                    return Voxels::F8(wide.chain(subjects.map(Matrix::into_f64)).collect());
+                }
+            }
+        }
+        Voxels::F4(narrow)
+    }
 }
 
 /// Stimuli x stimuli: where the number of the pair i < j stands.
@@ -97,17 +120,8 @@ impl Measured {
                 let vectors: Vec<Vec<f64>> = sample.subjects.iter().map(|&s| of(&vectors[s])).collect();
                 of_vectors(&vectors, self.how, reliabilities.as_ref(), &persons)
             }
-            Values::Voxels(all) => {
-                let picked: Vec<Array2<f64>> = match &sample.stimuli {
-                    None => Vec::new(),
-                    Some(stimuli) => sample.subjects.iter().map(|&s| all[s].select(Axis(0), stimuli)).collect(),
-                };
-                let views: Vec<ArrayView2<f64>> = match &sample.stimuli {
-                    None => sample.subjects.iter().map(|&s| all[s].view()).collect(),
-                    Some(_) => picked.iter().map(|some| some.view()).collect(),
-                };
-                of_voxels(&views, self.how, reliabilities.as_ref(), &persons)
-            }
+            Values::Voxels(Voxels::F4(all)) => of_sampled(all, sample, self.how, reliabilities.as_ref(), &persons),
+            Values::Voxels(Voxels::F8(all)) => of_sampled(all, sample, self.how, reliabilities.as_ref(), &persons),
         }
     }
 
@@ -138,55 +152,66 @@ fn of_vectors(
     persons: &[usize],
 ) -> Result<(Vec<Estimate>, f64), BetweenError> {
     let views: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
-    let raw = between_subjects(&views, how, None, Some(persons))?;
-    let normed = match reliabilities {
-        None => None,
-        Some(all) => Some(between_subjects(&views, how, Some(&all.column(0).to_vec()), Some(persons))?),
-    };
-    let estimate = |(i, raw): (usize, &Agreement)| {
-        let normed = normed.as_ref().map(|normed| &normed[i]);
+    let own = reliabilities.map(|all| all.column(0).to_vec());
+    let Group { plain, corrected, cronbach_alpha } = between_subjects(&views, how, own.as_deref(), Some(persons))?;
+    let estimate = |(i, plain): (usize, &Agreement)| {
+        let corrected = corrected.as_ref().map(|corrected| &corrected[i]);
         Estimate {
-            plain: numbers(raw),
-            corrected: normed.map(numbers),
-            reason: raw.reason.or(normed.and_then(|normed| normed.reason)),
+            plain: numbers(plain),
+            corrected: corrected.map(numbers),
+            reason: plain.reason.or(corrected.and_then(|corrected| corrected.reason)),
             of_voxels: Vec::new(),
             usable: 1,
         }
     };
-    Ok((raw.iter().enumerate().map(estimate).collect(), cronbach_alpha(&views)))
+    Ok((plain.iter().enumerate().map(estimate).collect(), cronbach_alpha))
 }
 
-fn of_voxels(
-    subjects: &[ArrayView2<f64>],
+fn of_sampled<T: Copy + Into<f64> + Send + Sync>(
+    all: &[Array2<T>],
+    sample: &Sample,
     how: Correlation,
     reliabilities: Option<&Array2<f64>>,
     persons: &[usize],
 ) -> Result<(Vec<Estimate>, f64), BetweenError> {
-    let raw = between_subjects_by_voxel(subjects, how, None, Some(persons))?;
-    let normed = match reliabilities {
-        None => None,
-        Some(all) => Some(between_subjects_by_voxel(subjects, how, Some(all.view()), Some(persons))?),
+    let Some(stimuli) = &sample.stimuli else {
+        let views: Vec<ArrayView2<T>> = sample.subjects.iter().map(|&s| all[s].view()).collect();
+        return of_voxels(&views, how, reliabilities, persons);
     };
+    let picked: Vec<Array2<T>> = sample.subjects.iter().map(|&s| all[s].select(Axis(0), stimuli)).collect();
+    let views: Vec<ArrayView2<T>> = picked.iter().map(|some| some.view()).collect();
+    of_voxels(&views, how, reliabilities, persons)
+}
+
+fn of_voxels<T: Copy + Into<f64> + Send + Sync>(
+    subjects: &[ArrayView2<T>],
+    how: Correlation,
+    reliabilities: Option<&Array2<f64>>,
+    persons: &[usize],
+) -> Result<(Vec<Estimate>, f64), BetweenError> {
+    let groups = between_subjects_by_voxel(subjects, how, reliabilities.map(|all| all.view()), Some(persons))?;
     // Over voxels that have a value; who calls says how many have none.
-    let over = |value: &dyn Fn(usize) -> f64| -> f64 {
-        let values: Vec<f64> = (0..raw.len()).map(value).filter(|v| !v.is_nan()).collect();
+    let over = |value: &dyn Fn(&Group) -> f64| -> f64 {
+        let values: Vec<f64> = groups.iter().map(value).filter(|v| !v.is_nan()).collect();
         median(&values)
     };
     let estimate = |i: usize| {
-        let of_voxel = |v: usize| raw[v][i].reason.or(normed.as_ref().and_then(|normed| normed[v][i].reason));
-        let of_voxels: Vec<Option<Reason>> = (0..raw.len()).map(of_voxel).collect();
-        let usable = raw.iter().filter(|voxel| !voxel[i].median_of_pairs.is_nan()).count();
-        let plain = [0, 1, 2].map(|k| over(&|v| numbers(&raw[v][i])[k]));
+        let corrected = |group: &Group| group.corrected.as_ref().map(|corrected| corrected[i]);
+        let of_voxel =
+            |group: &Group| group.plain[i].reason.or(corrected(group).and_then(|corrected| corrected.reason));
+        let of_voxels: Vec<Option<Reason>> = groups.iter().map(of_voxel).collect();
+        let usable = groups.iter().filter(|group| !group.plain[i].median_of_pairs.is_nan()).count();
+        let of_corrected = |group: &Group, k: usize| corrected(group).map_or(f64::NAN, |found| numbers(&found)[k]);
         Estimate {
-            plain,
-            corrected: normed.as_ref().map(|normed| [0, 1, 2].map(|k| over(&|v| numbers(&normed[v][i])[k]))),
+            plain: [0, 1, 2].map(|k| over(&|group| numbers(&group.plain[i])[k])),
+            corrected: reliabilities.map(|_| [0, 1, 2].map(|k| over(&|group| of_corrected(group, k)))),
             reason: if usable == 0 { of_voxels.iter().flatten().copied().next() } else { None },
             of_voxels,
             usable,
         }
     };
-    let alphas = cronbach_alpha_by_voxel(subjects);
-    Ok(((0..subjects.len()).map(estimate).collect(), over(&|v| alphas[v])))
+    let estimates = (0..subjects.len()).map(estimate).collect();
+    Ok((estimates, over(&|group| group.cronbach_alpha)))
 }
 
 /// Of the numbers of all subjects: what stands in the row `median`.
