@@ -200,6 +200,69 @@ np.save('peer.npy', pred)""")
     return peer, ours, lambda: f"largest difference in a prediction {np.abs(np.load(folder / 'peer.npy') - np.load(folder / 'ours.npy')).max():.1e}"
 
 
+def leave_one_out(folder):
+    """Every voxel of every person against the mean of the others."""
+    rng = np.random.default_rng(6)
+    signal = rng.standard_normal((1000, 5000), dtype=np.float32)
+    people = np.stack([signal + 1.5 * rng.standard_normal(signal.shape, dtype=np.float32) for _ in range(8)])
+    np.save(folder / "people.npy", people)
+    for k, one in enumerate(people):
+        write_labelled(folder / f"person{k}.npy", one, [f"s{i}" for i in range(len(one))])
+    peer = python("""
+import numpy as np
+def corr(x, y):
+    x, y = x - x.mean(0), y - y.mean(0); return (x * y).sum(0) / np.sqrt((x * x).sum(0) * (y * y).sum(0))
+people = np.load('people.npy'); total = people.sum(0)
+np.save('peer.npy', [np.median(corr(one, (total - one) / (len(people) - 1))) for one in people])""")
+    ours = [BIN / "ceiling", "between", "--quiet", "--stat", "voxel", *[f"person{k}.npy" for k in range(8)], "-o", "ours.csv"]
+
+    def agree():
+        found = np.genfromtxt(folder / "ours.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")["leave_one_out"][:8]
+        return f"largest difference {np.abs(found - np.load(folder / 'peer.npy')).max():.1e} (the peer is f4)"
+
+    return peer, ours, agree
+
+
+def split_halves(folder):
+    """All 35 ways to halve 8 presentations; the peer loops over them."""
+    n, shown, voxels = 1000, 8, 1000
+    rng = np.random.default_rng(7)
+    trials = np.tile(rng.standard_normal((n, voxels)), (shown, 1)) + 1.5 * rng.standard_normal((n * shown, voxels))
+    write_labelled(folder / "trials.npy", trials.astype(np.float32), [f"s{i}" for i in range(n)] * shown)
+    peer = python(f"""
+import itertools, numpy as np
+x = np.load('trials.npy').reshape({shown}, {n}, {voxels}).astype(np.float64)
+def corr(x, y):
+    x, y = x - x.mean(0), y - y.mean(0); return (x * y).sum(0) / np.sqrt((x * x).sum(0) * (y * y).sum(0))
+halves = [h for h in itertools.combinations(range({shown}), {shown // 2}) if 0 in h]
+r = np.mean([corr(x[list(h)].mean(0), x[[k for k in range({shown}) if k not in h]].mean(0)) for h in halves], 0)
+np.save('peer.npy', 2 * r / (1 + r))""")
+    ours = [BIN / "ceiling", "voxel", "--quiet", "trials.npy", "-o", "ours.csv"]
+
+    def agree():
+        found = np.genfromtxt(folder / "ours.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")["reliability"]
+        return f"largest difference {np.abs(found - np.load(folder / 'peer.npy')).max():.1e}"
+
+    return peer, ours, agree
+
+
+def gsn(folder):
+    """Signal and noise covariances of 600 voxels; the peer is the NumPy twin of the golden tests, which simulates nothing."""
+    n, shown, voxels = 300, 3, 600
+    rng = np.random.default_rng(8)
+    signal = rng.standard_normal((n, 40)) @ rng.standard_normal((40, voxels)) / 6
+    trials = np.tile(signal, (shown, 1)) + 1.5 * rng.standard_normal((n * shown, voxels))
+    write_labelled(folder / "region.npy", trials, [f"s{i}" for i in range(n)] * shown)
+    peer = python(f"""
+import sys; sys.path.insert(0, {str(ROOT / 'scripts')!r})
+import numpy as np
+from golden.gsn import estimate
+x = np.load('region.npy').reshape({shown}, {n}, {voxels})
+np.save('peer.npy', estimate(x.transpose(2, 1, 0))['signal'])""")
+    ours = [BIN / "ceiling", "gsn", "--quiet", "region.npy", "--signal-covariance", "ours.npy", "-o", "ours.csv"]
+    return peer, ours, lambda: f"largest difference {np.abs(np.load(folder / 'peer.npy') - np.load(folder / 'ours.npy')).max():.1e}"
+
+
 TASKS = {
     "select-units 1440 x 100k (scipy)": lambda f: select(f, 100_000, SCIPY_ROUTE),
     "select-units 1440 x 100k (numpy in blocks)": lambda f: select(f, 100_000, NUMPY_BLOCKS),
@@ -214,6 +277,9 @@ TASKS = {
     "rsa compare rho-a, 10 x 8, 92, 200 draws (rsatoolbox)": lambda f: compare(f, "rho-a", "rho-a", stimuli=92, draws=200),
     "rsa compare corr_cov, 10 x 8, 92, 20 draws (rsatoolbox)": lambda f: compare(f, "corr_cov", "corr_cov", stimuli=92, draws=20),
     "encode fit 600 x 1000 -> 500 (scikit-learn)": encode,
+    "ceiling between voxel 8 x 1000 x 5000 (numpy)": leave_one_out,
+    "ceiling voxel 8 x 1000 x 1000, 35 splits (numpy loop)": split_halves,
+    "ceiling gsn 600 x 300 x 3 (numpy twin)": gsn,
 }
 
 

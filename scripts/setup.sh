@@ -2,7 +2,7 @@
 # Brings what a fresh Debian machine with Rust, Python and npm lacks, into build/ (or CATSEL_BUILD).
 #
 #   scripts/setup.sh onnxruntime   build/venv, build/onnxruntime and build/nasm: enough for the tests
-#   scripts/setup.sh               that, and build/models and build/stimuli: what the demo feeds on
+#   scripts/setup.sh               that, and build/models, build/stimuli and build/haxby2001: what the demo feeds on
 #
 # Everything is pinned by version and hash. A step that is done leaves a stamp with the hash of what went into it
 # and is not done again; each step builds beside its place and is renamed last, so an interrupted run leaves no
@@ -17,6 +17,10 @@ readonly EMOJI_SHA512='Wlq2lVStTnr8BDpIJ0pEnTKO4LuDxxqTEhTvRtD1DLRF0me7ogeRQjKoe
 readonly NAMES_PACKAGE='unicode-emoji-json@0.9.0'
 readonly NAMES_FILE='unicode-emoji-json-0.9.0.tgz'
 readonly NAMES_SHA512='HdrQW/7SdbXUsTd8uTATv7LvQJkCSgbAgRCDCtOhQ6xn3EAx+xZHQtRniOXWJK3ywIqPegkNhP4U4EbuFsiQng=='
+# Subject 1 of Haxby et al. (2001) as a source archive on the package index holds it: one slice and 25 mm voxels of 12
+# runs. The data are CC BY-SA 3.0, the archive's COPYING goes with them.
+readonly HAXBY_ARCHIVE='pymvpa2 2.6.5'
+readonly HAXBY_SHA256=f98b18e15d012aaa68c0ef6ccf420662df05657673843ab368e7f0adfdda0758
 # Debian's package of the assembler, for x86-64; it needs nothing but the C library.
 readonly NASM_VERSION=2.16.01-1
 readonly NASM_SHA256=0180693ad5d2da8b36e7d73b9b596dc3e9f900238e3de699976c0576875b878f
@@ -171,6 +175,26 @@ emoji_localizer() {
     mv "$folder.part" "$folder"
 }
 
+# build/haxby2001: BOLD, onsets, masks and motion of a person, in OpenfMRI's layout. Only these files leave the archive.
+haxby_subject() {
+    local folder=$build/haxby2001 stamp=$build/haxby2001/setup-stamp archive=$build/downloads/haxby2001.tar.gz
+    if is_done "$stamp" "$HAXBY_SHA256"; then return; fi
+    say "a real brain (Haxby et al. 2001, subject 1) into $folder"
+    mkdir -p "$build/downloads"
+    if [[ ! -f $archive || $(sha256sum <"$archive") != "$HAXBY_SHA256  -" ]]; then
+        # shellcheck disable=SC2086  # name and version are two words
+        "$build/venv/bin/python" "$scripts/fetch-source-archive.py" $HAXBY_ARCHIVE "$HAXBY_SHA256" "$archive" ||
+            stop "the archive with the BOLD runs could not be fetched (see above); run this again when the package index answers"
+    fi
+    rm -rf "$folder.part"
+    mkdir -p "$folder.part"
+    tar -xzf "$archive" -C "$folder.part" --strip-components=4 --wildcards '*/mvpa2/data/haxby2001/*'
+    tar -xzOf "$archive" --wildcards '*/COPYING' >"$folder.part/COPYING"
+    mark_done "$folder.part/setup-stamp" "$HAXBY_SHA256"
+    rm -rf "$folder"
+    mv "$folder.part" "$folder"
+}
+
 what=${1:-all}
 case $what in
 onnxruntime | all) ;;
@@ -191,4 +215,5 @@ assembler
 if [[ $what == all ]]; then
     emoji_localizer
     pretrained_network
+    haxby_subject
 fi

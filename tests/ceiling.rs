@@ -117,20 +117,57 @@ fn unequal_repeats_count_by_their_inverses() {
     let measured = one.select(Axis(0), &kept);
     save(&dir.path().join("t.npy"), &measured, Some(&labels));
     let out = run(dir.path(), "ceiling voxel t.npy");
-    let said =
-        "t.npy: unequal repeats; halves and explainable variance are of the first 2 presentations of 9 of 10 stimuli";
+    let said = "t.npy: unequal repeats; reliabilities are of the first 3 presentations of 6 of 10 stimuli";
     assert!(out.stderr.contains(said), "{out:?}");
     let row = rows(&out.text()).remove(0);
     let (ncsnr, ceiling) = (number(&row, "ncsnr"), number(&row, "noise_ceiling"));
     support::within(number(&row, "n_trials"), 1.0 / 0.45, 1e-12);
     support::within(ceiling, ncsnr.powi(2) / (ncsnr.powi(2) + 0.45), 1e-12);
-    // both 2 x 9 and 3 x 6 keep 18 trials: two showings of nine stimuli, stepped up from 1 to 1 / .45 trials
-    let value = |row: usize| measured[(row, 0)];
-    let shown = |from: usize| (0..9).map(|s| value(from + s)).collect::<Vec<f64>>();
-    let (r, k) = (pearson(&shown(0), &shown(10)), 1.0 / 0.45);
+    // three showings of six stimuli tell more than two of nine; stepped up from 1 to 1 / .45 trials
+    let shown = |from: usize| (0..6).map(|s| measured[(from + s, 0)]).collect::<Vec<f64>>();
+    let (first, second, third) = (shown(0), shown(10), shown(19));
+    let r = (pearson(&first, &second) + pearson(&first, &third) + pearson(&second, &third)) / 3.0;
+    let k = 1.0 / 0.45;
     support::within(number(&row, "reliability"), k * r / (1.0 + (k - 1.0) * r), 1e-12);
     support::within(number(&row, "ev_corrected"), r, 1e-12);
     support::within(number(&row, "ev_stepped"), k * r / (1.0 + (k - 1.0) * r), 1e-12);
+}
+
+#[test]
+fn a_few_catch_pictures_do_not_stand_for_all() {
+    // three pictures shown 40 times, twenty shown 3 times: the halves are of the twenty-three
+    let dir = tempdir().unwrap();
+    let counts: Vec<usize> = [vec![40; 3], vec![3; 20]].concat();
+    let labels: Vec<String> =
+        ids(23).into_iter().zip(&counts).flat_map(|(id, n)| std::iter::repeat_n(id, *n)).collect();
+    save(&dir.path().join("t.npy"), &noise(180, 1, 3), Some(&labels));
+    let out = run(dir.path(), "ceiling within t.npy");
+    assert!(out.stderr.contains("the first 3 presentations of 23 of 23 stimuli"), "{}", out.stderr);
+    assert_eq!(rows(&out.text())[0]["n_stimuli"], "23");
+    // where most stimuli are shown once, a warning says so, which --quiet keeps
+    let labels: Vec<String> = [ids(30), ids(4)].concat();
+    save(&dir.path().join("once.npy"), &noise(34, 1, 4), Some(&labels));
+    let said = "the first 2 presentations of 4 of 30 stimuli";
+    for line in
+        ["ceiling within once.npy -q", "ceiling voxel once.npy -q", "tuning compare once.npy --brain once.npy -q"]
+    {
+        let out = run(dir.path(), line);
+        assert!(out.stderr.contains(said), "{line}: {}", out.stderr);
+    }
+}
+
+#[test]
+fn options_of_a_join_need_something_to_join() {
+    let dir = tempdir().unwrap();
+    save(&dir.path().join("t.npy"), &noise(30, 4, 3), Some(&repeated(&ids(10), 3)));
+    for (line, needs) in [
+        ("ceiling voxel t.npy --inner", "without --session"),
+        ("ceiling gsn t.npy --assume-order", "without --session"),
+        ("ceiling within t.npy --inner", "without --predicted"),
+    ] {
+        run(dir.path(), line).fails(1, &["joining two inputs", needs]);
+    }
+    run(dir.path(), "ceiling between t.npy t.npy --names a,b --allow-nan").fails(1, &["--allow-nan is for RDMs"]);
 }
 
 #[test]

@@ -95,6 +95,24 @@ fn models_stand_beside_people_with_their_gap() {
 }
 
 #[test]
+fn copies_in_a_draw_do_not_make_noise_reliable() {
+    // eight people of pure noise: an interval of alpha that copies have pulled up lies above 0
+    let dir = tempdir().unwrap();
+    let mut above = 0;
+    for study in 0..6 {
+        for k in 0..8 {
+            save(&dir.path().join(format!("n{k}.npy")), &noise(60, 1, 1000 + 8 * study + k), Some(&ids(60)));
+        }
+        let found =
+            table(dir.path(), "n0.npy n1.npy n2.npy n3.npy n4.npy n5.npy n6.npy n7.npy --boot subjects --n-boot 300");
+        let of = |name: &str| number(row(&found, name), "cronbach_alpha");
+        assert!(of("ci_lo") < of("median") && of("median") < of("ci_hi"));
+        above += usize::from(of("ci_lo") > 0.0);
+    }
+    assert!(above <= 2, "{above} of 6");
+}
+
+#[test]
 fn rdms_of_models_stand_beside_rdms() {
     let (dir, ..) = place();
     let path = dir.path();
@@ -134,7 +152,15 @@ fn two_regions_of_one_person_are_no_pair() {
     within(number(&apart[0], "mean_pairwise"), (r(0, 1) + r(0, 2)) / 2.0, 1e-12);
     run(path, &format!("{line} --same-subject refuse"))
         .fails(1, &["sub-01", "the noise of every trial", "leave one out"]);
+    // nor do they make the group reliable: of three, the two pairs of different people count
+    let covariance = |i: usize, j: usize| r(i, j) * (variance(&people[i]) * variance(&people[j])).sqrt();
+    let own = (0..3).map(|i| variance(&people[i])).sum::<f64>() / 3.0;
+    let shared = (covariance(0, 2) + covariance(1, 2)) / 2.0;
+    within(number(row(&flagged, "median"), "cronbach_alpha"), 3.0 * shared / (own + 2.0 * shared), 1e-12);
     let alone = rows(&run(path, "ceiling between sub-01_ffa.npy sub-01_ofa.npy").text());
+    assert_eq!(row(&alone, "median")["cronbach_alpha"], "NaN");
+    run(path, "ceiling design sub-01_ffa.npy sub-01_ofa.npy").fails(1, &["both are of sub-01", "one array a person"]);
+    run(path, "ceiling between a.npy b.npy --boot subjects").fails(1, &["2 subjects", "at least 3"]);
     assert_eq!((&alone[0]["median_pairwise"][..], &alone[0]["reason"][..]), ("NaN", "same_subject"));
 }
 
@@ -160,8 +186,8 @@ fn intervals_are_percentiles_of_what_draws_give() {
     let line = "ceiling between --boot subjects --n-boot 50 a.npy b.npy c.npy d.npy";
     assert_eq!(run(path, line).text(), run(path, &format!("{line} --threads 1")).text());
     assert_ne!(run(path, line).text(), run(path, &format!("{line} --seed 1")).text());
-    // half of the draws of two subjects are one of them twice
-    let out = run(path, "ceiling between --boot subjects --n-boot 100 a.npy b.npy");
+    // one in nine draws of three subjects is one of them three times
+    let out = run(path, "ceiling between --boot subjects --n-boot 100 a.npy b.npy c.npy");
     assert!(out.stderr.contains("of 100 draws have no number"), "{}", out.stderr);
     run(path, "ceiling between --n-boot 50 a.npy b.npy").fails(2, &["--boot"]);
 }

@@ -156,6 +156,45 @@ fn bytes_do_not_depend_on_threads() {
 }
 
 #[test]
+fn voxels_that_noise_made_look_good_do_not_make_the_median() {
+    let dir = tempdir().unwrap();
+    let all: Vec<String> = std::iter::repeat_n(ids(40), 3).flatten().collect();
+    save(&dir.path().join("noise.npy"), &noise(120, 201, 5), Some(&all));
+    let out = run(dir.path(), "ceiling within --stat voxel noise.npy");
+    assert!(out.stderr.contains("below 0 being the lowest reliability"), "{}", out.stderr);
+    let row = &rows(&out.text())[0];
+    // about half of the voxels are below 0; those above would have an r_max near .4
+    assert_eq!(row["n_voxels"], "201");
+    let r = number(row, "r_one_rest");
+    assert!(r.abs() < 0.03, "{r}");
+    if r < 0.0 {
+        assert_eq!((&row["r_max"][..], &row["reason"][..]), ("NaN", "negative_reliability"));
+    } else {
+        within(number(row, "reliability_one"), single(r), 1e-12);
+    }
+}
+
+#[test]
+fn a_prediction_without_a_score_says_why() {
+    let (dir, _, predicted) = place();
+    let mut flat = predicted.clone();
+    flat.column_mut(2).fill(1.0);
+    save(&dir.path().join("flat.npy"), &flat, Some(&ids(N)));
+    let out = run(dir.path(), "ceiling within --stat voxel --predicted flat.npy trials.npy");
+    assert!(out.stderr.contains("1 of 6 voxels have no r"), "{}", out.stderr);
+    let row = &rows(&out.text())[0];
+    assert!(number(row, "r").is_finite() && number(row, "r_norm").is_finite() && row["reason"].is_empty());
+    for (value, reason) in [(1.0, "constant"), (f64::NAN, "nan_input")] {
+        save(&dir.path().join("flat.npy"), &Array2::from_elem(predicted.dim(), value), Some(&ids(N)));
+        let out = run(dir.path(), "ceiling within --predicted flat.npy trials.npy");
+        assert!(out.stderr.contains(reason), "{}", out.stderr);
+        let row = &rows(&out.text())[0];
+        assert_eq!((&row["r"][..], &row["reason"][..]), ("NaN", reason));
+        assert!(number(row, "r_max") > 0.0);
+    }
+}
+
+#[test]
 fn small_sessions_of_the_datasets_convention_are_warned_of() {
     // Noise alone: 8 stimuli in each of 12 sessions, 300 voxels.
     let dir = tempdir().unwrap();
@@ -180,6 +219,12 @@ fn small_sessions_of_the_datasets_convention_are_warned_of() {
     within(mean_of(&out.text()), 1.0 / 7.0, 0.02);
     let out = run(path, line);
     assert!(!out.stderr.contains("sessions of 8 trials"), "{}", out.stderr);
+    // nor where all repeats share a session, or no session is given: the advice would change nothing
+    let out = run(path, "ceiling voxel --convention nsd t.npy");
+    assert!(!out.stderr.contains("counts as signal"), "{}", out.stderr);
+    let out = run(path, "ceiling voxel --convention nsd --stimuli t.csv --session stimulus t.npy");
+    assert!(!out.stderr.contains("counts as signal"), "{}", out.stderr);
+    let out = run(path, line);
     // half of the voxels have a signal below 0, which is set to 0
     let left = mean_of(&out.text());
     assert!(left < 0.04, "{left}");
@@ -209,6 +254,14 @@ fn tuning_divides_by_the_reliability_of_the_table_of_the_right_kind() {
     refused("--compare spearman", "other.csv", &["spearman correlations", "--compare is pearson"]);
     refused("--trials 1", "other.csv", &["averages over 1 trials", "trials.npy has 3"]);
     refused("--names other", "other.csv", &["0 rows are called \"trials\""]);
+    // a reliability of more stimuli than are compared, and one that is none
+    save(&path.join("few.npy"), &predicted.slice(s![..5, ..]).to_owned(), Some(&ids(5)));
+    run(path, "tuning compare few.npy --brain trials.npy --ceiling within.csv --inner")
+        .fails(1, &["stimuli, and 5 are compared"]);
+    sh(path, "ceiling within trials.npy | sed 's/pearson,\\(.*\\),[^,]*,[^,]*,$/pearson,\\1,1.5,1.2,/' > above.csv")
+        .ok();
+    run(path, "tuning compare predicted.npy --brain trials.npy --ceiling above.csv")
+        .fails(1, &["1.5 of \"trials\" is above 1"]);
     run(path, "ceiling voxel trials.npy -o voxels.csv").ok();
     refused("", "voxels.csv", &["voxels.csv: no column stat", "ceiling within --stat profile"]);
     run(path, "tuning compare predicted.npy --brain trials.npy --ceiling within.csv --brain-reliability 0.5")

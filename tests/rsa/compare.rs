@@ -512,3 +512,51 @@ fn a_subject_may_not_be_named_as_the_mean_row() {
     run(dir.path(), "rsa compare mean.npy --brain mean.npy").fails(1, &["mean.npy", "--brain-names"]);
     run(dir.path(), "rsa compare mean.npy --brain mean.npy --brain-names one").ok();
 }
+
+#[test]
+fn scores_are_divided_by_what_noise_leaves_to_reach() {
+    let dir = study();
+    let path = dir.path();
+    let signal = noise(10, 8, 1);
+    let shown: Vec<Array2<f64>> = (0..3).map(|k| &signal + &(0.5 * noise(10, 8, 40 + k))).collect();
+    let trials = ndarray::concatenate(Axis(0), &shown.iter().map(|s| s.view()).collect::<Vec<_>>()).unwrap();
+    let all: Vec<String> = std::iter::repeat_n(ids(10), 3).flatten().collect();
+    for name in ["one", "two"] {
+        save(&path.join(format!("{name}.npy")), &trials, Some(&all));
+        sh(path, &format!("npy average {name}.npy | rsa rdm > {name}_rdm.npy")).ok();
+    }
+    sh(path, "ceiling gsn one.npy two.npy --draws 50 -q > gsn.csv").ok();
+    let line = "rsa compare ann.npy --brain one_rdm.npy two_rdm.npy --brain-names one,two";
+    let bounds = rows(&fs::read_to_string(path.join("gsn.csv")).unwrap());
+    let table = rows(&run(path, &format!("{line} --r-max gsn.csv")).text());
+    for (row, bound) in table.iter().zip(&bounds) {
+        near(&[number(row, "r_norm")], &[number(row, "r") / number(bound, "rdm_ceiling")], 1e-12);
+    }
+    near(&[number(&table[2], "r_norm")], &[(number(&table[0], "r_norm") + number(&table[1], "r_norm")) / 2.0], 1e-12);
+    assert!(!rows(&run(path, line).text())[0].contains_key("r_norm"));
+    // the reliabilities of `ceiling within` go for ranks too, with a warning
+    run(path, "ceiling within --stat rdm --compare spearman one.npy two.npy -q -o within.csv").ok();
+    let bounds = rows(&fs::read_to_string(path.join("within.csv")).unwrap());
+    let out = run(path, &format!("{line} --compare spearman --r-max within.csv"));
+    assert!(out.stderr.contains("takes their noise for additive"), "{}", out.stderr);
+    let row = &rows(&out.text())[0];
+    near(&[number(row, "r_norm")], &[number(row, "rho") / number(&bounds[0], "r_max")], 1e-12);
+    // one without a bound has no r_norm, and says so
+    fs::write(path.join("zero.csv"), "array,n_stimuli,rdm_ceiling\none,10,0\ntwo,10,0.5\n").unwrap();
+    let out = run(path, &format!("{line} --r-max zero.csv"));
+    assert!(out.stderr.contains("1 of 2 subjects have no bound above 0"), "{}", out.stderr);
+    let table = rows(&out.text());
+    assert_eq!((&table[0]["r_norm"][..], &table[0]["reason"][..]), ("NaN", "negative_reliability"));
+    near(&[number(&table[2], "r_norm")], &[number(&table[1], "r") / 0.5], 1e-12);
+    for (options, parts) in [
+        ("--compare kendall --r-max gsn.csv", &["--r-max with --compare kendall"][..]),
+        ("--compare spearman --r-max gsn.csv", &["pearson correlations", "--compare is spearman"]),
+        ("--compare pearson --r-max within.csv", &["spearman correlations", "--compare is pearson"]),
+        ("--partial one_rdm.npy --r-max gsn.csv", &["--r-max bounds whole RDMs", "`ceiling rdm --partial`"]),
+    ] {
+        run(path, &format!("{line} {options}")).fails(1, parts);
+    }
+    fs::write(path.join("more.csv"), "array,n_stimuli,rdm_ceiling\none,12,.9\ntwo,12,0.9\n").unwrap();
+    run(path, &format!("{line} --r-max more.csv")).fails(1, &["over 12 stimuli, and 10 are compared"]);
+    run(path, "rsa compare ann.npy --brain one_rdm.npy --r-max gsn.csv").fails(1, &["0 rows are called \"one_rdm\""]);
+}

@@ -37,6 +37,15 @@ impl JoinArgs {
         JoinOptions { assume_order: self.assume_order, inner: self.inner }
     }
 
+    /// Refuses options that would change nothing, as there is no second input; `needs` is the option that brings one.
+    pub fn refuse_alone(self, needs: &str) -> Result<()> {
+        let given = [("--assume-order", self.assume_order), ("--inner", self.inner)];
+        match given.iter().find(|(_, given)| *given) {
+            Some((option, _)) => bail!("{option} is for joining two inputs, and without {needs} there is one"),
+            None => Ok(()),
+        }
+    }
+
     /// Joins by id and says on stderr what was permuted, repeated or left out.
     pub fn join(self, job: &Job, left: Side, right: Side) -> Result<Joined> {
         let joined = join(left, right, self.options())?;

@@ -19,7 +19,7 @@ use statistics::{Correlation, Draws, Reason, mean, pearson, quantile};
 use self::measured::{Measured, Places, Values, Voxels, medians, over_subjects};
 use self::table::{ModelRow, Row, write};
 use crate::rdm_bounds::say_left_out;
-use crate::trials::{SplitArgs, Subject, record_splits, reliability_of, subjects_by_id, trial_means};
+use crate::trials::{SplitArgs, Subject, record_splits, reliability_of, subjects_by_id, trial_means, warn_of_rdms};
 use crate::voxel::count_reasons;
 
 /// Subjects against each other: median of the pairs, each against the mean of the others, and the gap to models
@@ -30,7 +30,9 @@ and `ci_hi`, and one row per model; trials of a stimulus, which have equal ids, 
   subject               or the model
   stat, compare
   n_stimuli             stimuli, joined by id
-  n_voxels              the subject's columns; with --stat voxel those that the medians are over
+  n_voxels              the subject's columns; with --stat voxel those that the medians of pairs are
+                        over: the _norm columns are over those with a reliability above 0 of both,
+                        and stderr counts the others
   n_trials              trials in the averages: 1 / mean(1 / n) over stimuli
   median_pairwise       median of the correlations with each other subject: compare with a model's r
   leave_one_out         correlation with the mean of the other subjects: compare with a model's r.
@@ -44,14 +46,16 @@ and `ci_hi`, and one row per model; trials of a stimulus, which have equal ids, 
   leave_one_out_norm    r / sqrt(reliability_i * reliability of the mean of the others)
   mean_pairwise(_norm)  the mean where median_pairwise(_norm) has the median
   cronbach_alpha        row `median`: reliability of the mean of these subjects: bounds r2 with that
-                        mean, not with a subject (voxels: the median)
+                        mean, not with a subject (voxels: the median). Covariances are of different
+                        people; subjects that are constant or have a NaN are left out
   role                  subject, summary or model
   gap, gap_norm         with --models: the row `median` less the model's median_pairwise(_norm), the
                         human-human value less the human-model value
   reason                constant, nan_input, negative_reliability, no_usable_pair, same_subject
 r_halves, reliability, r_max and the _norm columns need repeated trials in all subjects, else they
 are empty. Voxels without a value (constant, reliability below 0) are counted on stderr.
-Corrected values are not clipped and may exceed 1. The correction takes noise to be independent
+Corrected values are not clipped and may exceed 1; with --stat rdm they are too high where noise is
+strong (reliabilities of RDMs are stepped up as if their noise were additive: `ceiling gsn`). The correction takes noise to be independent
 between subjects: two whose names or paths have one BIDS label (sub-01) share it, and are no pair
 (reason same_subject where nobody else is left); --same-subject independent takes them for two people,
 refuse stops. A 1-d array is an RDM and goes with --stat rdm.
@@ -180,6 +184,12 @@ pub(crate) fn run(args: &Between) -> Result<()> {
     if n_subjects < 2 {
         bail!("{}: 1 subject; a ceiling between subjects needs at least 2", arrays[0].source);
     }
+    if args.boot.is_some_and(|unit| unit != Boot::Stimuli) && n_subjects < 3 {
+        bail!(
+            "--boot over subjects: {n_subjects} subjects, of whom a draw is one pair or none; it needs at least 3 (--boot \
+             stimuli does not)"
+        );
+    }
     if !args.models.is_empty() {
         if args.stat == Stat::Voxel {
             bail!("--models with --stat voxel: units of a model are no voxels; give --stat profile or rdm");
@@ -193,6 +203,9 @@ pub(crate) fn run(args: &Between) -> Result<()> {
     }
     let persons = persons(&job, args, &arrays[..n_subjects])?;
     let n_rdms = arrays.iter().filter(|a| is_rdm(&a.array)).count();
+    if args.allow_nan && args.stat != Stat::Rdm {
+        bail!("--allow-nan is for RDMs; --stat {} has none", args.stat.as_str());
+    }
     let study = match (args.stat, n_rdms) {
         (_, 0) => of_patterns(&job, args, subjects_by_id(&job, args.join, arrays)?, persons)?,
         (Stat::Rdm, n) if n == arrays.len() => of_rdms(&job, args, arrays, persons)?,
@@ -240,7 +253,8 @@ pub(crate) fn run(args: &Between) -> Result<()> {
             gap: human[0] - plain_median,
             corrected,
             gap_norm: corrected.map(|[median, _]| human[3] - median),
-            reason: Reason::of(&model.vector),
+            reason: Reason::of(&model.vector)
+                .or(corrected.filter(|[median, _]| median.is_nan()).map(|_| Reason::NegativeReliability)),
         }
     });
     let models: Vec<ModelRow> = models.collect();
@@ -340,9 +354,20 @@ fn of_patterns(job: &Job, args: &Between, mut subjects: Vec<Subject>, persons: V
             false
         }
     };
+    if corrected && args.stat == Stat::Rdm {
+        subjects.iter().for_each(|s| warn_of_rdms(job, &s.source));
+    }
     let how = args.compare.correlation();
     if args.stat == Stat::Voxel {
         common_space(&subjects)?;
+    }
+    let n_stimuli = subjects[0].trials.repeats.n_stimuli();
+    if n_stimuli < 3 {
+        bail!(
+            "{} and {}: {n_stimuli} stimuli in common; a correlation needs at least 3",
+            subjects[0].source,
+            subjects[1].source
+        );
     }
     let mut facts = Vec::new();
     let mut reliabilities = Vec::new();
@@ -366,7 +391,6 @@ fn of_patterns(job: &Job, args: &Between, mut subjects: Vec<Subject>, persons: V
         true => Some(Array2::from_shape_vec((n_subjects, reliabilities.len() / n_subjects), reliabilities)?),
         false => None,
     };
-    let n_stimuli = subjects[0].trials.repeats.n_stimuli();
     let mut vectors_of_models = Vec::new();
     let values = match args.stat {
         Stat::Voxel => Values::Voxels(Voxels::of_one_width(subjects.into_iter().map(|s| s.trials.into_averages()))),

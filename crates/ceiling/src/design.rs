@@ -1,9 +1,11 @@
 //! `ceiling design`: what more subjects, repeats or stimuli would buy.
 
+use std::collections::HashMap;
+
 use crate::trials::{Subject, subjects_by_id, trial_means};
 use crate::voxel::whole;
 use anyhow::{Result, anyhow, bail};
-use array_inputs::{JoinArgs, Names, read_arrays, tell_apart};
+use array_inputs::{JoinArgs, NamedArray, Names, person_of, read_arrays, tell_apart};
 use clap::ValueEnum;
 use cli::{Cell, Common, Format, Input, Job, Named, Output, TableWriter};
 use rdm::inference::{Generalize, corrected_variance};
@@ -117,6 +119,7 @@ pub(crate) fn run(args: &Design) -> Result<()> {
     job.record("seed", args.seed);
     let mut arrays = read_arrays(&job, &args.inputs, &mut Names::new(&[]))?;
     tell_apart(&mut arrays)?;
+    one_array_a_person(&arrays)?;
     let subjects = subjects_by_id(&job, args.join, arrays)?;
     let cells = cells(&subjects)?;
     let studies = if args.components { Vec::new() } else { studies(args, &cells)? };
@@ -133,6 +136,21 @@ pub(crate) fn run(args: &Design) -> Result<()> {
     };
     draws.say_missing(&job);
     table.commit(&job)
+}
+
+/// Two regions of one person share the noise of every trial, which would pass for signal that people share.
+fn one_array_a_person(arrays: &[NamedArray]) -> Result<()> {
+    let mut known: HashMap<String, &str> = HashMap::new();
+    for array in arrays {
+        let Some(label) = person_of(&array.name).or_else(|| person_of(&array.source)) else { continue };
+        if let Some(other) = known.insert(label.clone(), &array.source) {
+            bail!(
+                "{other} and {}: both are of sub-{label}, so they share the noise of every trial; give one array a person",
+                array.source
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The mean over voxels of every trial of every subject.

@@ -112,6 +112,9 @@ pub(crate) fn run(args: &GsnArgs) -> Result<()> {
     job.record("seed", args.split.seed);
     job.record("draws", args.draws);
     let sessions = args.sessions.read(&job)?;
+    if sessions.is_none() {
+        args.join.refuse_alone("--session")?;
+    }
     let mut arrays = read_arrays(&job, &args.inputs, &mut Names::new(&args.names))?;
     tell_apart(&mut arrays)?;
     if arrays.len() > 1 && (signal_out.is_some() || noise_out.is_some()) {
@@ -238,6 +241,13 @@ fn one(job: &Job, args: &GsnArgs, sessions: Option<&Sessions>, array: NamedArray
     }
     row.numbers = averaged(&of_subsets);
     row.reason = of_subsets.iter().find_map(|found| found.reason);
+    match row.reason {
+        Some(Reason::NegativeReliability) => {
+            job.warn(format!("{source}: halves agree no better than noise; a ceiling is 0"))
+        }
+        Some(reason) => job.warn(format!("{source}: {reason}; a ceiling is NaN")),
+        None => {}
+    }
     row.gsn = if in_subsets { None } else { of_subsets.pop().map(|found| found.gsn) };
     Ok(row)
 }

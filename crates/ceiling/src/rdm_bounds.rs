@@ -45,6 +45,9 @@ pub(crate) struct RdmBounds {
     /// With corr_cov or cosine_cov: covariance of the patterns over stimuli, n x n, joined by id [default: identity]
     #[arg(long, value_name = "MATRIX")]
     sigma_k: Option<Input>,
+    /// Names of the subjects, in order [default: their own, else file stems, positions in a pipe]
+    #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
+    names: Vec<String>,
     /// Use RDMs of which more than 10 % of the pairs are NaN
     #[arg(long)]
     allow_nan: bool,
@@ -75,7 +78,7 @@ pub(crate) fn run(args: &RdmBounds) -> Result<()> {
     if args.sigma_k.is_some() && !matches!(args.compare, Comparison::CorrCov | Comparison::CosineCov) {
         bail!("--sigma-k is for --compare corr_cov and cosine_cov; {} does not look at it", args.compare);
     }
-    let mut subjects = read_rdms(&job, &args.inputs, &[])?;
+    let mut subjects = read_rdms(&job, &args.inputs, &args.names)?;
     let n_subjects = subjects.len();
     if n_subjects < 2 {
         bail!("{}: 1 RDM; a ceiling is over subjects and needs at least 2", subjects[0].source);

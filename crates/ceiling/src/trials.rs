@@ -7,7 +7,7 @@ use array_inputs::{JoinArgs, NamedArray, NamedMatrix, refuse_position_of_trials}
 use cli::Job;
 use ndarray::{Array2, ArrayView2, s};
 use npy_stream::{Block, Matrix};
-use reliability::{Repeats, Splitting, Stepped, averages, reliability_of_measure};
+use reliability::{Repeats, Splitting, Stepped, averages, reliability_of_measure, what_is_split};
 use serde_json::json;
 use statistics::mean;
 use stimulus_table::Side;
@@ -152,12 +152,30 @@ pub(crate) fn repeats_of(trials: &NamedMatrix) -> Result<Repeats> {
     }
 }
 
-/// The halves that the reliability of these trials rests on, for the sidecar.
+/// The halves that the reliability of these trials rests on, for the sidecar, and on stderr where they are not of all.
 pub(crate) fn record_splits(job: &Job, source: &str, repeats: &Repeats, how: SplitArgs) {
     if let Some(Splitting { presentations, n_stimuli, n_splits }) = Splitting::of(repeats, how.splits) {
         let facts = json!({ "n_splits": n_splits, "n_presentations": presentations, "n_stimuli": n_stimuli });
         job.record(&format!("splits of {source}"), facts);
+        say_what_is_split(job, source, repeats, presentations);
     }
+}
+
+/// Which trials a reliability is of, where that is not all of them; a warning where it is of few of the stimuli.
+pub(crate) fn say_what_is_split(job: &Job, source: &str, repeats: &Repeats, presentations: usize) {
+    match what_is_split(repeats, presentations) {
+        Some((text, true)) => job.warn(format!("{source}: {text}")),
+        Some((text, false)) => job.note(format!("{source}: {text}")),
+        None => {}
+    }
+}
+
+/// Where a reliability of RDMs is stepped up.
+pub(crate) fn warn_of_rdms(job: &Job, source: &str) {
+    job.warn(format!(
+        "{source}: the reliability of an RDM is stepped up as if its noise were additive; it is too low, and scores over \
+         its root too high, where noise is strong: `ceiling gsn` models that"
+    ));
 }
 
 /// Mean correlation over splits of any measure of the two halves, stepped up; `None` where nothing can be split.

@@ -33,7 +33,7 @@ Columns (one row per array and voxel):
   r_halves        mean correlation of the halves of the trials, as it is
   reliability     r_halves stepped up to n_trials by Spearman-Brown: bounds r2. NaN where the formula
                   would give less than -1. Where stimuli are repeated unequally often, as many
-                  presentations of each are used as keep the most trials
+                  presentations of each are used as tell most of a trial's reliability
   r_max           sqrt(reliability): bounds r
   ev              explainable variance: of the mean over the R presentations that are split, each
                   z-scored over stimuli; 1 / R without any signal: bounds nothing
@@ -105,6 +105,9 @@ pub(crate) fn run(args: &Voxel) -> Result<()> {
     let out = job.text_output(args.common.output.as_deref())?;
     job.record("seed", args.split.seed);
     let sessions = args.sessions.read(&job)?;
+    if sessions.is_none() {
+        args.join.refuse_alone("--session")?;
+    }
     let mut arrays = read_arrays(&job, &args.inputs, &mut Names::new(&args.names))?;
     tell_apart(&mut arrays)?;
     let mut done = Vec::new();
@@ -211,7 +214,7 @@ fn one(job: &Job, args: &Voxel, sessions: Option<&Sessions>, array: NamedArray) 
     };
     let n_trials = args.trials.map_or(1.0 / repeats.mean_inverse_count(), |n| n as f64);
     if let (Convention::Nsd, Some(sessions)) = (args.convention, &sessions) {
-        warn_of_small_sessions(job, &source, sessions, n_trials);
+        warn_of_small_sessions(job, &source, sessions, &repeats, n_trials);
     }
     let scored = match sessions {
         Some(sessions) => Matrix::F8(z_scored(&trials.matrix, &sessions)),
@@ -245,7 +248,12 @@ fn one(job: &Job, args: &Voxel, sessions: Option<&Sessions>, array: NamedArray) 
 
 /// z-scores of `n` trials have a mean square of 1 with n - 1 in the denominator, 1 - 1 / n around their own mean: the
 /// dataset's 1 - noise then calls 1 / n of pure noise signal. The pooled convention takes the total variance as it is.
-fn warn_of_small_sessions(job: &Job, source: &str, sessions: &[usize], n_trials: f64) {
+/// Repeats that share a session share its mean, which is no signal between them.
+fn warn_of_small_sessions(job: &Job, source: &str, sessions: &[usize], repeats: &Repeats, n_trials: f64) {
+    let across = (0..repeats.n_stimuli()).map(|s| repeats.rows_of(s));
+    if !across.into_iter().any(|rows| rows.iter().any(|&row| sessions[row] != sessions[rows[0]])) {
+        return;
+    }
     const FEW: usize = 100;
     let n = Repeats::by_id(sessions).counts().into_iter().min().unwrap_or(0);
     if !(2..FEW).contains(&n) {
@@ -271,15 +279,6 @@ fn say_which_stimuli(job: &Job, args: &Voxel, source: &str, repeats: &Repeats) {
                 "{source}: the noise variance is of the {complete} stimuli shown {most} times; {} shown less often are \
                  left out",
                 n_stimuli - complete
-            ));
-        }
-    }
-    if let Some(shown) = presentations_to_split(repeats) {
-        let used = repeats.shown_at_least(shown).len();
-        if used < n_stimuli || repeats.most() > shown {
-            job.note(format!(
-                "{source}: unequal repeats; halves and explainable variance are of the first {shown} presentations of \
-                 {used} of {n_stimuli} stimuli"
             ));
         }
     }

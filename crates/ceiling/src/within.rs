@@ -17,7 +17,7 @@ use statistics::{Correlation, Reason, median};
 use stimulus_table::Side;
 
 use crate::between::{Compare, Stat, row_means};
-use crate::trials::{Trials, at_least_one, repeats_of};
+use crate::trials::{Trials, at_least_one, repeats_of, say_what_is_split, warn_of_rdms};
 use crate::voxel::{count_reasons, whole};
 
 /// One person's single trials against the rest: the ceiling of a profile, an RDM or predictions of voxels
@@ -26,8 +26,9 @@ use crate::voxel::{count_reasons, whole};
 Columns (one row per array):
   array, stat, compare
   n_stimuli         stimuli shown often enough, which r_one_rest is over
-  n_presentations   presentations of each that are used: as many as keep the most trials
-  n_voxels          columns; with --stat voxel those that have a number, which the medians are over
+  n_presentations   presentations of each that are used: as many as tell most of a trial's reliability
+  n_voxels          columns; with --stat voxel those that have an r_one_rest, which the medians are over:
+                    one below 0 counts as the lowest reliability
   n_trials          trials in the averages that the ceiling is for: --trials, else 1 / mean(1 / n)
   r_one_rest        correlation of one presentation with the mean of the others, averaged over which
   reliability_one   of a single trial: solves r_one_rest = sqrt(R(1) R(n - 1)) with Spearman-Brown's
@@ -36,10 +37,12 @@ Columns (one row per array):
   r_max             sqrt(reliability): bounds r with averages
   r                 with --predicted: of the prediction and the averages of all trials
   r_norm            r / r_max, not clipped
-  reason            constant, nan_input, negative_reliability (r_one_rest below 0)
+  reason            constant, nan_input, negative_reliability (r_one_rest below 0); of a row with a
+                    ceiling, why it has no r: a prediction that is constant or has a NaN
 The ceiling is for the measure that is asked for: averaging over voxels (profile), or over pairs of
-patterns (rdm), takes out noise that every voxel has. In an RDM of correlation distances noise also
-shrinks distances, which Spearman-Brown does not know: `ceiling gsn` models that.
+patterns (rdm), takes out noise that every voxel has. Noise in an RDM of correlation distances is not
+additive, as Spearman-Brown has it: with noise of 1, 1.5 and 2 times the signal (40 stimuli, 3 trials)
+scores over r_max were 1.1, 1.4 and 1.6 times too high. Divide those by the rdm_ceiling of `ceiling gsn`.
 
 Examples:
   ceiling within ffa.npy
@@ -83,6 +86,9 @@ pub(crate) fn run(args: &Within) -> Result<()> {
         bail!("--predicted is of one array, and {} are given; run `ceiling within` once for each", arrays.len());
     }
     let predicted = args.predicted.as_ref().map(|input| read_matrix(&job, input)).transpose()?;
+    if predicted.is_none() {
+        args.join.refuse_alone("--predicted")?;
+    }
     let mut rows = Vec::new();
     for array in arrays {
         rows.push(one(&job, args, array, predicted.as_ref())?);
@@ -128,7 +134,8 @@ pub(crate) fn run(args: &Within) -> Result<()> {
         cells.push(("reason", row.reason.into()));
         table.record(&cells)?;
         if let Some(reason) = row.reason {
-            job.warn(format!("array {}: {reason}; its ceiling is NaN", row.name));
+            let what = if ceiling.r_max.is_nan() { "ceiling" } else { "prediction has no r, which" };
+            job.warn(format!("array {}: {reason}; its {what} is NaN", row.name));
         }
     }
     table.into_inner().commit(&job)
@@ -161,16 +168,23 @@ impl Ceiling {
         Ceiling { r_one_rest: nan, reliability_one: nan, reliability: nan, r_max: nan, r: nan, r_norm: nan }
     }
 
-    /// Number by number.
+    /// Number by number. A voxel whose trials run against each other has no reliability, but one below that of all
+    /// others: left out, it would leave those that noise has made look good.
     fn median(of: &[Ceiling]) -> Ceiling {
-        let over = |number: fn(&Ceiling) -> f64| median(&of.iter().map(number).collect::<Vec<f64>>());
+        let lowest = |v: f64| if v.is_nan() { f64::NEG_INFINITY } else { v };
+        let over = |number: fn(&Ceiling) -> f64| {
+            let median = median(&of.iter().map(number).map(lowest).collect::<Vec<f64>>());
+            if median.is_finite() { median } else { f64::NAN }
+        };
+        let over_scored =
+            |number: fn(&Ceiling) -> f64| median(&of.iter().map(number).filter(|v| !v.is_nan()).collect::<Vec<f64>>());
         Ceiling {
             r_one_rest: over(|c| c.r_one_rest),
             reliability_one: over(|c| c.reliability_one),
             reliability: over(|c| c.reliability),
             r_max: over(|c| c.r_max),
-            r: over(|c| c.r),
-            r_norm: over(|c| c.r_norm),
+            r: over_scored(|c| c.r),
+            r_norm: over_scored(|c| c.r_norm),
         }
     }
 
@@ -217,6 +231,10 @@ fn one(job: &Job, args: &Within, array: NamedArray, predicted: Option<&NamedMatr
             trials.repeats.n_stimuli()
         );
     };
+    say_what_is_split(job, &source, &trials.repeats, presentations);
+    if args.stat == Stat::Rdm {
+        warn_of_rdms(job, &source);
+    }
     let averages = predicted.as_ref().map(|_| trials.averages());
     let both = predicted.as_ref().zip(averages.as_ref());
     let without_distance = AtomicUsize::new(0);
@@ -248,6 +266,7 @@ fn one(job: &Job, args: &Within, array: NamedArray, predicted: Option<&NamedMatr
         let ceiling = found.map_or(Ceiling::none(), |found| Ceiling::new(found, n_trials, r));
         Ok((ceiling, ceiling.reason()))
     };
+    let unscored = |ceiling: &&Ceiling| both.is_some() && ceiling.r.is_nan() && !ceiling.r_one_rest.is_nan();
     let all = 0..trials.n_voxels();
     let (ceiling, n_voxels, reason) = match args.stat {
         Stat::Profile | Stat::Rdm => {
@@ -260,11 +279,22 @@ fn one(job: &Job, args: &Within, array: NamedArray, predicted: Option<&NamedMatr
             let voxels: Vec<(Ceiling, Option<Reason>)> = voxels.collect::<Result<_>>()?;
             let reasons: Vec<Option<Reason>> = voxels.iter().map(|(_, reason)| *reason).collect();
             if let Some(text) = count_reasons(&reasons) {
-                job.warn(format!("{source}: {text}; medians are over the others"));
+                job.warn(format!(
+                    "{source}: {text}; medians are over those with an r_one_rest, one below 0 being the lowest reliability"
+                ));
             }
-            let usable: Vec<Ceiling> = voxels.iter().filter(|(_, reason)| reason.is_none()).map(|(c, _)| *c).collect();
-            let reason = if usable.is_empty() { reasons.into_iter().flatten().next() } else { None };
-            (Ceiling::median(&usable), usable.len(), reason)
+            let usable: Vec<Ceiling> = voxels.iter().map(|(c, _)| *c).filter(|c| !c.r_one_rest.is_nan()).collect();
+            match usable.iter().filter(unscored).count() {
+                0 => {}
+                n => job.warn(format!(
+                    "{source}: {n} of {} voxels have no r: their prediction is constant or has a NaN; r and r_norm are \
+                     over the others",
+                    voxels.len()
+                )),
+            }
+            let ceiling = Ceiling::median(&usable);
+            let reason = if usable.is_empty() { reasons.into_iter().flatten().next() } else { ceiling.reason() };
+            (ceiling, usable.len(), reason)
         }
     };
     let n_stimuli = trials.repeats.shown_at_least(presentations).len();
@@ -276,6 +306,11 @@ fn one(job: &Job, args: &Within, array: NamedArray, predicted: Option<&NamedMatr
             n_stimuli * (n_stimuli - 1) / 2
         ));
     }
+    let unscored = unscored(&&ceiling).then_some(match predicted.iter().flatten().all(|v| v.is_finite()) {
+        true => Reason::Constant,
+        false => Reason::NanInput,
+    });
+    let reason = reason.or(unscored);
     Ok(Row { name, n_stimuli, n_presentations: presentations, n_voxels, n_trials, ceiling, reason })
 }
 

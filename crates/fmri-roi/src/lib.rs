@@ -6,10 +6,13 @@
 
 #![warn(missing_docs)]
 
+mod atlas;
 pub mod cluster;
 mod contrast;
 mod define;
 mod extract;
+mod maps;
+mod overlap;
 pub mod region;
 
 /// t maps from betas or from subjects' maps, regions from t maps, voxel matrices from regions
@@ -52,6 +55,10 @@ enum Verb {
     Define(Box<define::Define>),
     /// Betas and regions to one labelled matrix per region
     Extract(Box<extract::Extract>),
+    /// Maps to their spatial correlation, Dice and laterality
+    Overlap(Box<overlap::Overlap>),
+    /// A map and an atlas to the numbers of every parcel, or to named clusters
+    Atlas(Box<atlas::Atlas>),
 }
 
 /// Runs the verb that was asked for.
@@ -60,5 +67,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Verb::Contrast(args) => contrast::run(*args),
         Verb::Define(args) => define::run(*args),
         Verb::Extract(args) => extract::run(*args),
+        Verb::Overlap(args) => overlap::run(*args),
+        Verb::Atlas(args) => atlas::run(*args),
     }
 }

@@ -8,7 +8,7 @@
 mod products;
 
 use ndarray::{Array2, ArrayView2};
-use statistics::{Correlation, Reason, bounded, mean, median, variance};
+use statistics::{Correlation, Reason, bounded, dot, mean, median, variance};
 
 use self::products::{Products, map_products};
 use crate::columns::map_columns;
@@ -264,9 +264,9 @@ impl Compared {
             leave_one_out.push(bounded(with_sum / (roots[i] * of_sum.sqrt())));
             variances_of_means.push(of_sum / (others.len() as f64).powi(2) / dof);
         }
+        let of_pair = |i: usize, j: usize| products.of(i, j);
         let everybody: Vec<usize> = (0..n).collect();
-        let of_sum = products.of_sum(&everybody);
-        if !kept(&everybody, of_sum) {
+        if !kept(&everybody, products.of_sum(&everybody)) {
             return None;
         }
         Some(Compared {
@@ -277,7 +277,7 @@ impl Compared {
             leave_one_out,
             variances: own.iter().map(|own| own / dof).collect(),
             variances_of_means,
-            cronbach_alpha: alpha_of(n as f64, own.iter().sum(), of_sum),
+            cronbach_alpha: alpha_of(&everybody, persons, of_pair),
         })
     }
 
@@ -305,7 +305,7 @@ impl Compared {
             leave_one_out,
             variances: subjects.iter().map(|s| variance(s)).collect(),
             variances_of_means,
-            cronbach_alpha: cronbach_alpha(subjects),
+            cronbach_alpha: cronbach_alpha(subjects, persons),
         }
     }
 
@@ -370,28 +370,42 @@ fn others_of(persons: Option<&[usize]>, i: usize, reasons: &[Option<Reason>]) ->
     (0..reasons.len()).filter(|&j| !one_person(persons, i, j) && reasons[j] != Some(Reason::NanInput)).collect()
 }
 
-/// Cronbach's alpha of subjects' vectors: the reliability of their mean, `n / (n - 1)` times 1 minus the sum of their
-/// variances over the variance of their sum. Bounds **r²** between a model and the mean of these subjects; negative
-/// where they run against each other, `NaN` where they cancel each other.
+/// Cronbach's alpha of subjects' vectors: the reliability of their mean, `n c / (v + (n - 1) c)` of their mean variance v
+/// and the mean covariance c of two of them (which is `n / (n - 1)` times 1 minus the sum of their variances over the
+/// variance of their sum). Bounds **r²** between a model and the mean of these subjects; negative where they run against
+/// each other, `NaN` where they cancel each other. Constant subjects and those with NaN are left out, as they are from
+/// the means of [`between_subjects`].
+///
+/// `persons`, one number per subject: the covariance is over pairs of different people, so that copies of a subject in a
+/// bootstrap sample, or two regions of one brain, are not taken for people who agree.
 ///
 /// ```
 /// // two subjects of equal variance: the Spearman-Brown of their correlation .5
-/// let alpha = reliability::cronbach_alpha(&[&[1.0, 2.0, 3.0], &[1.0, 3.0, 2.0]]);
+/// let alpha = reliability::cronbach_alpha(&[&[1.0, 2.0, 3.0], &[1.0, 3.0, 2.0]], None);
 /// assert!((alpha - 2.0 / 3.0).abs() < 1e-15);
 /// ```
 ///
 /// Cronbach (1951).
-pub fn cronbach_alpha(subjects: &[&[f64]]) -> f64 {
-    let n = subjects.len() as f64;
-    let Some(first) = subjects.first() else { return f64::NAN };
-    let sums: Vec<f64> = (0..first.len()).map(|k| subjects.iter().map(|s| s[k]).sum()).collect();
-    let variances: f64 = subjects.iter().map(|s| variance(s)).sum();
-    alpha_of(n, variances, variance(&sums))
+pub fn cronbach_alpha(subjects: &[&[f64]], persons: Option<&[usize]>) -> f64 {
+    let centred = |values: &&[f64]| -> Vec<f64> {
+        let centre = mean(values);
+        values.iter().map(|v| v - centre).collect()
+    };
+    let usable: Vec<usize> = (0..subjects.len()).filter(|&i| Reason::of(subjects[i]).is_none()).collect();
+    let deviations: Vec<Vec<f64>> = subjects.iter().map(centred).collect();
+    alpha_of(&usable, persons, |i, j| dot(&deviations[i], &deviations[j]))
 }
 
-fn alpha_of(n: f64, sum_of_variances: f64, variance_of_sum: f64) -> f64 {
+/// From the cross products of some subjects.
+fn alpha_of(subjects: &[usize], persons: Option<&[usize]>, product: impl Fn(usize, usize) -> f64) -> f64 {
+    let n = subjects.len() as f64;
+    let own: Vec<f64> = subjects.iter().map(|&i| product(i, i)).collect();
+    let pairs = subjects.iter().enumerate().flat_map(|(k, &i)| subjects[k + 1..].iter().map(move |&j| (i, j)));
+    let shared: Vec<f64> = pairs.filter(|(i, j)| !one_person(persons, *i, *j)).map(|(i, j)| product(i, j)).collect();
+    let (own, shared) = (mean(&own), mean(&shared));
+    let of_sum = own + (n - 1.0) * shared;
     // Subjects who cancel each other exactly have a mean that varies with nothing.
-    if variance_of_sum > 0.0 { n / (n - 1.0) * (1.0 - sum_of_variances / variance_of_sum) } else { f64::NAN }
+    if of_sum > 0.0 { n * shared / of_sum } else { f64::NAN }
 }
 
 #[cfg(test)]
@@ -544,6 +558,31 @@ mod tests {
         for group in between_subjects_by_voxel(&views, Correlation::Pearson, None, None).unwrap() {
             assert!(group.plain.iter().all(|a| (a.median_of_pairs, a.mean_of_pairs) == (1.0, 1.0)), "{group:?}");
         }
+    }
+
+    #[test]
+    fn alpha_is_cronbachs_and_takes_no_copy_for_a_person() {
+        let subjects = noisy_subjects(4, 30, &[0.5, 1.0, 2.0, 0.7], 9);
+        let views: Vec<&[f64]> = subjects.iter().map(Vec::as_slice).collect();
+        let sums: Vec<f64> = (0..30).map(|k| views.iter().map(|s| s[k]).sum()).collect();
+        let variances: f64 = views.iter().map(|s| variance(s)).sum();
+        let defined = 4.0 / 3.0 * (1.0 - variances / variance(&sums));
+        assert!((cronbach_alpha(&views, None) - defined).abs() < 1e-14);
+        // one who is constant, or has a NaN, is not there
+        let (flat, broken) = ([3.0; 30], [f64::NAN; 30]);
+        let more = [views[0], &flat, views[1], views[2], &broken, views[3]];
+        assert!((cronbach_alpha(&more, None) - defined).abs() < 1e-14);
+        // the copies of a bootstrap sample would agree
+        let twice = [views[0], views[0]];
+        assert!((cronbach_alpha(&twice, None) - 1.0).abs() < 1e-15);
+        assert!(cronbach_alpha(&twice, Some(&[5, 5])).is_nan());
+        let copied = [views[0], views[0], views[1]];
+        let (own, shared) = (
+            (2.0 * variance(views[0]) + variance(views[1])) / 3.0,
+            statistics::pearson(views[0], views[1]) * (variance(views[0]) * variance(views[1])).sqrt(),
+        );
+        let expected = 3.0 * shared / (own + 2.0 * shared);
+        assert!((cronbach_alpha(&copied, Some(&[0, 0, 1])) - expected).abs() < 1e-14);
     }
 
     #[test]

@@ -29,5 +29,5 @@ pub use repeats::{RepeatError, Repeats};
 pub use spearman_brown::{r_max, spearman_brown};
 pub use split_half::{
     Split, SplitHalf, Splitting, Stepped, average_occurrences, averages, balanced_splits, presentations_to_split,
-    reliability_of_averages, reliability_of_measure, split_half_reliability, stepped_up,
+    reliability_of_averages, reliability_of_measure, split_half_reliability, stepped_up, what_is_split,
 };

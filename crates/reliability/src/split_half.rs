@@ -274,13 +274,29 @@ pub fn averages<T: Copy + Into<f64>>(trials: ArrayView2<'_, T>, repeats: &Repeat
     means
 }
 
-/// The number of presentations to split: the one that keeps most trials (`n` times the stimuli shown `n` times or
-/// more), the smaller of two that keep as many. `None` when fewer than three stimuli are repeated: two points always
-/// correlate perfectly.
+/// The number n of presentations to split, of the N stimuli shown n times or more: the one with which the reliability of
+/// a trial is known best, by the large-sample variance of an intraclass correlation,
+/// `2 (1 - r)² (1 + (n - 1) r)² / (n (n - 1) (N - 1))` (Fisher 1925), taken at r = .3; the smaller of two that are as
+/// good. A few stimuli shown very often do not stand for many. `None` when fewer than three stimuli are repeated: two
+/// points always correlate perfectly.
 pub fn presentations_to_split(repeats: &Repeats) -> Option<usize> {
-    let most = repeats.most();
-    let kept = |n: usize| n * repeats.shown_at_least(n).len();
-    (2..=most).filter(|&n| repeats.shown_at_least(n).len() >= 3).max_by(|&a, &b| kept(a).cmp(&kept(b)).then(b.cmp(&a)))
+    const OF_A_TRIAL: f64 = 0.3;
+    let variance = |n: usize| {
+        let (n, stimuli) = (n as f64, repeats.shown_at_least(n).len() as f64);
+        ((1.0 - OF_A_TRIAL) * (1.0 + (n - 1.0) * OF_A_TRIAL)).powi(2) / (n * (n - 1.0) * (stimuli - 1.0))
+    };
+    (2..=repeats.most())
+        .filter(|&n| repeats.shown_at_least(n).len() >= 3)
+        .min_by(|&a, &b| variance(a).total_cmp(&variance(b)).then(a.cmp(&b)))
+}
+
+/// What to say of trials that are not all in the halves, and whether most stimuli are in none; `None` where all are.
+pub fn what_is_split(repeats: &Repeats, presentations: usize) -> Option<(String, bool)> {
+    let (used, all) = (repeats.shown_at_least(presentations).len(), repeats.n_stimuli());
+    let text = format!(
+        "unequal repeats; reliabilities are of the first {presentations} presentations of {used} of {all} stimuli"
+    );
+    (used < all || repeats.most() > presentations).then_some((text, 2 * used < all))
 }
 
 /// Which halves a reliability rests on.
@@ -385,12 +401,14 @@ mod tests {
     }
 
     #[test]
-    fn the_split_keeps_most_trials() {
+    fn the_split_tells_most_of_a_trial() {
         assert_eq!(presentations_to_split(&shown(&[3, 3, 3, 3])), Some(3));
-        // twice: 2 * 5 trials, three times: 3 * 4
-        assert_eq!(presentations_to_split(&shown(&[3, 3, 3, 3, 2])), Some(3));
-        // 2 * 6 = 3 * 4: the smaller
-        assert_eq!(presentations_to_split(&shown(&[3, 3, 3, 3, 2, 2])), Some(2));
+        // variances of r = .3 but for a factor: twice .83 / (2 * 5), three times 1.25 / (6 * 3)
+        assert_eq!(presentations_to_split(&shown(&[3, 3, 3, 3, 2, 2])), Some(3));
+        // .83 / (2 * 22) against 1.25 / (6 * 2)
+        assert_eq!(presentations_to_split(&shown(&[vec![3; 3], vec![2; 20]].concat())), Some(2));
+        // three catch pictures have more trials than twenty others, and say less
+        assert_eq!(presentations_to_split(&shown(&[vec![40; 3], vec![3; 20]].concat())), Some(3));
         // five presentations would keep one stimulus only
         assert_eq!(presentations_to_split(&shown(&[20, 2, 2])), Some(2));
         assert_eq!(presentations_to_split(&shown(&[2, 2, 1, 1])), None);

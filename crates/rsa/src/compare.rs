@@ -3,6 +3,7 @@
 mod all_pairs;
 mod args;
 mod cautions;
+mod corrected;
 mod evidence;
 mod fitted;
 mod inference;
@@ -17,6 +18,7 @@ mod table;
 
 use anyhow::Result;
 use cli::{Cell, Job, Named, Output};
+use corrected::Corrected;
 use fitted::Folds;
 use inference::{Inference, OfRow};
 use measure::Measure;
@@ -50,6 +52,7 @@ fn write(job: &Job, args: &CompareArgs, systems: &Systems, out: Output, pairwise
     let folds = Folds::new(args, systems, &used)?;
     cautions::say(job, args, systems, &used, folds.as_ref());
     let scores = Scores::of(job, args, systems, used, folds.as_ref())?;
+    let corrected = Corrected::of(job, args, systems, &scores)?;
     let inference = Inference::of(job, args, systems, &scores, folds.as_ref().and_then(|f| f.of_draws.as_ref()))?;
 
     let column = args.compare.column();
@@ -66,13 +69,15 @@ fn write(job: &Job, args: &CompareArgs, systems: &Systems, out: Output, pairwise
         };
         let mut cells: Vec<Named> = vec![("model", (&names[model]).into()), ("subject", subject.into())];
         cells.extend(table::cells(systems, column, score));
+        cells.extend(corrected.iter().map(|found| ("r_norm", found.value(model, brain).into())));
         if let Content::Whole(whole) = &systems.content {
             let [lower, upper] = scores.bounds(brain).map(Cell::from);
             cells.extend([("lower", lower), ("upper", upper)]);
             cells.extend(folds.iter().flat_map(|folds| folds.cells(args, whole.components[model].len())));
         }
         cells.extend(inference.cells(model, tested));
-        cells.push(table::reason(score.reason));
+        let uncorrected = corrected.as_ref().and_then(|found| found.reason(model, brain));
+        cells.push(table::reason(score.reason.or(uncorrected)));
         cells
     };
     let subjects = || (0..systems.n_brains).map(Some).chain([None]);

@@ -22,6 +22,7 @@ pub mod ranks;
 mod reason;
 pub mod roc;
 pub mod rounding;
+pub mod set_overlap;
 pub mod signed_rank;
 mod special;
 
@@ -40,3 +41,4 @@ pub use random::Draws;
 pub use ranks::average_ranks;
 pub use reason::Reason;
 pub use roc::{roc_area, roc_area_of_ranks};
+pub use set_overlap::SetOverlap;

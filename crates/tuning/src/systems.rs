@@ -1,12 +1,13 @@
 //! Models and brains as this tool compares them: one response per presentation, joined by stimulus.
 
 use crate::responses::{Unit, mean_over_units, precision};
-use anyhow::{Context, Result, bail};
-use array_inputs::{JoinArgs, Names, person_of, read_arrays, read_table, refuse_position_of_trials, tell_apart};
+use anyhow::{Result, bail};
+use array_inputs::{JoinArgs, Names, person_of, read_arrays, refuse_position_of_trials, tell_apart};
+use ceiling_tables::{Array, Measured, read_reliabilities};
 use cli::{Input, Job};
 use ndarray::{ArrayView1, ArrayView2, Axis};
 use npy_stream::Block;
-use reliability::{Repeats, average_occurrences, balanced_splits, presentations_to_split, stepped_up};
+use reliability::{Repeats, average_occurrences, balanced_splits, presentations_to_split, stepped_up, what_is_split};
 use statistics::{Correlation, mean};
 use stimulus_table::Side;
 
@@ -100,9 +101,13 @@ pub(crate) fn read_sides(job: &Job, sides: &Sides, how: Correlation, join: JoinA
     for (brain, &reliability) in brains.iter_mut().zip(given) {
         brain.given_reliability = Some(reliability);
     }
-    if let Some(input) = &sides.ceiling {
-        reliabilities(job, input, how, &mut brains)?;
+    for system in brains.iter().chain(&models).filter(|system| system.given_reliability.is_none()) {
+        let said = presentations_to_split(&system.repeats).and_then(|shown| what_is_split(&system.repeats, shown));
+        if let Some((text, true)) = said {
+            job.warn(format!("{}: {text}", system.source));
+        }
     }
+    let ceiling = sides.ceiling.as_ref();
     let all: Vec<&System> = brains.iter().chain(&models).collect();
     let sides: Vec<Side> =
         all.iter().map(|s| Side { name: &s.source, labels: s.ids.as_deref(), n_rows: s.repeats.n_stimuli() }).collect();
@@ -119,58 +124,19 @@ pub(crate) fn read_sides(job: &Job, sides: &Sides, how: Correlation, join: JoinA
     let ids = all.iter().zip(&of_brains).find_map(|(system, stimuli)| {
         system.ids.as_ref().map(|ids| stimuli.iter().map(|&s| ids[s].clone()).collect::<Vec<_>>())
     });
+    if let Some(input) = ceiling {
+        let of = Measured { stat: "profile", compare: how.as_str(), option: "--ceiling" };
+        let arrays = brains.iter().map(|brain| Array {
+            name: &brain.name,
+            source: &brain.source,
+            n_stimuli,
+            n_trials: Some(1.0 / brain.repeats.mean_inverse_count()),
+        });
+        let found = read_reliabilities(job, input, of, &arrays.collect::<Vec<_>>())?;
+        brains.iter_mut().zip(found).for_each(|(brain, found)| brain.given_reliability = Some(found));
+    }
     let of_models = of_brains.split_off(brains.len());
     Ok(Joined { models, brains, of_models, of_brains, ids })
-}
-
-/// Takes the reliabilities of the subjects from a table, of profiles, of this correlation and of as many trials.
-fn reliabilities(job: &Job, input: &Input, how: Correlation, brains: &mut [System]) -> Result<()> {
-    let (source, table) = (input.to_string(), read_table(job, input)?);
-    for column in ["array", "stat", "compare", "n_trials", "reliability_one", "reliability"] {
-        if !table.has(column) {
-            bail!("{source}: no column {column}; --ceiling reads a table of `ceiling within --stat profile`");
-        }
-    }
-    let column = |name: &str| table.column(name).with_context(|| source.clone());
-    let (names, stats, compared) = (column("array")?, column("stat")?, column("compare")?);
-    let numbers = |name: &str| table.numbers(name).with_context(|| source.clone());
-    let (trials, values) = (numbers("n_trials")?, numbers("reliability")?);
-    for brain in brains {
-        let rows: Vec<usize> = (0..names.len()).filter(|&row| names[row] == brain.name).collect();
-        let &[row] = &rows[..] else {
-            bail!("{source}: {} rows are called {:?} (column array), and one is needed", rows.len(), brain.name);
-        };
-        if stats[row] != "profile" {
-            bail!(
-                "{source}: the reliability of {:?} is that of its {}; a profile needs that of `ceiling within --stat \
-                 profile`",
-                brain.name,
-                stats[row]
-            );
-        }
-        if compared[row] != how.as_str() {
-            bail!(
-                "{source}: the reliability of {:?} is of {} correlations, and --compare is {}; make the table with \
-                 --compare {}",
-                brain.name,
-                compared[row],
-                how.as_str(),
-                how.as_str()
-            );
-        }
-        // Averages say nothing of how many trials are in them; trials do.
-        let (own, given) = (1.0 / brain.repeats.mean_inverse_count(), trials[row]);
-        if own > 1.0 && (own - given).abs() > 1e-6 * own {
-            bail!(
-                "{source}: the reliability of {:?} is for averages over {given} trials, and {} has {own}; make the \
-                 table from these trials, without --trials",
-                brain.name,
-                brain.source
-            );
-        }
-        brain.given_reliability = Some(values[row]);
-    }
-    Ok(())
 }
 
 impl Joined {

@@ -3,7 +3,7 @@
 use linear_algebra::{gram, plain_product};
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
-use statistics::{Draws, median, pearson};
+use statistics::{Draws, mean, median, pearson};
 
 use super::semidefinite::root;
 use super::{Gsn, GsnError};
@@ -22,14 +22,15 @@ fn scale(index: usize) -> f64 {
     index as f64 / 10.0
 }
 
-/// How well halves of the measured trials agree: medians over splits, not stepped up.
+/// How well halves of the measured trials agree, not stepped up.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Halves {
     /// Trials averaged in either half.
     pub n_trials: usize,
-    /// Correlation of the RDMs (1 - Pearson) of both halves; `NaN` for a single voxel.
+    /// Correlation of the RDMs (1 - Pearson) of both halves, the median over splits as the authors' code has it; `NaN` for
+    /// a single voxel.
     pub rdm: f64,
-    /// Correlation of the mean responses over voxels.
+    /// Correlation of the mean responses over voxels, the mean over splits as [`crate::split_half`] has it.
     pub profile: f64,
 }
 
@@ -44,7 +45,7 @@ pub fn halves(trials: ArrayView2<'_, f64>, repeats: &Repeats, max_splits: usize,
         profiles.push(pearson(&profile(&a), &profile(&b)));
         rdms.push(pearson(&pattern_correlations(a), &pattern_correlations(b)));
     }
-    Some(Halves { n_trials: shown / 2, rdm: median(&rdms), profile: median(&profiles) })
+    Some(Halves { n_trials: shown / 2, rdm: median(&rdms), profile: mean(&profiles) })
 }
 
 /// Mean over voxels of every stimulus.

@@ -18,11 +18,16 @@ Columns:
   r | rho | tau | cosine | bures | bures_squared | bures_distance | cka | procrustes | angle
               the score, named for --compare: r for pearson and corr_cov, rho for spearman and rho-a,
               tau for kendall (tau-b) and tau-a, cosine for cosine and cosine_cov
+  r_norm      with --r-max (pearson; spearman with a table of `ceiling within`): the score over the
+              subject's rdm_ceiling, or over the root of its reliability, not cut at 1; on a row
+              `mean` the mean of these. Rows of the table are found by name (--brain-names), and must
+              be of RDMs of the same distance (1 - Pearson) and of averages over as many trials: an
+              RDM does not say what it was made from
   lower       with --ceiling (Nili et al. 2014): a subject against the pool of the others
   upper       with --ceiling: a subject against the pool of all
-  reason      why a score is NaN: constant, nan_input, not_euclidean, explained_by_controls; on a row
-              `mean` that has a score, why it has no p: constant (the scores of its subjects are equal,
-              or differ by rounding alone)
+  reason      why a score is NaN: constant, nan_input, not_euclidean, explained_by_controls,
+              negative_reliability (no r_norm); on a row `mean` that has a score, why it has no p:
+              constant (the scores of its subjects are equal, or differ by rounding alone)
 lower and upper are there for RDMs without controls only, and empty without --ceiling.
 On the rows `mean`, with --boot, --test or --pairwise:
   se, ci_lo, ci_hi   standard error and 95 % interval of the mean
@@ -141,6 +146,9 @@ pub struct CompareArgs {
     /// Add the noise ceiling over subjects: columns lower and upper
     #[arg(long)]
     pub ceiling: bool,
+    /// What noise leaves to reach of each brain RDM, a table of `ceiling gsn` or `ceiling within --stat rdm`: adds r_norm
+    #[arg(long, value_name = "TABLE")]
+    pub r_max: Option<Input>,
     /// What the RDMs of one MODEL file are: models (fixed), or components of one: weighted, select, interpolate
     #[arg(long, value_name = "KIND", default_value = "fixed")]
     pub model: ModelKind,

@@ -1,6 +1,7 @@
 //! What `rsa compare` refuses: options before an output is made or an input read, subjects before anything is scored.
 
 use super::args::{Boot, CompareArgs, Test};
+use super::corrected;
 use super::measure::{Bures, Measure};
 use super::system::Systems;
 use anyhow::{Result, bail};
@@ -24,6 +25,7 @@ pub(super) fn check(args: &CompareArgs) -> Result<()> {
             correct.as_str()
         );
     }
+    corrected::check(args)?;
     if args.is_of_whole_rdms() { check_fits_and_draws(args) } else { check_systems(args) }
 }
 

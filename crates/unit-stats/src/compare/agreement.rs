@@ -3,7 +3,7 @@
 use statistics::{Reason, pearson, roc_area, spearman, variance};
 use unit_tables::UnitRow;
 
-use crate::overlap::set_overlap::SetOverlap;
+use statistics::SetOverlap;
 
 /// The t of the same units (or voxels) in two maps, those left out that one of the two has no t for.
 #[derive(Debug, Clone, PartialEq)]

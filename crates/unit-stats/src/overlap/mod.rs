@@ -1,6 +1,5 @@
 //! `unit-stats overlap`: two localizers' sets of units, or the curve of one over thresholds.
 
-pub(crate) mod set_overlap;
 pub(crate) mod thresholds;
 
 use anyhow::{Result, bail, ensure};
@@ -10,7 +9,7 @@ use unit_tables::{Criterion, UnitRow, UnitTable};
 
 use crate::pairs::{Pair, Side, pairs};
 
-use set_overlap::SetOverlap;
+use statistics::SetOverlap;
 use thresholds::Thresholds;
 
 const OVERLAP: &str = "\

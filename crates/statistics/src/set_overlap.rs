@@ -1,10 +1,10 @@
-//! How much two sets of units of one layer have in common, beside what chance would give.
+//! How much two sets of units or voxels have in common, beside what chance would give.
 
-use statistics::Hypergeometric;
+use crate::Hypergeometric;
 
-/// Two sets of the units of one array.
+/// Two sets of the units of one array, or of the voxels of one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SetOverlap {
+pub struct SetOverlap {
     /// Units of the first set.
     pub n_a: usize,
     /// Units of the second.
