@@ -303,10 +303,10 @@ fn an_empty_parcel_stays_visible() {
     );
     assert_eq!(
         out.text(),
-        "roi,n_voxels,n_parcel,t_max,voxel,i,j,k,x,y,z\n\
-         1,0,3,NaN,,,,,,,\n\
-         2,2,3,9,3,0,1,0,10,-17,30\n\
-         5,2,6,8.5,11,1,1,2,8,-17,38\n"
+        "roi,n_voxels,mm3,n_parcel,t_max,voxel,i,j,k,x,y,z\n\
+         1,0,0,3,NaN,,,,,,,\n\
+         2,2,48,3,9,3,0,1,0,10,-17,30\n\
+         5,2,48,6,8.5,11,1,1,2,8,-17,38\n"
     );
     // Names merge parcels, keep the table's order, and keep a parcel that the image lacks.
     let named = "fmri-roi define --stat t.nii --parcels p.nii --labels p.tsv --t 7";

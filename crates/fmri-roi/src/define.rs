@@ -270,10 +270,10 @@ pub(crate) fn choose(sets: Vec<VoxelSet>, names: &[String], source: &str) -> Res
     Ok(chosen)
 }
 
-const PLACE: [&str; 7] = ["voxel", "i", "j", "k", "x", "y", "z"];
+pub(crate) const PLACE: [&str; 7] = ["voxel", "i", "j", "k", "x", "y", "z"];
 
 /// The number of a voxel and where it is; empty where the map has no geometry or there is no voxel.
-fn place(voxel: Option<usize>, grid: Option<&Geometry>) -> Vec<Named<'static>> {
+pub(crate) fn place(voxel: Option<usize>, grid: Option<&Geometry>) -> Vec<Named<'static>> {
     let mut cells = [const { Cell::Empty }; 7];
     cells[0] = voxel.into();
     if let (Some(voxel), Some(grid)) = (voxel, grid) {

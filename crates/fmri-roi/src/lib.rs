@@ -9,8 +9,10 @@
 mod contrast;
 mod define;
 mod extract;
+mod gss;
 mod options;
 pub mod region;
+mod subject_maps;
 
 /// t maps from betas or from subjects' maps, regions from t maps, voxel matrices from regions
 #[derive(Debug, clap::Parser)]
@@ -50,6 +52,8 @@ enum Verb {
     Contrast(Box<contrast::Contrast>),
     /// A t map to regions: thresholds, parcels, clusters, top voxels
     Define(Box<define::Define>),
+    /// Maps of several subjects to group parcels, in which each subject's region can be searched
+    Gss(Box<gss::Gss>),
     /// Betas and regions to one labelled matrix per region
     Extract(Box<extract::Extract>),
 }
@@ -59,6 +63,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     match args.verb {
         Verb::Contrast(args) => contrast::run(*args),
         Verb::Define(args) => define::run(*args),
+        Verb::Gss(args) => gss::run(*args),
         Verb::Extract(args) => extract::run(*args),
     }
 }

@@ -1,7 +1,6 @@
 //! Maps of several subjects: the mean against 0, pairs, two groups; p, and p corrected by relabelling subjects.
 
 mod args;
-mod maps;
 mod subjects;
 mod table;
 
@@ -10,9 +9,9 @@ use array_inputs::JoinArgs;
 use brain_formats::geometry::Geometry;
 use brain_formats::volume_writer::{Intent, Voxels, write_volume};
 use brain_maps::{Adjacency, Connectivity, GroupModel, Permutations, Side};
-use cli::{Format, Input, Job, Output};
+use cli::{Format, Input, Job, Output, require_memory};
 use localizer::{Correction, OneSample};
-use ndarray::{ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis};
 use npy_stream::{Dtype, RowWriter};
 use statistics::mean_test::MeanTest;
 use statistics::{Reason, ln_to_neg_log10, student_t_quantile};
@@ -20,10 +19,10 @@ use voxel_inputs::{nifti_name, require_n_voxels};
 
 pub(super) use args::GroupArgs;
 use args::Statistic;
-use maps::{Read, Sink};
 use subjects::Tested;
 
 use super::t_map::{ArrayMaps, TMap};
+use crate::subject_maps::SubjectMaps;
 
 /// p of a voxel's t at which clusters begin, where no `--cluster-t` says it.
 const CLUSTER_P: f64 = 0.001;
@@ -98,27 +97,40 @@ pub(super) fn run(job: &Job, args: &GroupArgs, mut wanted: Wanted) -> Result<(Ar
     let p_map = args.p_map.as_deref().map(|path| Ok::<_, anyhow::Error>((path, job.binary_output(Some(path))?)));
     let p_map = p_map.transpose()?;
     let streamed = args.subjects.is_none() && args.permutations.is_none();
-    let mut sink = if streamed { Sink::Sums(OneSample::default()) } else { Sink::Held(Vec::new()) };
-    let read = Read::all(job, wanted.inputs, &mut sink)?;
+    // Sums are enough for a mean; what is compared or relabelled is held.
+    let (mut sums, mut held) = (OneSample::default(), Vec::new());
+    let read = SubjectMaps::read(job, wanted.inputs, |maps| {
+        if streamed {
+            return Ok(sums.add_rows(maps)?);
+        }
+        if held.is_empty() {
+            // The values, and their residuals beside them.
+            let (n, n_voxels) = (maps.nrows().max(wanted.inputs.len()), maps.ncols());
+            let what = format!("{}: {n} maps of {n_voxels} voxels", wanted.inputs[0]);
+            require_memory(what, 16 * n as u128 * n_voxels as u128, "test a part of the voxels at a time")?;
+        }
+        held.extend(maps.iter());
+        Ok(())
+    })?;
     let grid = read.grid.clone().or(wanted.like.map(|(_, grid)| grid.clone()));
     if let (None, Some((input, like))) = (&read.grid, wanted.like) {
         require_n_voxels((&read.name, read.n_voxels), (&input.to_string(), like))?;
     }
     let side = args.side();
-    let (tests, tested) = match sink {
-        Sink::Sums(sums) => (one_sample(&sums, &read)?, None),
+    let tested = match streamed {
+        true => None,
+        false => {
+            let maps = Array2::from_shape_vec((read.n_maps, read.n_voxels), held)?;
+            Some(subjects::tested(job, args, wanted.join, &read, maps)?)
+        }
+    };
+    let tests = match &tested {
+        Some(Tested { plain_mean: false, model, maps, .. }) => model.tests(maps.view()),
         held => {
-            let maps = held.matrix(&read)?;
-            let tested = subjects::tested(job, args, wanted.join, &read, maps)?;
-            let tests = match tested.plain_mean {
-                true => {
-                    let mut sums = OneSample::default();
-                    sums.add_rows(tested.maps.view())?;
-                    one_sample(&sums, &read)?
-                }
-                false => tested.model.tests(tested.maps.view()),
-            };
-            (tests, Some(tested))
+            if let Some(Tested { maps, .. }) = held {
+                sums.add_rows(maps.view())?;
+            }
+            sums.tests().with_context(|| read.name.clone())?
         }
     };
     let (n, df, what) = match &tested {
@@ -152,10 +164,6 @@ pub(super) fn run(job: &Job, args: &GroupArgs, mut wanted: Wanted) -> Result<(Ar
     let t = tests.tests.iter().map(|test| test.t).collect();
     let map = TMap { label: "t".into(), title: None, t, df: Some(df), n_constant, n_nan };
     Ok((ArrayMaps { name: read.name, maps: vec![map], double: read.double, labels: read.labels }, read.grid))
-}
-
-fn one_sample(sums: &OneSample, read: &Read) -> Result<Vec<MeanTest>> {
-    sums.tests().with_context(|| read.name.clone())
 }
 
 /// Goes through the relabellings.
@@ -256,7 +264,7 @@ fn write_p_map(
     mut out: Output,
     tests: &Tests,
     grid: Option<&Geometry>,
-    read: &Read,
+    read: &SubjectMaps,
 ) -> Result<()> {
     let Some(corrected) = &tests.corrected else { return Ok(()) };
     let map: Vec<f64> = corrected.p.iter().map(|p| ln_to_neg_log10(p.ln())).collect();

@@ -9,7 +9,7 @@ use ndarray::{Array2, Axis};
 use stimulus_table::{Side, Table};
 
 use super::GroupArgs;
-use super::maps::Read;
+use crate::subject_maps::SubjectMaps;
 
 /// Column of the table that names the maps.
 const MAP: &str = "map";
@@ -34,7 +34,13 @@ struct Joined {
 }
 
 /// Chooses and orders the maps as the options say.
-pub(super) fn tested(job: &Job, args: &GroupArgs, join: JoinArgs, read: &Read, maps: Array2<f64>) -> Result<Tested> {
+pub(super) fn tested(
+    job: &Job,
+    args: &GroupArgs,
+    join: JoinArgs,
+    read: &SubjectMaps,
+    maps: Array2<f64>,
+) -> Result<Tested> {
     let Some(input) = &args.subjects else {
         let model = GroupModel::one_sample(maps.nrows(), &[]).with_context(|| read.name.clone())?;
         return Ok(Tested { model, maps, test: "one-sample t".into(), plain_mean: true });
@@ -67,13 +73,13 @@ pub(super) fn tested(job: &Job, args: &GroupArgs, join: JoinArgs, read: &Read, m
         for (name, values) in args.covariates.iter().zip(&covariates) {
             if let Some([a, b]) = pairs.iter().find(|[a, b]| values[*a] != values[*b]) {
                 bail!(
-                    "{}: column {name:?} is {} and {} in the two rows of a pair (lines {} and {}); a covariate of \
+                    "{}: column {name:?} is {} and {} in the two rows of a pair (rows {} and {}, from 0); a covariate of \
                      differences is one number per pair",
                     joined.name,
                     values[*a],
                     values[*b],
-                    joined.rows[*a] + 2,
-                    joined.rows[*b] + 2
+                    joined.rows[*a],
+                    joined.rows[*b]
                 );
             }
         }
@@ -97,7 +103,7 @@ fn join_maps(
     job: &Job,
     input: &Input,
     join: JoinArgs,
-    read: &Read,
+    read: &SubjectMaps,
     maps: Array2<f64>,
 ) -> Result<(Joined, Array2<f64>)> {
     let name = input.to_string();

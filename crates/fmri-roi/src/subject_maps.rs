@@ -1,27 +1,18 @@
-//! The maps of a group test: streamed where sums are enough, held where rows are compared or relabelled.
+//! The maps of several subjects, one after the other: images, volumes, or rows of `.npy` streams.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use array_inputs::Next;
 use brain_formats::geometry::Geometry;
-use cli::{Input, Job, require_memory};
-use localizer::OneSample;
-use ndarray::{Array2, ArrayView2};
+use cli::{Input, Job};
+use ndarray::ArrayView2;
 use npy_stream::{Block, Labels};
 use voxel_inputs::{Given, open_all};
 
 /// Bytes of rows read at a time: a block stays near the cache and is still long.
 const BLOCK_BYTES: usize = 4 << 20;
 
-/// Where maps go as they are read.
-pub(super) enum Sink {
-    /// Into the sums of a one-sample test.
-    Sums(OneSample),
-    /// One behind the other, and where each came from.
-    Held(Vec<f64>),
-}
-
 /// What is known of the maps when all are read.
-pub(super) struct Read {
+pub(crate) struct SubjectMaps {
     pub name: String,
     pub grid: Option<Geometry>,
     /// Whether one held numbers that f4 does not.
@@ -34,39 +25,31 @@ pub(super) struct Read {
     pub labels: Labels,
 }
 
-impl Read {
-    /// Reads all maps of the inputs.
-    pub fn all(job: &Job, inputs: &[Input], sink: &mut Sink) -> Result<Read> {
+impl SubjectMaps {
+    /// Gives all maps of the inputs to `take`, in blocks of rows; all have one number of voxels.
+    pub fn read(
+        job: &Job,
+        inputs: &[Input],
+        mut take: impl FnMut(ArrayView2<f64>) -> Result<()>,
+    ) -> Result<SubjectMaps> {
         let mut double = false;
         let (mut n_maps, mut n_voxels) = (0, 0);
         let mut columns: Vec<Option<Vec<String>>> = Vec::new();
         let mut ids: Option<Vec<String>> = Some(Vec::new());
-        let mut take = |sink: &mut Sink, maps: ArrayView2<f64>| -> Result<()> {
+        let mut take = |maps: ArrayView2<f64>| -> Result<()> {
+            if n_maps > 0 && maps.ncols() != n_voxels {
+                bail!("{} voxels, but the maps before have {n_voxels}", maps.ncols());
+            }
             n_maps += maps.nrows();
             n_voxels = maps.ncols();
-            match sink {
-                Sink::Sums(sums) => sums.add_rows(maps)?,
-                Sink::Held(values) => {
-                    if values.is_empty() {
-                        // The values, and their residuals beside them.
-                        let n = n_maps.max(inputs.len()) as u128;
-                        let what = format!("{}: {n} maps of {n_voxels} voxels", inputs[0]);
-                        require_memory(what, 16 * n * n_voxels as u128, "test a part of the voxels at a time")?;
-                    }
-                    if values.len() % n_voxels.max(1) != 0 || values.len() / n_voxels.max(1) + maps.nrows() != n_maps {
-                        anyhow::bail!("{n_voxels} voxels, but the maps before have another number");
-                    }
-                    values.extend(maps.iter());
-                }
-            }
-            Ok(())
+            take(maps)
         };
         let (name, grid) = match open_all(job, inputs)? {
             Given::Volumes(mut volumes) => {
                 let mut voxels = Vec::new();
                 while volumes.next_volume(&mut voxels)? {
                     let map = ArrayView2::from_shape((1, voxels.len()), &voxels)?;
-                    take(sink, map).with_context(|| volumes.source().to_owned())?;
+                    take(map).with_context(|| volumes.source().to_owned())?;
                 }
                 double |= volumes.is_double();
                 ids = None;
@@ -80,8 +63,8 @@ impl Read {
                     let n_block = array.rows_within(BLOCK_BYTES);
                     while let Some(block) = array.next_rows(n_block).with_context(|| source.clone())? {
                         match block {
-                            Block::F4(maps) => take(sink, maps.mapv(f64::from).view()),
-                            Block::F8(maps) => take(sink, maps),
+                            Block::F4(maps) => take(maps.mapv(f64::from).view()),
+                            Block::F8(maps) => take(maps),
                         }
                         .with_context(|| source.clone())?;
                     }
@@ -98,18 +81,7 @@ impl Read {
         let columns = if columns.len() == 1 { columns.remove(0) } else { None };
         let ids = if n_maps == inputs.len() { file_names(inputs) } else { ids };
         let labels = Labels { columns, ..Labels::default() };
-        Ok(Read { name, grid, double, n_voxels, n_maps, ids, labels })
-    }
-}
-
-impl Sink {
-    /// The held maps: rows are maps.
-    pub fn matrix(self, read: &Read) -> Result<Array2<f64>> {
-        let values = match self {
-            Sink::Sums(_) => Vec::new(),
-            Sink::Held(values) => values,
-        };
-        Ok(Array2::from_shape_vec((read.n_maps, read.n_voxels), values)?)
+        Ok(SubjectMaps { name, grid, double, n_voxels, n_maps, ids, labels })
     }
 }
 
