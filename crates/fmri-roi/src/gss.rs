@@ -7,7 +7,7 @@ use brain_maps::grid::voxel_mm3;
 use brain_maps::parcels::{fortran_rank, watershed};
 use brain_maps::smooth::smoothed;
 use brain_maps::{Adjacency, Connectivity, Side};
-use cli::{Common, Format, Input, Job, Named, TableWriter};
+use cli::{Common, Format, Input, Job, Named, TableWriter, require_memory};
 use localizer::Top;
 use voxel_inputs::{nifti_name, read_geometry, require_n_voxels, require_same_grid};
 
@@ -107,7 +107,12 @@ pub(crate) fn run(args: Gss) -> Result<()> {
     let mut whole = VoxelSet { name: String::new(), voxels: Vec::new() };
     let mut subjects: Vec<Vec<usize>> = Vec::new();
     let maps = SubjectMaps::read(&job, &args.inputs, |maps| {
-        whole.voxels.extend(whole.voxels.len()..maps.ncols());
+        if whole.voxels.is_empty() {
+            // What is held of every voxel: its number, its value, and whether and how high it counts.
+            let what = format!("{}: maps of {} voxels", args.inputs[0], maps.ncols());
+            require_memory(what, 48 * maps.ncols() as u128, "take a part of the image")?;
+            whole.voxels.extend(0..maps.ncols());
+        }
         for map in maps.rows() {
             let map = map.to_vec();
             subjects.push(find(&whole, &map, None, &rule).voxels);

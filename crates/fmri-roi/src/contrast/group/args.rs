@@ -38,7 +38,7 @@ pub(crate) struct GroupArgs {
     #[arg(long, value_enum, value_name = "greater|less|two-sided", requires = "group_test")]
     pub tail: Option<Tail>,
     /// Correct p over all voxels by so many relabellings of subjects; all of them where there are no more
-    #[arg(long, value_name = "N", requires = "group_test", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", requires = "group_test", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub permutations: Option<u32>,
     /// What is compared with the largest of each relabelling [default: max-t]
     #[arg(long, value_enum, value_name = "max-t|cluster-mass|cluster-extent|tfce", requires = "permutations")]
