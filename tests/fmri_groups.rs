@@ -165,8 +165,7 @@ fn pairs_are_the_one_sample_test_of_their_differences() {
     fs::write(dir.join("sessions.tsv"), &table).unwrap();
     let all = format!("{} {}", files("after", 6), files("before", 6));
     let how = "--permutations 1000 --statistic tfce --tail two-sided --connectivity 18";
-    let paired =
-        format!("fmri-roi contrast --paired 'after > before' --subjects sessions.tsv --group session --pair person");
+    let paired = "fmri-roi contrast --paired 'after > before' --subjects sessions.tsv --group session --pair person";
     run(dir, &format!("{paired} {how} --table a.csv {all} -o a.npy")).ok();
     run(dir, &format!("fmri-roi contrast --one-sample {how} --like after0.nii --table b.csv d.npy -o b.npy")).ok();
     let [a, b] = ["a.csv", "b.csv"].map(|name| rows(&fs::read_to_string(dir.join(name)).unwrap()));

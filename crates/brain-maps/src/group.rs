@@ -373,8 +373,8 @@ impl<'a> Permutations<'a> {
             }
             i += 4;
         }
-        for i in i..n {
-            out.iter_mut().zip(row(i)).for_each(|(out, v)| *out += weights[i] * v);
+        for (i, weight) in weights.iter().enumerate().skip(i) {
+            out.iter_mut().zip(row(i)).for_each(|(out, v)| *out += weight * v);
         }
     }
 

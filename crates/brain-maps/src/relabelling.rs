@@ -187,6 +187,20 @@ mod tests {
     }
 
     #[test]
+    fn draws_are_pinned() {
+        // A change here changes published p: say so in crates/CHANGELOG.md.
+        let column: Vec<f64> = (1..=8).map(f64::from).collect();
+        let first = |all: Relabellings| all.get(3).of(&column).iter().map(|v| *v as i64).collect::<Vec<_>>();
+        assert_eq!(first(Relabellings::flips(8, 100, 1)), PINNED[0]);
+        assert_eq!(first(Relabellings::orders(8, 100, 1)), PINNED[1]);
+        assert_eq!(
+            first(Relabellings::groups(&[true, true, true, true, false, false, false, false], 50, 1)),
+            PINNED[1]
+        );
+    }
+    const PINNED: [[i64; 8]; 2] = [[-1, -2, 3, 4, 5, 6, -7, 8], [3, 7, 4, 1, 6, 2, 8, 5]];
+
+    #[test]
     fn p_is_a_share_of_all_and_never_0_of_draws() {
         assert_eq!(Relabellings::flips(3, 8, 0).p(1), 0.125);
         assert_eq!(Relabellings::flips(30, 99, 0).p(0), 0.01);

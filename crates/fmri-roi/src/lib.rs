@@ -1,8 +1,8 @@
 //! Category-selective voxels: t maps from betas or from subjects' maps, regions from t maps, voxel matrices from
 //! regions.
 //!
-//! Files are read and written by the crates `brain-formats` and `voxel-inputs`; `brain-maps` and [`region`] compute; they
-//! meet in the verbs, each with its help and options beside its run.
+//! Files are read and written by the crates `brain-formats` and `voxel-inputs`; `brain-maps` and [`region`] compute;
+//! they meet in the verbs, each with its help and options beside its run.
 
 #![warn(missing_docs)]
 

@@ -110,7 +110,7 @@ fn relabelled_maps_are_those_of_freedman_and_lane_fitted_from_scratch() {
                 let mut largest = f64::NEG_INFINITY;
                 for point in 0..points {
                     let y = maps.column(point).to_vec();
-                    // Residuals of the nuisance alone, relabelled: the transpose of what is done to the model's columns.
+                    // Residuals of the nuisance, relabelled: the transpose of what is done to the columns.
                     let left = without(&y, &model.nuisance);
                     let mut moved = vec![0.0; n];
                     for i in 0..n {

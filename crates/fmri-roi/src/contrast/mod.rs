@@ -62,7 +62,8 @@ Examples:
   fmri-roi contrast --stimuli floc.csv --by domain --contrast 'faces > rest' betas.npy > t.npy
   fmri-roi contrast --stimuli trials.csv --by domain --contrast 'faces > bodies,places' \\
       --assume-order betas.nii.gz -o t.nii.gz
-  fmri-roi contrast --one-sample sub-*_face_con.nii.gz -o t.nii.gz";
+  fmri-roi contrast --one-sample --permutations 5000 --statistic tfce --table group.csv \\
+      sub-*_face_con.nii.gz -o t.nii.gz";
 
 /// Options of `contrast`.
 #[derive(Debug, clap::Args)]

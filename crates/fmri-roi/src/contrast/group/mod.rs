@@ -104,10 +104,10 @@ pub(super) fn run(job: &Job, args: &GroupArgs, mut wanted: Wanted) -> Result<(Ar
             return Ok(sums.add_rows(maps)?);
         }
         if held.is_empty() {
-            // The values, and their residuals beside them.
+            // The values, those that are chosen, and their residuals.
             let (n, n_voxels) = (maps.nrows().max(wanted.inputs.len()), maps.ncols());
             let what = format!("{}: {n} maps of {n_voxels} voxels", wanted.inputs[0]);
-            require_memory(what, 16 * n as u128 * n_voxels as u128, "test a part of the voxels at a time")?;
+            require_memory(what, 24 * n as u128 * n_voxels as u128, "test a part of the voxels at a time")?;
         }
         held.extend(maps.iter());
         Ok(())
