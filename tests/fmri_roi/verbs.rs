@@ -339,9 +339,9 @@ fn peaks_are_listed_highest_cluster_first() {
     image(&dir.join("t.nii"), [1, 1, 10], 1, |_, _, _, k| t[k]);
     let table = run(dir, "fmri-roi define --stat t.nii --t 1 --peaks").text();
     let expected = "roi,cluster,n_voxels,mm3,connectivity,voxel,i,j,k,x,y,z,t\n\
-                    roi,1,3,8,0,0,8,10,-20,62,6\n\
-                    roi,2,6,1,0,0,1,10,-20,34,5\n\
-                    roi,2,6,4,0,0,4,10,-20,46,4\n";
+                    roi,1,3,72,6,8,0,0,8,10,-20,62,6\n\
+                    roi,2,6,144,6,1,0,0,1,10,-20,34,5\n\
+                    roi,2,6,144,6,4,0,0,4,10,-20,46,4\n";
     assert_eq!(table, expected);
     let apart = run(dir, "fmri-roi define --stat t.nii --t 1 --peaks --peak-distance 12.5").text();
     assert_eq!(rows(&apart).len(), 2);
