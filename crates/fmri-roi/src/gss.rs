@@ -106,7 +106,7 @@ pub(crate) fn run(args: Gss) -> Result<()> {
         Rule { t: args.t, side: Side::Greater, min_cluster: None, connectivity: Connectivity::Corners, top: args.top };
     let mut whole = VoxelSet { name: String::new(), voxels: Vec::new() };
     let mut subjects: Vec<Vec<usize>> = Vec::new();
-    let maps = SubjectMaps::read(&job, &args.inputs, |maps| {
+    let maps = SubjectMaps::read(&job, &args.inputs, |maps, _| {
         if whole.voxels.is_empty() {
             // What is held of every voxel: its number, its value, and whether and how high it counts.
             let what = format!("{}: maps of {} voxels", args.inputs[0], maps.ncols());

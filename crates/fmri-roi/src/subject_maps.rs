@@ -26,30 +26,31 @@ pub(crate) struct SubjectMaps {
 }
 
 impl SubjectMaps {
-    /// Gives all maps of the inputs to `take`, in blocks of rows; all have one number of voxels.
+    /// Gives all maps of the inputs to `take`, in blocks of rows, with the number of maps that are known of so far; all
+    /// have one number of voxels.
     pub fn read(
         job: &Job,
         inputs: &[Input],
-        mut take: impl FnMut(ArrayView2<f64>) -> Result<()>,
+        mut take: impl FnMut(ArrayView2<f64>, usize) -> Result<()>,
     ) -> Result<SubjectMaps> {
         let mut double = false;
         let (mut n_maps, mut n_voxels) = (0, 0);
         let mut columns: Vec<Option<Vec<String>>> = Vec::new();
         let mut ids: Option<Vec<String>> = Some(Vec::new());
-        let mut take = |maps: ArrayView2<f64>| -> Result<()> {
+        let mut take = |maps: ArrayView2<f64>, n_known: usize| -> Result<()> {
             if n_maps > 0 && maps.ncols() != n_voxels {
                 bail!("{} voxels, but the maps before have {n_voxels}", maps.ncols());
             }
             n_maps += maps.nrows();
             n_voxels = maps.ncols();
-            take(maps)
+            take(maps, n_known.max(inputs.len()))
         };
         let (name, grid) = match open_all(job, inputs)? {
             Given::Volumes(mut volumes) => {
                 let mut voxels = Vec::new();
                 while volumes.next_volume(&mut voxels)? {
                     let map = ArrayView2::from_shape((1, voxels.len()), &voxels)?;
-                    take(map).with_context(|| volumes.source().to_owned())?;
+                    take(map, volumes.n_volumes()).with_context(|| volumes.source().to_owned())?;
                 }
                 double |= volumes.is_double();
                 ids = None;
@@ -59,12 +60,12 @@ impl SubjectMaps {
                 let name = arrays.source().to_owned();
                 arrays.each(|Next { source, mut array, .. }| {
                     double |= array.kind().is_double();
-                    array.matrix_shape().with_context(|| source.clone())?;
+                    let (n_rows, _) = array.matrix_shape().with_context(|| source.clone())?;
                     let n_block = array.rows_within(BLOCK_BYTES);
                     while let Some(block) = array.next_rows(n_block).with_context(|| source.clone())? {
                         match block {
-                            Block::F4(maps) => take(maps.mapv(f64::from).view()),
-                            Block::F8(maps) => take(maps),
+                            Block::F4(maps) => take(maps.mapv(f64::from).view(), n_rows),
+                            Block::F8(maps) => take(maps, n_rows),
                         }
                         .with_context(|| source.clone())?;
                     }

@@ -99,13 +99,13 @@ pub(super) fn run(job: &Job, args: &GroupArgs, mut wanted: Wanted) -> Result<(Ar
     let streamed = args.subjects.is_none() && args.permutations.is_none();
     // Sums are enough for a mean; what is compared or relabelled is held.
     let (mut sums, mut held) = (OneSample::default(), Vec::new());
-    let read = SubjectMaps::read(job, wanted.inputs, |maps| {
+    let read = SubjectMaps::read(job, wanted.inputs, |maps, n_known| {
         if streamed {
             return Ok(sums.add_rows(maps)?);
         }
         if held.is_empty() {
             // The values, those that are chosen, and their residuals.
-            let (n, n_voxels) = (maps.nrows().max(wanted.inputs.len()), maps.ncols());
+            let (n, n_voxels) = (n_known, maps.ncols());
             let what = format!("{}: {n} maps of {n_voxels} voxels", wanted.inputs[0]);
             require_memory(what, 24 * n as u128 * n_voxels as u128, "test a part of the voxels at a time")?;
         }
