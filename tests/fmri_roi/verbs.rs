@@ -303,10 +303,10 @@ fn an_empty_parcel_stays_visible() {
     );
     assert_eq!(
         out.text(),
-        "roi,n_voxels,n_parcel,t_max,voxel,i,j,k,x,y,z\n\
-         1,0,3,NaN,,,,,,,\n\
-         2,2,3,9,3,0,1,0,10,-17,30\n\
-         5,2,6,8.5,11,1,1,2,8,-17,38\n"
+        "roi,n_voxels,mm3,n_parcel,t_max,voxel,i,j,k,x,y,z\n\
+         1,0,0,3,NaN,,,,,,,\n\
+         2,2,48,3,9,3,0,1,0,10,-17,30\n\
+         5,2,48,6,8.5,11,1,1,2,8,-17,38\n"
     );
     // Names merge parcels, keep the table's order, and keep a parcel that the image lacks.
     let named = "fmri-roi define --stat t.nii --parcels p.nii --labels p.tsv --t 7";
@@ -338,10 +338,10 @@ fn peaks_are_listed_highest_cluster_first() {
     let t = [3., 5., 2., 3., 4., 2., 0., 2., 6., 3.];
     image(&dir.join("t.nii"), [1, 1, 10], 1, |_, _, _, k| t[k]);
     let table = run(dir, "fmri-roi define --stat t.nii --t 1 --peaks").text();
-    let expected = "roi,cluster,n_voxels,voxel,i,j,k,x,y,z,t\n\
-                    roi,1,3,8,0,0,8,10,-20,62,6\n\
-                    roi,2,6,1,0,0,1,10,-20,34,5\n\
-                    roi,2,6,4,0,0,4,10,-20,46,4\n";
+    let expected = "roi,cluster,n_voxels,mm3,connectivity,voxel,i,j,k,x,y,z,t\n\
+                    roi,1,3,72,6,8,0,0,8,10,-20,62,6\n\
+                    roi,2,6,144,6,1,0,0,1,10,-20,34,5\n\
+                    roi,2,6,144,6,4,0,0,4,10,-20,46,4\n";
     assert_eq!(table, expected);
     let apart = run(dir, "fmri-roi define --stat t.nii --t 1 --peaks --peak-distance 12.5").text();
     assert_eq!(rows(&apart).len(), 2);

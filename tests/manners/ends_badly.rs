@@ -106,6 +106,8 @@ fn what_does_not_fit_is_refused_with_both_numbers() {
         "select-units --stimuli s.csv --by category --contrast 'a > b' - < fortran.npy",
         "unit-stats probe --stimuli s.csv --by category --table pictures --mem 90G wide.npy",
         "fmri-roi define --stat image.nii --t 2 --name R",
+        "fmri-roi gss --t 2 image.nii image.nii",
+        "fmri-roi contrast --one-sample --permutations 9 wide.npy",
         "fmri-roi contrast --stimuli s.csv --by category --contrast 'a > b' - < fortran.npy",
     ];
     let mut bad = Vec::new();
@@ -400,6 +402,8 @@ fn numbers_of_any_size_are_answers_or_errors() {
         ("unit-stats validate --stimuli s.csv --by category --units u.csv a.npy", "--t"),
         ("unit-stats overlap u.csv u.csv", "--n-units --thresholds"),
         ("fmri-roi define --stat map.npy --name R", "--t --top --min-cluster"),
+        ("fmri-roi contrast --one-sample a.npy", "--permutations"),
+        ("fmri-roi contrast --one-sample --permutations 99 a.npy", "--seed"),
         ("tuning diverge a.npy --brain b.npy c.npy", "--top --n-boot --seed --splits --brain-reliability"),
         ("tuning compare a.npy --brain b.npy c.npy", "--splits --seed"),
         ("rsa rdm a.npy --metric poisson", "--prior-rate --prior-weight"),

@@ -298,6 +298,7 @@ fn a_missing_cell_is_no_category_anywhere() {
         SELECT,
         "unit-stats layers acts.npy --stimuli TABLE --by category --top 2",
         "fmri-roi contrast acts.npy --stimuli TABLE --by category --contrast 'face > rest'",
+        "fmri-roi contrast acts.npy --subjects TABLE --assume-order --group category --two-sample 'face > rest'",
         "tuning diverge acts.npy --brain brain.npy --stimuli TABLE --group category",
         "npy rows acts.npy --stimuli TABLE --where category=face",
     ] {

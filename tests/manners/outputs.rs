@@ -16,7 +16,7 @@ const N: usize = 24;
 
 /// A command line of every verb of every tool that runs as it stands in [`workplace`]; its last word is the file of its
 /// positional argument, where it has one.
-const VERBS: [&str; 43] = [
+const VERBS: [&str; 45] = [
     "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv p.csv",
     "ann-acts --list-layers net.onnx",
     "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy",
@@ -26,7 +26,9 @@ const VERBS: [&str; 43] = [
     "unit-stats compare maps.csv maps2.csv",
     "unit-stats probe --stimuli t.csv --by domain --table levels --units units.csv acts.npy",
     "fmri-roi contrast --stimuli t.csv --by domain --contrast 'face > rest' acts.npy",
+    "fmri-roi contrast --one-sample --permutations 9 acts.npy",
     "fmri-roi define --t 1 --stat tmap.npy",
+    "fmri-roi gss --t 0 --like mask.nii acts.npy",
     "fmri-roi extract --roi roi.csv acts.npy",
     "tuning profile acts.npy",
     "tuning compare --brain trials.npy -- acts.npy",
@@ -263,11 +265,12 @@ fn files_that_are_not_ours_stay() {
 }
 
 /// A line of every verb that writes two files or more, which are {1}, {2}, {3}.
-const SEVERAL: [&str; 12] = [
+const SEVERAL: [&str; 13] = [
     "ann-acts -o {1} --dump-input {2} --unit-table {3} --resize none --crop none --layer conv net.onnx p.csv",
     "unit-stats layers -o {1} --consistency {2} --stimuli t.csv --by domain --names a,b acts.npy acts.npy",
     "tuning match -o {1} --voxels {2} --parts {3} --brain trials.npy --model acts.npy",
     "fmri-roi contrast -o one/x.npy --table {1} --stimuli t.csv --by domain --contrast 'face > rest' acts.npy",
+    "fmri-roi contrast -o one/x.npy --table {1} --p-map {2} --like mask.nii --one-sample --permutations 9 acts.npy",
     "rsa compare -o {1} --matrix {2} --all-pairs rdm.npy brain.npy",
     "rsa compare -o {1} --pairwise {2} --boot stimuli --n-boot 20 --names a,b --brain brain.npy -- rdm.npy brain.npy",
     "rsa searchlight -o one/x.nii.gz --table {1} --mask mask.nii --radius 1 --models rdm.npy -- acts.npy",

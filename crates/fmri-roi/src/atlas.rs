@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use anyhow::{Context, Result, bail};
+use brain_maps::{Adjacency, Connectivity, clusters};
 use cli::{Common, Format, Input, Job, Named, TableWriter};
 use statistics::{Reason, mean, variance};
 use voxel_inputs::{read_label_names, read_labels, require_n_voxels, require_same_grid};
 
-use crate::cluster::clusters;
-use crate::define::{Neighbours, place};
+use crate::define::place;
 use crate::maps::{Maps, NamedMap};
+use crate::options::Neighbours;
 use crate::region::{VoxelSet, parcels};
 
 const HELP: &str = "\
@@ -107,7 +108,7 @@ pub(crate) fn run(args: Atlas) -> Result<()> {
                     "{source}: a .npy atlas and .npy maps do not say where voxels are, which clusters need; give an image"
                 );
             };
-            let neighbours = args.connectivity.unwrap_or(Neighbours::Six);
+            let neighbours = Connectivity::from(args.connectivity.unwrap_or(Neighbours::Six));
             let mut parcel_of: HashMap<usize, &str> = HashMap::new();
             for set in &sets {
                 parcel_of.extend(set.voxels.iter().map(|&voxel| (voxel, set.name.as_str())));
@@ -116,8 +117,9 @@ pub(crate) fn run(args: Atlas) -> Result<()> {
             let mut rows = Vec::new();
             for map in &maps {
                 let above: Vec<usize> = (0..map.values.len()).filter(|&v| map.values[v] > t).collect();
-                let mut found = clusters(&above, grid, neighbours.into());
+                let mut found = clusters(&Adjacency::of_grid(grid.shape, &above, neighbours));
                 found.retain(|members| members.len() >= args.min_cluster.unwrap_or(1));
+                found.iter_mut().flatten().for_each(|point| *point = above[*point]);
                 let peak = |members: &[usize]| {
                     let by_height = |a: &&usize, b: &&usize| map.values[**b].total_cmp(&map.values[**a]).then(a.cmp(b));
                     members.iter().min_by(by_height).copied()
@@ -134,7 +136,7 @@ pub(crate) fn run(args: Atlas) -> Result<()> {
                     let mut row: Vec<Named> = vec![
                         ("map", (&map.name).into()),
                         ("cluster", (number + 1).into()),
-                        ("connectivity", neighbours.n().into()),
+                        ("connectivity", neighbours.n_neighbours().into()),
                         ("n_voxels", members.len().into()),
                         ("mm3", (volume * members.len() as f64).into()),
                         ("t", map.values[*peak].into()),

@@ -1,12 +1,13 @@
 //! `fmri-roi define`: a t map to regions, as a table and as a mask.
 
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
+use brain_maps::grid::voxel_mm3;
+use brain_maps::{Adjacency, Connectivity, Side, peaks};
 use cli::{Cell, Common, Format, Input, Job, Named, Output, TableWriter};
 use localizer::Top;
 
-use crate::cluster::{Connectivity, clusters, peaks};
-use crate::region::{Region, Rule, VoxelSet, find, parcels};
+use crate::options::{Neighbours, Tail};
+use crate::region::{Region, Rule, VoxelSet, conjunction, find, merge, parcels};
 use brain_formats::geometry::Geometry;
 use brain_formats::volume_writer::{Intent, Voxels, write_volume};
 use voxel_inputs::{
@@ -17,17 +18,23 @@ const HELP: &str = "\
 Steps, within each parcel:
   keep t greater than --t; keep clusters of at least --min-cluster voxels; keep the --top of what is
   left (P% is of the parcel's voxels that are not NaN, rounded down). NaN and infinite t are never
-  kept. Without --t and --top the rule is t > 7.
+  kept. Without --t and --top the rule is t > 7. --tail less keeps t below -T and ranks from the
+  lowest; two-sided keeps both, whose clusters are never joined. With --and the t of a voxel is the
+  lowest (least far from 0 on that side) of all maps.
 
 Output, one row per voxel, regions in the order of the parcels, voxels by number:
   roi, voxel, i, j, k (place in the grid), x, y, z (mm), t
 --summary, one row per region, empty ones too:
-  roi, n_voxels, n_parcel (voxels searched), t_max, voxel, i, j, k, x, y, z (of the peak)
+  roi, n_voxels, mm3, n_parcel (voxels searched), t_max, voxel, i, j, k, x, y, z (of the peak)
+--clusters, one row per cluster, the highest peak first; a region without one keeps a row:
+  roi, cluster (from 1 over all regions), n_voxels, mm3, connectivity, t_max, voxel, i to z (of the
+  peak), t_mean
 --peaks, one row per local maximum (of 26 neighbours; neighbouring voxels of equal t are one, at the
 voxel with the smallest number), clusters numbered by their height:
-  roi, cluster, n_voxels (of the cluster), voxel, i, j, k, x, y, z, t
--o X.nii or X.nii.gz takes a mask (1 for the first region, 2 for the second ...) and the table stays
-on stdout; any other -o takes the table. i to z are empty for a .npy map without --like or --parcels.
+  roi, cluster, n_voxels, mm3, connectivity (of the cluster), voxel, i, j, k, x, y, z, t
+-o X.nii or X.nii.gz takes a mask (1 for the first region, 2 for the second ...; with --clusters the
+number of the cluster) and the table stays on stdout; any other -o takes the table. i to z and mm3
+are empty for a .npy map without --like or --parcels.
 
 Examples:
   fmri-roi define --stat t.nii.gz --t 5 --min-cluster 10 --name FFA -o ffa.nii.gz > ffa.csv
@@ -47,12 +54,21 @@ pub(crate) struct Define {
     /// Names of the parcels: a table with index and name (BIDS), or a .ctab; equal names make one region
     #[arg(long, value_name = "TABLE", requires = "parcels")]
     labels: Option<Input>,
+    /// Make one region of several parcels
+    #[arg(long, value_name = "NAME=PARCEL,PARCEL..", requires = "parcels", value_parser = merged)]
+    merge: Vec<(String, Vec<String>)>,
+    /// Conjunction: a voxel's t is the lowest of --stat and of this map, on the same grid (may be given again)
+    #[arg(long, value_name = "MAP")]
+    and: Vec<Input>,
     /// Name of the region [default: roi]; with --parcels, the parcels to use (may be given again)
     #[arg(long, value_name = "NAME")]
     name: Vec<String>,
     /// Keep voxels with t greater than this [default: 7, when there is no --top]
     #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = localizer::parse_threshold)]
     t: Option<f64>,
+    /// Side of 0 that counts: t above T, t below -T, or both
+    #[arg(long, value_enum, value_name = "greater|less|two-sided", default_value_t)]
+    tail: Tail,
     /// Keep this many voxels with the highest t, or this percentage; ties by voxel number
     #[arg(long, value_name = "N|P%")]
     top: Option<Top>,
@@ -63,8 +79,11 @@ pub(crate) struct Define {
     #[arg(long, value_enum, value_name = "6|18|26", default_value = "6")]
     connectivity: Neighbours,
     /// One line per region instead: size and peak
-    #[arg(long, conflicts_with = "peaks")]
+    #[arg(long, conflicts_with_all = ["peaks", "clusters"])]
     summary: bool,
+    /// One line per cluster instead: size and peak; an image takes the clusters' numbers
+    #[arg(long, conflicts_with = "peaks")]
+    clusters: bool,
     /// One line per peak instead: local maxima of every cluster
     #[arg(long)]
     peaks: bool,
@@ -81,35 +100,14 @@ pub(crate) struct Define {
     common: Common,
 }
 
-/// Number of neighbours, as it is typed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Neighbours {
-    /// Faces
-    #[value(name = "6")]
-    Six,
-    /// Faces and edges
-    #[value(name = "18")]
-    Eighteen,
-    /// Faces, edges and corners
-    #[value(name = "26")]
-    TwentySix,
-}
-
-impl Neighbours {
-    /// How many neighbours a voxel has.
-    pub fn n(self) -> usize {
-        Connectivity::from(self).n_neighbours()
+/// A region and the parcels it is merged from.
+fn merged(text: &str) -> Result<(String, Vec<String>), String> {
+    let (name, parcels) = text.split_once('=').unwrap_or((text, ""));
+    let parcels: Vec<String> = parcels.split(',').map(|parcel| parcel.trim().to_owned()).collect();
+    if name.trim().is_empty() || parcels.iter().any(String::is_empty) {
+        return Err(format!("{text:?} is not NAME=PARCEL,PARCEL.., as in FFA=FFA-1,FFA-2"));
     }
-}
-
-impl From<Neighbours> for Connectivity {
-    fn from(neighbours: Neighbours) -> Self {
-        match neighbours {
-            Neighbours::Six => Connectivity::Faces,
-            Neighbours::Eighteen => Connectivity::Edges,
-            Neighbours::TwentySix => Connectivity::Corners,
-        }
-    }
+    Ok((name.trim().to_owned(), parcels))
 }
 
 /// The field's threshold, for voxels and units alike.
@@ -128,7 +126,13 @@ pub(crate) fn run(args: Define) -> Result<()> {
         None => job.text_output(args.common.output.as_deref())?,
     };
 
-    let mut map = read_map(&job, &args.stat)?;
+    let side = Side::from(args.tail);
+    if let (Some(t), true) = (args.t, side != Side::Greater)
+        && t < 0.0
+    {
+        bail!("--t {t} with --tail {}: T is a distance from 0 there; give a number of 0 or more", side.as_str());
+    }
+    let mut map = read_stat(&job, &args)?;
     let n_infinite = map.values.iter().filter(|t| t.is_infinite()).count();
     if n_infinite > 0 {
         job.warn(format!("{}: {n_infinite} of {} voxels are infinite; counted like NaN", args.stat, map.values.len()));
@@ -137,8 +141,12 @@ pub(crate) fn run(args: Define) -> Result<()> {
     let spaces = search_spaces(&job, &args, &mut map)?;
     let Map { values: t, geometry } = map;
     if geometry.is_none() {
-        let needs =
-            [(args.min_cluster.is_some(), "--min-cluster"), (args.peaks, "--peaks"), (mask_out.is_some(), "a mask")];
+        let needs = [
+            (args.min_cluster.is_some(), "--min-cluster"),
+            (args.peaks, "--peaks"),
+            (args.clusters, "--clusters"),
+            (mask_out.is_some(), "a mask"),
+        ];
         if let Some((_, what)) = needs.iter().find(|(asked, _)| *asked) {
             bail!("{}: a .npy map does not say where its voxels are, which {what} needs; give --like IMAGE", args.stat);
         }
@@ -147,35 +155,64 @@ pub(crate) fn run(args: Define) -> Result<()> {
     let default_t = args.top.is_none().then_some(DEFAULT_T);
     let rule = Rule {
         t: args.t.or(default_t),
+        side,
         min_cluster: args.min_cluster,
         connectivity: args.connectivity.into(),
         top: args.top,
     };
     job.record("t_above", rule.t);
-    let regions: Vec<Region> = spaces.iter().map(|space| find(space, &t, geometry.as_ref(), &rule)).collect();
+    job.record("tail", side.as_str());
+    job.record("connectivity", rule.connectivity.n_neighbours());
+    let shape = geometry.as_ref().map(|grid| grid.shape);
+    let regions: Vec<Region> = spaces.iter().map(|space| find(space, &t, shape, &rule)).collect();
+    let found = Found { regions, t: &t, grid: geometry.as_ref(), rule };
+    let clusters = if args.clusters || args.peaks { found.clusters(args.peak_distance) } else { Vec::new() };
 
     if let (Some(gzip), Some(mut out), Some(grid)) = (mask_name, mask_out.take(), &geometry) {
         let mut labels = vec![0u32; t.len()];
-        for (number, region) in regions.iter().enumerate() {
-            for &voxel in &region.voxels {
-                labels[voxel] = number as u32 + 1;
-            }
+        let sets: Vec<&[usize]> = match args.clusters {
+            true => clusters.iter().flatten().map(|cluster| cluster.members.as_slice()).collect(),
+            false => found.regions.iter().map(|region| region.voxels.as_slice()).collect(),
+        };
+        for (number, voxels) in sets.iter().enumerate() {
+            voxels.iter().for_each(|&voxel| labels[voxel] = number as u32 + 1);
         }
         write_volume(&mut out, Voxels::Labels(&labels), grid, Intent::Label, gzip)?;
-        let names: Vec<&str> = regions.iter().map(|region| region.name.as_str()).collect();
+        let names: Vec<&str> = found.regions.iter().map(|region| region.name.as_str()).collect();
         job.record("regions", names);
         out.commit(&job)?;
     }
     let table = if args.summary {
-        write_summary(table_out, &args, &regions, &t, geometry.as_ref())?
-    } else if let (true, Some(grid)) = (args.peaks, &geometry) {
-        write_peaks(table_out, &args, &regions, &t, grid)?
+        found.write_summary(table_out, args.format)?
+    } else if args.clusters {
+        found.write_clusters(table_out, args.format, &clusters)?
+    } else if args.peaks {
+        found.write_peaks(table_out, args.format, &clusters)?
     } else {
-        write_voxels(table_out, &args, &regions, &t, geometry.as_ref())?
+        found.write_voxels(table_out, args.format)?
     };
     table.commit(&job)?;
-    report(&job, &args, &spaces, &regions, &t);
+    report(&job, &args, &spaces, &found);
     Ok(())
+}
+
+/// The map of `--stat`, or its conjunction with others.
+fn read_stat(job: &Job, args: &Define) -> Result<Map> {
+    let first = read_map(job, &args.stat)?;
+    let mut maps = vec![first.values];
+    for input in &args.and {
+        let map = read_map(job, input)?;
+        let (mine, theirs) = (args.stat.to_string(), input.to_string());
+        match (&first.geometry, &map.geometry) {
+            (Some(grid), Some(other)) => require_same_grid((&mine, grid), (&theirs, other))?,
+            _ if map.values.len() != maps[0].len() => {
+                bail!("{theirs}: {} voxels, but {mine} has {}", map.values.len(), maps[0].len())
+            }
+            _ => {}
+        }
+        maps.push(map.values);
+    }
+    Ok(Map { values: conjunction(&maps, args.tail.into()), geometry: first.geometry })
 }
 
 /// The parcels that are asked for, or all voxels; makes sure that everything is on one grid, and gives a `.npy` map the
@@ -203,6 +240,7 @@ fn search_spaces(job: &Job, args: &Define, map: &mut Map) -> Result<Vec<VoxelSet
     }
     let names = args.labels.as_ref().map(|table| read_label_names(job, table)).transpose()?;
     let spaces = parcels(&labels.labels, names.as_deref()).with_context(|| input.to_string())?;
+    let spaces = merge(spaces, &args.merge).with_context(|| input.to_string())?;
     choose(spaces, &args.name, &input.to_string())
 }
 
@@ -232,7 +270,7 @@ pub(crate) fn choose(sets: Vec<VoxelSet>, names: &[String], source: &str) -> Res
     Ok(chosen)
 }
 
-const PLACE: [&str; 7] = ["voxel", "i", "j", "k", "x", "y", "z"];
+pub(crate) const PLACE: [&str; 7] = ["voxel", "i", "j", "k", "x", "y", "z"];
 
 /// The number of a voxel and where it is; empty where the map has no geometry or there is no voxel.
 pub(crate) fn place(voxel: Option<usize>, grid: Option<&Geometry>) -> Vec<Named<'static>> {
@@ -246,67 +284,144 @@ pub(crate) fn place(voxel: Option<usize>, grid: Option<&Geometry>) -> Vec<Named<
     PLACE.into_iter().zip(cells).collect()
 }
 
-fn write_voxels(out: Output, args: &Define, regions: &[Region], t: &[f64], grid: Option<&Geometry>) -> Result<Output> {
-    let mut table = TableWriter::new(out, args.format, &["roi", "voxel", "i", "j", "k", "x", "y", "z", "t"])?;
-    for region in regions {
-        for &voxel in &region.voxels {
-            let mut cells: Vec<Named> = vec![("roi", (&region.name).into())];
-            cells.extend(place(Some(voxel), grid));
-            cells.push(("t", t[voxel].into()));
-            table.record(&cells)?;
-        }
-    }
-    Ok(table.into_inner())
+/// A cluster of a region: its voxels, and its peaks from the highest.
+struct Cluster {
+    members: Vec<usize>,
+    peaks: Vec<usize>,
 }
 
-fn write_summary(out: Output, args: &Define, regions: &[Region], t: &[f64], grid: Option<&Geometry>) -> Result<Output> {
-    let columns = ["roi", "n_voxels", "n_parcel", "t_max", "voxel", "i", "j", "k", "x", "y", "z"];
-    let mut table = TableWriter::new(out, args.format, &columns)?;
-    for region in regions {
-        let peak = region.peak(t);
-        let mut cells: Vec<Named> = vec![
-            ("roi", (&region.name).into()),
-            ("n_voxels", region.voxels.len().into()),
-            ("n_parcel", region.n_searched.into()),
-            ("t_max", peak.map_or(f64::NAN, |voxel| t[voxel]).into()),
-        ];
-        cells.extend(place(peak, grid));
-        table.record(&cells)?;
-    }
-    Ok(table.into_inner())
+/// The regions that were found, and in what.
+struct Found<'a> {
+    regions: Vec<Region>,
+    t: &'a [f64],
+    grid: Option<&'a Geometry>,
+    rule: Rule,
 }
 
-fn write_peaks(out: Output, args: &Define, regions: &[Region], t: &[f64], grid: &Geometry) -> Result<Output> {
-    let columns = ["roi", "cluster", "n_voxels", "voxel", "i", "j", "k", "x", "y", "z", "t"];
-    let mut table = TableWriter::new(out, args.format, &columns)?;
-    for region in regions {
-        let mut found: Vec<(Vec<usize>, usize)> = clusters(&region.voxels, grid, args.connectivity.into())
-            .into_iter()
-            .map(|members| (peaks(&members, t, grid, args.peak_distance), members.len()))
-            .collect();
-        // Highest peak first, as one reads such a table; equal ones in order of their place.
-        found.sort_by(|(a, _), (b, _)| t[b[0]].total_cmp(&t[a[0]]).then(a[0].cmp(&b[0])));
-        for (number, (peaks, n_voxels)) in found.iter().enumerate() {
-            for &peak in peaks {
-                let mut cells: Vec<Named> = vec![
-                    ("roi", (&region.name).into()),
-                    ("cluster", (number + 1).into()),
-                    ("n_voxels", (*n_voxels).into()),
-                ];
-                cells.extend(place(Some(peak), Some(grid)));
-                cells.push(("t", t[peak].into()));
+impl Found<'_> {
+    /// The clusters of each region, the highest peak first, as one reads such a table; equal ones by their place.
+    fn clusters(&self, peak_distance: f64) -> Vec<Vec<Cluster>> {
+        let Some(grid) = self.grid else { return Vec::new() };
+        let height = |voxel: usize| self.rule.side.height(self.t[voxel]);
+        let of_region = |region: &Region| {
+            let clusters = region.clusters(self.t, grid.shape, &self.rule).into_iter();
+            let mut found: Vec<Cluster> = clusters
+                .map(|members| {
+                    let adjacency = Adjacency::of_grid(grid.shape, &members, Connectivity::Corners);
+                    let heights: Vec<f64> = members.iter().map(|&voxel| height(voxel)).collect();
+                    let places: Vec<[f64; 3]> =
+                        members.iter().map(|&voxel| grid.millimetres(grid.place(voxel))).collect();
+                    let peaks = peaks(&adjacency, &heights, &places, peak_distance);
+                    Cluster { peaks: peaks.into_iter().map(|p| members[p]).collect(), members }
+                })
+                .collect();
+            found.sort_by(|a, b| {
+                let (a, b) = (a.peaks[0], b.peaks[0]);
+                height(b).total_cmp(&height(a)).then(a.cmp(&b))
+            });
+            found
+        };
+        self.regions.iter().map(of_region).collect()
+    }
+
+    fn mm3(&self, n_voxels: usize) -> Option<f64> {
+        self.grid.map(|grid| n_voxels as f64 * voxel_mm3(&grid.affine))
+    }
+
+    /// Columns of a cluster's size.
+    fn size(&self, n_voxels: usize) -> [Named<'static>; 3] {
+        let connectivity = self.rule.connectivity.n_neighbours();
+        [("n_voxels", n_voxels.into()), ("mm3", self.mm3(n_voxels).into()), ("connectivity", connectivity.into())]
+    }
+
+    fn write_voxels(&self, out: Output, format: Format) -> Result<Output> {
+        let mut table = TableWriter::new(out, format, &["roi", "voxel", "i", "j", "k", "x", "y", "z", "t"])?;
+        for region in &self.regions {
+            for &voxel in &region.voxels {
+                let mut cells: Vec<Named> = vec![("roi", (&region.name).into())];
+                cells.extend(place(Some(voxel), self.grid));
+                cells.push(("t", self.t[voxel].into()));
                 table.record(&cells)?;
             }
         }
+        Ok(table.into_inner())
     }
-    Ok(table.into_inner())
+
+    fn write_summary(&self, out: Output, format: Format) -> Result<Output> {
+        let columns = ["roi", "n_voxels", "mm3", "n_parcel", "t_max", "voxel", "i", "j", "k", "x", "y", "z"];
+        let mut table = TableWriter::new(out, format, &columns)?;
+        for region in &self.regions {
+            let peak = region.peak(self.t, self.rule.side);
+            let mut cells: Vec<Named> = vec![
+                ("roi", (&region.name).into()),
+                ("n_voxels", region.voxels.len().into()),
+                ("mm3", self.mm3(region.voxels.len()).into()),
+                ("n_parcel", region.n_searched.into()),
+                ("t_max", peak.map_or(f64::NAN, |voxel| self.t[voxel]).into()),
+            ];
+            cells.extend(place(peak, self.grid));
+            table.record(&cells)?;
+        }
+        Ok(table.into_inner())
+    }
+
+    fn write_clusters(&self, out: Output, format: Format, clusters: &[Vec<Cluster>]) -> Result<Output> {
+        let mut columns = vec!["roi", "cluster", "n_voxels", "mm3", "connectivity", "t_max"];
+        columns.extend(PLACE);
+        columns.push("t_mean");
+        let mut table = TableWriter::new(out, format, &columns)?;
+        let mut number = 0;
+        for (region, clusters) in self.regions.iter().zip(clusters) {
+            let mut row = |cluster: Option<(usize, &Cluster)>| -> Result<()> {
+                let members = cluster.map_or(&[][..], |(_, cluster)| &cluster.members);
+                let peak = cluster.map(|(_, cluster)| cluster.peaks[0]);
+                let sum: f64 = members.iter().map(|&voxel| self.t[voxel]).sum();
+                let mut cells: Vec<Named> =
+                    vec![("roi", (&region.name).into()), ("cluster", cluster.map(|(number, _)| number).into())];
+                cells.extend(self.size(members.len()));
+                cells.push(("t_max", peak.map_or(f64::NAN, |voxel| self.t[voxel]).into()));
+                cells.extend(place(peak, self.grid));
+                cells.push(("t_mean", (sum / members.len() as f64).into()));
+                Ok(table.record(&cells)?)
+            };
+            for cluster in clusters {
+                number += 1;
+                row(Some((number, cluster)))?;
+            }
+            if clusters.is_empty() {
+                row(None)?;
+            }
+        }
+        Ok(table.into_inner())
+    }
+
+    fn write_peaks(&self, out: Output, format: Format, clusters: &[Vec<Cluster>]) -> Result<Output> {
+        let mut columns = vec!["roi", "cluster", "n_voxels", "mm3", "connectivity"];
+        columns.extend(PLACE);
+        columns.push("t");
+        let mut table = TableWriter::new(out, format, &columns)?;
+        for (region, clusters) in self.regions.iter().zip(clusters) {
+            for (number, cluster) in clusters.iter().enumerate() {
+                for &peak in &cluster.peaks {
+                    let mut cells: Vec<Named> = vec![("roi", (&region.name).into()), ("cluster", (number + 1).into())];
+                    cells.extend(self.size(cluster.members.len()));
+                    cells.extend(place(Some(peak), self.grid));
+                    cells.push(("t", self.t[peak].into()));
+                    table.record(&cells)?;
+                }
+            }
+        }
+        Ok(table.into_inner())
+    }
 }
 
 /// Says what was found; an empty region is never silent.
-fn report(job: &Job, args: &Define, spaces: &[VoxelSet], regions: &[Region], t: &[f64]) {
-    for (space, region) in spaces.iter().zip(regions) {
+fn report(job: &Job, args: &Define, spaces: &[VoxelSet], found: &Found) {
+    let side = found.rule.side;
+    for (space, region) in spaces.iter().zip(&found.regions) {
         let (n, searched) = (region.voxels.len(), format!("{} ({} NaN)", region.n_searched, region.n_nan));
-        let highest = space.voxels.iter().map(|&voxel| t[voxel]).filter(|t| !t.is_nan()).max_by(f64::total_cmp);
+        let t = space.voxels.iter().map(|&voxel| found.t[voxel]).filter(|t| !t.is_nan());
+        let highest = t.max_by(|a, b| side.height(*a).total_cmp(&side.height(*b)));
         let highest = highest.map_or(String::new(), |t| format!(", largest t {t:.3}"));
         let line = format!("{}: region {:?} has {n} voxels of {searched}{highest}", args.stat, region.name);
         if n == 0 { job.warn(line) } else { job.note(line) }

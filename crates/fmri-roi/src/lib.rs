@@ -1,19 +1,21 @@
 //! Category-selective voxels: t maps from betas or from subjects' maps, regions from t maps, voxel matrices from
 //! regions.
 //!
-//! Files are read and written by the crates `brain-formats` and `voxel-inputs`; [`cluster`] and [`region`] compute;
+//! Files are read and written by the crates `brain-formats` and `voxel-inputs`; `brain-maps` and [`region`] compute;
 //! they meet in the verbs, each with its help and options beside its run.
 
 #![warn(missing_docs)]
 
 mod atlas;
-pub mod cluster;
 mod contrast;
 mod define;
 mod extract;
+mod gss;
 mod maps;
+mod options;
 mod overlap;
 pub mod region;
+mod subject_maps;
 
 /// t maps from betas or from subjects' maps, regions from t maps, voxel matrices from regions
 #[derive(Debug, clap::Parser)]
@@ -53,6 +55,8 @@ enum Verb {
     Contrast(Box<contrast::Contrast>),
     /// A t map to regions: thresholds, parcels, clusters, top voxels
     Define(Box<define::Define>),
+    /// Maps of several subjects to group parcels, in which each subject's region can be searched
+    Gss(Box<gss::Gss>),
     /// Betas and regions to one labelled matrix per region
     Extract(Box<extract::Extract>),
     /// Maps to their spatial correlation, Dice and laterality
@@ -66,6 +70,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     match args.verb {
         Verb::Contrast(args) => contrast::run(*args),
         Verb::Define(args) => define::run(*args),
+        Verb::Gss(args) => gss::run(*args),
         Verb::Extract(args) => extract::run(*args),
         Verb::Overlap(args) => overlap::run(*args),
         Verb::Atlas(args) => atlas::run(*args),

@@ -7,8 +7,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::read_matrix;
 use betas::{Betas, read};
 use brain_formats::Geometry;
-use brain_formats::sphere::{Radius, around, steps_within};
 use brain_formats::volume_writer::{Intent, Voxels, write_volume};
+use brain_maps::grid::{Radius, around, steps_within};
 use cli::{Format, Job, Output, TableWriter};
 use ndarray::{Array2, ArrayView2, Axis};
 use npy_stream::{Dtype, LabelsRef, Matrix, RowWriter};
@@ -168,7 +168,7 @@ fn visit(
     centres: std::ops::Range<usize>,
 ) -> Result<Vec<Sphere>> {
     let radius = args.radius.unwrap_or(Radius::Voxels(3.0));
-    let steps = steps_within(&mask.grid, radius);
+    let steps = steps_within(mask.grid.shape, &mask.grid.affine, radius);
     job.record("radius", format!("{radius:?}"));
     let has_nan = nan_columns(&betas.patterns);
     let n_nan = has_nan.iter().filter(|n| **n).count();
@@ -196,7 +196,7 @@ fn visit(
         // Which voxels a sphere has, and why it is not visited.
         let (mut regions, mut reasons, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
         for &centre in chunk {
-            let ball = around(&mask.grid, centre, &steps);
+            let ball = around(mask.grid.shape, centre, &steps);
             let inside: Vec<usize> = ball.iter().filter_map(|voxel| column_of.get(voxel).copied()).collect();
             let share = inside.len() as f64 / ball.len() as f64;
             let kept: Vec<usize> = inside.into_iter().filter(|&c| !(args.drop_nan && has_nan[c])).collect();

@@ -1,6 +1,6 @@
 //! `fmri-roi contrast`: betas and contrasts, or several maps, to t maps.
 
-mod one_sample;
+mod group;
 mod t_map;
 mod voxel_table;
 
@@ -13,6 +13,7 @@ use localizer_run::{CrossValidation, LocalizerArgs, Measured, Plan};
 use npy_stream::Dtype;
 use voxel_inputs::{Given, Volumes, nifti_name, open_all, read_geometry, require_n_voxels, require_same_grid};
 
+use group::{GroupArgs, Wanted};
 use t_map::{ArrayMaps, TMap, write_image, write_matrices};
 use voxel_table::VoxelTable;
 
@@ -23,7 +24,9 @@ Input:
   id's rows. A pipe brings its ids after the rows, so its rows must stand in the order of the table.
   The volumes of images, one image after the other, carry no ids: row i of the table is volume i,
   which you confirm with --assume-order.
-  With --one-sample, the maps of several subjects: images, volumes, or rows of .npy streams.
+  With --one-sample, --two-sample or --paired, the maps of several subjects: images, volumes, or
+  rows of .npy streams. --subjects names them in its column map (file names, or ids of rows), or row
+  i is map i (--assume-order), and holds groups, pairs and covariates.
 
 Contrasts, --versus, --test, --by-category, --correct and --cv are those of select-units and give
 the same numbers. Without --contrast, every category of the column is tested against the rest.
@@ -45,19 +48,29 @@ Output:
     reason                  why there are no numbers: constant, nan_input
     n_test ... reason_test  (--cv) the same measures on the part held out
     voxel_name              name of the voxel, where those of an array have names
+  --table of maps of subjects: array, voxel, n (maps, or pairs), estimate (mean or difference), se,
+    t, df, p (of --tail), neg_log10_p, q, reason, voxel_name as above; with --permutations also
+    cluster_mass, cluster_extent or tfce, cluster (its number), cluster_t and connectivity (what a
+    cluster is), p_corrected
+
+Permutations: signs of maps (one-sample, of pairs), or exchanges of maps between groups; with
+covariates of residuals (Freedman and Lane). p_corrected is (1 + b) / (1 + N), b of N relabellings
+having a largest statistic of at least this one; b / N where N are all there are. TFCE has E 0.5, H 2
+and no steps.
 
 Examples:
   fmri-roi contrast --stimuli floc.csv --by domain --contrast 'faces > rest' betas.npy > t.npy
   fmri-roi contrast --stimuli trials.csv --by domain --contrast 'faces > bodies,places' \\
       --assume-order betas.nii.gz -o t.nii.gz
-  fmri-roi contrast --one-sample sub-*_face_con.nii.gz -o t.nii.gz";
+  fmri-roi contrast --one-sample --permutations 5000 --statistic tfce --table group.csv \\
+      sub-*_face_con.nii.gz -o t.nii.gz";
 
 /// Options of `contrast`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = HELP,
-    mut_arg("stimuli", |arg| arg.required(false).required_unless_present("one_sample")),
-    mut_arg("by", |arg| arg.required(false).required_unless_present("one_sample"))
+    mut_arg("stimuli", |arg| arg.required(false).required_unless_present_any(["one_sample", "two_sample", "paired"])),
+    mut_arg("by", |arg| arg.required(false).required_unless_present_any(["one_sample", "two_sample", "paired"]))
 )]
 pub(crate) struct Contrast {
     /// Betas, or with --one-sample one contrast map per subject (- is stdin)
@@ -70,10 +83,8 @@ pub(crate) struct Contrast {
     /// Test on all parts of the rows but one, and measure on that one (for --table): odd-even, k=5, or a column
     #[arg(long, value_name = "odd-even|k=N|COLUMN")]
     cv: Option<CrossValidation>,
-    /// t of the mean over maps against 0: every image, volume or .npy row is one subject
-    #[arg(long, conflicts_with_all = ["stimuli", "by", "contrast", "versus", "test", "by_category", "cv", "table",
-        "assume_order", "inner"])]
-    one_sample: bool,
+    #[command(flatten)]
+    group: GroupArgs,
     /// Image whose geometry a .npy t map takes when -o names a .nii or .nii.gz
     #[arg(long, value_name = "IMAGE")]
     like: Option<Input>,
@@ -102,7 +113,16 @@ pub(crate) fn run(args: Contrast) -> Result<()> {
     let (arrays, grid) = match &args.localizer {
         Some(localizer) => localize(&job, &args, localizer)?,
         None => {
-            let (array, grid) = one_sample::test(&job, &args.inputs)?;
+            let table = args.table.as_deref().map(|path| job.text_output(Some(path))).transpose()?;
+            let wanted = Wanted {
+                inputs: &args.inputs,
+                join: args.join,
+                like: args.like.as_ref().zip(like.as_ref()),
+                table,
+                format: args.format,
+                correction: args.correct,
+            };
+            let (array, grid) = group::run(&job, &args.group, wanted)?;
             (vec![array], grid)
         }
     };

@@ -1,7 +1,7 @@
 //! Help and arguments of `rsa searchlight`.
 
 use array_inputs::JoinArgs;
-use brain_formats::sphere::Radius;
+use brain_maps::grid::Radius;
 use clap::ValueEnum;
 use cli::{Common, Input, Shard};
 use rdm::{Comparison, Distance};
