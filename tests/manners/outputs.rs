@@ -30,6 +30,8 @@ const VERBS: [&str; 45] = [
     "fmri-roi define --t 1 --stat tmap.npy",
     "fmri-roi gss --t 0 --like mask.nii acts.npy",
     "fmri-roi extract --roi roi.csv acts.npy",
+    "fmri-roi overlap --t 1 --names a,b tmap.npy tmap.npy",
+    "fmri-roi atlas --parcels mask.nii tmap.npy",
     "tuning profile acts.npy",
     "tuning compare --brain trials.npy -- acts.npy",
     "tuning diverge --brain trials.npy -- acts.npy",
