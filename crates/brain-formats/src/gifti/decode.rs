@@ -61,11 +61,12 @@ impl<'a> Stored<'a> {
                 return Err(unknown("DataType", other, expected));
             }
         };
+        // Early files have the names of the C library in the place of the words of the standard; nibabel reads them too.
         let encoding = match element.required("Encoding")? {
-            "ASCII" => Encoding::Ascii,
-            "Base64Binary" => Encoding::Base64,
-            "GZipBase64Binary" => Encoding::Compressed,
-            "ExternalFileBinary" => Encoding::External {
+            "ASCII" | "GIFTI_ENCODING_ASCII" => Encoding::Ascii,
+            "Base64Binary" | "GIFTI_ENCODING_B64BIN" => Encoding::Base64,
+            "GZipBase64Binary" | "GIFTI_ENCODING_B64GZ" => Encoding::Compressed,
+            "ExternalFileBinary" | "GIFTI_ENCODING_EXTBIN" => Encoding::External {
                 name: element.required("ExternalFileName")?.to_owned(),
                 offset: match element.attribute("ExternalFileOffset") {
                     None | Some("") => 0,
@@ -78,8 +79,8 @@ impl<'a> Stored<'a> {
             }
         };
         let big_endian = match element.attribute("Endian") {
-            Some("LittleEndian") => false,
-            Some("BigEndian") => true,
+            Some("LittleEndian" | "GIFTI_ENDIAN_LITTLE") => false,
+            Some("BigEndian" | "GIFTI_ENDIAN_BIG") => true,
             // Text has no order of bytes.
             _ if encoding == Encoding::Ascii => false,
             other => return Err(unknown("Endian", other.unwrap_or_default(), "LittleEndian or BigEndian")),
