@@ -2,15 +2,18 @@
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use cli::{Cell, Common, Format, Input, Job, Named, Output, TableWriter};
+use cli::{Common, Format, Input, Job, Named, Output, TableWriter};
 use localizer::Top;
 
 use crate::cluster::{Connectivity, clusters, peaks};
+use crate::place::{Columns, place};
 use crate::region::{Region, Rule, VoxelSet, find, parcels};
+use brain_formats::Space;
 use brain_formats::geometry::Geometry;
-use brain_formats::volume_writer::{Intent, Voxels, write_volume};
+use brain_formats::maps::write_regions;
 use voxel_inputs::{
-    Map, nifti_name, read_geometry, read_label_names, read_labels, read_map, require_n_voxels, require_same_grid,
+    Map, map_name, read_label_names, read_labels, read_map, read_space, require_grid, require_n_columns,
+    require_same_space,
 };
 
 const HELP: &str = "\
@@ -26,8 +29,10 @@ Output, one row per voxel, regions in the order of the parcels, voxels by number
 --peaks, one row per local maximum (of 26 neighbours; neighbouring voxels of equal t are one, at the
 voxel with the smallest number), clusters numbered by their height:
   roi, cluster, n_voxels (of the cluster), voxel, i, j, k, x, y, z, t
--o X.nii or X.nii.gz takes a mask (1 for the first region, 2 for the second ...) and the table stays
-on stdout; any other -o takes the table. i to z are empty for a .npy map without --like or --parcels.
+Of a surface, structure and vertex stand in the place of i to z; of grayordinates (CIFTI) beside
+them; of its parcels the column parcel does. i to z are empty for a .npy map without --like or --parcels.
+-o X.nii, .nii.gz, .mgh, .mgz, .gii or .dscalar.nii takes a mask (1 for the first region, 2 for the
+second ...) and the table stays on stdout; any other -o takes the table.
 
 Examples:
   fmri-roi define --stat t.nii.gz --t 5 --min-cluster 10 --name FFA -o ffa.nii.gz > ffa.csv
@@ -38,10 +43,10 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Define {
-    /// t map: NIfTI, or a .npy of one row (- is stdin)
+    /// t map: NIfTI, MGH, GIFTI or CIFTI of one map, or a .npy of one row (- is stdin)
     #[arg(long, value_name = "MAP", default_value = "-")]
     stat: Input,
-    /// Image of parcels to search in: whole numbers, above 0 is inside
+    /// Parcels to search in: whole numbers, above 0 is inside; label files and .annot name them
     #[arg(long, value_name = "IMAGE")]
     parcels: Option<Input>,
     /// Names of the parcels: a table with index and name (BIDS), or a .ctab; equal names make one region
@@ -71,7 +76,7 @@ pub(crate) struct Define {
     /// Peaks of one cluster are at least this far apart, in mm
     #[arg(long, value_name = "MM", default_value_t = 8.0)]
     peak_distance: f64,
-    /// Image whose geometry a .npy map has
+    /// Image or surface whose geometry a .npy map has
     #[arg(long, value_name = "IMAGE")]
     like: Option<Input>,
     /// Format of the table
@@ -111,7 +116,7 @@ const DEFAULT_T: f64 = 7.0;
 /// Runs the verb.
 pub(crate) fn run(args: Define) -> Result<()> {
     let job = Job::start("fmri-roi", &args.common)?;
-    let mask_name = args.common.output.as_deref().and_then(nifti_name);
+    let mask_name = args.common.output.as_deref().and_then(map_name);
     let mut mask_out = match mask_name {
         Some(_) => Some(job.binary_output(args.common.output.as_deref())?),
         None => None,
@@ -128,14 +133,27 @@ pub(crate) fn run(args: Define) -> Result<()> {
         map.values.iter_mut().filter(|t| t.is_infinite()).for_each(|t| *t = f64::NAN);
     }
     let spaces = search_spaces(&job, &args, &mut map)?;
-    let Map { values: t, geometry } = map;
-    if geometry.is_none() {
-        let needs =
-            [(args.min_cluster.is_some(), "--min-cluster"), (args.peaks, "--peaks"), (mask_out.is_some(), "a mask")];
-        if let Some((_, what)) = needs.iter().find(|(asked, _)| *asked) {
-            bail!("{}: a .npy map does not say where its voxels are, which {what} needs; give --like IMAGE", args.stat);
+    let Map { values: t, space } = map;
+    let (cluster, peaks) = ((args.min_cluster.is_some(), "--min-cluster"), (args.peaks, "--peaks"));
+    match &space {
+        None => {
+            if let Some((_, what)) = [cluster, peaks, (mask_out.is_some(), "a mask")].iter().find(|(asked, _)| *asked) {
+                bail!(
+                    "{}: a .npy map does not say where its voxels are, which {what} needs; give --like IMAGE",
+                    args.stat
+                );
+            }
+        }
+        Some(space) => {
+            if let Some((_, what)) = [cluster, peaks].iter().find(|(asked, _)| *asked) {
+                require_grid(&args.stat.to_string(), space, what)?;
+            }
+            if let Some(refusal) = mask_name.and_then(|format| format.refusal(space)) {
+                bail!("{}: {refusal}", args.stat);
+            }
         }
     }
+    let grid = space.as_ref().and_then(Space::grid);
 
     let default_t = args.top.is_none().then_some(DEFAULT_T);
     let rule = Rule {
@@ -145,26 +163,27 @@ pub(crate) fn run(args: Define) -> Result<()> {
         top: args.top,
     };
     job.record("t_above", rule.t);
-    let regions: Vec<Region> = spaces.iter().map(|space| find(space, &t, geometry.as_ref(), &rule)).collect();
+    let regions: Vec<Region> = spaces.iter().map(|space| find(space, &t, grid, &rule)).collect();
 
-    if let (Some(gzip), Some(mut out), Some(grid)) = (mask_name, mask_out.take(), &geometry) {
+    if let (Some(format), Some(mut out), Some(space)) = (mask_name, mask_out.take(), &space) {
         let mut labels = vec![0u32; t.len()];
         for (number, region) in regions.iter().enumerate() {
             for &voxel in &region.voxels {
                 labels[voxel] = number as u32 + 1;
             }
         }
-        write_volume(&mut out, Voxels::Labels(&labels), grid, Intent::Label, gzip)?;
         let names: Vec<&str> = regions.iter().map(|region| region.name.as_str()).collect();
+        let named: Vec<(u32, &str)> = (1..).zip(names.iter().copied()).collect();
+        write_regions(&mut out, format, &labels, &named, space)?;
         job.record("regions", names);
         out.commit(&job)?;
     }
     let table = if args.summary {
-        write_summary(table_out, &args, &regions, &t, geometry.as_ref())?
-    } else if let (true, Some(grid)) = (args.peaks, &geometry) {
+        write_summary(table_out, &args, &regions, &t, space.as_ref())?
+    } else if let (true, Some(grid)) = (args.peaks, grid) {
         write_peaks(table_out, &args, &regions, &t, grid)?
     } else {
-        write_voxels(table_out, &args, &regions, &t, geometry.as_ref())?
+        write_voxels(table_out, &args, &regions, &t, space.as_ref())?
     };
     table.commit(&job)?;
     report(&job, &args, &spaces, &regions, &t);
@@ -176,7 +195,7 @@ pub(crate) fn run(args: Define) -> Result<()> {
 fn search_spaces(job: &Job, args: &Define, map: &mut Map) -> Result<Vec<VoxelSet>> {
     let stat = args.stat.to_string();
     if let Some(like) = &args.like {
-        adopt_grid(map, &stat, &like.to_string(), read_geometry(job, like)?)?;
+        adopt_space(map, &stat, &like.to_string(), read_space(job, like)?)?;
     }
     let Some(input) = &args.parcels else {
         let name = match args.name.as_slice() {
@@ -187,24 +206,25 @@ fn search_spaces(job: &Job, args: &Define, map: &mut Map) -> Result<Vec<VoxelSet
         return Ok(vec![VoxelSet { name, voxels: (0..map.values.len()).collect() }]);
     };
     let labels = read_labels(job, input)?;
-    match labels.geometry {
-        Some(grid) => adopt_grid(map, &stat, &input.to_string(), grid)?,
+    match labels.space {
+        Some(space) => adopt_space(map, &stat, &input.to_string(), space)?,
         None if labels.labels.len() != map.values.len() => {
             bail!("{input}: {} voxels, but {stat} has {}", labels.labels.len(), map.values.len())
         }
         None => {}
     }
     let names = args.labels.as_ref().map(|table| read_label_names(job, table)).transpose()?;
+    let names = names.or(labels.names);
     let spaces = parcels(&labels.labels, names.as_deref()).with_context(|| input.to_string())?;
     choose(spaces, &args.name, &input.to_string())
 }
 
-fn adopt_grid(map: &mut Map, stat: &str, other: &str, grid: Geometry) -> Result<()> {
-    match &map.geometry {
-        Some(mine) => require_same_grid((stat, mine), (other, &grid)),
+fn adopt_space(map: &mut Map, stat: &str, other: &str, space: Space) -> Result<()> {
+    match &map.space {
+        Some(mine) => require_same_space((stat, mine), (other, &space)),
         None => {
-            require_n_voxels((stat, map.values.len()), (other, &grid))?;
-            map.geometry = Some(grid);
+            require_n_columns((stat, map.values.len()), (other, &space))?;
+            map.space = Some(space);
             Ok(())
         }
     }
@@ -225,26 +245,13 @@ pub(crate) fn choose(sets: Vec<VoxelSet>, names: &[String], source: &str) -> Res
     Ok(chosen)
 }
 
-const PLACE: [&str; 7] = ["voxel", "i", "j", "k", "x", "y", "z"];
-
-/// The number of a voxel and where it is; empty where the map has no geometry or there is no voxel.
-fn place(voxel: Option<usize>, grid: Option<&Geometry>) -> Vec<Named<'static>> {
-    let mut cells = [const { Cell::Empty }; 7];
-    cells[0] = voxel.into();
-    if let (Some(voxel), Some(grid)) = (voxel, grid) {
-        let place = grid.place(voxel);
-        let values = place.map(Cell::from).into_iter().chain(grid.millimetres(place).map(Cell::from));
-        cells[1..].iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
-    }
-    PLACE.into_iter().zip(cells).collect()
-}
-
-fn write_voxels(out: Output, args: &Define, regions: &[Region], t: &[f64], grid: Option<&Geometry>) -> Result<Output> {
-    let mut table = TableWriter::new(out, args.format, &["roi", "voxel", "i", "j", "k", "x", "y", "z", "t"])?;
+fn write_voxels(out: Output, args: &Define, regions: &[Region], t: &[f64], space: Option<&Space>) -> Result<Output> {
+    let columns: Vec<&str> = ["roi"].into_iter().chain(Columns::of(space).names()).chain(["t"]).collect();
+    let mut table = TableWriter::new(out, args.format, &columns)?;
     for region in regions {
         for &voxel in &region.voxels {
             let mut cells: Vec<Named> = vec![("roi", (&region.name).into())];
-            cells.extend(place(Some(voxel), grid));
+            cells.extend(place(Some(voxel), space));
             cells.push(("t", t[voxel].into()));
             table.record(&cells)?;
         }
@@ -252,9 +259,9 @@ fn write_voxels(out: Output, args: &Define, regions: &[Region], t: &[f64], grid:
     Ok(table.into_inner())
 }
 
-fn write_summary(out: Output, args: &Define, regions: &[Region], t: &[f64], grid: Option<&Geometry>) -> Result<Output> {
-    let columns = ["roi", "n_voxels", "n_parcel", "t_max", "voxel", "i", "j", "k", "x", "y", "z"];
-    let mut table = TableWriter::new(out, args.format, &columns)?;
+fn write_summary(out: Output, args: &Define, regions: &[Region], t: &[f64], space: Option<&Space>) -> Result<Output> {
+    let columns = ["roi", "n_voxels", "n_parcel", "t_max"].into_iter().chain(Columns::of(space).names());
+    let mut table = TableWriter::new(out, args.format, &columns.collect::<Vec<_>>())?;
     for region in regions {
         let peak = region.peak(t);
         let mut cells: Vec<Named> = vec![
@@ -263,7 +270,7 @@ fn write_summary(out: Output, args: &Define, regions: &[Region], t: &[f64], grid
             ("n_parcel", region.n_searched.into()),
             ("t_max", peak.map_or(f64::NAN, |voxel| t[voxel]).into()),
         ];
-        cells.extend(place(peak, grid));
+        cells.extend(place(peak, space));
         table.record(&cells)?;
     }
     Ok(table.into_inner())
@@ -271,6 +278,7 @@ fn write_summary(out: Output, args: &Define, regions: &[Region], t: &[f64], grid
 
 fn write_peaks(out: Output, args: &Define, regions: &[Region], t: &[f64], grid: &Geometry) -> Result<Output> {
     let columns = ["roi", "cluster", "n_voxels", "voxel", "i", "j", "k", "x", "y", "z", "t"];
+    let space = Space::Grid(grid.clone());
     let mut table = TableWriter::new(out, args.format, &columns)?;
     for region in regions {
         let mut found: Vec<(Vec<usize>, usize)> = clusters(&region.voxels, grid, args.connectivity.into())
@@ -286,7 +294,7 @@ fn write_peaks(out: Output, args: &Define, regions: &[Region], t: &[f64], grid: 
                     ("cluster", (number + 1).into()),
                     ("n_voxels", (*n_voxels).into()),
                 ];
-                cells.extend(place(Some(peak), Some(grid)));
+                cells.extend(place(Some(peak), Some(&space)));
                 cells.push(("t", t[peak].into()));
                 table.record(&cells)?;
             }

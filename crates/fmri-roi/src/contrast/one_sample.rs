@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result};
 use array_inputs::Next;
-use brain_formats::geometry::Geometry;
+use brain_formats::Space;
+use brain_formats::maps::MapFormat;
 use cli::{Input, Job};
 use localizer::OneSample;
 use ndarray::ArrayView2;
@@ -10,25 +11,26 @@ use npy_stream::{Block, Labels};
 use statistics::Reason;
 use voxel_inputs::{Given, open_all};
 
-use super::t_map::{ArrayMaps, TMap};
+use super::t_map::{ArrayMaps, TMap, require_format};
 
 /// Bytes of rows read at a time: a block stays near the cache and is still long.
 const BLOCK_BYTES: usize = 4 << 20;
 
-/// Tests the mean over all maps of the inputs.
-pub(super) fn test(job: &Job, inputs: &[Input]) -> Result<(ArrayMaps, Option<Geometry>)> {
+/// Tests the mean over all maps of the inputs. `format` is the one that the output asks for.
+pub(super) fn test(job: &Job, inputs: &[Input], format: Option<MapFormat>) -> Result<(ArrayMaps, Option<Space>)> {
     let mut sums = OneSample::default();
     let mut double = false;
     let mut columns: Vec<Option<Vec<String>>> = Vec::new();
-    let (name, grid) = match open_all(job, inputs)? {
+    let (name, space) = match open_all(job, inputs)? {
         Given::Volumes(mut volumes) => {
+            require_format(format, volumes.source(), volumes.space())?;
             let mut voxels = Vec::new();
             while volumes.next_volume(&mut voxels)? {
                 let map = ArrayView2::from_shape((1, voxels.len()), &voxels)?;
                 sums.add_rows(map).with_context(|| volumes.source().to_owned())?;
             }
             double |= volumes.is_double();
-            (volumes.source().to_owned(), Some(volumes.geometry().clone()))
+            (volumes.source().to_owned(), Some(volumes.space().clone()))
         }
         Given::Arrays(arrays) => {
             let name = arrays.source().to_owned();
@@ -63,5 +65,5 @@ pub(super) fn test(job: &Job, inputs: &[Input]) -> Result<(ArrayMaps, Option<Geo
     // Voxels keep their names where all maps give them the same ones.
     columns.dedup();
     let columns = if columns.len() == 1 { columns.remove(0) } else { None };
-    Ok((ArrayMaps { name, maps: vec![map], double, labels: Labels { columns, ..Labels::default() } }, grid))
+    Ok((ArrayMaps { name, maps: vec![map], double, labels: Labels { columns, ..Labels::default() } }, space))
 }
