@@ -237,7 +237,8 @@ fn files_that_do_not_fit_are_refused_with_both() {
         run(dir, &format!("fmri-roi define --stat like.func.gii --t 1 {option}"))
             .fails(1, &[word, "12 vertices", "grid"]);
     }
-    run(dir, "rsa searchlight betas.func.gii --mask like.func.gii --radius 2 --models model.npy").fails(1, &["grid"]);
+    run(dir, "fmri-roi define --stat like.func.gii --t 1 -o mask.label.gii").ok();
+    run(dir, "rsa searchlight betas.func.gii --mask mask.label.gii --radius 2 --models model.npy").fails(1, &["grid"]);
 }
 
 /// FreeSurfer's annotation of twelve vertices: 3 and 4 are of V1, 9 and 10 of fusiform.

@@ -1,8 +1,8 @@
 //! FreeSurfer's annotations (`.annot`) and labels (`.label`): parcels and regions of a surface.
 //!
 //! The format: FreeSurfer's wiki page "LabelsClutsAnnotationFiles" and `colortab.c`. An annotation has a pair per
-//! vertex (its number, the colour of its parcel as r + 256 g + 65536 b) and a table of colours with their names; a label
-//! is text with a line per vertex.
+//! vertex (its number, the colour of its parcel as r + 256 g + 65536 b) and a table of colours with their names; a
+//! label is text with a line per vertex.
 
 use std::collections::HashMap;
 

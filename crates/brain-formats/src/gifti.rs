@@ -3,7 +3,8 @@
 //! GIFTI 1.0 (2011): XML with one `DataArray` per map, its numbers as text, Base64, compressed Base64, or in another
 //! file, which the caller opens. A file is first looked through ([`Parsed::new`]), which says how much memory its
 //! arrays need, and then decoded. What a header promises is compared with what is there before memory is taken.
-//! `ColumnMajorOrder` holds for every encoding, as the standard says; nibabel (5.4) takes text by rows whatever it says.
+//! `ColumnMajorOrder` holds for every encoding, as the standard says; nibabel (5.4) takes text by rows whatever it
+//! says.
 
 mod decode;
 mod writer;

@@ -19,7 +19,8 @@ use crate::volume::header::{Header, Stored};
 /// Bytes of the header.
 pub(crate) const HEADER: usize = 284;
 
-/// Whether a stream with these first bytes (unpacked) is an MGH file: version 1, and one of FreeSurfer's kinds of number.
+/// Whether a stream with these first bytes (unpacked) is an MGH file: version 1, and one of FreeSurfer's kinds of
+/// number.
 pub fn looks_like_mgh(first: &[u8]) -> bool {
     let word = |at: usize| first.get(at..)?.first_chunk().map(|bytes| i32::from_be_bytes(*bytes));
     word(0) == Some(1) && matches!(word(20), Some(0..=10))

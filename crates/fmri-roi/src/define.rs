@@ -30,7 +30,8 @@ Output, one row per voxel, regions in the order of the parcels, voxels by number
 voxel with the smallest number), clusters numbered by their height:
   roi, cluster, n_voxels (of the cluster), voxel, i, j, k, x, y, z, t
 Of a surface, structure and vertex stand in the place of i to z; of grayordinates (CIFTI) beside
-them; of its parcels the column parcel does. i to z are empty for a .npy map without --like or --parcels.
+them; of its parcels the column parcel does. i to z are empty for a .npy map without --like or
+--parcels.
 -o X.nii, .nii.gz, .mgh, .mgz, .gii or .dscalar.nii takes a mask (1 for the first region, 2 for the
 second ...) and the table stays on stdout; any other -o takes the table.
 

@@ -26,7 +26,8 @@ pub struct Labels {
     pub labels: Vec<u32>,
     /// What the columns stand for; a `.npy` mask does not know.
     pub space: Option<Space>,
-    /// Names of the labels that occur, rising, where the file has a table of them (GIFTI and CIFTI labels, annotations).
+    /// Names of the labels that occur, rising, where the file has a table of them (labels of GIFTI and CIFTI,
+    /// annotations).
     pub names: Option<Vec<(u32, String)>>,
 }
 

@@ -61,7 +61,8 @@ impl<'a> Stored<'a> {
                 return Err(unknown("DataType", other, expected));
             }
         };
-        // Early files have the names of the C library in the place of the words of the standard; nibabel reads them too.
+        // Early files have the names of the C library in the place of the words of the standard; nibabel reads them
+        // too.
         let encoding = match element.required("Encoding")? {
             "ASCII" | "GIFTI_ENCODING_ASCII" => Encoding::Ascii,
             "Base64Binary" | "GIFTI_ENCODING_B64BIN" => Encoding::Base64,
