@@ -392,3 +392,25 @@ fn a_volume_of_freesurfer_is_a_volume_of_nifti() {
     run(dir, "fmri-roi contrast --one-sample betas.nii -o t.nii").ok();
     assert_eq!(peaks, run(dir, "fmri-roi define --stat t.nii --t 1 --peaks").text());
 }
+
+#[test]
+fn encode_takes_its_responses_from_these_formats_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    study(dir);
+    let ids: Vec<String> = (0..8).map(|n| format!("s{n}")).collect();
+    save(&dir.join("x.npy"), &Array2::from_shape_fn((8, 3), |(i, j)| ((i * 7 + j * 5) % 6) as f64), Some(&ids));
+    let line = "encode fit --x x.npy --cv 4 --alphas 0.1,1";
+    let scores = |table: String| -> Vec<(String, f64)> {
+        rows(&table).iter().map(|row| (row["voxel"].clone(), row["r"].parse().unwrap_or(f64::NAN))).collect()
+    };
+    let expected = scores(run(dir, &format!("{line} --y betas.npy")).text());
+    for file in ["betas.nii", "betas.func.gii", "betas.dscalar.nii", "overlay.mgz"] {
+        let got = scores(run(dir, &format!("{line} --y {file} --stimuli trials.csv --assume-order")).text());
+        assert_eq!(got.len(), N, "{file}");
+        for ((voxel, r), (other, expected)) in got.iter().zip(&expected) {
+            // the images hold f4
+            assert!(voxel == other && (r - expected).abs() < 1e-4, "{file} {voxel}: {r} {expected}");
+        }
+    }
+}

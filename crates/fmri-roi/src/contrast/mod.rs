@@ -19,9 +19,10 @@ use voxel_table::VoxelTable;
 
 const HELP: &str = "\
 Input:
-  Betas, as .npy streams or images (NIfTI, MGH, GIFTI, CIFTI). A .npy file is joined with the table by id, in any order
-  and with repeats: the table has one row per stimulus, or one per presentation in the order of each
-  id's rows. A pipe brings its ids after the rows, so its rows must stand in the order of the table.
+  Betas, as .npy streams or images (NIfTI, MGH, GIFTI, CIFTI). A .npy file is joined with the table
+  by id, in any order and with repeats: the table has one row per stimulus, or one per presentation
+  in the order of each id's rows. A pipe brings its ids after the rows, so its rows must stand in the
+  order of the table.
   The volumes of images, one image after the other, carry no ids: row i of the table is volume i,
   which you confirm with --assume-order.
   With --one-sample, the maps of several subjects: images, volumes, or rows of .npy streams.
