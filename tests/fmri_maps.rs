@@ -103,7 +103,7 @@ fn parcels_and_clusters_by_hand() {
     let table = rows(&run(path, line).text());
     assert_eq!(table.len(), 2);
     let cells = |row: &Row| {
-        ["cluster", "connectivity", "n_voxels", "mm3", "t", "voxel", "parcel", "share", "parcels"]
+        ["cluster", "connectivity", "n_voxels", "mm3", "t", "voxel", "parcel_of_peak", "share", "parcels"]
             .map(|c| row[c].clone())
     };
     assert_eq!(cells(&table[0]), ["1", "6", "1", "8", "6", "7", "", "1", ""]);

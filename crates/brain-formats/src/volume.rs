@@ -1,4 +1,5 @@
-//! Reading NIfTI-1 and NIfTI-2 images (`.nii`, `.nii.gz`), one volume at a time.
+//! Reading NIfTI-1 and NIfTI-2 images (`.nii`, `.nii.gz`) and those of FreeSurfer ([`crate::mgh`]), one volume at a
+//! time.
 //!
 //! Bytes come from any reader, compressed or not, in either byte order. Values are the stored numbers times
 //! `scl_slope` plus `scl_inter` (a slope of 0 or one that is not finite means "as stored"), in f64 and in the voxel
@@ -12,20 +13,22 @@
 //! of 2011. Read here and not by a library because NIfTI-2, `.nii.gz` of several gzip members, checks before
 //! allocation, and output to any writer are all needed.
 
-mod bytes;
-mod cifti;
-mod header;
+pub(crate) mod bytes;
+pub(crate) mod cifti;
+pub(crate) mod header;
 
 use std::io::{self, Read};
 
 use thiserror::Error;
 
+use crate::cifti::{CiftiError, CiftiReader};
 use crate::geometry::{Geometry, GeometryError};
+use crate::space::{Space, Surface};
 use bytes::{Bytes, Cut};
 use header::{Header, Stored};
 
 /// DEFLATE cannot shrink data by more than this factor, so a header that asks for more is lying.
-const DEFLATE_LIMIT: u64 = 1032;
+pub(crate) const DEFLATE_LIMIT: u64 = 1032;
 
 /// Decompressed bytes that are counted behind the last voxel: enough to tell what happened, and read in a blink.
 const MOST_COUNTED: u64 = 64 << 20;
@@ -102,6 +105,12 @@ pub enum VolumeError {
         code: i16,
         /// What the standard calls it.
         name: &'static str,
+    },
+    /// A kind of numbers that MGH does not have.
+    #[error("not supported: MGH data type {code}; readable are 0, 1, 3, 4 and 10 (u1 i4 f4 i2 u2)")]
+    MghType {
+        /// FreeSurfer's code.
+        code: i32,
     },
     /// `bitpix` contradicts the data type.
     #[error("damaged header: bitpix is {bitpix}, but data type {code} has {expected} bits")]
@@ -251,13 +260,32 @@ impl VolumeReader {
         let mut start = [0; header::LARGEST];
         let first = header::Start::read(&mut bytes, &mut start)?;
         let header = Header::read(&mut bytes, &mut start, first, length)?;
+        Ok(VolumeReader::behind(header, bytes, length))
+    }
+
+    /// Reads what follows a header.
+    fn behind(header: Header, bytes: Bytes, length: Option<u64>) -> Self {
         let n_volumes = header.n_volumes;
-        Ok(VolumeReader { header, bytes, length, raw: Vec::new(), n_given: 0, n_images: 1, n_volumes, following: None })
+        VolumeReader { header, bytes, length, raw: Vec::new(), n_given: 0, n_images: 1, n_volumes, following: None }
     }
 
     /// Shape and affine, the same for every volume.
     pub fn geometry(&self) -> &Geometry {
         &self.header.geometry
+    }
+
+    /// Whether the file is an overlay of FreeSurfer: a map of a surface, whose vertices are the first axis.
+    pub fn is_overlay(&self) -> bool {
+        let [n, ny, nz] = self.header.geometry.shape;
+        self.header.mgh && n > 1 && [ny, nz] == [1, 1]
+    }
+
+    /// What the columns of the volumes stand for: voxels, or the vertices of an overlay.
+    pub fn space(&self) -> Space {
+        match self.is_overlay() {
+            true => Space::Surface(Surface { structure: None, n_vertices: self.header.geometry.n_voxels() }),
+            false => Space::Grid(self.header.geometry.clone()),
+        }
     }
 
     /// Number of volumes of the images met so far: 1 for a three-dimensional image, else the length of the fourth axis.
@@ -269,15 +297,15 @@ impl VolumeReader {
     /// Whether f4 holds every value of the current image exactly.
     pub fn precision(&self) -> Precision {
         let scaled = self.header.slope != 1.0 || self.header.inter != 0.0;
-        match self.header.stored {
-            Stored::U4 | Stored::I4 | Stored::U8 | Stored::I8 | Stored::F8 => Precision::Double,
-            _ if scaled => Precision::Double,
-            _ => Precision::Single,
-        }
+        if scaled || self.header.stored.is_wide() { Precision::Double } else { Precision::Single }
     }
 
     /// Whether the file is known to end with the volumes met so far.
     pub fn ends_the_file(&self) -> bool {
+        if self.header.mgh {
+            // What follows its numbers is a footer.
+            return true;
+        }
         let end = self.header.voxel_bytes().saturating_add(u128::from(self.header.offset));
         let done = self.n_given == self.header.n_volumes && self.following.is_none();
         let fits = self.n_images == 1 && !self.bytes.compressed() && self.length.map(u128::from) == Some(end);
@@ -320,6 +348,15 @@ impl VolumeReader {
 
     /// Reads the header of the image that follows, if one does.
     fn look_ahead(&mut self) -> Result<(), VolumeError> {
+        if self.header.mgh {
+            // To the end, where gzip's checksum is.
+            return match self.bytes.count_rest(MOST_COUNTED) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    Err(VolumeError::NoChecksum { wanted: self.header.voxel_bytes() })
+                }
+                rest => Ok(rest.map(|_| ())?),
+            };
+        }
         let mut start = [0; header::LARGEST];
         let wanted = self.header.voxel_bytes();
         let got = match self.bytes.read_start(&mut start[..header::SMALLEST]) {
@@ -352,7 +389,27 @@ impl VolumeReader {
     }
 }
 
-/// Whether a stream that starts with these bytes is a NIfTI image (plain or gzip) rather than a `.npy` array.
+/// An image, told apart by its header.
+pub enum Image {
+    /// Volumes, or maps of FreeSurfer.
+    Volumes(VolumeReader),
+    /// Maps of grayordinates or parcels.
+    Cifti(CiftiReader),
+}
+
+/// Opens what starts with the header of an image, whichever it is. `length` as in [`VolumeReader::new`].
+pub fn open(source: impl Read + Send + 'static, length: Option<u64>) -> Result<Image, CiftiError> {
+    let mut bytes = Bytes::new(Box::new(source));
+    let mut start = [0; header::LARGEST];
+    let first = header::Start::read(&mut bytes, &mut start)?;
+    let (header, extensions) = Header::read_any(&mut bytes, &mut start, first, length)?;
+    if header.is_cifti(&extensions) {
+        return Ok(Image::Cifti(CiftiReader::behind(header, &extensions, bytes)?));
+    }
+    Ok(Image::Volumes(VolumeReader::behind(header.of_volumes()?, bytes, length)))
+}
+
+/// Whether a stream that starts with these bytes is a NIfTI or MGH image (plain or gzip) rather than a `.npy` array.
 pub fn looks_like_nifti(first: &[u8]) -> bool {
     first.starts_with(&bytes::GZIP) || header::size_of(first).is_some()
 }

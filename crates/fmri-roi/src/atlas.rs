@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 
 use anyhow::{Context, Result, bail};
+use brain_formats::Space;
 use brain_maps::{Adjacency, Connectivity, clusters};
 use cli::{Common, Format, Input, Job, Named, TableWriter};
 use statistics::{Reason, mean, variance};
-use voxel_inputs::{read_label_names, read_labels, require_n_voxels, require_same_grid};
+use voxel_inputs::{read_label_names, read_labels, require_grid, require_n_columns, require_same_space};
 
-use crate::define::place;
 use crate::maps::{Maps, NamedMap};
 use crate::options::Neighbours;
+use crate::place::{Columns, place};
 use crate::region::{VoxelSet, parcels};
 
 const HELP: &str = "\
@@ -19,13 +20,14 @@ Columns, one row per map and parcel, in the order of --labels (else by number):
   n_voxels, n_nan    voxels of the parcel, and how many of these have no number in the map
   mean, sd           over those that have (sd with n - 1)
   min, max           and their range
-  voxel, i, j, k, x, y, z    where the maximum is; the first of equals
+  voxel, i, j, k, x, y, z    where the maximum is, the first of equals (of a surface structure and vertex
+                     in their place)
   reason             empty: the parcel has no voxel; nan_input: none of its voxels has a number
 With --t one row per cluster of voxels above it instead, the highest first:
   map, cluster, connectivity, n_voxels, mm3
   t                  its highest value, at
   voxel, i, j, k, x, y, z
-  parcel             the parcel of that voxel; empty outside all parcels
+  parcel_of_peak     the parcel of that voxel; empty outside all parcels
   share              of the cluster's voxels that lie in that parcel (outside all, where it is empty)
   parcels            all parcels that it reaches into, as NAME:share, the largest first
 
@@ -73,19 +75,23 @@ pub(crate) fn run(args: Atlas) -> Result<()> {
     let source = args.parcels.to_string();
     let atlas = read_labels(&job, &args.parcels)?;
     let names = args.labels.as_ref().map(|table| read_label_names(&job, table)).transpose()?;
+    let names = names.or(atlas.names);
     let sets = parcels(&atlas.labels, names.as_deref()).with_context(|| source.clone())?;
-    let Maps { maps, geometry } = Maps::read(&job, &args.maps, &args.names, None)?;
-    let grid = match (atlas.geometry, geometry) {
-        (Some(grid), Some(mine)) => {
-            require_same_grid((&maps[0].source, &mine), (&source, &grid))?;
-            Some(grid)
+    let Maps { maps, space } = Maps::read(&job, &args.maps, &args.names, None)?;
+    let space = match (atlas.space, space) {
+        (Some(space), Some(mine)) => {
+            require_same_space((&maps[0].source, &mine), (&source, &space))?;
+            Some(space)
         }
-        (Some(grid), None) => {
-            require_n_voxels((&maps[0].source, maps[0].values.len()), (&source, &grid))?;
-            Some(grid)
+        (Some(space), None) => {
+            require_n_columns((&maps[0].source, maps[0].values.len()), (&source, &space))?;
+            Some(space)
         }
-        (None, grid) => grid,
+        (None, space) => space,
     };
+    if let Some(Space::Parcels(_)) = &space {
+        bail!("{}: a map of parcels, which are its own atlas; give a map of voxels or vertices", maps[0].source);
+    }
     if atlas.labels.len() != maps[0].values.len() {
         bail!("{source}: {} voxels, but {} has {}", atlas.labels.len(), maps[0].source, maps[0].values.len());
     }
@@ -96,18 +102,19 @@ pub(crate) fn run(args: Atlas) -> Result<()> {
                 sets.iter().map(|set| {
                     let (cells, peak, reason) = of_parcel(map, set);
                     let mut row = cells;
-                    row.extend(place(peak, grid.as_ref()));
+                    row.extend(place(peak, space.as_ref()));
                     row.push(("reason", reason.into()));
                     row
                 })
             })
             .collect(),
         Some(t) => {
-            let Some(grid) = &grid else {
+            let Some(space) = &space else {
                 bail!(
                     "{source}: a .npy atlas and .npy maps do not say where voxels are, which clusters need; give an image"
                 );
             };
+            let grid = require_grid(&source, space, "--t (clusters)")?;
             let neighbours = Connectivity::from(args.connectivity.unwrap_or(Neighbours::Six));
             let mut parcel_of: HashMap<usize, &str> = HashMap::new();
             for set in &sets {
@@ -141,8 +148,8 @@ pub(crate) fn run(args: Atlas) -> Result<()> {
                         ("mm3", (volume * members.len() as f64).into()),
                         ("t", map.values[*peak].into()),
                     ];
-                    row.extend(place(Some(*peak), Some(grid)));
-                    row.push(("parcel", own.to_owned().into()));
+                    row.extend(place(Some(*peak), Some(space)));
+                    row.push(("parcel_of_peak", own.to_owned().into()));
                     row.push(("share", share.into()));
                     row.push(("parcels", listed.join(";").into()));
                     rows.push(row);
@@ -154,35 +161,17 @@ pub(crate) fn run(args: Atlas) -> Result<()> {
             rows
         }
     };
-    let columns: &[&str] = match args.t {
-        None => &PARCEL_COLUMNS,
-        Some(_) => &CLUSTER_COLUMNS,
+    let (before, behind): (&[&str], &[&str]) = match args.t {
+        None => (&["map", "parcel", "n_voxels", "n_nan", "mean", "sd", "min", "max"], &["reason"]),
+        Some(_) => {
+            (&["map", "cluster", "connectivity", "n_voxels", "mm3", "t"], &["parcel_of_peak", "share", "parcels"])
+        }
     };
-    let mut table = TableWriter::new(out, args.format, columns)?;
+    let columns: Vec<&str> = [before, &Columns::of(space.as_ref()).names(), behind].concat();
+    let mut table = TableWriter::new(out, args.format, &columns)?;
     rows.iter().try_for_each(|row| table.record(row))?;
     table.into_inner().commit(&job)
 }
-
-const PARCEL_COLUMNS: [&str; 16] =
-    ["map", "parcel", "n_voxels", "n_nan", "mean", "sd", "min", "max", "voxel", "i", "j", "k", "x", "y", "z", "reason"];
-const CLUSTER_COLUMNS: [&str; 16] = [
-    "map",
-    "cluster",
-    "connectivity",
-    "n_voxels",
-    "mm3",
-    "t",
-    "voxel",
-    "i",
-    "j",
-    "k",
-    "x",
-    "y",
-    "z",
-    "parcel",
-    "share",
-    "parcels",
-];
 
 /// The numbers of a parcel, the voxel of its maximum, and why there are none.
 fn of_parcel<'a>(map: &'a NamedMap, set: &'a VoxelSet) -> (Vec<Named<'a>>, Option<usize>, Option<Reason>) {

@@ -1,17 +1,19 @@
 //! `fmri-roi define`: a t map to regions, as a table and as a mask.
 
 use anyhow::{Context, Result, bail};
+use brain_formats::Space;
 use brain_maps::grid::voxel_mm3;
 use brain_maps::{Adjacency, Connectivity, Side, peaks};
-use cli::{Cell, Common, Format, Input, Job, Named, Output, TableWriter};
+use cli::{Common, Format, Input, Job, Named, Output, TableWriter};
 use localizer::Top;
 
 use crate::options::{Neighbours, Tail};
+use crate::place::{Columns, place};
 use crate::region::{Region, Rule, VoxelSet, conjunction, find, merge, parcels};
-use brain_formats::geometry::Geometry;
-use brain_formats::volume_writer::{Intent, Voxels, write_volume};
+use brain_formats::maps::write_regions;
 use voxel_inputs::{
-    Map, nifti_name, read_geometry, read_label_names, read_labels, read_map, require_n_voxels, require_same_grid,
+    Map, map_name, read_label_names, read_labels, read_map, read_space, require_grid, require_n_columns,
+    require_same_space,
 };
 
 const HELP: &str = "\
@@ -32,9 +34,12 @@ Output, one row per voxel, regions in the order of the parcels, voxels by number
 --peaks, one row per local maximum (of 26 neighbours; neighbouring voxels of equal t are one, at the
 voxel with the smallest number), clusters numbered by their height:
   roi, cluster, n_voxels, mm3, connectivity (of the cluster), voxel, i, j, k, x, y, z, t
--o X.nii or X.nii.gz takes a mask (1 for the first region, 2 for the second ...; with --clusters the
-number of the cluster) and the table stays on stdout; any other -o takes the table. i to z and mm3
-are empty for a .npy map without --like or --parcels.
+Of a surface, structure and vertex stand in the place of i to z; of grayordinates (CIFTI) beside
+them; of its parcels the column parcel does. i to z and mm3 are empty for a .npy map without --like
+or --parcels.
+-o X.nii, .nii.gz, .mgh, .mgz, .gii or .dscalar.nii takes a mask (1 for the first region, 2 for the
+second ...; with --clusters the number of the cluster) and the table stays on stdout; any other -o
+takes the table.
 
 Examples:
   fmri-roi define --stat t.nii.gz --t 5 --min-cluster 10 --name FFA -o ffa.nii.gz > ffa.csv
@@ -45,10 +50,10 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Define {
-    /// t map: NIfTI, or a .npy of one row (- is stdin)
+    /// t map: NIfTI, MGH, GIFTI or CIFTI of one map, or a .npy of one row (- is stdin)
     #[arg(long, value_name = "MAP", default_value = "-")]
     stat: Input,
-    /// Image of parcels to search in: whole numbers, above 0 is inside
+    /// Parcels to search in: whole numbers, above 0 is inside; label files and .annot name them
     #[arg(long, value_name = "IMAGE")]
     parcels: Option<Input>,
     /// Names of the parcels: a table with index and name (BIDS), or a .ctab; equal names make one region
@@ -90,7 +95,7 @@ pub(crate) struct Define {
     /// Peaks of one cluster are at least this far apart, in mm
     #[arg(long, value_name = "MM", default_value_t = 8.0)]
     peak_distance: f64,
-    /// Image whose geometry a .npy map has
+    /// Image or surface whose geometry a .npy map has
     #[arg(long, value_name = "IMAGE")]
     like: Option<Input>,
     /// Format of the table
@@ -116,7 +121,7 @@ const DEFAULT_T: f64 = 7.0;
 /// Runs the verb.
 pub(crate) fn run(args: Define) -> Result<()> {
     let job = Job::start("fmri-roi", &args.common)?;
-    let mask_name = args.common.output.as_deref().and_then(nifti_name);
+    let mask_name = args.common.output.as_deref().and_then(map_name);
     let mut mask_out = match mask_name {
         Some(_) => Some(job.binary_output(args.common.output.as_deref())?),
         None => None,
@@ -139,18 +144,29 @@ pub(crate) fn run(args: Define) -> Result<()> {
         map.values.iter_mut().filter(|t| t.is_infinite()).for_each(|t| *t = f64::NAN);
     }
     let spaces = search_spaces(&job, &args, &mut map)?;
-    let Map { values: t, geometry } = map;
-    if geometry.is_none() {
-        let needs = [
-            (args.min_cluster.is_some(), "--min-cluster"),
-            (args.peaks, "--peaks"),
-            (args.clusters, "--clusters"),
-            (mask_out.is_some(), "a mask"),
-        ];
-        if let Some((_, what)) = needs.iter().find(|(asked, _)| *asked) {
-            bail!("{}: a .npy map does not say where its voxels are, which {what} needs; give --like IMAGE", args.stat);
+    let Map { values: t, space } = map;
+    let of_grid =
+        [(args.min_cluster.is_some(), "--min-cluster"), (args.peaks, "--peaks"), (args.clusters, "--clusters")];
+    match &space {
+        None => {
+            let mask = [(mask_out.is_some(), "a mask")];
+            if let Some((_, what)) = of_grid.iter().chain(&mask).find(|(asked, _)| *asked) {
+                bail!(
+                    "{}: a .npy map does not say where its voxels are, which {what} needs; give --like IMAGE",
+                    args.stat
+                );
+            }
+        }
+        Some(space) => {
+            if let Some((_, what)) = of_grid.iter().find(|(asked, _)| *asked) {
+                require_grid(&args.stat.to_string(), space, what)?;
+            }
+            if let Some(refusal) = mask_name.and_then(|format| format.refusal(space)) {
+                bail!("{}: {refusal}", args.stat);
+            }
         }
     }
+    let grid = space.as_ref().and_then(Space::grid);
 
     let default_t = args.top.is_none().then_some(DEFAULT_T);
     let rule = Rule {
@@ -163,12 +179,12 @@ pub(crate) fn run(args: Define) -> Result<()> {
     job.record("t_above", rule.t);
     job.record("tail", side.as_str());
     job.record("connectivity", rule.connectivity.n_neighbours());
-    let shape = geometry.as_ref().map(|grid| grid.shape);
-    let regions: Vec<Region> = spaces.iter().map(|space| find(space, &t, shape, &rule)).collect();
-    let found = Found { regions, t: &t, grid: geometry.as_ref(), rule };
+    let shape = grid.map(|grid| grid.shape);
+    let regions: Vec<Region> = spaces.iter().map(|searched| find(searched, &t, shape, &rule)).collect();
+    let found = Found { regions, t: &t, space: space.as_ref(), rule };
     let clusters = if args.clusters || args.peaks { found.clusters(args.peak_distance) } else { Vec::new() };
 
-    if let (Some(gzip), Some(mut out), Some(grid)) = (mask_name, mask_out.take(), &geometry) {
+    if let (Some(format), Some(mut out), Some(space)) = (mask_name, mask_out.take(), &space) {
         let mut labels = vec![0u32; t.len()];
         let sets: Vec<&[usize]> = match args.clusters {
             true => clusters.iter().flatten().map(|cluster| cluster.members.as_slice()).collect(),
@@ -177,8 +193,14 @@ pub(crate) fn run(args: Define) -> Result<()> {
         for (number, voxels) in sets.iter().enumerate() {
             voxels.iter().for_each(|&voxel| labels[voxel] = number as u32 + 1);
         }
-        write_volume(&mut out, Voxels::Labels(&labels), grid, Intent::Label, gzip)?;
         let names: Vec<&str> = found.regions.iter().map(|region| region.name.as_str()).collect();
+        // Clusters are numbered over all regions, and have the name of theirs.
+        let of_labels: Vec<&str> = match args.clusters {
+            true => names.iter().zip(&clusters).flat_map(|(name, found)| found.iter().map(|_| *name)).collect(),
+            false => names.clone(),
+        };
+        let named: Vec<(u32, &str)> = (1..).zip(of_labels).collect();
+        write_regions(&mut out, format, &labels, &named, space)?;
         job.record("regions", names);
         out.commit(&job)?;
     }
@@ -203,8 +225,8 @@ fn read_stat(job: &Job, args: &Define) -> Result<Map> {
     for input in &args.and {
         let map = read_map(job, input)?;
         let (mine, theirs) = (args.stat.to_string(), input.to_string());
-        match (&first.geometry, &map.geometry) {
-            (Some(grid), Some(other)) => require_same_grid((&mine, grid), (&theirs, other))?,
+        match (&first.space, &map.space) {
+            (Some(space), Some(other)) => require_same_space((&mine, space), (&theirs, other))?,
             _ if map.values.len() != maps[0].len() => {
                 bail!("{theirs}: {} voxels, but {mine} has {}", map.values.len(), maps[0].len())
             }
@@ -212,7 +234,7 @@ fn read_stat(job: &Job, args: &Define) -> Result<Map> {
         }
         maps.push(map.values);
     }
-    Ok(Map { values: conjunction(&maps, args.tail.into()), geometry: first.geometry })
+    Ok(Map { values: conjunction(&maps, args.tail.into()), space: first.space })
 }
 
 /// The parcels that are asked for, or all voxels; makes sure that everything is on one grid, and gives a `.npy` map the
@@ -220,7 +242,7 @@ fn read_stat(job: &Job, args: &Define) -> Result<Map> {
 fn search_spaces(job: &Job, args: &Define, map: &mut Map) -> Result<Vec<VoxelSet>> {
     let stat = args.stat.to_string();
     if let Some(like) = &args.like {
-        adopt_grid(map, &stat, &like.to_string(), read_geometry(job, like)?)?;
+        adopt_space(map, &stat, &like.to_string(), read_space(job, like)?)?;
     }
     let Some(input) = &args.parcels else {
         let name = match args.name.as_slice() {
@@ -231,25 +253,26 @@ fn search_spaces(job: &Job, args: &Define, map: &mut Map) -> Result<Vec<VoxelSet
         return Ok(vec![VoxelSet { name, voxels: (0..map.values.len()).collect() }]);
     };
     let labels = read_labels(job, input)?;
-    match labels.geometry {
-        Some(grid) => adopt_grid(map, &stat, &input.to_string(), grid)?,
+    match labels.space {
+        Some(space) => adopt_space(map, &stat, &input.to_string(), space)?,
         None if labels.labels.len() != map.values.len() => {
             bail!("{input}: {} voxels, but {stat} has {}", labels.labels.len(), map.values.len())
         }
         None => {}
     }
     let names = args.labels.as_ref().map(|table| read_label_names(job, table)).transpose()?;
+    let names = names.or(labels.names);
     let spaces = parcels(&labels.labels, names.as_deref()).with_context(|| input.to_string())?;
     let spaces = merge(spaces, &args.merge).with_context(|| input.to_string())?;
     choose(spaces, &args.name, &input.to_string())
 }
 
-fn adopt_grid(map: &mut Map, stat: &str, other: &str, grid: Geometry) -> Result<()> {
-    match &map.geometry {
-        Some(mine) => require_same_grid((stat, mine), (other, &grid)),
+fn adopt_space(map: &mut Map, stat: &str, other: &str, space: Space) -> Result<()> {
+    match &map.space {
+        Some(mine) => require_same_space((stat, mine), (other, &space)),
         None => {
-            require_n_voxels((stat, map.values.len()), (other, &grid))?;
-            map.geometry = Some(grid);
+            require_n_columns((stat, map.values.len()), (other, &space))?;
+            map.space = Some(space);
             Ok(())
         }
     }
@@ -270,20 +293,6 @@ pub(crate) fn choose(sets: Vec<VoxelSet>, names: &[String], source: &str) -> Res
     Ok(chosen)
 }
 
-pub(crate) const PLACE: [&str; 7] = ["voxel", "i", "j", "k", "x", "y", "z"];
-
-/// The number of a voxel and where it is; empty where the map has no geometry or there is no voxel.
-pub(crate) fn place(voxel: Option<usize>, grid: Option<&Geometry>) -> Vec<Named<'static>> {
-    let mut cells = [const { Cell::Empty }; 7];
-    cells[0] = voxel.into();
-    if let (Some(voxel), Some(grid)) = (voxel, grid) {
-        let place = grid.place(voxel);
-        let values = place.map(Cell::from).into_iter().chain(grid.millimetres(place).map(Cell::from));
-        cells[1..].iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
-    }
-    PLACE.into_iter().zip(cells).collect()
-}
-
 /// A cluster of a region: its voxels, and its peaks from the highest.
 struct Cluster {
     members: Vec<usize>,
@@ -294,14 +303,14 @@ struct Cluster {
 struct Found<'a> {
     regions: Vec<Region>,
     t: &'a [f64],
-    grid: Option<&'a Geometry>,
+    space: Option<&'a Space>,
     rule: Rule,
 }
 
 impl Found<'_> {
     /// The clusters of each region, the highest peak first, as one reads such a table; equal ones by their place.
     fn clusters(&self, peak_distance: f64) -> Vec<Vec<Cluster>> {
-        let Some(grid) = self.grid else { return Vec::new() };
+        let Some(grid) = self.space.and_then(Space::grid) else { return Vec::new() };
         let height = |voxel: usize| self.rule.side.height(self.t[voxel]);
         let of_region = |region: &Region| {
             let clusters = region.clusters(self.t, grid.shape, &self.rule).into_iter();
@@ -325,7 +334,7 @@ impl Found<'_> {
     }
 
     fn mm3(&self, n_voxels: usize) -> Option<f64> {
-        self.grid.map(|grid| n_voxels as f64 * voxel_mm3(&grid.affine))
+        self.space.and_then(Space::grid).map(|grid| n_voxels as f64 * voxel_mm3(&grid.affine))
     }
 
     /// Columns of a cluster's size.
@@ -335,11 +344,12 @@ impl Found<'_> {
     }
 
     fn write_voxels(&self, out: Output, format: Format) -> Result<Output> {
-        let mut table = TableWriter::new(out, format, &["roi", "voxel", "i", "j", "k", "x", "y", "z", "t"])?;
+        let columns: Vec<&str> = ["roi"].into_iter().chain(Columns::of(self.space).names()).chain(["t"]).collect();
+        let mut table = TableWriter::new(out, format, &columns)?;
         for region in &self.regions {
             for &voxel in &region.voxels {
                 let mut cells: Vec<Named> = vec![("roi", (&region.name).into())];
-                cells.extend(place(Some(voxel), self.grid));
+                cells.extend(place(Some(voxel), self.space));
                 cells.push(("t", self.t[voxel].into()));
                 table.record(&cells)?;
             }
@@ -348,7 +358,8 @@ impl Found<'_> {
     }
 
     fn write_summary(&self, out: Output, format: Format) -> Result<Output> {
-        let columns = ["roi", "n_voxels", "mm3", "n_parcel", "t_max", "voxel", "i", "j", "k", "x", "y", "z"];
+        let mut columns = vec!["roi", "n_voxels", "mm3", "n_parcel", "t_max"];
+        columns.extend(Columns::of(self.space).names());
         let mut table = TableWriter::new(out, format, &columns)?;
         for region in &self.regions {
             let peak = region.peak(self.t, self.rule.side);
@@ -359,7 +370,7 @@ impl Found<'_> {
                 ("n_parcel", region.n_searched.into()),
                 ("t_max", peak.map_or(f64::NAN, |voxel| self.t[voxel]).into()),
             ];
-            cells.extend(place(peak, self.grid));
+            cells.extend(place(peak, self.space));
             table.record(&cells)?;
         }
         Ok(table.into_inner())
@@ -367,7 +378,7 @@ impl Found<'_> {
 
     fn write_clusters(&self, out: Output, format: Format, clusters: &[Vec<Cluster>]) -> Result<Output> {
         let mut columns = vec!["roi", "cluster", "n_voxels", "mm3", "connectivity", "t_max"];
-        columns.extend(PLACE);
+        columns.extend(Columns::of(self.space).names());
         columns.push("t_mean");
         let mut table = TableWriter::new(out, format, &columns)?;
         let mut number = 0;
@@ -380,7 +391,7 @@ impl Found<'_> {
                     vec![("roi", (&region.name).into()), ("cluster", cluster.map(|(number, _)| number).into())];
                 cells.extend(self.size(members.len()));
                 cells.push(("t_max", peak.map_or(f64::NAN, |voxel| self.t[voxel]).into()));
-                cells.extend(place(peak, self.grid));
+                cells.extend(place(peak, self.space));
                 cells.push(("t_mean", (sum / members.len() as f64).into()));
                 Ok(table.record(&cells)?)
             };
@@ -397,7 +408,7 @@ impl Found<'_> {
 
     fn write_peaks(&self, out: Output, format: Format, clusters: &[Vec<Cluster>]) -> Result<Output> {
         let mut columns = vec!["roi", "cluster", "n_voxels", "mm3", "connectivity"];
-        columns.extend(PLACE);
+        columns.extend(Columns::of(self.space).names());
         columns.push("t");
         let mut table = TableWriter::new(out, format, &columns)?;
         for (region, clusters) in self.regions.iter().zip(clusters) {
@@ -405,7 +416,7 @@ impl Found<'_> {
                 for &peak in &cluster.peaks {
                     let mut cells: Vec<Named> = vec![("roi", (&region.name).into()), ("cluster", (number + 1).into())];
                     cells.extend(self.size(cluster.members.len()));
-                    cells.extend(place(Some(peak), self.grid));
+                    cells.extend(place(Some(peak), self.space));
                     cells.push(("t", self.t[peak].into()));
                     table.record(&cells)?;
                 }

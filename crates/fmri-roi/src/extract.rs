@@ -11,16 +11,18 @@ use stimulus_table::{Table, is_missing, number};
 
 use crate::define::choose;
 use crate::region::{VoxelSet, parcels};
-use brain_formats::geometry::{AFFINE_TOLERANCE_MM, Geometry};
+use brain_formats::Space;
+use brain_formats::space::Place;
 use voxel_inputs::{
-    Arrays, Given, Source, Volumes, labels_in, open, open_all, read_label_names, require_n_voxels, require_same_grid,
+    Arrays, Given, Source, Volumes, labels_in, open, open_all, read_label_names, require_n_columns, require_same_space,
 };
 
 const HELP: &str = "\
 Input:
   Betas, and regions: a table with the columns roi and voxel (as define writes it), or a mask whose
-  whole numbers are the regions. A mask, or a table with coordinates, from another grid than an
-  image's is refused; a .npy only knows its number of voxels.
+  whole numbers are the regions (label files and .annot name them). A mask, or a table with
+  coordinates or vertices, from another grid or surface than an image's is refused; a .npy only
+  knows its number of voxels.
 
 Output:
   One matrix per region, back to back in the order of --name, else of the table: rows = trials or
@@ -38,10 +40,10 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Extract {
-    /// Betas: .npy, or NIfTI images, whose volumes follow one another (- is stdin)
+    /// Betas: .npy, or images (NIfTI, MGH, GIFTI, CIFTI), whose volumes follow one another (- is stdin)
     #[arg(value_name = "BETAS", default_value = "-")]
     betas: Vec<Input>,
-    /// Regions: table with roi and voxel, or NIfTI mask
+    /// Regions: table with roi and voxel, or a mask, label file or .annot
     #[arg(long, value_name = "TABLE|MASK")]
     roi: Input,
     /// Names of the numbers of a mask: a table with index and name (BIDS), or a FreeSurfer .ctab
@@ -76,19 +78,34 @@ struct Regions {
 }
 
 enum Grid {
-    /// The geometry of the mask.
-    Mask(Geometry),
+    /// The columns of the mask.
+    Mask(Space),
     /// The rows of a table that say where their voxels are.
     Rows(Vec<Placed>),
     Unknown,
 }
 
-/// Where a row of a table says that its voxel is.
+/// Where a row of a table says that its voxel is; what it does not say is `None`.
 struct Placed {
     row: usize,
     voxel: usize,
-    place: [usize; 3],
-    millimetres: [f64; 3],
+    grid: Option<[usize; 3]>,
+    millimetres: Option<[f64; 3]>,
+    structure: Option<String>,
+    vertex: Option<usize>,
+    parcel: Option<String>,
+}
+
+impl Placed {
+    fn place(&self) -> Place<'_> {
+        Place {
+            structure: self.structure.as_deref(),
+            vertex: self.vertex,
+            grid: self.grid,
+            millimetres: self.millimetres,
+            parcel: self.parcel.as_deref(),
+        }
+    }
 }
 
 /// One matrix of betas, cut to the regions.
@@ -185,8 +202,9 @@ fn read_regions(job: &Job, args: &Extract) -> Result<Regions> {
             let mask = labels_in(job, &args.roi, mask)?;
             let names = args.labels.as_ref().map(|table| read_label_names(job, table)).transpose()?;
             // No parcel is an empty region here.
+            let names = names.or(mask.names);
             let sets = parcels(&mask.labels, names.as_deref()).unwrap_or_default();
-            (sets, mask.geometry.map_or(Grid::Unknown, Grid::Mask))
+            (sets, mask.space.map_or(Grid::Unknown, Grid::Mask))
         }
     };
     let sets = match sets.as_slice() {
@@ -218,37 +236,52 @@ fn regions_of_table(table: &Table) -> Result<(Vec<VoxelSet>, Grid)> {
         }
         sets[number].voxels.push(voxel);
     }
+    let rows = places_of_table(table, &voxels)?;
+    Ok((sets, if rows.is_empty() { Grid::Unknown } else { Grid::Rows(rows) }))
+}
+
+/// Where the rows of a table say that their voxels are: i to z together, and structure, vertex and parcel each where
+/// there is such a column. A row that says nothing is left out.
+fn places_of_table(table: &Table, voxels: &[usize]) -> Result<Vec<Placed>> {
     let places = ["i", "j", "k", "x", "y", "z"];
-    if !places.iter().all(|column| table.has(column)) {
-        return Ok((sets, Grid::Unknown));
-    }
-    let cells = places.iter().map(|column| table.column(column)).collect::<Result<Vec<_>, _>>()?;
+    let columns = |names: &[&'static str]| match names.iter().all(|column| table.has(column)) {
+        true => names.iter().map(|column| table.column(column)).collect::<Result<Vec<_>, _>>().map(Some),
+        false => Ok(None),
+    };
+    let grids = columns(&places)?;
+    let [structures, vertices, parcels] = [columns(&["structure"])?, columns(&["vertex"])?, columns(&["parcel"])?];
     let mut rows = Vec::new();
     for (row, &voxel) in voxels.iter().enumerate() {
-        // A map without geometry has no places, and a row may lack its own.
-        if cells.iter().any(|column| is_missing(&column[row])) {
-            continue;
-        }
-        let read = |column: usize, expected: &str, good: fn(f64) -> bool| -> Result<f64> {
-            let cell = &cells[column][row];
+        let read = |cell: &String, column: &str, expected: &str, good: fn(f64) -> bool| -> Result<f64> {
             number(cell)
                 .ok()
                 .filter(|number| good(*number))
-                .with_context(|| format!("row {row} of column {:?} is {cell:?}; expected {expected}", places[column]))
+                .with_context(|| format!("row {row} of column {column:?} is {cell:?}; expected {expected}"))
         };
-        let millimetres = |column: usize| read(column, "a number", f64::is_finite);
         // 3.0 is how a column of whole numbers with gaps is often written.
-        let index = |column: usize| -> Result<usize> {
-            Ok(read(column, "a whole number from 0", |n| n >= 0.0 && n.fract() == 0.0)? as usize)
+        let index = |cell: &String, column: &str| -> Result<usize> {
+            Ok(read(cell, column, "a whole number from 0", |n| n >= 0.0 && n.fract() == 0.0)? as usize)
         };
-        rows.push(Placed {
-            row,
-            voxel,
-            place: [index(0)?, index(1)?, index(2)?],
-            millimetres: [millimetres(3)?, millimetres(4)?, millimetres(5)?],
-        });
+        let text = |column: &Option<Vec<&[String]>>| {
+            column.as_ref().map(|column| &column[0][row]).filter(|cell| !is_missing(cell)).cloned()
+        };
+        // A map without geometry has no places, and a row may lack its own.
+        let cells = grids.as_ref().filter(|cells| !cells.iter().any(|column| is_missing(&column[row])));
+        let (mut grid, mut millimetres) = (None, None);
+        if let Some(cells) = cells {
+            let index = |axis: usize| index(&cells[axis][row], places[axis]);
+            let mm = |axis: usize| read(&cells[axis][row], places[axis], "a number", f64::is_finite);
+            grid = Some([index(0)?, index(1)?, index(2)?]);
+            millimetres = Some([mm(3)?, mm(4)?, mm(5)?]);
+        }
+        let vertex = text(&vertices).map(|cell| index(&cell, "vertex")).transpose()?;
+        let (structure, parcel) = (text(&structures), text(&parcels));
+        let placed = Placed { row, voxel, grid, millimetres, structure, vertex, parcel };
+        if placed.place() != Place::default() {
+            rows.push(placed);
+        }
     }
-    Ok((sets, if rows.is_empty() { Grid::Unknown } else { Grid::Rows(rows) }))
+    Ok(rows)
 }
 
 /// Ids of rows that carry none: trials, so they may repeat.
@@ -268,7 +301,7 @@ fn cut(job: &Job, inputs: &[Input], regions: &Regions, ids: Option<Vec<String>>)
 
 fn cut_volumes(mut volumes: Volumes<'_>, regions: &Regions, ids: Option<Vec<String>>) -> Result<Cut> {
     let of = ids.as_ref().map(|ids| (ids.len(), format!("--stimuli has {} rows; one row for each", ids.len())));
-    check_grid(volumes.source(), volumes.geometry(), regions)?;
+    check_space(volumes.source(), volumes.space(), regions)?;
     let mut cut = Cut::new(regions, false);
     let mut voxels = Vec::new();
     loop {
@@ -287,6 +320,9 @@ fn cut_volumes(mut volumes: Volumes<'_>, regions: &Regions, ids: Option<Vec<Stri
         volumes.require_all(*n, of)?;
     }
     cut.labels.ids = ids;
+    if let Space::Parcels(all) = volumes.space() {
+        cut.labels.columns = Some(all.parcels.iter().map(|parcel| parcel.name.clone()).collect());
+    }
     Ok(cut)
 }
 
@@ -320,20 +356,28 @@ fn cut_arrays(arrays: Arrays<'_>, regions: &Regions, ids: Option<Vec<String>>) -
     Ok(cuts)
 }
 
-/// A region must lie on the grid of the betas: same geometry as the mask, or every row's voxel where the table says.
-fn check_grid(betas: &str, grid: &Geometry, regions: &Regions) -> Result<()> {
-    check_columns(betas, grid.n_voxels(), regions)?;
+/// A region must lie on the grid or surface of the betas: the same columns as the mask, or every row's voxel where the
+/// table says.
+fn check_space(betas: &str, space: &Space, regions: &Regions) -> Result<()> {
+    check_columns(betas, space.n_columns(), regions)?;
     match &regions.grid {
-        Grid::Mask(mask) => require_same_grid((&regions.name, mask), (betas, grid)),
+        Grid::Mask(mask) => require_same_space((&regions.name, mask), (betas, space)),
         Grid::Rows(rows) => {
-            for &Placed { row, voxel, place, millimetres } in rows {
-                let (here, there) = (grid.place(voxel), grid.millimetres(grid.place(voxel)));
-                let close = millimetres.iter().zip(there).all(|(a, b)| (a - b).abs() <= AFFINE_TOLERANCE_MM);
-                if place != here || !close {
+            for placed in rows {
+                let Placed { row, voxel, .. } = placed;
+                let mut stated = placed.place();
+                let here = space.place(*voxel);
+                // A surface that does not say which one it is may be any.
+                if stated.structure.is_none() || here.structure.is_none() {
+                    stated.structure = here.structure;
+                }
+                // In CIFTI a voxel has a structure; in the table of a volume it has none.
+                if !stated.is_at(&here) {
                     bail!(
-                        "{}: row {row}: voxel {voxel} is at {place:?}, {millimetres:?} mm, but in {betas} it is at {here:?}, \
-                         {there:?} mm; the regions were defined on another grid",
-                        regions.name
+                        "{}: row {row}: voxel {voxel} is {}, but in {betas} it is {here}; the regions were defined on another \
+                         grid or surface",
+                        regions.name,
+                        placed.place()
                     );
                 }
             }
@@ -345,7 +389,7 @@ fn check_grid(betas: &str, grid: &Geometry, regions: &Regions) -> Result<()> {
 
 fn check_columns(betas: &str, n_voxels: usize, regions: &Regions) -> Result<()> {
     if let Grid::Mask(mask) = &regions.grid {
-        require_n_voxels((betas, n_voxels), (&regions.name, mask))?;
+        require_n_columns((betas, n_voxels), (&regions.name, mask))?;
     }
     for set in &regions.sets {
         if let Some(&voxel) = set.voxels.iter().find(|&&voxel| voxel >= n_voxels) {

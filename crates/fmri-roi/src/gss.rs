@@ -1,17 +1,18 @@
 //! `fmri-roi gss`: maps of several subjects to group parcels (group-constrained subject-specific method).
 
 use anyhow::{Result, bail};
+use brain_formats::Space;
 use brain_formats::geometry::Geometry;
-use brain_formats::volume_writer::{Intent, Voxels, write_volume};
+use brain_formats::maps::write_regions;
 use brain_maps::grid::voxel_mm3;
 use brain_maps::parcels::{fortran_rank, watershed};
 use brain_maps::smooth::smoothed;
 use brain_maps::{Adjacency, Connectivity, Side};
 use cli::{Common, Format, Input, Job, Named, TableWriter, require_memory};
 use localizer::Top;
-use voxel_inputs::{nifti_name, read_geometry, require_n_voxels, require_same_grid};
+use voxel_inputs::{map_name, read_space, require_grid, require_n_columns, require_same_space};
 
-use crate::define::{PLACE, place};
+use crate::place::{Columns, place};
 use crate::region::{Rule, VoxelSet, find};
 use crate::subject_maps::SubjectMaps;
 
@@ -97,10 +98,10 @@ struct Parcel {
 /// Runs the verb.
 pub(crate) fn run(args: Gss) -> Result<()> {
     let job = Job::start("fmri-roi", &args.common)?;
-    let image_name = args.common.output.as_deref().and_then(nifti_name);
+    let image_name = args.common.output.as_deref().and_then(map_name);
     let image_out = image_name.map(|_| job.binary_output(args.common.output.as_deref())).transpose()?;
     let table_out = job.text_output(args.common.output.as_deref().filter(|_| image_name.is_none()))?;
-    let like = args.like.as_ref().map(|input| read_geometry(&job, input)).transpose()?;
+    let like = args.like.as_ref().map(|input| read_space(&job, input)).transpose()?;
 
     let rule =
         Rule { t: args.t, side: Side::Greater, min_cluster: None, connectivity: Connectivity::Corners, top: args.top };
@@ -119,18 +120,22 @@ pub(crate) fn run(args: Gss) -> Result<()> {
         }
         Ok(())
     })?;
-    let grid = match (&maps.grid, &args.like, like) {
-        (Some(grid), Some(input), Some(like)) => {
-            require_same_grid((&maps.name, grid), (&input.to_string(), &like))?;
+    let space = match (&maps.space, &args.like, like) {
+        (Some(space), Some(input), Some(like)) => {
+            require_same_space((&maps.name, space), (&input.to_string(), &like))?;
             like
         }
-        (Some(grid), ..) => grid.clone(),
+        (Some(space), ..) => space.clone(),
         (None, Some(input), Some(like)) => {
-            require_n_voxels((&maps.name, maps.n_voxels), (&input.to_string(), &like))?;
+            require_n_columns((&maps.name, maps.n_voxels), (&input.to_string(), &like))?;
             like
         }
         _ => bail!("{}: .npy maps do not say where their voxels are; give --like IMAGE", maps.name),
     };
+    let grid = require_grid(&maps.name, &space, "gss (it smooths on a grid)")?;
+    if let Some(refusal) = image_name.and_then(|format| format.refusal(&space)) {
+        bail!("{}: {refusal}", maps.name);
+    }
     if maps.n_maps < 2 {
         bail!("{}: {} map; parcels of a group need at least 2 subjects", maps.name, maps.n_maps);
     }
@@ -173,19 +178,21 @@ pub(crate) fn run(args: Gss) -> Result<()> {
         job.note(line)
     }
 
-    if let (Some(gzip), Some(mut out)) = (image_name, image_out) {
+    if let (Some(format), Some(mut out)) = (image_name, image_out) {
         let mut image = vec![0u32; maps.n_voxels];
         for parcel in &kept {
             parcel.voxels.iter().for_each(|&voxel| image[voxel] = parcel.label);
         }
-        write_volume(&mut out, Voxels::Labels(&image), &grid, Intent::Label, gzip)?;
+        let names: Vec<(u32, String)> = kept.iter().map(|parcel| (parcel.label, parcel.label.to_string())).collect();
+        let names: Vec<(u32, &str)> = names.iter().map(|(label, name)| (*label, name.as_str())).collect();
+        write_regions(&mut out, format, &image, &names, &space)?;
         out.commit(&job)?;
     }
     let mut columns = vec!["parcel", "n_voxels", "mm3", "n_subjects", "share", "overlap_max", "smoothed_max"];
-    columns.extend(PLACE);
+    columns.extend(Columns::of(Some(&space)).names());
     let mut table = TableWriter::new(table_out, args.format, &columns)?;
     for parcel in &kept {
-        table.record(&row(parcel, &overlap, &smooth, subjects.len(), &grid))?;
+        table.record(&row(parcel, &overlap, &smooth, subjects.len(), &space, grid))?;
     }
     table.into_inner().commit(&job)
 }
@@ -207,7 +214,14 @@ fn parcels(inside: &[usize], labels: &[u32], subjects: &[Vec<usize>], n_voxels: 
     parcels
 }
 
-fn row(parcel: &Parcel, overlap: &[f64], smooth: &[f64], n_subjects: usize, grid: &Geometry) -> Vec<Named<'static>> {
+fn row(
+    parcel: &Parcel,
+    overlap: &[f64],
+    smooth: &[f64],
+    n_subjects: usize,
+    space: &Space,
+    grid: &Geometry,
+) -> Vec<Named<'static>> {
     let highest = |map: &[f64]| {
         let higher = |a: &usize, b: &usize| map[*a].total_cmp(&map[*b]).then(b.cmp(a));
         parcel.voxels.iter().copied().max_by(higher)
@@ -222,6 +236,6 @@ fn row(parcel: &Parcel, overlap: &[f64], smooth: &[f64], n_subjects: usize, grid
         ("overlap_max", highest(overlap).map(|voxel| overlap[voxel]).into()),
         ("smoothed_max", top.map(|voxel| smooth[voxel]).into()),
     ];
-    cells.extend(place(top, Some(grid)));
+    cells.extend(place(top, Some(space)));
     cells
 }

@@ -14,6 +14,7 @@ mod gss;
 mod maps;
 mod options;
 mod overlap;
+mod place;
 pub mod region;
 mod subject_maps;
 
@@ -27,21 +28,25 @@ pub struct Args {
 
 const HELP: &str = "\
 Input:
-  Betas are a .npy matrix (rows = trials or conditions, columns = voxels, ids behind it) or NIfTI
-  images on one grid, 3-d or 4-d (one volume per trial or condition, in the order of the arguments
-  or of a pipe from `cat`). Maps are a .npy of one row, or a 3-d NIfTI image. NIfTI-1 and -2, .nii
-  and .nii.gz are told apart by content; - is stdin.
+  Betas are a .npy matrix (rows = trials or conditions, columns = voxels, ids behind it) or images
+  on one grid, 3-d or 4-d (one volume per trial or condition, in the order of the arguments or of a
+  pipe from `cat`). Maps are a .npy of one row, or an image of one volume. Images are NIfTI-1 and -2
+  (.nii, .nii.gz), MGH (.mgh, .mgz), and of vertices and grayordinates GIFTI (.func.gii, .shape.gii),
+  MGH of n x 1 x 1, and CIFTI-2 (.dscalar.nii, .dtseries.nii, .pscalar.nii, .ptseries.nii). They are
+  told apart by content; - is stdin.
 
 Masks and parcels:
   They hold whole numbers (1.00000003 of a re-save is 1): above 0 is inside; 0, negative numbers (-1
   in NSD's regions) and NaN are outside, counted on stderr. --labels names them: a table with the
-  columns index and name (BIDS), or a colour table of FreeSurfer (.ctab).
+  columns index and name (BIDS), or a colour table of FreeSurfer (.ctab). Label files (.label.gii,
+  .dlabel.nii) and annotations (.annot) name their labels themselves.
 
 Voxels:
   The voxel (i, j, k) of an image has the number voxel = (i * ny + j) * nz + k, all from 0, as in
   nibabel's get_fdata().reshape(-1). x, y, z are the image's own millimetres (sform, else qform,
   else voxel sizes). Images used together must have the same shape and affine (within 0.001);
-  nothing is resampled.
+  nothing is resampled. Of a surface the number is the vertex, of CIFTI the grayordinate; surfaces
+  used together must have the same structure and number of vertices, CIFTI files the same columns.
 
 Examples:
   fmri-roi contrast --stimuli floc.csv --by domain --contrast 'faces > rest' betas.npy > t.npy

@@ -5,7 +5,7 @@ use brain_formats::geometry::Geometry;
 use cli::{Common, Format, Input, Job, Named, TableWriter};
 use localizer::{Selection, Top, select_by_statistic};
 use statistics::{Reason, SetOverlap, pearson};
-use voxel_inputs::{read_labels, require_n_voxels, require_same_grid};
+use voxel_inputs::{read_labels, require_grid, require_n_columns, require_same_space};
 
 use crate::maps::{Maps, NamedMap};
 
@@ -74,16 +74,16 @@ pub(crate) fn run(args: Overlap) -> Result<()> {
     if args.maps.len() < 2 && !args.laterality {
         bail!("{}: 1 map; an overlap is of two or more (--laterality is of each)", args.maps[0]);
     }
-    let Maps { mut maps, geometry } = Maps::read(&job, &args.maps, &args.names, args.like.as_ref())?;
+    let Maps { mut maps, space } = Maps::read(&job, &args.maps, &args.names, args.like.as_ref())?;
     for map in &mut maps {
         leave_out_infinite(&job, map);
     }
     if let Some(input) = &args.mask {
         let mask = read_labels(&job, input)?;
         let source = input.to_string();
-        match (&mask.geometry, &geometry) {
-            (Some(mine), Some(grid)) => require_same_grid((&source, mine), (&maps[0].source, grid))?,
-            (Some(mine), None) => require_n_voxels((&maps[0].source, maps[0].values.len()), (&source, mine))?,
+        match (&mask.space, &space) {
+            (Some(mine), Some(space)) => require_same_space((&source, mine), (&maps[0].source, space))?,
+            (Some(mine), None) => require_n_columns((&maps[0].source, maps[0].values.len()), (&source, mine))?,
             (None, _) if mask.labels.len() != maps[0].values.len() => {
                 bail!("{source}: {} voxels, but {} has {}", mask.labels.len(), maps[0].source, maps[0].values.len())
             }
@@ -96,13 +96,13 @@ pub(crate) fn run(args: Overlap) -> Result<()> {
     let rules = rules(&args);
     let rows = match args.laterality {
         true => {
-            let Some(grid) = &geometry else {
+            let Some(space) = &space else {
                 bail!(
                     "{}: a .npy map does not say where its voxels are, which --laterality needs; give --like IMAGE",
                     maps[0].source
                 );
             };
-            let left_or_right = sides(grid);
+            let left_or_right = sides(require_grid(&maps[0].source, space, "--laterality")?);
             let rows = maps.iter().flat_map(|map| args.t.iter().map(|&t| laterality(map, t, &left_or_right)));
             rows.collect::<Vec<_>>()
         }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use array_inputs::Next;
-use brain_formats::geometry::Geometry;
+use brain_formats::Space;
 use cli::{Input, Job};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Labels};
@@ -14,7 +14,8 @@ const BLOCK_BYTES: usize = 4 << 20;
 /// What is known of the maps when all are read.
 pub(crate) struct SubjectMaps {
     pub name: String,
-    pub grid: Option<Geometry>,
+    /// Where the voxels are; rows of `.npy` streams do not say.
+    pub space: Option<Space>,
     /// Whether one held numbers that f4 does not.
     pub double: bool,
     pub n_voxels: usize,
@@ -45,7 +46,7 @@ impl SubjectMaps {
             n_voxels = maps.ncols();
             take(maps, n_known.max(inputs.len()))
         };
-        let (name, grid) = match open_all(job, inputs)? {
+        let (name, space) = match open_all(job, inputs)? {
             Given::Volumes(mut volumes) => {
                 let mut voxels = Vec::new();
                 while volumes.next_volume(&mut voxels)? {
@@ -54,7 +55,7 @@ impl SubjectMaps {
                 }
                 double |= volumes.is_double();
                 ids = None;
-                (volumes.source().to_owned(), Some(volumes.geometry().clone()))
+                (volumes.source().to_owned(), Some(volumes.space().clone()))
             }
             Given::Arrays(arrays) => {
                 let name = arrays.source().to_owned();
@@ -82,7 +83,7 @@ impl SubjectMaps {
         let columns = if columns.len() == 1 { columns.remove(0) } else { None };
         let ids = if n_maps == inputs.len() { file_names(inputs) } else { ids };
         let labels = Labels { columns, ..Labels::default() };
-        Ok(SubjectMaps { name, grid, double, n_voxels, n_maps, ids, labels })
+        Ok(SubjectMaps { name, space, double, n_voxels, n_maps, ids, labels })
     }
 }
 

@@ -19,7 +19,7 @@ use statistics::{Centre, Reason};
 use std::collections::HashMap;
 use std::path::Path;
 use stimulus_table::Side;
-use voxel_inputs::read_labels;
+use voxel_inputs::{read_labels, require_grid};
 
 pub use args::SearchlightArgs;
 
@@ -104,7 +104,8 @@ pub(crate) fn run(args: &SearchlightArgs) -> Result<()> {
 fn read_mask(job: &Job, args: &SearchlightArgs) -> Result<Mask> {
     let mask = read_labels(job, &args.mask)?;
     let voxels = mask.inside();
-    let Some(grid) = mask.geometry else { bail!("{}: not a NIfTI image, so it has no geometry", args.mask) };
+    let Some(space) = &mask.space else { bail!("{}: not a NIfTI image, so it has no geometry", args.mask) };
+    let grid = require_grid(&args.mask.to_string(), space, "a searchlight")?.clone();
     if voxels.is_empty() {
         bail!("{}: 0 of {} voxels are inside (above 0)", args.mask, mask.labels.len());
     }

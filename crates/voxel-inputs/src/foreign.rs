@@ -1,10 +1,12 @@
 //! Files that are given as images and are none: what they are, and how to make an image or a matrix of them.
 
-use foreign_formats::{Foreign, GIFTI, HDF5, MATLAB, MGH, recognise, text};
+use foreign_formats::{Foreign, HDF5, MATLAB, recognise, text};
 use npy_stream::{NpyError, NpyReader};
 use std::io::Cursor;
 use std::path::Path;
 
+use brain_formats::freesurfer::looks_like_annotation;
+use brain_formats::gifti::looks_like_gifti;
 use brain_formats::volume::{looks_like_nifti, unpacked_start};
 
 /// First bytes that are looked at; the header of a `.npy` array is among them.
@@ -25,6 +27,9 @@ pub(crate) fn refusal(start: &[u8], path: Option<&Path>) -> Option<String> {
         plain => (plain, ""),
     };
     if looks_like_nifti(inner) && !inner.starts_with(&[0x1f, 0x8b]) {
+        return None;
+    }
+    if looks_like_gifti(inner) || (compressed.is_empty() && looks_like_annotation(inner)) {
         return None;
     }
     if inner.starts_with(b"\x93NUMPY") {
@@ -68,14 +73,6 @@ fn not_an_image(name: &str, remedy: &str) -> String {
 /// How to make an image or a matrix of it, where that differs from how to make an array of it.
 fn remedy(foreign: Foreign) -> &'static str {
     match foreign {
-        MGH => {
-            "convert it: `mri_convert x.mgz x.nii.gz`, or a surface: a = nibabel.load(\"x.mgz\").get_fdata(); numpy.save(\"x.npy\", \
-             a.reshape(numpy.prod(a.shape[:3]), -1).T)"
-        }
-        GIFTI => {
-            "convert it: numpy.save(\"x.npy\", numpy.stack([d.data for d in nibabel.load(\"x.gii\").darrays])) has a row per map and \
-             a column per vertex"
-        }
         HDF5 => {
             "convert it: a = h5py.File(\"x.h5\")[\"NAME\"][:], whose first axis is mostly the trials: numpy.save(\"x.npy\", \
              a.reshape(len(a), -1))"

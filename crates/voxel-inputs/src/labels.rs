@@ -4,14 +4,16 @@
 //! of a re-save (255 times 1/255) is that number. 0 and negative labels are outside (-1 is what NSD writes outside the
 //! cortex), as is a voxel without a number; whoever reads counts them.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 
 use anyhow::{Context, Result, bail};
-use brain_formats::geometry::Geometry;
+use brain_formats::gifti::Label;
+use brain_formats::space::Space;
 use cli::{Input, Job};
 use stimulus_table::{Table, is_missing};
 
-use crate::{Map, Numbers, map_of, open_numbers};
+use crate::{Map, Numbers, one_of, open_numbers};
 
 /// How far a stored label may be from the whole number that it means: what scaling by an f4 `scl_slope` and saving as
 /// integers again leaves. Real fractions are probabilities, and a threshold is the user's to choose.
@@ -22,8 +24,11 @@ const ROUNDING: f64 = 1e-4;
 pub struct Labels {
     /// The labels in voxel order; 0 is outside.
     pub labels: Vec<u32>,
-    /// Where the voxels are; a `.npy` mask does not know.
-    pub geometry: Option<Geometry>,
+    /// What the columns stand for; a `.npy` mask does not know.
+    pub space: Option<Space>,
+    /// Names of the labels that occur, rising, where the file has a table of them (labels of GIFTI and CIFTI,
+    /// annotations).
+    pub names: Option<Vec<(u32, String)>>,
 }
 
 impl Labels {
@@ -70,27 +75,45 @@ pub fn read_labels(job: &Job, input: &Input) -> Result<Labels> {
 
 /// The labels in an input that is open already.
 pub fn labels_in(job: &Job, input: &Input, numbers: Numbers) -> Result<Labels> {
-    let Map { values, geometry } = map_of(input, numbers)?;
+    let table = match &numbers {
+        Numbers::Image(image) => image.labels().map(<[_]>::to_vec),
+        Numbers::Arrays(_) => None,
+    };
+    let Map { values, space } = one_of(input, numbers)?;
     let (labels, outside) = match labels_of(&values) {
         Ok(read) => read,
         Err((voxel, value)) => {
-            let place = geometry.as_ref().map_or(String::new(), |grid| format!(" {:?}", grid.place(voxel)));
+            let unit = space.as_ref().map_or("voxel", Space::unit);
+            let grid = space.as_ref().and_then(Space::grid);
+            let place = grid.map_or(String::new(), |grid| format!(" {:?}", grid.place(voxel)));
             bail!(
-                "{input}: voxel {voxel}{place} holds {value}, which is no label; masks and parcels hold whole numbers (above 0 \
+                "{input}: {unit} {voxel}{place} holds {value}, which is no label; masks and parcels hold whole numbers (above 0 \
                  is inside, 0 and negative are outside), so give a map of probabilities its threshold first"
             )
         }
     };
+    let units = space.as_ref().map_or("voxels", Space::units);
     let Outside { negative, no_number } = outside;
     if no_number > 0 {
         job.warn(format!(
-            "{input}: {no_number} of {} voxels are NaN or infinite and {negative} negative; they are outside",
+            "{input}: {no_number} of {} {units} are NaN or infinite and {negative} negative; they are outside",
             labels.len()
         ));
     } else if negative > 0 {
-        job.note(format!("{input}: {negative} of {} voxels are negative; they are outside", labels.len()));
+        job.note(format!("{input}: {negative} of {} {units} are negative; they are outside", labels.len()));
     }
-    Ok(Labels { labels, geometry })
+    let names = table.map(|table| names_of(&labels, &table));
+    Ok(Labels { labels, space, names })
+}
+
+/// The names of the labels that occur, by a table of labels; a label that is not in it is called by its number.
+fn names_of(labels: &[u32], table: &[Label]) -> Vec<(u32, String)> {
+    let occurring: BTreeSet<u32> = labels.iter().copied().filter(|label| *label > 0).collect();
+    let name = |label: u32| {
+        let entry = table.iter().find(|entry| entry.key == i64::from(label) && !is_missing(&entry.name));
+        (label, entry.map_or_else(|| label.to_string(), |entry| entry.name.clone()))
+    };
+    occurring.into_iter().map(name).collect()
 }
 
 /// Names of labels, in the order of the file: a table with the columns index and name (BIDS), or a colour table of
@@ -179,6 +202,14 @@ mod tests {
         for value in [0.5, 1.001, 0.9998, -0.5, 12175.02, 1e12] {
             assert_eq!(label_of(value), None, "{value}");
         }
+    }
+
+    #[test]
+    fn labels_that_occur_have_names() {
+        let entry = |key, name: &str| Label { key, name: name.into() };
+        let table = [entry(0, "???"), entry(7, "FFA"), entry(9, "OFA")];
+        let named = names_of(&[7, 0, 12, 7], &table);
+        assert_eq!(named, [(7, "FFA".to_string()), (12, "12".to_string())]);
     }
 
     #[test]

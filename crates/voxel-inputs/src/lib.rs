@@ -1,13 +1,15 @@
-//! Opening what is either a `.npy` stream or a NIfTI image, told apart by the first bytes and not by the name; several
-//! of them as one sequence; masks, label images and the names of labels.
+//! Opening what is either a `.npy` stream or maps of the brain (NIfTI, MGH, GIFTI, CIFTI), told apart by the first
+//! bytes and not by the name; several of them as one sequence; masks, label images and the names of labels.
 #![warn(missing_docs)]
 
 mod foreign;
 mod labels;
+mod maps;
 mod rows;
 mod volumes;
 
 pub use labels::{Labels, labels_in, read_label_names, read_labels};
+pub use maps::MapReader;
 pub use rows::{VoxelRows, Wanted};
 pub use volumes::{Arrays, Given, Volumes, open_all};
 
@@ -21,7 +23,8 @@ use cli::{Input, Job, Opened, require_memory};
 use npy_stream::NpyReader;
 
 use brain_formats::geometry::Geometry;
-use brain_formats::volume::{Precision, VolumeReader, looks_like_nifti};
+use brain_formats::maps::MapFormat;
+use brain_formats::space::Space;
 
 /// An input that has been opened.
 pub enum Source {
@@ -33,18 +36,18 @@ pub enum Source {
 
 /// An image or a stream of arrays.
 pub enum Numbers {
-    /// An image of one or more volumes.
-    Image(Box<VolumeReader>),
+    /// Maps of voxels, vertices, grayordinates or parcels.
+    Image(Box<MapReader>),
     /// A stream of matrices.
     Arrays(NpyReader),
 }
 
-/// One number per voxel.
+/// One number per column: voxel, vertex, grayordinate or parcel.
 pub struct Map {
-    /// The values in voxel order.
+    /// The values in their order.
     pub values: Vec<f64>,
-    /// Where the voxels are; a `.npy` map does not know.
-    pub geometry: Option<Geometry>,
+    /// What the columns stand for; a `.npy` map does not know.
+    pub space: Option<Space>,
 }
 
 /// Opens an input and looks at its first bytes. What is neither, and no text either, is an error that says what it is.
@@ -80,8 +83,9 @@ fn opened(job: &Job, input: &Input) -> Result<(Source, Vec<u8>)> {
         }
     };
     refuse(input, &start)?;
-    if looks_like_nifti(&start) {
-        let image = VolumeReader::new(whole, length).with_context(named)?;
+    if maps::looks_like_maps(&start) {
+        let image = MapReader::new(whole, &start, length, &named(), |name| maps::open_beside(job, input, name))
+            .with_context(named)?;
         return Ok((Source::Numbers(Numbers::Image(Box::new(image))), Vec::new()));
     }
     if start.starts_with(NPY) {
@@ -112,13 +116,21 @@ pub fn open_numbers(job: &Job, input: &Input) -> Result<Numbers> {
     }
 }
 
-/// Reads a map: a NIfTI image of one volume, or a `.npy` vector or matrix of one row.
+/// Reads a map: a file of one map or volume, or a `.npy` vector or matrix of one row.
 pub fn read_map(job: &Job, input: &Input) -> Result<Map> {
     map_of(input, open_numbers(job, input)?)
 }
 
 /// The map in an input that is open already.
 pub fn map_of(input: &Input, numbers: Numbers) -> Result<Map> {
+    if let Numbers::Image(image) = &numbers {
+        maps::require_numbers(&input.to_string(), image)?;
+    }
+    one_of(input, numbers)
+}
+
+/// The one map of an input, which may be of labels.
+pub(crate) fn one_of(input: &Input, numbers: Numbers) -> Result<Map> {
     match numbers {
         Numbers::Image(mut image) => {
             let mut values = Vec::new();
@@ -129,7 +141,7 @@ pub fn map_of(input: &Input, numbers: Numbers) -> Result<Map> {
             if image.n_volumes() != 1 {
                 bail!("{input}: {} volumes where one map is needed; take one of them out", image.n_volumes());
             }
-            Ok(Map { values, geometry: Some(image.geometry().clone()) })
+            Ok(Map { values, space: Some(image.space().clone()) })
         }
         Numbers::Arrays(reader) => {
             let mut maps = Vec::new();
@@ -144,18 +156,18 @@ pub fn map_of(input: &Input, numbers: Numbers) -> Result<Map> {
             })?;
             let array = maps.remove(0);
             match *array.shape.as_slice() {
-                [_] | [1, _] => Ok(Map { values: array.values.into_f64(), geometry: None }),
+                [_] | [1, _] => Ok(Map { values: array.values.into_f64(), space: None }),
                 _ => bail!("{input}: shape {:?} where a map of 1 row is needed; take one with `npy rows`", array.shape),
             }
         }
     }
 }
 
-/// The geometry of an image; its voxels are not read.
-pub fn read_geometry(job: &Job, input: &Input) -> Result<Geometry> {
+/// What the columns of a file of maps stand for; its numbers are not read where they need not be.
+pub fn read_space(job: &Job, input: &Input) -> Result<Space> {
     match open(job, input)? {
-        Source::Numbers(Numbers::Image(image)) => Ok(image.geometry().clone()),
-        _ => bail!("{input}: not a NIfTI image, so it has no geometry"),
+        Source::Numbers(Numbers::Image(image)) => Ok(image.space().clone()),
+        _ => bail!("{input}: not a NIfTI image or another file of maps, so it has no geometry"),
     }
 }
 
@@ -167,30 +179,48 @@ pub fn require_same_grid(mine: (&str, &Geometry), theirs: (&str, &Geometry)) -> 
     Ok(())
 }
 
-/// A map without geometry must have as many voxels as the grid it is put on.
-pub fn require_n_voxels(map: (&str, usize), grid: (&str, &Geometry)) -> Result<()> {
-    if map.1 != grid.1.n_voxels() {
-        let [nx, ny, nz] = grid.1.shape;
-        bail!("{}: {} voxels, but {} has {} ({nx}x{ny}x{nz})", map.0, map.1, grid.0, grid.1.n_voxels());
-    }
-    Ok(())
-}
-
-/// Whether a file name asks for a NIfTI image; `Some(true)` for a compressed one.
-pub fn nifti_name(path: &Path) -> Option<bool> {
-    let name = path.file_name()?.to_string_lossy().to_lowercase();
-    if name.ends_with(".nii.gz") {
-        Some(true)
-    } else if name.ends_with(".nii") {
-        Some(false)
-    } else {
-        None
+/// Two files of maps must have the same columns: one grid, one surface, the same grayordinates or parcels.
+pub fn require_same_space(mine: (&str, &Space), theirs: (&str, &Space)) -> Result<()> {
+    match (mine.1, theirs.1) {
+        (Space::Grid(here), Space::Grid(there)) => require_same_grid((mine.0, here), (theirs.0, there)),
+        (here, there) => match here.difference(there) {
+            None => Ok(()),
+            Some(why) => bail!(
+                "{}: {here}, but {} has {there}{}; maps that are used together have the same columns",
+                mine.0,
+                theirs.0,
+                // Two files of one length may differ in a single column.
+                if why.starts_with("column") { format!(" ({why})") } else { String::new() }
+            ),
+        },
     }
 }
 
-/// Whether values must be kept in f8.
-pub fn is_double(image: &VolumeReader) -> bool {
-    image.precision() == Precision::Double
+/// The grid of columns that must be voxels, because `what` needs it.
+pub fn require_grid<'s>(name: &str, space: &'s Space, what: &str) -> Result<&'s Geometry> {
+    space
+        .grid()
+        .with_context(|| format!("{name}: {space}, but {what} needs voxels of a grid; give a NIfTI or MGH volume"))
+}
+
+/// A map that does not know what its columns are must have as many as the space it is put on.
+pub fn require_n_columns(map: (&str, usize), space: (&str, &Space)) -> Result<()> {
+    let n = space.1.n_columns();
+    if map.1 == n {
+        return Ok(());
+    }
+    match space.1 {
+        Space::Grid(grid) => {
+            let [nx, ny, nz] = grid.shape;
+            bail!("{}: {} voxels, but {} has {n} ({nx}x{ny}x{nz})", map.0, map.1, space.0)
+        }
+        other => bail!("{}: {} columns, but {} has {n} {}", map.0, map.1, space.0, other.units()),
+    }
+}
+
+/// The format of maps that a file name asks for.
+pub fn map_name(path: &Path) -> Option<MapFormat> {
+    MapFormat::of_name(&path.file_name()?.to_string_lossy())
 }
 
 fn is_regular(file: &File) -> bool {
@@ -216,10 +246,11 @@ mod tests {
 
     #[test]
     fn names_ask_for_images() {
-        let kind = |name: &str| nifti_name(Path::new(name));
+        let kind = |name: &str| map_name(Path::new(name));
+        let nifti = |gzip| Some(MapFormat::Nifti { gzip });
         assert_eq!(
             [kind("a/t.nii.gz"), kind("T.NII"), kind("t.npy"), kind("nii.gz/t.csv")],
-            [Some(true), Some(false), None, None]
+            [nifti(true), nifti(false), None, None]
         );
     }
 }

@@ -1,16 +1,15 @@
 //! The same voxels of every volume of an image, as the columns of a matrix with a row per volume.
 
-use std::fs::File;
 use std::ops::Range;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use brain_formats::volume::VolumeReader;
 use cli::{Bytes, Input, Job, require_memory};
 use ndarray::{Array2, s};
 use npy_stream::{Float, Matrix};
 
-use crate::{Volumes, read_labels, require_n_voxels, require_same_grid};
+use crate::maps::reopen;
+use crate::{Volumes, read_labels, require_n_columns, require_same_space};
 
 /// Which of an image is wanted.
 pub struct Wanted<'a> {
@@ -74,15 +73,15 @@ impl VoxelRows {
         wanted: &Wanted,
         columns: impl FnOnce(usize) -> Range<usize>,
     ) -> Result<VoxelRows> {
-        let (source, n_grid) = (volumes.source().to_owned(), volumes.geometry().n_voxels());
+        let (source, n_grid) = (volumes.source().to_owned(), volumes.space().n_columns());
         let voxels = match wanted.mask {
             None => (0..n_grid).collect(),
             Some(mask) => {
                 let labels = read_labels(job, mask)?;
                 let name = mask.to_string();
-                match &labels.geometry {
-                    Some(grid) => require_same_grid((&name, grid), (&source, volumes.geometry()))?,
-                    None => require_n_voxels((&name, labels.labels.len()), (&source, volumes.geometry()))?,
+                match &labels.space {
+                    Some(space) => require_same_space((&name, space), (&source, volumes.space()))?,
+                    None => require_n_columns((&name, labels.labels.len()), (&source, volumes.space()))?,
                 }
                 let inside = labels.inside();
                 if inside.is_empty() {
@@ -191,9 +190,7 @@ impl VoxelRows {
     fn read_again<T: Float>(&self, rows: &[usize], columns: Range<usize>) -> Result<Array2<T>> {
         let Some(path) = &self.path else { bail!("voxels of a pipe cannot be read again") };
         let named = || path.display().to_string();
-        let file = File::open(path).with_context(named)?;
-        let length = file.metadata().with_context(named)?.len();
-        let mut image = VolumeReader::new(file, Some(length)).with_context(named)?;
+        let mut image = reopen(path)?;
         // A volume may be several rows, or none.
         let mut rows_of: Vec<Vec<usize>> = vec![Vec::new(); self.n_rows];
         rows.iter().enumerate().for_each(|(to, &volume)| rows_of[volume].push(to));

@@ -3,10 +3,11 @@
 use anyhow::{Context, Result, bail};
 use array_inputs::{Next, Stream};
 use brain_formats::geometry::Geometry;
-use brain_formats::volume::VolumeReader;
+use brain_formats::space::Space;
 use cli::{Input, Job, Progress};
 
-use crate::{Numbers, is_double, open_numbers, require_same_grid};
+use crate::maps::require_numbers;
+use crate::{MapReader, Numbers, open_numbers, require_grid, require_same_space};
 
 /// Inputs of one kind.
 pub enum Given<'a> {
@@ -25,6 +26,7 @@ pub fn open_all<'a>(job: &'a Job, inputs: &'a [Input]) -> Result<Given<'a>> {
     };
     match open_numbers(job, first)? {
         Numbers::Image(image) => {
+            require_numbers(&first.to_string(), &image)?;
             let progress = match rest.len() {
                 0 => job.progress(image.n_volumes(), "volumes"),
                 n => job.progress(n + 1, "images"),
@@ -33,7 +35,7 @@ pub fn open_all<'a>(job: &'a Job, inputs: &'a [Input]) -> Result<Given<'a>> {
                 job,
                 rest,
                 source,
-                first: (first.to_string(), image.geometry().clone()),
+                first: (first.to_string(), image.space().clone()),
                 name: first.to_string(),
                 n_before: 0,
                 image,
@@ -53,10 +55,10 @@ pub struct Volumes<'a> {
     job: &'a Job,
     rest: &'a [Input],
     source: String,
-    first: (String, Geometry),
+    first: (String, Space),
     /// The input that is open, and its image.
     name: String,
-    image: Box<VolumeReader>,
+    image: Box<MapReader>,
     /// Volumes of the inputs before it.
     n_before: usize,
     double: bool,
@@ -69,9 +71,14 @@ impl Volumes<'_> {
         &self.source
     }
 
-    /// Where the voxels of all volumes are.
-    pub fn geometry(&self) -> &Geometry {
+    /// What the columns of all maps stand for.
+    pub fn space(&self) -> &Space {
         &self.first.1
+    }
+
+    /// Where the voxels of all volumes are; an error where the columns are no voxels, which `what` needs.
+    pub fn geometry(&self, what: &str) -> Result<&Geometry> {
+        require_grid(&self.first.0, self.space(), what)
     }
 
     /// Volumes known so far. That is all of them once [`Volumes::next_volume`] has given the last, and earlier where
@@ -113,7 +120,7 @@ impl Volumes<'_> {
     pub fn next_volume(&mut self, voxels: &mut Vec<f64>) -> Result<bool> {
         loop {
             if self.image.next_volume(voxels).with_context(|| self.name.clone())? {
-                self.double |= is_double(&self.image);
+                self.double |= self.image.is_double();
                 if self.n_before == 0 && self.rest.is_empty() {
                     self.progress.advance(1);
                 }
@@ -126,10 +133,15 @@ impl Volumes<'_> {
             self.image = match open_numbers(self.job, next)? {
                 Numbers::Image(image) => image,
                 Numbers::Arrays(_) => {
-                    bail!("{next}: a .npy stream, but {} is a NIfTI image; give inputs of one kind", self.first.0)
+                    bail!(
+                        "{next}: a .npy stream, but {} holds maps of {}; give inputs of one kind",
+                        self.first.0,
+                        self.first.1.units()
+                    )
                 }
             };
-            require_same_grid((&self.name, self.image.geometry()), (&self.first.0, &self.first.1))?;
+            require_numbers(&self.name, &self.image)?;
+            require_same_space((&self.name, self.image.space()), (&self.first.0, &self.first.1))?;
             self.progress.advance(1);
         }
     }
@@ -163,7 +175,9 @@ impl<'a> Arrays<'a> {
             self.progress.advance(1);
             match open_numbers(self.job, next)? {
                 Numbers::Arrays(reader) => Stream::new(next, reader).each(&mut take)?,
-                Numbers::Image(_) => bail!("{next}: a NIfTI image, but {first} is .npy; give inputs of one kind"),
+                Numbers::Image(image) => {
+                    bail!("{next}: maps of {}, but {first} is .npy; give inputs of one kind", image.space().units())
+                }
             }
         }
         Ok(())

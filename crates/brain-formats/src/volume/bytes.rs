@@ -7,7 +7,7 @@ use std::io::{self, BufRead, Read};
 use flate2::bufread::GzDecoder;
 
 /// First bytes of a gzip member.
-pub(super) const GZIP: [u8; 2] = [0x1f, 0x8b];
+pub(crate) const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Read from the source at a time.
 const CHUNK: usize = 1 << 16;
@@ -89,21 +89,21 @@ enum Layer {
 }
 
 /// The bytes, decompressed where they are compressed.
-pub(super) struct Bytes {
+pub(crate) struct Bytes {
     layer: Layer,
 }
 
 impl Bytes {
-    pub(super) fn new(source: Box<dyn Read + Send>) -> Self {
+    pub(crate) fn new(source: Box<dyn Read + Send>) -> Self {
         Bytes { layer: Layer::Plain(Raw { source, buffer: Vec::new(), at: 0, taken: 0 }) }
     }
 
-    pub(super) fn compressed(&self) -> bool {
+    pub(crate) fn compressed(&self) -> bool {
         matches!(self.layer, Layer::Member(_))
     }
 
     /// Bytes taken from the source, where they are plain.
-    pub(super) fn taken(&self) -> Option<u64> {
+    pub(crate) fn taken(&self) -> Option<u64> {
         match &self.layer {
             Layer::Plain(raw) => Some(raw.taken),
             _ => None,
@@ -117,7 +117,7 @@ impl Bytes {
 
     /// Reads where an image may begin: there, and only there, a gzip member may follow plain bytes, and plain bytes a
     /// member. Nothing read is the end of everything.
-    pub(super) fn read_start(&mut self, out: &mut [u8]) -> Result<usize, Cut> {
+    pub(crate) fn read_start(&mut self, out: &mut [u8]) -> Result<usize, Cut> {
         self.enter_member().map_err(|error| Cut { got: 0, error })?;
         let n = fill(self, out)?;
         if n > 0 {
@@ -143,7 +143,7 @@ impl Bytes {
     }
 
     /// How many bytes are left; of decompressed ones not more than about `most` are counted, which `false` says.
-    pub(super) fn count_rest(&mut self, most: u64) -> io::Result<(u64, bool)> {
+    pub(crate) fn count_rest(&mut self, most: u64) -> io::Result<(u64, bool)> {
         if let Layer::Plain(_) = self.layer {
             return Ok((io::copy(self, &mut io::sink())?, true));
         }
@@ -185,13 +185,13 @@ impl Read for Bytes {
 
 /// Reading failed after some bytes.
 #[derive(Debug)]
-pub(super) struct Cut {
-    pub(super) got: usize,
-    pub(super) error: io::Error,
+pub(crate) struct Cut {
+    pub(crate) got: usize,
+    pub(crate) error: io::Error,
 }
 
 /// Fills `out` as far as the bytes go.
-pub(super) fn fill(source: &mut impl Read, out: &mut [u8]) -> Result<usize, Cut> {
+pub(crate) fn fill(source: &mut impl Read, out: &mut [u8]) -> Result<usize, Cut> {
     let mut got = 0;
     while got < out.len() {
         match source.read(&mut out[got..]) {

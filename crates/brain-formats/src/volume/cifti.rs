@@ -46,22 +46,26 @@ pub(super) fn by_intent(intent: i32) -> bool {
 /// Whether the extensions between the header and the voxels have the XML of CIFTI among them: nibabel may write any
 /// intent beside it. `bytes` starts at the four flag bytes.
 pub(super) fn in_extensions(bytes: &[u8], big_endian: bool) -> bool {
-    let Some((flags, mut rest)) = bytes.split_at_checked(4) else { return false };
+    extension(bytes, big_endian).is_some()
+}
+
+/// What the CIFTI extension states as its length, and its content as far as the bytes go. `bytes` starts at the four
+/// flag bytes.
+pub(crate) fn extension(bytes: &[u8], big_endian: bool) -> Option<(usize, &[u8])> {
+    let (flags, mut rest) = bytes.split_at_checked(4)?;
     if flags[0] == 0 {
-        return false;
+        return None;
     }
     let number = |bytes: &[u8], at: usize| {
         let field: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
         Some(if big_endian { i32::from_be_bytes(field) } else { i32::from_le_bytes(field) })
     };
     while let (Some(size), Some(code)) = (number(rest, 0), number(rest, 4)) {
+        let size = usize::try_from(size).unwrap_or(0);
         if code == EXTENSION {
-            return true;
+            return Some((size.saturating_sub(8), &rest[8..size.clamp(8, rest.len())]));
         }
-        let Some(next) = usize::try_from(size).ok().filter(|size| *size >= 8).and_then(|size| rest.get(size..)) else {
-            return false;
-        };
-        rest = next;
+        rest = rest.get(size..).filter(|_| size >= 8)?;
     }
-    false
+    None
 }

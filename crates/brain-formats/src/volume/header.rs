@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use super::bytes::{Bytes, Cut, fill};
 use super::{DEFLATE_LIMIT, VolumeError, cifti};
 use crate::geometry::{Geometry, qfac, quaternion_affine, usable_sizes};
+use crate::mgh::{self, looks_like_mgh};
 
 /// Bytes of a NIfTI-1 header.
 pub(super) const SMALLEST: usize = 348;
@@ -12,11 +13,12 @@ pub(super) const SMALLEST: usize = 348;
 pub(super) const LARGEST: usize = 540;
 
 /// Extensions that are searched for CIFTI's; its XML of whole-brain files has a few MB, and its code stands before it.
-const EXTENSION_BYTES: u64 = 16 << 20;
+const EXTENSION_BYTES: u64 = 64 << 20;
 
 /// The header size that a stream with these first bytes states, and whether in big-endian order.
 pub(super) fn size_of(first: &[u8]) -> Option<(usize, bool)> {
     match first {
+        _ if looks_like_mgh(first) => Some((mgh::HEADER, true)),
         [0x5c, 1, 0, 0, ..] => Some((SMALLEST, false)),
         [0, 0, 1, 0x5c, ..] => Some((SMALLEST, true)),
         [0x1c, 2, 0, 0, ..] => Some((LARGEST, false)),
@@ -32,11 +34,17 @@ pub(super) struct Start {
 
 impl Start {
     pub(super) fn read(bytes: &mut Bytes, start: &mut [u8]) -> Result<Self, VolumeError> {
-        match bytes.read_start(&mut start[..SMALLEST]) {
-            Ok(got) => Ok(Start { got }),
-            Err(Cut { got, error }) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Start { got }),
-            Err(Cut { error, .. }) => Err(error.into()),
+        let so_far = |read: Result<usize, Cut>| match read {
+            Ok(got) => Ok(got),
+            Err(Cut { got, error }) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(got),
+            Err(Cut { error, .. }) => Err(VolumeError::from(error)),
+        };
+        // An MGH header is shorter, and what follows it is numbers.
+        let mut got = so_far(bytes.read_start(&mut start[..mgh::HEADER]))?;
+        if got == mgh::HEADER && !looks_like_mgh(start) {
+            got += so_far(fill(bytes, &mut start[mgh::HEADER..SMALLEST]))?;
         }
+        Ok(Start { got })
     }
 }
 
@@ -56,7 +64,7 @@ fn unreadable(code: i16) -> &'static str {
 
 /// The number types of a voxel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stored {
+pub(crate) enum Stored {
     U1,
     I1,
     U2,
@@ -86,7 +94,50 @@ impl Stored {
         })
     }
 
-    pub(super) fn n_bytes(self) -> usize {
+    /// Whether f4 does not hold every number of this type.
+    pub(crate) fn is_wide(self) -> bool {
+        matches!(self, Stored::U4 | Stored::I4 | Stored::U8 | Stored::I8 | Stored::F8)
+    }
+
+    /// Whether a number is one of this type, where the type is of whole numbers of at most 32 bits.
+    pub(crate) fn holds(self, number: f64) -> bool {
+        let (least, most) = match self {
+            Stored::U1 => (0.0, f64::from(u8::MAX)),
+            Stored::I1 => (f64::from(i8::MIN), f64::from(i8::MAX)),
+            Stored::U2 => (0.0, f64::from(u16::MAX)),
+            Stored::I2 => (f64::from(i16::MIN), f64::from(i16::MAX)),
+            Stored::U4 => (0.0, f64::from(u32::MAX)),
+            Stored::I4 => (f64::from(i32::MIN), f64::from(i32::MAX)),
+            Stored::U8 | Stored::I8 | Stored::F4 | Stored::F8 => return true,
+        };
+        number.fract() == 0.0 && (least..=most).contains(&number)
+    }
+
+    /// The number in these bytes, of which there are [`Stored::n_bytes`].
+    pub(crate) fn number(self, bytes: &[u8], big_endian: bool) -> f64 {
+        fn field<const N: usize>(bytes: &[u8], big_endian: bool) -> [u8; N] {
+            let mut field = [0; N];
+            field.copy_from_slice(bytes);
+            if big_endian {
+                field.reverse();
+            }
+            field
+        }
+        match self {
+            Stored::U1 => f64::from(bytes[0]),
+            Stored::I1 => f64::from(bytes[0] as i8),
+            Stored::U2 => f64::from(u16::from_le_bytes(field(bytes, big_endian))),
+            Stored::I2 => f64::from(i16::from_le_bytes(field(bytes, big_endian))),
+            Stored::U4 => f64::from(u32::from_le_bytes(field(bytes, big_endian))),
+            Stored::I4 => f64::from(i32::from_le_bytes(field(bytes, big_endian))),
+            Stored::U8 => u64::from_le_bytes(field(bytes, big_endian)) as f64,
+            Stored::I8 => i64::from_le_bytes(field(bytes, big_endian)) as f64,
+            Stored::F4 => f64::from(f32::from_le_bytes(field(bytes, big_endian))),
+            Stored::F8 => f64::from_le_bytes(field(bytes, big_endian)),
+        }
+    }
+
+    pub(crate) fn n_bytes(self) -> usize {
         match self {
             Stored::U1 | Stored::I1 => 1,
             Stored::U2 | Stored::I2 => 2,
@@ -97,29 +148,58 @@ impl Stored {
 }
 
 /// The header fields that reading needs.
-pub(super) struct Header {
-    pub(super) geometry: Geometry,
-    pub(super) n_volumes: usize,
-    pub(super) stored: Stored,
-    pub(super) big_endian: bool,
-    pub(super) slope: f64,
-    pub(super) inter: f64,
+pub(crate) struct Header {
+    /// Whether it is one of MGH, behind whose numbers a footer stands.
+    pub(crate) mgh: bool,
+    pub(crate) geometry: Geometry,
+    pub(crate) n_volumes: usize,
+    pub(crate) stored: Stored,
+    pub(crate) big_endian: bool,
+    pub(crate) slope: f64,
+    pub(crate) inter: f64,
     /// What the numbers are, by NIfTI's list.
     intent: i32,
-    /// The lengths of all axes, where one beyond the fourth is longer than 1.
-    beyond: Option<String>,
+    /// The lengths of all axes, 1 where there is none.
+    pub(crate) axes: [usize; 7],
+    /// How many axes the header states.
+    pub(crate) n_axes: usize,
     /// Byte at which the voxels start.
-    pub(super) offset: u64,
+    pub(crate) offset: u64,
 }
 
 impl Header {
+    /// What a header of MGH says.
+    pub(crate) fn of_mgh(geometry: Geometry, n_volumes: usize, stored: Stored) -> Self {
+        let [nx, ny, nz] = geometry.shape;
+        Header {
+            mgh: true,
+            axes: [nx, ny, nz, n_volumes, 1, 1, 1],
+            n_axes: 4,
+            geometry,
+            n_volumes,
+            stored,
+            big_endian: true,
+            slope: 1.0,
+            inter: 0.0,
+            intent: 0,
+            offset: mgh::HEADER as u64,
+        }
+    }
+
+    /// The lengths of all axes, where one beyond the fourth is longer than 1.
+    fn beyond(&self) -> Option<String> {
+        let axes = &self.axes[..self.n_axes];
+        let beyond = axes.iter().skip(4).any(|&n| n > 1);
+        beyond.then(|| axes.iter().map(usize::to_string).collect::<Vec<_>>().join("x"))
+    }
+
     /// Bytes of one volume; saturates, because three dimensions of an adversary's i64 fit no number.
     pub(super) fn volume_bytes(&self) -> u128 {
         let n_bytes = self.stored.n_bytes() as u128;
         self.geometry.shape.iter().fold(n_bytes, |product, &n| product.saturating_mul(n as u128))
     }
 
-    pub(super) fn voxel_bytes(&self) -> u128 {
+    pub(crate) fn voxel_bytes(&self) -> u128 {
         self.volume_bytes().saturating_mul(self.n_volumes as u128)
     }
 }
@@ -129,12 +209,48 @@ impl Header {
     pub(super) fn read(
         source: &mut Bytes,
         bytes: &mut [u8; LARGEST],
-        Start { got }: Start,
+        start: Start,
         length: Option<u64>,
     ) -> Result<Self, VolumeError> {
+        let (header, extensions) = Header::read_any(source, bytes, start, length)?;
+        // CIFTI puts its matrix on axes 5 and 6, so its name comes before the complaint about them.
+        if header.is_cifti(&extensions) {
+            return Err(VolumeError::Cifti { kind: cifti::kind(header.intent, &extensions) });
+        }
+        header.of_volumes()
+    }
+
+    /// An error where the axes are not those of volumes.
+    pub(super) fn of_volumes(self) -> Result<Self, VolumeError> {
+        match self.beyond() {
+            Some(dim) => Err(VolumeError::Axes { dim }),
+            None => Ok(self),
+        }
+    }
+
+    /// Whether the file is CIFTI.
+    pub(super) fn is_cifti(&self, extensions: &[u8]) -> bool {
+        cifti::by_intent(self.intent) || cifti::in_extensions(extensions, self.big_endian)
+    }
+
+    /// The kind of a CIFTI file.
+    pub(crate) fn cifti_kind(&self, extensions: &[u8]) -> String {
+        cifti::kind(self.intent, extensions)
+    }
+
+    /// The header whatever the axes are, and what stands between it and the numbers.
+    pub(super) fn read_any(
+        source: &mut Bytes,
+        bytes: &mut [u8; LARGEST],
+        Start { got }: Start,
+        length: Option<u64>,
+    ) -> Result<(Self, Vec<u8>), VolumeError> {
         let Some((size, big_endian)) = size_of(&bytes[..got]) else {
             if got < 4 {
                 return Err(VolumeError::ShortHeader { got, wanted: SMALLEST });
+            }
+            if bytes.starts_with(&[0, 0, 0, 1]) && got < mgh::HEADER {
+                return Err(VolumeError::ShortHeader { got, wanted: mgh::HEADER });
             }
             let size = i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
             return Err(VolumeError::NotNifti { size, magic: printable(&bytes[344..347]) });
@@ -150,6 +266,12 @@ impl Header {
         if got + more < size {
             return Err(VolumeError::ShortHeader { got: got + more, wanted: size });
         }
+        if size == mgh::HEADER {
+            let Some(first) = bytes.first_chunk() else { return Err(VolumeError::ShortHeader { got, wanted: size }) };
+            let header = mgh::parse(first)?;
+            header.check_size(source, size, length)?;
+            return Ok((header, Vec::new()));
+        }
         let magic = if size == SMALLEST { &bytes[344..347] } else { &bytes[4..7] };
         match magic {
             b"n+1" if size == SMALLEST => {}
@@ -160,12 +282,8 @@ impl Header {
         }
         let header = parse_header(Fields { bytes, big_endian }, size)?;
         header.check_size(source, size, length)?;
-        // CIFTI puts its matrix on axes 5 and 6, so its name comes before the complaint about them.
-        header.go_to_voxels(source, size)?;
-        match header.beyond {
-            Some(dim) => Err(VolumeError::Axes { dim }),
-            None => Ok(header),
-        }
+        let extensions = header.go_to_voxels(source, size)?;
+        Ok((header, extensions))
     }
 
     /// The same header on a grid that agrees with its own.
@@ -189,20 +307,21 @@ impl Header {
     }
 
     /// Reads what stands between header and voxels, in which a CIFTI file says what it is.
-    fn go_to_voxels(&self, source: &mut Bytes, n_read: usize) -> Result<(), VolumeError> {
+    fn go_to_voxels(&self, source: &mut Bytes, n_read: usize) -> Result<Vec<u8>, VolumeError> {
         let gap = self.offset - n_read as u64;
         let cut = super::io_or_cut(self, 0);
         let mut extensions = Vec::new();
         let read = source.by_ref().take(gap.min(EXTENSION_BYTES)).read_to_end(&mut extensions);
-        if cifti::by_intent(self.intent) || cifti::in_extensions(&extensions, self.big_endian) {
-            return Err(VolumeError::Cifti { kind: cifti::kind(self.intent, &extensions) });
+        // A cut file that says what it is may say so.
+        if self.is_cifti(&extensions) && read.is_err() {
+            return Err(VolumeError::Cifti { kind: self.cifti_kind(&extensions) });
         }
         let read = read.map_err(&cut)? as u64;
         let skipped = io::copy(&mut source.by_ref().take(gap - read), &mut io::sink()).map_err(&cut)?;
         if read + skipped < gap {
             return Err(VolumeError::Truncated { got: 0, wanted: self.voxel_bytes() });
         }
-        Ok(())
+        Ok(extensions)
     }
 }
 
@@ -265,8 +384,7 @@ fn parse_header(fields: Fields<'_>, n_read: usize) -> Result<Header, VolumeError
         })?;
     }
     let intent = if new { fields.i32(504) } else { i32::from(fields.i16(68)) };
-    let beyond = shape[4..].iter().any(|&n| n > 1);
-    let beyond = beyond.then(|| shape[..n_dims].iter().map(usize::to_string).collect::<Vec<_>>().join("x"));
+    let axes = shape;
     let n_volumes = shape[3..].iter().fold(1usize, |product, &n| product.saturating_mul(n));
     let shape = [shape[0], shape[1], shape[2]];
 
@@ -309,5 +427,7 @@ fn parse_header(fields: Fields<'_>, n_read: usize) -> Result<Header, VolumeError
         Geometry::from_sizes(shape, sizes.map(f64::abs))
     };
     let geometry = geometry.checked()?;
-    Ok(Header { geometry, n_volumes, stored, big_endian: fields.big_endian, slope, inter, offset, beyond, intent })
+    let big_endian = fields.big_endian;
+    let (mgh, n_axes) = (false, n_dims);
+    Ok(Header { mgh, geometry, n_volumes, stored, big_endian, slope, inter, offset, axes, n_axes, intent })
 }

@@ -6,22 +6,24 @@ mod voxel_table;
 
 use anyhow::{Result, anyhow, bail};
 use array_inputs::{Called, JoinArgs, Next, called_apart, tell_names_apart};
-use brain_formats::geometry::Geometry;
+use brain_formats::Space;
+use brain_formats::maps::MapFormat;
 use cli::{Common, Format, Input, Job};
 use localizer::Correction;
 use localizer_run::{CrossValidation, LocalizerArgs, Measured, Plan};
 use npy_stream::Dtype;
-use voxel_inputs::{Given, Volumes, nifti_name, open_all, read_geometry, require_n_voxels, require_same_grid};
+use voxel_inputs::{Given, Volumes, map_name, open_all, read_space, require_n_columns, require_same_space};
 
 use group::{GroupArgs, Wanted};
-use t_map::{ArrayMaps, TMap, write_image, write_matrices};
+use t_map::{ArrayMaps, TMap, require_format, write_image, write_matrices};
 use voxel_table::VoxelTable;
 
 const HELP: &str = "\
 Input:
-  Betas, as .npy streams or NIfTI images. A .npy file is joined with the table by id, in any order
-  and with repeats: the table has one row per stimulus, or one per presentation in the order of each
-  id's rows. A pipe brings its ids after the rows, so its rows must stand in the order of the table.
+  Betas, as .npy streams or images (NIfTI, MGH, GIFTI, CIFTI). A .npy file is joined with the table
+  by id, in any order and with repeats: the table has one row per stimulus, or one per presentation
+  in the order of each id's rows. A pipe brings its ids after the rows, so its rows must stand in the
+  order of the table.
   The volumes of images, one image after the other, carry no ids: row i of the table is volume i,
   which you confirm with --assume-order.
   With --one-sample, --two-sample or --paired, the maps of several subjects: images, volumes, or
@@ -34,9 +36,10 @@ the same numbers. Without --contrast, every category of the column is tested aga
 Output:
   .npy input: a matrix for each matrix, with a row labelled \"t\"; of several contrasts a row each,
   labelled by the contrast; with --cv a row for each part that is held out, of the t on all others.
-  NIfTI input: an f4 image with these rows as volumes (intent t with its df where that is one
-  number); without -o it goes to stdout as .nii. A voxel that is constant, or has a value that is
-  not finite, has t NaN; stderr counts them.
+  Images: an f4 image with these rows as volumes (intent t with its df where that is one number), in
+  the format that -o names: .nii, .nii.gz, .mgh, .mgz; .func.gii or .mgz of a surface, .dscalar.nii of
+  grayordinates. Without -o it goes to stdout as .nii (GIFTI of a surface). A voxel that is constant,
+  or has a value that is not finite, has t NaN; stderr counts them.
   --table, one row per voxel:
     array, voxel            name of the matrix or image; number of the voxel
     contrast, fold          (several contrasts; --cv) the contrast; the part held out
@@ -85,7 +88,7 @@ pub(crate) struct Contrast {
     cv: Option<CrossValidation>,
     #[command(flatten)]
     group: GroupArgs,
-    /// Image whose geometry a .npy t map takes when -o names a .nii or .nii.gz
+    /// Image or surface whose geometry a .npy t map takes when -o names such a file
     #[arg(long, value_name = "IMAGE")]
     like: Option<Input>,
     /// Also write a table of all voxels
@@ -108,10 +111,11 @@ pub(crate) struct Contrast {
 pub(crate) fn run(args: Contrast) -> Result<()> {
     let job = Job::start("fmri-roi", &args.common)?;
     let out = job.binary_output(args.common.output.as_deref())?;
-    let like = args.like.as_ref().map(|input| read_geometry(&job, input)).transpose()?;
+    let like = args.like.as_ref().map(|input| read_space(&job, input)).transpose()?;
+    let named = args.common.output.as_deref().and_then(map_name);
 
-    let (arrays, grid) = match &args.localizer {
-        Some(localizer) => localize(&job, &args, localizer)?,
+    let (arrays, space) = match &args.localizer {
+        Some(localizer) => localize(&job, &args, localizer, named)?,
         None => {
             let table = args.table.as_deref().map(|path| job.text_output(Some(path))).transpose()?;
             let wanted = Wanted {
@@ -121,24 +125,24 @@ pub(crate) fn run(args: Contrast) -> Result<()> {
                 table,
                 format: args.format,
                 correction: args.correct,
+                image: named,
             };
-            let (array, grid) = group::run(&job, &args.group, wanted)?;
-            (vec![array], grid)
+            let (array, space) = group::run(&job, &args.group, wanted)?;
+            (vec![array], space)
         }
     };
     if let (Some(input), Some(like)) = (&args.like, &like) {
-        match &grid {
-            Some(grid) => require_same_grid((&args.inputs[0].to_string(), grid), (&input.to_string(), like))?,
-            None => require_n_voxels((&arrays[0].name, arrays[0].n_voxels()), (&input.to_string(), like))?,
+        match &space {
+            Some(space) => require_same_space((&args.inputs[0].to_string(), space), (&input.to_string(), like))?,
+            None => require_n_columns((&arrays[0].name, arrays[0].n_voxels()), (&input.to_string(), like))?,
         }
     }
-    let gzip = match &args.common.output {
-        Some(path) => nifti_name(path),
-        None if grid.is_some() => Some(false),
-        None => None,
+    let format = match &args.common.output {
+        Some(_) => named,
+        None => space.as_ref().map(MapFormat::of_space),
     };
-    match gzip {
-        Some(gzip) => write_image(&job, out, &arrays, grid.or(like).as_ref(), gzip)?,
+    match format {
+        Some(format) => write_image(&job, out, &arrays, space.or(like).as_ref(), format)?,
         None => write_matrices(&job, out, &arrays, args.dtype)?,
     }
     arrays.iter().for_each(|array| array.warn(&job));
@@ -146,15 +150,21 @@ pub(crate) fn run(args: Contrast) -> Result<()> {
 }
 
 /// Rows of one kind against rows of another: t maps of every array, and their table where one was asked for.
-fn localize(job: &Job, args: &Contrast, localizer: &LocalizerArgs) -> Result<(Vec<ArrayMaps>, Option<Geometry>)> {
+fn localize(
+    job: &Job,
+    args: &Contrast,
+    localizer: &LocalizerArgs,
+    format: Option<MapFormat>,
+) -> Result<(Vec<ArrayMaps>, Option<Space>)> {
     let plan = localizer.plan(job, args.join, args.cv.as_ref(), args.correct, None)?;
     let table = args.table.as_deref().map(|path| job.text_output(Some(path))).transpose()?;
     let mut measured: Vec<(String, Measured, bool)> = Vec::new();
-    let grid = match open_all(job, &args.inputs)? {
+    let space = match open_all(job, &args.inputs)? {
         Given::Volumes(volumes) => {
-            let grid = volumes.geometry().clone();
+            let space = volumes.space().clone();
+            require_format(format, volumes.source(), &space)?;
             measured.push(measure_volumes(&plan, args.join, volumes)?);
-            Some(grid)
+            Some(space)
         }
         Given::Arrays(arrays) => {
             let (mut called, mut sources) = (Vec::new(), Vec::new());
@@ -196,7 +206,7 @@ fn localize(job: &Job, args: &Contrast, localizer: &LocalizerArgs) -> Result<(Ve
     if let Some(table) = table {
         table.commit(job)?;
     }
-    Ok((arrays, grid))
+    Ok((arrays, space))
 }
 
 /// The volumes of images: volume i is row i of the table.

@@ -1,8 +1,9 @@
 //! t maps, and how they are written: as rows of a matrix or volumes of an image.
 
 use anyhow::{Result, bail};
-use brain_formats::geometry::Geometry;
-use brain_formats::volume_writer::{Intent, Voxels, write_volume};
+use brain_formats::Space;
+use brain_formats::maps::{MapFormat, write_maps};
+use brain_formats::volume_writer::Intent;
 use cli::{Job, Output};
 use localizer::{TTest, UnitTests};
 use localizer_run::Plan;
@@ -76,23 +77,34 @@ impl ArrayMaps {
     }
 }
 
+/// Refuses a format that cannot hold maps of these columns, before long work.
+pub(super) fn require_format(format: Option<MapFormat>, source: &str, space: &Space) -> Result<()> {
+    match format.and_then(|format| format.refusal(space)) {
+        Some(refusal) => bail!("{source}: {refusal}"),
+        None => Ok(()),
+    }
+}
+
 pub(super) fn write_image(
     job: &Job,
     mut out: Output,
     arrays: &[ArrayMaps],
-    grid: Option<&Geometry>,
-    gzip: bool,
+    space: Option<&Space>,
+    format: MapFormat,
 ) -> Result<()> {
     let [array] = arrays else {
         bail!("{} t maps do not fit one image; name a .npy file, or run them one by one", arrays.len());
     };
-    let Some(grid) = grid else {
+    let Some(space) = space else {
         bail!("{}: a .npy map has no geometry; give --like IMAGE, or name a .npy file", array.name);
     };
-    let t: Vec<f32> = array.maps.iter().flat_map(|map| &map.t).map(|&t| t as f32).collect();
+    require_format(Some(format), &array.name, space)?;
+    let t: Vec<Vec<f32>> = array.maps.iter().map(|map| map.t.iter().map(|&t| t as f32).collect()).collect();
+    let maps: Vec<(&str, &[f32])> =
+        array.maps.iter().zip(&t).map(|(map, t)| (map.label.as_str(), t.as_slice())).collect();
     let df = array.maps[0].df.filter(|df| array.maps.iter().all(|map| map.df == Some(*df)));
     let intent = df.map_or(Intent::None, |df| Intent::T { df });
-    write_volume(&mut out, Voxels::F4(&t), grid, intent, gzip)?;
+    write_maps(&mut out, format, &maps, space, intent)?;
     out.commit(job)
 }
 

@@ -106,7 +106,7 @@ fn read_one(
     let name = input.to_string();
     match open_all(job, std::slice::from_ref(input))? {
         Given::Volumes(mut volumes) => {
-            require_same_grid((&args.mask.to_string(), grid), (&name, volumes.geometry()))?;
+            require_same_grid((&args.mask.to_string(), grid), (&name, volumes.geometry("a searchlight")?))?;
             let mut values = Vec::new();
             while volumes.next_volume(&mut values)? {
                 rows.push(volumes.is_double(), voxels.iter().map(|&v| values[v]));

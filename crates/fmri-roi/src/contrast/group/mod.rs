@@ -6,8 +6,9 @@ mod table;
 
 use anyhow::{Context, Result, bail};
 use array_inputs::JoinArgs;
-use brain_formats::geometry::Geometry;
-use brain_formats::volume_writer::{Intent, Voxels, write_volume};
+use brain_formats::Space;
+use brain_formats::maps::{MapFormat, write_maps};
+use brain_formats::volume_writer::Intent;
 use brain_maps::{Adjacency, Connectivity, GroupModel, Permutations, Side};
 use cli::{Format, Input, Job, Output, require_memory};
 use localizer::{Correction, OneSample};
@@ -15,13 +16,13 @@ use ndarray::{Array2, ArrayView2, Axis};
 use npy_stream::{Dtype, RowWriter};
 use statistics::mean_test::MeanTest;
 use statistics::{Reason, ln_to_neg_log10, student_t_quantile};
-use voxel_inputs::{nifti_name, require_n_voxels};
+use voxel_inputs::{map_name, require_grid, require_n_columns};
 
 pub(super) use args::GroupArgs;
 use args::Statistic;
 use subjects::Tested;
 
-use super::t_map::{ArrayMaps, TMap};
+use super::t_map::{ArrayMaps, TMap, require_format};
 use crate::subject_maps::SubjectMaps;
 
 /// p of a voxel's t at which clusters begin, where no `--cluster-t` says it.
@@ -34,10 +35,12 @@ pub(super) struct Wanted<'a> {
     pub inputs: &'a [Input],
     pub join: JoinArgs,
     /// Geometry of `.npy` maps, and where it came from.
-    pub like: Option<(&'a Input, &'a Geometry)>,
+    pub like: Option<(&'a Input, &'a Space)>,
     pub table: Option<Output>,
     pub format: Format,
     pub correction: Option<Correction>,
+    /// Format of the image that the t map goes to.
+    pub image: Option<MapFormat>,
 }
 
 /// A test per voxel.
@@ -92,7 +95,7 @@ impl GroupArgs {
 }
 
 /// Tests the maps of the inputs, and writes what was asked for beside their t map.
-pub(super) fn run(job: &Job, args: &GroupArgs, mut wanted: Wanted) -> Result<(ArrayMaps, Option<Geometry>)> {
+pub(super) fn run(job: &Job, args: &GroupArgs, mut wanted: Wanted) -> Result<(ArrayMaps, Option<Space>)> {
     args.check(&wanted)?;
     let p_map = args.p_map.as_deref().map(|path| Ok::<_, anyhow::Error>((path, job.binary_output(Some(path))?)));
     let p_map = p_map.transpose()?;
@@ -112,9 +115,13 @@ pub(super) fn run(job: &Job, args: &GroupArgs, mut wanted: Wanted) -> Result<(Ar
         held.extend(maps.iter());
         Ok(())
     })?;
-    let grid = read.grid.clone().or(wanted.like.map(|(_, grid)| grid.clone()));
-    if let (None, Some((input, like))) = (&read.grid, wanted.like) {
-        require_n_voxels((&read.name, read.n_voxels), (&input.to_string(), like))?;
+    let space = read.space.clone().or(wanted.like.map(|(_, space)| space.clone()));
+    if let (None, Some((input, like))) = (&read.space, wanted.like) {
+        require_n_columns((&read.name, read.n_voxels), (&input.to_string(), like))?;
+    }
+    if let Some(space) = &space {
+        let of_p = args.p_map.as_deref().and_then(map_name);
+        [wanted.image, of_p].into_iter().try_for_each(|format| require_format(format, &read.name, space))?;
     }
     let side = args.side();
     let tested = match streamed {
@@ -147,14 +154,14 @@ pub(super) fn run(job: &Job, args: &GroupArgs, mut wanted: Wanted) -> Result<(Ar
     let q = wanted.correction.map(|how| how.adjust_ln(&ln_p).iter().map(|ln_q| ln_q.exp()).collect());
     let corrected = match (args.permutations, tested) {
         (Some(permutations), Some(tested)) => {
-            let found = corrected(job, args, &read.name, tested, &tests, grid.as_ref(), permutations)?;
+            let found = corrected(job, args, &read.name, tested, &tests, space.as_ref(), permutations)?;
             Some(found)
         }
         _ => None,
     };
     let tests = Tests { n, tests, ln_p, q, corrected };
     if let Some((path, out)) = p_map {
-        write_p_map(job, path, out, &tests, grid.as_ref(), &read)?;
+        write_p_map(job, path, out, &tests, space.as_ref(), &read)?;
     }
     if let Some(out) = wanted.table.take() {
         table::write(job, out, wanted.format, &read.name, &tests, read.labels.columns.as_deref())?;
@@ -163,7 +170,7 @@ pub(super) fn run(job: &Job, args: &GroupArgs, mut wanted: Wanted) -> Result<(Ar
     let (n_constant, n_nan) = (count(Reason::Constant), count(Reason::NanInput));
     let t = tests.tests.iter().map(|test| test.t).collect();
     let map = TMap { label: "t".into(), title: None, t, df: Some(df), n_constant, n_nan };
-    Ok((ArrayMaps { name: read.name, maps: vec![map], double: read.double, labels: read.labels }, read.grid))
+    Ok((ArrayMaps { name: read.name, maps: vec![map], double: read.double, labels: read.labels }, read.space))
 }
 
 /// Goes through the relabellings.
@@ -173,20 +180,23 @@ fn corrected(
     name: &str,
     tested: Tested,
     tests: &[MeanTest],
-    grid: Option<&Geometry>,
+    space: Option<&Space>,
     permutations: u32,
 ) -> Result<Corrected> {
     let (statistic, side) = (args.statistic(), args.side());
     let Tested { model, maps, .. } = tested;
     let usable: Vec<usize> = (0..tests.len()).filter(|&voxel| tests[voxel].reason.is_none()).collect();
     let connectivity: Connectivity = args.connectivity.map_or(Connectivity::Faces, Into::into);
-    let adjacency = match (statistic, grid) {
+    let what = format!("--statistic {}", statistic.as_str());
+    let adjacency = match (statistic, space) {
         (Statistic::MaxT, _) => None,
-        (_, Some(grid)) => Some(Adjacency::of_grid(grid.shape, &usable, connectivity)),
-        (_, None) => bail!(
-            "{name}: a .npy map does not say where its voxels are, which --statistic {} needs; give --like IMAGE",
-            statistic.as_str()
-        ),
+        (_, Some(space)) => {
+            let grid = require_grid(name, space, &what)?;
+            Some(Adjacency::of_grid(grid.shape, &usable, connectivity))
+        }
+        (_, None) => {
+            bail!("{name}: a .npy map does not say where its voxels are, which {what} needs; give --like IMAGE")
+        }
     };
     let threshold = statistic.is_of_clusters().then(|| cluster_threshold(args, &model, side));
     let seed = args.seed.unwrap_or(0);
@@ -263,15 +273,15 @@ fn write_p_map(
     path: &std::path::Path,
     mut out: Output,
     tests: &Tests,
-    grid: Option<&Geometry>,
+    space: Option<&Space>,
     read: &SubjectMaps,
 ) -> Result<()> {
     let Some(corrected) = &tests.corrected else { return Ok(()) };
     let map: Vec<f64> = corrected.p.iter().map(|p| ln_to_neg_log10(p.ln())).collect();
-    match (nifti_name(path), grid) {
-        (Some(gzip), Some(grid)) => {
+    match (map_name(path), space) {
+        (Some(format), Some(space)) => {
             let map: Vec<f32> = map.iter().map(|&v| v as f32).collect();
-            write_volume(&mut out, Voxels::F4(&map), grid, Intent::None, gzip)?;
+            write_maps(&mut out, format, &[("neg_log10_p_corrected", &map)], space, Intent::None)?;
         }
         (Some(_), None) => {
             bail!("{}: a .npy map has no geometry; give --like IMAGE, or name a .npy file for --p-map", read.name)

@@ -1,0 +1,60 @@
+//! The columns of a table that say where a voxel, vertex, grayordinate or parcel is.
+
+use brain_formats::Space;
+use cli::{Cell, Named};
+
+/// Which columns there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Columns {
+    /// Those of a grid, or of a map that does not know.
+    Grid,
+    /// Those of a surface.
+    Surface,
+    /// Both: CIFTI's grayordinates.
+    Both,
+    /// The name of a parcel.
+    Parcel,
+}
+
+impl Columns {
+    /// The columns for a map of this space.
+    pub(crate) fn of(space: Option<&Space>) -> Columns {
+        match space {
+            None | Some(Space::Grid(_)) => Columns::Grid,
+            Some(Space::Surface(_)) => Columns::Surface,
+            Some(Space::Grayordinates(_)) => Columns::Both,
+            Some(Space::Parcels(_)) => Columns::Parcel,
+        }
+    }
+
+    /// Their names; `voxel` is the number of the column everywhere.
+    pub(crate) fn names(self) -> Vec<&'static str> {
+        match self {
+            Columns::Grid => vec!["voxel", "i", "j", "k", "x", "y", "z"],
+            Columns::Surface => vec!["voxel", "structure", "vertex"],
+            Columns::Both => vec!["voxel", "structure", "vertex", "i", "j", "k", "x", "y", "z"],
+            Columns::Parcel => vec!["voxel", "parcel"],
+        }
+    }
+}
+
+/// The number of a column and where it is; empty where the map does not know or there is no column.
+pub(crate) fn place(column: Option<usize>, space: Option<&Space>) -> Vec<Named<'static>> {
+    let place = column.zip(space).map(|(column, space)| space.place(column)).unwrap_or_default();
+    let text = |text: Option<&str>| text.map_or(Cell::Empty, |text| text.to_owned().into());
+    let cell = |name: &'static str| -> Cell<'static> {
+        let axis = |names: [&str; 3]| names.iter().position(|other| *other == name);
+        match name {
+            "voxel" => column.into(),
+            "structure" => text(place.structure),
+            "vertex" => place.vertex.into(),
+            "parcel" => text(place.parcel),
+            _ => match (axis(["i", "j", "k"]), axis(["x", "y", "z"])) {
+                (Some(axis), _) => place.grid.map(|grid| grid[axis]).into(),
+                (_, Some(axis)) => place.millimetres.map_or(Cell::Empty, |mm| mm[axis].into()),
+                _ => Cell::Empty,
+            },
+        }
+    };
+    Columns::of(space).names().into_iter().map(|name| (name, cell(name))).collect()
+}
