@@ -10,6 +10,7 @@ pub mod cluster;
 mod contrast;
 mod define;
 mod extract;
+mod glm;
 pub mod region;
 
 /// t maps from betas or from subjects' maps, regions from t maps, voxel matrices from regions
@@ -46,6 +47,8 @@ Examples:
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
+    /// Runs of BOLD and their events to effect, t, F and z maps, or to betas per trial
+    Glm(Box<glm::Glm>),
     /// Betas and contrasts, or several subjects' maps, to t maps
     Contrast(Box<contrast::Contrast>),
     /// A t map to regions: thresholds, parcels, clusters, top voxels
@@ -57,6 +60,7 @@ enum Verb {
 /// Runs the verb that was asked for.
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.verb {
+        Verb::Glm(args) => glm::run(*args),
         Verb::Contrast(args) => contrast::run(*args),
         Verb::Define(args) => define::run(*args),
         Verb::Extract(args) => extract::run(*args),

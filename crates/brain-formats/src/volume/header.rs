@@ -104,6 +104,8 @@ pub(super) struct Header {
     pub(super) big_endian: bool,
     pub(super) slope: f64,
     pub(super) inter: f64,
+    /// Seconds from one volume to the next, where the header says so.
+    pub(super) repetition_seconds: Option<f64>,
     /// What the numbers are, by NIfTI's list.
     intent: i32,
     /// The lengths of all axes, where one beyond the fourth is longer than 1.
@@ -309,5 +311,32 @@ fn parse_header(fields: Fields<'_>, n_read: usize) -> Result<Header, VolumeError
         Geometry::from_sizes(shape, sizes.map(f64::abs))
     };
     let geometry = geometry.checked()?;
-    Ok(Header { geometry, n_volumes, stored, big_endian: fields.big_endian, slope, inter, offset, beyond, intent })
+    let units = if new { fields.i32(500) } else { i32::from(fields.bytes[123]) };
+    let repetition_seconds = repetition_seconds(real(76, 104, 4), units, new);
+    Ok(Header {
+        geometry,
+        n_volumes,
+        stored,
+        big_endian: fields.big_endian,
+        slope,
+        inter,
+        offset,
+        beyond,
+        repetition_seconds,
+        intent,
+    })
+}
+
+/// `pixdim[4]` in the unit that `xyzt_units` names; in seconds where it names none, as nibabel's users take it.
+fn repetition_seconds(step: f64, units: i32, new: bool) -> Option<f64> {
+    // NIfTI-1 holds f4: .8 is meant, not .800000011920929.
+    let step = if new { step } else { (step as f32).to_string().parse().unwrap_or(step) };
+    let seconds = match units & 0x38 {
+        16 => step / 1e3,
+        24 => step / 1e6,
+        // 32 and above are hertz, ppm and radians per second: no time.
+        0 | 8 => step,
+        _ => return None,
+    };
+    (seconds.is_finite() && seconds > 0.0).then_some(seconds)
 }
