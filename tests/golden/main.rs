@@ -11,6 +11,7 @@ mod distances;
 mod encoding;
 mod fitted;
 mod fmri;
+mod glm;
 mod gsn;
 mod inference;
 mod interop;
