@@ -18,6 +18,15 @@ pub enum Weighting {
     Precision,
 }
 
+/// What is asked of a contrast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Test {
+    /// Whether the effect of one row is above 0.
+    T,
+    /// Whether the effect of any row is not 0.
+    F,
+}
+
 /// One contrast over several runs, for all voxels.
 ///
 /// With equal weights effect = mean of the effects, covariance = sum of the covariances / runs^2; with precision
@@ -83,7 +92,11 @@ impl FixedEffects {
     }
 
     /// The statistics over the runs so far.
-    pub fn statistics(self) -> Statistics {
+    ///
+    /// # Panics
+    /// When a t is asked of several rows.
+    pub fn statistics(self, test: Test) -> Statistics {
+        assert!(test == Test::F || self.n_rows == 1, "a t contrast has one row, not {}", self.n_rows);
         let (n_rows, n, df) = (self.n_rows, self.n_runs as f64, self.df);
         let (mut effects, mut covariances) = (self.effects, self.covariances);
         match self.weighting {
@@ -101,7 +114,7 @@ impl FixedEffects {
             }
         }
         let both = |k: usize| -> (f64, f64) {
-            if n_rows == 1 {
+            if test == Test::T {
                 let variance = covariances[(0, k)];
                 let t = effects[(0, k)] / if variance < LEAST_VARIANCE { LEAST_VARIANCE } else { variance }.sqrt();
                 return (t, z_of_t(t, df));
@@ -111,7 +124,7 @@ impl FixedEffects {
             (f, z_of_f(f, n_rows, df))
         };
         let (statistic, z) = (0..effects.ncols()).into_par_iter().map(both).unzip();
-        let variance = if n_rows == 1 { covariances.row(0).to_vec() } else { Vec::new() };
+        let variance = if test == Test::T { covariances.row(0).to_vec() } else { Vec::new() };
         Statistics { effects, variance, statistic, z, n_rows, df }
     }
 }
@@ -142,7 +155,7 @@ mod tests {
                     pooled.next_run(20.0);
                     pooled.add(0..2, effects.slice(s![..rows, ..]), covariances.slice(s![..packed::size(rows), ..]));
                 }
-                pooled.statistics()
+                pooled.statistics(if rows == 1 { Test::T } else { Test::F })
             };
             let (once, twice) = (of(1, 1), of(2, 1));
             assert_eq!((once.df, twice.df), (20.0, 40.0));
@@ -167,7 +180,9 @@ mod tests {
             pooled.next_run(10.0);
             pooled.add(0..1, array![[effect]].view(), array![[variance]].view());
         }
-        let pooled = pooled.statistics();
+        let one = pooled.clone().statistics(Test::F);
+        let pooled = pooled.statistics(Test::T);
+        assert!((one.statistic[0] - pooled.statistic[0].powi(2)).abs() < 1e-13);
         // (1 + 2 * 4) / 3; 1 / 3
         assert!((pooled.effects[(0, 0)] - 3.0).abs() < 1e-15 && (pooled.variance[0] - 1.0 / 3.0).abs() < 1e-15);
     }

@@ -27,7 +27,7 @@ pub use collinear::{Collinear, collinear};
 pub use design::{Confounds, Design, Role, Timing, trial_columns};
 pub use drift::Drift;
 pub use error::GlmError;
-pub use fixed_effects::{FixedEffects, Statistics, Weighting};
+pub use fixed_effects::{FixedEffects, Statistics, Test, Weighting};
 pub use hrf::{Basis, Hrf};
 pub use model::{Fit, Model};
 pub use noise::Noise;

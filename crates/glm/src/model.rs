@@ -74,6 +74,11 @@ impl Model {
         (self.matrix.nrows() - self.plain.decomposed.rank()) as f64
     }
 
+    /// How many rows each contrast has.
+    pub fn n_rows(&self) -> impl Iterator<Item = usize> + '_ {
+        self.contrasts.iter().map(Array2::nrows)
+    }
+
     /// Fits a block, `n_volumes x n_voxels`, on one thread.
     ///
     /// Least squares by projection on an orthonormal basis of the design; with AR(1) again, of design and data whitened

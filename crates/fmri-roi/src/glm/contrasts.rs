@@ -1,7 +1,7 @@
 //! Contrasts in words to weights of the columns of each run.
 
 use anyhow::{Context, Result, bail};
-use glm::{Design, Role};
+use glm::{Design, Role, Test};
 use localizer::{Contrast, Versus};
 use ndarray::Array2;
 
@@ -11,16 +11,10 @@ use super::Designed;
 pub(super) struct Asked {
     /// As written.
     pub text: String,
-    /// Whether it is an F contrast.
-    pub is_f: bool,
+    /// Whether it is a t or an F contrast.
+    pub test: Test,
     /// Of each run `rows x columns`.
     pub weights: Vec<Array2<f64>>,
-}
-
-impl Asked {
-    pub fn n_rows(&self) -> usize {
-        self.weights[0].nrows()
-    }
 }
 
 /// Weights of the t and F contrasts in every run.
@@ -28,7 +22,7 @@ pub(super) fn asked(t: &[String], f: &[String], runs: &[Designed]) -> Result<Vec
     let mut all = Vec::new();
     for text in t {
         let weights = runs.iter().map(|run| rows(run, runs, &[text])).collect::<Result<_>>();
-        all.push(Asked { text: text.clone(), is_f: false, weights: weights.with_context(|| "--contrast")? });
+        all.push(Asked { text: text.clone(), test: Test::T, weights: weights.with_context(|| "--contrast")? });
     }
     for text in f {
         let parts: Vec<&str> = text.split(';').map(str::trim).collect();
@@ -36,7 +30,7 @@ pub(super) fn asked(t: &[String], f: &[String], runs: &[Designed]) -> Result<Vec
             bail!("--f-contrast {text:?}: a row is empty; write 'faces > houses; faces > objects'");
         }
         let weights = runs.iter().map(|run| rows(run, runs, &parts)).collect::<Result<_>>();
-        all.push(Asked { text: text.clone(), is_f: true, weights: weights.with_context(|| "--f-contrast")? });
+        all.push(Asked { text: text.clone(), test: Test::F, weights: weights.with_context(|| "--f-contrast")? });
     }
     Ok(all)
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use anyhow::{Context, Result, bail};
 use brain_formats::geometry::Geometry;
 use cli::{Input, Job};
-use glm::{FixedEffects, GlmError, Model, Statistics, n_low_means, unusable};
+use glm::{FixedEffects, GlmError, Model, Statistics, Test, n_low_means, unusable};
 use rayon::prelude::*;
 use statistics::Reason;
 
@@ -122,12 +122,11 @@ pub(super) fn require_one_size(runs: &[Designed]) -> Result<()> {
 pub(super) fn fit(
     job: &Job,
     plan: &Plan,
-    asked: &[Asked],
     runs: Vec<Designed>,
+    models: Vec<Model>,
+    tests: &[Test],
     mask: Option<&Input>,
 ) -> Result<Fitted> {
-    require_one_size(&runs)?;
-    let models = runs.iter().enumerate().map(|(k, run)| model(plan, asked, run, k)).collect::<Result<Vec<_>>>()?;
     let source = named(&runs);
     let mut place = None;
     let mut pooled: Vec<FixedEffects> = Vec::new();
@@ -140,8 +139,7 @@ pub(super) fn fit(
         let n = voxels.n_voxels();
         place = Some(place_of(&voxels, &name, grid, place)?);
         if pooled.is_empty() {
-            let new = |asked: &Asked| FixedEffects::new(asked.n_rows(), n, plan.weighting);
-            pooled = asked.iter().map(new).collect();
+            pooled = model.n_rows().map(|n_rows| FixedEffects::new(n_rows, n, plan.weighting)).collect();
             for sums in [&mut noise, &mut left, &mut total] {
                 *sums = vec![0.0; n];
             }
@@ -175,12 +173,18 @@ pub(super) fn fit(
     odd.warn(job, &source);
     let Some(place) = place else { bail!("0 runs") };
     Ok(Fitted {
-        statistics: pooled.into_iter().map(FixedEffects::statistics).collect(),
+        statistics: pooled.into_iter().zip(tests).map(|(pooled, test)| pooled.statistics(*test)).collect(),
         residual_sd: noise.iter().map(|sum| (sum / df).sqrt()).collect(),
         r2: left.iter().zip(&total).map(|(left, total)| 1.0 - left / total).collect(),
         df,
         place,
     })
+}
+
+/// The model of every run, before any is read.
+pub(super) fn models(plan: &Plan, asked: &[Asked], runs: &[Designed]) -> Result<Vec<Model>> {
+    require_one_size(runs)?;
+    runs.iter().enumerate().map(|(k, run)| model(plan, asked, run, k)).collect()
 }
 
 fn model(plan: &Plan, asked: &[Asked], run: &Designed, k: usize) -> Result<Model> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use brain_formats::volume_writer::{Intent, Voxels, write_volume};
 use cli::{Cell, FileStems, Format, Job, Named, Output, TableWriter};
-use glm::{Design, Statistics};
+use glm::{Design, Statistics, Test};
 use ndarray::ArrayView2;
 use npy_stream::{Dtype, Labels, RowWriter};
 use rayon::prelude::*;
@@ -40,9 +40,12 @@ impl Outputs {
             maps.push((Map { statistic, contrast }, job.binary_output(Some(&file))?));
             Ok(())
         };
-        for (k, Asked { text, is_f, .. }) in asked.iter().enumerate() {
+        for (k, Asked { text, test, .. }) in asked.iter().enumerate() {
             let prefix = format!("contrast-{}_", stems.next(&label(text)));
-            let statistics: &[&'static str] = if *is_f { &["F", "z"] } else { &["effect", "variance", "t", "z"] };
+            let statistics: &[&'static str] = match test {
+                Test::T => &["effect", "variance", "t", "z"],
+                Test::F => &["F", "z"],
+            };
             for statistic in statistics {
                 claim(&prefix, statistic, Some((k, text.clone())))?;
             }

@@ -11,7 +11,7 @@ mod trials;
 
 use anyhow::{Context, Result, bail};
 use cli::{Common, Input, Job, OutputFolder};
-use glm::{Basis, Collinear, Design, Drift, Hrf, Noise, PerTrial, Scaling, Timing, Weighting, collinear};
+use glm::{Basis, Collinear, Design, Drift, Hrf, Noise, PerTrial, Scaling, Test, Timing, Weighting, collinear};
 use npy_stream::Dtype;
 
 use bold::Run;
@@ -221,9 +221,11 @@ pub(crate) fn run(args: Glm) -> Result<()> {
         }
         (_, _, Some(folder)) => {
             let asked = contrasts::asked(&args.contrast, &args.f_contrast, &runs)?;
+            let tests: Vec<Test> = asked.iter().map(|asked| asked.test).collect();
+            let models = fit::models(&plan, &asked, &runs)?;
             std::fs::create_dir_all(&**folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
             let outputs = maps::Outputs::claim(&job, folder, &asked, &runs)?;
-            let fitted = fit::fit(&job, &plan, &asked, runs, args.mask.as_ref())?;
+            let fitted = fit::fit(&job, &plan, runs, models, &tests, args.mask.as_ref())?;
             outputs.write(&job, fitted)
         }
         _ => bail!("--out-dir is missing"),
