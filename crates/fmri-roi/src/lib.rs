@@ -1,5 +1,5 @@
-//! Category-selective voxels: t maps from betas or from subjects' maps, regions from t maps, voxel matrices from
-//! regions.
+//! Category-selective voxels: effect and t maps or betas from runs of BOLD, t maps from betas or from subjects' maps,
+//! regions from t maps, voxel matrices from regions.
 //!
 //! Files are read and written by the crates `brain-formats` and `voxel-inputs`; [`cluster`] and [`region`] compute;
 //! they meet in the verbs, each with its help and options beside its run.
@@ -13,7 +13,7 @@ mod extract;
 mod glm;
 pub mod region;
 
-/// t maps from betas or from subjects' maps, regions from t maps, voxel matrices from regions
+/// Maps and betas from BOLD, t maps from betas or subjects' maps, regions from t maps, voxel matrices from regions
 #[derive(Debug, clap::Parser)]
 #[command(name = "fmri-roi", version, after_help = HELP, disable_help_subcommand = true)]
 pub struct Args {
