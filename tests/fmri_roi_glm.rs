@@ -459,6 +459,32 @@ fn what_does_not_fit_is_refused_and_leaves_nothing() {
     assert_eq!(fs::read_dir(dir.join("x")).unwrap().count(), 0);
 }
 
+#[test]
+fn examples_of_the_help_run() {
+    let dir = workplace();
+    let dir = dir.path();
+    let text = events_text().replace("face", "faces").replace("house", "places");
+    for run in 1..=2 {
+        fs::copy(dir.join("bold.nii"), dir.join(format!("run-{run}_bold.nii"))).unwrap();
+        fs::write(dir.join(format!("run-{run}_events.tsv")), &text).unwrap();
+    }
+    let confounds: String = (0..N).map(|t| format!("{}\t{}\n", t % 7, t * t % 5)).collect();
+    fs::write(dir.join("run-1_confounds.tsv"), format!("rot_x\trot_y\n{confounds}")).unwrap();
+    let grid = Geometry::from_sizes(SHAPE, [3.0; 3]);
+    write_volume(File::create(dir.join("mask.nii")).unwrap(), Voxels::Labels(&[1; 12]), &grid, Intent::None, false)
+        .unwrap();
+    let help = run(dir, "fmri-roi glm --help").text();
+    assert!(help.lines().all(|line| line.chars().count() <= 100), "a line of the help is wrapped");
+    let examples = help.split_once("Examples:\n").unwrap().1.replace("\\\n", "");
+    assert_eq!(examples.lines().count(), 3);
+    for line in examples.lines() {
+        sh(dir, line).ok();
+    }
+    assert!(dir.join("maps/contrast-facesGtrest_stat-z_statmap.nii.gz").exists());
+    assert!(dir.join("maps/contrast-facesAndplaces_stat-F_statmap.json").exists());
+    assert_eq!(matrix(&fs::read(dir.join("betas.npy")).unwrap()).0.dim(), (15, 12));
+}
+
 /// Haxby and others (2001): nilearn 0.14.1 on the same files says max z 7.40 and 37 voxels.
 #[test]
 fn houses_against_faces_in_a_real_brain() {

@@ -56,7 +56,7 @@ Output in --out-dir, maps f4 in the runs' grid (of .npy runs a .npy of one row),
 Examples:
   fmri-roi glm run-1_bold.nii run-2_bold.nii --events run-1_events.tsv run-2_events.tsv \\
       --hrf spm --high-pass 0.0078 --mask mask.nii --contrast 'faces > rest' --out-dir maps
-  fmri-roi glm run-1_bold.nii --events run-1_events.tsv --noise ols --confounds run-1_confounds.tsv \\
+  fmri-roi glm run-1_bold.nii --events run-1_events.tsv --confounds run-1_confounds.tsv \\
       --confound-columns 'rot_*' --contrast faces --f-contrast 'faces; places' --out-dir maps
   fmri-roi glm run-1_bold.nii --events run-1_events.tsv --hrf spm --betas lss -o betas.npy";
 
