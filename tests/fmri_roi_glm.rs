@@ -151,7 +151,8 @@ fn what_must_not_change_the_numbers_does_not() {
     alike(&twice, &once.iter().map(|t| t * 2f64.sqrt()).collect::<Vec<_>>(), 1e-12);
     assert_eq!(record(&dir.join("out/contrast-faceGthouse_stat-t_statmap.json"))["df"], 146.0);
     let precise = t(
-        "bold.npy bold.npy --events events.tsv events.tsv --hrf spm --tr 2 --contrast 'face > house' --fixed-effects precision",
+        "bold.npy bold.npy --events events.tsv events.tsv --hrf spm --tr 2 --contrast 'face > house' \
+         --fixed-effects precision",
         "faceGthouse",
     );
     alike(&precise, &twice, 1e-12);
@@ -372,7 +373,7 @@ fn betas_are_named_by_their_stimuli() {
     run(dir, "fmri-roi glm bold.npy other.npy --tr 2 --events events.tsv events.tsv --betas lss -o two.npy").ok();
     let (two, ids) = matrix(&fs::read(dir.join("two.npy")).unwrap());
     assert_eq!(
-        (two.nrows(), &ids.unwrap()[..15] == &matrix(&fs::read(dir.join("betas.npy")).unwrap()).1.unwrap()[..]),
+        (two.nrows(), ids.unwrap()[..15] == matrix(&fs::read(dir.join("betas.npy")).unwrap()).1.unwrap()[..]),
         (30, true)
     );
     // Without stimuli: trial_type and number.

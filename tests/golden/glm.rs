@@ -126,7 +126,8 @@ fn an_f_over_runs_of_one_design_is_nilearns() {
     glm(
         dir,
         &format!(
-            "run-1.npy turned.npy --events run-1_events.tsv run-1_events.tsv {MODEL} --noise ols --f-contrast 'A; B' --out-dir out"
+            "run-1.npy turned.npy --events run-1_events.tsv run-1_events.tsv {MODEL} --noise ols \
+             --f-contrast 'A; B' --out-dir out"
         ),
     );
     let expected = &json("glm/fits.json")["ols"]["turned"];

@@ -167,8 +167,8 @@ fn brains(dir: &Path) {
 const N_VOLUMES: usize = 120;
 const TR: f32 = 2.0;
 
-/// Two runs of BOLD on the grid of the betas, with their events: blocks of 6 s of faces, places and objects, each of one
-/// picture. Voxels that prefer faces or places answer with 2 % of their mean, two volumes later.
+/// Two runs of BOLD on the grid of the betas, with their events: blocks of 6 s of faces, places and objects, each of
+/// one picture. Voxels that prefer faces or places answer with 2 % of their mean, two volumes later.
 fn runs(dir: &Path) {
     let geometry = Geometry {
         shape: [10, 6, 6],

@@ -20,7 +20,7 @@ pub(super) struct Run<'a> {
 }
 
 enum Source<'a> {
-    Image(Volumes<'a>),
+    Image(Box<Volumes<'a>>),
     /// A regular file, whose shape is known.
     File {
         n_voxels: usize,
@@ -58,7 +58,7 @@ impl<'a> Run<'a> {
         }
         match open_all(job, std::slice::from_ref(input))? {
             Given::Volumes(volumes) => {
-                Ok(Run { name, n_volumes: volumes.n_volumes(), input, source: Source::Image(volumes) })
+                Ok(Run { name, n_volumes: volumes.n_volumes(), input, source: Source::Image(Box::new(volumes)) })
             }
             Given::Arrays(arrays) => {
                 let held = hold(arrays.into_first())?;
@@ -106,7 +106,7 @@ impl<'a> Run<'a> {
                 let n = self.n_volumes;
                 let of = format!("its header says {n}; give one image per run");
                 let wanted = Wanted { mask, volumes: Some((n, of)), most_bytes: None };
-                let rows = VoxelRows::read(job, volumes, self.input, &wanted, |n| 0..n)?;
+                let rows = VoxelRows::read(job, *volumes, self.input, &wanted, |n| 0..n)?;
                 let (voxels, n_grid) = (rows.voxels().to_vec(), rows.n_grid());
                 let Some(matrix) = rows.into_matrix() else { bail!("{}: was not held", self.name) };
                 return Ok(Voxels { matrix, voxels, n_grid, is_f8: false, names: None });

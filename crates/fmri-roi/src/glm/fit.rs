@@ -67,8 +67,8 @@ impl Odd {
         }
         if self.n_low > 0 {
             job.warn(format!(
-                "{source}: {} voxels (counted in each run) have a mean below 1, which is taken as 1 for their per cent; give \
-                 --scale none where the data have been centred",
+                "{source}: {} voxels (counted in each run) have a mean below 1, which is taken as 1 for their per cent; \
+                 give --scale none where the data have been centred",
                 self.n_low
             ));
         }
@@ -192,7 +192,8 @@ fn model(plan: &Plan, asked: &[Asked], run: &Designed, k: usize) -> Result<Model
     let name = &run.run.name;
     Model::new(&run.design, contrasts, plan.noise).map_err(|error| match error {
         GlmError::NotEstimable { contrast, columns } => anyhow::anyhow!(
-            "{name}: {:?} cannot be estimated: columns {columns} of the design depend on each other, or are 0 throughout",
+            "{name}: {:?} cannot be estimated: columns {columns} of the design depend on each other, or are 0 \
+             throughout",
             asked[contrast].text
         ),
         GlmError::DependentRows { contrast, n_rows } => anyhow::anyhow!(
