@@ -167,7 +167,7 @@ mod tests {
         let condition = |i: usize| {
             if i == 9 {
                 "c"
-            } else if i % 2 == 0 {
+            } else if i.is_multiple_of(2) {
                 "a"
             } else {
                 "b"
