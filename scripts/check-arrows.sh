@@ -7,7 +7,7 @@ wrong=0
 complain() { printf 'arrows: %s\n' "$*" >&2; wrong=1; }
 
 # crate and one of its own or borrowed crates it must not reach, however indirectly
-readonly maths=(statistics linear-algebra rdm reliability localizer encoding-models brain-maps)
+readonly maths=(statistics linear-algebra rdm reliability localizer encoding-models brain-maps glm)
 readonly formats=(npy-stream brain-formats foreign-formats)
 readonly outside='clap|csv|cli|npy-stream|brain-formats|array-inputs|rdm-inputs|voxel-inputs|unit-tables|ceiling-tables|stimulus-table|ort'
 for crate in "${maths[@]}"; do

@@ -12,6 +12,7 @@ mod encoding;
 mod fitted;
 mod fmri;
 mod formats;
+mod glm;
 mod gsn;
 mod inference;
 mod interop;

@@ -69,6 +69,8 @@ fn what_does_not_fit_is_refused_with_both_numbers() {
     sparse(&at("square.npy"), "<f4", false, &[40_000, 40_000], None);
     sparse(&at("tall.npy"), "<f4", false, &[200_000, 10], Some(&ids(200_000)));
     sparse_nifti(&at("image.nii"), [1000, 1000, 500, 1]);
+    sparse_nifti(&at("tall.nii"), [300, 300, 100, 300]);
+    fs::write(at("events.tsv"), "onset\tduration\ttrial_type\n4\t3\ta\n20\t3\tb\n").unwrap();
     let table: String = (0..40).map(|i| format!("s{i},{}\n", ["a", "b"][i % 2])).collect();
     fs::write(at("s.csv"), format!("stimulus,category\n{table}")).unwrap();
     save(&at("small.npy"), &noise(40, 5, 1), Some(&few));
@@ -108,6 +110,8 @@ fn what_does_not_fit_is_refused_with_both_numbers() {
         "fmri-roi define --stat image.nii --t 2 --name R",
         "fmri-roi gss --t 2 image.nii image.nii",
         "fmri-roi contrast --one-sample --permutations 9 wide.npy",
+        "fmri-roi glm --tr 2 --events events.tsv --betas lsa -- fortran.npy",
+        "fmri-roi glm --tr 2 --events events.tsv --betas lsa --drift none -- tall.nii",
         "fmri-roi contrast --stimuli s.csv --by category --contrast 'a > b' - < fortran.npy",
     ];
     let mut bad = Vec::new();

@@ -163,6 +163,51 @@ fn brains(dir: &Path) {
     }
 }
 
+/// Volumes of a run, and the seconds between them.
+const N_VOLUMES: usize = 120;
+const TR: f32 = 2.0;
+
+/// Two runs of BOLD on the grid of the betas, with their events: blocks of 6 s of faces, places and objects, each of
+/// one picture. Voxels that prefer faces or places answer with 2 % of their mean, two volumes later.
+fn runs(dir: &Path) {
+    let geometry = Geometry {
+        shape: [10, 6, 6],
+        affine: [[3.0, 0.0, 0.0, 30.0], [0.0, 3.0, 0.0, -60.0], [0.0, 0.0, 3.0, -20.0]],
+        space: 4,
+    };
+    let n_voxels = geometry.n_voxels();
+    for run in 1..=2usize {
+        let mut bold = 1000.0 + 8.0 * noise(N_VOLUMES, n_voxels, 90 + run as u64);
+        let mut events = "onset\tduration\ttrial_type\tstimulus\n".to_owned();
+        for block in 0..15 {
+            let kind = (block * block + block / 4 + run) % 3;
+            let (name, onset) = (["faces", "places", "objects"][kind], 8 + 15 * block);
+            events += &format!("{onset}\t6\t{name}\t{name}-{}\n", block / 3 + 5 * (run - 1) + 1);
+            for v in 0..n_voxels {
+                let (i, j) = (v / 36, v / 6 % 6);
+                let prefers = [i < 4 && j < 3, i > 5 && j > 2, false][kind];
+                let from = onset / TR as usize + 2;
+                (from..(from + 3).min(N_VOLUMES)).filter(|_| prefers).for_each(|t| bold[(t, v)] += 20.0);
+            }
+        }
+        let path = dir.join(format!("run-{run}_bold.nii"));
+        image_4d(&path, &geometry, &bold);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[92..96].copy_from_slice(&TR.to_le_bytes());
+        // Millimetres and seconds.
+        bytes[123] = 10;
+        fs::write(&path, bytes).unwrap();
+        fs::write(dir.join(format!("run-{run}_events.tsv")), events).unwrap();
+        let motion = noise(N_VOLUMES, 3, 95 + run as u64);
+        let mut table = "rot_x\trot_y\tframewise_displacement\n".to_owned();
+        for (t, row) in motion.rows().into_iter().enumerate() {
+            let moved = if t == 0 { "n/a".to_owned() } else { format!("{:.4}", row[2].abs()) };
+            table += &format!("{:.4}\t{:.4}\t{moved}\n", row[0], row[1]);
+        }
+        fs::write(dir.join(format!("run-{run}_confounds.tsv")), table).unwrap();
+    }
+}
+
 /// Fills a folder with what the commands of the READMEs take. crates/README.md says what each file is.
 pub fn study(dir: &Path) {
     for folder in ["pictures", "models", ".bin", "sub-01"] {
@@ -184,4 +229,5 @@ pub fn study(dir: &Path) {
     put(dir, "other.npy", &activations(30, 0.8, 8), &names("o-", 30));
     put(dir, "acts.npy", &activations(30, 1.0, 7), &names("p-", 30));
     brains(dir);
+    runs(dir);
 }

@@ -16,7 +16,7 @@ const N: usize = 24;
 
 /// A command line of every verb of every tool that runs as it stands in [`workplace`]; its last word is the file of its
 /// positional argument, where it has one.
-const VERBS: [&str; 47] = [
+const VERBS: [&str; 48] = [
     "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv p.csv",
     "ann-acts --list-layers net.onnx",
     "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy",
@@ -25,6 +25,7 @@ const VERBS: [&str; 47] = [
     "unit-stats overlap units.csv units2.csv",
     "unit-stats compare maps.csv maps2.csv",
     "unit-stats probe --stimuli t.csv --by domain --table levels --units units.csv acts.npy",
+    "fmri-roi glm --tr 2 --hrf spm --betas lsa --events events.tsv -- acts.npy",
     "fmri-roi contrast --stimuli t.csv --by domain --contrast 'face > rest' acts.npy",
     "fmri-roi contrast --one-sample --permutations 9 acts.npy",
     "fmri-roi define --t 1 --stat tmap.npy",
@@ -80,6 +81,7 @@ fn workplace() -> tempfile::TempDir {
     (0..N).for_each(|i| table += &format!("s{i},{},{i}\n", ["face", "house", "car"][i % 3]));
     fs::write(at("t.csv"), table).unwrap();
     fs::write(at("ids.txt"), (0..N).map(|i| format!("s{i}\n")).collect::<String>()).unwrap();
+    fs::write(at("events.tsv"), "onset\tduration\ttrial_type\n4\t3\ta\n20\t3\tb\n35\t3\ta\n").unwrap();
     fs::write(at("precious"), "precious").unwrap();
     fs::copy(root().join("testdata/models/tiny.onnx"), at("net.onnx")).unwrap();
     let mut table = "path\n".to_string();

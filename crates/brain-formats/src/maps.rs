@@ -59,6 +59,16 @@ impl MapFormat {
         }
     }
 
+    /// What follows the stem of a file of maps of these columns, compressed where its format is.
+    pub fn ending(space: &Space) -> &'static str {
+        match space {
+            Space::Grid(_) => ".nii.gz",
+            Space::Surface(_) => ".func.gii",
+            Space::Grayordinates(_) => ".dscalar.nii",
+            Space::Parcels(_) => ".pscalar.nii",
+        }
+    }
+
     /// Why maps of these columns cannot be written in this format; `None` where they can.
     pub fn refusal(self, space: &Space) -> Option<String> {
         let fits = match self {

@@ -294,6 +294,11 @@ impl VolumeReader {
         self.n_volumes
     }
 
+    /// Seconds from one volume to the next (TR), where the header of the current image says so.
+    pub fn repetition_seconds(&self) -> Option<f64> {
+        self.header.repetition_seconds
+    }
+
     /// Whether f4 holds every value of the current image exactly.
     pub fn precision(&self) -> Precision {
         let scaled = self.header.slope != 1.0 || self.header.inter != 0.0;

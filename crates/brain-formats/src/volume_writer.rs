@@ -20,6 +20,15 @@ pub enum Intent {
         /// Degrees of freedom.
         df: f64,
     },
+    /// F with these degrees of freedom everywhere.
+    F {
+        /// Of the effects.
+        df1: f64,
+        /// Of the noise.
+        df2: f64,
+    },
+    /// Standard normal deviates.
+    Z,
     /// Numbers of regions.
     Label,
 }
@@ -29,14 +38,17 @@ impl Intent {
         match self {
             Intent::None => 0,
             Intent::T { .. } => 3,
+            Intent::F { .. } => 4,
+            Intent::Z => 5,
             Intent::Label => 1002,
         }
     }
 
-    fn first_parameter(self) -> f64 {
+    fn parameters(self) -> [f64; 2] {
         match self {
-            Intent::T { df } => df,
-            _ => 0.0,
+            Intent::T { df } => [df, 0.0],
+            Intent::F { df1, df2 } => [df1, df2],
+            _ => [0.0; 2],
         }
     }
 }
@@ -156,7 +168,8 @@ fn header(stored: Stored, geometry: &Geometry, n_volumes: usize, intent: Intent)
             put(16 + 8 * index, &(dims[index] as i64).to_le_bytes());
             put(104 + 8 * index, &f64::to_le_bytes(pixdim[index]));
         }
-        put(80, &intent.first_parameter().to_le_bytes());
+        put(80, &intent.parameters()[0].to_le_bytes());
+        put(88, &intent.parameters()[1].to_le_bytes());
         put(168, &(offset as i64).to_le_bytes());
         put(176, &1f64.to_le_bytes());
         put(348, &i32::from(geometry.space).to_le_bytes());
@@ -174,7 +187,8 @@ fn header(stored: Stored, geometry: &Geometry, n_volumes: usize, intent: Intent)
             put(40 + 2 * index, &(dims[index] as i16).to_le_bytes());
             put(76 + 4 * index, &(pixdim[index] as f32).to_le_bytes());
         }
-        put(56, &(intent.first_parameter() as f32).to_le_bytes());
+        put(56, &(intent.parameters()[0] as f32).to_le_bytes());
+        put(60, &(intent.parameters()[1] as f32).to_le_bytes());
         put(68, &intent.code().to_le_bytes());
         put(108, &(offset as f32).to_le_bytes());
         put(112, &1f32.to_le_bytes());

@@ -1,5 +1,5 @@
-//! Category-selective voxels: t maps from betas or from subjects' maps, regions from t maps, voxel matrices from
-//! regions.
+//! Category-selective voxels: effect and t maps or betas from runs of BOLD, t maps from betas or from subjects' maps,
+//! regions from t maps, voxel matrices from regions.
 //!
 //! Files are read and written by the crates `brain-formats` and `voxel-inputs`; `brain-maps` and [`region`] compute;
 //! they meet in the verbs, each with its help and options beside its run.
@@ -10,6 +10,7 @@ mod atlas;
 mod contrast;
 mod define;
 mod extract;
+mod glm;
 mod gss;
 mod maps;
 mod options;
@@ -18,7 +19,7 @@ mod place;
 pub mod region;
 mod subject_maps;
 
-/// t maps from betas or from subjects' maps, regions from t maps, voxel matrices from regions
+/// Maps and betas from BOLD, t maps from betas or subjects' maps, regions from t maps, voxel matrices from regions
 #[derive(Debug, clap::Parser)]
 #[command(name = "fmri-roi", version, after_help = HELP, disable_help_subcommand = true)]
 pub struct Args {
@@ -56,6 +57,8 @@ Examples:
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
+    /// Runs of BOLD and their events to effect, t, F and z maps, or to betas per trial
+    Glm(Box<glm::Glm>),
     /// Betas and contrasts, or several subjects' maps, to t maps
     Contrast(Box<contrast::Contrast>),
     /// A t map to regions: thresholds, parcels, clusters, top voxels
@@ -73,6 +76,7 @@ enum Verb {
 /// Runs the verb that was asked for.
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.verb {
+        Verb::Glm(args) => glm::run(*args),
         Verb::Contrast(args) => contrast::run(*args),
         Verb::Define(args) => define::run(*args),
         Verb::Gss(args) => gss::run(*args),

@@ -10,6 +10,7 @@ pub mod centring;
 pub mod concentration;
 pub mod concordance;
 pub mod correlation;
+pub mod deviates;
 pub mod distributions;
 pub mod fdr;
 pub mod folds;
@@ -29,6 +30,7 @@ mod special;
 pub use centring::Centre;
 pub use concentration::{gini, normalized_entropy, share_nonempty};
 pub use correlation::{Correlation, bounded, cosine, kendall_tau_a, kendall_tau_b, pearson, rho_a, spearman};
+pub use deviates::{f_ln_tails, z_of_f, z_of_t};
 pub use distributions::{
     ln_to_neg_log10, normal_ln_sf, normal_sf, student_t_ln_sf, student_t_quantile, student_t_sf, student_t_two_sided_p,
 };
@@ -42,3 +44,4 @@ pub use ranks::average_ranks;
 pub use reason::Reason;
 pub use roc::{roc_area, roc_area_of_ranks};
 pub use set_overlap::SetOverlap;
+pub use special::ln_gamma;

@@ -1,4 +1,4 @@
-//! The special functions that Student's t needs.
+//! The special functions that the tails of t and F need, and gamma densities.
 
 /// `ln Γ(a + 1/2) - ln Γ(a)` for `a > 0`.
 ///
@@ -16,6 +16,24 @@ pub(crate) fn ln_gamma_half_step(a: f64) -> f64 {
     let series =
         (-1.0 / 8.0 + w * (1.0 / 192.0 + w * (-1.0 / 640.0 + w * (17.0 / 14336.0 - w * (31.0 / 18432.0))))) / a;
     0.5 * a.ln() + series + factor.ln()
+}
+
+/// `ln Γ(x)` for `x > 0`.
+///
+/// ```
+/// assert!((statistics::ln_gamma(6.0) - 120f64.ln()).abs() < 1e-14);
+/// assert!((statistics::ln_gamma(0.5) - std::f64::consts::PI.sqrt().ln()).abs() < 1e-14);
+/// ```
+pub fn ln_gamma(x: f64) -> f64 {
+    let (mut x, mut factor) = (x, 1.0);
+    // Down from 20, where five terms of Stirling's series are exact to rounding.
+    while x < 20.0 {
+        factor *= x;
+        x += 1.0;
+    }
+    let w = 1.0 / (x * x);
+    let series = (1.0 / 12.0 - w * (1.0 / 360.0 - w * (1.0 / 1260.0 - w * (1.0 / 1680.0 - w / 1188.0)))) / x;
+    (x - 0.5) * x.ln() - x + 0.918_938_533_204_672_8 + series - f64::ln(factor)
 }
 
 /// The continued fraction in

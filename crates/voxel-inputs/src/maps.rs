@@ -151,6 +151,18 @@ impl MapReader {
         }
     }
 
+    /// Seconds from one map to the next, where the file says so.
+    pub fn repetition_seconds(&self) -> Option<f64> {
+        match &self.source {
+            Source::Volumes(reader) => reader.repetition_seconds(),
+            Source::Cifti(Some(reader)) => match reader.rows() {
+                Rows::Series { step, unit, .. } if unit.eq_ignore_ascii_case("second") && *step > 0.0 => Some(*step),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Whether no further map can follow those known so far.
     pub fn ends_the_file(&self) -> bool {
         match &self.source {

@@ -81,6 +81,11 @@ impl Volumes<'_> {
         require_grid(&self.first.0, self.space(), what)
     }
 
+    /// Seconds from one volume to the next, where the header of the open image says so.
+    pub fn repetition_seconds(&self) -> Option<f64> {
+        self.image.repetition_seconds()
+    }
+
     /// Volumes known so far. That is all of them once [`Volumes::next_volume`] has given the last, and earlier where
     /// [`Volumes::knows_number`].
     pub fn n_volumes(&self) -> usize {

@@ -28,15 +28,18 @@ const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!DOCTYPE GIFTI 
 pub fn write_metrics(mut out: impl Write, surface: &Surface, maps: &[Metric<'_>], intent: Intent) -> io::Result<()> {
     write_head(&mut out, surface, maps.len())?;
     writeln!(out, "  <LabelTable/>")?;
-    let (name, df) = match intent {
-        Intent::T { df } => ("NIFTI_INTENT_TTEST", Some(df.to_string())),
-        Intent::None | Intent::Label => ("NIFTI_INTENT_NONE", None),
+    let (name, parameters) = match intent {
+        Intent::T { df } => ("NIFTI_INTENT_TTEST", vec![("intent_p1", df)]),
+        Intent::F { df1, df2 } => ("NIFTI_INTENT_FTEST", vec![("intent_p1", df1), ("intent_p2", df2)]),
+        Intent::Z => ("NIFTI_INTENT_ZSCORE", Vec::new()),
+        Intent::None | Intent::Label => ("NIFTI_INTENT_NONE", Vec::new()),
     };
+    let parameters: Vec<(&str, String)> = parameters.into_iter().map(|(name, df)| (name, df.to_string())).collect();
     for map in maps {
         check_length(surface, map.values.len())?;
         let mut metadata = Vec::new();
         metadata.extend(Some(("Name", map.name)).filter(|(_, name)| !name.is_empty()));
-        metadata.extend(df.as_deref().map(|df| ("intent_p1", df)));
+        metadata.extend(parameters.iter().map(|(name, df)| (*name, df.as_str())));
         let raw = map.values.iter().flat_map(|value| value.to_le_bytes());
         write_array(&mut out, name, "NIFTI_TYPE_FLOAT32", map.values.len(), &metadata, raw)?;
     }

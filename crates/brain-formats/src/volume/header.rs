@@ -157,6 +157,8 @@ pub(crate) struct Header {
     pub(crate) big_endian: bool,
     pub(crate) slope: f64,
     pub(crate) inter: f64,
+    /// Seconds from one volume to the next, where the header says so.
+    pub(crate) repetition_seconds: Option<f64>,
     /// What the numbers are, by NIfTI's list.
     intent: i32,
     /// The lengths of all axes, 1 where there is none.
@@ -181,6 +183,7 @@ impl Header {
             big_endian: true,
             slope: 1.0,
             inter: 0.0,
+            repetition_seconds: None,
             intent: 0,
             offset: mgh::HEADER as u64,
         }
@@ -428,6 +431,35 @@ fn parse_header(fields: Fields<'_>, n_read: usize) -> Result<Header, VolumeError
     };
     let geometry = geometry.checked()?;
     let big_endian = fields.big_endian;
+    let units = if new { fields.i32(500) } else { i32::from(fields.bytes[123]) };
+    let repetition_seconds = repetition_seconds(real(76, 104, 4), units, new);
     let (mgh, n_axes) = (false, n_dims);
-    Ok(Header { mgh, geometry, n_volumes, stored, big_endian, slope, inter, offset, axes, n_axes, intent })
+    Ok(Header {
+        mgh,
+        geometry,
+        n_volumes,
+        stored,
+        big_endian,
+        slope,
+        inter,
+        repetition_seconds,
+        offset,
+        axes,
+        n_axes,
+        intent,
+    })
+}
+
+/// `pixdim[4]` in the unit that `xyzt_units` names; in seconds where it names none, as nibabel's users take it.
+fn repetition_seconds(step: f64, units: i32, new: bool) -> Option<f64> {
+    // NIfTI-1 holds f4: .8 is meant, not .800000011920929.
+    let step = if new { step } else { (step as f32).to_string().parse().unwrap_or(step) };
+    let seconds = match units & 0x38 {
+        16 => step / 1e3,
+        24 => step / 1e6,
+        // 32 and above are hertz, ppm and radians per second: no time.
+        0 | 8 => step,
+        _ => return None,
+    };
+    (seconds.is_finite() && seconds > 0.0).then_some(seconds)
 }

@@ -229,3 +229,32 @@ fn knows_an_image_by_its_first_bytes() {
     assert!(looks_like_nifti(&big_endian()[..8]));
     assert!(!looks_like_nifti(b"\x93NUMPY\x01\x00") && !looks_like_nifti(b"") && !looks_like_nifti(b"roi,voxel"));
 }
+
+#[test]
+fn a_repetition_time_is_in_the_unit_that_the_header_names() {
+    let seconds = |step: f32, units: u8| {
+        let mut bytes = written(false);
+        bytes[92..96].copy_from_slice(&step.to_le_bytes());
+        bytes[123] = units;
+        open(bytes).unwrap().repetition_seconds()
+    };
+    assert_eq!([seconds(0.8, 10), seconds(0.8, 2), seconds(800.0, 18), seconds(8e5, 26)], [Some(0.8); 4]);
+    // 0, less, no number, hertz.
+    assert_eq!([seconds(0.0, 10), seconds(-2.0, 10), seconds(f32::NAN, 10), seconds(2.0, 34)], [None; 4]);
+    assert_eq!(open(written(true)).unwrap().repetition_seconds(), None);
+}
+
+#[test]
+fn intents_hold_their_degrees_of_freedom() {
+    let values = [0.0; 24];
+    for (intent, code, parameters) in [
+        (Intent::T { df: 15.0 }, 3, [15.0, 0.0]),
+        (Intent::F { df1: 2.0, df2: 54.0 }, 4, [2.0, 54.0]),
+        (Intent::Z, 5, [0.0, 0.0]),
+    ] {
+        let mut bytes = Vec::new();
+        write_volume(&mut bytes, Voxels::F4(&values), &grid(), intent, false).unwrap();
+        let real = |at: usize| f32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        assert_eq!((bytes[68], [real(56), real(60)]), (code, parameters));
+    }
+}

@@ -1,0 +1,376 @@
+//! `fmri-roi glm`: runs of BOLD and their events to effect, t, F and z maps, or to betas per trial.
+
+mod bold;
+mod confounds;
+mod contrasts;
+mod events;
+mod fit;
+mod maps;
+mod timing;
+mod trials;
+
+use anyhow::{Context, Result, bail};
+use cli::{Common, Input, Job, OutputFolder};
+use glm::{Basis, Collinear, Design, Drift, Hrf, Noise, PerTrial, Scaling, Test, Timing, Weighting, collinear};
+use npy_stream::Dtype;
+
+use bold::Run;
+use events::RunEvents;
+
+const HELP: &str = "\
+Input:
+  Runs of BOLD: NIfTI images (4-d), GIFTI or CIFTI series, or .npy matrices (volumes x voxels), in
+  the order of --events.
+  --events: BIDS events.tsv, one per run: onset and duration in seconds from the first volume;
+  trial_type (without the column all events are one condition, \"dummy\"; rows where it is n/a are
+  not used); modulation, the height of an event (1 without). Rows of one condition, onset and
+  duration are one event whose modulations add up. With --condition-key, a folder per run of FSL's
+  three-column files (cond001.txt: onset, duration, height), named by the key (OpenfMRI).
+  TR: --tr, else RepetitionTime in the .json beside the run, else the image's header.
+
+Design, as nilearn 0.14 makes it: conditions in the order of their names' bytes, with derivatives
+  orthogonal to them (NAME_derivative, NAME_dispersion) or delays (NAME_delay_0), then confounds,
+  drift_1 ..., constant. An event of 0 s is an impulse: a fiftieth of an event of one TR.
+
+Contrasts: those of select-units over conditions ('faces > houses', 'faces > rest', '2*a - b - c';
+  sides are means, so weights are scaled to 1 and -1), or the name of one column of the design: its
+  effect against the implicit baseline. With --hrf fir the columns stand for conditions. Several of
+  them between ; are the rows of an F contrast.
+
+Output in --out-dir, maps f4 of the runs' grid or surface (.nii.gz, .func.gii, .dscalar.nii; of .npy
+  runs a .npy of one row), NaN where there is no number (outside --mask; constant; not finite), each with a .json:
+    contrast-NAME_stat-effect_statmap     in per cent of the voxel's mean (--scale none: as stored)
+    contrast-NAME_stat-variance_statmap   its variance
+    contrast-NAME_stat-t_statmap          or stat-F; the degrees of freedom are in the .json
+    contrast-NAME_stat-z_statmap          the normal deviate with the same upper tail
+    stat-residualsd_statmap               sd of the noise; under ar1 of its innovations
+    stat-rsquared_statmap                 1 - residual / total sum of squares, least squares
+    RUN_design.tsv                        the design of each run
+  Several runs: effects are means over runs (--fixed-effects precision: weighted by 1/variance),
+  degrees of freedom are sums.
+  With --betas: a matrix of trials x all voxels of the grid (NaN outside --mask), the trials of all
+  runs in the order of their files. Its ids are the column stim_file or stimulus of the events, the
+  first of these; of an event without one, its trial_type and number (faces_3). An output called
+  .nii or .nii.gz is an image of a volume per trial. lsa is one model with a column per trial; lss
+  one per trial, the others of its condition in one column (in closed form, so it costs one model).
+
+Examples:
+  fmri-roi glm run-1_bold.nii run-2_bold.nii --events run-1_events.tsv run-2_events.tsv \\
+      --hrf spm --high-pass 0.0078 --mask mask.nii --contrast 'faces > rest' --out-dir maps
+  fmri-roi glm run-1_bold.nii --events run-1_events.tsv --confounds run-1_confounds.tsv \\
+      --confound-columns 'rot_*' --contrast faces --f-contrast 'faces; places' --out-dir maps
+  fmri-roi glm run-1_bold.nii --events run-1_events.tsv --hrf spm --betas lss -o betas.npy";
+
+/// Options of `glm`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Glm {
+    /// Runs of BOLD: NIfTI, or .npy of volumes x voxels (- is stdin)
+    #[arg(value_name = "BOLD", default_value = "-")]
+    inputs: Vec<Input>,
+    /// Events of each run, in the order of the runs
+    #[arg(long, value_name = "TABLE", required = true, num_args = 1..)]
+    events: Vec<Input>,
+    /// Names of FSL's three-column files: lines like "task001 cond001 house"; --events are then folders
+    #[arg(long, value_name = "FILE")]
+    condition_key: Option<Input>,
+    /// Seconds from one volume to the next
+    #[arg(long, value_name = "SECONDS")]
+    tr: Option<f64>,
+    /// Where in a TR the slices were taken, or shifted to: 0 its beginning, 0.5 its middle
+    #[arg(long, value_name = "PART", default_value_t = 0.0)]
+    slice_time_ref: f64,
+    /// Haemodynamic response: spm, glover, fir (with --fir-delays) or none
+    #[arg(long, value_enum, default_value_t = Shape::Glover)]
+    hrf: Shape,
+    /// Delays of a finite impulse response in TRs: 0,1,2,3
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    fir_delays: Vec<usize>,
+    /// Derivatives of the response beside it: time, or time,dispersion
+    #[arg(long, value_enum, value_delimiter = ',')]
+    derivatives: Vec<Derivative>,
+    /// Slow drifts: cosine (--high-pass), polynomial (--drift-order), none (the constant alone)
+    #[arg(long, value_enum, default_value_t = DriftKind::Cosine)]
+    drift: DriftKind,
+    /// Cosines up to this frequency are drift [default: 0.01]
+    #[arg(long, value_name = "HZ")]
+    high_pass: Option<f64>,
+    /// Order of polynomial drifts [default: 1]
+    #[arg(long, value_name = "N")]
+    drift_order: Option<usize>,
+    /// Tables of confounds, one per run, a row per volume
+    #[arg(long, value_name = "TABLE", num_args = 1.., requires = "confound_columns")]
+    confounds: Vec<Input>,
+    /// Columns of them, by name or with * and ? (may be given again); n/a in the first row is the mean of the others
+    #[arg(long, value_name = "NAME|GLOB", value_delimiter = ',', requires = "confounds")]
+    confound_columns: Vec<String>,
+    /// Units: percent of each voxel's mean in each run, or none (as stored)
+    #[arg(long, value_enum, default_value_t = Units::Percent)]
+    scale: Units,
+    /// Noise: ols (independent), or ar1 (autocorrelation of each voxel, in hundredths)
+    #[arg(long, value_enum, default_value_t = NoiseKind::Ar1)]
+    noise: NoiseKind,
+    /// Voxels to fit: those above 0
+    #[arg(long, value_name = "MASK")]
+    mask: Option<Input>,
+    /// t contrast (may be given again)
+    #[arg(long, value_name = "CONTRAST")]
+    contrast: Vec<String>,
+    /// F contrast: several contrasts between ; (may be given again)
+    #[arg(long, value_name = "ROWS")]
+    f_contrast: Vec<String>,
+    /// Weights of runs: equal, or precision (1 / variance)
+    #[arg(long, value_enum, value_name = "WEIGHTS")]
+    fixed_effects: Option<RunWeights>,
+    /// Folder for maps and designs, made if needed
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["output", "betas"], required_unless_present = "betas")]
+    out_dir: Option<OutputFolder>,
+    /// A beta per trial instead of maps: lsa (least squares, all) or lss (separate)
+    #[arg(long, value_enum, conflicts_with_all = ["contrast", "f_contrast", "fixed_effects"])]
+    betas: Option<Trials>,
+    /// Element type of betas: f4, or f8 (default: f8 when .npy runs are)
+    #[arg(long, requires = "betas")]
+    dtype: Option<Dtype>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Shape {
+    Spm,
+    Glover,
+    Fir,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Derivative {
+    Time,
+    Dispersion,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum DriftKind {
+    Cosine,
+    Polynomial,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Units {
+    Percent,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum NoiseKind {
+    Ols,
+    Ar1,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum RunWeights {
+    Equal,
+    Precision,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Trials {
+    Lsa,
+    Lss,
+}
+
+/// What is asked of every run, checked.
+struct Plan {
+    basis: Basis,
+    drift: Drift,
+    noise: Noise,
+    scaling: Scaling,
+    weighting: Weighting,
+    slice_time_ref: f64,
+}
+
+/// A run whose design is made and whose voxels have not been read.
+struct Designed<'a> {
+    run: Run<'a>,
+    timing: Timing,
+    events: RunEvents,
+    design: Design,
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: Glm) -> Result<()> {
+    let job = Job::start("fmri-roi", &args.common)?;
+    let plan = args.plan()?;
+    let betas = args.betas.map(|how| (how, args.common.output.as_deref()));
+    let out = betas.map(|(_, path)| job.binary_output(path)).transpose()?;
+    let runs = design(&job, &args, &plan)?;
+    warn_collinear(&job, &runs)?;
+    args.record(&job, &plan, &runs);
+    match (args.betas, out, &args.out_dir) {
+        (Some(how), Some(out), _) => {
+            let how = if how == Trials::Lsa { PerTrial::Lsa } else { PerTrial::Lss };
+            let output = args.common.output.as_deref();
+            trials::run(
+                &job,
+                &plan,
+                how,
+                runs,
+                args.mask.as_ref(),
+                trials::Target { out, path: output, dtype: args.dtype },
+            )
+        }
+        (_, _, Some(folder)) => {
+            let asked = contrasts::asked(&args.contrast, &args.f_contrast, &runs)?;
+            let tests: Vec<Test> = asked.iter().map(|asked| asked.test).collect();
+            let models = fit::models(&plan, &asked, &runs)?;
+            std::fs::create_dir_all(&**folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+            let outputs = maps::Outputs::claim(&job, folder, &asked, &runs)?;
+            let fitted = fit::fit(&job, &plan, runs, models, &tests, args.mask.as_ref())?;
+            outputs.write(&job, fitted)
+        }
+        _ => bail!("--out-dir is missing"),
+    }
+}
+
+impl Glm {
+    fn plan(&self) -> Result<Plan> {
+        if self.contrast.is_empty() && self.f_contrast.is_empty() && self.betas.is_none() {
+            bail!("0 contrasts; name one with --contrast 'faces > rest' (or --f-contrast), or ask for --betas");
+        }
+        if self.events.len() != self.inputs.len() {
+            bail!("--events: {} tables for {} runs; one for each", self.events.len(), self.inputs.len());
+        }
+        if !self.confounds.is_empty() && self.confounds.len() != self.inputs.len() {
+            bail!("--confounds: {} tables for {} runs; one for each", self.confounds.len(), self.inputs.len());
+        }
+        if let Some(tr) = self.tr.filter(|tr| !(tr.is_finite() && *tr > 0.0)) {
+            bail!("--tr {tr}: expected seconds above 0");
+        }
+        if !(0.0..=1.0).contains(&self.slice_time_ref) {
+            bail!("--slice-time-ref {}: expected a part of a TR, from 0 to 1", self.slice_time_ref);
+        }
+        if self.hrf != Shape::Fir && !self.fir_delays.is_empty() {
+            bail!("--fir-delays are those of --hrf fir");
+        }
+        let hrf = match self.hrf {
+            Shape::Spm => Hrf::Spm,
+            Shape::Glover => Hrf::Glover,
+            Shape::None => Hrf::None,
+            Shape::Fir => {
+                let mut seen = self.fir_delays.clone();
+                seen.sort_unstable();
+                seen.dedup();
+                if seen.len() != self.fir_delays.len() || seen.is_empty() {
+                    bail!("--hrf fir needs --fir-delays, each once: 0,1,2,3 are four columns per condition");
+                }
+                Hrf::Fir(self.fir_delays.clone())
+            }
+        };
+        let has = |derivative| self.derivatives.contains(&derivative);
+        if !self.derivatives.is_empty() && !matches!(self.hrf, Shape::Spm | Shape::Glover) {
+            bail!("--derivatives are those of --hrf spm or glover");
+        }
+        if has(Derivative::Dispersion) && !has(Derivative::Time) {
+            bail!("--derivatives dispersion stands beside that of time: time,dispersion");
+        }
+        if self.betas.is_some() && (!self.derivatives.is_empty() || self.hrf == Shape::Fir) {
+            bail!("--betas give one number per trial; leave out --derivatives and --hrf fir");
+        }
+        let drift = match (self.drift, self.high_pass, self.drift_order) {
+            (DriftKind::Cosine, high_pass, None) => {
+                let high_pass = high_pass.unwrap_or(0.01);
+                if !(high_pass.is_finite() && high_pass >= 0.0) {
+                    bail!("--high-pass {high_pass}: expected a frequency in Hz (128 s are 0.0078125)");
+                }
+                Drift::Cosine { high_pass }
+            }
+            (DriftKind::Polynomial, None, order) => Drift::Polynomial { order: order.unwrap_or(1) },
+            (DriftKind::None, None, None) => Drift::None,
+            (_, Some(_), _) => bail!("--high-pass is that of --drift cosine"),
+            (_, _, Some(_)) => bail!("--drift-order is that of --drift polynomial"),
+        };
+        if self.fixed_effects.is_some() && self.inputs.len() == 1 {
+            bail!("--fixed-effects weighs runs, and there is 1");
+        }
+        Ok(Plan {
+            basis: Basis {
+                hrf,
+                time_derivative: has(Derivative::Time),
+                dispersion_derivative: has(Derivative::Dispersion),
+            },
+            drift,
+            noise: if self.noise == NoiseKind::Ar1 { Noise::Ar1 } else { Noise::Ols },
+            scaling: if self.scale == Units::Percent { Scaling::Percent } else { Scaling::Raw },
+            weighting: match self.fixed_effects {
+                Some(RunWeights::Precision) => Weighting::Precision,
+                _ => Weighting::Equal,
+            },
+            slice_time_ref: self.slice_time_ref,
+        })
+    }
+
+    /// What the sidecars say of the model.
+    fn record(&self, job: &Job, plan: &Plan, runs: &[Designed]) {
+        let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
+        job.record("hrf", text(&plan.basis.hrf).to_lowercase());
+        let derivatives: Vec<String> = self.derivatives.iter().map(|d| text(d).to_lowercase()).collect();
+        job.record("derivatives", derivatives);
+        match plan.drift {
+            Drift::Cosine { high_pass } => job.record("high_pass", high_pass),
+            Drift::Polynomial { order } => job.record("drift_order", order),
+            Drift::None => job.record("drift", "none"),
+        }
+        job.record("noise", text(&self.noise).to_lowercase());
+        job.record("scale", text(&self.scale).to_lowercase());
+        job.record("tr_seconds", runs.iter().map(|run| run.timing.tr).collect::<Vec<f64>>());
+        job.record("slice_time_ref", plan.slice_time_ref);
+    }
+}
+
+/// Opens every run and makes its design, before any voxel is read.
+fn design<'a>(job: &'a Job, args: &'a Glm, plan: &Plan) -> Result<Vec<Designed<'a>>> {
+    let key = args.condition_key.as_ref().map(|key| events::read_key(job, key)).transpose()?;
+    let mut runs: Vec<Designed> = Vec::new();
+    for (place, input) in args.inputs.iter().enumerate() {
+        let run = Run::open(job, input)?;
+        if let (Some(first), Some(space)) = (runs.first().and_then(|first| first.run.space()), run.space()) {
+            voxel_inputs::require_same_space((&run.name, space), (&runs[0].run.name, first))?;
+        }
+        let tr = timing::seconds(job, input, run.header_seconds(), args.tr)?;
+        let timing = Timing { n_volumes: run.n_volumes, tr, slice_time_ref: plan.slice_time_ref };
+        let frame_times = timing.frame_times().with_context(|| run.name.clone())?;
+        let events = match &key {
+            Some(key) => events::read_folder(job, &args.events[place], key)?,
+            None => events::read(job, &args.events[place])?,
+        };
+        events.warn_of_times(job, &frame_times, tr);
+        let confounds =
+            args.confounds.get(place).map(|input| confounds::read(job, input, &args.confound_columns)).transpose()?;
+        let design = Design::new(&events.events, confounds.as_ref(), &plan.basis, plan.drift, timing)
+            .with_context(|| run.name.clone())?;
+        runs.push(Designed { run, timing, events, design });
+    }
+    Ok(runs)
+}
+
+fn warn_collinear(job: &Job, runs: &[Designed]) -> Result<()> {
+    for Designed { run, design, .. } in runs {
+        for found in collinear(design).with_context(|| run.name.clone())? {
+            let name = &run.name;
+            match found {
+                Collinear::Zero(column) => job.warn(format!("{name}: column {column:?} of the design is 0 throughout")),
+                Collinear::Exactly(columns) => job.warn(format!(
+                    "{name}: columns {} of the design depend on each other; none has an effect of its own",
+                    columns.join(", ")
+                )),
+                Collinear::Nearly { column, r2, others } => job.warn(format!(
+                    "{name}: {:.1} % of column {column:?} of the design is explained by the others, most by {}",
+                    100.0 * r2,
+                    others.join(", ")
+                )),
+            }
+        }
+    }
+    Ok(())
+}
