@@ -1,7 +1,7 @@
 //! Charts to SVG, PNG and Unicode text: scales, ticks, axes, marks, legend; no files and no command line.
 //!
-//! A [`Chart`] is made of [`Panel`]s with two [`Axis`]es and [`Mark`]s in the units of the data. [`draw`] lays it out in
-//! millimetres and writes SVG; [`png`] renders that with the one embedded font, so that neither needs fonts or a
+//! A [`Chart`] is made of [`Panel`]s with two [`Axis`]es and [`Mark`]s in the units of the data. [`draw`] lays it out
+//! in millimetres and writes SVG; [`png`] renders that with the one embedded font, so that neither needs fonts or a
 //! display; [`text`] draws the same chart with characters. All of it is a function of the chart alone: the same bytes
 //! on any machine. Values stand in `data-*` attributes beside the shapes that show them, with six digits.
 #![warn(missing_docs)]

@@ -1,0 +1,99 @@
+//! `figure rdm`: dissimilarities of all pairs of stimuli as a grid of colours.
+
+use crate::categories::CategoryArgs;
+use crate::look::{LabelArgs, Look};
+use crate::parts::by_category;
+use anyhow::{Result, bail};
+use array_inputs::JoinArgs;
+use cli::Input;
+use drawing::{Axis, Chart, ColourBar, Group, Mark, Panel, Scale, value};
+use rdm_inputs::{into_one_order, read_rdms};
+
+/// RDMs side by side, on one scale of colours, their stimuli grouped by category
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Input: RDMs as `rsa rdm` writes them, one panel each. Several are brought into the order of the stimuli
+of the first one, by id, and share one scale of colours (make values comparable first, where metrics
+differ: rsa rdm --transform rank). With --stimuli and --by stimuli are put into the order of their
+categories, whose names stand on the axes instead of theirs where there are more than 12.
+Grey cells are pairs without a value.
+
+Examples:
+  figure rdm ann.npy -o rdm.svg
+  figure rdm ann.npy ffa_rdms.npy --stimuli pictures.csv --by domain -o rdms.png
+  rsa rdm acts.npy | figure rdm --terminal")]
+pub(crate) struct RdmArgs {
+    /// RDMs, each file possibly a stream of several; - is stdin
+    #[arg(value_name = "RDM", default_value = "-")]
+    inputs: Vec<Input>,
+    /// Names of the RDMs, in order [default: their own, else file stems, positions in a pipe]
+    #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
+    names: Vec<String>,
+    #[command(flatten)]
+    categories: CategoryArgs,
+    #[command(flatten)]
+    join: JoinArgs,
+    #[command(flatten)]
+    labels: LabelArgs,
+    #[command(flatten)]
+    look: Look,
+}
+
+/// Stimuli above this number cannot be told apart on a page, and their SVG would be large.
+const MOST_STIMULI: usize = 2000;
+
+pub(crate) fn run(args: &RdmArgs) -> Result<()> {
+    let session = args.look.start()?;
+    let labels = args.labels.read(&session)?;
+    let categories = args.categories.read(&session)?;
+    let mut rdms = read_rdms(&session.job, &args.inputs, &args.names)?;
+    if rdms.len() > 1 {
+        into_one_order(&session.job, args.join, &mut rdms)?;
+    }
+    if let Some(large) = rdms.iter().find(|named| named.rdm.n_stimuli() > MOST_STIMULI) {
+        bail!(
+            "{}: {} stimuli; at most {MOST_STIMULI} are drawn: average them by category (`rsa rdm --by`), or take fewer",
+            large.source,
+            large.rdm.n_stimuli()
+        );
+    }
+    let finite = || rdms.iter().flat_map(|named| named.rdm.values()).copied().filter(|v| v.is_finite());
+    let (lo, hi) = finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v)));
+    if lo > hi {
+        bail!("no pair of stimuli has a value");
+    }
+    // 0 is the diagonal of any RDM.
+    let lo = lo.min(0.0);
+
+    let mut chart = Chart::new("", "");
+    let mut spoken = Vec::new();
+    for named in &rdms {
+        let n = named.rdm.n_stimuli();
+        let ids: Vec<String> = match named.rdm.labels() {
+            Some(ids) => ids.to_vec(),
+            None => (0..n).map(|k| k.to_string()).collect(),
+        };
+        let (order, groups): (Vec<usize>, Vec<Group>) = match &categories {
+            Some(categories) => {
+                if named.rdm.labels().is_none() {
+                    bail!("{}: has no ids, by which --by knows its stimuli; `npy label` writes them", named.source);
+                }
+                let of = categories.of_all(ids.iter().map(String::as_str), &named.source)?;
+                let names: Vec<String> = categories.names.iter().map(|name| labels.of(name)).collect();
+                by_category(&of, &names)
+            }
+            None => ((0..n).collect(), Vec::new()),
+        };
+        let values: Vec<f64> =
+            order.iter().flat_map(|&i| order.iter().map(move |&j| (i, j))).map(|(i, j)| named.rdm.get(i, j)).collect();
+        let names: Vec<String> = order.iter().map(|&k| labels.of(&ids[k])).collect();
+        let axis = Axis { groups, ..Axis::new("", Scale::Names(names)) };
+        let marks = vec![Mark::Cells { values, n_columns: n, lo, hi, written: false }];
+        spoken.push(format!("{}: {n} stimuli", named.name));
+        chart.panels.push(Panel { title: labels.of(&named.name), x: axis.clone(), y: axis, marks });
+    }
+    chart.colour_bar = Some(ColourBar { label: "dissimilarity".into(), lo, hi });
+    chart.description =
+        format!("Dissimilarities of all pairs of stimuli, from {} to {}. {}.", value(lo), value(hi), spoken.join("; "));
+    session.finish(chart)
+}
