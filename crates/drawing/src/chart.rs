@@ -17,7 +17,7 @@ pub struct Chart {
     pub notes: Vec<String>,
     /// Beside the panels: what the colours of cells mean.
     pub colour_bar: Option<ColourBar>,
-    /// Width in mm.
+    /// Width in mm; a figure of a grid with few cells is narrower.
     pub width: f64,
     /// Height of a panel over its width, between the axes; of cells that of their grid.
     pub aspect: f64,
@@ -292,6 +292,8 @@ pub struct LegendItem {
 pub enum Key {
     /// A line.
     Line(Stroke),
+    /// A line with points on it.
+    Curve(Stroke, Shape),
     /// A point.
     Point(Colour, Shape),
     /// An area.

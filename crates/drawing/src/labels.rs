@@ -69,7 +69,8 @@ impl Labels {
 
     /// A point of this radius, with a label or without.
     pub(crate) fn point(&mut self, at: [f64; 2], radius: f64, label: &str) {
-        self.taken.push(Rect::new([at[0] - radius, at[1] - radius], [2.0 * radius; 2]));
+        let around = radius + 0.25;
+        self.taken.push(Rect::new([at[0] - around, at[1] - around], [2.0 * around; 2]));
         if !label.is_empty() {
             self.wanted.push((at, radius, label.into()));
         }
@@ -81,8 +82,8 @@ impl Labels {
         let size = if wanted.len() > 25 { style::TEXT * 0.8 } else { style::TEXT };
         let mut n_left_out = 0;
         for ([x, y], radius, label) in wanted {
-            let (w, h) = (text_width(&label, size), size * 0.9);
-            let d = radius + 0.4;
+            let (w, h) = (text_width(&label, size), size);
+            let d = radius + 0.5;
             // Beside, above, below, then at the corners.
             let corners = [
                 [x + d, y - h / 2.0],
@@ -97,7 +98,7 @@ impl Labels {
             let rects = corners.map(|corner| Rect::new(corner, [w, h]));
             match rects.into_iter().find(|rect| bounds.holds(rect) && !taken.iter().any(|other| rect.meets(other))) {
                 Some(rect) => {
-                    svg.text([rect.from[0], rect.to[1] - 0.15 * size], Text { size, ..Text::new("start") }, &label);
+                    svg.text([rect.from[0], rect.to[1] - 0.2 * size], Text { size, ..Text::new("start") }, &label);
                     taken.push(rect);
                 }
                 None => n_left_out += 1,

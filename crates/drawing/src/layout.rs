@@ -23,6 +23,10 @@ pub struct Drawn {
 const LONGEST_NAME: f64 = 0.36;
 /// The longest name under an axis, in mm, where names are turned.
 const LONGEST_TURNED: f64 = 26.0;
+/// The largest cell of a grid.
+const LARGEST_CELL: f64 = 13.0;
+/// The narrowest page of a grid.
+const NARROWEST: f64 = 50.0;
 /// Between panels of a row.
 const BETWEEN: f64 = 4.0;
 /// Width of the strip of a colour bar.
@@ -50,6 +54,7 @@ enum Under {
 /// Sizes that all panels share, in mm.
 struct Frame {
     left: f64,
+    right: f64,
     top: f64,
     bottom: f64,
     plot: [f64; 2],
@@ -70,6 +75,14 @@ pub fn draw(chart: &Chart) -> Drawn {
     let bar_width = chart.colour_bar.as_ref().map_or(0.0, bar_width);
     let cell = ((inner - bar_width - (n_columns - 1) as f64 * BETWEEN) / n_columns as f64).max(15.0);
     let frame = frame(chart, cell);
+    // A grid of few cells is narrower than it might be, and the page with it.
+    let (mut cell, mut width) = (cell, chart.width);
+    if chart.panels.iter().any(|panel| matches!(panel.marks.first(), Some(Mark::Cells { .. }))) {
+        cell = cell.min(frame.left + frame.plot[0] + frame.right);
+        let needed = n_columns as f64 * (cell + BETWEEN) - BETWEEN + bar_width + 2.0 * style::MARGIN;
+        width = width.min(needed.max(NARROWEST));
+    }
+    let inner = width - 2.0 * style::MARGIN;
 
     let title = wrap(&chart.title, style::TITLE, inner);
     let head = if title.is_empty() { 0.0 } else { title.len() as f64 * LEADING * style::TITLE + style::GAP };
@@ -87,7 +100,7 @@ pub fn draw(chart: &Chart) -> Drawn {
     let height = 2.0 * style::MARGIN + head + body + foot;
 
     let called = if chart.title.is_empty() { &chart.description } else { &chart.title };
-    let mut svg = Svg::new(chart.width, height, called, &chart.description);
+    let mut svg = Svg::new(width, height, called, &chart.description);
     let mut n_left_out = 0;
     let mut y = style::MARGIN;
     for line in &title {
@@ -102,7 +115,7 @@ pub fn draw(chart: &Chart) -> Drawn {
         n_left_out += draw_panel(&mut svg, panel, corner, cell, &frame, &frame.under[k]);
     }
     if let Some(bar) = &chart.colour_bar {
-        let at = [chart.width - style::MARGIN - bar_width + BETWEEN, top + frame.top];
+        let at = [style::MARGIN + n_columns as f64 * (cell + BETWEEN), top + frame.top];
         draw_bar(&mut svg, bar, at, frame.plot[1]);
     }
     let mut y = top + body;
@@ -139,19 +152,19 @@ fn frame(chart: &Chart, cell: f64) -> Frame {
     let mut plot_width = cell - left - right;
     let ratio = chart.panels.iter().find_map(|panel| match panel.marks.first() {
         Some(Mark::Cells { values, n_columns, .. }) if *n_columns > 0 => {
-            Some((values.len() / n_columns) as f64 / *n_columns as f64)
+            Some(((values.len() / n_columns) as f64 / *n_columns as f64, *n_columns))
         }
         _ => None,
     });
     // A grid is no larger than it has to be for its names.
-    if let Some(ratio) = ratio {
-        plot_width = plot_width.min(110.0 / ratio.max(1.0));
+    if let Some((ratio, n)) = ratio {
+        plot_width = plot_width.min(110.0 / ratio.max(1.0)).min(LARGEST_CELL * n as f64);
     }
-    let plot = [plot_width, plot_width * ratio.map_or(chart.aspect, |ratio| ratio.clamp(0.1, 3.0))];
+    let plot = [plot_width, plot_width * ratio.map_or(chart.aspect, |(ratio, _)| ratio.clamp(0.1, 3.0))];
     let under: Vec<Under> = chart.panels.iter().map(|panel| under(&panel.x, plot[0], left)).collect();
     let bottom =
         chart.panels.iter().zip(&under).map(|(panel, under)| under_height(&panel.x, under)).fold(0.0, f64::max);
-    Frame { left, top, bottom, plot, under }
+    Frame { left, right, top, bottom, plot, under }
 }
 
 /// Whether runs are named instead of their members.
@@ -453,10 +466,13 @@ fn draw_legend(svg: &mut Svg, rows: &[Vec<(f64, &LegendItem)>], [left, top]: [f6
         for (from, item) in row {
             let x = left + from;
             match item.key {
-                Key::Line(stroke) => {
+                Key::Line(stroke) | Key::Curve(stroke, _) => {
                     let ends = [("x1", mm(x)), ("y1", mm(middle)), ("x2", mm(x + KEY)), ("y2", mm(middle))];
                     let look = [("stroke", stroke.colour.to_string()), ("stroke-width", mm(stroke.width))];
                     svg.leaf("line", &[&ends[..], &look, &dashes(stroke.dash)].concat());
+                    if let Key::Curve(stroke, shape) = item.key {
+                        draw_point(svg, [x + KEY / 2.0, middle], style::POINT, stroke.colour, shape, &[]);
+                    }
                 }
                 Key::Point(colour, shape) => {
                     draw_point(svg, [x + KEY / 2.0, middle], style::POINT * 1.2, colour, shape, &[]);

@@ -19,7 +19,7 @@ fn nice_step(rough: f64) -> f64 {
     step * power
 }
 
-/// A linear scale that holds all finite values, its ends at ticks.
+/// A linear scale that holds all finite values, its ends at round numbers.
 pub fn linear_over(values: impl IntoIterator<Item = f64>) -> Scale {
     let finite = values.into_iter().filter(|v| v.is_finite());
     let (mut lo, mut hi) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v)));
@@ -30,8 +30,8 @@ pub fn linear_over(values: impl IntoIterator<Item = f64>) -> Scale {
         let half = if lo == 0.0 { 1.0 } else { 0.1 * lo.abs() };
         (lo, hi) = (lo - half, hi + half);
     }
-    let step = nice_step((hi - lo) / 5.0);
-    // Half a step of room is enough: a value on a tick needs no other one beyond it.
+    // Finer than the ticks, or much of a panel could be empty; a value on a step needs no other one beyond it.
+    let step = nice_step((hi - lo) / 10.0);
     let (below, above) = ((lo / step + 1e-9).floor(), (hi / step - 1e-9).ceil());
     Scale::Linear { lo: below * step, hi: above * step }
 }

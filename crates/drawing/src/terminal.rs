@@ -27,7 +27,10 @@ pub fn text(chart: &Chart) -> String {
     // What has a colour in the legend has a sign here.
     let mut colours: Vec<&str> = Vec::new();
     for item in &chart.legend {
-        let (Key::Point(colour, _) | Key::Area(colour) | Key::Line(Stroke { colour, .. })) = item.key;
+        let (Key::Point(colour, _)
+        | Key::Area(colour)
+        | Key::Line(Stroke { colour, .. })
+        | Key::Curve(Stroke { colour, .. }, _)) = item.key;
         if ![style::INK, style::GREY, style::LIGHT].contains(&colour) && !colours.contains(&colour) {
             colours.push(colour);
         }
@@ -49,7 +52,7 @@ pub fn text(chart: &Chart) -> String {
             Key::Line(stroke) if stroke.colour == style::INK || stroke.colour == style::GREY => {
                 dash_of(stroke.dash).to_string().repeat(3)
             }
-            Key::Line(stroke) => format!(" {} ", sign(stroke.colour)),
+            Key::Line(stroke) | Key::Curve(stroke, _) => format!(" {} ", sign(stroke.colour)),
             Key::Point(colour, shape) => format!(" {} ", sign_of(&colours, colour, shape)),
             Key::Area(colour) if colours.contains(&colour) => format!(" {} ", sign(colour)),
             Key::Area(_) => "░░░".into(),

@@ -1,12 +1,11 @@
 //! `figure ablation`: are the chosen units necessary, and are they sufficient.
 
 use crate::look::{LabelArgs, Look};
-use crate::parts::{BOXES, areas, beside, box_of, lines, point, share_y, zero};
+use crate::parts::{BOXES, areas, beside, box_of, curves, point, share_y, zero};
 use crate::rows::{Part, Rows};
 use anyhow::{Result, bail};
 use cli::Input;
-use drawing::style::category;
-use drawing::style::{self};
+use drawing::style::{self, category};
 use drawing::{Axis, Chart, Key, LegendItem, Mark, Panel, Scale, Shape, Stroke, value};
 
 /// Encoding models with all units, without the chosen, and with them alone, beside random others
@@ -42,8 +41,8 @@ pub(crate) struct AblationArgs {
 const MODELS: [(&str, &str); 5] = [
     ("all", "all"),
     ("without", "without"),
-    ("without_random", "without others"),
     ("only", "only"),
+    ("without_random", "without others"),
     ("only_random", "only others"),
 ];
 
@@ -134,7 +133,7 @@ pub(crate) fn run(args: &AblationArgs) -> Result<()> {
             }
             if by_region {
                 // The chosen units: all, without, only. Others are beside them, not joined.
-                let of_chosen = |p: &&[f64; 2]| [0.0, 1.0, 3.0].contains(&(p[0] - shift).round());
+                let of_chosen = |p: &&[f64; 2]| p[0] - shift < 2.5;
                 let points = joined.iter().filter(of_chosen).copied().collect();
                 marks.insert(1, Mark::Curve { points, stroke: Stroke::of(k), name: model.clone() });
             }
@@ -170,7 +169,7 @@ pub(crate) fn run(args: &AblationArgs) -> Result<()> {
     share_y(&mut chart.panels, &label, &seen, chart.columns);
     if tables.len() > 1 {
         let names = tables.iter().map(|(name, _)| labels.of(name));
-        chart.legend.extend(if by_region { lines(names) } else { areas(names) });
+        chart.legend.extend(if by_region { curves(names) } else { areas(names) });
     }
     chart.notes.push(match by_region {
         true => "Others: as many units that were not chosen; mean over draws, and the central 95 % of them.".into(),

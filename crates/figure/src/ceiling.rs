@@ -165,7 +165,7 @@ pub(crate) fn run(args: &CeilingArgs) -> Result<()> {
     }
 
     for (k, which) in args.value.iter().enumerate() {
-        chart.legend.push(LegendItem { key: Key::Line(Stroke::of(k)), text: which.in_words().into() });
+        chart.legend.push(LegendItem { key: Key::Curve(Stroke::of(k), Shape::of(k)), text: which.in_words().into() });
     }
     if observed.is_some() {
         chart.legend.push(LegendItem { key: Key::Point(style::INK, Shape::Ring), text: "the study at hand".into() });

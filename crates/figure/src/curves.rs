@@ -1,7 +1,7 @@
 //! `figure layers` and `figure thresholds`: measures of selected units by depth and by threshold.
 
 use crate::look::{LabelArgs, Look};
-use crate::parts::lines;
+use crate::parts::{beside, curves, with_room};
 use crate::rows::{Part, Rows, parts};
 use anyhow::{Result, bail};
 use cli::Input;
@@ -213,7 +213,12 @@ fn chart(
                 let mut ordered = series.rows.clone();
                 ordered.sort_by(|&a, &b| at[a].total_cmp(&at[b]));
                 left_out.extend(ordered.iter().copied().filter(|&row| y[row].is_nan()));
-                let points: Vec<[f64; 2]> = ordered.iter().map(|&row| [at[row], y[row]]).collect();
+                // Names have places, not numbers: curves of equal values then stand beside each other.
+                let aside = match along {
+                    Along::Names(..) => beside(k, all_series.len(), 0.25),
+                    Along::Numbers(..) => 0.0,
+                };
+                let points: Vec<[f64; 2]> = ordered.iter().map(|&row| [at[row] + aside, y[row]]).collect();
                 seen.extend(points.iter().map(|p| p[1]));
                 let numbers: Vec<&[f64; 2]> = points.iter().filter(|p| p[1].is_finite()).collect();
                 if let (Some(first), Some(last)) = (numbers.first(), numbers.last()) {
@@ -236,7 +241,12 @@ fn chart(
             }
             let x = match along {
                 Along::Names(names, _) => Axis::new("", Scale::Names(names.clone())),
-                Along::Numbers(label, numbers) => Axis::new(*label, linear_over(numbers.iter().copied())),
+                Along::Numbers(label, numbers) => {
+                    let mut ticks: Vec<f64> = numbers.iter().copied().filter(|v| v.is_finite()).collect();
+                    ticks.sort_by(f64::total_cmp);
+                    ticks.dedup();
+                    Axis { ticks: Some(ticks), ..Axis::new(*label, with_room(numbers.iter().copied())) }
+                }
             };
             of_value.push(Panel { title: labels.of(panel), x, y: Axis::default(), marks });
         }
@@ -252,7 +262,7 @@ fn chart(
         drawn.panels.extend(by_value.iter().map(|of_value| of_value[k].clone()));
     }
     if all_series.len() > 1 || !all_series.iter().all(String::is_empty) {
-        drawn.legend = lines(all_series.iter().map(|name| labels.of(name)));
+        drawn.legend = curves(all_series.iter().map(|name| labels.of(name)));
     }
     if !what.untrained.is_empty() {
         let stroke = Stroke { colour: style::GREY, width: style::LINE, dash: 0 };

@@ -13,7 +13,7 @@ pub(crate) struct Look {
     /// What stands over the figure
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
-    /// Width of the figure in mm [default: 120; of several panels 180]
+    /// Width of the figure in mm; of a grid with few cells the most [default: 120; of several panels 180]
     #[arg(long, value_name = "MM", value_parser = width)]
     width: Option<f64>,
     /// Draw with characters, for a terminal

@@ -48,10 +48,10 @@ pub(crate) fn points(names: impl IntoIterator<Item = String>) -> Vec<LegendItem>
     items.map(|(k, text)| LegendItem { key: Key::Point(category(k), Shape::of(k)), text }).collect()
 }
 
-/// The same with lines.
-pub(crate) fn lines(names: impl IntoIterator<Item = String>) -> Vec<LegendItem> {
+/// The same with curves.
+pub(crate) fn curves(names: impl IntoIterator<Item = String>) -> Vec<LegendItem> {
     let items = names.into_iter().enumerate();
-    items.map(|(k, text)| LegendItem { key: Key::Line(Stroke::of(k)), text }).collect()
+    items.map(|(k, text)| LegendItem { key: Key::Curve(Stroke::of(k), Shape::of(k)), text }).collect()
 }
 
 /// Gives all panels one y axis that holds these values; only the first of each row says what it is.

@@ -7,20 +7,22 @@ use anyhow::{Result, bail};
 use array_inputs::JoinArgs;
 use cli::Input;
 use drawing::{Axis, Chart, ColourBar, Group, Mark, Panel, Scale, value};
+use rdm::Rdm;
 use rdm_inputs::{into_one_order, read_rdms};
+use statistics::average_ranks;
 
 /// RDMs side by side, on one scale of colours, their stimuli grouped by category
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Input: RDMs as `rsa rdm` writes them, one panel each. Several are brought into the order of the stimuli
-of the first one, by id, and share one scale of colours (make values comparable first, where metrics
-differ: rsa rdm --transform rank). With --stimuli and --by stimuli are put into the order of their
+of the first one, by id, and share one scale of colours; --percentile colours each value by its rank
+within its own RDM (100 is the largest), so that RDMs of any metric can be compared. With --stimuli and --by stimuli are put into the order of their
 categories, whose names stand on the axes instead of theirs where there are more than 12.
 Grey cells are pairs without a value.
 
 Examples:
   figure rdm ann.npy -o rdm.svg
-  figure rdm ann.npy ffa_rdms.npy --stimuli pictures.csv --by domain -o rdms.png
+  figure rdm --percentile ann.npy ffa_rdms.npy --stimuli pictures.csv --by domain -o rdms.png
   rsa rdm acts.npy | figure rdm --terminal")]
 pub(crate) struct RdmArgs {
     /// RDMs, each file possibly a stream of several; - is stdin
@@ -29,6 +31,9 @@ pub(crate) struct RdmArgs {
     /// Names of the RDMs, in order [default: their own, else file stems, positions in a pipe]
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     names: Vec<String>,
+    /// Percentiles within each RDM instead of the values
+    #[arg(long)]
+    percentile: bool,
     #[command(flatten)]
     categories: CategoryArgs,
     #[command(flatten)]
@@ -57,8 +62,12 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
             large.rdm.n_stimuli()
         );
     }
-    let finite = || rdms.iter().flat_map(|named| named.rdm.values()).copied().filter(|v| v.is_finite());
-    let (lo, hi) = finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v)));
+    let drawn: Vec<Rdm> = match args.percentile {
+        true => rdms.iter().map(|named| percentiles(&named.rdm)).collect::<Result<_>>()?,
+        false => rdms.iter().map(|named| named.rdm.clone()).collect(),
+    };
+    let finite = drawn.iter().flat_map(Rdm::values).copied().filter(|v| v.is_finite());
+    let (lo, hi) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v)));
     if lo > hi {
         bail!("no pair of stimuli has a value");
     }
@@ -67,7 +76,7 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
 
     let mut chart = Chart::new("", "");
     let mut spoken = Vec::new();
-    for named in &rdms {
+    for (named, drawn) in rdms.iter().zip(&drawn) {
         let n = named.rdm.n_stimuli();
         let ids: Vec<String> = match named.rdm.labels() {
             Some(ids) => ids.to_vec(),
@@ -85,15 +94,26 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
             None => ((0..n).collect(), Vec::new()),
         };
         let values: Vec<f64> =
-            order.iter().flat_map(|&i| order.iter().map(move |&j| (i, j))).map(|(i, j)| named.rdm.get(i, j)).collect();
+            order.iter().flat_map(|&i| order.iter().map(move |&j| (i, j))).map(|(i, j)| drawn.get(i, j)).collect();
         let names: Vec<String> = order.iter().map(|&k| labels.of(&ids[k])).collect();
         let axis = Axis { groups, ..Axis::new("", Scale::Names(names)) };
         let marks = vec![Mark::Cells { values, n_columns: n, lo, hi, written: false }];
         spoken.push(format!("{}: {n} stimuli", named.name));
         chart.panels.push(Panel { title: labels.of(&named.name), x: axis.clone(), y: axis, marks });
     }
-    chart.colour_bar = Some(ColourBar { label: "dissimilarity".into(), lo, hi });
+    let label = if args.percentile { "dissimilarity (percentile in its RDM)" } else { "dissimilarity" };
+    chart.colour_bar = Some(ColourBar { label: label.into(), lo, hi });
     chart.description =
         format!("Dissimilarities of all pairs of stimuli, from {} to {}. {}.", value(lo), value(hi), spoken.join("; "));
     session.finish(chart)
+}
+
+/// The ranks of the values, equal ones alike, from just above 0 to 100; NaN stay NaN.
+fn percentiles(rdm: &Rdm) -> Result<Rdm> {
+    let places: Vec<usize> = (0..rdm.values().len()).filter(|&k| rdm.values()[k].is_finite()).collect();
+    let finite: Vec<f64> = places.iter().map(|&k| rdm.values()[k]).collect();
+    let ranks = average_ranks(&finite);
+    let mut values = vec![f64::NAN; rdm.values().len()];
+    places.iter().zip(ranks).for_each(|(&k, rank)| values[k] = 100.0 * rank / finite.len() as f64);
+    Ok(Rdm::from_condensed(values, rdm.labels().map(<[String]>::to_vec))?)
 }

@@ -107,7 +107,8 @@ pub(crate) fn run(args: &TuningArgs) -> Result<()> {
             None => labels.of(name),
         };
         let names = order.iter().map(|&k| labels.of(&ids[rows[k]])).collect();
-        let x = Axis { groups, ..Axis::new("", Scale::Names(names)) };
+        let label = if groups.is_empty() { format!("{} stimuli", rows.len()) } else { String::new() };
+        let x = Axis { groups, ..Axis::new(label, Scale::Names(names)) };
         chart.panels.push(Panel { title, x, y: Axis::default(), marks });
     }
     table.say_left_out(&session, "z", &left_out);
