@@ -72,7 +72,8 @@ fn attributes(tag: &str) -> Attributes {
     let mut rest = tag.split('>').next().unwrap();
     while let Some((head, tail)) = rest.split_once("=\"") {
         let (text, after) = tail.split_once('"').unwrap();
-        found.insert(head.split_whitespace().last().unwrap().to_string(), text.to_string());
+        let plain = text.replace("&gt;", ">").replace("&lt;", "<").replace("&quot;", "\"").replace("&amp;", "&");
+        found.insert(head.split_whitespace().last().unwrap().to_string(), plain);
         rest = after;
     }
     found
@@ -323,7 +324,7 @@ fn rdms_are_grids_whose_cells_have_their_values() {
     run(study(), "rsa rdm -q wide.npy -o wide_rdm.npy").ok();
     assert!(figure("rdm wide_rdm.npy").contains("href=\"data:image/png;base64,"));
     run(study(), "figure rdm wide_rdm.npy -q -o wide.png").ok();
-    run(study(), "figure rdm wide_rdm.npy ann.npy").fails(1, &["--inner"]);
+    run(study(), "figure rdm wide_rdm.npy ann.npy").fails(1, &["0 are in common"]);
     run(study(), "figure rdm ann.npy --stimuli floc.csv --by domain").fails(1, &["has no row about \"p-faces-1\""]);
     run(study(), "figure rdm ann.npy --by domain").fails(2, &["--stimuli"]);
     run(study(), "figure rdm acts.npy").fails(1, &["rsa rdm"]);
@@ -517,7 +518,7 @@ const LINES: [&str; 12] = [
 fn every_figure_is_drawn_with_characters_and_as_png() {
     for line in LINES {
         let text = run(study(), &format!("figure {line} --terminal")).text();
-        assert!(text.lines().count() > 8, "{line}: {text}");
+        assert!(text.lines().count() > 4, "{line}: {text}");
         let wide = text.lines().find(|l| l.chars().count() > 160);
         assert!(wide.is_none() && !text.contains("NaN"), "{line}: {text}");
         // Whatever the machine has: no fonts, no home, one thread.

@@ -21,7 +21,7 @@ central 95 % of the draws of other units. Without it boxes over voxels.
 Examples:
   figure ablation ablate.csv -o ablation.svg
   figure ablation --ceiling voxels.csv ablate_voxels.csv -o voxels.png
-  encode ablate --x acts.npy --y ffa.npy --units face_units.csv --by region | figure ablation --terminal")]
+  encode ablate --x acts.npy --y ffa.npy --units face_units.csv | figure ablation")]
 pub(crate) struct AblationArgs {
     /// Tables of `encode ablate`, one per model; - is stdin
     #[arg(value_name = "TABLE", default_value = "-")]

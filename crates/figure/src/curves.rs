@@ -256,6 +256,9 @@ fn chart(
         of_value.iter_mut().for_each(|panel| panel.y = Axis::new(in_words(column), y.clone()));
         by_value.push(of_value);
     }
+    if spoken.is_empty() {
+        bail!("{}: no row has a number in {}", table.source(), what.values.join(" or "));
+    }
     // The measures of one facet stand side by side.
     drawn.columns = what.values.len().clamp(1, 3);
     for k in 0..panels.len() {
