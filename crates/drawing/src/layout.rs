@@ -394,11 +394,15 @@ fn draw_y(svg: &mut Svg, axis: &Axis, place: &Place, outer: f64, cell: f64) {
     }
     if !axis.label.is_empty() {
         let at = [outer + style::TEXT * 0.8, top + height / 2.0];
-        // A label longer than its axis is set smaller.
-        let fits = style::TEXT * (height + 8.0) / text_width(&axis.label, style::TEXT);
-        let size = fits.min(style::TEXT).max(style::SMALLEST_TEXT);
+        let size = size_along(&axis.label, height);
         svg.text(at, Text { size, turn: -90.0, ..Text::new("middle") }, &axis.label);
     }
+}
+
+/// The size of a label along an axis of this height: one that is longer is set smaller.
+fn size_along(label: &str, height: f64) -> f64 {
+    let fits = style::TEXT * (height + 8.0) / text_width(label, style::TEXT).max(1.0);
+    fits.clamp(style::SMALLEST_TEXT, style::TEXT)
 }
 
 fn bar_scale(bar: &ColourBar) -> Scale {
@@ -433,7 +437,8 @@ fn draw_bar(svg: &mut Svg, bar: &ColourBar, [left, top]: [f64; 2], height: f64) 
         widest = widest.max(text_width(&text, style::TEXT));
     }
     let at = [left + BAR + style::TICK + 1.5 * style::GAP + widest + style::TEXT * 0.8, top + height / 2.0];
-    svg.text(at, Text { turn: -90.0, ..Text::new("middle") }, &bar.label);
+    let size = size_along(&bar.label, height);
+    svg.text(at, Text { size, turn: -90.0, ..Text::new("middle") }, &bar.label);
     svg.close("g");
 }
 

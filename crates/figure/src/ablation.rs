@@ -141,6 +141,9 @@ pub(crate) fn run(args: &AblationArgs) -> Result<()> {
         let x = Axis::new("units in the model", Scale::Names(MODELS.map(|(_, name)| name.into()).into()));
         chart.panels.push(Panel { title: labels.of(array), x, y: Axis::default(), marks });
     }
+    if spoken.is_empty() {
+        bail!("{}: no row has a score", tables[0].1.source());
+    }
     if let Some(input) = &args.ceiling {
         if arrays.len() != 1 || score != "r" {
             bail!(

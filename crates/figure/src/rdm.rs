@@ -101,7 +101,7 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
         spoken.push(format!("{}: {n} stimuli", named.name));
         chart.panels.push(Panel { title: labels.of(&named.name), x: axis.clone(), y: axis, marks });
     }
-    let label = if args.percentile { "dissimilarity (percentile in its RDM)" } else { "dissimilarity" };
+    let label = if args.percentile { "dissimilarity (percentile)" } else { "dissimilarity" };
     chart.colour_bar = Some(ColourBar { label: label.into(), lo, hi });
     chart.description =
         format!("Dissimilarities of all pairs of stimuli, from {} to {}. {}.", value(lo), value(hi), spoken.join("; "));

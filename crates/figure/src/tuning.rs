@@ -112,6 +112,9 @@ pub(crate) fn run(args: &TuningArgs) -> Result<()> {
         chart.panels.push(Panel { title, x, y: Axis::default(), marks });
     }
     table.say_left_out(&session, "z", &left_out);
+    if seen.len() == 1 {
+        bail!("{}: no row has a number in column \"z\"", table.source());
+    }
     let y = linear_over(seen.iter().copied());
     chart.panels.iter_mut().for_each(|panel| panel.y = Axis::new("response (z)", y.clone()));
     if let Some(categories) = &categories {
