@@ -214,13 +214,18 @@ fn of_names(names: &[String], each: f64, left: f64) -> Under {
     if flat.iter().all(fits) {
         return Under::Flat(flat);
     }
-    let size = (each * 1.3).min(style::TEXT);
-    if size < style::SMALLEST_TEXT {
-        return Under::None;
-    }
+    // Turned by 45 degrees, lines are .71 of their distance along the axis apart. Where that is too little for the
+    // smallest letters every second or third is named, and none where even these would meet.
+    let room_for = |step: usize| each * step as f64 * 0.75;
+    let Some(step) = (1..=3).find(|&step| room_for(step) >= style::SMALLEST_TEXT) else { return Under::None };
+    let size = room_for(step).min(style::TEXT);
     // The first one leans over the left margin.
     let room = |k: usize| ((left + (k as f64 + 0.5) * each) * std::f64::consts::SQRT_2).min(LONGEST_TURNED);
-    Under::Turned(size, names.iter().enumerate().map(|(k, name)| shorten(name, size, room(k))).collect())
+    let written = |(k, name): (usize, &String)| match k % step {
+        0 => shorten(name, size, room(k)),
+        _ => String::new(),
+    };
+    Under::Turned(size, names.iter().enumerate().map(written).collect())
 }
 
 fn under_height(axis: &Axis, under: &Under) -> f64 {
@@ -344,7 +349,7 @@ fn draw_names(svg: &mut Svg, names: &Under, place: impl Fn(usize) -> f64, base: 
             }
         }
         Under::Turned(size, names) => {
-            for (k, name) in names.iter().enumerate() {
+            for (k, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
                 let at = [place(k) + HALF * size, base + style::GAP + HALF * size];
                 svg.text(at, Text { size: *size, turn: -45.0, ..Text::new("end") }, name);
             }

@@ -230,9 +230,19 @@ pub(crate) fn draw_mark(svg: &mut Svg, place: &Place, mark: &Mark, labels: &mut 
     }
 }
 
+/// How far a value is from one end to the other; NaN where it is none.
+fn share_of(v: f64, [lo, hi]: [f64; 2]) -> f64 {
+    match v.is_finite() {
+        true if hi > lo => (v - lo) / (hi - lo),
+        true => 0.5,
+        false => f64::NAN,
+    }
+}
+
 /// The colour of a value between two ends.
-pub(crate) fn colour_of(v: f64, [lo, hi]: [f64; 2]) -> Option<[u8; 3]> {
-    v.is_finite().then(|| style::continuous(if hi > lo { (v - lo) / (hi - lo) } else { 0.5 }))
+fn colour_of(v: f64, ends: [f64; 2]) -> Option<[u8; 3]> {
+    let share = share_of(v, ends);
+    (!share.is_nan()).then(|| style::continuous(share))
 }
 
 fn draw_cells(svg: &mut Svg, place: &Place, values: &[f64], n_columns: usize, ends: [f64; 2], written: bool) {
@@ -247,13 +257,13 @@ fn draw_cells(svg: &mut Svg, place: &Place, values: &[f64], n_columns: usize, en
     let [width, height] = [place.size[0] / n_columns as f64, place.size[1] / n_rows.max(1) as f64];
     let [left, top] = place.corner;
     if values.len() > MOST_RECTANGLES {
-        let colours: Vec<[u8; 3]> = values.iter().map(|&v| colour_of(v, ends).unwrap_or([0xbd; 3])).collect();
+        let shares: Vec<f64> = values.iter().map(|&v| share_of(v, ends)).collect();
         let area = rect(place.corner, place.size);
         let look = [
             ("preserveAspectRatio", "none".to_string()),
             ("image-rendering", "optimizeSpeed".into()),
             ("style", "image-rendering:pixelated".into()),
-            ("href", grid_as_data_uri(&colours, n_columns)),
+            ("href", grid_as_data_uri(&shares, n_columns)),
         ];
         svg.leaf("image", &[&area[..], &look].concat());
         svg.close("g");

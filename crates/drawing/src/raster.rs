@@ -2,8 +2,9 @@
 
 use crate::font::{FAMILY, FONT};
 use crate::style;
-use resvg::tiny_skia::{ColorU8, Pixmap, Transform};
+use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg;
+use std::io::Write;
 
 /// Why there is no picture.
 #[derive(Debug, thiserror::Error)]
@@ -30,15 +31,43 @@ pub fn png(svg: &str) -> Result<Vec<u8>, PngError> {
     pixels.encode_png().map_err(|error| PngError::Svg(error.to_string()))
 }
 
-/// One pixel per colour, row by row, as a `data:` address; nothing where there are no colours.
-pub(crate) fn grid_as_data_uri(colours: &[[u8; 3]], n_columns: usize) -> String {
-    let size = [n_columns, colours.len() / n_columns.max(1)].map(|n| u32::try_from(n).unwrap_or(0));
-    let Some(mut pixels) = Pixmap::new(size[0], size[1]) else { return String::new() };
-    for (pixel, [r, g, b]) in pixels.pixels_mut().iter_mut().zip(colours) {
-        *pixel = ColorU8::from_rgba(*r, *g, *b, 255).premultiply();
+/// Colours of an embedded picture: more steps than are told apart, and few enough for its size.
+const STEPS: u8 = 64;
+
+/// One pixel per share of the way along the colour map (NaN is grey), row by row, as a `data:` address: a PNG with a
+/// palette, a third of the bytes of one with colours.
+pub(crate) fn grid_as_data_uri(shares: &[f64], n_columns: usize) -> String {
+    let size = [n_columns, shares.len() / n_columns.max(1)].map(|n| u32::try_from(n).unwrap_or(0));
+    let mut header = size.iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<u8>>();
+    // Eight bits a pixel, by palette; no interlacing.
+    header.extend([8, 3, 0, 0, 0]);
+    let mut palette: Vec<u8> =
+        (0..STEPS).flat_map(|k| style::continuous(f64::from(k) / f64::from(STEPS - 1))).collect();
+    palette.extend([0xbd; 3]);
+    let mut pixels = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    for row in shares.chunks(n_columns.max(1)) {
+        // Each row says first that it is not filtered.
+        let indices = row.iter().map(|share| match share.is_nan() {
+            true => STEPS,
+            false => (share.clamp(0.0, 1.0) * f64::from(STEPS - 1)).round() as u8,
+        });
+        let line: Vec<u8> = std::iter::once(0).chain(indices).collect();
+        // Into memory, which takes everything.
+        let _ = pixels.write_all(&line);
     }
-    let bytes = pixels.encode_png().unwrap_or_default();
-    format!("data:image/png;base64,{}", base64(&bytes))
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    for (kind, data) in
+        [(b"IHDR", header), (b"PLTE", palette), (b"IDAT", pixels.finish().unwrap_or_default()), (b"IEND", Vec::new())]
+    {
+        png.extend(u32::try_from(data.len()).unwrap_or(u32::MAX).to_be_bytes());
+        let mut crc = flate2::Crc::new();
+        crc.update(kind);
+        crc.update(&data);
+        png.extend(kind);
+        png.extend(data);
+        png.extend(crc.sum().to_be_bytes());
+    }
+    format!("data:image/png;base64,{}", base64(&png))
 }
 
 /// RFC 4648.
@@ -83,9 +112,15 @@ mod tests {
     }
 
     #[test]
-    fn a_grid_is_a_picture() {
-        let uri = grid_as_data_uri(&[[255, 0, 0], [0, 0, 255]], 2);
+    fn a_grid_is_a_picture_that_the_renderer_reads() {
+        let uri = grid_as_data_uri(&[0.0, 1.0, f64::NAN, 0.5], 2);
         assert!(uri.starts_with("data:image/png;base64,iVBORw0KGgo"), "{uri}");
-        assert_eq!(grid_as_data_uri(&[], 2), "");
+        let mut svg = crate::svg::Svg::new(20.0, 20.0, "", "");
+        let area = ["width", "height"].map(|key| (key, "20".to_string()));
+        let look = [("href", uri), ("style", "image-rendering:pixelated".into())];
+        svg.leaf("image", &[&area[..], &look].concat());
+        let drawn = resvg::tiny_skia::Pixmap::decode_png(&png(&svg.finish()).unwrap()).unwrap();
+        let at = |x: u32, y: u32| drawn.pixel(x, y).map(|p| [p.red(), p.green(), p.blue()]).unwrap();
+        assert_eq!([at(50, 50), at(180, 50), at(50, 180)], [[68, 1, 84], [253, 231, 37], [0xbd; 3]]);
     }
 }

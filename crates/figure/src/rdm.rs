@@ -96,7 +96,9 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
         let values: Vec<f64> =
             order.iter().flat_map(|&i| order.iter().map(move |&j| (i, j))).map(|(i, j)| drawn.get(i, j)).collect();
         let names: Vec<String> = order.iter().map(|&k| labels.of(&ids[k])).collect();
-        let axis = Axis { groups, ..Axis::new("", Scale::Names(names)) };
+        // So many names have no room.
+        let label = if groups.is_empty() && n > 40 { format!("{n} stimuli") } else { String::new() };
+        let axis = Axis { groups, ..Axis::new(label, Scale::Names(names)) };
         let marks = vec![Mark::Cells { values, n_columns: n, lo, hi, written: false }];
         spoken.push(format!("{}: {n} stimuli", named.name));
         chart.panels.push(Panel { title: labels.of(&named.name), x: axis.clone(), y: axis, marks });

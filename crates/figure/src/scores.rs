@@ -141,7 +141,12 @@ pub(crate) fn run(args: &ScoresArgs) -> Result<()> {
         }
         marks.push(zero());
         for (k, place) in places.iter().enumerate() {
-            let colour = if place.is_people { style::GREY } else { category(k - n_people) };
+            // Above the number of colours that are told apart, one for all: the axis names them.
+            let many = places.len() - n_people > style::CATEGORIES.len() - 1;
+            let colour = match place.is_people {
+                true => style::GREY,
+                false => category(if many { 0 } else { k - n_people }),
+            };
             let values: Vec<f64> = place.values.iter().map(|(_, v)| *v).collect();
             let at = k as f64;
             if values.len() >= 3 {
