@@ -417,6 +417,14 @@ fn layers_and_thresholds_are_curves_of_the_table() {
         curve["data-y"].split(' ').zip(&own).for_each(|(drawn, row)| same(drawn, &row[column]));
     }
     assert!(texts(&svg).contains(&"threshold (t)".to_string()));
+    // A panel with one series calls and colours it as the others do.
+    let text = fs::read_to_string(study().join("thresholds.csv")).unwrap();
+    let kept = text.lines().filter(|line| !line.starts_with("layer3") || line.contains(",places,"));
+    fs::write(study().join("few.csv"), kept.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let curves = elements(&figure("thresholds --facet array --value n_selected few.csv"), "curve");
+    let places: Vec<&Attributes> = curves.iter().filter(|curve| curve["data-name"] == "places").collect();
+    assert_eq!((curves.len(), places.len()), (6, 2));
+    assert_eq!(places[0]["stroke"], places[1]["stroke"]);
 }
 
 #[test]

@@ -122,7 +122,8 @@ fn facet<'a>(table: &Rows, asked: Option<&'a str>, columns: &[&str], else_by: &'
     if asked.is_some() {
         return Ok(asked);
     }
-    Ok(Some(else_by).filter(|_| table.series(columns, None, &table.all()).is_ok_and(|series| series.len() > 8)))
+    Ok(Some(else_by)
+        .filter(|_| table.series(columns, None, &table.all(), &table.all()).is_ok_and(|series| series.len() > 8)))
 }
 
 struct What<'a> {
@@ -165,7 +166,7 @@ fn chart(
     }
     // The colour of a series is the same in all panels.
     let all_series: Vec<String> =
-        table.series(what.columns, what.facet, &own)?.into_iter().map(|part| part.name).collect();
+        table.series(what.columns, what.facet, &own, &own)?.into_iter().map(|part| part.name).collect();
     let mut drawn = Chart::new("", "");
     let mut spoken = Vec::new();
     let panels = table.panels(what.facet, &table.all())?;
@@ -179,7 +180,7 @@ fn chart(
             let mut marks = Vec::new();
             let (twins, rows): (Vec<usize>, Vec<usize>) = rows.iter().partition(|&&row| is_twin(row));
             if !twins.is_empty() {
-                for twin in table.series(&["contrast"], what.facet, &twins)? {
+                for twin in table.series(&["contrast"], what.facet, &twins, &twins)? {
                     let mut points: Vec<[f64; 3]> = Vec::new();
                     let mut places: Vec<f64> = twin.rows.iter().map(|&row| at[row]).collect();
                     places.sort_by(f64::total_cmp);
@@ -202,14 +203,9 @@ fn chart(
                     marks.push(Mark::Curve { points: curve, stroke, name });
                 }
             }
-            for series in table.series(what.columns, what.facet, &rows)? {
-                let name = match series.name.as_str() {
-                    "" => all_series.first().cloned().unwrap_or_default(),
-                    name => name.to_string(),
-                };
-                // A panel may hold fewer series than the table, and then tells them by fewer columns.
-                let k = all_series.iter().position(|other| *other == name || other.contains(name.as_str()));
-                let k = k.unwrap_or(0);
+            for series in table.series(what.columns, what.facet, &own, &rows)? {
+                let name = series.name;
+                let k = all_series.iter().position(|other| *other == name).unwrap_or(0);
                 let mut ordered = series.rows.clone();
                 ordered.sort_by(|&a, &b| at[a].total_cmp(&at[b]));
                 left_out.extend(ordered.iter().copied().filter(|&row| y[row].is_nan()));

@@ -130,7 +130,7 @@ fn of_units(session: &Session, table: &Rows, facet: Option<&str>, labels: &Label
             (name, true) => format!("{} ({n_units} units)", labels.of(name)),
             (name, false) => labels.of(name),
         };
-        for series in table.series(&["array", "contrast"], facet, &panel.rows)? {
+        for series in table.series(&["array", "contrast"], facet, &table.all(), &panel.rows)? {
             for &row in &series.rows {
                 if five.iter().any(|numbers| numbers[row].is_nan()) {
                     left_out.push(row);
@@ -160,7 +160,7 @@ fn of_profiles(session: &Session, table: &Rows, facet: Option<&str>, categories:
     let of = categories.of_all(ids.iter().map(String::as_str), table.source())?;
     let (mut found, mut left_out) = (Vec::new(), Vec::new());
     for panel in table.panels(facet, &table.all())? {
-        for series in table.series(&["array"], facet, &panel.rows)? {
+        for series in table.series(&["array"], facet, &table.all(), &panel.rows)? {
             for (k, name) in categories.names.iter().enumerate() {
                 let rows = series.rows.iter().copied().filter(|&row| of[row] == k);
                 let (there, without): (Vec<usize>, Vec<usize>) = rows.partition(|&row| z[row].is_finite());

@@ -71,14 +71,20 @@ impl Rows {
         }
     }
 
-    /// The rows by series: by all of these columns that the table has, that are not `facet`, and that differ in these
-    /// rows.
-    pub(crate) fn series(&self, columns: &[&str], facet: Option<&str>, rows: &[usize]) -> Result<Vec<Part>> {
+    /// Some of the rows by series: by all of these columns that the table has, that are not `facet`, and that differ
+    /// among the rows of `all`, so that a series has one name in all panels.
+    pub(crate) fn series(
+        &self,
+        columns: &[&str],
+        facet: Option<&str>,
+        all: &[usize],
+        rows: &[usize],
+    ) -> Result<Vec<Part>> {
         let mut told = Vec::new();
         for &column in columns {
             if self.has(column) && Some(column) != facet {
                 let cells = self.cells(column)?;
-                if rows.iter().any(|&row| cells[row] != cells[rows[0]]) {
+                if all.iter().any(|&row| cells[row] != cells[all[0]]) {
                     told.push(cells);
                 }
             }
