@@ -208,9 +208,9 @@ pub(crate) fn run(args: &ScoresArgs) -> Result<()> {
             correct => format!(", corrected by {correct}"),
         };
         chart.notes.push(format!(
-            "* {decides} ≤ .05: test {} ({} than 0), generalizes to {}{correct}.",
+            "* {decides} ≤ .05: test {} ({} 0), generalizes to {}{correct}.",
             cell("test"),
-            cell("alternative"),
+            if cell("alternative") == "greater" { "greater than" } else { "two-sided, against" },
             cell("generalize_to")
         ));
     }
