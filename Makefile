@@ -5,7 +5,7 @@ CATSEL_DATA ?= ../shared/data
 CARGO ?= cargo
 BIN := target/release
 ORT := build/onnxruntime/libonnxruntime.so
-TOOLS := ann-acts select-units unit-stats fmri-roi tuning rsa encode ceiling npy
+TOOLS := ann-acts select-units unit-stats fmri-roi tuning rsa encode ceiling figure npy
 export CATSEL_DATA
 # The assembler that set-up brought, for the JPEG decoder; a build finds it here or does without.
 export PATH := $(or $(CATSEL_BUILD),$(CURDIR)/build)/nasm/bin:$(PATH)

@@ -7,7 +7,7 @@ wrong=0
 complain() { printf 'arrows: %s\n' "$*" >&2; wrong=1; }
 
 # crate and one of its own or borrowed crates it must not reach, however indirectly
-readonly maths=(statistics linear-algebra rdm reliability localizer encoding-models brain-maps glm)
+readonly maths=(statistics linear-algebra rdm reliability localizer encoding-models brain-maps glm drawing)
 readonly formats=(npy-stream brain-formats foreign-formats)
 readonly outside='clap|csv|cli|npy-stream|brain-formats|array-inputs|rdm-inputs|voxel-inputs|unit-tables|ceiling-tables|stimulus-table|ort'
 for crate in "${maths[@]}"; do
@@ -31,6 +31,7 @@ done
 for crate in crates/*/; do
     manifest=$crate/Cargo.toml name=$(basename "$crate")
     [ "$name" = ann-acts ] || ! grep -qE '^ort\b' "$manifest" || complain "$name names ort, which only ann-acts does"
+    [ "$name" = drawing ] || ! grep -qE '^resvg\b' "$manifest" || complain "$name names resvg, which only drawing does"
     [ "$name" = linear-algebra ] || ! grep -qE '^faer\b' "$manifest" || complain "$name names faer, which only linear-algebra does"
     [ "$(grep -vc '^//!' "$crate/src/main.rs" 2>/dev/null || echo 0)" -le 4 ] || complain "$crate/src/main.rs: a main is three lines"
 done

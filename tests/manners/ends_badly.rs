@@ -203,7 +203,8 @@ fn a_closed_or_full_stream_is_said() {
     let dir = tempfile::tempdir().unwrap();
     save(&dir.path().join("a.npy"), &noise(4, 3, 1), Some(&ids(4)));
     fs::write(dir.path().join("s.csv"), "stimulus,c\ns0,a\ns1,a\ns2,b\ns3,b\n").unwrap();
-    let tools = ["ann-acts", "ceiling", "encode", "fmri-roi", "npy", "rsa", "select-units", "tuning", "unit-stats"];
+    let tools =
+        ["ann-acts", "ceiling", "encode", "figure", "fmri-roi", "npy", "rsa", "select-units", "tuning", "unit-stats"];
     for tool in tools {
         for words in ["--help", "--version", "--generate man", "--generate bash"] {
             let full = sh(dir.path(), &format!("{tool} {words} > /dev/full"));

@@ -16,7 +16,7 @@ const N: usize = 24;
 
 /// A command line of every verb of every tool that runs as it stands in [`workplace`]; its last word is the file of its
 /// positional argument, where it has one.
-const VERBS: [&str; 48] = [
+const VERBS: [&str; 60] = [
     "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv p.csv",
     "ann-acts --list-layers net.onnx",
     "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy",
@@ -65,6 +65,18 @@ const VERBS: [&str; 48] = [
     "npy to-csv acts.npy",
     "npy from-csv --id-column stimulus --values x t.csv",
     "npy to-csv rdm.npy",
+    "figure responses --terminal validated.csv",
+    "figure scores --terminal compared.csv",
+    "figure rdm --terminal rdm.npy",
+    "figure mds --terminal map.csv",
+    "figure matrix --terminal pairs.csv",
+    "figure layers --terminal layers.csv",
+    "figure thresholds --terminal curve.csv",
+    "figure tuning --terminal profile.csv",
+    "figure scatter --terminal gaps.csv",
+    "figure ablation --terminal ablated.csv",
+    "figure partition --terminal parts.csv",
+    "figure ceiling --terminal design.csv",
 ];
 
 fn workplace() -> tempfile::TempDir {
@@ -105,6 +117,17 @@ fn workplace() -> tempfile::TempDir {
         "npy scale --zscore columns trials.npy -o trials2.npy",
         "rsa rdm averaged.npy -o brain.npy",
         "encode fit --x acts.npy --y trials.npy --cv 3 --save model.npz -o scores.csv",
+        "unit-stats validate --stimuli t.csv --by domain --units units.csv acts.npy -o validated.csv",
+        "unit-stats layers --stimuli t.csv --by domain --t 1 acts.npy -o layers.csv",
+        "unit-stats overlap maps.csv --thresholds 1,2 -o curve.csv",
+        "rsa compare rdm.npy --brain brain.npy -o compared.csv",
+        "rsa compare -o pairs.csv --all-pairs rdm.npy brain.npy",
+        "rsa mds rdm.npy -o map.csv",
+        "tuning profile --format csv acts.npy -o profile.csv",
+        "tuning diverge acts.npy --brain trials.npy -o gaps.csv",
+        "encode ablate --cv 3 --draws 2 --units units.csv --y trials.npy --x acts.npy -o ablated.csv",
+        "encode fit -o banded.csv --partition parts.csv --n-iter 2 --cv 3 --y trials.npy --band a=acts.npy --band b=acts.npy",
+        "ceiling design --repeats 2 --n-boot 20 trials2.npy trials.npy -o design.csv",
     ] {
         run(dir.path(), &format!("{line} --quiet")).ok();
     }
@@ -289,7 +312,8 @@ const SEVERAL: [&str; 13] = [
 #[test]
 fn outputs_of_one_stem_have_a_true_record_each() {
     let dir = workplace();
-    let tools = ["ann-acts", "select-units", "unit-stats", "fmri-roi", "tuning", "rsa", "encode", "ceiling", "npy"];
+    let tools =
+        ["ann-acts", "select-units", "unit-stats", "fmri-roi", "tuning", "rsa", "encode", "ceiling", "figure", "npy"];
     for tool in tools {
         let listed = run(dir.path(), &format!("{tool} --generate files")).text();
         let verbs: Vec<Vec<&str>> = listed.lines().map(|line| line.split('\t').collect()).collect();

@@ -1,0 +1,132 @@
+//! Text that has to fit: lines of a width, names that are cut, labels of points that do not meet.
+
+use crate::font::text_width;
+use crate::style;
+use crate::svg::{Svg, Text};
+
+/// The words of a text on lines of this width; a word that is longer has a line of its own.
+pub(crate) fn wrap(text: &str, size: f64, width: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if text_width(line, size) + text_width(" ", size) + text_width(word, size) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.into()),
+        }
+    }
+    lines
+}
+
+/// A name cut in its middle so that it has this width.
+pub(crate) fn shorten(text: &str, size: f64, width: f64) -> String {
+    if text_width(text, size) <= width {
+        return text.into();
+    }
+    let letters: Vec<char> = text.chars().collect();
+    let with = |kept: usize| -> String {
+        let head = kept.div_ceil(2);
+        let tail = letters.len() - (kept - head);
+        letters[..head].iter().chain(['…'].iter()).chain(&letters[tail..]).collect()
+    };
+    let kept = (1..letters.len()).rev().find(|&kept| text_width(&with(kept), size) <= width).unwrap_or(1);
+    with(kept)
+}
+
+/// A rectangle in mm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Rect {
+    from: [f64; 2],
+    to: [f64; 2],
+}
+
+impl Rect {
+    pub(crate) fn new([x, y]: [f64; 2], [width, height]: [f64; 2]) -> Rect {
+        Rect { from: [x, y], to: [x + width, y + height] }
+    }
+
+    fn meets(&self, other: &Rect) -> bool {
+        (0..2).all(|d| self.from[d] < other.to[d] && other.from[d] < self.to[d])
+    }
+
+    fn holds(&self, other: &Rect) -> bool {
+        (0..2).all(|d| self.from[d] <= other.from[d] && other.to[d] <= self.to[d])
+    }
+}
+
+/// The labels of a panel, which are placed when all points are known.
+pub(crate) struct Labels {
+    bounds: Rect,
+    taken: Vec<Rect>,
+    wanted: Vec<([f64; 2], f64, String)>,
+}
+
+impl Labels {
+    pub(crate) fn new(bounds: Rect) -> Labels {
+        Labels { bounds, taken: Vec::new(), wanted: Vec::new() }
+    }
+
+    /// A point of this radius, with a label or without.
+    pub(crate) fn point(&mut self, at: [f64; 2], radius: f64, label: &str) {
+        let around = radius + 0.25;
+        self.taken.push(Rect::new([at[0] - around, at[1] - around], [2.0 * around; 2]));
+        if !label.is_empty() {
+            self.wanted.push((at, radius, label.into()));
+        }
+    }
+
+    /// Draws the labels that have room beside their points, and gives the number of the others.
+    pub(crate) fn draw(self, svg: &mut Svg) -> usize {
+        let Labels { bounds, mut taken, wanted } = self;
+        let size = if wanted.len() > 25 { style::TEXT * 0.8 } else { style::TEXT };
+        let mut n_left_out = 0;
+        for ([x, y], radius, label) in wanted {
+            let (w, h) = (text_width(&label, size), size);
+            let d = radius + 0.5;
+            // Beside, above, below, then at the corners.
+            let corners = [
+                [x + d, y - h / 2.0],
+                [x - d - w, y - h / 2.0],
+                [x - w / 2.0, y - d - h],
+                [x - w / 2.0, y + d],
+                [x + d * 0.7, y - d * 0.7 - h],
+                [x + d * 0.7, y + d * 0.7],
+                [x - d * 0.7 - w, y - d * 0.7 - h],
+                [x - d * 0.7 - w, y + d * 0.7],
+            ];
+            let rects = corners.map(|corner| Rect::new(corner, [w, h]));
+            match rects.into_iter().find(|rect| bounds.holds(rect) && !taken.iter().any(|other| rect.meets(other))) {
+                Some(rect) => {
+                    svg.text([rect.from[0], rect.to[1] - 0.2 * size], Text { size, ..Text::new("start") }, &label);
+                    taken.push(rect);
+                }
+                None => n_left_out += 1,
+            }
+        }
+        n_left_out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_broken_at_blanks_and_names_are_cut_in_the_middle() {
+        assert_eq!(wrap("one two  three", 2.0, text_width("one two", 2.0)), ["one two", "three"]);
+        assert!(wrap(" ", 2.0, 10.0).is_empty());
+        let cut = shorten("efficientnet_lite0_block_13", 2.0, 20.0);
+        assert!(cut.starts_with("eff") && cut.ends_with("13") && cut.contains('…'), "{cut}");
+        assert!(text_width(&cut, 2.0) <= 20.0);
+        assert_eq!(shorten("V1", 2.0, 20.0), "V1");
+    }
+
+    #[test]
+    fn labels_never_meet() {
+        let mut labels = Labels::new(Rect::new([0.0, 0.0], [30.0, 30.0]));
+        (0..60).for_each(|_| labels.point([15.0, 15.0], 0.8, "name"));
+        let mut svg = Svg::new(30.0, 30.0, "", "");
+        assert_eq!(labels.draw(&mut svg), 60 - svg.finish().matches("<text").count());
+    }
+}

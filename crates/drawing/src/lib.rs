@@ -1,0 +1,26 @@
+//! Charts to SVG, PNG and Unicode text: scales, ticks, axes, marks, legend; no files and no command line.
+//!
+//! A [`Chart`] is made of [`Panel`]s with two [`Axis`]es and [`Mark`]s in the units of the data. [`draw`] lays it out
+//! in millimetres and writes SVG; [`png`] renders that with the one embedded font, so that neither needs fonts or a
+//! display; [`text`] draws the same chart with characters. All of it is a function of the chart alone: the same bytes
+//! on any machine. Values stand in `data-*` attributes beside the shapes that show them, with six digits.
+#![warn(missing_docs)]
+
+mod chart;
+mod font;
+mod labels;
+mod layout;
+mod marks;
+mod raster;
+mod scale;
+pub mod style;
+mod svg;
+mod terminal;
+
+pub use chart::{Axis, Chart, ColourBar, Group, Key, LegendItem, Mark, Panel, Scale, Shape, Stroke};
+pub use font::{missing_glyphs, text_width};
+pub use layout::{Drawn, draw};
+pub use raster::{PngError, png};
+pub use scale::{linear_over, nice_ticks};
+pub use svg::{escape, value};
+pub use terminal::text;

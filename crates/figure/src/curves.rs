@@ -1,0 +1,274 @@
+//! `figure layers` and `figure thresholds`: measures of selected units by depth and by threshold.
+
+use crate::look::{LabelArgs, Look};
+use crate::parts::{beside, curves, with_room};
+use crate::rows::{Part, Rows, parts};
+use anyhow::{Result, bail};
+use cli::Input;
+use drawing::style::{self, category};
+use drawing::{Axis, Chart, Key, LegendItem, Mark, Panel, Scale, Shape, Stroke, linear_over, value};
+
+/// Selected units by depth of the network: how many, and how strong
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Input: the table of `unit-stats layers`; layers stand in the order of the table. One panel per measure of
+--value (and per value of --facet), one curve per contrast and model. Models of --untrained are one
+grey band from the lowest to the highest of them, per contrast.
+
+Examples:
+  figure layers layers.csv -o layers.svg
+  figure layers --value proportion,specificity --facet contrast models.csv -o layers.png
+  figure layers --untrained twin models.csv --terminal")]
+pub(crate) struct LayersArgs {
+    /// Table of `unit-stats layers`; - is stdin
+    #[arg(value_name = "TABLE", default_value = "-")]
+    input: Input,
+    /// Measures, a panel each
+    #[arg(long, value_name = "COLUMN,..", value_delimiter = ',', default_value = "proportion,activation_z")]
+    value: Vec<String>,
+    /// Models (column model) that are untrained twins
+    #[arg(long, value_name = "MODEL,..", value_delimiter = ',')]
+    untrained: Vec<String>,
+    /// Panels by this column [default: contrast, where there are more than 8 curves]
+    #[arg(long, value_name = "COLUMN")]
+    facet: Option<String>,
+    #[command(flatten)]
+    labels: LabelArgs,
+    #[command(flatten)]
+    look: Look,
+}
+
+/// Selected units by threshold: how many, and how selective; or the overlap of two localizers
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Input: the table of `unit-stats overlap --thresholds`, of one table of units (n_selected and
+mean_selectivity_index by threshold) or of two (n_intersection and dice). One panel per measure of
+--value (and per value of --facet), one curve per array and preferred category.
+
+Examples:
+  figure thresholds thresholds.csv -o thresholds.svg
+  figure thresholds --value proportion,mean_dprime --facet array thresholds.csv -o thresholds.png
+  unit-stats overlap all.csv --thresholds 3..9:2 | figure thresholds --terminal")]
+pub(crate) struct ThresholdsArgs {
+    /// Table of `unit-stats overlap --thresholds`; - is stdin
+    #[arg(value_name = "TABLE", default_value = "-")]
+    input: Input,
+    /// Measures, a panel each [default: n_selected,mean_selectivity_index; of two tables n_intersection,dice]
+    #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
+    value: Vec<String>,
+    /// Panels by this column [default: array, where there are more than 8 curves]
+    #[arg(long, value_name = "COLUMN")]
+    facet: Option<String>,
+    #[command(flatten)]
+    labels: LabelArgs,
+    #[command(flatten)]
+    look: Look,
+}
+
+/// What is drawn along the x axis.
+enum Along<'a> {
+    /// Names in order, and the place of every row.
+    Names(Vec<String>, Vec<f64>),
+    /// A number per row.
+    Numbers(&'a str, Vec<f64>),
+}
+
+pub(crate) fn run_layers(args: &LayersArgs) -> Result<()> {
+    let session = args.look.start()?;
+    let labels = args.labels.read(&session)?;
+    let table = Rows::read(&session, &args.input, "unit-stats layers", &["array", "contrast"])?;
+    let layers = table.by("array", &table.all())?;
+    let mut place = vec![0.0; table.n()];
+    layers.iter().enumerate().for_each(|(k, layer)| layer.rows.iter().for_each(|&row| place[row] = k as f64));
+    let untrained: Vec<usize> = match args.untrained.as_slice() {
+        [] => Vec::new(),
+        names => {
+            let model = table.cells("model")?;
+            if let Some(other) = names.iter().find(|name| !model.contains(name)) {
+                let have: Vec<String> =
+                    parts(&table.all(), |row| model[row].clone()).into_iter().map(|p| p.name).collect();
+                bail!("{}: no model {other:?}; its models are {}", table.source(), have.join(", "));
+            }
+            (0..table.n()).filter(|&row| names.contains(&model[row])).collect()
+        }
+    };
+    let along = Along::Names(layers.iter().map(|layer| labels.of(&layer.name)).collect(), place);
+    let facet = facet(&table, args.facet.as_deref(), &["contrast", "model"], "contrast")?;
+    let what = What { values: &args.value, columns: &["contrast", "model"], facet, untrained };
+    let chart = chart(&session, &labels, &table, &along, &what)?;
+    session.finish(chart)
+}
+
+pub(crate) fn run_thresholds(args: &ThresholdsArgs) -> Result<()> {
+    let session = args.look.start()?;
+    let labels = args.labels.read(&session)?;
+    let made_by = "unit-stats overlap --thresholds";
+    let table = Rows::read(&session, &args.input, made_by, &["array", "preferred", "threshold"])?;
+    let default = if table.has("dice") { ["n_intersection", "dice"] } else { ["n_selected", "mean_selectivity_index"] };
+    let values = if args.value.is_empty() { default.map(String::from).to_vec() } else { args.value.clone() };
+    let threshold = table.numbers("threshold")?;
+    if threshold.iter().all(|t| t.is_nan()) {
+        bail!("{}: no row has a threshold; `{made_by} 3,5,7` writes the curve", table.source());
+    }
+    let along = Along::Numbers("threshold (t)", threshold);
+    let facet = facet(&table, args.facet.as_deref(), &["array", "preferred"], "array")?;
+    let what = What { values: &values, columns: &["array", "preferred"], facet, untrained: Vec::new() };
+    let chart = chart(&session, &labels, &table, &along, &what)?;
+    session.finish(chart)
+}
+
+/// The column of panels: as asked, else one where all curves would be too many for one.
+fn facet<'a>(table: &Rows, asked: Option<&'a str>, columns: &[&str], else_by: &'a str) -> Result<Option<&'a str>> {
+    if asked.is_some() {
+        return Ok(asked);
+    }
+    Ok(Some(else_by)
+        .filter(|_| table.series(columns, None, &table.all(), &table.all()).is_ok_and(|series| series.len() > 8)))
+}
+
+struct What<'a> {
+    values: &'a [String],
+    columns: &'a [&'a str],
+    facet: Option<&'a str>,
+    untrained: Vec<usize>,
+}
+
+/// What a column of measures is called on an axis.
+fn in_words(column: &str) -> String {
+    match column {
+        "proportion" => "selected units (share of the layer)",
+        "n_selected" => "selected units (number)",
+        "specificity" => "specificity (share selected by no other)",
+        "activation" => "response to preferred pictures",
+        "activation_z" => "response to preferred pictures (z)",
+        "mean_t" => "mean t of selected units",
+        "mean_dprime" => "mean d′ of selected units",
+        "mean_selectivity_index" => "mean selectivity index",
+        "n_intersection" => "units of both localizers (number)",
+        "dice" => "overlap (Dice)",
+        other => other,
+    }
+    .into()
+}
+
+fn chart(
+    session: &crate::look::Session,
+    labels: &crate::look::Labels,
+    table: &Rows,
+    along: &Along,
+    what: &What,
+) -> Result<Chart> {
+    let (Along::Names(_, at) | Along::Numbers(_, at)) = along;
+    let is_twin = |row: usize| what.untrained.contains(&row);
+    let own: Vec<usize> = (0..table.n()).filter(|&row| !is_twin(row)).collect();
+    if own.is_empty() {
+        bail!("{}: all its models are --untrained; nothing is left to draw beside them", table.source());
+    }
+    // The colour of a series is the same in all panels.
+    let all_series: Vec<String> =
+        table.series(what.columns, what.facet, &own, &own)?.into_iter().map(|part| part.name).collect();
+    let mut drawn = Chart::new("", "");
+    let mut spoken = Vec::new();
+    let panels = table.panels(what.facet, &table.all())?;
+    let mut by_value: Vec<Vec<Panel>> = Vec::new();
+    for column in what.values {
+        let y = table.numbers(column)?;
+        let mut seen = vec![];
+        let mut left_out = Vec::new();
+        let mut of_value = Vec::new();
+        for Part { name: panel, rows } in &panels {
+            let mut marks = Vec::new();
+            let (twins, rows): (Vec<usize>, Vec<usize>) = rows.iter().partition(|&&row| is_twin(row));
+            if !twins.is_empty() {
+                for twin in table.series(&["contrast"], what.facet, &twins, &twins)? {
+                    let mut points: Vec<[f64; 3]> = Vec::new();
+                    let mut places: Vec<f64> = twin.rows.iter().map(|&row| at[row]).collect();
+                    places.sort_by(f64::total_cmp);
+                    places.dedup();
+                    for x in places {
+                        let here = twin.rows.iter().filter(|&&row| at[row] == x).map(|&row| y[row]);
+                        let here: Vec<f64> = here.filter(|v| v.is_finite()).collect();
+                        let lo = here.iter().copied().fold(f64::INFINITY, f64::min);
+                        let hi = here.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                        if !here.is_empty() {
+                            points.push([x, lo, hi]);
+                            seen.extend([lo, hi]);
+                        }
+                    }
+                    let name = format!("untrained, {}", twin.name);
+                    // One twin has no width: its band is a line.
+                    let curve = points.iter().map(|p| [p[0], (p[1] + p[2]) / 2.0]).collect();
+                    let stroke = Stroke { colour: style::GREY, width: style::LINE, dash: 0 };
+                    marks.push(Mark::Ribbon { points, colour: style::GREY, name: name.clone() });
+                    marks.push(Mark::Curve { points: curve, stroke, name });
+                }
+            }
+            for series in table.series(what.columns, what.facet, &own, &rows)? {
+                let name = series.name;
+                let k = all_series.iter().position(|other| *other == name).unwrap_or(0);
+                let mut ordered = series.rows.clone();
+                ordered.sort_by(|&a, &b| at[a].total_cmp(&at[b]));
+                left_out.extend(ordered.iter().copied().filter(|&row| y[row].is_nan()));
+                // Names have places, not numbers: curves of equal values then stand beside each other.
+                let aside = match along {
+                    Along::Names(..) => beside(k, all_series.len(), 0.25),
+                    Along::Numbers(..) => 0.0,
+                };
+                let points: Vec<[f64; 2]> = ordered.iter().map(|&row| [at[row] + aside, y[row]]).collect();
+                seen.extend(points.iter().map(|p| p[1]));
+                let numbers: Vec<&[f64; 2]> = points.iter().filter(|p| p[1].is_finite()).collect();
+                if let (Some(first), Some(last)) = (numbers.first(), numbers.last()) {
+                    let of = [panel.as_str(), name.as_str(), column].into_iter().filter(|part| !part.is_empty());
+                    let of = of.collect::<Vec<_>>().join(", ");
+                    spoken.push(format!("{of}: {} to {}", value(first[1]), value(last[1])));
+                }
+                let shape = Shape::of(k);
+                let dots = numbers.iter().map(|&&at| Mark::Point {
+                    at,
+                    colour: category(k),
+                    shape,
+                    size: style::POINT * 0.8,
+                    name: name.clone(),
+                    label: String::new(),
+                });
+                let dots: Vec<Mark> = dots.collect();
+                marks.push(Mark::Curve { points, stroke: Stroke::of(k), name });
+                marks.extend(dots);
+            }
+            let x = match along {
+                Along::Names(names, _) => Axis::new("", Scale::Names(names.clone())),
+                Along::Numbers(label, numbers) => {
+                    let mut ticks: Vec<f64> = numbers.iter().copied().filter(|v| v.is_finite()).collect();
+                    ticks.sort_by(f64::total_cmp);
+                    ticks.dedup();
+                    Axis { ticks: Some(ticks), ..Axis::new(*label, with_room(numbers.iter().copied())) }
+                }
+            };
+            of_value.push(Panel { title: labels.of(panel), x, y: Axis::default(), marks });
+        }
+        table.say_left_out(session, column, &left_out);
+        seen.push(0.0);
+        let y = linear_over(seen.iter().copied());
+        of_value.iter_mut().for_each(|panel| panel.y = Axis::new(in_words(column), y.clone()));
+        by_value.push(of_value);
+    }
+    if spoken.is_empty() {
+        bail!("{}: no row has a number in {}", table.source(), what.values.join(" or "));
+    }
+    // The measures of one facet stand side by side.
+    drawn.columns = what.values.len().clamp(1, 3);
+    for k in 0..panels.len() {
+        drawn.panels.extend(by_value.iter().map(|of_value| of_value[k].clone()));
+    }
+    if all_series.len() > 1 || !all_series.iter().all(String::is_empty) {
+        drawn.legend = curves(all_series.iter().map(|name| labels.of(name)));
+    }
+    if !what.untrained.is_empty() {
+        let stroke = Stroke { colour: style::GREY, width: style::LINE, dash: 0 };
+        let text = "untrained (lowest to highest)".into();
+        drawn.legend.push(LegendItem { key: Key::Line(stroke), text });
+    }
+    drawn.aspect = if drawn.panels.len() > 1 { 0.8 } else { 0.62 };
+    drawn.description = format!("{}. {}.", what.values.join(", "), spoken.join("; "));
+    Ok(drawn)
+}

@@ -1,0 +1,121 @@
+//! `figure rdm`: dissimilarities of all pairs of stimuli as a grid of colours.
+
+use crate::categories::CategoryArgs;
+use crate::look::{LabelArgs, Look};
+use crate::parts::by_category;
+use anyhow::{Result, bail};
+use array_inputs::JoinArgs;
+use cli::Input;
+use drawing::{Axis, Chart, ColourBar, Group, Mark, Panel, Scale, value};
+use rdm::Rdm;
+use rdm_inputs::{into_one_order, read_rdms};
+use statistics::average_ranks;
+
+/// RDMs side by side, on one scale of colours, their stimuli grouped by category
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Input: RDMs as `rsa rdm` writes them, one panel each. Several are brought into the order of the stimuli
+of the first one, by id, and share one scale of colours; --percentile colours each value by its rank
+within its own RDM (100 is the largest), so that RDMs of any metric can be compared. With --stimuli and --by stimuli are put into the order of their
+categories, whose names stand on the axes instead of theirs where there are more than 12.
+Grey cells are pairs without a value.
+
+Examples:
+  figure rdm ann.npy -o rdm.svg
+  figure rdm --percentile ann.npy ffa_rdms.npy --stimuli pictures.csv --by domain -o rdms.png
+  rsa rdm acts.npy | figure rdm --terminal")]
+pub(crate) struct RdmArgs {
+    /// RDMs, each file possibly a stream of several; - is stdin
+    #[arg(value_name = "RDM", default_value = "-")]
+    inputs: Vec<Input>,
+    /// Names of the RDMs, in order [default: their own, else file stems, positions in a pipe]
+    #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
+    names: Vec<String>,
+    /// Percentiles within each RDM instead of the values
+    #[arg(long)]
+    percentile: bool,
+    #[command(flatten)]
+    categories: CategoryArgs,
+    #[command(flatten)]
+    join: JoinArgs,
+    #[command(flatten)]
+    labels: LabelArgs,
+    #[command(flatten)]
+    look: Look,
+}
+
+/// Stimuli above this number cannot be told apart on a page, and their SVG would be large.
+const MOST_STIMULI: usize = 2000;
+
+pub(crate) fn run(args: &RdmArgs) -> Result<()> {
+    let session = args.look.start()?;
+    let labels = args.labels.read(&session)?;
+    let categories = args.categories.read(&session)?;
+    let mut rdms = read_rdms(&session.job, &args.inputs, &args.names)?;
+    if rdms.len() > 1 {
+        into_one_order(&session.job, args.join, &mut rdms)?;
+    }
+    if let Some(large) = rdms.iter().find(|named| named.rdm.n_stimuli() > MOST_STIMULI) {
+        bail!(
+            "{}: {} stimuli; at most {MOST_STIMULI} are drawn: average them by category (`rsa rdm --by`), or take fewer",
+            large.source,
+            large.rdm.n_stimuli()
+        );
+    }
+    let drawn: Vec<Rdm> = match args.percentile {
+        true => rdms.iter().map(|named| percentiles(&named.rdm)).collect::<Result<_>>()?,
+        false => rdms.iter().map(|named| named.rdm.clone()).collect(),
+    };
+    let finite = drawn.iter().flat_map(Rdm::values).copied().filter(|v| v.is_finite());
+    let (lo, hi) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v)));
+    if lo > hi {
+        bail!("no pair of stimuli has a value");
+    }
+    // 0 is the diagonal of any RDM.
+    let lo = lo.min(0.0);
+
+    let mut chart = Chart::new("", "");
+    let mut spoken = Vec::new();
+    for (named, drawn) in rdms.iter().zip(&drawn) {
+        let n = named.rdm.n_stimuli();
+        let ids: Vec<String> = match named.rdm.labels() {
+            Some(ids) => ids.to_vec(),
+            None => (0..n).map(|k| k.to_string()).collect(),
+        };
+        let (order, groups): (Vec<usize>, Vec<Group>) = match &categories {
+            Some(categories) => {
+                if named.rdm.labels().is_none() {
+                    bail!("{}: has no ids, by which --by knows its stimuli; `npy label` writes them", named.source);
+                }
+                let of = categories.of_all(ids.iter().map(String::as_str), &named.source)?;
+                let names: Vec<String> = categories.names.iter().map(|name| labels.of(name)).collect();
+                by_category(&of, &names)
+            }
+            None => ((0..n).collect(), Vec::new()),
+        };
+        let values: Vec<f64> =
+            order.iter().flat_map(|&i| order.iter().map(move |&j| (i, j))).map(|(i, j)| drawn.get(i, j)).collect();
+        let names: Vec<String> = order.iter().map(|&k| labels.of(&ids[k])).collect();
+        // So many names have no room.
+        let label = if groups.is_empty() && n > 40 { format!("{n} stimuli") } else { String::new() };
+        let axis = Axis { groups, ..Axis::new(label, Scale::Names(names)) };
+        let marks = vec![Mark::Cells { values, n_columns: n, lo, hi, written: false }];
+        spoken.push(format!("{}: {n} stimuli", named.name));
+        chart.panels.push(Panel { title: labels.of(&named.name), x: axis.clone(), y: axis, marks });
+    }
+    let label = if args.percentile { "dissimilarity (percentile)" } else { "dissimilarity" };
+    chart.colour_bar = Some(ColourBar { label: label.into(), lo, hi });
+    chart.description =
+        format!("Dissimilarities of all pairs of stimuli, from {} to {}. {}.", value(lo), value(hi), spoken.join("; "));
+    session.finish(chart)
+}
+
+/// The ranks of the values, equal ones alike, from just above 0 to 100; NaN stay NaN.
+fn percentiles(rdm: &Rdm) -> Result<Rdm> {
+    let places: Vec<usize> = (0..rdm.values().len()).filter(|&k| rdm.values()[k].is_finite()).collect();
+    let finite: Vec<f64> = places.iter().map(|&k| rdm.values()[k]).collect();
+    let ranks = average_ranks(&finite);
+    let mut values = vec![f64::NAN; rdm.values().len()];
+    places.iter().zip(ranks).for_each(|(&k, rank)| values[k] = 100.0 * rank / finite.len() as f64);
+    Ok(Rdm::from_condensed(values, rdm.labels().map(<[String]>::to_vec))?)
+}

@@ -1,0 +1,140 @@
+//! A table of results: its columns with the command that makes them, and its rows by panel and series.
+
+use crate::look::Session;
+use anyhow::{Context, Result, bail};
+use array_inputs::read_table;
+use cli::Input;
+use stimulus_table::{Table, is_missing};
+
+/// A table, and how it is spoken of.
+pub(crate) struct Rows {
+    table: Table,
+    source: String,
+    made_by: &'static str,
+}
+
+/// Rows that belong together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) rows: Vec<usize>,
+}
+
+impl Rows {
+    /// Reads a table that `made_by` makes; a table without these columns is refused.
+    pub(crate) fn read(session: &Session, input: &Input, made_by: &'static str, needed: &[&str]) -> Result<Rows> {
+        let table = read_table(&session.job, input)?;
+        let rows = Rows { table, source: input.to_string(), made_by };
+        for column in needed {
+            rows.cells(column)?;
+        }
+        if rows.n() == 0 {
+            bail!("{}: has a header line and no row; there is nothing to draw", rows.source);
+        }
+        Ok(rows)
+    }
+
+    pub(crate) fn n(&self) -> usize {
+        self.table.n_rows()
+    }
+
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+
+    pub(crate) fn has(&self, column: &str) -> bool {
+        self.table.has(column)
+    }
+
+    /// The cells of a column; the error says which columns there are, and what makes a table that has it.
+    pub(crate) fn cells(&self, column: &str) -> Result<&[String]> {
+        self.table.column(column).with_context(|| format!("{}: not a table of `{}`", self.source, self.made_by))
+    }
+
+    /// The numbers of a column, NaN where there is none.
+    pub(crate) fn numbers(&self, column: &str) -> Result<Vec<f64>> {
+        self.cells(column)?;
+        self.table.numbers(column).with_context(|| self.source.clone())
+    }
+
+    /// The rows by what they say in a column, in order of appearance.
+    pub(crate) fn by(&self, column: &str, rows: &[usize]) -> Result<Vec<Part>> {
+        let cells = self.cells(column)?;
+        Ok(parts(rows, |row| cells[row].clone()))
+    }
+
+    /// The rows by panel: those of one value of `facet`, or all in one panel without a name.
+    pub(crate) fn panels(&self, facet: Option<&str>, rows: &[usize]) -> Result<Vec<Part>> {
+        match facet {
+            Some(facet) => self.by(facet, rows),
+            None => Ok(vec![Part { name: String::new(), rows: rows.to_vec() }]),
+        }
+    }
+
+    /// Some of the rows by series: by all of these columns that the table has, that are not `facet`, and that differ
+    /// among the rows of `all`, so that a series has one name in all panels.
+    pub(crate) fn series(
+        &self,
+        columns: &[&str],
+        facet: Option<&str>,
+        all: &[usize],
+        rows: &[usize],
+    ) -> Result<Vec<Part>> {
+        let mut told = Vec::new();
+        for &column in columns {
+            if self.has(column) && Some(column) != facet {
+                let cells = self.cells(column)?;
+                if all.iter().any(|&row| cells[row] != cells[all[0]]) {
+                    told.push(cells);
+                }
+            }
+        }
+        let name = |row: usize| told.iter().map(|cells| cells[row].as_str()).collect::<Vec<_>>().join(", ");
+        Ok(parts(rows, name))
+    }
+
+    /// All rows.
+    pub(crate) fn all(&self) -> Vec<usize> {
+        (0..self.n()).collect()
+    }
+
+    /// The first column of these that differs between rows: what panels are made of where nobody says.
+    pub(crate) fn first_that_differs(&self, columns: &[&'static str]) -> Option<&'static str> {
+        columns
+            .iter()
+            .copied()
+            .find(|column| self.table.column(column).is_ok_and(|cells| cells.iter().any(|cell| *cell != cells[0])))
+    }
+
+    /// Why rows have no number: each reason with its count, for a note.
+    pub(crate) fn reasons(&self, rows: &[usize]) -> String {
+        let Ok(cells) = self.table.column("reason") else { return String::new() };
+        let with = parts(rows, |row| cells[row].clone());
+        let named = with.iter().filter(|part| !is_missing(&part.name));
+        named.map(|part| format!("{} x {}", part.rows.len(), part.name)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Says how many rows are not drawn because they have no number.
+    pub(crate) fn say_left_out(&self, session: &Session, what: &str, rows: &[usize]) {
+        if !rows.is_empty() {
+            let reasons = self.reasons(rows);
+            let why = if reasons.is_empty() { String::new() } else { format!(" ({reasons})") };
+            session.job.note(format!("{}: {} rows have no {what}{why} and are not drawn", self.source, rows.len()));
+        }
+    }
+}
+
+/// Rows by name, names in order of appearance.
+pub(crate) fn parts(rows: &[usize], name: impl Fn(usize) -> String) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    let mut places = std::collections::HashMap::new();
+    for &row in rows {
+        let name = name(row);
+        let place = *places.entry(name.clone()).or_insert_with(|| {
+            parts.push(Part { name, rows: Vec::new() });
+            parts.len() - 1
+        });
+        parts[place].rows.push(row);
+    }
+    parts
+}

@@ -1,0 +1,106 @@
+//! `figure scatter`: a model against the brain, stimulus by stimulus.
+
+use crate::categories::CategoryArgs;
+use crate::look::{LabelArgs, Look};
+use crate::parts::{labelled, points, with_room};
+use crate::rows::{Part, Rows};
+use anyhow::{Result, bail};
+use cli::Input;
+use drawing::style;
+use drawing::{Axis, Chart, Key, LegendItem, Mark, Panel, Scale, Stroke, value};
+
+/// A model against the brain, one point per stimulus; the widest gaps are named
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Input: the table of `tuning diverge` without --group. One panel per model; of several subjects the row
+over them (subject mean), or --subject. Both axes are z, on one scale; on the dashed line model and
+brain agree. The --label stimuli with the widest gaps (column rank) are named, where there is room.
+
+Examples:
+  figure scatter diverge.csv --stimuli pictures.csv --by domain -o scatter.svg
+  figure scatter --subject sub-01/ffa --label 10 diverge.csv -o sub-01.png
+  tuning diverge faces.npy --brain sub-*/ffa.npy | figure scatter --terminal")]
+pub(crate) struct ScatterArgs {
+    /// Table of `tuning diverge`; - is stdin
+    #[arg(value_name = "TABLE", default_value = "-")]
+    input: Input,
+    /// Subject to draw [default: mean, or the only one]
+    #[arg(long, value_name = "NAME")]
+    subject: Option<String>,
+    /// Stimuli with the widest gaps that are named
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    label: usize,
+    #[command(flatten)]
+    categories: CategoryArgs,
+    #[command(flatten)]
+    labels: LabelArgs,
+    #[command(flatten)]
+    look: Look,
+}
+
+pub(crate) fn run(args: &ScatterArgs) -> Result<()> {
+    let session = args.look.start()?;
+    let labels = args.labels.read(&session)?;
+    let categories = args.categories.read(&session)?;
+    let needed = ["model", "subject", "rank", "stimulus", "model_z", "brain_z"];
+    let table = Rows::read(&session, &args.input, "tuning diverge", &needed)?;
+    let (subject, ids) = (table.cells("subject")?, table.cells("stimulus")?);
+    let (model_z, brain_z, rank) = (table.numbers("model_z")?, table.numbers("brain_z")?, table.numbers("rank")?);
+    let of = match &categories {
+        Some(categories) => Some(categories.of_all(ids.iter().map(String::as_str), table.source())?),
+        None => None,
+    };
+    let have: Vec<String> = table.by("subject", &table.all())?.into_iter().map(|part| part.name).collect();
+    let who = match &args.subject {
+        Some(name) => name.clone(),
+        None if have.len() == 1 => have[0].clone(),
+        None => "mean".into(),
+    };
+    if !have.contains(&who) {
+        bail!("{}: no rows about subject {who:?}; --subject takes one of {}", table.source(), have.join(", "));
+    }
+    let mut chart = Chart::new("", "");
+    let (mut spoken, mut left_out, mut seen) = (Vec::new(), Vec::new(), Vec::new());
+    for Part { name, rows } in table.by("model", &table.all())? {
+        let rows = rows.into_iter().filter(|&row| subject[row] == who);
+        let (placed, without): (Vec<usize>, Vec<usize>) =
+            rows.partition(|&row| model_z[row].is_finite() && brain_z[row].is_finite());
+        left_out.extend(without);
+        if placed.is_empty() {
+            continue;
+        }
+        let mut marks = Vec::new();
+        for &row in &placed {
+            let kind = of.as_ref().map_or(0, |of| of[row]);
+            let label = if rank[row] <= args.label as f64 { labels.of(&ids[row]) } else { String::new() };
+            marks.push(labelled([model_z[row], brain_z[row]], kind, &ids[row], label));
+        }
+        seen.extend(placed.iter().flat_map(|&row| [model_z[row], brain_z[row]]));
+        let [x, y]: [Vec<f64>; 2] = [&model_z, &brain_z].map(|z| placed.iter().map(|&row| z[row]).collect());
+        let r = statistics::pearson(&x, &y);
+        let n = placed.len();
+        spoken.push(format!("{name}: r {} over {n} stimuli", value(r)));
+        let title = format!("{} (r {}, {n} stimuli)", labels.of(&name), value((r * 1000.0).round() / 1000.0));
+        chart.panels.push(Panel { title, x: Axis::default(), y: Axis::default(), marks });
+    }
+    table.say_left_out(&session, "z", &left_out);
+    let scale = with_room(seen);
+    let whose = if who == "mean" { "brain (z, mean over subjects)".into() } else { format!("{} (z)", labels.of(&who)) };
+    for (k, panel) in chart.panels.iter_mut().enumerate() {
+        panel.x = Axis::new("model (z)", scale.clone());
+        panel.y = Axis::new(if k % chart.columns == 0 { whose.as_str() } else { "" }, scale.clone());
+        if let Scale::Linear { lo, hi } = scale {
+            let stroke = Stroke { colour: style::GREY, width: style::THIN, dash: 1 };
+            let name = "model and brain agree".into();
+            panel.marks.insert(0, Mark::Curve { points: vec![[lo, lo], [hi, hi]], stroke, name });
+        }
+    }
+    if let Some(categories) = &categories {
+        chart.legend = points(categories.names.iter().map(|name| labels.of(name)));
+    }
+    let stroke = Stroke { colour: style::GREY, width: style::THIN, dash: 1 };
+    chart.legend.push(LegendItem { key: Key::Line(stroke), text: "model and brain agree".into() });
+    chart.aspect = 1.0;
+    chart.description = format!("Model against brain, {who}. {}.", spoken.join("; "));
+    session.finish(chart)
+}
