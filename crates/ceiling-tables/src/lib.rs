@@ -36,9 +36,9 @@ pub fn read_reliabilities(job: &Job, input: &Input, of: Measured, arrays: &[Arra
     of_within(&read_table(job, input)?, &input.to_string(), of, arrays)
 }
 
-/// The most that a comparison with each RDM can reach, a correlation: its row `rdm_ceiling` of `ceiling gsn`, or the root
-/// of its reliability of `ceiling within --stat rdm`, which is too low where noise is strong (a warning says so). `NaN`
-/// where there is none above 0.
+/// The most that a comparison with each RDM can reach, a correlation: its `rdm_ceiling` of `ceiling gsn`, or the root
+/// of its reliability of `ceiling within --stat rdm`, which is too low where noise is strong (a warning says so).
+/// `NaN` where there is none above 0.
 pub fn read_rdm_bounds(job: &Job, input: &Input, compare: &str, option: &str, arrays: &[Array]) -> Result<Vec<f64>> {
     let (source, table) = (input.to_string(), read_table(job, input)?);
     let above_0 = |bound: f64| if bound > 0.0 { bound } else { f64::NAN };

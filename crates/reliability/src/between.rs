@@ -370,14 +370,14 @@ fn others_of(persons: Option<&[usize]>, i: usize, reasons: &[Option<Reason>]) ->
     (0..reasons.len()).filter(|&j| !one_person(persons, i, j) && reasons[j] != Some(Reason::NanInput)).collect()
 }
 
-/// Cronbach's alpha of subjects' vectors: the reliability of their mean, `n c / (v + (n - 1) c)` of their mean variance v
-/// and the mean covariance c of two of them (which is `n / (n - 1)` times 1 minus the sum of their variances over the
-/// variance of their sum). Bounds **r²** between a model and the mean of these subjects; negative where they run against
-/// each other, `NaN` where they cancel each other. Constant subjects and those with NaN are left out, as they are from
-/// the means of [`between_subjects`].
+/// Cronbach's alpha of subjects' vectors: the reliability of their mean, `n c / (v + (n - 1) c)` of their mean variance
+/// v and the mean covariance c of two of them (which is `n / (n - 1)` times 1 minus the sum of their variances over the
+/// variance of their sum). Bounds **r²** between a model and the mean of these subjects; negative where they run
+/// against each other, `NaN` where they cancel each other. Constant subjects and those with NaN are left out, as they
+/// are from the means of [`between_subjects`].
 ///
-/// `persons`, one number per subject: the covariance is over pairs of different people, so that copies of a subject in a
-/// bootstrap sample, or two regions of one brain, are not taken for people who agree.
+/// `persons`, one number per subject: the covariance is over pairs of different people, so that copies of a subject in
+/// a bootstrap sample, or two regions of one brain, are not taken for people who agree.
 ///
 /// ```
 /// // two subjects of equal variance: the Spearman-Brown of their correlation .5

@@ -274,8 +274,8 @@ pub fn averages<T: Copy + Into<f64>>(trials: ArrayView2<'_, T>, repeats: &Repeat
     means
 }
 
-/// The number n of presentations to split, of the N stimuli shown n times or more: the one with which the reliability of
-/// a trial is known best, by the large-sample variance of an intraclass correlation,
+/// The number n of presentations to split, of the N stimuli shown n times or more: the one with which the reliability
+/// of a trial is known best, by the large-sample variance of an intraclass correlation,
 /// `2 (1 - r)² (1 + (n - 1) r)² / (n (n - 1) (N - 1))` (Fisher 1925), taken at r = .3; the smaller of two that are as
 /// good. A few stimuli shown very often do not stand for many. `None` when fewer than three stimuli are repeated: two
 /// points always correlate perfectly.

@@ -27,8 +27,8 @@ fn scale(index: usize) -> f64 {
 pub struct Halves {
     /// Trials averaged in either half.
     pub n_trials: usize,
-    /// Correlation of the RDMs (1 - Pearson) of both halves, the median over splits as the authors' code has it; `NaN` for
-    /// a single voxel.
+    /// Correlation of the RDMs (1 - Pearson) of both halves, the median over splits as the authors' code has it; `NaN`
+    /// for a single voxel.
     pub rdm: f64,
     /// Correlation of the mean responses over voxels, the mean over splits as [`crate::split_half`] has it.
     pub profile: f64,

@@ -146,7 +146,8 @@ pub struct CompareArgs {
     /// Add the noise ceiling over subjects: columns lower and upper
     #[arg(long)]
     pub ceiling: bool,
-    /// What noise leaves to reach of each brain RDM, a table of `ceiling gsn` or `ceiling within --stat rdm`: adds r_norm
+    /// What noise leaves to reach of each brain RDM, a table of `ceiling gsn` or `ceiling within --stat rdm`: adds
+    /// r_norm
     #[arg(long, value_name = "TABLE")]
     pub r_max: Option<Input>,
     /// What the RDMs of one MODEL file are: models (fixed), or components of one: weighted, select, interpolate

@@ -1,4 +1,4 @@
-//! Scores over the most that noise in the brain's RDM leaves to reach, which `ceiling gsn` or `ceiling within` has found.
+//! Scores over the most that noise in the brain's RDM leaves to reach, as `ceiling gsn` or `ceiling within` found it.
 
 use anyhow::{Result, bail};
 use ceiling_tables::{Array, read_rdm_bounds};
