@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The whole job on a real network, real pictures and SIMULATED subjects; every step is a real tool in a pipe.
+# A real brain from BOLD to regions; then the whole job on a real network, real pictures and SIMULATED subjects. Every step
+# is a real tool in a pipe.
 # Called by `make demo`, which sets up and builds first. Everything it makes is under demo/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,6 +20,13 @@ say() { printf '\n%s\n' "$*"; }
 median() { sort -g | awk '$1 != "NaN" { v[++n] = $1 } END { if (!n) print "NaN"; else printf "%.3f\n", n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2 }'; }
 # column NAME FILE: that column of a CSV without quoted cells, header left out.
 column() { awk -F, -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) c = i; next } { print $c }' "$2"; }
+
+say "0. A REAL brain (Haxby et al. 2001, subject 1, one slice): BOLD to regions, chosen on odd runs, measured on even ones"
+echo "   per cent signal change of each category; profile_r_max and the bounds of the RDM (lower, upper) say how far runs agree"
+scripts/haxby.sh "$out/haxby" > /dev/null
+show "$out/haxby/summary.csv"
+echo "   House voxels hold up in the runs that did not choose them; this slice has hardly a face voxel (largest t 3.1), and they do not."
+echo "   Figures: $out/haxby/profiles.svg, $out/haxby/rdms.svg. From here on network and pictures are real, the people SIMULATED."
 
 say "1. Activations: four layers of EfficientNet-lite0, and the last one of its untrained twin, to $(($(wc -l < "$stimuli") - 1)) pictures"
 acts() { ann-acts build/models/efficientnet-lite0.onnx --quiet --preprocess efficientnet-lite --resize 224x224 --interpolation bicubic "$@" "$stimuli"; }
