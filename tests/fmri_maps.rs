@@ -143,3 +143,35 @@ fn what_does_not_fit_is_refused() {
     let row = &rows(&run(path, "fmri-roi atlas nan.nii --parcels atlas.nii -q").text())[0];
     assert_eq!((&row["mean"][..], &row["reason"][..]), ("NaN", "nan_input"));
 }
+
+#[test]
+fn regions_are_searched_in_spheres_hemispheres_and_reliable_voxels() {
+    let dir = place();
+    let path = dir.path();
+    let voxels = |options: &str| -> Vec<String> {
+        let out = run(path, &format!("fmri-roi define --stat a.nii --t 0.5 -q {options}"));
+        rows(&out.text()).into_iter().map(|row| row["voxel"].clone()).collect()
+    };
+    assert_eq!(voxels(""), ["0", "1", "2", "4", "6", "7"]);
+    assert_eq!(voxels("--hemisphere left"), ["0", "1", "2"]);
+    assert_eq!(voxels("--hemisphere right"), ["4", "6", "7"]);
+    // 2 mm around (-3, 0, 0): that voxel and its neighbours in y and x, the edge included
+    assert_eq!(voxels("--sphere -3,0,0,2"), ["0", "1", "2"]);
+    assert_eq!(voxels("--sphere -3,0,0,1.9"), ["0"]);
+    assert_eq!(voxels("--sphere -3,0,0,2 --parcels atlas.nii --name 2"), Vec::<String>::new());
+    // b as a map of ncsnr; its last voxel is NaN
+    assert_eq!(voxels("--ncsnr b.nii --min-ncsnr 2.5"), ["0", "1", "6"]);
+    fs::write(path.join("ceilings.csv"), "array,voxel,ncsnr\nx,6,0.5\nx,1,0.1\nx,0,NaN\n").unwrap();
+    assert_eq!(voxels("--ncsnr ceilings.csv --min-ncsnr 0.2"), ["6"]);
+    let refused = |options: &str, code: i32, parts: &[&str]| {
+        run(path, &format!("fmri-roi define --stat a.nii --t 0.5 {options}")).fails(code, parts);
+    };
+    refused("--sphere 1,2,3", 2, &["no place and radius", "42,-52,-18,10"]);
+    refused("--ncsnr b.nii", 2, &["--min-ncsnr"]);
+    fs::write(path.join("twice.csv"), "voxel,ncsnr\n1,0.5\n1,0.1\n").unwrap();
+    refused("--ncsnr twice.csv --min-ncsnr 0", 1, &["voxel 1 again"]);
+    fs::write(path.join("far.csv"), "voxel,ncsnr\n8,0.5\n").unwrap();
+    refused("--ncsnr far.csv --min-ncsnr 0", 1, &["voxel 8", "8 voxels"]);
+    save(&path.join("map.npy"), &ndarray::Array2::ones((1, 8)), None);
+    run(path, "fmri-roi define --stat map.npy --t 0 --hemisphere left").fails(1, &["--like"]);
+}

@@ -166,7 +166,7 @@ fn rows_of_a_table_say_where_they_are() {
             assert_eq!(cut.column(column), betas.column(voxel), "{file}");
         }
         let summary = run(dir, &format!("fmri-roi define --stat {out} --t 5 --summary")).text();
-        assert!(summary.starts_with(&format!("roi,n_voxels,n_parcel,t_max,{}", &header[4..header.len() - 2])));
+        assert!(summary.starts_with(&format!("roi,n_voxels,mm3,n_parcel,t_max,{}", &header[4..header.len() - 2])));
     }
     let thalamus = run(dir, "fmri-roi define --stat t.dscalar.nii --t 5").text();
     assert!(thalamus.lines().nth(3).unwrap().starts_with("roi,9,THALAMUS_LEFT,,1,0,0,8,-20,30,"), "{thalamus}");

@@ -11,13 +11,14 @@ use crate::options::{Neighbours, Tail};
 use crate::place::{Columns, place};
 use crate::region::{Region, Rule, VoxelSet, conjunction, find, merge, parcels};
 use brain_formats::maps::write_regions;
+use stimulus_table::Table;
 use voxel_inputs::{
-    Map, map_name, read_label_names, read_labels, read_map, read_space, require_grid, require_n_columns,
-    require_same_space,
+    Map, Source, map_name, map_of, open, read_label_names, read_labels, read_map, read_space, require_grid,
+    require_n_columns, require_same_space,
 };
 
 const HELP: &str = "\
-Steps, within each parcel:
+Steps, within each parcel (of it what --sphere, --hemisphere and --ncsnr leave):
   keep t greater than --t; keep clusters of at least --min-cluster voxels; keep the --top of what is
   left (P% is of the parcel's voxels that are not NaN, rounded down). NaN and infinite t are never
   kept. Without --t and --top the rule is t > 7. --tail less keeps t below -T and ranks from the
@@ -62,6 +63,18 @@ pub(crate) struct Define {
     /// Make one region of several parcels
     #[arg(long, value_name = "NAME=PARCEL,PARCEL..", requires = "parcels", value_parser = merged)]
     merge: Vec<(String, Vec<String>)>,
+    /// Search within this many mm of a place: X,Y,Z,RADIUS in the image's millimetres
+    #[arg(long, value_name = "X,Y,Z,MM", allow_hyphen_values = true, value_parser = sphere)]
+    sphere: Option<Sphere>,
+    /// Search in one hemisphere: voxels left (x < 0 mm) or right of the middle, or a surface's structure
+    #[arg(long, value_enum)]
+    hemisphere: Option<Hemisphere>,
+    /// Search where this map is above --min-ncsnr: an image, a .npy row, or a table of `ceiling voxel`
+    #[arg(long, value_name = "MAP", requires = "min_ncsnr")]
+    ncsnr: Option<Input>,
+    /// Least ncsnr (or whatever --ncsnr maps) of a voxel that is searched
+    #[arg(long, value_name = "VALUE", requires = "ncsnr", value_parser = localizer::parse_threshold)]
+    min_ncsnr: Option<f64>,
     /// Conjunction: a voxel's t is the lowest of --stat and of this map, on the same grid (may be given again)
     #[arg(long, value_name = "MAP")]
     and: Vec<Input>,
@@ -115,6 +128,32 @@ fn merged(text: &str) -> Result<(String, Vec<String>), String> {
     Ok((name.trim().to_owned(), parcels))
 }
 
+/// Around a place in mm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Sphere {
+    centre: [f64; 3],
+    radius: f64,
+}
+
+fn sphere(text: &str) -> Result<Sphere, String> {
+    let numbers: Option<Vec<f64>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[x, y, z, radius]) if [x, y, z].iter().all(|v| v.is_finite()) && radius > 0.0 && radius.is_finite() => {
+            Ok(Sphere { centre: [x, y, z], radius })
+        }
+        _ => Err(format!("{text:?} is no place and radius in mm, as in 42,-52,-18,10")),
+    }
+}
+
+/// A side of the brain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Hemisphere {
+    /// x < 0 mm
+    Left,
+    /// x > 0 mm
+    Right,
+}
+
 /// The field's threshold, for voxels and units alike.
 const DEFAULT_T: f64 = 7.0;
 
@@ -143,7 +182,8 @@ pub(crate) fn run(args: Define) -> Result<()> {
         job.warn(format!("{}: {n_infinite} of {} voxels are infinite; counted like NaN", args.stat, map.values.len()));
         map.values.iter_mut().filter(|t| t.is_infinite()).for_each(|t| *t = f64::NAN);
     }
-    let spaces = search_spaces(&job, &args, &mut map)?;
+    let mut spaces = search_spaces(&job, &args, &mut map)?;
+    restrict(&job, &args, &map, &mut spaces)?;
     let Map { values: t, space } = map;
     let of_grid =
         [(args.min_cluster.is_some(), "--min-cluster"), (args.peaks, "--peaks"), (args.clusters, "--clusters")];
@@ -265,6 +305,77 @@ fn search_spaces(job: &Job, args: &Define, map: &mut Map) -> Result<Vec<VoxelSet
     let spaces = parcels(&labels.labels, names.as_deref()).with_context(|| input.to_string())?;
     let spaces = merge(spaces, &args.merge).with_context(|| input.to_string())?;
     choose(spaces, &args.name, &input.to_string())
+}
+
+/// Leaves in every search space the voxels of the sphere, of the hemisphere, and of enough ncsnr.
+fn restrict(job: &Job, args: &Define, map: &Map, spaces: &mut [VoxelSet]) -> Result<()> {
+    let stat = args.stat.to_string();
+    if args.sphere.is_some() || args.hemisphere.is_some() {
+        let Some(space) = &map.space else {
+            bail!("{stat}: a .npy map does not say where its voxels are; give --like IMAGE");
+        };
+        if let Some(Sphere { centre, radius }) = args.sphere {
+            let grid = require_grid(&stat, space, "--sphere")?;
+            let near = |voxel: usize| {
+                let squares = grid.millimetres(grid.place(voxel)).into_iter().zip(centre).map(|(a, b)| (a - b).powi(2));
+                squares.sum::<f64>() <= radius * radius
+            };
+            spaces.iter_mut().for_each(|searched| searched.voxels.retain(|voxel| near(*voxel)));
+        }
+        if let Some(hemisphere) = args.hemisphere {
+            let sides: Vec<Option<Hemisphere>> = (0..map.values.len()).map(|column| side(space, column)).collect();
+            if sides.iter().all(Option::is_none) {
+                bail!("{stat}: its {} do not say in which hemisphere they are", space.units());
+            }
+            spaces.iter_mut().for_each(|searched| searched.voxels.retain(|voxel| sides[*voxel] == Some(hemisphere)));
+        }
+    }
+    if let (Some(input), Some(least)) = (&args.ncsnr, args.min_ncsnr) {
+        let ncsnr = read_ncsnr(job, input, (&stat, map))?;
+        spaces.iter_mut().for_each(|searched| searched.voxels.retain(|voxel| ncsnr[*voxel] > least));
+    }
+    Ok(())
+}
+
+/// The hemisphere of a voxel by its millimetres, of a vertex by its structure; `None` in the middle.
+fn side(space: &Space, column: usize) -> Option<Hemisphere> {
+    let place = space.place(column);
+    match (place.structure, place.millimetres) {
+        (Some(structure), _) if structure.contains("LEFT") => Some(Hemisphere::Left),
+        (Some(structure), _) if structure.contains("RIGHT") => Some(Hemisphere::Right),
+        (_, Some([x, ..])) if x < 0.0 => Some(Hemisphere::Left),
+        (_, Some([x, ..])) if x > 0.0 => Some(Hemisphere::Right),
+        _ => None,
+    }
+}
+
+/// One number per voxel: of a map on the same grid, or of the rows of a table.
+fn read_ncsnr(job: &Job, input: &Input, (stat, map): (&str, &Map)) -> Result<Vec<f64>> {
+    let (source, n) = (input.to_string(), map.values.len());
+    let numbers = match open(job, input)? {
+        Source::Numbers(numbers) => numbers,
+        Source::Other(reader) => {
+            let table = Table::read(reader).with_context(|| source.clone())?;
+            let voxels = table.indices("voxel").with_context(|| source.clone())?;
+            let values = table.numbers("ncsnr").with_context(|| source.clone())?;
+            let mut ncsnr = vec![f64::NAN; n];
+            for (row, (&voxel, value)) in voxels.iter().zip(values).enumerate() {
+                match ncsnr.get_mut(voxel) {
+                    Some(place) if place.is_nan() => *place = value,
+                    Some(_) => bail!("{source}: row {row}: voxel {voxel} again; give the rows of one array"),
+                    None => bail!("{source}: row {row}: voxel {voxel}, but the map has {n} voxels, from 0"),
+                }
+            }
+            return Ok(ncsnr);
+        }
+    };
+    let found = map_of(input, numbers)?;
+    match (&found.space, &map.space) {
+        (Some(mine), Some(theirs)) => require_same_space((&source, mine), (stat, theirs))?,
+        _ if found.values.len() != n => bail!("{source}: {} voxels, but the map has {n}", found.values.len()),
+        _ => {}
+    }
+    Ok(found.values)
 }
 
 fn adopt_space(map: &mut Map, stat: &str, other: &str, space: Space) -> Result<()> {
