@@ -27,6 +27,7 @@ pub mod npz;
 mod parts;
 mod reader;
 mod writer;
+mod zeros;
 
 pub use array::{Array, Block, Matrix, Values};
 pub use error::NpyError;

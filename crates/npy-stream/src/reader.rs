@@ -2,6 +2,7 @@
 
 use crate::header::{Header, MAX_HEADER_BYTES};
 use crate::labels::{IS_EMPTY, MAX_NAME_CHARS, decode_bytes, decode_unicode};
+use crate::zeros::zeros;
 use crate::{Array, Block, Kind, Labels, NpyError, Parts, Values};
 use half::f16;
 use ndarray::ArrayView2;
@@ -366,7 +367,7 @@ impl NpyReader {
         if self.can_look_ahead() {
             // The file is known to be long enough. Fresh zeros cost nothing until they are overwritten.
             match out.capacity() < n {
-                true => *out = vec![T::zeroed(); n],
+                true => *out = zeros(n),
                 false => out.resize(n, T::zeroed()),
             }
             let got = self.source.fill(bytemuck::cast_slice_mut(out))?;
