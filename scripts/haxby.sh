@@ -25,9 +25,10 @@ odd='1 3 5 7 9 11' even='2 4 6 8 10 12'
 declare -A contrast=([faces]='face > rest' [houses]='house > rest' [objects]='bottle,chair,scissors,shoe > rest')
 regions=(faces houses objects)
 
-# t maps of the odd runs; a beta of every block of the even ones, whose ids (face_1) recur from run to run.
+# t maps of the odd runs; a beta of every block of the even ones, named by its category, which recurs from run to run.
 glm "$odd" --contrast "${contrast[faces]}" --contrast "${contrast[houses]}" --contrast "${contrast[objects]}" --out-dir "$out/odd"
-glm "$even" --betas lsa -o "$out/even.npy"
+glm "$even" --betas lsa --trial-table "$out/trials.csv" -o "$out/betas.npy"
+npy label --quiet --force --ids <(cut -d, -f2 "$out/trials.csv" | tail -n +2) "$out/betas.npy" -o "$out/even.npy"
 
 for region in "${regions[@]}"; do
     case $region in
@@ -63,7 +64,7 @@ conditions=(face house cat chair shoe bottle scissors scrambledpix)
     for region in "${regions[@]}"; do
         printf '%s,%s' "$region" "$(($(wc -l < "$out/$region.csv") - 1))"
         for condition in "${conditions[@]}"; do
-            awk -F, -v region="$region" -v id="${condition}_1" '$1 == region && $2 == id { printf ",%.2f", $6 }' "$out/profiles.csv"
+            awk -F, -v region="$region" -v id="$condition" '$1 == region && $2 == id { printf ",%.2f", $6 }' "$out/profiles.csv"
         done
         awk -F, -v region="$region" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "r_max") c = i } $1 == region { printf ",%.2f", $c }' "$out/within.csv"
         printf ',%.2f,%.2f\n' "$(column lower "$out/$region-rdm-ceiling.csv")" "$(column upper "$out/$region-rdm-ceiling.csv")"

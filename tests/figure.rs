@@ -598,3 +598,38 @@ fn examples_of_the_help_run() {
         assert!(help.lines().all(|line| line.chars().count() <= 120), "{help}");
     }
 }
+
+#[test]
+fn what_does_not_belong_together_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path();
+    let scores = "model,subject,compare,n_stimuli,n_pairs,r\nm,a,pearson,5,10,0.4\nm,b,pearson,5,10,0.6\nm,mean,pearson,5,10,0.5\n";
+    fs::write(path.join("scores.csv"), scores).unwrap();
+    let humans = |stat: &str, compare: &str| {
+        let row = |name: &str, role: &str| format!("{name},{role},{stat},{compare},0.7\n");
+        let rows = row("a", "subject") + &row("b", "subject") + &row("median", "summary");
+        fs::write(path.join("humans.csv"), format!("subject,role,stat,compare,median_pairwise\n{rows}")).unwrap();
+    };
+    humans("rdm", "pearson");
+    let drawn = run(path, "figure scores scores.csv --humans humans.csv").text();
+    assert!(drawn.contains("mean over subjects") && drawn.contains("median of each"), "{drawn}");
+    for (stat, compare) in [("profile", "pearson"), ("rdm", "spearman")] {
+        humans(stat, compare);
+        run(path, "figure scores scores.csv --humans humans.csv")
+            .fails(1, &[stat, compare, "ceiling between --stat rdm --compare pearson"]);
+    }
+    // two tables in one would be drawn on each other
+    let twice = format!("{scores}m,a,pearson,5,10,0.4\n");
+    fs::write(path.join("twice.csv"), twice).unwrap();
+    run(path, "figure scores twice.csv").fails(1, &["2 rows have the model and subject m, a"]);
+    // a test that the table does not name is not made up
+    let tested = scores.replace(",r\n", ",r,p\n").replace("0.4\n", "0.4,\n").replace("0.6\n", "0.6,\n");
+    fs::write(path.join("tested.csv"), tested.replace("0.5\n", "0.5,0.01\n")).unwrap();
+    let drawn = run(path, "figure scores tested.csv").text();
+    assert!(drawn.contains("does not say of which test") && !drawn.contains("two-sided"), "{drawn}");
+    fs::write(path.join("profile.csv"), "array,stimulus,z\nx,s0,1\nx,s1,-1\n").unwrap();
+    fs::write(path.join("rdm.csv"), "array,stat,r_one_rest,r_max\nx,rdm,0.5,0.8\n").unwrap();
+    run(path, "figure tuning profile.csv --ceiling rdm.csv").fails(1, &["of rdm", "--stat profile"]);
+    fs::write(path.join("voxel.csv"), "array,voxel,r_max\nx,0,0.8\n").unwrap();
+    run(path, "figure tuning profile.csv --ceiling voxel.csv").fails(1, &["ceiling within"]);
+}

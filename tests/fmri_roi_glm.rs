@@ -486,6 +486,36 @@ fn examples_of_the_help_run() {
     assert_eq!(matrix(&fs::read(dir.join("betas.npy")).unwrap()).0.dim(), (15, 12));
 }
 
+#[test]
+fn trials_are_told_apart_over_runs_and_stand_in_a_table() {
+    let dir = workplace();
+    let dir = dir.path();
+    // as events.tsv, without the column that names what was shown
+    let text = fs::read_to_string(dir.join("events.tsv")).unwrap();
+    let plain: String =
+        text.lines().map(|line| line.split('\t').take(3).collect::<Vec<_>>().join("\t") + "\n").collect();
+    fs::write(dir.join("plain.tsv"), plain).unwrap();
+    let line = "fmri-roi glm bold.npy bold.npy --tr 2 --events plain.tsv plain.tsv --betas lsa";
+    run(dir, &format!("{line} --trial-table trials.csv -o betas.npy")).ok();
+    let (betas, ids) = matrix(&fs::read(dir.join("betas.npy")).unwrap());
+    let ids = ids.unwrap();
+    let table = rows(&fs::read_to_string(dir.join("trials.csv")).unwrap());
+    assert_eq!((betas.nrows(), table.len()), (ids.len(), ids.len()));
+    let half = ids.len() / 2;
+    for (k, (row, id)) in table.iter().zip(&ids).enumerate() {
+        assert_eq!((&row["stimulus"], &row["run"][..]), (id, if k < half { "1" } else { "2" }));
+        assert_eq!(row["onset"], table[k % half]["onset"]);
+        // made-up ids count on in the second run: no two trials pass for one stimulus
+        assert_eq!(ids.iter().filter(|other| *other == id).count(), 1, "{id}");
+    }
+    run(dir, "fmri-roi glm bold.npy --tr 2 --events events.tsv --contrast face --trial-table t.csv --out-dir x")
+        .fails(2, &["--trial-table", "--out-dir"]);
+    run(dir, "fmri-roi glm bold.npy --tr 2 --events events.tsv --contrast face --dtype f8 --out-dir x")
+        .fails(2, &["--dtype", "--out-dir"]);
+    fs::create_dir(dir.join("folder")).unwrap();
+    run(dir, "fmri-roi glm bold.npy --tr 2 --events folder --contrast face --out-dir x").fails(1, &["--condition-key"]);
+}
+
 /// Haxby and others (2001): nilearn 0.14.1 on the same files says max z 7.40 and 37 voxels.
 #[test]
 fn houses_against_faces_in_a_real_brain() {

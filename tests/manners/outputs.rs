@@ -292,10 +292,11 @@ fn files_that_are_not_ours_stay() {
 }
 
 /// A line of every verb that writes two files or more, which are {1}, {2}, {3}.
-const SEVERAL: [&str; 13] = [
+const SEVERAL: [&str; 14] = [
     "ann-acts -o {1} --dump-input {2} --unit-table {3} --resize none --crop none --layer conv net.onnx p.csv",
     "unit-stats layers -o {1} --consistency {2} --stimuli t.csv --by domain --names a,b acts.npy acts.npy",
     "tuning match -o {1} --voxels {2} --parts {3} --brain trials.npy --model acts.npy",
+    "fmri-roi glm -o one/x.npy --trial-table {1} --tr 2 --hrf spm --betas lsa --events events.tsv -- acts.npy",
     "fmri-roi contrast -o one/x.npy --table {1} --stimuli t.csv --by domain --contrast 'face > rest' acts.npy",
     "fmri-roi contrast -o one/x.npy --table {1} --p-map {2} --like mask.nii --one-sample --permutations 9 acts.npy",
     "rsa compare -o {1} --matrix {2} --all-pairs rdm.npy brain.npy",

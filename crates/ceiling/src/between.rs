@@ -355,7 +355,7 @@ fn of_patterns(job: &Job, args: &Between, mut subjects: Vec<Subject>, persons: V
         }
     };
     if corrected && args.stat == Stat::Rdm {
-        subjects.iter().for_each(|s| warn_of_rdms(job, &s.source));
+        warn_of_rdms(job, &subjects[0].source);
     }
     let how = args.compare.correlation();
     if args.stat == Stat::Voxel {

@@ -102,6 +102,7 @@ const NUMBERS: [&str; 10] = [
     "signal_scale",
     "profile_signal_scale",
 ];
+const CEILINGS: [usize; 2] = [4, 6];
 const STANDARD_ERRORS: [usize; 2] = [5, 7];
 
 pub(crate) fn run(args: &GsnArgs) -> Result<()> {
@@ -243,7 +244,8 @@ fn one(job: &Job, args: &GsnArgs, sessions: Option<&Sessions>, array: NamedArray
     row.reason = of_subsets.iter().find_map(|found| found.reason);
     match row.reason {
         Some(Reason::NegativeReliability) => {
-            job.warn(format!("{source}: halves agree no better than noise; a ceiling is 0"))
+            let of: Vec<&str> = CEILINGS.into_iter().filter(|&k| row.numbers[k] == 0.0).map(|k| NUMBERS[k]).collect();
+            job.warn(format!("{source}: halves agree no better than noise, so that {} is 0", of.join(" and ")))
         }
         Some(reason) => job.warn(format!("{source}: {reason}; a ceiling is NaN")),
         None => {}

@@ -30,7 +30,7 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  figure scores scores.csv --humans humans.csv -o scores.svg
+  figure scores --humans humans.csv tuning_scores.csv -o scores.svg
   figure rdm ann.npy ffa_rdms.npy --stimuli pictures.csv --by domain --width 170 -o rdms.png
   ceiling design sub-*/ffa.npy | figure ceiling --terminal";
 

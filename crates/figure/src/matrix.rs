@@ -86,6 +86,8 @@ pub(crate) fn run(args: &MatrixArgs) -> Result<()> {
     if lo > hi {
         bail!("{}: no pair has a number in column {column:?}", table.source());
     }
+    // One number has no range of colours: it stands in the middle of one.
+    let (lo, hi) = if lo == hi { (lo - 0.5, hi + 0.5) } else { (lo, hi) };
     let mut chart = Chart::new("", "");
     let names: Vec<String> = order.iter().map(|&system| labels.of(systems[system].1)).collect();
     let axis = Axis { groups, ..Axis::new("", Scale::Names(names)) };

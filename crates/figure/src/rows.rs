@@ -93,6 +93,22 @@ impl Rows {
         Ok(parts(rows, name))
     }
 
+    /// Refuses rows that say the same in all of these columns: two tables in one, which would be drawn on each other.
+    pub(crate) fn refuse_twice(&self, columns: &[&str], rows: &[usize]) -> Result<()> {
+        let cells = columns.iter().map(|column| self.cells(column)).collect::<Result<Vec<_>>>()?;
+        let named = |row: usize| cells.iter().map(|cells| cells[row].as_str()).collect::<Vec<_>>().join(", ");
+        match parts(rows, named).into_iter().find(|part| part.rows.len() > 1) {
+            Some(part) => bail!(
+                "{}: {} rows have the {} {}; give the rows of one table",
+                self.source,
+                part.rows.len(),
+                columns.join(" and "),
+                part.name
+            ),
+            None => Ok(()),
+        }
+    }
+
     /// All rows.
     pub(crate) fn all(&self) -> Vec<usize> {
         (0..self.n()).collect()

@@ -62,7 +62,9 @@ pub(crate) fn run(args: &ScatterArgs) -> Result<()> {
     let mut chart = Chart::new("", "");
     let (mut spoken, mut left_out, mut seen) = (Vec::new(), Vec::new(), Vec::new());
     for Part { name, rows } in table.by("model", &table.all())? {
-        let rows = rows.into_iter().filter(|&row| subject[row] == who);
+        let own: Vec<usize> = rows.into_iter().filter(|&row| subject[row] == who).collect();
+        table.refuse_twice(&["stimulus"], &own)?;
+        let rows = own.into_iter();
         let (placed, without): (Vec<usize>, Vec<usize>) =
             rows.partition(|&row| model_z[row].is_finite() && brain_z[row].is_finite());
         left_out.extend(without);

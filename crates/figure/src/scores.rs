@@ -84,7 +84,7 @@ pub(crate) fn run(args: &ScoresArgs) -> Result<()> {
     let subject = table.cells("subject")?;
     let is_summary = |row: usize| matches!(subject[row].as_str(), "mean" | "median");
     let people = match &args.humans {
-        Some(input) => Some(people(&session, input, column)?),
+        Some(input) => Some(people(&session, input, &table, column)?),
         None => None,
     };
     // Intervals, bounds and tests are of the score that the comparison names, and of no other column.
@@ -102,12 +102,15 @@ pub(crate) fn run(args: &ScoresArgs) -> Result<()> {
     let (mut seen, mut spoken, mut left_out) = (vec![0.0], Vec::new(), Vec::new());
     let (mut any_ceiling, mut any_box, mut any_interval, mut starred) = (false, false, false, None);
     let mut tops = Vec::new();
+    let mut middles: Vec<&str> = Vec::new();
     for panel in table.panels(args.facet.as_deref(), &table.all())? {
         let mut places: Vec<Place> = people.iter().cloned().collect();
         let n_people = places.len();
         let mut ceiling = [f64::NAN; 2];
         for Part { name, rows } in table.by("model", &panel.rows)? {
+            table.refuse_twice(&["model", "subject"], &rows)?;
             let (summary, own): (Vec<usize>, Vec<usize>) = rows.iter().partition(|&&row| is_summary(row));
+            middles.extend(summary.iter().map(|&row| subject[row].as_str()));
             let (there, without): (Vec<usize>, Vec<usize>) = own.iter().partition(|&&row| score[row].is_finite());
             left_out.extend(without);
             let values = there.iter().map(|&row| (subject[row].clone(), score[row])).collect();
@@ -196,8 +199,19 @@ pub(crate) fn run(args: &ScoresArgs) -> Result<()> {
         chart.legend.push(key(Key::Area(style::LIGHT), "noise ceiling (lower to upper)"));
     }
     chart.legend.push(key(Key::Point(style::GREY, Shape::Disc), "one subject"));
-    let over = if any_interval { "over subjects, 95 % interval" } else { "over subjects" };
-    chart.legend.push(key(Key::Point(style::INK, Shape::Diamond), over));
+    middles.sort_unstable();
+    middles.dedup();
+    let mut over = match middles[..] {
+        [one] => format!("{one} over subjects"),
+        _ => "over subjects".to_owned(),
+    };
+    if people.is_some() {
+        over = format!("models: {over}; human–human: median of each person's pairs, median over people");
+    }
+    if any_interval {
+        over += ", 95 % interval";
+    }
+    chart.legend.push(key(Key::Point(style::INK, Shape::Diamond), &over));
     if any_box {
         chart.notes.push(BOXES.into());
     }
@@ -207,22 +221,34 @@ pub(crate) fn run(args: &ScoresArgs) -> Result<()> {
             "" | "none" => String::new(),
             correct => format!(", corrected by {correct}"),
         };
-        chart.notes.push(format!(
-            "* {decides} ≤ .05: test {} ({} 0), generalizes to {}{correct}.",
-            cell("test"),
-            if cell("alternative") == "greater" { "greater than" } else { "two-sided, against" },
-            cell("generalize_to")
-        ));
+        let said = match (cell("test").as_str(), cell("alternative").as_str(), cell("generalize_to").as_str()) {
+            ("", ..) | (_, "", _) | (.., "") => "the table does not say of which test".to_owned(),
+            (test, "greater", to) => format!("test {test} (greater than 0), generalizes to {to}{correct}"),
+            (test, side, to) => format!("test {test} ({side}, against 0), generalizes to {to}{correct}"),
+        };
+        chart.notes.push(format!("* {decides} ≤ .05: {said}."));
     }
     chart.description = format!("Scores of models against people, {column}. {}.", spoken.join("; "));
     session.finish(chart)
 }
 
 /// The people of `ceiling between`, against each other.
-fn people(session: &Session, input: &Input, column: &str) -> Result<Place> {
+fn people(session: &Session, input: &Input, scores: &Rows, column: &str) -> Result<Place> {
     let wanted = if column.ends_with("_norm") { "median_pairwise_norm" } else { "median_pairwise" };
     let table = Rows::read(session, input, "ceiling between", &["subject", "role", wanted])?;
     let (role, subject, pairwise) = (table.cells("role")?, table.cells("subject")?, table.numbers(wanted)?);
+    // RDMs are compared over pairs of stimuli, profiles over stimuli.
+    let stat = if scores.has("n_pairs") { "rdm" } else { "profile" };
+    let compare = scores.cells("compare")?[0].as_str();
+    let (own_stat, own_compare) = (table.cells("stat")?[0].as_str(), table.cells("compare")?[0].as_str());
+    if (own_stat, own_compare) != (stat, compare) {
+        bail!(
+            "{}: people are compared by {own_stat} and {own_compare}, and the models of {} by {stat} and {compare}; make it \
+             with `ceiling between --stat {stat} --compare {compare}`",
+            table.source(),
+            scores.source()
+        );
+    }
     let rows = (0..table.n()).filter(|&row| role[row] == "subject");
     let (values, without): (Vec<usize>, Vec<usize>) = rows.partition(|&row| pairwise[row].is_finite());
     table.say_left_out(session, wanted, &without);

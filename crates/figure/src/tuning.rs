@@ -48,7 +48,11 @@ pub(crate) fn run(args: &TuningArgs) -> Result<()> {
     let (z, ids) = (table.numbers("z")?, table.cells("stimulus")?);
     let ceilings = match &args.ceiling {
         Some(input) => {
-            let ceilings = Rows::read(&session, input, "ceiling within", &["array", "r_max"])?;
+            let needed = ["array", "stat", "r_one_rest", "r_max"];
+            let ceilings = Rows::read(&session, input, "ceiling within", &needed)?;
+            if let Some(stat) = ceilings.cells("stat")?.iter().find(|stat| *stat != "profile") {
+                bail!("{input}: its r_max is of {stat}; a profile needs that of `ceiling within --stat profile`");
+            }
             let r_max = ceilings.numbers("r_max")?;
             ceilings.cells("array")?.iter().cloned().zip(r_max).collect()
         }

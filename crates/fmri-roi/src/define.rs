@@ -93,9 +93,9 @@ pub(crate) struct Define {
     /// Keep clusters of at least this many voxels above --t
     #[arg(long, value_name = "N", requires = "t")]
     min_cluster: Option<usize>,
-    /// Neighbours share a face (6), also an edge (18), also a corner (26)
-    #[arg(long, value_enum, value_name = "6|18|26", default_value = "6")]
-    connectivity: Neighbours,
+    /// Neighbours share a face (6), also an edge (18), also a corner (26) [default: 6]
+    #[arg(long, value_enum, value_name = "6|18|26")]
+    connectivity: Option<Neighbours>,
     /// One line per region instead: size and peak
     #[arg(long, conflicts_with_all = ["peaks", "clusters"])]
     summary: bool,
@@ -105,9 +105,9 @@ pub(crate) struct Define {
     /// One line per peak instead: local maxima of every cluster
     #[arg(long)]
     peaks: bool,
-    /// Peaks of one cluster are at least this far apart, in mm
-    #[arg(long, value_name = "MM", default_value_t = 8.0)]
-    peak_distance: f64,
+    /// Peaks of one cluster are at least this far apart, in mm [default: 8]
+    #[arg(long, value_name = "MM", requires = "peaks")]
+    peak_distance: Option<f64>,
     /// Image or surface whose geometry a .npy map has
     #[arg(long, value_name = "IMAGE")]
     like: Option<Input>,
@@ -157,9 +157,15 @@ enum Hemisphere {
 /// The field's threshold, for voxels and units alike.
 const DEFAULT_T: f64 = 7.0;
 
+/// Least distance of two peaks of a cluster in mm, as nilearn has it.
+const PEAK_DISTANCE: f64 = 8.0;
+
 /// Runs the verb.
 pub(crate) fn run(args: Define) -> Result<()> {
     let job = Job::start("fmri-roi", &args.common)?;
+    if args.connectivity.is_some() && args.min_cluster.is_none() && !(args.clusters || args.peaks) {
+        bail!("--connectivity is of clusters: give --min-cluster, --clusters or --peaks with it, or leave it out");
+    }
     let mask_name = args.common.output.as_deref().and_then(map_name);
     let mut mask_out = match mask_name {
         Some(_) => Some(job.binary_output(args.common.output.as_deref())?),
@@ -213,7 +219,7 @@ pub(crate) fn run(args: Define) -> Result<()> {
         t: args.t.or(default_t),
         side,
         min_cluster: args.min_cluster,
-        connectivity: args.connectivity.into(),
+        connectivity: args.connectivity.unwrap_or(Neighbours::Six).into(),
         top: args.top,
     };
     job.record("t_above", rule.t);
@@ -222,7 +228,11 @@ pub(crate) fn run(args: Define) -> Result<()> {
     let shape = grid.map(|grid| grid.shape);
     let regions: Vec<Region> = spaces.iter().map(|searched| find(searched, &t, shape, &rule)).collect();
     let found = Found { regions, t: &t, space: space.as_ref(), rule };
-    let clusters = if args.clusters || args.peaks { found.clusters(args.peak_distance) } else { Vec::new() };
+    let clusters = if args.clusters || args.peaks {
+        found.clusters(args.peak_distance.unwrap_or(PEAK_DISTANCE))
+    } else {
+        Vec::new()
+    };
 
     if let (Some(format), Some(mut out), Some(space)) = (mask_name, mask_out.take(), &space) {
         let mut labels = vec![0u32; t.len()];

@@ -240,15 +240,15 @@ fn regions_of_table(table: &Table) -> Result<(Vec<VoxelSet>, Grid)> {
     Ok((sets, if rows.is_empty() { Grid::Unknown } else { Grid::Rows(rows) }))
 }
 
-/// Where the rows of a table say that their voxels are: i to z together, and structure, vertex and parcel each where
+/// Where the rows of a table say that their voxels are: i to k and x to z together, and structure, vertex and parcel each where
 /// there is such a column. A row that says nothing is left out.
 fn places_of_table(table: &Table, voxels: &[usize]) -> Result<Vec<Placed>> {
-    let places = ["i", "j", "k", "x", "y", "z"];
+    let (axes, directions) = (["i", "j", "k"], ["x", "y", "z"]);
     let columns = |names: &[&'static str]| match names.iter().all(|column| table.has(column)) {
         true => names.iter().map(|column| table.column(column)).collect::<Result<Vec<_>, _>>().map(Some),
         false => Ok(None),
     };
-    let grids = columns(&places)?;
+    let (indices, positions) = (columns(&axes)?, columns(&directions)?);
     let [structures, vertices, parcels] = [columns(&["structure"])?, columns(&["vertex"])?, columns(&["parcel"])?];
     let mut rows = Vec::new();
     for (row, &voxel) in voxels.iter().enumerate() {
@@ -266,13 +266,15 @@ fn places_of_table(table: &Table, voxels: &[usize]) -> Result<Vec<Placed>> {
             column.as_ref().map(|column| &column[0][row]).filter(|cell| !is_missing(cell)).cloned()
         };
         // A map without geometry has no places, and a row may lack its own.
-        let cells = grids.as_ref().filter(|cells| !cells.iter().any(|column| is_missing(&column[row])));
+        let there = |columns: &[&[String]]| !columns.iter().any(|column| is_missing(&column[row]));
         let (mut grid, mut millimetres) = (None, None);
-        if let Some(cells) = cells {
-            let index = |axis: usize| index(&cells[axis][row], places[axis]);
-            let mm = |axis: usize| read(&cells[axis][row], places[axis], "a number", f64::is_finite);
+        if let Some(cells) = indices.as_ref().filter(|cells| there(cells)) {
+            let index = |axis: usize| index(&cells[axis][row], axes[axis]);
             grid = Some([index(0)?, index(1)?, index(2)?]);
-            millimetres = Some([mm(3)?, mm(4)?, mm(5)?]);
+        }
+        if let Some(cells) = positions.as_ref().filter(|cells| there(cells)) {
+            let mm = |axis: usize| read(&cells[axis][row], directions[axis], "a number", f64::is_finite);
+            millimetres = Some([mm(0)?, mm(1)?, mm(2)?]);
         }
         let vertex = text(&vertices).map(|cell| index(&cell, "vertex")).transpose()?;
         let (structure, parcel) = (text(&structures), text(&parcels));
@@ -370,6 +372,10 @@ fn check_space(betas: &str, space: &Space, regions: &Regions) -> Result<()> {
                 // A surface that does not say which one it is may be any.
                 if stated.structure.is_none() || here.structure.is_none() {
                     stated.structure = here.structure;
+                }
+                // A table of millimetres alone is one of a volume, whose voxels have indices too.
+                if stated.grid.is_none() && stated.millimetres.is_some() && here.millimetres.is_some() {
+                    stated.grid = here.grid;
                 }
                 // In CIFTI a voxel has a structure; in the table of a volume it has none.
                 if !stated.is_at(&here) {

@@ -113,6 +113,9 @@ pub(crate) fn run(args: Contrast) -> Result<()> {
     let out = job.binary_output(args.common.output.as_deref())?;
     let like = args.like.as_ref().map(|input| read_space(&job, input)).transpose()?;
     let named = args.common.output.as_deref().and_then(map_name);
+    if named.is_some() && args.dtype.is_some_and(|dtype| dtype != Dtype::F4) {
+        bail!("--dtype: images are written as f4; name a .npy file");
+    }
 
     let (arrays, space) = match &args.localizer {
         Some(localizer) => localize(&job, &args, localizer, named)?,

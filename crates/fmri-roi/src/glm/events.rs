@@ -23,6 +23,9 @@ pub(super) struct RunEvents {
 /// Reads a BIDS table of events.
 pub(super) fn read(job: &Job, input: &Input) -> Result<RunEvents> {
     let named = || input.to_string();
+    if input.path().is_some_and(|path| path.is_dir()) {
+        bail!("{input}: a folder; FSL's three-column files (cond001.txt ...) need --condition-key, which names them");
+    }
     let table = read_table(job, input)?;
     let numbers = |column: &str, expected: &str, good: fn(f64) -> bool| -> Result<Vec<f64>> {
         let numbers = table.numbers(column).with_context(named)?;
@@ -108,12 +111,12 @@ impl RunEvents {
         }
     }
 
-    /// An id for each trial: its stimulus, else its condition and its number there, from 1.
-    pub fn ids(&self) -> Vec<String> {
-        let mut n_of: BTreeMap<&str, usize> = BTreeMap::new();
+    /// An id for each trial: its stimulus, else its condition and its number there, from 1; `n_of` counts over all runs,
+    /// so that no two trials pass for one stimulus.
+    pub fn ids(&self, n_of: &mut BTreeMap<String, usize>) -> Vec<String> {
         let both = self.events.iter().zip(&self.stimuli);
         both.map(|(event, stimulus)| {
-            let n = n_of.entry(&event.condition).or_insert(0);
+            let n = n_of.entry(event.condition.clone()).or_insert(0);
             *n += 1;
             stimulus.clone().unwrap_or_else(|| format!("{}_{n}", event.condition))
         })

@@ -33,7 +33,8 @@ Design, as nilearn 0.14 makes it: conditions in the order of their names' bytes,
   drift_1 ..., constant. An event of 0 s is an impulse: a fiftieth of an event of one TR.
 
 Contrasts: those of select-units over conditions ('faces > houses', 'faces > rest', '2*a - b - c';
-  sides are means, so weights are scaled to 1 and -1), or the name of one column of the design: its
+  sides are means, so weights are scaled to 1 and -1; rest is all other conditions, not the
+  baseline), or the name of one column of the design: its
   effect against the implicit baseline. With --hrf fir the columns stand for conditions. Several of
   them between ; are the rows of an F contrast.
 
@@ -50,7 +51,8 @@ Output in --out-dir, maps f4 of the runs' grid or surface (.nii.gz, .func.gii, .
   degrees of freedom are sums.
   With --betas: a matrix of trials x all voxels of the grid (NaN outside --mask), the trials of all
   runs in the order of their files. Its ids are the column stim_file or stimulus of the events, the
-  first of these; of an event without one, its trial_type and number (faces_3). An output called
+  first of these; of an event without one, its trial_type and number over all runs (faces_3), so
+  that none recurs. --trial-table has a row per trial: `npy label --force --ids` takes its trial_type. An output called
   .nii or .nii.gz is an image of a volume per trial. lsa is one model with a column per trial; lss
   one per trial, the others of its condition in one column (in closed form, so it costs one model).
 
@@ -128,8 +130,11 @@ pub(crate) struct Glm {
     /// A beta per trial instead of maps: lsa (least squares, all) or lss (separate)
     #[arg(long, value_enum, conflicts_with_all = ["contrast", "f_contrast", "fixed_effects"])]
     betas: Option<Trials>,
+    /// Also write a table of the trials, in the order of their betas: stimulus, trial_type, run, onset, duration
+    #[arg(long, value_name = "FILE", conflicts_with = "out_dir")]
+    trial_table: Option<cli::OutputPath>,
     /// Element type of betas: f4, or f8 (default: f8 when .npy runs are)
-    #[arg(long, requires = "betas")]
+    #[arg(long, conflicts_with = "out_dir")]
     dtype: Option<Dtype>,
     #[command(flatten)]
     common: Common,
@@ -204,6 +209,7 @@ pub(crate) fn run(args: Glm) -> Result<()> {
     let plan = args.plan()?;
     let betas = args.betas.map(|how| (how, args.common.output.as_deref()));
     let out = betas.map(|(_, path)| job.binary_output(path)).transpose()?;
+    let table = args.trial_table.as_deref().map(|path| job.text_output(Some(path))).transpose()?;
     let runs = design(&job, &args, &plan)?;
     warn_collinear(&job, &runs)?;
     args.record(&job, &plan, &runs);
@@ -217,7 +223,7 @@ pub(crate) fn run(args: Glm) -> Result<()> {
                 how,
                 runs,
                 args.mask.as_ref(),
-                trials::Target { out, path: output, dtype: args.dtype },
+                trials::Target { out, path: output, dtype: args.dtype, table },
             )
         }
         (_, _, Some(folder)) => {

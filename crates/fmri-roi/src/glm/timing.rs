@@ -13,6 +13,12 @@ const LONGEST: f64 = 60.0;
 /// Seconds from one volume to the next.
 pub(super) fn seconds(job: &Job, input: &Input, header: Option<f64>, told: Option<f64>) -> Result<f64> {
     if let Some(told) = told {
+        match header {
+            Some(header) if (told - header).abs() > 1e-3 * header => {
+                job.warn(format!("{input}: its header says a TR of {header} s; --tr {told} is taken"));
+            }
+            _ => {}
+        }
         return Ok(told);
     }
     let sidecar = input.path().map(beside).filter(|path| path.is_file());

@@ -1,12 +1,13 @@
 //! A beta per trial.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use brain_formats::maps::write_maps;
 use brain_formats::volume_writer::Intent;
-use cli::{Input, Job, Output, require_memory};
+use cli::{Format, Input, Job, Output, TableWriter, require_memory};
 use glm::{GlmError, PerTrial, TrialModel, n_low_means, trial_columns, unusable};
 use ndarray::{ArrayView2, s};
 use npy_stream::{Dtype, Labels, RowWriter};
@@ -21,6 +22,8 @@ pub(super) struct Target<'a> {
     pub out: Output,
     pub path: Option<&'a Path>,
     pub dtype: Option<Dtype>,
+    /// For a row per trial.
+    pub table: Option<Output>,
 }
 
 /// Values that are written at a time.
@@ -51,8 +54,9 @@ pub(super) fn run(
     }
     let models = runs.iter().map(|run| model(plan, how, run)).collect::<Result<Vec<_>>>()?;
     let (mut ids, mut conditions, mut of_run) = (Vec::new(), Vec::new(), Vec::new());
+    let mut n_of = BTreeMap::new();
     for (k, (run, model)) in runs.iter().zip(&models).enumerate() {
-        let own = run.events.ids();
+        let own = run.events.ids(&mut n_of);
         let lost: Vec<String> = model.not_estimable().into_iter().map(|trial| format!("{:?}", own[trial])).collect();
         if !lost.is_empty() {
             job.warn(format!(
@@ -68,6 +72,7 @@ pub(super) fn run(
         ids.extend(own);
     }
     say_what_ids_are(job, &runs);
+    let table = target.table.map(|table| write_trials(table, &runs, &ids)).transpose()?;
     let source = named(&runs);
     let mut place = None;
     let mut betas: Vec<f32> = Vec::new();
@@ -158,6 +163,8 @@ pub(super) fn run(
             rows.finish(&Labels { ids: Some(ids), columns: place.names.clone(), name: None })?;
         }
     }
+    // The smaller file first: betas on stdout cannot be taken back where the table does not fit on its disk.
+    table.map(|table| table.commit(job)).transpose()?;
     out.commit(job)
 }
 
@@ -171,11 +178,30 @@ fn model(plan: &Plan, how: PerTrial, run: &Designed) -> Result<TrialModel> {
     TrialModel::new(&run.design, trials, &condition_of, how, plan.noise).with_context(named)
 }
 
+/// One row per trial, in the order of the betas.
+fn write_trials(out: Output, runs: &[Designed], ids: &[String]) -> Result<Output> {
+    let mut table = TableWriter::new(out, Format::Csv, &["stimulus", "trial_type", "run", "onset", "duration"])?;
+    let events = runs.iter().enumerate().flat_map(|(k, run)| run.events.events.iter().map(move |event| (k + 1, event)));
+    for (id, (run, event)) in ids.iter().zip(events) {
+        table.record(&[
+            ("stimulus", id.into()),
+            ("trial_type", event.condition.as_str().into()),
+            ("run", run.into()),
+            ("onset", event.onset.into()),
+            ("duration", event.duration.into()),
+        ])?;
+    }
+    Ok(table.into_inner())
+}
+
 fn say_what_ids_are(job: &Job, runs: &[Designed]) {
     let all = || runs.iter().flat_map(|run| &run.events.stimuli);
     let (n, n_named) = (all().count(), all().flatten().count());
     match n_named {
-        0 => job.note(format!("ids of the {n} trials are trial_type and number; a column stimulus would name them")),
+        0 => job.note(format!(
+            "ids of the {n} trials are trial_type and number, so that none recurs; a column stimulus \
+             would name them"
+        )),
         named if named < n => job.note(format!(
             "ids of {named} of {n} trials are their stimuli, of the other {} trial_type and number",
             n - named

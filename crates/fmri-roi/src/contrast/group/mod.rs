@@ -85,6 +85,9 @@ impl GroupArgs {
                 self.statistic().as_str()
             );
         }
+        if self.tail.is_some() && wanted.table.is_none() && self.permutations.is_none() {
+            bail!("--tail is of p, and a t map has none: give --table or --permutations with it, or leave it out");
+        }
         if self.subjects.is_none() && (wanted.join.assume_order || wanted.join.inner) {
             bail!(
                 "--assume-order and --inner say how --subjects is joined with the maps; give that table, or leave them out"
