@@ -240,8 +240,8 @@ fn regions_of_table(table: &Table) -> Result<(Vec<VoxelSet>, Grid)> {
     Ok((sets, if rows.is_empty() { Grid::Unknown } else { Grid::Rows(rows) }))
 }
 
-/// Where the rows of a table say that their voxels are: i to k and x to z together, and structure, vertex and parcel each where
-/// there is such a column. A row that says nothing is left out.
+/// Where the rows of a table say that their voxels are: i to k and x to z together, and structure, vertex and parcel
+/// each where there is such a column. A row that says nothing is left out.
 fn places_of_table(table: &Table, voxels: &[usize]) -> Result<Vec<Placed>> {
     let (axes, directions) = (["i", "j", "k"], ["x", "y", "z"]);
     let columns = |names: &[&'static str]| match names.iter().all(|column| table.has(column)) {

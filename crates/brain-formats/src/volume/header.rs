@@ -450,8 +450,8 @@ fn parse_header(fields: Fields<'_>, n_read: usize) -> Result<Header, VolumeError
     })
 }
 
-/// `pixdim[4]` in the unit that `xyzt_units` names; in seconds where it names none, as nibabel's users take it, but none
-/// where it is the 1 of a header that nobody filled in.
+/// `pixdim[4]` in the unit that `xyzt_units` names; in seconds where it names none, as nibabel's users take it, but
+/// none where it is the 1 of a header that nobody filled in.
 fn repetition_seconds(step: f64, units: i32, new: bool) -> Option<f64> {
     // NIfTI-1 holds f4: .8 is meant, not .800000011920929.
     let step = if new { step } else { (step as f32).to_string().parse().unwrap_or(step) };

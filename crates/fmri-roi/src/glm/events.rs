@@ -111,8 +111,8 @@ impl RunEvents {
         }
     }
 
-    /// An id for each trial: its stimulus, else its condition and its number there, from 1; `n_of` counts over all runs,
-    /// so that no two trials pass for one stimulus.
+    /// An id for each trial: its stimulus, else its condition and its number there, from 1; `n_of` counts over all
+    /// runs, so that no two trials pass for one stimulus.
     pub fn ids(&self, n_of: &mut BTreeMap<String, usize>) -> Vec<String> {
         let both = self.events.iter().zip(&self.stimuli);
         both.map(|(event, stimulus)| {
