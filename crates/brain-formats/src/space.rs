@@ -207,8 +207,8 @@ impl Space {
 
     /// What is different between the columns of two maps; `None` when column i is the same place in both. A surface
     /// that does not say which one it is may be any of as many vertices.
-    pub fn difference(&self, other: &Space) -> Option<String> {
-        let whole = || Some(format!("{self}, but the other has {other}"));
+    pub fn difference(&self, other: &Space) -> Option<Difference> {
+        let whole = || Some(Difference::Whole(format!("{self}, but the other has {other}")));
         match (self, other) {
             (Space::Grid(mine), Space::Grid(theirs)) => (!mine.agrees_with(theirs)).then(whole)?,
             (Space::Surface(mine), Space::Surface(theirs)) => {
@@ -234,11 +234,29 @@ impl Space {
         }
     }
 
-    fn first_difference(&self, other: &Space, n: usize) -> Option<String> {
+    fn first_difference(&self, other: &Space, n: usize) -> Option<Difference> {
         (0..n).find_map(|column| {
             let (mine, theirs) = (self.place(column), other.place(column));
-            (!mine.is_at(&theirs)).then(|| format!("column {column} is {mine}, but in the other {theirs}"))
+            let said = || Difference::Column(format!("column {column} is {mine}, but in the other {theirs}"));
+            (!mine.is_at(&theirs)).then(said)
         })
+    }
+}
+
+/// How the columns of two maps differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Difference {
+    /// In number, kind or grid: what both are.
+    Whole(String),
+    /// In one column, the first that differs, in words.
+    Column(String),
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Difference::Whole(words) | Difference::Column(words) => out.write_str(words),
+        }
     }
 }
 
@@ -367,9 +385,9 @@ mod tests {
         let left = surface(Some("CORTEX_LEFT"), 10);
         assert_eq!(left.difference(&left), None);
         assert_eq!(left.difference(&surface(None, 10)), None);
-        let why = left.difference(&surface(Some("CORTEX_RIGHT"), 10)).unwrap();
+        let why = left.difference(&surface(Some("CORTEX_RIGHT"), 10)).unwrap().to_string();
         assert!(why.contains("CORTEX_LEFT") && why.contains("CORTEX_RIGHT"), "{why}");
-        let why = left.difference(&surface(Some("CORTEX_LEFT"), 12)).unwrap();
+        let why = left.difference(&surface(Some("CORTEX_LEFT"), 12)).unwrap().to_string();
         assert!(why.contains("10 vertices") && why.contains("12 vertices"), "{why}");
         assert!(left.difference(&grayordinates(&[1; 8])).is_some());
     }
@@ -381,8 +399,8 @@ mod tests {
         assert_eq!(all.place(1).vertex, Some(4));
         assert_eq!(all.place(3).grid, Some([1, 0, 2]));
         assert_eq!(all.place(3).millimetres, Some([0.0, -2.0, 2.0]));
-        let why = all.difference(&grayordinates(&[1, 6, 5])).unwrap();
+        let why = all.difference(&grayordinates(&[1, 6, 5])).unwrap().to_string();
         assert!(why.contains("column 1") && why.contains("vertex 4") && why.contains("vertex 6"), "{why}");
-        assert!(all.difference(&grayordinates(&[1, 4])).unwrap().contains("5 grayordinates"));
+        assert!(all.difference(&grayordinates(&[1, 4])).unwrap().to_string().contains("5 grayordinates"));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::{Context, Result, bail};
 use brain_formats::Space;
+use brain_maps::grid::voxel_mm3;
 use brain_maps::{Adjacency, Connectivity, clusters};
 use cli::{Common, Format, Input, Job, Named, TableWriter};
 use statistics::{Reason, mean, variance};
@@ -120,7 +121,7 @@ pub(crate) fn run(args: Atlas) -> Result<()> {
             for set in &sets {
                 parcel_of.extend(set.voxels.iter().map(|&voxel| (voxel, set.name.as_str())));
             }
-            let volume = grid.sizes().iter().product::<f64>();
+            let volume = voxel_mm3(&grid.affine);
             let mut rows = Vec::new();
             for map in &maps {
                 let above: Vec<usize> = (0..map.values.len()).filter(|&v| map.values[v] > t).collect();

@@ -7,8 +7,9 @@ use brain_maps::{Adjacency, Connectivity, Side, peaks};
 use cli::{Common, Format, Input, Job, Named, Output, TableWriter};
 use localizer::Top;
 
+use crate::maps::leave_out_infinite;
 use crate::options::{Neighbours, Tail};
-use crate::place::{Columns, place};
+use crate::place::{Columns, Hemisphere, hemispheres, place};
 use crate::region::{Region, Rule, VoxelSet, conjunction, find, merge, parcels};
 use brain_formats::maps::write_regions;
 use stimulus_table::Table;
@@ -145,15 +146,6 @@ fn sphere(text: &str) -> Result<Sphere, String> {
     }
 }
 
-/// A side of the brain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Hemisphere {
-    /// x < 0 mm
-    Left,
-    /// x > 0 mm
-    Right,
-}
-
 /// The field's threshold, for voxels and units alike.
 const DEFAULT_T: f64 = 7.0;
 
@@ -183,11 +175,7 @@ pub(crate) fn run(args: Define) -> Result<()> {
         bail!("--t {t} with --tail {}: T is a distance from 0 there; give a number of 0 or more", side.as_str());
     }
     let mut map = read_stat(&job, &args)?;
-    let n_infinite = map.values.iter().filter(|t| t.is_infinite()).count();
-    if n_infinite > 0 {
-        job.warn(format!("{}: {n_infinite} of {} voxels are infinite; counted like NaN", args.stat, map.values.len()));
-        map.values.iter_mut().filter(|t| t.is_infinite()).for_each(|t| *t = f64::NAN);
-    }
+    leave_out_infinite(&job, &args.stat.to_string(), &mut map.values);
     let mut spaces = search_spaces(&job, &args, &mut map)?;
     restrict(&job, &args, &map, &mut spaces)?;
     let Map { values: t, space } = map;
@@ -333,10 +321,7 @@ fn restrict(job: &Job, args: &Define, map: &Map, spaces: &mut [VoxelSet]) -> Res
             spaces.iter_mut().for_each(|searched| searched.voxels.retain(|voxel| near(*voxel)));
         }
         if let Some(hemisphere) = args.hemisphere {
-            let sides: Vec<Option<Hemisphere>> = (0..map.values.len()).map(|column| side(space, column)).collect();
-            if sides.iter().all(Option::is_none) {
-                bail!("{stat}: its {} do not say in which hemisphere they are", space.units());
-            }
+            let sides = hemispheres(space, &stat)?;
             spaces.iter_mut().for_each(|searched| searched.voxels.retain(|voxel| sides[*voxel] == Some(hemisphere)));
         }
     }
@@ -345,18 +330,6 @@ fn restrict(job: &Job, args: &Define, map: &Map, spaces: &mut [VoxelSet]) -> Res
         spaces.iter_mut().for_each(|searched| searched.voxels.retain(|voxel| ncsnr[*voxel] > least));
     }
     Ok(())
-}
-
-/// The hemisphere of a voxel by its millimetres, of a vertex by its structure; `None` in the middle.
-fn side(space: &Space, column: usize) -> Option<Hemisphere> {
-    let place = space.place(column);
-    match (place.structure, place.millimetres) {
-        (Some(structure), _) if structure.contains("LEFT") => Some(Hemisphere::Left),
-        (Some(structure), _) if structure.contains("RIGHT") => Some(Hemisphere::Right),
-        (_, Some([x, ..])) if x < 0.0 => Some(Hemisphere::Left),
-        (_, Some([x, ..])) if x > 0.0 => Some(Hemisphere::Right),
-        _ => None,
-    }
 }
 
 /// One number per voxel: of a map on the same grid, or of the rows of a table.

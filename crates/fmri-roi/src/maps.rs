@@ -6,11 +6,20 @@ use brain_formats::Space;
 use cli::{Input, Job};
 use voxel_inputs::{read_map, read_space, require_n_columns, require_same_space};
 
-/// A map by its name; NaN is no value.
+/// A map by its name; NaN is no value, and nothing is infinite.
 pub(crate) struct NamedMap {
     pub name: String,
     pub source: String,
     pub values: Vec<f64>,
+}
+
+/// Takes infinite values for none, and says how many there were.
+pub(crate) fn leave_out_infinite(job: &Job, source: &str, values: &mut [f64]) {
+    let n = values.iter().filter(|v| v.is_infinite()).count();
+    if n > 0 {
+        job.warn(format!("{source}: {n} of {} voxels are infinite; counted like NaN", values.len()));
+        values.iter_mut().filter(|v| v.is_infinite()).for_each(|v| *v = f64::NAN);
+    }
 }
 
 /// Maps over one space.
@@ -38,7 +47,9 @@ impl Maps {
                 (None, Some(mine)) => space = Some((source.clone(), mine)),
                 (_, None) => {}
             }
-            maps.push(NamedMap { name, source, values: map.values });
+            let mut values = map.values;
+            leave_out_infinite(job, &source, &mut values);
+            maps.push(NamedMap { name, source, values });
         }
         if let Some((other, space)) = &space {
             maps.iter().try_for_each(|map| require_n_columns((&map.source, map.values.len()), (other, space)))?;

@@ -1,13 +1,13 @@
 //! `fmri-roi overlap`: how alike maps are, and on which side of the brain they lie.
 
 use anyhow::{Result, bail};
-use brain_formats::geometry::Geometry;
 use cli::{Common, Format, Input, Job, Named, TableWriter};
 use localizer::{Selection, Top, select_by_statistic};
 use statistics::{Reason, SetOverlap, pearson};
-use voxel_inputs::{read_labels, require_grid, require_n_columns, require_same_space};
+use voxel_inputs::{read_labels, require_n_columns, require_same_space};
 
 use crate::maps::{Maps, NamedMap};
+use crate::place::{Hemisphere, hemispheres};
 
 const HELP: &str = "\
 Maps of t (or masks: --t 0) on one grid. A voxel that is NaN in one of two maps is in neither.
@@ -23,7 +23,8 @@ Columns, one row per pair of maps and rule (no rule: one row):
   reason             why there is no number: constant, empty, too_few_voxels (of r: fewer than 3)
 --top takes sets of one size (Dice at equal size), so that a stronger map is not a larger one.
 --laterality, one row per map and threshold instead:
-  map, t, n_left, n_right    voxels with t greater than --t left (x < 0 mm) and right of the middle
+  map, t, n_left, n_right    voxels with t greater than --t left (x < 0 mm, or the structure of
+                             a surface) and right of the middle
   laterality                 (n_left - n_right) / (n_left + n_right): 1 all left, -1 all right
   t_left, t_right            sums of t over these voxels, for who weighs voxels by them
   reason                     empty: no voxel is above t
@@ -75,9 +76,6 @@ pub(crate) fn run(args: Overlap) -> Result<()> {
         bail!("{}: 1 map; an overlap is of two or more (--laterality is of each)", args.maps[0]);
     }
     let Maps { mut maps, space } = Maps::read(&job, &args.maps, &args.names, args.like.as_ref())?;
-    for map in &mut maps {
-        leave_out_infinite(&job, map);
-    }
     if let Some(input) = &args.mask {
         let mask = read_labels(&job, input)?;
         let source = input.to_string();
@@ -102,7 +100,7 @@ pub(crate) fn run(args: Overlap) -> Result<()> {
                     maps[0].source
                 );
             };
-            let left_or_right = sides(require_grid(&maps[0].source, space, "--laterality")?);
+            let left_or_right = hemispheres(space, &maps[0].source)?;
             let rows = maps.iter().flat_map(|map| args.t.iter().map(|&t| laterality(map, t, &left_or_right)));
             rows.collect::<Vec<_>>()
         }
@@ -115,14 +113,6 @@ pub(crate) fn run(args: Overlap) -> Result<()> {
     let mut table = TableWriter::new(out, args.format, &columns)?;
     rows.iter().try_for_each(|row| table.record(row))?;
     table.into_inner().commit(&job)
-}
-
-fn leave_out_infinite(job: &Job, map: &mut NamedMap) {
-    let n = map.values.iter().filter(|v| v.is_infinite()).count();
-    if n > 0 {
-        job.warn(format!("{}: {n} of {} voxels are infinite; counted like NaN", map.source, map.values.len()));
-        map.values.iter_mut().filter(|v| v.is_infinite()).for_each(|v| *v = f64::NAN);
-    }
 }
 
 /// Which voxels of a map are taken, and how a table says it; one without a selection takes none.
@@ -186,23 +176,13 @@ fn of_pair<'a>(a: &'a NamedMap, b: &'a NamedMap, rules: &'a [Rule]) -> impl Iter
     })
 }
 
-/// Of every voxel -1 left, 1 right of the middle, 0 in it.
-fn sides(grid: &Geometry) -> Vec<i8> {
-    let side = |voxel| match grid.millimetres(grid.place(voxel))[0] {
-        x if x < 0.0 => -1,
-        x if x > 0.0 => 1,
-        _ => 0,
-    };
-    (0..grid.n_voxels()).map(side).collect()
-}
-
-fn laterality<'a>(map: &'a NamedMap, t: f64, sides: &[i8]) -> Vec<Named<'a>> {
-    let of = |side: i8| {
-        let above = map.values.iter().zip(sides).filter(|(v, s)| **v > t && **s == side).map(|(v, _)| *v);
+fn laterality<'a>(map: &'a NamedMap, t: f64, sides: &[Option<Hemisphere>]) -> Vec<Named<'a>> {
+    let of = |side: Hemisphere| {
+        let above = map.values.iter().zip(sides).filter(|(v, s)| **v > t && **s == Some(side)).map(|(v, _)| *v);
         let values: Vec<f64> = above.collect();
         (values.len(), statistics::sum(&values))
     };
-    let ((n_left, t_left), (n_right, t_right)) = (of(-1), of(1));
+    let ((n_left, t_left), (n_right, t_right)) = (of(Hemisphere::Left), of(Hemisphere::Right));
     let index = (n_left as f64 - n_right as f64) / (n_left + n_right) as f64;
     vec![
         ("map", (&map.name).into()),

@@ -1,5 +1,6 @@
-//! The columns of a table that say where a voxel, vertex, grayordinate or parcel is.
+//! Where a voxel, vertex, grayordinate or parcel is: the columns of a table that say it, and its hemisphere.
 
+use anyhow::{Result, bail};
 use brain_formats::Space;
 use cli::{Cell, Named};
 
@@ -57,4 +58,38 @@ pub(crate) fn place(column: Option<usize>, space: Option<&Space>) -> Vec<Named<'
         }
     };
     Columns::of(space).names().into_iter().map(|name| (name, cell(name))).collect()
+}
+
+/// A side of the brain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Hemisphere {
+    /// x < 0 mm
+    Left,
+    /// x > 0 mm
+    Right,
+}
+
+/// The hemisphere of every column, of a vertex by its structure, of a voxel by its millimetres (`None` in the middle);
+/// an error where none of them says it.
+pub(crate) fn hemispheres(space: &Space, source: &str) -> Result<Vec<Option<Hemisphere>>> {
+    let side = |column| {
+        let place = space.place(column);
+        match (place.structure, place.millimetres) {
+            (Some(structure), _) if structure.contains("LEFT") => Some(Hemisphere::Left),
+            (Some(structure), _) if structure.contains("RIGHT") => Some(Hemisphere::Right),
+            (_, Some([x, ..])) if x < 0.0 => Some(Hemisphere::Left),
+            (_, Some([x, ..])) if x > 0.0 => Some(Hemisphere::Right),
+            _ => None,
+        }
+    };
+    let sides: Vec<Option<Hemisphere>> = (0..space.n_columns()).map(side).collect();
+    if sides.iter().all(Option::is_none) {
+        bail!(
+            "{source}: none of its {} {} says in which hemisphere it is; give a map in millimetres around the middle, or of \
+             a surface that names its structure",
+            sides.len(),
+            space.units()
+        );
+    }
+    Ok(sides)
 }

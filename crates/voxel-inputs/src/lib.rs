@@ -24,7 +24,7 @@ use npy_stream::NpyReader;
 
 use brain_formats::geometry::Geometry;
 use brain_formats::maps::MapFormat;
-use brain_formats::space::Space;
+use brain_formats::space::{Difference, Space};
 
 /// An input that has been opened.
 pub enum Source {
@@ -190,7 +190,10 @@ pub fn require_same_space(mine: (&str, &Space), theirs: (&str, &Space)) -> Resul
                 mine.0,
                 theirs.0,
                 // Two files of one length may differ in a single column.
-                if why.starts_with("column") { format!(" ({why})") } else { String::new() }
+                match why {
+                    Difference::Whole(_) => String::new(),
+                    Difference::Column(column) => format!(" ({column})"),
+                }
             ),
         },
     }

@@ -5,7 +5,8 @@ use std::ops::Range;
 use anyhow::{Context, Result, bail};
 use brain_formats::Space;
 use cli::{Input, Job};
-use glm::{FixedEffects, GlmError, Model, Statistics, Test, n_low_means, unusable};
+use glm::{FixedEffects, GlmError, Model, Scaling, Statistics, Test, n_low_means, unusable};
+use ndarray::Array2;
 use rayon::prelude::*;
 use statistics::Reason;
 
@@ -40,6 +41,19 @@ pub(super) struct Fitted {
 /// Blocks of voxels.
 pub(super) fn blocks(n_voxels: usize) -> Vec<Range<usize>> {
     (0..n_voxels).step_by(BLOCK).map(|start| start..(start + BLOCK).min(n_voxels)).collect()
+}
+
+/// A block in the units that are fitted, why voxels of it cannot be, and how many means are too low for a per cent.
+pub(super) fn prepared(
+    voxels: &Voxels,
+    block: &Range<usize>,
+    scaling: Scaling,
+) -> (Array2<f64>, Vec<Option<Reason>>, usize) {
+    let mut y = voxels.block(block.clone());
+    let why = unusable(y.view());
+    let n_low = if scaling == Scaling::Percent { n_low_means(y.view(), &why) } else { 0 };
+    scaling.apply(&mut y);
+    (y, why, n_low)
 }
 
 /// Why voxels have no numbers, over the runs, and what else is to be said of them.
@@ -148,10 +162,7 @@ pub(super) fn fit(
         df += model.df();
         let blocks = blocks(n);
         let fit_block = |block: &Range<usize>| {
-            let mut y = voxels.block(block.clone());
-            let why = unusable(y.view());
-            let n_low = if plan.scaling == glm::Scaling::Percent { n_low_means(y.view(), &why) } else { 0 };
-            plan.scaling.apply(&mut y);
+            let (y, why, n_low) = prepared(&voxels, block, plan.scaling);
             let mut fit = model.fit(y.view())?;
             fit.blank(why.iter().enumerate().filter(|(_, why)| why.is_some()).map(|(k, _)| k));
             Ok((fit, why, n_low))

@@ -8,13 +8,13 @@ use anyhow::{Context, Result};
 use brain_formats::maps::write_maps;
 use brain_formats::volume_writer::Intent;
 use cli::{Format, Input, Job, Output, TableWriter, require_memory};
-use glm::{GlmError, PerTrial, TrialModel, n_low_means, trial_columns, unusable};
+use glm::{GlmError, PerTrial, TrialModel, trial_columns};
 use ndarray::{ArrayView2, s};
 use npy_stream::{Dtype, Labels, RowWriter};
 use rayon::prelude::*;
 use voxel_inputs::map_name;
 
-use super::fit::{Odd, blocks, named, place_of, require_one_size};
+use super::fit::{Odd, blocks, named, place_of, prepared, require_one_size};
 use super::{Designed, Plan};
 
 /// Where the betas go.
@@ -98,10 +98,7 @@ pub(super) fn run(
         }
         let blocks = blocks(n);
         let fit_block = |block: &Range<usize>| {
-            let mut y = voxels.block(block.clone());
-            let why = unusable(y.view());
-            let n_low = if plan.scaling == glm::Scaling::Percent { n_low_means(y.view(), &why) } else { 0 };
-            plan.scaling.apply(&mut y);
+            let (y, why, n_low) = prepared(&voxels, block, plan.scaling);
             let mut fit = model.fit(y.view())?;
             for (k, _) in why.iter().enumerate().filter(|(_, why)| why.is_some()) {
                 fit.slice_mut(s![.., k]).fill(f64::NAN);
