@@ -145,6 +145,11 @@ fn permutations_and_ceilings_of_scores() {
     assert_eq!((&*table[2]["r_norm"], &*table[2]["reason"]), ("NaN", "negative_reliability"));
     assert_eq!(&*table[0]["p"], "0.005");
     assert!(number(&table[0], "r_norm") > 1.0, "scores above their ceiling are not cut");
+    // Rows without repeats may be averages, which the bounds of one trial do not bound.
+    let one = (0..4).fold(ceiling.to_owned(), |table, k| table.replace(&format!("y,{k},3,"), &format!("y,{k},1,")));
+    fs::write(dir.path().join("one.csv"), one).unwrap();
+    let of_one = run(dir.path(), &line.replace("c.csv", "one.csv"));
+    assert!(of_one.stderr.contains("one.csv: bounds for one trial"), "{}", of_one.stderr);
     for threads in ["1", "3"] {
         assert_eq!(run(dir.path(), &format!("{line} --threads {threads}")).text(), text);
     }

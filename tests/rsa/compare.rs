@@ -560,3 +560,24 @@ fn scores_are_divided_by_what_noise_leaves_to_reach() {
     run(path, &format!("{line} --r-max more.csv")).fails(1, &["over 12 stimuli, and 10 are compared"]);
     run(path, "rsa compare ann.npy --brain one_rdm.npy --r-max gsn.csv").fails(1, &["0 rows are called \"one_rdm\""]);
 }
+
+#[test]
+fn the_ceiling_of_one_person_is_not_anothers() {
+    let dir = study();
+    let path = dir.path();
+    for (person, seed) in [("sub-01", 50), ("sub-02", 60)] {
+        fs::create_dir(path.join(person)).unwrap();
+        let shown: Vec<Array2<f64>> = (0..3).map(|k| &noise(10, 8, 1) + &(0.5 * noise(10, 8, seed + k))).collect();
+        let trials = ndarray::concatenate(Axis(0), &shown.iter().map(|s| s.view()).collect::<Vec<_>>()).unwrap();
+        let all: Vec<String> = std::iter::repeat_n(ids(10), 3).flatten().collect();
+        save(&path.join(person).join("ffa.npy"), &trials, Some(&all));
+        sh(path, &format!("npy average {person}/ffa.npy | rsa rdm > {person}/rdm.npy")).ok();
+    }
+    run(path, "ceiling gsn sub-01/ffa.npy --draws 50 -q -o ffa.csv").ok();
+    let line = |person: &str| format!("rsa compare ann.npy --brain {person}/rdm.npy --brain-names ffa --r-max ffa.csv");
+    run(path, &line("sub-01")).ok();
+    run(path, &line("sub-02")).fails(1, &["ffa.csv", "was made from sub-01", "sub-02/rdm.npy is of sub-02"]);
+    // Without its record a table is taken at its word.
+    fs::remove_file(path.join("ffa.json")).unwrap();
+    run(path, &line("sub-02")).ok();
+}

@@ -3,8 +3,8 @@
 #![warn(missing_docs)]
 
 use anyhow::{Context, Result, bail};
-use array_inputs::read_table;
-use cli::{Input, Job};
+use array_inputs::{person_of, read_table};
+use cli::{Input, Job, sidecar_of};
 use stimulus_table::Table;
 
 /// What reliabilities are needed.
@@ -33,6 +33,7 @@ pub struct Array<'a> {
 
 /// The reliability of every array; those of another statistic, correlation or number of trials are an error.
 pub fn read_reliabilities(job: &Job, input: &Input, of: Measured, arrays: &[Array]) -> Result<Vec<f64>> {
+    require_people(input, arrays)?;
     of_within(&read_table(job, input)?, &input.to_string(), of, arrays)
 }
 
@@ -40,6 +41,7 @@ pub fn read_reliabilities(job: &Job, input: &Input, of: Measured, arrays: &[Arra
 /// of its reliability of `ceiling within --stat rdm`, which is too low where noise is strong (a warning says so).
 /// `NaN` where there is none above 0.
 pub fn read_rdm_bounds(job: &Job, input: &Input, compare: &str, option: &str, arrays: &[Array]) -> Result<Vec<f64>> {
+    require_people(input, arrays)?;
     let (source, table) = (input.to_string(), read_table(job, input)?);
     let above_0 = |bound: f64| if bound > 0.0 { bound } else { f64::NAN };
     if table.has("rdm_ceiling") {
@@ -67,6 +69,27 @@ pub fn read_rdm_bounds(job: &Job, input: &Input, compare: &str, option: &str, ar
          times the signal): `ceiling gsn` models that"
     ));
     Ok(found.into_iter().map(|reliability| above_0(reliability.sqrt())).collect())
+}
+
+/// Rows have the names of arrays, and every person has an `ffa`: where the sidecar of the table and the path of an
+/// array both name people (BIDS' `sub-`), the array's is among the table's.
+fn require_people(input: &Input, arrays: &[Array]) -> Result<()> {
+    let Some(record) = input.path().and_then(sidecar_of) else { return Ok(()) };
+    let made_from =
+        record["inputs"].as_array().into_iter().flatten().filter_map(|made_from| made_from["name"].as_str());
+    let people: Vec<String> = made_from.filter_map(person_of).collect();
+    for array in arrays {
+        let person = person_of(array.name).or_else(|| person_of(array.source));
+        if let (Some(first), Some(person)) = (people.first(), person.filter(|person| !people.contains(person))) {
+            bail!(
+                "{input}: was made from sub-{first}{}, and {} is of sub-{person}; make the table from the responses that \
+                 are compared",
+                if people.iter().any(|other| other != first) { " and others" } else { "" },
+                array.source
+            );
+        }
+    }
+    Ok(())
 }
 
 fn row_of(names: &[String], source: &str, array: &Array) -> Result<usize> {

@@ -154,6 +154,13 @@ fn ceilings(job: &Job, input: &Input, rows: &Scorable) -> Result<Ceilings> {
             stimuli.len()
         );
     }
+    if !single && trials.iter().any(|n| n.is_finite()) && trials.iter().all(|n| n.is_nan() || *n == 1.0) {
+        job.note(format!(
+            "{source}: bounds for one trial; if the {} rows of responses are averages of trials, make the table without \
+             --trials 1: averages repeat better",
+            rows.stimulus_of_row.len()
+        ));
+    }
     let reasons = match found.table.has("reason") {
         true => {
             let cells = found.table.column("reason")?;
