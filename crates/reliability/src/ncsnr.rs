@@ -133,6 +133,20 @@ fn of_voxel(values: &[f64], repeats: &Repeats, repeated: &[usize], total: Option
         .collect();
     let total_variance = total.unwrap_or_else(|| statistics::variance(values));
     let noise_variance = statistics::mean(&within);
+    if total.is_none() && !total_variance.is_normal() {
+        // Squares beyond what f8 holds: ratios are those of the same values in another unit.
+        let unit = values.iter().fold(0.0_f64, |most, v| most.max(v.abs()));
+        let scaled: Vec<f64> = values.iter().map(|v| v / unit).collect();
+        let found = of_voxel(&scaled, repeats, repeated, None, inverse);
+        let back = |variance: f64| variance * unit * unit;
+        return NoiseCeiling {
+            total_variance: back(found.total_variance),
+            noise_variance: back(found.noise_variance),
+            signal_variance_raw: back(found.signal_variance_raw),
+            signal_variance: back(found.signal_variance),
+            ..found
+        };
+    }
     let signal_variance_raw = total_variance - noise_variance;
     let signal_variance = signal_variance_raw.max(0.0);
     let ncsnr = (signal_variance / noise_variance).sqrt();
@@ -206,6 +220,19 @@ mod tests {
         }
         assert_eq!(noise_ceiling(0.0, 0.5), 0.0);
         assert_eq!(noise_ceiling(f64::INFINITY, 0.5), 1.0);
+    }
+
+    #[test]
+    fn units_do_not_matter_even_where_squares_leave_f8() {
+        let repeats = Repeats::by_id(&["a", "b", "a", "c", "b", "a"]);
+        let trials = array![[0.5], [10.0], [2.0], [5.0], [12.0], [4.0]];
+        let of = |unit: f64| noise_ceilings((&trials * unit).view(), &repeats, None).unwrap()[0];
+        let plain = of(1.0);
+        for unit in [1e160, 1e-170, 1e-305] {
+            let found = of(unit);
+            assert!((found.ncsnr - plain.ncsnr).abs() < 1e-12, "{unit}: {found:?}");
+            assert!((found.reliability - plain.reliability).abs() < 1e-12, "{unit}: {found:?}");
+        }
     }
 
     #[test]
