@@ -1,8 +1,7 @@
 //! How much of the covariances between voxels to keep: by the likelihood of held-out rows.
 
-use linear_algebra::Cholesky;
-use ndarray::{Array2, ArrayView2};
-use rayon::prelude::*;
+use linear_algebra::{product, symmetric_eigen};
+use ndarray::{Array1, Array2, Axis};
 
 use super::mersenne::order_of_42;
 
@@ -26,13 +25,24 @@ pub(super) fn shrunken(mut covariance: Array2<f64>, factor: f64) -> Array2<f64> 
 
 /// The factor under which `points` (rows, deviations from the mean) are likeliest; the first of several. `None` where
 /// the covariance is singular under every factor, which means that a variance is 0.
+///
+/// Variances stay under every factor, so that all covariances are one correlation matrix, mixed with the identity: they
+/// share its eigenvectors, and one decomposition gives the likelihood of each.
 pub(super) fn best_factor(covariance: &Array2<f64>, points: &Array2<f64>) -> Option<f64> {
-    let factors: Vec<f64> = (0..=STEPS).map(|step| step as f64 / STEPS as f64).collect();
-    let costs: Vec<Option<f64>> =
-        factors.par_iter().map(|&factor| cost(shrunken(covariance.clone(), factor).view(), points.view())).collect();
+    let sds = covariance.diag().mapv(f64::sqrt);
+    if !sds.iter().all(|sd| *sd > 0.0 && sd.is_finite()) {
+        return None;
+    }
+    let correlation = Array2::from_shape_fn(covariance.dim(), |(i, j)| match i == j {
+        true => 1.0,
+        false => covariance[[i, j]] / (sds[i] * sds[j]),
+    });
+    let eigen = symmetric_eigen(correlation.view()).ok()?;
+    let turned = product((points / &sds).view(), eigen.vectors.view());
+    let squares = turned.mapv(|v| v * v).sum_axis(Axis(0)) / points.nrows() as f64;
     let mut best: Option<(f64, f64)> = None;
-    for (factor, cost) in factors.into_iter().zip(costs) {
-        if let Some(cost) = cost
+    for factor in (0..=STEPS).map(|step| step as f64 / STEPS as f64) {
+        if let Some(cost) = cost(&eigen.values, &squares, factor)
             && best.is_none_or(|(_, least)| cost < least)
         {
             best = Some((factor, cost));
@@ -41,26 +51,24 @@ pub(super) fn best_factor(covariance: &Array2<f64>, points: &Array2<f64>) -> Opt
     best.map(|(factor, _)| factor)
 }
 
-/// Mean over points of twice their negative log likelihood, without the constant that all factors share.
-fn cost(covariance: ArrayView2<f64>, points: ArrayView2<f64>) -> Option<f64> {
-    let n = covariance.nrows();
-    let cholesky = Cholesky::new(covariance).ok()?;
-    let diagonal = cholesky.diagonal();
-    // Where one voxel follows from the others, what is left of it is rounding, and so is whether a factor exists.
-    let rounding = n as f64 * f64::EPSILON;
-    if diagonal.iter().zip(covariance.diag()).any(|(pivot, variance)| pivot * pivot <= rounding * variance) {
+/// Mean over points of twice their negative log likelihood, without the constants that all factors share: the
+/// logarithms of the variances, and of 2 pi. `squares` are the mean squares of the points along the eigenvectors.
+fn cost(values: &Array1<f64>, squares: &Array1<f64>, factor: f64) -> Option<f64> {
+    let mixed = values.mapv(|value| 1.0 + factor * (value - 1.0));
+    // Where one voxel follows from the others, what is left of it is rounding, and so is whether the matrix has an
+    // inverse.
+    let rounding = values.len() as f64 * f64::EPSILON;
+    if mixed.iter().any(|value| *value <= rounding) {
         return None;
     }
-    let ln_determinant = 2.0 * diagonal.mapv(f64::ln).sum();
-    let mut white = points.to_owned();
-    cholesky.whiten_rows(&mut white).ok()?;
-    let squares: Vec<f64> = white.iter().map(|v| v * v).collect();
-    Some(statistics::sum(&squares) / points.nrows() as f64 + ln_determinant)
+    let terms: Vec<f64> = mixed.iter().zip(squares).map(|(value, square)| square / value + value.ln()).collect();
+    Some(statistics::sum(&terms))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use linear_algebra::Cholesky;
     use ndarray::array;
 
     #[test]
@@ -80,12 +88,31 @@ mod tests {
         assert_eq!(shrunken(array![[4.0, 2.0], [2.0, 5.0]], 0.25), array![[4.0, 0.5], [0.5, 5.0]]);
     }
 
+    /// The density itself, a decomposition per factor.
+    fn cost_by_cholesky(covariance: &Array2<f64>, points: &Array2<f64>) -> f64 {
+        let cholesky = Cholesky::new(covariance.view()).unwrap();
+        let mut white = points.clone();
+        cholesky.whiten_rows(&mut white).unwrap();
+        white.mapv(|v| v * v).sum() / points.nrows() as f64 + 2.0 * cholesky.diagonal().mapv(f64::ln).sum()
+    }
+
     #[test]
     fn cost_is_that_of_the_normal_density() {
         // Inverse of [2 1; 1 2] is [2 -1; -1 2] / 3, its determinant 3: (1, 0) has a square of 2/3, (1, 1) too.
-        let found = cost(array![[2.0, 1.0], [1.0, 2.0]].view(), array![[1.0, 0.0], [1.0, 1.0]].view()).unwrap();
-        assert!((found - (2.0 / 3.0 + f64::ln(3.0))).abs() < 1e-14);
-        assert_eq!(cost(array![[1.0, 1.0], [1.0, 1.0 + 1e-16]].view(), array![[1.0, 0.0]].view()), None);
+        let by_hand = cost_by_cholesky(&array![[2.0, 1.0], [1.0, 2.0]], &array![[1.0, 0.0], [1.0, 1.0]]);
+        assert!((by_hand - (2.0 / 3.0 + f64::ln(3.0))).abs() < 1e-14);
+        let mut draws = statistics::Draws::new(3);
+        for (n_rows, n_voxels) in [(40, 6), (9, 20)] {
+            let mut rows =
+                |n: usize| Array2::from_shape_fn((n, n_voxels), |(_, v)| draws.normal_pair()[0] + 0.2 * v as f64);
+            let (x, points) = (rows(n_rows), rows(5));
+            let covariance = x.t().dot(&x) / n_rows as f64;
+            let costs: Vec<f64> = (0..STEPS)
+                .map(|step| cost_by_cholesky(&shrunken(covariance.clone(), step as f64 / STEPS as f64), &points))
+                .collect();
+            let least = (0..STEPS).min_by(|a, b| costs[*a].total_cmp(&costs[*b])).unwrap();
+            assert_eq!(best_factor(&covariance, &points), Some(least as f64 / STEPS as f64), "{n_voxels} voxels");
+        }
     }
 
     #[test]
