@@ -48,30 +48,20 @@ if have kayyeatman2017/responses.csv && have kriegeskorte92/stimuli.csv; then
 fi
 
 if have haxby2001_sub001/sub001/BOLD; then
-    say "3. Haxby et al. (2001), subject 1, one slice: house > face. A t map per run (volumes from 5 s after a block began to 5 s"
-    echo "   after its end; no GLM yet), then one-sample t over the odd and over the even runs, and how well the two maps agree"
-    mkdir -p "$out/haxby"
-    for run in "$data"/haxby2001_sub001/sub001/BOLD/task001_run0*; do
-        number=$((10#${run##*run}))
-        # One row per volume, TR 2.5 s.
-        awk -v run="$number" 'NR > 1 { for (v = int(($1 + 5) / 2.5 + .999); v < ($1 + $2 + 5) / 2.5; v++) what[v] = $3 }
-            END { print "stimulus,condition"
-                  for (v = 0; v < 121; v++) print "run" run "-" v "," (v in what ? what[v] : "n/a") }' \
-            "$run/bold_events.tsv" > "$out/haxby/volumes-$number.csv"
-        fmri-roi contrast --quiet --stimuli "$out/haxby/volumes-$number.csv" --by condition --contrast 'house > face' \
-            --assume-order "$run/bold_1slice.nii.gz" -o "$out/haxby/half$((number % 2))-run$number.nii.gz" 2>> "$out/haxby/warnings.txt"
+    say "3. Haxby et al. (2001), subject 1, one slice: house > face by the GLM of the odd and of the even runs, and how alike the two t maps are"
+    for half in odd even; do
+        bold=() events=()
+        for k in $([ "$half" = odd ] && seq 1 2 11 || seq 2 2 12); do
+            folder=$(printf '%s/haxby2001_sub001/sub001/BOLD/task001_run%03d' "$data" "$k")
+            [ -d "$folder" ] || continue
+            bold+=("$folder/bold_1slice.nii.gz")
+            events+=("$folder/bold_events.tsv")
+        done
+        fmri-roi glm --quiet --hrf spm --high-pass 0.0078125 --contrast 'house > face' --out-dir "$out/haxby/$half" \
+            --events "${events[@]}" -- "${bold[@]}" 2>> "$out/warnings.txt"
     done
-    for half in 1 0; do
-        fmri-roi contrast --quiet --one-sample "$out/haxby/half$half"-run*.nii.gz -o "$out/haxby/half$half.npy"
-        npy to-csv "$out/haxby/half$half.npy" -o "$out/haxby/half$half.csv"
-    done
-    tail -qn 1 "$out/haxby/half1.csv" "$out/haxby/half0.csv" | tr , '\n' | awk '
-        $1 == "t" { half++; next } { value[half, n[half]++] = $1 }
-        END { for (v = 0; v < n[1]; v++) { x = value[1, v]; y = value[2, v]
-                  if (x == "NaN" || y == "NaN" || x ~ /inf/ || y ~ /inf/) continue
-                  k++; sx += x; sy += y; xx += x * x; yy += y * y; xy += x * y }
-              r = (xy - sx * sy / k) / sqrt((xx - sx * sx / k) * (yy - sy * sy / k))
-              printf "odd against even runs: r %.3f over %d voxels\n", r, k }'
+    fmri-roi overlap --quiet --names odd,even "$out"/haxby/{odd,even}/contrast-houseGtface_stat-t_statmap.nii.gz |
+        cut -d, -f1,2,4,5
 fi
 
 if have face_con_16subj; then
