@@ -42,6 +42,7 @@ struct State {
     outputs: Vec<PathBuf>,
     inputs: Vec<Record>,
     facts: Map<String, Value>,
+    warnings: Vec<String>,
 }
 
 struct Record {
@@ -136,8 +137,10 @@ impl Job {
     }
 
     /// A line on stderr that `--quiet` does not silence: a number that the reader must know of.
+    /// Sidecars that are written behind it have it too.
     pub fn warn(&self, text: impl std::fmt::Display) {
         let _ = writeln!(io::stderr(), "{}: warning: {text}", self.tool);
+        self.state().warnings.push(text.to_string());
     }
 
     /// Puts a fact into the sidecar (seed, preprocessing, device ...).
@@ -249,6 +252,10 @@ impl Job {
         sidecar.insert("output".into(), output.into());
         sidecar.insert("arguments".into(), arguments.into());
         sidecar.extend(self.identity()?);
+        let warnings = self.state().warnings.clone();
+        if !warnings.is_empty() {
+            sidecar.insert("warnings".into(), warnings.into());
+        }
         Ok(sidecar)
     }
 

@@ -11,6 +11,7 @@ mod mds;
 mod partition;
 mod parts;
 mod rdm;
+mod report;
 mod responses;
 mod rows;
 mod scatter;
@@ -48,6 +49,7 @@ enum Verb {
     Ablation(ablation::AblationArgs),
     Partition(partition::PartitionArgs),
     Ceiling(ceiling::CeilingArgs),
+    Report(report::ReportArgs),
 }
 
 /// Runs the verb that was asked for.
@@ -65,5 +67,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Verb::Ablation(args) => ablation::run(&args),
         Verb::Partition(args) => partition::run(&args),
         Verb::Ceiling(args) => ceiling::run(&args),
+        Verb::Report(args) => report::run(&args),
     }
 }
