@@ -10,7 +10,7 @@ export CATSEL_DATA
 # The assembler that set-up brought, for the JPEG decoder; a build finds it here or does without.
 export PATH := $(or $(CATSEL_BUILD),$(CURDIR)/build)/nasm/bin:$(PATH)
 
-.PHONY: all build setup runtime demo study test check bench bench-acts bench-encode bench-growth golden install man clean
+.PHONY: all build setup runtime demo study test check check-report bench bench-acts bench-encode bench-growth golden install man clean
 
 all: build
 
@@ -38,6 +38,10 @@ check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	scripts/check-arrows.sh
+
+# The page of the demo in a real browser (Debian: apt-get install chromium).
+check-report: demo
+	scripts/check-report.py demo/report.html
 
 bench: runtime build
 	scripts/bench.sh $(BENCH)

@@ -171,6 +171,18 @@ done
 show "$out/in-silico.csv"
 echo "   t of predictions without noise are not comparable with measured ones (sd_ratio: spread of predicted over measured t),"
 echo "   so regions are compared at equal size (dice) and by the order of t (rho, auc; chance .5), not by one threshold."
+say "8. Figures, and one page of it all"
+mkdir -p "$out/figures"
+for domain in "${domains[@]}"; do
+    roi=${area[$domain]}
+    figure scores --quiet "$out/$roi-model-human-uni.csv" --humans "$out/$roi-human-human-uni.csv" \
+        --title "$roi (SIMULATED people): response to each picture" -o "$out/figures/$roi-univariate.svg"
+    figure scores --quiet "$out/$roi-model-human-multi.csv" --humans "$out/$roi-human-human-multi.csv" \
+        --title "$roi (SIMULATED people): dissimilarities" -o "$out/figures/$roi-multivariate.svg" 2>> "$out/warnings.txt"
+done
+figure report --quiet "$out" --title 'catsel demo' --rows 20 --answer scripts/demo-answer.txt -o "$out/report.html" \
+    --question 'Do units that a face, body, place or object localizer finds in a network answer as the regions that it finds in people?'
+echo "   $out/report.html: open it in a browser"
 cat <<EOF
 
 How to read it (medians over the eight SIMULATED subjects; Pearson r, not corrected for noise)

@@ -71,10 +71,12 @@ fn numbers_of_the_answer_are_read_from_tables() {
     at("The net has\n{scores.csv model=random r} of {scores.csv r=0.123456789 r:3}.\n\nMore & more.\n");
     let html = page(&dir, "--answer answer.txt");
     assert!(html.contains("<p>The net has -2 of 0.123.</p><p>More &amp; more.</p>"), "{html:.3000}");
+    at("{rdm/net.csv i=0 j=1 stimulus_j}");
+    assert!(page(&dir, "--answer answer.txt").contains("<p>s1</p>"), "a table of a subfolder");
     for (text, parts) in [
         ("{scores.csv r}", &["2 rows of scores.csv are meant"][..]),
         ("{scores.csv model=none r}", &["0 rows of scores.csv are meant"]),
-        ("{nothing.csv r}", &["no table nothing.csv", "map.csv, scores.csv"]),
+        ("{nothing.csv r}", &["no table nothing.csv", "map.csv, scores.csv, rdm/net.csv"]),
         ("{scores.csv model=random rho}", &["rho"]),
         ("{scores.csv", &["{ without }"]),
         ("{}", &["FILE KEY=VALUE.. COLUMN"]),

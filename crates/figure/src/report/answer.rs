@@ -13,31 +13,28 @@ const DIGITS: usize = 2;
 pub(super) fn read(job: &Job, input: &Input, folder: &Folder) -> Result<Vec<String>> {
     let mut text = String::new();
     job.open(input)?.reader().read_to_string(&mut text).with_context(|| format!("{input}: is no UTF-8 text"))?;
-    let filled = fill(&text, folder).with_context(|| input.to_string())?;
+    let filled = fill(job, &text, folder).with_context(|| input.to_string())?;
     let paragraphs = filled.split("\n\n").map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
     Ok(paragraphs.filter(|part| !part.is_empty()).collect())
 }
 
-fn fill(text: &str, folder: &Folder) -> Result<String> {
+fn fill(job: &Job, text: &str, folder: &Folder) -> Result<String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('{') {
         out += &rest[..at];
         let behind = &rest[at + 1..];
         let Some(end) = behind.find('}') else { bail!("{{ without }}: {:.30}", &rest[at..]) };
-        out += &cell(&behind[..end], folder).with_context(|| format!("{{{}}}", &behind[..end]))?;
+        out += &cell(job, &behind[..end], folder).with_context(|| format!("{{{}}}", &behind[..end]))?;
         rest = &behind[end + 1..];
     }
     Ok(out + rest)
 }
 
-fn cell(asked: &str, folder: &Folder) -> Result<String> {
+fn cell(job: &Job, asked: &str, folder: &Folder) -> Result<String> {
     let parts: Vec<&str> = asked.split_whitespace().collect();
     let [file, keys @ .., column] = &parts[..] else { bail!("expected FILE KEY=VALUE.. COLUMN") };
-    let Some(table) = folder.table(file) else {
-        let names: Vec<&str> = folder.tables.iter().map(|table| table.place.name.as_str()).collect();
-        bail!("the folder has no table {file}; it has {}", names.join(", "));
-    };
+    let table = folder.table(job, file)?;
     let (column, digits) = match column.rsplit_once(':') {
         Some((column, digits)) => {
             (column, digits.parse().with_context(|| format!("{digits:?} is no number of digits"))?)

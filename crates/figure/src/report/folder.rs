@@ -1,6 +1,6 @@
 //! What a folder of results holds.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use cli::{Input, Job};
 use serde_json::Value;
 use std::fs;
@@ -10,6 +10,7 @@ use stimulus_table::Table;
 
 /// Figures, tables and records, each in the order of their paths.
 pub(super) struct Folder {
+    root: PathBuf,
     pub(super) figures: Vec<Figure>,
     pub(super) tables: Vec<NamedTable>,
     /// Tables of subfolders, and those that could not be read, with the reason.
@@ -58,7 +59,13 @@ impl Folder {
             let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().into_owned();
             Place { link: as_link(&format!("{way}{name}")), name }
         };
-        let mut found = Folder { figures: Vec::new(), tables: Vec::new(), linked: Vec::new(), records: Vec::new() };
+        let mut found = Folder {
+            root: folder.to_path_buf(),
+            figures: Vec::new(),
+            tables: Vec::new(),
+            linked: Vec::new(),
+            records: Vec::new(),
+        };
         for path in paths.iter().filter(|path| ending(path) == "json" && Some(path.as_path()) != page) {
             let Ok(json) = serde_json::from_slice::<Value>(&read(job, path)?) else { continue };
             let output = json["output"].as_str().map(|name| path.with_file_name(name));
@@ -95,8 +102,14 @@ impl Folder {
         Ok(found)
     }
 
-    pub(super) fn table(&self, name: &str) -> Option<&Table> {
-        self.tables.iter().find(|table| table.place.name == name).map(|named| &named.table)
+    /// A table of the folder or of one of its subfolders.
+    pub(super) fn table(&self, job: &Job, name: &str) -> Result<Table> {
+        let known = self.tables.iter().map(|table| &table.place).chain(self.linked.iter().map(|(place, _)| place));
+        let names: Vec<&str> = known.map(|place| place.name.as_str()).collect();
+        if !names.contains(&name) {
+            bail!("the folder has no table {name}; it has {}", names.join(", "));
+        }
+        Table::read(read(job, &self.root.join(name))?.as_slice()).with_context(|| name.to_owned())
     }
 }
 

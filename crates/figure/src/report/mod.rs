@@ -29,7 +29,7 @@ It has what the folder has:
 What would make the page larger than --limit is linked, and stderr says so.
 
 --answer is plain text, paragraphs apart by an empty line. {FILE KEY=VALUE.. COLUMN} stands for a cell
-of a table of the folder: the one row where all keys have these values, numbers with two digits
+of a table of the folder or its subfolders: the one row where all keys have these values, numbers with two digits
 behind the point; :3 behind the column gives three. A cell that is not there is an error.
 
 Examples:

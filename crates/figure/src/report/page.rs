@@ -220,7 +220,8 @@ fn drawn(figure: &Figure) -> Markup {
 fn description(figure: &Figure) -> Option<Markup> {
     let svg = std::str::from_utf8(&figure.bytes).ok().filter(|_| figure.ours)?;
     let text = svg.split_once("<desc>")?.1.split_once("</desc>")?.0;
-    (!text.is_empty()).then(|| PreEscaped(text.to_owned()))
+    let text = text.trim_end_matches(['.', ' ']);
+    (!text.is_empty()).then(|| PreEscaped(format!("{text}.")))
 }
 
 /// Four digits of a number that has more.
