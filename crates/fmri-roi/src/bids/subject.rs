@@ -131,14 +131,16 @@ impl Subject {
             )
         };
         let mut differ = differing(&runs);
-        // Beside what fMRIPrep has preprocessed others leave what they made of it.
-        if let [(key, labels)] = differ.as_slice()
-            && key == "desc"
-            && labels.iter().any(|label| label == "preproc")
+        // Beside what fMRIPrep has preprocessed others leave what they made of it. Nobody has to choose what is taken.
+        let is_preprocessed =
+            |(key, labels): &(String, Vec<String>)| key == "desc" && labels.iter().any(|l| l == "preproc");
+        if let [one] = differ.as_slice()
+            && is_preprocessed(one)
         {
             runs.retain(|(_, name)| has(name, "desc", "preproc"));
             differ = differing(&runs);
         }
+        differ.retain(|one| !is_preprocessed(one));
         if !differ.is_empty() {
             refuse(&runs, differ)?;
         }

@@ -32,7 +32,17 @@ Input:
   not used); modulation, the height of an event (1 without). Rows of one condition, onset and
   duration are one event whose modulations add up. With --condition-key, a folder per run of FSL's
   three-column files (cond001.txt: onset, duration, height), named by the key (OpenfMRI).
-  TR: --tr, else RepetitionTime in the .json beside the run, else the image's header.
+  --subject-dir: a subject's folder as fMRIPrep publishes it. Of its ..._bold files those are taken
+  that --task, --space, --session, --run, --hemi and --entity leave, desc-preproc where there is
+  more; where they still differ in anything but session and run, the error lists in what. With each
+  come ..._desc-brain_mask (of volumes, without --mask; voxels inside the masks of all runs are
+  fitted), ..._desc-confounds_timeseries.tsv (with --confound-columns) and ..._events.tsv of the
+  raw dataset. What was taken is said on stderr and in the .json of the outputs (\"runs\").
+  Confounds: a table with names of columns, or numbers alone (FSL's .par, SPM's rp_*.txt), whose
+  columns are confound_0, confound_1 ... or just 0, 1. A glob need not match in every run.
+  TR: --tr, else RepetitionTime in the .json files that hold for the run (beside it, or above it in
+  its dataset with fewer entities; the nearest wins), else the image's header. StartTime in them
+  says where in a TR the slices are.
 
 Design, as nilearn 0.14 makes it: conditions in the order of their names' bytes, with derivatives
   orthogonal to them (NAME_derivative, NAME_dispersion) or delays (NAME_delay_0), then confounds,
@@ -44,29 +54,30 @@ Contrasts: those of select-units over conditions ('faces > houses', 'faces > res
   effect against the implicit baseline. With --hrf fir the columns stand for conditions. Several of
   them between ; are the rows of an F contrast.
 
-Output in --out-dir, maps f4 of the runs' grid or surface (.nii.gz, .func.gii, .dscalar.nii; of .npy
-  runs a .npy of one row), NaN where there is no number (outside --mask; constant; not finite), each with a .json:
+Output in --out-dir, maps f4 of the runs' grid or surface (.nii.gz, .func.gii, .dscalar.nii; of
+  .npy runs a .npy of one row), NaN where there is no number (outside --mask; constant; not finite),
+  each with a .json. With --subject-dir names begin with the entities of the runs (sub-01_task- ...):
     contrast-NAME_stat-effect_statmap     in per cent of the voxel's mean (--scale none: as stored)
     contrast-NAME_stat-variance_statmap   its variance
     contrast-NAME_stat-t_statmap          or stat-F; the degrees of freedom are in the .json
     contrast-NAME_stat-z_statmap          the normal deviate with the same upper tail
     stat-residualsd_statmap               sd of the noise; under ar1 of its innovations
     stat-rsquared_statmap                 1 - residual / total sum of squares, least squares
-    RUN_design.tsv                        the design of each run
+    RUN_design.tsv                        the design of each run; the .json of a contrast has its weights
   Several runs: effects are means over runs (--fixed-effects precision: weighted by 1/variance),
   degrees of freedom are sums.
   With --betas: a matrix of trials x all voxels of the grid (NaN outside --mask), the trials of all
   runs in the order of their files. Its ids are the column stim_file or stimulus of the events, the
   first of these; of an event without one, its trial_type and number over all runs (faces_3), so
-  that none recurs. --trial-table has a row per trial: `npy label --force --ids` takes its trial_type. An output called
-  .nii or .nii.gz is an image of a volume per trial. lsa is one model with a column per trial; lss
+  that none recurs. --trial-table has a row per trial: `npy label --force --ids` takes its
+  trial_type. An output called .nii or .nii.gz is an image of a volume per trial. lsa is one model with a column per trial; lss
   one per trial, the others of its condition in one column (in closed form, so it costs one model).
 
 Examples:
   fmri-roi glm run-1_bold.nii run-2_bold.nii --events run-1_events.tsv run-2_events.tsv \\
       --hrf spm --high-pass 0.0078 --mask mask.nii --contrast 'faces > rest' --out-dir maps
-  fmri-roi glm run-1_bold.nii --events run-1_events.tsv --confounds run-1_confounds.tsv \\
-      --confound-columns 'rot_*' --contrast faces --f-contrast 'faces; places' --out-dir maps
+  fmri-roi glm --subject-dir derivatives/fmriprep/sub-01 --task floc --space MNI152NLin2009cAsym \\
+      --confound-columns 'rot_?' --contrast faces --f-contrast 'faces; places' --out-dir maps
   fmri-roi glm run-1_bold.nii --events run-1_events.tsv --hrf spm --betas lss -o betas.npy";
 
 /// Options of `glm`.
@@ -80,7 +91,8 @@ pub(crate) struct Glm {
     #[arg(long, value_name = "TABLE", num_args = 1.., required_unless_present = "subject_dir")]
     events: Vec<Input>,
     /// A subject's folder in a BIDS derivative (fMRIPrep's sub-01), in which runs, masks and confounds are found
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["inputs", "events", "confounds", "condition_key"])]
+    #[arg(long, value_name = "DIR", group = "with_confounds")]
+    #[arg(conflicts_with_all = ["inputs", "events", "confounds", "condition_key"])]
     subject_dir: Option<PathBuf>,
     /// The raw BIDS dataset, which has the events [default: what has the folder derivatives]
     #[arg(long, value_name = "DIR", requires = "subject_dir")]
