@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests are tests, though clippy cannot know it
 
 use brain_formats::volume::VolumeReader;
+use ndarray::Array2;
 use serde_json::Value;
 use std::fs::{self, File};
 use std::path::Path;
@@ -115,6 +116,16 @@ fn what_is_found_is_what_could_have_been_named() {
     // A mask of another grid is refused before a run is read, whichever of them it is.
     run(dir, &localizer("01", "--contrast faces --mask parcels.nii.gz --mask parcels.tsv --out-dir x"))
         .fails(1, &["parcels.tsv"]);
+    // Two masks that share no voxel, and one of another number of voxels.
+    for (name, inside) in [("even", 0), ("odd", 1)] {
+        save(&dir.join(name), &Array2::from_shape_fn((1, 320), |(_, k)| f64::from(u8::from(k % 2 == inside))), None);
+    }
+    save(&dir.join("short"), &Array2::ones((1, 319)), None);
+    run(dir, &localizer("01", "--contrast faces --mask even --mask odd --out-dir x"))
+        .fails(1, &["0 voxels are inside all 2 masks, which have 160 to 160", "even and 1 more: 0 of 320 voxels"]);
+    run(dir, &localizer("01", "--contrast faces --mask even --mask short --out-dir x"))
+        .fails(1, &["even: 320 voxels, but short has 319"]);
+    run(dir, &localizer("01", "--contrast faces --mask short --out-dir x")).fails(1, &["short: 319 voxels", "320"]);
     assert!(!dir.join("x").exists());
 }
 
