@@ -208,6 +208,19 @@ fn runs(dir: &Path) {
     }
 }
 
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
 /// Fills a folder with what the commands of the READMEs take. crates/README.md says what each file is.
 pub fn study(dir: &Path) {
     for folder in ["pictures", "models", ".bin", "sub-01"] {
@@ -230,4 +243,5 @@ pub fn study(dir: &Path) {
     put(dir, "acts.npy", &activations(30, 1.0, 7), &names("p-", 30));
     brains(dir);
     runs(dir);
+    copy_folder(&root().join("testdata/golden/fmriprep"), &dir.join("bids"));
 }

@@ -16,7 +16,7 @@ const N: usize = 24;
 
 /// A command line of every verb of every tool that runs as it stands in [`workplace`]; its last word is the file of its
 /// positional argument, where it has one.
-const VERBS: [&str; 60] = [
+const VERBS: [&str; 61] = [
     "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv p.csv",
     "ann-acts --list-layers net.onnx",
     "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy",
@@ -26,6 +26,8 @@ const VERBS: [&str; 60] = [
     "unit-stats compare maps.csv maps2.csv",
     "unit-stats probe --stimuli t.csv --by domain --table levels --units units.csv acts.npy",
     "fmri-roi glm --tr 2 --hrf spm --betas lsa --events events.tsv -- acts.npy",
+    "fmri-roi glm --betas lsa --task main --run 1 --space MNI152NLin2009cAsym --confound-columns 'rot_?' \
+     --bids-dir bids --subject-dir bids/derivatives/fmriprep/sub-01",
     "fmri-roi contrast --stimuli t.csv --by domain --contrast 'face > rest' acts.npy",
     "fmri-roi contrast --one-sample --permutations 9 acts.npy",
     "fmri-roi define --t 1 --stat tmap.npy",
@@ -94,6 +96,7 @@ fn workplace() -> tempfile::TempDir {
     fs::write(at("t.csv"), table).unwrap();
     fs::write(at("ids.txt"), (0..N).map(|i| format!("s{i}\n")).collect::<String>()).unwrap();
     fs::write(at("events.tsv"), "onset\tduration\ttrial_type\n4\t3\ta\n20\t3\tb\n35\t3\ta\n").unwrap();
+    sh(dir.path(), &format!("cp -r {} bids", root().join("testdata/golden/fmriprep").display())).ok();
     fs::write(at("precious"), "precious").unwrap();
     fs::copy(root().join("testdata/models/tiny.onnx"), at("net.onnx")).unwrap();
     let mut table = "path\n".to_string();

@@ -50,7 +50,7 @@ fn all_readmes() -> Vec<String> {
         for file in fs::read_dir(folder.unwrap().path()).into_iter().flatten() {
             let path = file.unwrap().path();
             // What needs torch has a test of its own, tests/ann_acts/from_pytorch.rs.
-            if path.ends_with("README.md") {
+            if path.ends_with("README.md") || path.ends_with("from-fmriprep.md") {
                 found.push(path.strip_prefix(root()).unwrap().display().to_string());
             }
         }

@@ -8,7 +8,7 @@ use array_inputs::{Called, JoinArgs, NamedMatrix, Names, Whole, matrices_of, mat
 use cli::{Input, Job};
 use npy_stream::{Labels, Matrix};
 use stimulus_table::Side;
-use voxel_inputs::{Given, VoxelRows, Wanted, open_all};
+use voxel_inputs::{Given, Inside, VoxelRows, Wanted, open_all};
 
 use crate::folds::StimuliOfRows;
 use crate::voxel_table::{InImage, Voxels};
@@ -64,8 +64,9 @@ impl<'a> From<'a> {
             let table = stimuli.map_or("--stimuli", |stimuli| stimuli.source());
             (ids.len(), format!("{table} has {} rows; one row for each", ids.len()))
         };
-        let wanted = Wanted { mask: mask.as_ref(), volumes: ids.as_ref().map(of), most_bytes };
-        let rows = VoxelRows::read(job, volumes, input, &wanted, columns)?;
+        let inside = Inside::read(job, mask.as_slice())?;
+        let wanted = Wanted { inside: inside.as_ref(), volumes: ids.as_ref().map(of), most_bytes };
+        let rows = VoxelRows::read(volumes, input, &wanted, columns)?;
         let in_image = mask.is_some().then(|| InImage { voxels: rows.voxels().to_vec(), n_voxels: rows.n_grid() });
         // Without a mask the number of a voxel is that of its column.
         let names = in_image.as_ref().map(|image| image.voxels.iter().map(ToString::to_string).collect());

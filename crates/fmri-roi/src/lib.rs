@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 mod atlas;
+mod bids;
 mod contrast;
 mod define;
 mod extract;

@@ -10,7 +10,7 @@ mod volumes;
 
 pub use labels::{Labels, labels_in, read_label_names, read_labels};
 pub use maps::MapReader;
-pub use rows::{VoxelRows, Wanted};
+pub use rows::{Inside, VoxelRows, Wanted};
 pub use volumes::{Arrays, Given, Volumes, open_all};
 
 use std::fs::File;

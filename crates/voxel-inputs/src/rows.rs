@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use brain_formats::space::Space;
 use cli::{Bytes, Input, Job, require_memory};
 use ndarray::{Array2, s};
 use npy_stream::{Float, Matrix};
@@ -11,10 +12,65 @@ use npy_stream::{Float, Matrix};
 use crate::maps::reopen;
 use crate::{Volumes, read_labels, require_n_columns, require_same_space};
 
+/// The voxels that are inside one mask, or inside every one of several.
+#[derive(Debug)]
+pub struct Inside {
+    name: String,
+    voxels: Vec<usize>,
+    n: usize,
+    space: Option<Space>,
+}
+
+impl Inside {
+    /// Reads the masks, which must be of one space; `None` where there are none. An error where no voxel is inside.
+    pub fn read(job: &Job, masks: &[Input]) -> Result<Option<Inside>> {
+        let Some((first, others)) = masks.split_first() else { return Ok(None) };
+        let labels = read_labels(job, first)?;
+        let (n, mut voxels) = (labels.labels.len(), labels.inside());
+        let mut inside = Inside { name: first.to_string(), voxels: Vec::new(), n, space: labels.space };
+        let mut sizes = vec![voxels.len()];
+        for mask in others {
+            let labels = read_labels(job, mask)?;
+            inside.require(&mask.to_string(), labels.space.as_ref(), labels.labels.len())?;
+            sizes.push(labels.inside().len());
+            voxels.retain(|&voxel| labels.labels[voxel] > 0);
+        }
+        if !others.is_empty() {
+            let (least, most) = (sizes.iter().min().unwrap_or(&0), sizes.iter().max().unwrap_or(&0));
+            let (n_inside, n_masks) = (voxels.len(), masks.len());
+            inside.name = format!("{first} and {} more", others.len());
+            job.note(format!(
+                "{}: {n_inside} voxels are inside all {n_masks} masks, which have {least} to {most}",
+                inside.name
+            ));
+        }
+        if voxels.is_empty() {
+            bail!("{}: 0 of {n} voxels are inside; voxels above 0 are", inside.name);
+        }
+        inside.voxels = voxels;
+        Ok(Some(inside))
+    }
+
+    /// The numbers of the voxels, rising.
+    pub fn voxels(&self) -> &[usize] {
+        &self.voxels
+    }
+
+    /// An error where `source`, with its `n` columns, is of another space.
+    pub fn require(&self, source: &str, space: Option<&Space>, n: usize) -> Result<()> {
+        match (&self.space, space) {
+            (Some(mine), Some(theirs)) => require_same_space((&self.name, mine), (source, theirs)),
+            (None, Some(theirs)) => require_n_columns((&self.name, self.n), (source, theirs)),
+            _ if self.n != n => bail!("{}: {} voxels, but {source} has {n}", self.name, self.n),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Which of an image is wanted.
 pub struct Wanted<'a> {
     /// The voxels inside; all without.
-    pub mask: Option<&'a Input>,
+    pub inside: Option<&'a Inside>,
     /// How many volumes there must be, and what has so many: `trials.csv has 9 rows; one row per volume`.
     pub volumes: Option<(usize, String)>,
     /// More bytes than these are not held but read again from the file whenever they are asked for.
@@ -67,27 +123,17 @@ impl Growing {
 impl VoxelRows {
     /// Reads the image once. `columns` says which of so many columns will be asked for.
     pub fn read(
-        job: &Job,
         mut volumes: Volumes,
         input: &Input,
         wanted: &Wanted,
         columns: impl FnOnce(usize) -> Range<usize>,
     ) -> Result<VoxelRows> {
         let (source, n_grid) = (volumes.source().to_owned(), volumes.space().n_columns());
-        let voxels = match wanted.mask {
+        let voxels = match wanted.inside {
             None => (0..n_grid).collect(),
-            Some(mask) => {
-                let labels = read_labels(job, mask)?;
-                let name = mask.to_string();
-                match &labels.space {
-                    Some(space) => require_same_space((&name, space), (&source, volumes.space()))?,
-                    None => require_n_columns((&name, labels.labels.len()), (&source, volumes.space()))?,
-                }
-                let inside = labels.inside();
-                if inside.is_empty() {
-                    bail!("{mask}: 0 of {n_grid} voxels are inside; voxels above 0 are");
-                }
-                inside
+            Some(inside) => {
+                inside.require(&source, Some(volumes.space()), n_grid)?;
+                inside.voxels().to_vec()
             }
         };
         let columns = columns(voxels.len());

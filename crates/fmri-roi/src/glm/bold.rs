@@ -8,7 +8,7 @@ use brain_formats::Space;
 use cli::{Input, Job, require_memory};
 use ndarray::{Array2, s};
 use npy_stream::{Labels, Matrix};
-use voxel_inputs::{Given, Numbers, Volumes, VoxelRows, Wanted, open_all, open_numbers, read_labels};
+use voxel_inputs::{Given, Inside, Numbers, Volumes, VoxelRows, Wanted, open_all, open_numbers};
 
 /// A run whose voxels have not been read.
 pub(super) struct Run<'a> {
@@ -89,24 +89,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// What a file about this run is called: the run's stem without `_bold`.
-    pub fn stem(&self) -> String {
-        let stem = match self.input {
-            Input::Stdin => "run".to_owned(),
-            input => input.array_name(0),
-        };
-        let stem = stem.strip_suffix(".nii").unwrap_or(&stem);
-        stem.strip_suffix("_bold").unwrap_or(stem).to_owned()
-    }
-
-    /// Reads the voxels inside the mask.
-    pub fn read(self, job: &Job, mask: Option<&Input>) -> Result<Voxels> {
+    /// Reads the voxels inside the masks.
+    pub fn read(self, job: &Job, inside: Option<&Inside>) -> Result<Voxels> {
         let (matrix, labels) = match self.source {
             Source::Image(volumes) => {
                 let n = self.n_volumes;
                 let of = format!("its header says {n}; give one image per run");
-                let wanted = Wanted { mask, volumes: Some((n, of)), most_bytes: None };
-                let rows = VoxelRows::read(job, *volumes, self.input, &wanted, |n| 0..n)?;
+                let wanted = Wanted { inside, volumes: Some((n, of)), most_bytes: None };
+                let rows = VoxelRows::read(*volumes, self.input, &wanted, |n| 0..n)?;
                 let (voxels, n_grid) = (rows.voxels().to_vec(), rows.n_grid());
                 let Some(matrix) = rows.into_matrix() else { bail!("{}: was not held", self.name) };
                 return Ok(Voxels { matrix, voxels, n_grid, is_f8: false, names: None });
@@ -119,17 +109,11 @@ impl<'a> Run<'a> {
         };
         let n_grid = matrix.n_columns();
         let is_f8 = matches!(matrix, Matrix::F8(_));
-        let Some(mask) = mask else {
+        let Some(inside) = inside else {
             return Ok(Voxels { matrix, voxels: (0..n_grid).collect(), n_grid, is_f8, names: labels.columns });
         };
-        let inside = read_labels(job, mask)?;
-        if inside.labels.len() != n_grid {
-            bail!("{mask}: {} voxels, but {} has {n_grid}", inside.labels.len(), self.name);
-        }
-        let voxels = inside.inside();
-        if voxels.is_empty() {
-            bail!("{mask}: 0 of {n_grid} voxels are inside; voxels above 0 are");
-        }
+        inside.require(&self.name, None, n_grid)?;
+        let voxels = inside.voxels().to_vec();
         let matrix = match matrix {
             Matrix::F4(values) => Matrix::F4(values.select(ndarray::Axis(1), &voxels)),
             Matrix::F8(values) => Matrix::F8(values.select(ndarray::Axis(1), &voxels)),

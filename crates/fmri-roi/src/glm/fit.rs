@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use anyhow::{Context, Result, bail};
 use brain_formats::Space;
-use cli::{Input, Job};
+use cli::Job;
 use glm::{FixedEffects, GlmError, Model, Scaling, Statistics, Test, n_low_means, unusable};
 use ndarray::Array2;
 use rayon::prelude::*;
 use statistics::Reason;
+use voxel_inputs::Inside;
 
 use super::bold::Voxels;
 use super::contrasts::Asked;
@@ -139,7 +140,7 @@ pub(super) fn fit(
     runs: Vec<Designed>,
     models: Vec<Model>,
     tests: &[Test],
-    mask: Option<&Input>,
+    inside: Option<&Inside>,
 ) -> Result<Fitted> {
     let source = named(&runs);
     let mut place = None;
@@ -149,7 +150,7 @@ pub(super) fn fit(
     let mut odd = Odd::default();
     for (Designed { run, .. }, model) in runs.into_iter().zip(models) {
         let (name, space) = (run.name.clone(), run.space().cloned());
-        let voxels = run.read(job, mask)?;
+        let voxels = run.read(job, inside)?;
         let n = voxels.n_voxels();
         place = Some(place_of(&voxels, &name, space, place)?);
         if pooled.is_empty() {

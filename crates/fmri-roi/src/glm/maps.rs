@@ -7,17 +7,21 @@ use brain_formats::maps::{MapFormat, write_maps};
 use brain_formats::volume_writer::Intent;
 use cli::{Cell, FileStems, Format, Job, Named, Output, TableWriter};
 use glm::{Design, Statistics, Test};
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView1, ArrayView2};
 use npy_stream::{Dtype, Labels, RowWriter};
 use rayon::prelude::*;
+use serde_json::Value;
 
 use super::Designed;
 use super::contrasts::Asked;
+use super::files::Files;
 use super::fit::{Fitted, Place};
 
 /// Outputs that nobody else writes or reads, claimed before the work.
 pub(super) struct Outputs {
     maps: Vec<(Map, Output)>,
+    /// Of every contrast, for the sidecars.
+    weights: Vec<Value>,
     designs: Vec<(Design, Output)>,
     folder: String,
 }
@@ -31,13 +35,13 @@ struct Map {
 }
 
 impl Outputs {
-    pub fn claim(job: &Job, folder: &Path, asked: &[Asked], runs: &[Designed]) -> Result<Outputs> {
+    pub fn claim(job: &Job, folder: &Path, asked: &[Asked], runs: &[Designed], files: &Files) -> Result<Outputs> {
         let ending = runs[0].run.space().map_or(".npy", MapFormat::ending);
         let mut stems = FileStems::new("contrast");
         let mut maps = Vec::new();
         let mut claim = |prefix: &str, statistic: &'static str, contrast: Option<(usize, String)>| -> Result<()> {
             let of = statistic.replace(['_', ' '], "");
-            let file = folder.join(format!("{prefix}stat-{of}_statmap{ending}"));
+            let file = folder.join(format!("{}{prefix}stat-{of}_statmap{ending}", files.prefix));
             maps.push((Map { statistic, contrast }, job.binary_output(Some(&file))?));
             Ok(())
         };
@@ -55,11 +59,12 @@ impl Outputs {
         claim("", "r squared", None)?;
         let mut stems = FileStems::new("run");
         let mut designs = Vec::new();
-        for Designed { run, design, .. } in runs {
-            let file = folder.join(format!("{}_design.tsv", stems.next(&run.stem())));
+        for (Designed { design, .. }, file) in runs.iter().zip(&files.runs) {
+            let file = folder.join(format!("{}_design.tsv", stems.next(&file.stem)));
             designs.push((design.clone(), job.text_output(Some(&file))?));
         }
-        Ok(Outputs { maps, designs, folder: folder.display().to_string() })
+        let weights = asked.iter().map(|asked| weights_of(asked, runs)).collect();
+        Ok(Outputs { maps, weights, designs, folder: folder.display().to_string() })
     }
 
     /// Writes all files, then gives them their names.
@@ -82,12 +87,14 @@ impl Outputs {
             if let Some((k, text)) = &map.contrast {
                 let Statistics { df, n_rows, .. } = &fitted.statistics[*k];
                 job.record("contrast", text.clone());
+                job.record("weights", self.weights[*k].clone());
                 job.record("df", *df);
                 job.record("n_rows", *n_rows);
             } else {
-                job.record("contrast", serde_json::Value::Null);
+                job.record("contrast", Value::Null);
+                job.record("weights", Value::Null);
                 job.record("df", fitted.df);
-                job.record("n_rows", serde_json::Value::Null);
+                job.record("n_rows", Value::Null);
             }
             out.commit(job)?;
         }
@@ -139,6 +146,18 @@ impl Map {
         }
         Ok(bytes)
     }
+}
+
+/// The weights of a contrast, which are those that were used: of each run, of each row, the columns that have one.
+fn weights_of(asked: &Asked, runs: &[Designed]) -> Value {
+    let of_row = |names: &[String], row: ArrayView1<f64>| -> Value {
+        let weighed = names.iter().zip(row).filter(|(_, weight)| **weight != 0.0);
+        weighed.map(|(name, weight)| (name.clone(), Value::from(*weight))).collect::<serde_json::Map<_, _>>().into()
+    };
+    let of_run = |(weights, run): (&Array2<f64>, &Designed)| -> Value {
+        weights.rows().into_iter().map(|row| of_row(&run.design.names, row)).collect()
+    };
+    asked.weights.iter().zip(runs).map(of_run).collect()
 }
 
 fn write_design(design: &Design, out: Output) -> Result<Output> {

@@ -4,18 +4,24 @@ mod bold;
 mod confounds;
 mod contrasts;
 mod events;
+mod files;
 mod fit;
 mod maps;
 mod timing;
 mod trials;
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result, bail};
 use cli::{Common, Input, Job, OutputFolder};
 use glm::{Basis, Collinear, Design, Drift, Hrf, Noise, PerTrial, Scaling, Test, Timing, Weighting, collinear};
 use npy_stream::Dtype;
+use voxel_inputs::Inside;
 
 use bold::Run;
 use events::RunEvents;
+use files::Files;
+use timing::Told;
 
 const HELP: &str = "\
 Input:
@@ -26,7 +32,17 @@ Input:
   not used); modulation, the height of an event (1 without). Rows of one condition, onset and
   duration are one event whose modulations add up. With --condition-key, a folder per run of FSL's
   three-column files (cond001.txt: onset, duration, height), named by the key (OpenfMRI).
-  TR: --tr, else RepetitionTime in the .json beside the run, else the image's header.
+  --subject-dir: a subject's folder as fMRIPrep publishes it. Of its ..._bold files those are taken
+  that --task, --space, --session, --run, --hemi and --entity leave, desc-preproc where there is
+  more; where they still differ in anything but session and run, the error lists in what. With each
+  come ..._desc-brain_mask (of volumes, without --mask; voxels inside the masks of all runs are
+  fitted), ..._desc-confounds_timeseries.tsv (with --confound-columns) and ..._events.tsv of the
+  raw dataset. What was taken is said on stderr and in the .json of the outputs (\"runs\").
+  Confounds: a table with names of columns, or numbers alone (FSL's .par, SPM's rp_*.txt), whose
+  columns are confound_0, confound_1 ... or just 0, 1. A glob need not match in every run.
+  TR: --tr, else RepetitionTime in the .json files that hold for the run (beside it, or above it in
+  its dataset with fewer entities; the nearest wins), else the image's header. StartTime in them
+  says where in a TR the slices are.
 
 Design, as nilearn 0.14 makes it: conditions in the order of their names' bytes, with derivatives
   orthogonal to them (NAME_derivative, NAME_dispersion) or delays (NAME_delay_0), then confounds,
@@ -38,29 +54,30 @@ Contrasts: those of select-units over conditions ('faces > houses', 'faces > res
   effect against the implicit baseline. With --hrf fir the columns stand for conditions. Several of
   them between ; are the rows of an F contrast.
 
-Output in --out-dir, maps f4 of the runs' grid or surface (.nii.gz, .func.gii, .dscalar.nii; of .npy
-  runs a .npy of one row), NaN where there is no number (outside --mask; constant; not finite), each with a .json:
+Output in --out-dir, maps f4 of the runs' grid or surface (.nii.gz, .func.gii, .dscalar.nii; of
+  .npy runs a .npy of one row), NaN where there is no number (outside --mask; constant; not finite),
+  each with a .json. With --subject-dir names begin with the entities of the runs (sub-01_task- ...):
     contrast-NAME_stat-effect_statmap     in per cent of the voxel's mean (--scale none: as stored)
     contrast-NAME_stat-variance_statmap   its variance
     contrast-NAME_stat-t_statmap          or stat-F; the degrees of freedom are in the .json
     contrast-NAME_stat-z_statmap          the normal deviate with the same upper tail
     stat-residualsd_statmap               sd of the noise; under ar1 of its innovations
     stat-rsquared_statmap                 1 - residual / total sum of squares, least squares
-    RUN_design.tsv                        the design of each run
+    RUN_design.tsv                        the design of each run; the .json of a contrast has its weights
   Several runs: effects are means over runs (--fixed-effects precision: weighted by 1/variance),
   degrees of freedom are sums.
   With --betas: a matrix of trials x all voxels of the grid (NaN outside --mask), the trials of all
   runs in the order of their files. Its ids are the column stim_file or stimulus of the events, the
   first of these; of an event without one, its trial_type and number over all runs (faces_3), so
-  that none recurs. --trial-table has a row per trial: `npy label --force --ids` takes its trial_type. An output called
-  .nii or .nii.gz is an image of a volume per trial. lsa is one model with a column per trial; lss
+  that none recurs. --trial-table has a row per trial: `npy label --force --ids` takes its
+  trial_type. An output called .nii or .nii.gz is an image of a volume per trial. lsa is one model with a column per trial; lss
   one per trial, the others of its condition in one column (in closed form, so it costs one model).
 
 Examples:
   fmri-roi glm run-1_bold.nii run-2_bold.nii --events run-1_events.tsv run-2_events.tsv \\
       --hrf spm --high-pass 0.0078 --mask mask.nii --contrast 'faces > rest' --out-dir maps
-  fmri-roi glm run-1_bold.nii --events run-1_events.tsv --confounds run-1_confounds.tsv \\
-      --confound-columns 'rot_*' --contrast faces --f-contrast 'faces; places' --out-dir maps
+  fmri-roi glm --subject-dir derivatives/fmriprep/sub-01 --task floc --space MNI152NLin2009cAsym \\
+      --confound-columns 'rot_?' --contrast faces --f-contrast 'faces; places' --out-dir maps
   fmri-roi glm run-1_bold.nii --events run-1_events.tsv --hrf spm --betas lss -o betas.npy";
 
 /// Options of `glm`.
@@ -71,17 +88,42 @@ pub(crate) struct Glm {
     #[arg(value_name = "BOLD", default_value = "-")]
     inputs: Vec<Input>,
     /// Events of each run, in the order of the runs
-    #[arg(long, value_name = "TABLE", required = true, num_args = 1..)]
+    #[arg(long, value_name = "TABLE", num_args = 1.., required_unless_present = "subject_dir")]
     events: Vec<Input>,
+    /// A subject's folder in a BIDS derivative (fMRIPrep's sub-01), in which runs, masks and confounds are found
+    #[arg(long, value_name = "DIR", group = "with_confounds")]
+    #[arg(conflicts_with_all = ["inputs", "events", "confounds", "condition_key"])]
+    subject_dir: Option<PathBuf>,
+    /// The raw BIDS dataset, which has the events [default: what has the folder derivatives]
+    #[arg(long, value_name = "DIR", requires = "subject_dir")]
+    bids_dir: Option<PathBuf>,
+    /// Runs of this task (may be given again)
+    #[arg(long, value_name = "LABEL", requires = "subject_dir")]
+    task: Vec<String>,
+    /// Runs in this space; none: those whose names say no space
+    #[arg(long, value_name = "LABEL", requires = "subject_dir")]
+    space: Option<String>,
+    /// Runs of this session (may be given again) [default: all]
+    #[arg(long, value_name = "LABEL", requires = "subject_dir")]
+    session: Vec<String>,
+    /// Runs of this number (may be given again) [default: all]
+    #[arg(long, value_name = "LABEL", requires = "subject_dir")]
+    run: Vec<String>,
+    /// Runs of this hemisphere: L or R
+    #[arg(long, value_name = "LABEL", requires = "subject_dir")]
+    hemi: Option<String>,
+    /// Runs of this entity, as names of files have it: res-2, dir-none (may be given again)
+    #[arg(long, value_name = "KEY-LABEL", requires = "subject_dir")]
+    entity: Vec<String>,
     /// Names of FSL's three-column files: lines like "task001 cond001 house"; --events are then folders
     #[arg(long, value_name = "FILE")]
     condition_key: Option<Input>,
     /// Seconds from one volume to the next
     #[arg(long, value_name = "SECONDS")]
     tr: Option<f64>,
-    /// Where in a TR the slices were taken, or shifted to: 0 its beginning, 0.5 its middle
-    #[arg(long, value_name = "PART", default_value_t = 0.0)]
-    slice_time_ref: f64,
+    /// Where in a TR the slices were taken, or shifted to: 0.5 is its middle [default: StartTime of a sidecar, else 0]
+    #[arg(long, value_name = "PART")]
+    slice_time_ref: Option<f64>,
     /// Haemodynamic response: spm, glover, fir (with --fir-delays) or none
     #[arg(long, value_enum, default_value_t = Shape::Glover)]
     hrf: Shape,
@@ -101,10 +143,10 @@ pub(crate) struct Glm {
     #[arg(long, value_name = "N")]
     drift_order: Option<usize>,
     /// Tables of confounds, one per run, a row per volume
-    #[arg(long, value_name = "TABLE", num_args = 1.., requires = "confound_columns")]
+    #[arg(long, value_name = "TABLE", num_args = 1.., requires = "confound_columns", group = "with_confounds")]
     confounds: Vec<Input>,
     /// Columns of them, by name or with * and ? (may be given again); n/a in the first row is the mean of the others
-    #[arg(long, value_name = "NAME|GLOB", value_delimiter = ',', requires = "confounds")]
+    #[arg(long, value_name = "NAME|GLOB", value_delimiter = ',', requires = "with_confounds")]
     confound_columns: Vec<String>,
     /// Units: percent of each voxel's mean in each run, or none (as stored)
     #[arg(long, value_enum, default_value_t = Units::Percent)]
@@ -112,9 +154,9 @@ pub(crate) struct Glm {
     /// Noise: ols (independent), or ar1 (autocorrelation of each voxel, in hundredths)
     #[arg(long, value_enum, default_value_t = NoiseKind::Ar1)]
     noise: NoiseKind,
-    /// Voxels to fit: those above 0
+    /// Voxels to fit: those above 0; of several masks (may be given again) those above 0 in all
     #[arg(long, value_name = "MASK")]
-    mask: Option<Input>,
+    mask: Vec<Input>,
     /// t contrast (may be given again)
     #[arg(long, value_name = "CONTRAST")]
     contrast: Vec<String>,
@@ -192,7 +234,6 @@ struct Plan {
     noise: Noise,
     scaling: Scaling,
     weighting: Weighting,
-    slice_time_ref: f64,
 }
 
 /// A run whose design is made and whose voxels have not been read.
@@ -206,33 +247,28 @@ struct Designed<'a> {
 /// Runs the verb.
 pub(crate) fn run(args: Glm) -> Result<()> {
     let job = Job::start("fmri-roi", &args.common)?;
-    let plan = args.plan()?;
+    let files = Files::of(&job, &args)?;
+    let plan = args.plan(files.runs.len())?;
     let betas = args.betas.map(|how| (how, args.common.output.as_deref()));
     let out = betas.map(|(_, path)| job.binary_output(path)).transpose()?;
     let table = args.trial_table.as_deref().map(|path| job.text_output(Some(path))).transpose()?;
-    let runs = design(&job, &args, &plan)?;
+    let (runs, inside) = design(&job, &args, &plan, &files)?;
     warn_collinear(&job, &runs)?;
     args.record(&job, &plan, &runs);
+    let inside = inside.as_ref();
     match (args.betas, out, &args.out_dir) {
         (Some(how), Some(out), _) => {
             let how = if how == Trials::Lsa { PerTrial::Lsa } else { PerTrial::Lss };
             let output = args.common.output.as_deref();
-            trials::run(
-                &job,
-                &plan,
-                how,
-                runs,
-                args.mask.as_ref(),
-                trials::Target { out, path: output, dtype: args.dtype, table },
-            )
+            trials::run(&job, &plan, how, runs, inside, trials::Target { out, path: output, dtype: args.dtype, table })
         }
         (_, _, Some(folder)) => {
             let asked = contrasts::asked(&args.contrast, &args.f_contrast, &runs)?;
             let tests: Vec<Test> = asked.iter().map(|asked| asked.test).collect();
             let models = fit::models(&plan, &asked, &runs)?;
             std::fs::create_dir_all(&**folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
-            let outputs = maps::Outputs::claim(&job, folder, &asked, &runs)?;
-            let fitted = fit::fit(&job, &plan, runs, models, &tests, args.mask.as_ref())?;
+            let outputs = maps::Outputs::claim(&job, folder, &asked, &runs, &files)?;
+            let fitted = fit::fit(&job, &plan, runs, models, &tests, inside)?;
             outputs.write(&job, fitted)
         }
         _ => bail!("--out-dir is missing"),
@@ -240,21 +276,15 @@ pub(crate) fn run(args: Glm) -> Result<()> {
 }
 
 impl Glm {
-    fn plan(&self) -> Result<Plan> {
+    fn plan(&self, n_runs: usize) -> Result<Plan> {
         if self.contrast.is_empty() && self.f_contrast.is_empty() && self.betas.is_none() {
             bail!("0 contrasts; name one with --contrast 'faces > rest' (or --f-contrast), or ask for --betas");
-        }
-        if self.events.len() != self.inputs.len() {
-            bail!("--events: {} tables for {} runs; one for each", self.events.len(), self.inputs.len());
-        }
-        if !self.confounds.is_empty() && self.confounds.len() != self.inputs.len() {
-            bail!("--confounds: {} tables for {} runs; one for each", self.confounds.len(), self.inputs.len());
         }
         if let Some(tr) = self.tr.filter(|tr| !(tr.is_finite() && *tr > 0.0)) {
             bail!("--tr {tr}: expected seconds above 0");
         }
-        if !(0.0..=1.0).contains(&self.slice_time_ref) {
-            bail!("--slice-time-ref {}: expected a part of a TR, from 0 to 1", self.slice_time_ref);
+        if let Some(part) = self.slice_time_ref.filter(|part| !(0.0..=1.0).contains(part)) {
+            bail!("--slice-time-ref {part}: expected a part of a TR, from 0 to 1");
         }
         if self.hrf != Shape::Fir && !self.fir_delays.is_empty() {
             bail!("--fir-delays are those of --hrf fir");
@@ -296,7 +326,7 @@ impl Glm {
             (_, Some(_), _) => bail!("--high-pass is that of --drift cosine"),
             (_, _, Some(_)) => bail!("--drift-order is that of --drift polynomial"),
         };
-        if self.fixed_effects.is_some() && self.inputs.len() == 1 {
+        if self.fixed_effects.is_some() && n_runs == 1 {
             bail!("--fixed-effects weighs runs, and there is 1");
         }
         Ok(Plan {
@@ -312,7 +342,6 @@ impl Glm {
                 Some(RunWeights::Precision) => Weighting::Precision,
                 _ => Weighting::Equal,
             },
-            slice_time_ref: self.slice_time_ref,
         })
     }
 
@@ -330,34 +359,42 @@ impl Glm {
         job.record("noise", text(&self.noise).to_lowercase());
         job.record("scale", text(&self.scale).to_lowercase());
         job.record("tr_seconds", runs.iter().map(|run| run.timing.tr).collect::<Vec<f64>>());
-        job.record("slice_time_ref", plan.slice_time_ref);
+        job.record("slice_time_ref", runs.iter().map(|run| run.timing.slice_time_ref).collect::<Vec<f64>>());
     }
 }
 
-/// Opens every run and makes its design, before any voxel is read.
-fn design<'a>(job: &'a Job, args: &'a Glm, plan: &Plan) -> Result<Vec<Designed<'a>>> {
+/// Opens every run and makes its design, and reads the masks, before any voxel of a run is read.
+fn design<'a>(job: &'a Job, args: &Glm, plan: &Plan, files: &'a Files) -> Result<(Vec<Designed<'a>>, Option<Inside>)> {
     let key = args.condition_key.as_ref().map(|key| events::read_key(job, key)).transpose()?;
+    let told = Told { tr: args.tr, slice_time_ref: args.slice_time_ref };
+    let confounds = confounds::read(job, &files.confounds(), &args.confound_columns)?;
     let mut runs: Vec<Designed> = Vec::new();
-    for (place, input) in args.inputs.iter().enumerate() {
+    for (place, file) in files.runs.iter().enumerate() {
+        let input = &file.bold;
         let run = Run::open(job, input)?;
         if let (Some(first), Some(space)) = (runs.first().and_then(|first| first.run.space()), run.space()) {
             voxel_inputs::require_same_space((&run.name, space), (&runs[0].run.name, first))?;
         }
-        let tr = timing::seconds(job, input, run.header_seconds(), args.tr)?;
-        let timing = Timing { n_volumes: run.n_volumes, tr, slice_time_ref: plan.slice_time_ref };
+        let times = timing::times(job, input, run.header_seconds(), told, &file.raw_levels)?;
+        if args.subject_dir.is_some() {
+            job.note(format!("run {}: TR {} s ({})", place + 1, times.tr, times.tr_from));
+        }
+        let timing = Timing { n_volumes: run.n_volumes, tr: times.tr, slice_time_ref: times.slice_time_ref };
         let frame_times = timing.frame_times().with_context(|| run.name.clone())?;
         let events = match &key {
-            Some(key) => events::read_folder(job, &args.events[place], key)?,
-            None => events::read(job, &args.events[place])?,
+            Some(key) => events::read_folder(job, &file.events, key)?,
+            None => events::read(job, &file.events)?,
         };
-        events.warn_of_times(job, &frame_times, tr);
-        let confounds =
-            args.confounds.get(place).map(|input| confounds::read(job, input, &args.confound_columns)).transpose()?;
-        let design = Design::new(&events.events, confounds.as_ref(), &plan.basis, plan.drift, timing)
+        events.warn_of_times(job, &frame_times, times.tr);
+        let design = Design::new(&events.events, confounds.get(place), &plan.basis, plan.drift, timing)
             .with_context(|| run.name.clone())?;
         runs.push(Designed { run, timing, events, design });
     }
-    Ok(runs)
+    let inside = Inside::read(job, &files.masks)?;
+    for (inside, Designed { run, .. }) in inside.iter().flat_map(|inside| runs.iter().map(move |run| (inside, run))) {
+        inside.require(&run.name, run.space(), run.n_grid())?;
+    }
+    Ok((runs, inside))
 }
 
 fn warn_collinear(job: &Job, runs: &[Designed]) -> Result<()> {

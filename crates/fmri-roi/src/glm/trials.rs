@@ -7,12 +7,12 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use brain_formats::maps::write_maps;
 use brain_formats::volume_writer::Intent;
-use cli::{Format, Input, Job, Output, TableWriter, require_memory};
+use cli::{Format, Job, Output, TableWriter, require_memory};
 use glm::{GlmError, PerTrial, TrialModel, trial_columns};
 use ndarray::{ArrayView2, s};
 use npy_stream::{Dtype, Labels, RowWriter};
 use rayon::prelude::*;
-use voxel_inputs::map_name;
+use voxel_inputs::{Inside, map_name};
 
 use super::fit::{Odd, blocks, named, place_of, prepared, require_one_size};
 use super::{Designed, Plan};
@@ -35,7 +35,7 @@ pub(super) fn run(
     plan: &Plan,
     how: PerTrial,
     runs: Vec<Designed>,
-    mask: Option<&Input>,
+    inside: Option<&Inside>,
     target: Target,
 ) -> Result<()> {
     require_one_size(&runs)?;
@@ -82,7 +82,7 @@ pub(super) fn run(
     let mut dtype = target.dtype;
     for (Designed { run, .. }, model) in runs.into_iter().zip(models) {
         let (name, space) = (run.name.clone(), run.space().cloned());
-        let voxels = run.read(job, mask)?;
+        let voxels = run.read(job, inside)?;
         let n = voxels.n_voxels();
         place = Some(place_of(&voxels, &name, space, place)?);
         let is_double = *dtype.get_or_insert(if voxels.is_f8 { Dtype::F8 } else { Dtype::F4 }) == Dtype::F8;
