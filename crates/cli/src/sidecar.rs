@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 /// The key of the digest of the file that a record is about.
 pub(crate) const OUTPUT_SHA256: &str = "output_sha256";
 
-/// The fact that the trials of an array have been through one choice or fit, in words: what compares trials of different
-/// runs as if they knew nothing of each other has to be said so. It stands in the records of all that is made of it.
+/// The fact that the trials of an array have been through one choice or fit, in words: what compares trials of
+/// different runs as if they were independent must know it. It stands in the records of all that is made of the array.
 pub const DEPENDENT_TRIALS: &str = "dependent_trials";
 
 /// Why the trials of this file are not independent, where its record, or that of what it was made from, says so.

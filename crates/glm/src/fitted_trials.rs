@@ -81,8 +81,8 @@ impl FittedRun {
 ///
 /// 1. **Response.** Of every response, one model with a column per trial, confounds and drifts is fitted to all runs by
 ///    least squares. R2 is the share of what confounds and drifts leave that the trials explain; the largest wins.
-/// 2. **Fraction.** Over the trials of all runs together, ridge regression with the penalty under which the betas have a
-///    fraction 1, .95 ... .05 of the length of the unpenalized ones (exact here; GLMsingle interpolates on a grid of
+/// 2. **Fraction.** Over the trials of all runs together, ridge regression with the penalty under which the betas have
+///    a fraction 1, .95 ... .05 of the length of the unpenalized ones (exact here; GLMsingle interpolates on a grid of
 ///    penalties). Betas are z-scored with the mean and standard deviation of the unpenalized ones. The error of a
 ///    fraction is the sum of squares between its betas and the unpenalized betas of repeats in other runs; the smallest
 ///    wins, the larger fraction where two are equal.

@@ -152,8 +152,8 @@ impl Kernel {
     }
 }
 
-/// Slopes per sample that keep a cubic between samples monotone: harmonic means of the slopes beside, 0 at a turn; at the
-/// ends those of a parabola, as far as its direction is right.
+/// Slopes per sample that keep a cubic between samples monotone: harmonic means of the slopes beside, 0 at a turn; at
+/// the ends those of a parabola, as far as its direction is right.
 fn slopes(values: &[f64]) -> Vec<f64> {
     let rises: Vec<f64> = values.windows(2).map(|pair| pair[1] - pair[0]).collect();
     let end = |first: f64, second: f64| {

@@ -4,8 +4,8 @@
 //! Times are seconds. A [`Design`] has a row per volume and a named column per regressor, in the order conditions,
 //! confounds, drifts, constant; its numbers are nilearn's (0.14.1, `glm.first_level`). Time series are columns: a block
 //! of voxels is `n_volumes x n_voxels`. [`Model::fit`] takes such a block, with ordinary least squares or with
-//! first-order autoregressive noise; [`FixedEffects`] puts runs together; [`TrialModel`] gives a beta per event, and [`FittedTrials`] one
-//! with a response and a penalty of each voxel's own.
+//! first-order autoregressive noise; [`FixedEffects`] puts runs together; [`TrialModel`] gives a beta per event, and
+//! [`FittedTrials`] one with a response and a penalty of each voxel's own.
 //!
 //! Nothing here reads a file and nothing prints.
 #![warn(missing_docs)]

@@ -118,7 +118,7 @@ pub(crate) struct Glm {
     /// Units: percent of each voxel's mean in each run, or none (as stored)
     #[arg(long, value_enum, default_value_t = Units::Percent)]
     scale: Units,
-    /// Noise: ols (independent; always with --betas fit), or ar1 (autocorrelation of each voxel, in hundredths; default)
+    /// Noise: ols (independent; so is --betas fit), or ar1 (the default: autocorrelation of each voxel, in hundredths)
     #[arg(long, value_enum)]
     noise: Option<NoiseKind>,
     /// Voxels to fit: those above 0
@@ -136,7 +136,7 @@ pub(crate) struct Glm {
     /// Folder for maps and designs, made if needed
     #[arg(long, value_name = "DIR", conflicts_with_all = ["output", "betas"], required_unless_present = "betas")]
     out_dir: Option<OutputFolder>,
-    /// A beta per trial instead of maps: lsa (least squares, all), lss (separate) or fit (a response and a penalty per voxel)
+    /// A beta per trial instead of maps: lsa (least squares, all), lss (separate), fit (response and penalty per voxel)
     #[arg(long, value_enum, conflicts_with_all = ["contrast", "f_contrast", "fixed_effects"])]
     betas: Option<Trials>,
     /// Responses that --betas fit chooses from: a column each, a line per 0.1 s, no names [default: NSD's 20]
