@@ -1,9 +1,12 @@
 //! `fmri-roi glm --betas fit`: against GLMsingle, and what users of its betas meet behind it.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests, though clippy cannot know it
 
+use brain_formats::Geometry;
+use brain_formats::volume::VolumeReader;
+use brain_formats::volume_writer::{Intent, Voxels, write_volume};
 use ndarray::{Array2, s};
 use serde_json::Value;
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use support::*;
 
@@ -85,7 +88,7 @@ fn betas_are_those_of_glmsingle() {
 }
 
 #[test]
-fn f4_threads_pipes_and_images_change_nothing() {
+fn threads_pipes_and_images_change_nothing() {
     let dir = workplace();
     let dir = dir.path();
     let line = format!("fmri-roi glm {RUNS} --betas fit");
@@ -94,6 +97,28 @@ fn f4_threads_pipes_and_images_change_nothing() {
     assert_eq!(fs::read(dir.join("a.npy")).unwrap(), fs::read(dir.join("b.npy")).unwrap());
     let piped = sh(dir, &format!("cat run-1.npy | {}", line.replace("run-1.npy", "-"))).ok();
     assert_eq!(piped, fs::read(dir.join("a.npy")).unwrap());
+    for run in 1..=3 {
+        let (y, _) = matrix(&fs::read(dir.join(format!("run-{run}.npy"))).unwrap());
+        let values: Vec<f32> = y.iter().map(|&value| value as f32).collect();
+        let grid = Geometry::from_sizes([4, 3, 2], [2.0; 3]);
+        let file = File::create(dir.join(format!("run-{run}.nii"))).unwrap();
+        write_volume(file, Voxels::F4(&values), &grid, Intent::None, false).unwrap();
+    }
+    let images = line.replace(".npy", ".nii");
+    assert_eq!(sh(dir, &images).ok(), piped);
+    run(dir, &format!("{images} --fit-maps chosen.nii.gz -o betas.nii.gz")).ok();
+    run(dir, &format!("{line} --fit-maps chosen.npy -o again.npy")).ok();
+    let (chosen, _) = read(dir, "chosen.npy");
+    let mut reader = VolumeReader::new(File::open(dir.join("chosen.nii.gz")).unwrap(), None).unwrap();
+    let (mut n, mut one) = (0, Vec::new());
+    while reader.next_volume(&mut one).unwrap() {
+        for (got, expected) in one.iter().zip(chosen.row(n)) {
+            assert_eq!(*got as f32, *expected as f32);
+        }
+        n += 1;
+    }
+    assert_eq!(n, 3);
+    assert_eq!(json(dir, "betas.json")["dependent_trials"], json(dir, "a.json")["dependent_trials"]);
     // Per cent of a mean of 500: a fifth of the raw betas, but for the means of the runs.
     let (percent, _) = read(dir, "a.npy");
     run(dir, &format!("{line} --scale none -o raw.npy")).ok();
@@ -209,9 +234,9 @@ fn crossnobis_of_dependent_trials_warns_through_tools_and_pipes_cannot() {
     let said = run(dir, &format!("{line} --betas fit -o fitted.npy"));
     assert!(said.stderr.contains("12 stimuli with 48 of 48 trials"), "{}", said.stderr);
     said.ok();
-    run(dir, &format!("{line} --betas lsa -o lsa.npy")).ok();
+    run(dir, &format!("{line} --betas lsa --trial-table trials.csv -o lsa.npy")).ok();
     let warns = |command: &str| {
-        let said = sh(dir, command);
+        let said = sh(dir, &command.replace("crossnobis", "crossnobis --cv run --stimuli trials.csv"));
         let warns = said.stderr.contains("are not independent");
         said.ok();
         warns

@@ -70,7 +70,8 @@ fn warn_of_dependent_trials(job: &Job, args: &RdmArgs, plan: &Plan) {
     for input in &args.inputs {
         if let Some(why) = input.path().and_then(cli::dependent_trials_of) {
             job.warn(format!(
-                "{input}: its trials are not independent ({why}), so that --metric {} over runs is not without bias;                  take betas whose runs were fitted by themselves (fmri-roi glm --betas lsa or lss)",
+                "{input}: its trials are not independent ({why}), so that --metric {} over runs is not without bias; \
+                 take betas whose runs were fitted by themselves (fmri-roi glm --betas lsa or lss)",
                 plan.metric.as_str()
             ));
         }
