@@ -263,6 +263,30 @@ np.save('peer.npy', estimate(x.transpose(2, 1, 0))['signal'])""")
     return peer, ours, lambda: f"largest difference {np.abs(np.load(folder / 'peer.npy') - np.load(folder / 'ours.npy')).max():.1e}"
 
 
+def lss(folder):
+    """A model per trial: the peer is the loop of nilearn's example, on arrays; both without images, least squares."""
+    trials, every, tr, voxels = 400, 4, 1.0, 2000
+    volumes = trials * every + 30
+    rng = np.random.default_rng(9)
+    onsets = 8 + every * np.arange(trials) + rng.integers(0, 3, trials)
+    rows = "".join(f"{onset}\t1\tc{k % 4}\n" for onset, k in zip(onsets, rng.permutation(trials)))
+    (folder / "events.tsv").write_text("onset\tduration\ttrial_type\n" + rows)
+    np.save(folder / "run.npy", (500 + rng.standard_normal((volumes, voxels))).astype(np.float32))
+    peer = python(f"""
+import numpy as np, pandas as pd
+from nilearn.glm.first_level import make_first_level_design_matrix, run_glm
+y, events, betas = np.load('run.npy').astype(np.float64), pd.read_csv('events.tsv', sep='\t'), []
+for k in range(len(events)):
+    one = events.copy(); one.loc[k, 'trial_type'] = 'this_trial'
+    design = make_first_level_design_matrix({tr} * np.arange({volumes}), one, hrf_model='spm', drift_model='cosine', high_pass=.01)
+    _, results = run_glm(y, design.to_numpy(), noise_model='ols')
+    betas.append(list(results.values())[0].theta[list(design.columns).index('this_trial')])
+np.save('peer.npy', betas)""")
+    ours = [BIN / "fmri-roi", "glm", "--quiet", "--tr", tr, "--events", "events.tsv", "--hrf", "spm", "--noise", "ols", "--scale", "none",
+            "--betas", "lss", "--dtype", "f8", "-o", "ours.npy", "--", "run.npy"]
+    return peer, ours, lambda: f"largest difference {np.abs(np.load(folder / 'peer.npy') - np.load(folder / 'ours.npy')).max():.1e}"
+
+
 TASKS = {
     "select-units 1440 x 100k (scipy)": lambda f: select(f, 100_000, SCIPY_ROUTE),
     "select-units 1440 x 100k (numpy in blocks)": lambda f: select(f, 100_000, NUMPY_BLOCKS),
@@ -276,6 +300,7 @@ TASKS = {
     "rsa compare pearson, 10 x 8, 92, 1000 draws (rsatoolbox)": lambda f: compare(f, "corr", "pearson", stimuli=92, draws=1000),
     "rsa compare rho-a, 10 x 8, 92, 200 draws (rsatoolbox)": lambda f: compare(f, "rho-a", "rho-a", stimuli=92, draws=200),
     "rsa compare corr_cov, 10 x 8, 92, 20 draws (rsatoolbox)": lambda f: compare(f, "corr_cov", "corr_cov", stimuli=92, draws=20),
+    "fmri-roi glm --betas lss, 400 trials x 2000 (nilearn's loop)": lss,
     "encode fit 600 x 1000 -> 500 (scikit-learn)": encode,
     "ceiling between voxel 8 x 1000 x 5000 (numpy)": leave_one_out,
     "ceiling voxel 8 x 1000 x 1000, 35 splits (numpy loop)": split_halves,

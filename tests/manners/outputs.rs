@@ -16,7 +16,7 @@ const N: usize = 24;
 
 /// A command line of every verb of every tool that runs as it stands in [`workplace`]; its last word is the file of its
 /// positional argument, where it has one.
-const VERBS: [&str; 61] = [
+const VERBS: [&str; 62] = [
     "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv p.csv",
     "ann-acts --list-layers net.onnx",
     "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy",
@@ -28,6 +28,7 @@ const VERBS: [&str; 61] = [
     "fmri-roi glm --tr 2 --hrf spm --betas lsa --events events.tsv -- acts.npy",
     "fmri-roi glm --betas lsa --task main --run 1 --space MNI152NLin2009cAsym --confound-columns 'rot_?' \
      --bids-dir bids --subject-dir bids/derivatives/fmriprep/sub-01",
+    "fmri-roi glm --tr 2 --betas fit --events events.tsv events.tsv -- bold.nii bold.nii",
     "fmri-roi contrast --stimuli t.csv --by domain --contrast 'face > rest' acts.npy",
     "fmri-roi contrast --one-sample --permutations 9 acts.npy",
     "fmri-roi define --t 1 --stat tmap.npy",
@@ -87,6 +88,9 @@ fn workplace() -> tempfile::TempDir {
     let mut acts = noise(N, 8, 1);
     (0..N).filter(|i| i % 3 == 0).for_each(|i| acts[[i, 0]] += 4.0);
     save(&at("acts.npy"), &acts, Some(&ids(N)));
+    let bold: Vec<f32> = noise(N, 8, 3).iter().map(|&value| 100.0 + value as f32).collect();
+    let grid = Geometry::from_sizes([2, 2, 2], [2.0; 3]);
+    write_volume(File::create(at("bold.nii")).unwrap(), Voxels::F4(&bold), &grid, Intent::None, false).unwrap();
     let trials: Vec<String> = (0..2 * N).map(|i| format!("s{}", i % N)).collect();
     let twice: Vec<usize> = (0..2 * N).map(|i| i % N).collect();
     let values = acts.select(ndarray::Axis(0), &twice) + 0.5 * noise(2 * N, 8, 2);
@@ -295,11 +299,12 @@ fn files_that_are_not_ours_stay() {
 }
 
 /// A line of every verb that writes two files or more, which are {1}, {2}, {3}.
-const SEVERAL: [&str; 14] = [
+const SEVERAL: [&str; 15] = [
     "ann-acts -o {1} --dump-input {2} --unit-table {3} --resize none --crop none --layer conv net.onnx p.csv",
     "unit-stats layers -o {1} --consistency {2} --stimuli t.csv --by domain --names a,b acts.npy acts.npy",
     "tuning match -o {1} --voxels {2} --parts {3} --brain trials.npy --model acts.npy",
     "fmri-roi glm -o one/x.npy --trial-table {1} --tr 2 --hrf spm --betas lsa --events events.tsv -- acts.npy",
+    "fmri-roi glm -o one/x.npy --trial-table {1} --fit-maps {2} --fit-table {3} --tr 2 --betas fit --events events.tsv events.tsv -- bold.nii bold.nii",
     "fmri-roi contrast -o one/x.npy --table {1} --stimuli t.csv --by domain --contrast 'face > rest' acts.npy",
     "fmri-roi contrast -o one/x.npy --table {1} --p-map {2} --like mask.nii --one-sample --permutations 9 acts.npy",
     "rsa compare -o {1} --matrix {2} --all-pairs rdm.npy brain.npy",

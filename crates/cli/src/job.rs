@@ -1,7 +1,7 @@
 //! One run of a tool: its options, its voice, its inputs and the record of them.
 
 use crate::claims::{is_one_file, of_command_line};
-use crate::sidecar::{hex, record_of, sha256};
+use crate::sidecar::{DEPENDENT_TRIALS, dependent_trials_of, hex, record_of, sha256};
 use crate::{Input, Opened, OutputPath, memory, standard_streams, threads};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
@@ -255,6 +255,13 @@ impl Job {
         let warnings = self.state().warnings.clone();
         if !warnings.is_empty() {
             sidecar.insert("warnings".into(), warnings.into());
+        }
+        if !sidecar.contains_key(DEPENDENT_TRIALS) {
+            let state = self.state();
+            let mut files = state.inputs.iter().filter_map(|record| record.file.as_ref());
+            if let Some(why) = files.find_map(|(path, _)| dependent_trials_of(path)) {
+                sidecar.insert(DEPENDENT_TRIALS.into(), why.into());
+            }
         }
         Ok(sidecar)
     }

@@ -34,6 +34,6 @@ pub use job::{Common, Job, Progress};
 pub use memory::{Bytes, Careful, require_memory};
 pub use output::{Output, OutputFolder, OutputPath};
 pub use shard::{PartOf, Shard};
-pub use sidecar::{is_sidecar, sidecar_of};
+pub use sidecar::{DEPENDENT_TRIALS, dependent_trials_of, is_sidecar, sidecar_of};
 pub use size::parse_bytes;
 pub use table::{Cell, Format, Named, TableWriter};

@@ -14,6 +14,18 @@ use std::path::{Path, PathBuf};
 /// The key of the digest of the file that a record is about.
 pub(crate) const OUTPUT_SHA256: &str = "output_sha256";
 
+/// The fact that the trials of an array have been through one choice or fit, in words: what compares trials of
+/// different runs as if they were independent must know it. It stands in the records of all that is made of the array.
+pub const DEPENDENT_TRIALS: &str = "dependent_trials";
+
+/// Why the trials of this file are not independent, where its record, or that of what it was made from, says so.
+pub fn dependent_trials_of(target: &Path) -> Option<String> {
+    let record = record_of(target)?;
+    let why = record[DEPENDENT_TRIALS].as_str()?;
+    // The file is read only where there is something to say of it.
+    require_own(&record, target).is_ok().then(|| why.to_owned())
+}
+
 /// The record of how this very file was made, wherever it stands; `None` also where the file is no longer, byte for
 /// byte, what the record was written for.
 pub fn sidecar_of(target: &Path) -> Option<Value> {
@@ -229,6 +241,27 @@ mod tests {
         let job = Job::start("test", &Common { quiet: true, ..Common::default() }).unwrap();
         let error = job.text_output(Some(&at("sub.npy"))).err().unwrap().to_string();
         assert!(error.contains("sub.npy.json"), "{error}");
+    }
+
+    #[test]
+    fn what_is_made_of_dependent_trials_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let betas = write(dir.path(), "betas.npy", 1, "x");
+        assert_eq!(dependent_trials_of(&betas), None);
+        let made = |name: &str, from: &[&PathBuf], why: Option<&str>| {
+            let path = dir.path().join(name);
+            let job =
+                Job::start("test", &Common { output: Some(path.clone().into()), threads: None, quiet: true }).unwrap();
+            from.iter().for_each(|from| drop(job.open(&crate::Input::File(from.to_path_buf())).unwrap()));
+            why.into_iter().for_each(|why| job.record(DEPENDENT_TRIALS, why));
+            job.text_output(Some(&path)).unwrap().commit(&job).unwrap();
+            path
+        };
+        let fitted = made("fitted.npy", &[&betas], Some("one choice"));
+        let region = made("region.npy", &[&betas, &fitted], None);
+        let rows = made("rows.npy", &[&region], None);
+        assert_eq!(dependent_trials_of(&rows).as_deref(), Some("one choice"));
+        assert_eq!(dependent_trials_of(&made("other.npy", &[&betas], None)), None);
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub use choice::{AlphaPer, Choice, ChooseBy};
 pub use duplicates::near_duplicates;
 pub use error::RidgeError;
 pub use features::Features;
-pub use fraction::{Coordinates, FractionAlpha, FractionModel, FractionSolver, FractionalRidge};
+pub use fraction::{FractionModel, FractionalRidge};
 pub use lasso::{Lasso, LassoAlphas, LassoModel, LassoOptions};
 pub use linear::{FitError, LinearModel, Preparation};
 pub use matched_draws::{MatchedDraws, MatchedDrawsError, quantile_bins};

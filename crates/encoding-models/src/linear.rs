@@ -25,9 +25,6 @@ pub enum FitError {
     /// Nothing is left to train on, or nothing to judge by.
     #[error("the training rows lie in {0} fold; choosing a penalty needs at least 2")]
     TooFewFolds(usize),
-    /// A fraction of the length of the weights lies above 0 and is at most 1.
-    #[error("{0} is no fraction of the length of the unpenalized weights; it has to be above 0 and at most 1")]
-    NotAFraction(f64),
     /// A penalty must be a finite number that is not below 0.
     #[error("{0} is no penalty; it has to be 0 or above and finite")]
     NotAPenalty(f64),

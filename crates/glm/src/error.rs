@@ -49,6 +49,35 @@ pub enum GlmError {
         /// How many rows it has.
         n_rows: usize,
     },
+    /// A library without responses, or with too few samples of them.
+    #[error("{n_samples} samples of {n_responses} responses; a library has 1 response or more, of 3 samples or more")]
+    NoResponses {
+        /// Rows.
+        n_samples: usize,
+        /// Columns.
+        n_responses: usize,
+    },
+    /// A response with a value that is not finite.
+    #[error("sample {sample} of response {response} is {value}; a response is finite throughout")]
+    ResponseNotFinite {
+        /// Its row, from 0.
+        sample: usize,
+        /// Its column, from 0.
+        response: usize,
+        /// The value.
+        value: f64,
+    },
+    /// A response that is not above 0 at any volume behind an event.
+    #[error("response {0} is not above 0 at any multiple of the TR, so that it has no peak to be scaled to")]
+    NoPeak(usize),
+    /// Nothing tells one fraction of ridge regression from another.
+    #[error("{n_groups} of the things presented are presented in 2 of the {n_runs} runs or more; at least 2 must be")]
+    TooFewRepeats {
+        /// How many recur over runs.
+        n_groups: usize,
+        /// Runs.
+        n_runs: usize,
+    },
     /// The decomposition of a design failed.
     #[error(transparent)]
     LinearAlgebra(#[from] LinearAlgebraError),

@@ -57,6 +57,9 @@ pub enum LinearAlgebraError {
         /// What there is.
         rank: usize,
     },
+    /// A fraction of the length of the weights lies above 0 and is at most 1.
+    #[error("{0} is no fraction of the length of the unpenalized weights; it has to be above 0 and at most 1")]
+    NotAFraction(f64),
 }
 
 /// The order of a square matrix of finite numbers, or why it is none.

@@ -1,5 +1,5 @@
 //! Dense linear algebra on ndarray views: products, Gram matrices, symmetric eigenvectors, singular vectors, Cholesky,
-//! principal components, random projection.
+//! principal components, random projection, the penalty of a ridge model whose weights have a fraction of their length.
 //!
 //! Rows are stimuli, columns are units or voxels; views go in, `ndarray` arrays come out. The backend
 //! (faer) is named in this crate only and none of its types leave it.
@@ -19,6 +19,7 @@
 mod cholesky;
 mod eigen;
 mod error;
+mod fraction;
 mod gram;
 mod mixture;
 mod pca;
@@ -31,6 +32,7 @@ mod singular;
 pub use cholesky::Cholesky;
 pub use eigen::{SymmetricEigen, symmetric_eigen};
 pub use error::LinearAlgebraError;
+pub use fraction::{Coordinates, FractionAlpha, FractionSolver};
 pub use gram::{Gram, GramAccumulator, cross_gram, gram};
 pub use mixture::add_mixtures;
 pub use pca::Pca;

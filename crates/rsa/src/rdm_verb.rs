@@ -32,6 +32,10 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
     let subset = args.subset.as_ref().map(|input| Subset::read(&job, input)).transpose()?;
     let mut noise = Noises::read(&job, args, &plan)?;
 
+    if matches!(plan.metric, Metric::Crossnobis | Metric::PoissonCv) || args.exclude_same.is_some() {
+        warn_of_dependent_trials(&job, args, &plan);
+    }
+
     let mut made: Vec<Made> = Vec::new();
     each_array(&job, &args.inputs, |Next { input, source, array, .. }| {
         made.push(match Given::take(array, input, &source, &plan, args.input_is)? {
@@ -59,6 +63,19 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
         write(&mut out, &rdm, args.dtype.unwrap_or(rdm.dtype), args.square)?;
     }
     out.commit(&job)
+}
+
+/// Says which files hold trials that share noise over folds, as far as their records tell; a pipe brings none.
+fn warn_of_dependent_trials(job: &Job, args: &RdmArgs, plan: &Plan) {
+    for input in &args.inputs {
+        if let Some(why) = input.path().and_then(cli::dependent_trials_of) {
+            job.warn(format!(
+                "{input}: its trials are not independent ({why}), so that --metric {} over runs is not without bias; \
+                 take betas whose runs were fitted by themselves (fmri-roi glm --betas lsa or lss)",
+                plan.metric.as_str()
+            ));
+        }
+    }
 }
 
 /// An RDM on its way to the output.

@@ -92,13 +92,14 @@ fn collect(job: &Job, name: String, rows: Vec<(Event, Option<String>)>) -> Resul
 }
 
 impl RunEvents {
-    /// Says of events that the run does not hold, and of impulses.
-    pub fn warn_of_times(&self, job: &Job, frame_times: &[f64], tr: f64) {
+    /// Says of events that the run does not hold, and where they are made into boxes of nilearn's of those that begin
+    /// too early for that, and of impulses.
+    pub fn warn_of_times(&self, job: &Job, frame_times: &[f64], tr: f64, are_boxes: bool) {
         let name = &self.name;
         let count = |which: &dyn Fn(&Event) -> bool| self.events.iter().filter(|event| which(event)).count();
         let (earliest, end) = (frame_times[0] + EARLIEST_ONSET, frame_times[frame_times.len() - 1] + tr);
         let n_early = count(&|event| event.onset < earliest);
-        if n_early > 0 {
+        if are_boxes && n_early > 0 {
             job.warn(format!("{name}: {n_early} events begin before {earliest} s and are taken to begin then"));
         }
         let n_late = count(&|event| event.onset >= end);
@@ -106,7 +107,7 @@ impl RunEvents {
             job.warn(format!("{name}: {n_late} events begin behind the end of the run at {end} s"));
         }
         let n_impulses = count(&|event| event.duration == 0.0);
-        if n_impulses > 0 {
+        if are_boxes && n_impulses > 0 {
             job.note(format!("{name}: {n_impulses} events last 0 s: impulses of a fiftieth of a TR"));
         }
     }

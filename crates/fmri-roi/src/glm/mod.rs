@@ -6,6 +6,7 @@ mod contrasts;
 mod events;
 mod files;
 mod fit;
+mod fitted;
 mod maps;
 mod timing;
 mod trials;
@@ -72,6 +73,14 @@ Output in --out-dir, maps f4 of the runs' grid or surface (.nii.gz, .func.gii, .
   that none recurs. --trial-table has a row per trial: `npy label --force --ids` takes its
   trial_type. An output called .nii or .nii.gz is an image of a volume per trial. lsa is one model with a column per trial; lss
   one per trial, the others of its condition in one column (in closed form, so it costs one model).
+  fit is lsa with a response and a ridge penalty of each voxel's own, as GLMsingle makes them
+  without its noise regressors (types B and D): of a library the response that explains most, and
+  of fractions 1, .95 ... .05 (of the length of the unpenalized betas) the one whose z-scored betas
+  are nearest to the unpenalized ones of the same stimulus in other runs; then scaled and shifted to
+  the unpenalized betas. A trial's regressor peaks at 1 whatever its duration. It needs 2 runs or
+  more with repeats. Trials are then not independent: the sidecar says so, and rsa rdm warns.
+  --fit-maps has the rows (or volumes) response (its number, from 0), fraction and R2 (share of
+  what confounds and drifts leave that the trials explain unpenalized); --fit-table a row per voxel.
 
 Examples:
   fmri-roi glm run-1_bold.nii run-2_bold.nii --events run-1_events.tsv run-2_events.tsv \\
@@ -124,9 +133,9 @@ pub(crate) struct Glm {
     /// Where in a TR the slices were taken, or shifted to: 0.5 is its middle [default: StartTime of a sidecar, else 0]
     #[arg(long, value_name = "PART")]
     slice_time_ref: Option<f64>,
-    /// Haemodynamic response: spm, glover, fir (with --fir-delays) or none
-    #[arg(long, value_enum, default_value_t = Shape::Glover)]
-    hrf: Shape,
+    /// Haemodynamic response: spm, glover (the default), fir (with --fir-delays) or none; not with --betas fit
+    #[arg(long, value_enum)]
+    hrf: Option<Shape>,
     /// Delays of a finite impulse response in TRs: 0,1,2,3
     #[arg(long, value_name = "N,N", value_delimiter = ',')]
     fir_delays: Vec<usize>,
@@ -151,9 +160,9 @@ pub(crate) struct Glm {
     /// Units: percent of each voxel's mean in each run, or none (as stored)
     #[arg(long, value_enum, default_value_t = Units::Percent)]
     scale: Units,
-    /// Noise: ols (independent), or ar1 (autocorrelation of each voxel, in hundredths)
-    #[arg(long, value_enum, default_value_t = NoiseKind::Ar1)]
-    noise: NoiseKind,
+    /// Noise: ols (independent; so is --betas fit), or ar1 (the default: autocorrelation of each voxel, in hundredths)
+    #[arg(long, value_enum)]
+    noise: Option<NoiseKind>,
     /// Voxels to fit: those above 0; of several masks (may be given again) those above 0 in all
     #[arg(long, value_name = "MASK")]
     mask: Vec<Input>,
@@ -169,9 +178,21 @@ pub(crate) struct Glm {
     /// Folder for maps and designs, made if needed
     #[arg(long, value_name = "DIR", conflicts_with_all = ["output", "betas"], required_unless_present = "betas")]
     out_dir: Option<OutputFolder>,
-    /// A beta per trial instead of maps: lsa (least squares, all) or lss (separate)
+    /// A beta per trial instead of maps: lsa (least squares, all), lss (separate), fit (response and penalty per voxel)
     #[arg(long, value_enum, conflicts_with_all = ["contrast", "f_contrast", "fixed_effects"])]
     betas: Option<Trials>,
+    /// Responses that --betas fit chooses from: a column each, a line per 0.1 s, no names [default: NSD's 20]
+    #[arg(long, value_name = "FILE", requires = "betas")]
+    hrf_library: Option<Input>,
+    /// What a trial of --betas fit is a repeat of: its stimulus (the default where events name any) or its trial_type
+    #[arg(long, value_enum, value_name = "COLUMN", requires = "betas")]
+    repeats_by: Option<Repeats>,
+    /// Also write what --betas fit chose for each voxel: response, fraction, R2, as an image or a .npy of three rows
+    #[arg(long, value_name = "FILE", requires = "betas")]
+    fit_maps: Option<cli::OutputPath>,
+    /// Also write a table of it: voxel, response, fraction, R2, reason
+    #[arg(long, value_name = "FILE", requires = "betas")]
+    fit_table: Option<cli::OutputPath>,
     /// Also write a table of the trials, in the order of their betas: stimulus, trial_type, run, onset, duration
     #[arg(long, value_name = "FILE", conflicts_with = "out_dir")]
     trial_table: Option<cli::OutputPath>,
@@ -225,6 +246,13 @@ enum RunWeights {
 enum Trials {
     Lsa,
     Lss,
+    Fit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Repeats {
+    Stimulus,
+    TrialType,
 }
 
 /// What is asked of every run, checked.
@@ -252,15 +280,32 @@ pub(crate) fn run(args: Glm) -> Result<()> {
     let betas = args.betas.map(|how| (how, args.common.output.as_deref()));
     let out = betas.map(|(_, path)| job.binary_output(path)).transpose()?;
     let table = args.trial_table.as_deref().map(|path| job.text_output(Some(path))).transpose()?;
+    let maps = args.fit_maps.as_deref().map(|path| job.binary_output(Some(path))).transpose()?;
+    let table_of_voxels = args.fit_table.as_deref().map(|path| job.text_output(Some(path))).transpose()?;
     let (runs, inside) = design(&job, &args, &plan, &files)?;
-    warn_collinear(&job, &runs)?;
+    if args.betas != Some(Trials::Fit) {
+        // Of betas that are fitted, the conditions are no columns.
+        warn_collinear(&job, &runs)?;
+    }
     args.record(&job, &plan, &runs);
     let inside = inside.as_ref();
     match (args.betas, out, &args.out_dir) {
         (Some(how), Some(out), _) => {
-            let how = if how == Trials::Lsa { PerTrial::Lsa } else { PerTrial::Lss };
-            let output = args.common.output.as_deref();
-            trials::run(&job, &plan, how, runs, inside, trials::Target { out, path: output, dtype: args.dtype, table })
+            let target = trials::Target { out, path: args.common.output.as_deref(), dtype: args.dtype, table };
+            let how = match how {
+                Trials::Lsa => PerTrial::Lsa,
+                Trials::Lss => PerTrial::Lss,
+                Trials::Fit => {
+                    let choices = fitted::Choices {
+                        library: args.hrf_library.as_ref(),
+                        repeats: args.repeats_by,
+                        maps: maps.zip(args.fit_maps.as_deref()),
+                        table: table_of_voxels,
+                    };
+                    return fitted::run(&job, &plan, runs, inside, target, choices);
+                }
+            };
+            trials::run(&job, &plan, how, runs, inside, target)
         }
         (_, _, Some(folder)) => {
             let asked = contrasts::asked(&args.contrast, &args.f_contrast, &runs)?;
@@ -286,10 +331,27 @@ impl Glm {
         if let Some(part) = self.slice_time_ref.filter(|part| !(0.0..=1.0).contains(part)) {
             bail!("--slice-time-ref {part}: expected a part of a TR, from 0 to 1");
         }
-        if self.hrf != Shape::Fir && !self.fir_delays.is_empty() {
+        let is_fit = self.betas == Some(Trials::Fit);
+        if is_fit && self.hrf.is_some() {
+            bail!("--hrf: --betas fit chooses a response for each voxel; leave it out, or give --hrf-library");
+        }
+        if is_fit && self.noise == Some(NoiseKind::Ar1) {
+            bail!("--noise ar1: --betas fit is ridge regression with independent noise; leave it out");
+        }
+        let own = [
+            ("--hrf-library", self.hrf_library.is_some()),
+            ("--repeats-by", self.repeats_by.is_some()),
+            ("--fit-maps", self.fit_maps.is_some()),
+            ("--fit-table", self.fit_table.is_some()),
+        ];
+        if let (false, Some((option, _))) = (is_fit, own.iter().find(|(_, given)| *given)) {
+            bail!("{option} is that of --betas fit");
+        }
+        let shape = self.hrf.unwrap_or(Shape::Glover);
+        if shape != Shape::Fir && !self.fir_delays.is_empty() {
             bail!("--fir-delays are those of --hrf fir");
         }
-        let hrf = match self.hrf {
+        let hrf = match shape {
             Shape::Spm => Hrf::Spm,
             Shape::Glover => Hrf::Glover,
             Shape::None => Hrf::None,
@@ -304,13 +366,13 @@ impl Glm {
             }
         };
         let has = |derivative| self.derivatives.contains(&derivative);
-        if !self.derivatives.is_empty() && !matches!(self.hrf, Shape::Spm | Shape::Glover) {
+        if !self.derivatives.is_empty() && !matches!(shape, Shape::Spm | Shape::Glover) {
             bail!("--derivatives are those of --hrf spm or glover");
         }
         if has(Derivative::Dispersion) && !has(Derivative::Time) {
             bail!("--derivatives dispersion stands beside that of time: time,dispersion");
         }
-        if self.betas.is_some() && (!self.derivatives.is_empty() || self.hrf == Shape::Fir) {
+        if self.betas.is_some() && (!self.derivatives.is_empty() || shape == Shape::Fir) {
             bail!("--betas give one number per trial; leave out --derivatives and --hrf fir");
         }
         let drift = match (self.drift, self.high_pass, self.drift_order) {
@@ -336,7 +398,7 @@ impl Glm {
                 dispersion_derivative: has(Derivative::Dispersion),
             },
             drift,
-            noise: if self.noise == NoiseKind::Ar1 { Noise::Ar1 } else { Noise::Ols },
+            noise: if is_fit || self.noise == Some(NoiseKind::Ols) { Noise::Ols } else { Noise::Ar1 },
             scaling: if self.scale == Units::Percent { Scaling::Percent } else { Scaling::Raw },
             weighting: match self.fixed_effects {
                 Some(RunWeights::Precision) => Weighting::Precision,
@@ -356,7 +418,7 @@ impl Glm {
             Drift::Polynomial { order } => job.record("drift_order", order),
             Drift::None => job.record("drift", "none"),
         }
-        job.record("noise", text(&self.noise).to_lowercase());
+        job.record("noise", text(&plan.noise).to_lowercase());
         job.record("scale", text(&self.scale).to_lowercase());
         job.record("tr_seconds", runs.iter().map(|run| run.timing.tr).collect::<Vec<f64>>());
         job.record("slice_time_ref", runs.iter().map(|run| run.timing.slice_time_ref).collect::<Vec<f64>>());
@@ -385,7 +447,7 @@ fn design<'a>(job: &'a Job, args: &Glm, plan: &Plan, files: &'a Files) -> Result
             Some(key) => events::read_folder(job, &file.events, key)?,
             None => events::read(job, &file.events)?,
         };
-        events.warn_of_times(job, &frame_times, times.tr);
+        events.warn_of_times(job, &frame_times, times.tr, args.betas != Some(Trials::Fit));
         let design = Design::new(&events.events, confounds.get(place), &plan.basis, plan.drift, timing)
             .with_context(|| run.name.clone())?;
         runs.push(Designed { run, timing, events, design });

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use brain_formats::maps::write_maps;
+use brain_formats::maps::{MapFormat, write_maps};
 use brain_formats::volume_writer::Intent;
 use cli::{Format, Job, Output, TableWriter, require_memory};
 use glm::{GlmError, PerTrial, TrialModel, trial_columns};
@@ -14,7 +14,7 @@ use npy_stream::{Dtype, Labels, RowWriter};
 use rayon::prelude::*;
 use voxel_inputs::{Inside, map_name};
 
-use super::fit::{Odd, blocks, named, place_of, prepared, require_one_size};
+use super::fit::{Odd, Place, blocks, named, place_of, prepared, require_one_size};
 use super::{Designed, Plan};
 
 /// Where the betas go.
@@ -39,63 +39,24 @@ pub(super) fn run(
     target: Target,
 ) -> Result<()> {
     require_one_size(&runs)?;
-    let format = target.path.and_then(map_name);
-    match (format, runs[0].run.space()) {
-        (Some(_), None) => anyhow::bail!("{}: a .npy run has no geometry; name a .npy file", named(&runs)),
-        (Some(format), Some(space)) => {
-            if let Some(refusal) = format.refusal(space) {
-                anyhow::bail!("{}: {refusal}", named(&runs));
-            }
-        }
-        (None, _) => {}
-    }
-    if format.is_some() && target.dtype.is_some_and(|dtype| dtype != Dtype::F4) {
-        anyhow::bail!("--dtype: images are written as f4");
-    }
+    let format = target.format(&runs)?;
     let models = runs.iter().map(|run| model(plan, how, run)).collect::<Result<Vec<_>>>()?;
-    let (mut ids, mut conditions, mut of_run) = (Vec::new(), Vec::new(), Vec::new());
-    let mut n_of = BTreeMap::new();
-    for (k, (run, model)) in runs.iter().zip(&models).enumerate() {
-        let own = run.events.ids(&mut n_of);
-        let lost: Vec<String> = model.not_estimable().into_iter().map(|trial| format!("{:?}", own[trial])).collect();
-        if !lost.is_empty() {
-            job.warn(format!(
-                "{}: {} of {} trials have no beta, since they cannot be told from others: {}",
-                run.run.name,
-                lost.len(),
-                own.len(),
-                lost.join(", ")
-            ));
-        }
-        conditions.extend(run.events.events.iter().map(|event| event.condition.clone()));
-        of_run.extend(std::iter::repeat_n(k + 1, own.len()));
-        ids.extend(own);
-    }
-    say_what_ids_are(job, &runs);
-    let table = target.table.map(|table| write_trials(table, &runs, &ids)).transpose()?;
+    let lost: Vec<Vec<usize>> = models.iter().map(TrialModel::not_estimable).collect();
+    let trials = Trials::of(job, &runs, &lost);
+    let table = target.table.map(|table| write_trials(table, &runs, &trials.ids)).transpose()?;
     let source = named(&runs);
     let mut place = None;
-    let mut betas: Vec<f32> = Vec::new();
-    let mut doubles: Vec<f64> = Vec::new();
+    let mut betas: Option<Betas> = None;
     let (mut first, mut odd) = (0, Odd::default());
-    let n_trials = ids.len();
-    let mut dtype = target.dtype;
     for (Designed { run, .. }, model) in runs.into_iter().zip(models) {
         let (name, space) = (run.name.clone(), run.space().cloned());
         let voxels = run.read(job, inside)?;
         let n = voxels.n_voxels();
         place = Some(place_of(&voxels, &name, space, place)?);
-        let is_double = *dtype.get_or_insert(if voxels.is_f8 { Dtype::F8 } else { Dtype::F4 }) == Dtype::F8;
-        if first == 0 {
-            let item = if is_double { 8 } else { 4 };
-            let what = format!("{source}: {n_trials} betas of {n} voxels");
-            require_memory(what, item * n_trials as u128 * n as u128, "take fewer voxels with --mask")?;
-            if is_double {
-                doubles = vec![f64::NAN; n_trials * n];
-            } else {
-                betas = vec![f32::NAN; n_trials * n];
-            }
-        }
+        let betas = match &mut betas {
+            Some(betas) => betas,
+            none => none.insert(Betas::new(&source, trials.ids.len(), n, target.dtype, voxels.is_f8, 0)?),
+        };
         let blocks = blocks(n);
         let fit_block = |block: &Range<usize>| {
             let (y, why, n_low) = prepared(&voxels, block, plan.scaling);
@@ -112,57 +73,165 @@ pub(super) fn run(
             for (block, (fit, why, n_low)) in some.iter().zip(fits.with_context(|| name.clone())?) {
                 odd.note(block.clone(), n, &why, n_low);
                 n_own = fit.nrows();
-                for (trial, row) in fit.rows().into_iter().enumerate() {
-                    let to = (first + trial) * n + block.start;
-                    if is_double {
-                        doubles[to..to + block.len()].iter_mut().zip(row).for_each(|(to, beta)| *to = *beta);
-                    } else {
-                        betas[to..to + block.len()].iter_mut().zip(row).for_each(|(to, beta)| *to = *beta as f32);
-                    }
-                }
+                betas.put(first, block.clone(), fit.view());
             }
         }
         first += n_own;
     }
     odd.warn(job, &source);
-    let Some(place) = place else { anyhow::bail!("0 runs") };
+    let (Some(place), Some(betas)) = (place, betas) else { anyhow::bail!("0 runs") };
     job.record("betas", if how == PerTrial::Lss { "lss" } else { "lsa" });
-    job.record("trial_type", conditions);
-    job.record("run", of_run);
-    let n = place.voxels.len();
-    let mut out = target.out;
-    let spread = |row: usize| {
-        let mut all = vec![f64::NAN; place.n_grid];
-        for (k, &voxel) in place.voxels.iter().enumerate() {
-            all[voxel] = if doubles.is_empty() { f64::from(betas[row * n + k]) } else { doubles[row * n + k] };
-        }
-        all
-    };
-    match (format, &place.space) {
-        (Some(format), Some(space)) => {
-            job.record("trials", ids.as_slice());
-            let what = format!("{source}: {n_trials} volumes of {} voxels", place.n_grid);
-            require_memory(what, 4 * n_trials as u128 * place.n_grid as u128, "write a .npy file")?;
-            let narrow = |row: usize| spread(row).into_iter().map(|beta| beta as f32).collect::<Vec<f32>>();
-            let all: Vec<Vec<f32>> = (0..n_trials).map(narrow).collect();
-            let maps: Vec<(&str, &[f32])> =
-                ids.iter().zip(&all).map(|(id, map)| (id.as_str(), map.as_slice())).collect();
-            write_maps(&mut out, format, &maps, space, Intent::None)?;
-        }
-        _ => {
-            let mut rows = RowWriter::new(&mut out, n_trials, place.n_grid, dtype.unwrap_or(Dtype::F4))?;
-            let together = (WRITTEN_AT_ONCE / place.n_grid.max(1)).max(1);
-            for start in (0..n_trials).step_by(together) {
-                let end = (start + together).min(n_trials);
-                let some: Vec<f64> = (start..end).flat_map(spread).collect();
-                rows.write_rows(ArrayView2::from_shape((end - start, place.n_grid), &some)?)?;
-            }
-            rows.finish(&Labels { ids: Some(ids), columns: place.names.clone(), name: None })?;
-        }
-    }
+    let out = betas.write(job, target.out, format, &place, trials)?;
     // The smaller file first: betas on stdout cannot be taken back where the table does not fit on its disk.
     table.map(|table| table.commit(job)).transpose()?;
     out.commit(job)
+}
+
+impl Target<'_> {
+    /// The format of the image that was asked for; an error where the runs have none such.
+    pub fn format(&self, runs: &[Designed]) -> Result<Option<MapFormat>> {
+        let format = format_of(self.path, runs)?;
+        if format.is_some() && self.dtype.is_some_and(|dtype| dtype != Dtype::F4) {
+            anyhow::bail!("--dtype: images are written as f4");
+        }
+        Ok(format)
+    }
+}
+
+/// The format of an image of this name; `None` is a matrix.
+pub(super) fn format_of(path: Option<&Path>, runs: &[Designed]) -> Result<Option<MapFormat>> {
+    let format = path.and_then(map_name);
+    match (format, runs[0].run.space()) {
+        (Some(_), None) => anyhow::bail!("{}: a .npy run has no geometry; name a .npy file", named(runs)),
+        (Some(format), Some(space)) => {
+            if let Some(refusal) = format.refusal(space) {
+                anyhow::bail!("{}: {refusal}", named(runs));
+            }
+        }
+        (None, _) => {}
+    }
+    Ok(format)
+}
+
+/// The trials of all runs.
+pub(super) struct Trials {
+    pub ids: Vec<String>,
+    conditions: Vec<String>,
+    /// From 1.
+    of_run: Vec<usize>,
+}
+
+impl Trials {
+    /// Names them, and says which of each run have no beta.
+    pub fn of(job: &Job, runs: &[Designed], lost: &[Vec<usize>]) -> Trials {
+        let mut trials = Trials { ids: Vec::new(), conditions: Vec::new(), of_run: Vec::new() };
+        let mut n_of = BTreeMap::new();
+        for (k, (run, lost)) in runs.iter().zip(lost).enumerate() {
+            let own = run.events.ids(&mut n_of);
+            let lost: Vec<String> = lost.iter().map(|trial| format!("{:?}", own[*trial])).collect();
+            if !lost.is_empty() {
+                job.warn(format!(
+                    "{}: {} of {} trials have no beta, since they cannot be told from others: {}",
+                    run.run.name,
+                    lost.len(),
+                    own.len(),
+                    lost.join(", ")
+                ));
+            }
+            trials.conditions.extend(run.events.events.iter().map(|event| event.condition.clone()));
+            trials.of_run.extend(std::iter::repeat_n(k + 1, own.len()));
+            trials.ids.extend(own);
+        }
+        say_what_ids_are(job, runs);
+        trials
+    }
+}
+
+/// The betas of all trials at the voxels inside the mask, in the width in which they are written.
+pub(super) struct Betas {
+    source: String,
+    n_voxels: usize,
+    dtype: Dtype,
+    f4: Vec<f32>,
+    f8: Vec<f64>,
+}
+
+impl Betas {
+    /// `beside` bytes are needed beside them.
+    pub fn new(
+        source: &str,
+        n_trials: usize,
+        n_voxels: usize,
+        dtype: Option<Dtype>,
+        is_f8: bool,
+        beside: u128,
+    ) -> Result<Betas> {
+        let dtype = dtype.unwrap_or(if is_f8 { Dtype::F8 } else { Dtype::F4 });
+        let (n, is_double) = (n_trials * n_voxels, dtype == Dtype::F8);
+        let what = format!("{source}: {n_trials} betas of {n_voxels} voxels");
+        let item = if is_double { 8 } else { 4 };
+        require_memory(what, item * n as u128 + beside, "take fewer voxels with --mask")?;
+        let (f4, f8) = if is_double { (Vec::new(), vec![f64::NAN; n]) } else { (vec![f32::NAN; n], Vec::new()) };
+        Ok(Betas { source: source.to_owned(), n_voxels, dtype, f4, f8 })
+    }
+
+    /// The betas of some trials, from `first` on, at a block of voxels.
+    pub fn put(&mut self, first: usize, block: Range<usize>, betas: ArrayView2<f64>) {
+        for (trial, row) in betas.rows().into_iter().enumerate() {
+            let to = (first + trial) * self.n_voxels + block.start;
+            let to = to..to + block.len();
+            if self.dtype == Dtype::F8 {
+                self.f8[to].iter_mut().zip(row).for_each(|(to, beta)| *to = *beta);
+            } else {
+                self.f4[to].iter_mut().zip(row).for_each(|(to, beta)| *to = *beta as f32);
+            }
+        }
+    }
+
+    /// Writes a row per trial over the whole grid; the caller commits.
+    pub fn write(
+        &self,
+        job: &Job,
+        mut out: Output,
+        format: Option<MapFormat>,
+        place: &Place,
+        trials: Trials,
+    ) -> Result<Output> {
+        job.record("trial_type", trials.conditions);
+        job.record("run", trials.of_run);
+        let (ids, n_trials) = (trials.ids, self.f4.len().max(self.f8.len()) / self.n_voxels);
+        let spread = |row: usize| {
+            let mut all = vec![f64::NAN; place.n_grid];
+            for (k, &voxel) in place.voxels.iter().enumerate() {
+                let at = row * self.n_voxels + k;
+                all[voxel] = if self.f8.is_empty() { f64::from(self.f4[at]) } else { self.f8[at] };
+            }
+            all
+        };
+        match (format, &place.space) {
+            (Some(format), Some(space)) => {
+                job.record("trials", ids.as_slice());
+                let what = format!("{}: {n_trials} volumes of {} voxels", self.source, place.n_grid);
+                require_memory(what, 4 * n_trials as u128 * place.n_grid as u128, "write a .npy file")?;
+                let narrow = |row: usize| spread(row).into_iter().map(|beta| beta as f32).collect::<Vec<f32>>();
+                let all: Vec<Vec<f32>> = (0..n_trials).map(narrow).collect();
+                let maps: Vec<(&str, &[f32])> =
+                    ids.iter().zip(&all).map(|(id, map)| (id.as_str(), map.as_slice())).collect();
+                write_maps(&mut out, format, &maps, space, Intent::None)?;
+            }
+            _ => {
+                let mut rows = RowWriter::new(&mut out, n_trials, place.n_grid, self.dtype)?;
+                let together = (WRITTEN_AT_ONCE / place.n_grid.max(1)).max(1);
+                for start in (0..n_trials).step_by(together) {
+                    let end = (start + together).min(n_trials);
+                    let some: Vec<f64> = (start..end).flat_map(spread).collect();
+                    rows.write_rows(ArrayView2::from_shape((end - start, place.n_grid), &some)?)?;
+                }
+                rows.finish(&Labels { ids: Some(ids), columns: place.names.clone(), name: None })?;
+            }
+        }
+        Ok(out)
+    }
 }
 
 fn model(plan: &Plan, how: PerTrial, run: &Designed) -> Result<TrialModel> {
@@ -176,7 +245,7 @@ fn model(plan: &Plan, how: PerTrial, run: &Designed) -> Result<TrialModel> {
 }
 
 /// One row per trial, in the order of the betas.
-fn write_trials(out: Output, runs: &[Designed], ids: &[String]) -> Result<Output> {
+pub(super) fn write_trials(out: Output, runs: &[Designed], ids: &[String]) -> Result<Output> {
     let mut table = TableWriter::new(out, Format::Csv, &["stimulus", "trial_type", "run", "onset", "duration"])?;
     let events = runs.iter().enumerate().flat_map(|(k, run)| run.events.events.iter().map(move |event| (k + 1, event)));
     for (id, (run, event)) in ids.iter().zip(events) {
