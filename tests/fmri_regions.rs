@@ -237,7 +237,7 @@ fn labels_of_another_grid_are_nilearns_where_nilearn_has_any() {
             assert_eq!(found[voxel], labels[voxel], "{name} {voxel}");
             n_compared += 1;
         }
-        assert!(n_compared >= 68, "{name}");
+        assert!(n_compared >= 18, "{name}");
         // What fell outside is counted.
         let kept = found.iter().filter(|label| **label > 0).count();
         assert!(

@@ -65,13 +65,16 @@ impl Measured {
         &self.moments
     }
 
-    /// Tests of every unit for a question of [`Plan::questions`], and on the pictures held out.
+    /// Tests of every unit for a question of [`Plan::questions`], and on the pictures held out; those are measured and
+    /// not tested where the plan has levels.
     pub fn tests(&self, plan: &Plan, question: usize) -> Result<(UnitTests, Option<UnitTests>)> {
         let (chosen_on, held_out) = &self.questions[question];
         let tests = |question: &Question, correction| {
             UnitTests::compute(self.moments.clone(), question.clone(), plan.test, correction)
         };
-        let held_out = held_out.as_ref().map(|q| tests(q, None)).transpose()?;
+        // Where levels are measured a part may be too small for a test.
+        let tested = held_out.as_ref().filter(|_| plan.n_asked == plan.contrasts.len());
+        let held_out = tested.map(|q| tests(q, None)).transpose()?;
         Ok((tests(chosen_on, plan.correction)?, held_out))
     }
 
