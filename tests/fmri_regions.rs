@@ -404,3 +404,36 @@ fn tables_of_voxels_say_where_they_are() {
     run(dir, &format!("fmri-roi contrast {ASKED} betas.npy --table v.csv -o t.npy")).ok();
     assert!(fs::read_to_string(dir.join("v.csv")).unwrap().starts_with("array,voxel,n,"));
 }
+
+#[test]
+fn a_map_that_says_it_is_no_t_is_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let map = Array2::from_shape_fn((1, N_VOXELS), |(_, v)| v as f64);
+    image(&dir.join("t.nii"), &map);
+    let whole = fs::read(dir.join("t.nii")).unwrap();
+    for (name, code, said) in [
+        ("t.nii", 0i16, None),
+        ("t.nii", 3, None),
+        ("sub-01_stat-t_statmap.nii", 0, None),
+        ("sub-01_stat-effect_statmap.nii", 0, Some("stat-effect")),
+        ("sub-01_contrast-x_stat-variance_statmap.nii", 0, Some("stat-variance")),
+        ("renamed.nii", 1001, Some("estimates")),
+        ("renamed.nii", 22, Some("p values")),
+    ] {
+        let mut bytes = whole.clone();
+        // intent_code of NIfTI-1
+        bytes[68..70].copy_from_slice(&code.to_le_bytes());
+        fs::write(dir.join(name), bytes).unwrap();
+        for line in [format!("--stat {name}"), format!("--stat t.nii --and {name}")] {
+            let out = run(dir, &format!("fmri-roi define {line} --t 5"));
+            let warned = out.stderr.contains("which is no t");
+            assert_eq!(warned, said.is_some(), "{name} {code}: {}", out.stderr);
+            assert!(said.is_none_or(|said| out.stderr.contains(&format!("{name}: ")) && out.stderr.contains(said)));
+            assert_eq!(rows(&out.text()).len(), 6);
+        }
+    }
+    // An empty region has no largest t of its own.
+    let out = run(dir, "fmri-roi define --stat sub-01_stat-t_statmap.nii --t 50 --summary");
+    assert!(out.stderr.contains("has 0 voxels of 12 (0 NaN), largest t 11.000 of those searched"), "{}", out.stderr);
+}
