@@ -455,7 +455,7 @@ fn two_parcels() -> Space {
     Space::Parcels(Parcels { volume: None, surfaces, parcels: vec![parcel(0), parcel(1)] })
 }
 
-/// The rule by hand, from the highest down: no labelled neighbour starts a parcel, one kind joins, two kinds make a border.
+/// The rule by hand, from the highest down: no labelled neighbour starts a parcel, one kind joins, two make a border.
 fn watershed(heights: &[f64], neighbours: &[Vec<usize>], least: f64) -> Vec<u32> {
     let mut order: Vec<usize> = (0..heights.len()).filter(|&v| heights[v] >= least).collect();
     order.sort_by(|&a, &b| heights[b].total_cmp(&heights[a]).then(a.cmp(&b)));

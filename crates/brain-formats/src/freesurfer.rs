@@ -1,9 +1,9 @@
 //! FreeSurfer's annotations (`.annot`) and labels (`.label`), which are parcels and regions of a surface, and surfaces
 //! themselves (`lh.pial`, `lh.white`, `lh.inflated`).
 //!
-//! The formats: FreeSurfer's wiki page "LabelsClutsAnnotationFiles", `colortab.c` and `mrisurf.c`. An annotation has a pair per
-//! vertex (its number, the colour of its parcel as r + 256 g + 65536 b) and a table of colours with their names; a
-//! label is text with a line per vertex.
+//! The formats: FreeSurfer's wiki page "LabelsClutsAnnotationFiles", `colortab.c` and `mrisurf.c`. An annotation has a
+//! pair per vertex (its number, the colour of its parcel as r + 256 g + 65536 b) and a table of colours with their
+//! names; a label is text with a line per vertex.
 
 use std::collections::HashMap;
 

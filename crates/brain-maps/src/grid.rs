@@ -140,8 +140,8 @@ pub fn steps_within(shape: [usize; 3], affine: &Affine, radius: Radius) -> Vec<[
 /// `from`; `None` where its centre lies outside the voxels of `from`. Grids are shapes and affines. No answer where the
 /// affine of `from` cannot be inverted.
 ///
-/// A centre half-way between two goes to the one with the larger index, as in SciPy (`order=0`). SciPy, and nilearn with
-/// it, leave out what lies beyond the outermost centres; here the outer half of those voxels is inside.
+/// A centre half-way between two goes to the one with the larger index, as in SciPy (`order=0`). SciPy, and nilearn
+/// with it, leave out what lies beyond the outermost centres; here the outer half of those voxels is inside.
 pub fn nearest_voxels(
     (from_shape, from): ([usize; 3], &Affine),
     (to_shape, to): ([usize; 3], &Affine),

@@ -216,8 +216,8 @@ pub(crate) fn record_neighbours(job: &Job, space: Option<&Space>, connectivity: 
 /// What neighbours are called that share an edge of a mesh.
 const MESH: &str = "mesh";
 
-/// What the neighbours of a column are, as a cell: those of the mesh of a vertex, so many of a voxel; empty of no column
-/// among several kinds.
+/// What the neighbours of a column are, as a cell: those of the mesh of a vertex, so many of a voxel; empty of no
+/// column among several kinds.
 pub(crate) fn connectivity_cell(
     column: Option<usize>,
     space: Option<&Space>,

@@ -78,8 +78,8 @@ impl Measured {
         Ok((tests(chosen_on, plan.correction)?, held_out))
     }
 
-    /// What a unit does in the rows of one level (from 0, of [`Plan::levels`]) in a part that is held out (from 0, of the
-    /// plan's folds): how many rows there are, and their mean.
+    /// What a unit does in the rows of one level (from 0, of [`Plan::levels`]) in a part that is held out (from 0, of
+    /// the plan's folds): how many rows there are, and their mean.
     pub fn held_out(&self, plan: &Plan, (level, fold): (usize, usize), unit: usize) -> Moments {
         let question = (plan.n_asked + level) * plan.folds.len() + fold;
         let of = self.questions[question].1.as_ref().map(|held| held.preferred().moments(&self.moments, unit));

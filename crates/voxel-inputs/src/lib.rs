@@ -1,5 +1,6 @@
 //! Opening what is either a `.npy` stream or maps of the brain (NIfTI, MGH, GIFTI, CIFTI), told apart by the first
-//! bytes and not by the name; several of them as one sequence; masks, label images and the names of labels; meshes of surfaces.
+//! bytes and not by the name; several of them as one sequence; masks, label images and the names of labels; meshes of
+//! surfaces.
 #![warn(missing_docs)]
 
 mod foreign;
