@@ -25,11 +25,13 @@ from golden import (  # noqa: E402
     inference,
     input_tensors,
     matching,
+    meshes,
     npy_files,
     odd_pictures,
     pictures,
     projection,
     rdms,
+    resampled,
     ridge,
     scaling,
     searchlights,
@@ -44,7 +46,7 @@ def main():
     warnings.simplefilter("ignore")  # the hard inputs are there to be warned about
     testdata = Testdata()
     made = (distributions, hypergeometric, npy_files, pictures, odd_pictures, input_tensors, units, unit_stats, rdms, distances, ridge, encoding, ceilings, gsn)
-    for part in (*made, fmri, fmriprep, glm, formats, projection, scaling, searchlights, systems, inference, fitted, matching, ablation):
+    for part in (*made, fmri, fmriprep, meshes, resampled, glm, formats, projection, scaling, searchlights, systems, inference, fitted, matching, ablation):
         part.make(testdata)
     testdata.save(pathlib.Path(__file__).resolve().parent.parent / "testdata")
     total = sum(len(data) for data in testdata.files.values())

@@ -109,7 +109,11 @@ fn a_group_map_has_a_table_with_adjusted_p_and_the_t_it_always_had() {
     )
     .ok();
     let table = fs::read_to_string(dir.join("t.csv")).unwrap();
-    assert!(table.starts_with("array,voxel,n,estimate,se,t,df,p,neg_log10_p,q,reason\n"), "{}", &table[..90]);
+    assert!(
+        table.starts_with("array,voxel,i,j,k,x,y,z,n,estimate,se,t,df,p,neg_log10_p,q,reason\n"),
+        "{}",
+        &table[..90]
+    );
     let (p, q) = (by_voxel(&table, "p"), by_voxel(&table, "q"));
     for (voxel, want) in golden["p"].as_array().unwrap().iter().enumerate().filter(|(v, _)| ![3, 8].contains(v)) {
         within(p[&voxel], want.as_f64().unwrap(), 1e-12);

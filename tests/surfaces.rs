@@ -166,7 +166,13 @@ fn rows_of_a_table_say_where_they_are() {
             assert_eq!(cut.column(column), betas.column(voxel), "{file}");
         }
         let summary = run(dir, &format!("fmri-roi define --stat {out} --t 5 --summary")).text();
-        assert!(summary.starts_with(&format!("roi,n_voxels,mm3,n_parcel,t_max,{}", &header[4..header.len() - 2])));
+        let size = match file {
+            "betas.func.gii" | "overlay.mgz" => "mm2",
+            "betas.dscalar.nii" => "mm3,mm2",
+            _ => "mm3",
+        };
+        let place = &header[4..header.len() - 2];
+        assert!(summary.starts_with(&format!("roi,n_voxels,{size},n_parcel,t_max,{place}")), "{file}: {summary}");
     }
     let thalamus = run(dir, "fmri-roi define --stat t.dscalar.nii --t 5").text();
     assert!(thalamus.lines().nth(3).unwrap().starts_with("roi,9,THALAMUS_LEFT,,1,0,0,8,-20,30,"), "{thalamus}");
@@ -231,11 +237,11 @@ fn files_that_do_not_fit_are_refused_with_both() {
     run(dir, &format!("{line} betas.npy --like betas.func.gii -o like.func.gii")).ok();
     run(dir, &format!("{line} betas.npy --like short.func.gii -o like.func.gii"))
         .fails(1, &["12 columns", "10 vertices"]);
-    // Neighbours are those of a grid.
+    // Neighbours are those of a mesh.
     for option in ["--min-cluster 2", "--peaks"] {
         let word = option.split(' ').next().unwrap();
         run(dir, &format!("fmri-roi define --stat like.func.gii --t 1 {option}"))
-            .fails(1, &[word, "12 vertices", "grid"]);
+            .fails(1, &[word, "12 vertices", "--surface"]);
     }
     run(dir, "fmri-roi define --stat like.func.gii --t 1 -o mask.label.gii").ok();
     run(dir, "rsa searchlight betas.func.gii --mask mask.label.gii --radius 2 --models model.npy").fails(1, &["grid"]);

@@ -81,7 +81,9 @@ fn voxels_and_units_have_the_same_numbers() {
                 assert_eq!(voxels.len(), units.len(), "{line}");
                 for (voxel, unit) in voxels.iter().zip(&units) {
                     assert_eq!(voxel["voxel"], unit["unit"]);
-                    for (column, value) in voxel.iter().filter(|(c, _)| !["array", "voxel"].contains(&c.as_str())) {
+                    // An image says where its voxels are; units are nowhere.
+                    let own = ["array", "voxel", "i", "j", "k", "x", "y", "z"];
+                    for (column, value) in voxel.iter().filter(|(c, _)| !own.contains(&c.as_str())) {
                         assert_eq!(*value, unit[column], "{line} {source}: {column} of voxel {}", voxel["voxel"]);
                     }
                 }

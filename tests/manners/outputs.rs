@@ -16,7 +16,7 @@ const N: usize = 24;
 
 /// A command line of every verb of every tool that runs as it stands in [`workplace`]; its last word is the file of its
 /// positional argument, where it has one.
-const VERBS: [&str; 62] = [
+const VERBS: [&str; 63] = [
     "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv p.csv",
     "ann-acts --list-layers net.onnx",
     "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy",
@@ -32,6 +32,7 @@ const VERBS: [&str; 62] = [
     "fmri-roi contrast --stimuli t.csv --by domain --contrast 'face > rest' acts.npy",
     "fmri-roi contrast --one-sample --permutations 9 acts.npy",
     "fmri-roi define --t 1 --stat tmap.npy",
+    "fmri-roi localize --stimuli t.csv --by domain --contrast 'face > rest' --cv odd-even --t 1 acts.npy",
     "fmri-roi gss --t 0 --like mask.nii acts.npy",
     "fmri-roi extract --roi roi.csv acts.npy",
     "fmri-roi overlap --t 1 --names a,b tmap.npy tmap.npy",

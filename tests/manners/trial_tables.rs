@@ -10,7 +10,7 @@ use std::path::Path;
 use support::*;
 
 /// Verbs that join rows with the table by id; `TABLE` is one of the tables, `trials.npy` the rows.
-const BY_ID: [&str; 18] = [
+const BY_ID: [&str; 19] = [
     "select-units --stimuli TABLE --by task --all --cv run trials.npy",
     "unit-stats layers --stimuli TABLE --by task --contrast 'face > rest' --t 0 trials.npy",
     "unit-stats validate --stimuli TABLE --by task --units units.csv trials.npy",
@@ -29,6 +29,7 @@ const BY_ID: [&str; 18] = [
     "encode predict --stimuli TABLE --runs run late.npz trials.npy",
     "encode score --stimuli TABLE --folds species trials.npy trials.npy",
     "encode compare --stimuli TABLE --folds species --y trials.npy trials.npy trials.npy",
+    "fmri-roi localize --stimuli TABLE --by task --contrast 'face > rest' --cv run --top 2 trials.npy",
 ];
 
 /// Verbs that take row i of the table for row i of rows without ids, and what says the same with ids.
@@ -262,7 +263,9 @@ fn rows_in_the_order_of_the_table_need_no_ids_and_may_come_from_a_pipe() {
                 ),
             }
         }
-        let one_pass = ["select-units", "unit-stats layers", "fmri-roi contrast"].iter().any(|w| line.starts_with(w));
+        let one_pass = ["select-units", "unit-stats layers", "fmri-roi contrast", "fmri-roi localize"]
+            .iter()
+            .any(|w| line.starts_with(w));
         if one_pass {
             let piped = line.replace("trials.npy", "-");
             pipe(dir.path(), &piped.replace("TABLE", "own.csv"), &trials).ok();

@@ -1,12 +1,15 @@
-//! FreeSurfer's annotations (`.annot`) and labels (`.label`): parcels and regions of a surface.
+//! FreeSurfer's annotations (`.annot`) and labels (`.label`), which are parcels and regions of a surface, and surfaces
+//! themselves (`lh.pial`, `lh.white`, `lh.inflated`).
 //!
-//! The format: FreeSurfer's wiki page "LabelsClutsAnnotationFiles" and `colortab.c`. An annotation has a pair per
-//! vertex (its number, the colour of its parcel as r + 256 g + 65536 b) and a table of colours with their names; a
-//! label is text with a line per vertex.
+//! The formats: FreeSurfer's wiki page "LabelsClutsAnnotationFiles", `colortab.c` and `mrisurf.c`. An annotation has a
+//! pair per vertex (its number, the colour of its parcel as r + 256 g + 65536 b) and a table of colours with their
+//! names; a label is text with a line per vertex.
 
 use std::collections::HashMap;
 
 use thiserror::Error;
+
+use crate::gifti::Mesh;
 
 /// Why a file of FreeSurfer could not be read. Every variant holds the numbers; the caller adds the file name.
 #[derive(Debug, Error, PartialEq)]
@@ -57,6 +60,31 @@ pub enum FreesurferError {
         more: usize,
         /// Bytes that belong to it.
         wanted: usize,
+    },
+    /// No surface of triangles.
+    #[error(
+        "not supported: {0}; triangles of FreeSurfer (lh.pial) and GIFTI (.surf.gii) are read, and mris_convert makes them"
+    )]
+    NoTriangles(&'static str),
+    /// A triangle with a vertex that there is not.
+    #[error("damaged: triangle {triangle} has vertex {vertex}, but the surface has {n_vertices} vertices")]
+    Triangle {
+        /// The triangle, from 0.
+        triangle: usize,
+        /// Its vertex.
+        vertex: i32,
+        /// Vertices there are.
+        n_vertices: usize,
+    },
+    /// A vertex that is nowhere.
+    #[error("damaged: vertex {vertex} of {n_vertices} is at {place:?} mm")]
+    NoPlace {
+        /// The vertex.
+        vertex: usize,
+        /// Vertices in the file.
+        n_vertices: usize,
+        /// Where the file says it is.
+        place: [f64; 3],
     },
     /// A label that is no text of this kind.
     #[error("line {line}: {text:?}; expected {expected}")]
@@ -205,6 +233,55 @@ pub fn looks_like_annotation(first: &[u8]) -> bool {
     matches!(word(0), Some(3..)) && [word(4), word(12), word(20)] == [Some(0), Some(1), Some(2)]
 }
 
+/// First bytes of a surface of triangles.
+const TRIANGLES: [u8; 3] = [0xff, 0xff, 0xfe];
+/// First bytes of surfaces of quadrangles, old and new.
+const QUADRANGLES: [[u8; 3]; 2] = [[0xff, 0xff, 0xff], [0xff, 0xff, 0xfd]];
+
+/// Whether a file that starts with these bytes is a surface.
+pub fn looks_like_surface(first: &[u8]) -> bool {
+    first.starts_with(&TRIANGLES) || QUADRANGLES.iter().any(|mark| first.starts_with(mark))
+}
+
+/// Reads a surface of triangles. Places are in millimetres of the surface (tkregister's), as nibabel's `read_geometry`
+/// gives them; which hemisphere it is, the file does not say. What stands behind the triangles (where the volume was,
+/// which programs were run) is not read.
+pub fn read_surface(bytes: &[u8]) -> Result<Mesh, FreesurferError> {
+    if !bytes.starts_with(&TRIANGLES) {
+        let quadrangles = QUADRANGLES.iter().any(|mark| bytes.starts_with(mark));
+        let what = if quadrangles { "a surface of quadrangles" } else { "a file that is no surface" };
+        return Err(FreesurferError::NoTriangles(what));
+    }
+    // Who made it, and an empty line.
+    let mut at = TRIANGLES.len();
+    for _ in 0..2 {
+        let end = bytes[at..].iter().position(|&byte| byte == b'\n');
+        let short = || FreesurferError::Short { what: "a line of text", at, wanted: 1, length: bytes.len() };
+        at += end.ok_or_else(short)? + 1;
+    }
+    let mut words = Words { bytes, at };
+    let n_vertices = words.count("number of vertices", i32::MAX)?;
+    let n_triangles = words.count("number of triangles", i32::MAX)?;
+    let places = words.take(12 * n_vertices as u64, "the places of the vertices")?;
+    let corners = words.take(12 * n_triangles as u64, "the triangles")?;
+    let word = |bytes: &[u8], at: usize| [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+    let place = |vertex: usize| {
+        let place = [0, 4, 8].map(|axis| f64::from(f32::from_be_bytes(word(places, 12 * vertex + axis))));
+        let finite = place.iter().all(|mm| mm.is_finite());
+        finite.then_some(place).ok_or(FreesurferError::NoPlace { vertex, n_vertices, place })
+    };
+    let coordinates = (0..n_vertices).map(place).collect::<Result<_, _>>()?;
+    let mut triangles = Vec::with_capacity(n_triangles);
+    for triangle in 0..n_triangles {
+        let corners = [0, 4, 8].map(|corner| i32::from_be_bytes(word(corners, 12 * triangle + corner)));
+        if let Some(&vertex) = corners.iter().find(|v| usize::try_from(**v).map_or(true, |v| v >= n_vertices)) {
+            return Err(FreesurferError::Triangle { triangle, vertex, n_vertices });
+        }
+        triangles.push(corners.map(|vertex| vertex as u32));
+    }
+    Ok(Mesh { structure: None, coordinates, triangles })
+}
+
 /// A vertex, or a point, of a label.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
@@ -310,6 +387,50 @@ mod tests {
         assert!(read_annotation(&twice).unwrap_err().to_string().contains("0 to 4"));
         assert_eq!(read_annotation(&words(&[1, 0, 0, 0])), Err(FreesurferError::NoTable { n_vertices: 1 }));
         assert_eq!(read_annotation(&words(&[1, 0, 0, 1, -3])), Err(FreesurferError::Version(3)));
+    }
+
+    fn surface() -> Vec<u8> {
+        let mut file = [&TRIANGLES[..], b"created by nobody\n\n"].concat();
+        file.extend(words(&[4, 2]));
+        for place in [[0.0f32, 0.0, 0.5], [3.0, 0.0, 0.0], [0.0, 2.0, 0.0], [3.0, 2.0, 0.0]] {
+            file.extend(place.iter().flat_map(|mm| mm.to_be_bytes()));
+        }
+        file.extend(words(&[0, 1, 2, 2, 1, 3]));
+        file
+    }
+
+    #[test]
+    fn a_surface_and_what_stands_behind_it() {
+        let tail = [surface(), words(&[2, 0, 20])].concat();
+        for file in [surface(), tail] {
+            assert!(looks_like_surface(&file) && !looks_like_annotation(&file));
+            let mesh = read_surface(&file).unwrap();
+            assert_eq!((mesh.coordinates[0], mesh.coordinates.len()), ([0.0, 0.0, 0.5], 4));
+            assert_eq!((mesh.triangles, mesh.structure), (vec![[0, 1, 2], [2, 1, 3]], None));
+        }
+    }
+
+    #[test]
+    fn a_surface_that_is_cut_or_damaged_is_an_error() {
+        let whole = surface();
+        for n in 0..whole.len() {
+            assert!(read_surface(&whole[..n]).is_err(), "{n}");
+        }
+        let start = whole.len() - 24;
+        for (at, wrong, part) in [
+            (start, 4, "triangle 0 has vertex 4, but the surface has 4 vertices"),
+            (start, -1, "vertex -1"),
+            (start - 48, f32::NAN.to_bits() as i32, "vertex 0 of 4 is at [NaN"),
+            (start - 56, i32::MAX, "25769803764 bytes"),
+            (start - 56, -3, "number of vertices is -3"),
+        ] {
+            let mut file = whole.clone();
+            file[at..at + 4].copy_from_slice(&wrong.to_be_bytes());
+            let message = read_surface(&file).unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+        }
+        let message = read_surface(&[0xff, 0xff, 0xff, 0, 0, 1]).unwrap_err().to_string();
+        assert!(message.contains("quadrangles") && message.contains("mris_convert"), "{message}");
     }
 
     #[test]

@@ -320,7 +320,12 @@ impl Gifti {
         };
         let (n_vertices, points) = three("NIFTI_INTENT_POINTSET", "coordinates")?;
         let (n_triangles, corners) = three("NIFTI_INTENT_TRIANGLE", "triangles")?;
-        let coordinates = (0..n_vertices).map(|n| [0, 1, 2].map(|axis| points.values.get(3 * n + axis))).collect();
+        let coordinates: Vec<[f64; 3]> =
+            (0..n_vertices).map(|n| [0, 1, 2].map(|axis| points.values.get(3 * n + axis))).collect();
+        if let Some(vertex) = coordinates.iter().position(|place| place.iter().any(|mm| !mm.is_finite())) {
+            let place = coordinates[vertex];
+            return Err(GiftiError::NoMaps(format!("damaged: vertex {vertex} of {n_vertices} is at {place:?} mm")));
+        }
         let mut triangles = Vec::with_capacity(n_triangles);
         for triangle in 0..n_triangles {
             let vertices = [0, 1, 2].map(|corner| corners.values.get(3 * triangle + corner));

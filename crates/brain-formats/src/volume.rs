@@ -299,6 +299,12 @@ impl VolumeReader {
         self.header.repetition_seconds
     }
 
+    /// What the header of the current image says that its numbers are: NIfTI's intent code (3 t, 1001 an estimate); 0
+    /// where it does not say.
+    pub fn intent(&self) -> i32 {
+        self.header.intent
+    }
+
     /// Whether f4 holds every value of the current image exactly.
     pub fn precision(&self) -> Precision {
         let scaled = self.header.slope != 1.0 || self.header.inter != 0.0;

@@ -11,6 +11,13 @@ pub struct Adjacency {
     neighbours: Vec<u32>,
 }
 
+impl Default for Adjacency {
+    /// Of no point.
+    fn default() -> Adjacency {
+        Adjacency { starts: vec![0], neighbours: Vec::new() }
+    }
+}
+
 /// A triangle of a mesh that names a vertex the mesh does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("triangle {triangle} names vertex {vertex}; the mesh has {n_vertices}, counted from 0")]
@@ -105,6 +112,34 @@ impl Adjacency {
             starts.push(neighbours.len());
         }
         Adjacency { starts, neighbours }
+    }
+
+    /// Of the neighbours of every point, one list behind the other.
+    pub(crate) fn of_lists<I: Iterator<Item = u32>>(lists: impl Iterator<Item = I>) -> Adjacency {
+        let mut all = Adjacency::default();
+        for list in lists {
+            all.neighbours.extend(list);
+            all.starts.push(all.neighbours.len());
+        }
+        all
+    }
+
+    /// The same points under other numbers: point `p` becomes `order[p]`.
+    pub(crate) fn renumbered(&self, order: &[usize]) -> Adjacency {
+        let mut old = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(point, &new)| old[new] = point);
+        Adjacency::of_lists(old.iter().map(|&point| self.neighbours(point).iter().map(|&n| order[n as usize] as u32)))
+    }
+
+    /// Puts more points behind these, which are no neighbours of theirs.
+    pub(crate) fn append(&mut self, more: Adjacency) {
+        if self.is_empty() {
+            *self = more;
+            return;
+        }
+        let (first, before) = (self.len() as u32, self.neighbours.len());
+        self.neighbours.extend(more.neighbours.iter().map(|n| n + first));
+        self.starts.extend(more.starts[1..].iter().map(|start| start + before));
     }
 
     /// Number of points.

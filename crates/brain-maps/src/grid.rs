@@ -136,6 +136,54 @@ pub fn steps_within(shape: [usize; 3], affine: &Affine, radius: Radius) -> Vec<[
     steps
 }
 
+/// For every voxel of the grid `to` the voxel of the grid `from` whose centre is nearest to its own, along the axes of
+/// `from`; `None` where its centre lies outside the voxels of `from`. Grids are shapes and affines. No answer where the
+/// affine of `from` cannot be inverted.
+///
+/// A centre half-way between two goes to the one with the larger index, as in SciPy (`order=0`). SciPy, and nilearn
+/// with it, leave out what lies beyond the outermost centres; here the outer half of those voxels is inside.
+pub fn nearest_voxels(
+    (from_shape, from): ([usize; 3], &Affine),
+    (to_shape, to): ([usize; 3], &Affine),
+) -> Option<Vec<Option<usize>>> {
+    let inverse = inverse(from)?;
+    // from's indices of a place = inverse * (to * indices - offset)
+    let mut steps = [[0.0; 4]; 3];
+    for row in 0..3 {
+        for column in 0..4 {
+            let offset = |axis: usize| if column == 3 { from[axis][3] } else { 0.0 };
+            steps[row][column] = (0..3).map(|axis| inverse[row][axis] * (to[axis][column] - offset(axis))).sum();
+        }
+    }
+    let nearest = |number: usize| {
+        let [i, j, k] = place(to_shape, number).map(|index| index as f64);
+        let mut found = [0; 3];
+        for axis in 0..3 {
+            let row = steps[axis];
+            let at = row[0] * i + row[1] * j + row[2] * k + row[3];
+            // What an f4 affine's rounding took from a half is given back.
+            let index = (at + 0.5 + 1e-6).floor();
+            if !(index >= 0.0 && index < from_shape[axis] as f64) {
+                return None;
+            }
+            found[axis] = index as usize;
+        }
+        Some(voxel(from_shape, found))
+    };
+    Some((0..to_shape.iter().product()).map(nearest).collect())
+}
+
+/// The inverse of the affine's 3 x 3 part; `None` where it has none.
+fn inverse(affine: &Affine) -> Option<[[f64; 3]; 3]> {
+    let [a, b, c] = [0, 1, 2].map(|row| [affine[row][0], affine[row][1], affine[row][2]]);
+    let cross =
+        |p: [f64; 3], q: [f64; 3]| [p[1] * q[2] - p[2] * q[1], p[2] * q[0] - p[0] * q[2], p[0] * q[1] - p[1] * q[0]];
+    let columns = [cross(b, c), cross(c, a), cross(a, b)];
+    let determinant: f64 = a.iter().zip(columns[0]).map(|(x, y)| x * y).sum();
+    let usable = determinant.is_finite() && determinant != 0.0;
+    usable.then(|| [0, 1, 2].map(|row| [0, 1, 2].map(|column| columns[column][row] / determinant)))
+}
+
 /// Lengths of the rows of the inverse of the affine's 3 x 3 part: how many voxels a millimetre can be, per axis.
 fn inverse_row_lengths(affine: &Affine) -> [f64; 3] {
     let column = |axis: usize| [0, 1, 2].map(|row| affine[row][axis]);
@@ -155,6 +203,34 @@ mod tests {
 
     fn sizes(mm: f64) -> Affine {
         [[-mm, 0.0, 0.0, 0.0], [0.0, mm, 0.0, 0.0], [0.0, 0.0, mm, 0.0]]
+    }
+
+    #[test]
+    fn the_nearest_voxel_is_that_of_a_search_over_all() {
+        // A turned and sheared grid of 2 x 3 x 2.5 mm against one of 3 mm.
+        let from: Affine = [[-1.6, -1.8, 0.2, 7.0], [1.2, -2.4, 0.0, 5.0], [0.1, 0.0, 2.5, -4.0]];
+        let (shape, to_shape, to) = ([6, 5, 4], [5, 6, 4], [[-3.0, 0., 0., 6.], [0., 3., 0., -9.], [0., 0., 3., -4.]]);
+        let found = nearest_voxels((shape, &from), (to_shape, &to)).unwrap();
+        let mm =
+            |affine: &Affine, at: [f64; 3]| affine.map(|row| row[0] * at[0] + row[1] * at[1] + row[2] * at[2] + row[3]);
+        let back = inverse(&from).unwrap();
+        let mut n_inside = 0;
+        for (number, nearest) in found.iter().enumerate() {
+            let there = mm(&to, place(to_shape, number).map(|index| index as f64));
+            // In units of from's axes, where a cube of one voxel is where it is nearest.
+            let at = back.map(|row| (0..3).map(|axis| row[axis] * (there[axis] - from[axis][3])).sum::<f64>());
+            let slow = (0..120).find(|&v| (0..3).all(|a| (place(shape, v)[a] as f64 - at[a]).abs() < 0.5));
+            assert_eq!(*nearest, slow, "{number} {at:?}");
+            n_inside += usize::from(slow.is_some());
+        }
+        assert!(n_inside > 20 && n_inside < 100, "{n_inside}");
+        let same = nearest_voxels((shape, &from), (shape, &from)).unwrap();
+        assert_eq!(same, (0..120).map(Some).collect::<Vec<_>>());
+        assert!(nearest_voxels((shape, &[[1.0; 4]; 3]), (to_shape, &to)).is_none());
+        // Half-way goes up: 2 mm voxels under 3 mm ones.
+        let row = |mm: f64| [[mm, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
+        let half = nearest_voxels(([4, 1, 1], &row(2.0)), ([4, 1, 1], &row(3.0))).unwrap();
+        assert_eq!(half, [Some(0), Some(2), Some(3), None]);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub fn peaks(adjacency: &Adjacency, heights: &[f64], places: &[[f64; 3]], distan
 }
 
 /// One point for each local maximum, single or a plateau, highest first, equal ones by number.
-fn local_maxima(adjacency: &Adjacency, heights: &[f64]) -> Vec<usize> {
+pub(crate) fn local_maxima(adjacency: &Adjacency, heights: &[f64]) -> Vec<usize> {
     // Points that no plateau has claimed yet.
     let mut waiting = vec![true; heights.len()];
     let mut from_top: Vec<usize> = (0..heights.len()).collect();

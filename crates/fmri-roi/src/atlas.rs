@@ -4,16 +4,17 @@ use std::collections::HashMap;
 
 use anyhow::{Context, Result, bail};
 use brain_formats::Space;
-use brain_maps::grid::voxel_mm3;
-use brain_maps::{Adjacency, Connectivity, clusters};
+use brain_maps::{Connectivity, clusters};
 use cli::{Common, Format, Input, Job, Named, TableWriter};
 use statistics::{Reason, mean, variance};
-use voxel_inputs::{read_label_names, read_labels, require_grid, require_n_columns, require_same_space};
+use voxel_inputs::{read_label_names, read_labels_on, require_n_columns, require_same_space};
 
 use crate::maps::{Maps, NamedMap};
 use crate::options::Neighbours;
 use crate::place::{Columns, place};
 use crate::region::{VoxelSet, parcels};
+use crate::resample::Resample;
+use crate::surfaces::{Surfaces, connectivity_cell, require_voxels, size_cells, size_columns};
 
 const HELP: &str = "\
 Columns, one row per map and parcel, in the order of --labels (else by number):
@@ -24,8 +25,8 @@ Columns, one row per map and parcel, in the order of --labels (else by number):
   voxel, i, j, k, x, y, z    where the maximum is, the first of equals (of a surface structure and vertex
                      in their place)
   reason             empty: the parcel has no voxel; nan_input: none of its voxels has a number
-With --t one row per cluster of voxels above it instead, the highest first:
-  map, cluster, connectivity, n_voxels, mm3
+With --t one row per cluster of voxels (--surface: of vertices) above it instead, the highest first:
+  map, cluster, connectivity (mesh: vertices that share an edge), n_voxels, mm3 (of vertices mm2)
   t                  its highest value, at
   voxel, i, j, k, x, y, z
   parcel_of_peak     the parcel of that voxel; empty outside all parcels
@@ -47,6 +48,8 @@ pub(crate) struct Atlas {
     /// The atlas: an image of whole numbers, above 0 is inside
     #[arg(long, value_name = "IMAGE")]
     parcels: Input,
+    #[command(flatten)]
+    resample: Resample,
     /// Names of the parcels: a table with index and name (BIDS), or a .ctab; equal names make one parcel
     #[arg(long, value_name = "TABLE")]
     labels: Option<Input>,
@@ -59,6 +62,8 @@ pub(crate) struct Atlas {
     /// Neighbours share a face (6), also an edge (18), also a corner (26) [default: 6]
     #[arg(long, value_enum, value_name = "6|18|26", requires = "t")]
     connectivity: Option<Neighbours>,
+    #[command(flatten)]
+    surfaces: Surfaces,
     /// Names of the maps, in order [default: file stems]
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     names: Vec<String>,
@@ -73,13 +78,18 @@ pub(crate) struct Atlas {
 pub(crate) fn run(args: Atlas) -> Result<()> {
     let job = Job::start("fmri-roi", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
+    if args.t.is_none() {
+        args.surfaces.refuse("it says which vertices are neighbours, for clusters (--t)")?;
+    }
     let source = args.parcels.to_string();
-    let atlas = read_labels(&job, &args.parcels)?;
+    let Maps { maps, space } = Maps::read(&job, &args.maps, &args.names, None)?;
+    let on = (maps[0].source.as_str(), maps[0].values.len(), space.as_ref());
+    let atlas = read_labels_on(&job, &args.parcels, on)?;
+    let atlas = args.resample.onto(&job, (&source, atlas), (&maps[0].source, space.as_ref()))?;
     let names = args.labels.as_ref().map(|table| read_label_names(&job, table)).transpose()?;
     let names = names.or(atlas.names);
     let sets = parcels(&atlas.labels, names.as_deref()).with_context(|| source.clone())?;
-    let Maps { maps, space } = Maps::read(&job, &args.maps, &args.names, None)?;
-    let space = match (atlas.space, space) {
+    let mut space = match (atlas.space, space) {
         (Some(space), Some(mine)) => {
             require_same_space((&maps[0].source, &mine), (&source, &space))?;
             Some(space)
@@ -110,22 +120,23 @@ pub(crate) fn run(args: Atlas) -> Result<()> {
             })
             .collect(),
         Some(t) => {
-            let Some(space) = &space else {
+            let Some(space) = &mut space else {
                 bail!(
                     "{source}: a .npy atlas and .npy maps do not say where voxels are, which clusters need; give an image"
                 );
             };
-            let grid = require_grid(&source, space, "--t (clusters)")?;
+            require_voxels(args.connectivity, &source, space)?;
+            let layout = args.surfaces.layout(&job, &maps[0].source, space, "--t (clusters)")?;
+            let space = &*space;
             let neighbours = Connectivity::from(args.connectivity.unwrap_or(Neighbours::Six));
             let mut parcel_of: HashMap<usize, &str> = HashMap::new();
             for set in &sets {
                 parcel_of.extend(set.voxels.iter().map(|&voxel| (voxel, set.name.as_str())));
             }
-            let volume = voxel_mm3(&grid.affine);
             let mut rows = Vec::new();
             for map in &maps {
                 let above: Vec<usize> = (0..map.values.len()).filter(|&v| map.values[v] > t).collect();
-                let mut found = clusters(&Adjacency::of_grid(grid.shape, &above, neighbours));
+                let mut found = clusters(&layout.adjacency(&above, neighbours));
                 found.retain(|members| members.len() >= args.min_cluster.unwrap_or(1));
                 found.iter_mut().flatten().for_each(|point| *point = above[*point]);
                 let peak = |members: &[usize]| {
@@ -144,11 +155,11 @@ pub(crate) fn run(args: Atlas) -> Result<()> {
                     let mut row: Vec<Named> = vec![
                         ("map", (&map.name).into()),
                         ("cluster", (number + 1).into()),
-                        ("connectivity", neighbours.n_neighbours().into()),
+                        ("connectivity", connectivity_cell(Some(*peak), Some(space), neighbours)),
                         ("n_voxels", members.len().into()),
-                        ("mm3", (volume * members.len() as f64).into()),
-                        ("t", map.values[*peak].into()),
                     ];
+                    row.extend(size_cells(members, Some(space), Some(&layout)));
+                    row.push(("t", map.values[*peak].into()));
                     row.extend(place(Some(*peak), Some(space)));
                     row.push(("parcel_of_peak", own.to_owned().into()));
                     row.push(("share", share.into()));
@@ -162,13 +173,16 @@ pub(crate) fn run(args: Atlas) -> Result<()> {
             rows
         }
     };
-    let (before, behind): (&[&str], &[&str]) = match args.t {
-        None => (&["map", "parcel", "n_voxels", "n_nan", "mean", "sd", "min", "max"], &["reason"]),
+    let place = Columns::of(space.as_ref()).names();
+    let columns: Vec<&str> = match args.t {
+        None => [&["map", "parcel", "n_voxels", "n_nan", "mean", "sd", "min", "max"], &place[..], &["reason"]].concat(),
         Some(_) => {
-            (&["map", "cluster", "connectivity", "n_voxels", "mm3", "t"], &["parcel_of_peak", "share", "parcels"])
+            let size = size_columns(space.as_ref());
+            let (before, behind) =
+                (["map", "cluster", "connectivity", "n_voxels"], ["parcel_of_peak", "share", "parcels"]);
+            [&before, size, &["t"], &place[..], &behind].concat()
         }
     };
-    let columns: Vec<&str> = [before, &Columns::of(space.as_ref()).names(), behind].concat();
     let mut table = TableWriter::new(out, args.format, &columns)?;
     rows.iter().try_for_each(|row| table.record(row))?;
     table.into_inner().commit(&job)

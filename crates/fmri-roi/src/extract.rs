@@ -1,6 +1,7 @@
 //! `fmri-roi extract`: betas and regions to one labelled matrix per region.
 
 use std::collections::HashSet;
+use std::io::BufRead;
 
 use anyhow::{Context, Result, bail};
 use array_inputs::{Next, read_table};
@@ -9,20 +10,23 @@ use ndarray::ArrayView2;
 use npy_stream::{Block, Dtype, Float, Labels, RowWriter, Values};
 use stimulus_table::{Table, is_missing, number};
 
-use crate::define::choose;
 use crate::region::{VoxelSet, parcels};
+use crate::resample::Resample;
+use crate::search::choose;
 use brain_formats::Space;
 use brain_formats::space::Place;
 use voxel_inputs::{
-    Arrays, Given, Source, Volumes, labels_in, open, open_all, read_label_names, require_n_columns, require_same_space,
+    Arrays, Given, Source, Volumes, label_in, labels_in, looks_like_label, open, open_all, read_label_names,
+    require_n_columns, require_same_space,
 };
 
 const HELP: &str = "\
 Input:
   Betas, and regions: a table with the columns roi and voxel (as define writes it), or a mask whose
-  whole numbers are the regions (label files and .annot name them). A mask, or a table with
-  coordinates or vertices, from another grid or surface than an image's is refused; a .npy only
-  knows its number of voxels.
+  whole numbers are the regions (label files and .annot name them), or FreeSurfer's label of one region
+  (.label), which is called by its file. A mask, or a table with
+  coordinates or vertices, from another grid or surface than an image's is refused (--resample nearest
+  brings a mask onto the grid of the betas); a .npy only knows its number of voxels.
 
 Output:
   One matrix per region, back to back in the order of --name, else of the table: rows = trials or
@@ -43,12 +47,14 @@ pub(crate) struct Extract {
     /// Betas: .npy, or images (NIfTI, MGH, GIFTI, CIFTI), whose volumes follow one another (- is stdin)
     #[arg(value_name = "BETAS", default_value = "-")]
     betas: Vec<Input>,
-    /// Regions: table with roi and voxel, or a mask, label file or .annot
+    /// Regions: table with roi and voxel, or a mask, label file, .annot or .label
     #[arg(long, value_name = "TABLE|MASK")]
     roi: Input,
-    /// Names of the numbers of a mask: a table with index and name (BIDS), or a FreeSurfer .ctab
+    /// Names of the numbers of a mask: a table with index and name (BIDS _dseg.tsv), or a FreeSurfer .ctab
     #[arg(long, value_name = "TABLE")]
     labels: Option<Input>,
+    #[command(flatten)]
+    resample: Resample,
     /// Only this region (may be given again)
     #[arg(long, value_name = "NAME")]
     name: Vec<String>,
@@ -82,6 +88,8 @@ enum Grid {
     Mask(Space),
     /// The rows of a table that say where their voxels are.
     Rows(Vec<Placed>),
+    /// Vertices of a surface, which one is not said.
+    Vertices,
     Unknown,
 }
 
@@ -147,10 +155,14 @@ impl Cut {
 pub(crate) fn run(args: Extract) -> Result<()> {
     let job = Job::start("fmri-roi", &args.common)?;
     let mut out = job.binary_output(args.common.output.as_deref())?;
-    let regions = read_regions(&job, &args)?;
+    let given = open_all(&job, &args.betas)?;
+    let regions = match &given {
+        Given::Volumes(volumes) => read_regions(&job, &args, (volumes.source(), Some(volumes.space())))?,
+        Given::Arrays(_) => read_regions(&job, &args, (&args.betas[0].to_string(), None))?,
+    };
     let ids = args.stimuli.as_ref().map(|table| read_ids(&job, table)).transpose()?;
 
-    let cuts = cut(&job, &args.betas, &regions, ids)?;
+    let cuts = cut(given, &regions, ids)?;
     for cut in &cuts {
         for (set, values) in regions.sets.iter().zip(&cut.regions) {
             let shape = (cut.n_rows, set.voxels.len());
@@ -188,18 +200,26 @@ fn write<T: Float>(
     Ok(())
 }
 
-fn read_regions(job: &Job, args: &Extract) -> Result<Regions> {
+fn read_regions(job: &Job, args: &Extract, (betas, space): (&str, Option<&Space>)) -> Result<Regions> {
     let name = args.roi.to_string();
     let (sets, grid) = match open(job, &args.roi)? {
         Source::Other(reader) => {
             if args.labels.is_some() {
                 bail!("{name}: a table names its regions itself; --labels is for a mask");
             }
-            let table = Table::read(reader).with_context(|| name.clone())?;
-            regions_of_table(&table).with_context(|| name.clone())?
+            args.resample.require(false, "a mask, and --roi is a table or a label")?;
+            let mut reader = std::io::BufReader::with_capacity(1 << 16, reader);
+            if looks_like_label(reader.fill_buf().with_context(|| name.clone())?) {
+                let (name, voxels) = label_in(&args.roi, reader)?;
+                (vec![VoxelSet { name, voxels }], Grid::Vertices)
+            } else {
+                let table = Table::read(reader).with_context(|| name.clone())?;
+                regions_of_table(&table).with_context(|| name.clone())?
+            }
         }
         Source::Numbers(mask) => {
             let mask = labels_in(job, &args.roi, mask)?;
+            let mask = args.resample.onto(job, (&name, mask), (betas, space))?;
             let names = args.labels.as_ref().map(|table| read_label_names(job, table)).transpose()?;
             // No parcel is an empty region here.
             let names = names.or(mask.names);
@@ -294,8 +314,8 @@ fn read_ids(job: &Job, input: &Input) -> Result<Vec<String>> {
 }
 
 /// Reads the betas once, keeping the regions' voxels only: one matrix of all volumes, or one of each array.
-fn cut(job: &Job, inputs: &[Input], regions: &Regions, ids: Option<Vec<String>>) -> Result<Vec<Cut>> {
-    match open_all(job, inputs)? {
+fn cut(given: Given<'_>, regions: &Regions, ids: Option<Vec<String>>) -> Result<Vec<Cut>> {
+    match given {
         Given::Volumes(volumes) => Ok(vec![cut_volumes(volumes, regions, ids)?]),
         Given::Arrays(arrays) => cut_arrays(arrays, regions, ids),
     }
@@ -389,7 +409,10 @@ fn check_space(betas: &str, space: &Space, regions: &Regions) -> Result<()> {
             }
             Ok(())
         }
-        Grid::Unknown => Ok(()),
+        Grid::Vertices if !matches!(space, Space::Surface(_)) => {
+            bail!("{}: a FreeSurfer label lists vertices of one surface, but {betas} has {space}", regions.name)
+        }
+        Grid::Vertices | Grid::Unknown => Ok(()),
     }
 }
 

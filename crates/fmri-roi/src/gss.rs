@@ -2,19 +2,17 @@
 
 use anyhow::{Result, bail};
 use brain_formats::Space;
-use brain_formats::geometry::Geometry;
 use brain_formats::maps::write_regions;
-use brain_maps::grid::voxel_mm3;
-use brain_maps::parcels::{fortran_rank, watershed};
-use brain_maps::smooth::smoothed;
-use brain_maps::{Adjacency, Connectivity, Side};
+use brain_maps::parcels::watershed;
+use brain_maps::{Connectivity, Layout, Side};
 use cli::{Common, Format, Input, Job, Named, TableWriter, require_memory};
 use localizer::Top;
-use voxel_inputs::{map_name, read_space, require_grid, require_n_columns, require_same_space};
+use voxel_inputs::{map_name, read_space, require_n_columns, require_same_space};
 
 use crate::place::{Columns, place};
 use crate::region::{Rule, VoxelSet, find};
 use crate::subject_maps::SubjectMaps;
+use crate::surfaces::{Surfaces, record_neighbours, size_cells, size_columns};
 
 const HELP: &str = "\
 Steps (Fedorenko et al. 2010, as spm_ss and funROI have them):
@@ -23,14 +21,17 @@ Steps (Fedorenko et al. 2010, as spm_ss and funROI have them):
   out; a watershed makes parcels of the rest, from the highest voxel down over 26 neighbours, with
   borders one voxel wide between them; parcels in which fewer than --parcel-overlap of the subjects
   have a voxel, or of fewer than --min-size voxels, are left out.
+On a surface (--surface; of CIFTI one mesh per hemisphere) the share is smoothed along the mesh by the
+heat kernel of that width, whose integral over the area stays what it was, and neighbours share an
+edge; nothing flows between hemispheres and structures, nor over the edge of the cortex of a CIFTI file.
 Maps of p < .001 of t with 15 degrees of freedom: --t 3.733. Masks of 0 and 1: --t 0.
 
 Output, one row per parcel, in the order in which the watershed met them:
-  parcel (its number in the image; those left out leave gaps), n_voxels, mm3
+  parcel (its number in the image; those left out leave gaps), n_voxels, mm3 (of vertices mm2)
   n_subjects (with a voxel that counts in it), share (of all subjects)
   overlap_max (largest share of subjects in a voxel), smoothed_max
-  voxel, i, j, k, x, y, z (of the largest smoothed share)
--o X.nii or X.nii.gz takes the image of parcels and the table stays on stdout; any other -o takes the
+  voxel, i, j, k, x, y, z (of the largest smoothed share; of vertices structure and vertex)
+-o X.nii, X.nii.gz, X.mgz, X.label.gii or X.dscalar.nii takes the image of parcels and the table stays on stdout; any other -o takes the
 table. `fmri-roi define --parcels X.nii.gz` finds each subject's region in them.
 
 Examples:
@@ -64,7 +65,9 @@ pub(crate) struct Gss {
     /// Smallest number of voxels of a parcel
     #[arg(long, value_name = "N", default_value_t = 1)]
     min_size: usize,
-    /// Image whose geometry .npy maps have
+    #[command(flatten)]
+    surfaces: Surfaces,
+    /// Image or surface map whose geometry .npy maps have
     #[arg(long, value_name = "IMAGE")]
     like: Option<Input>,
     /// Format of the table
@@ -120,7 +123,7 @@ pub(crate) fn run(args: Gss) -> Result<()> {
         }
         Ok(())
     })?;
-    let space = match (&maps.space, &args.like, like) {
+    let mut space = match (&maps.space, &args.like, like) {
         (Some(space), Some(input), Some(like)) => {
             require_same_space((&maps.name, space), (&input.to_string(), &like))?;
             like
@@ -132,7 +135,7 @@ pub(crate) fn run(args: Gss) -> Result<()> {
         }
         _ => bail!("{}: .npy maps do not say where their voxels are; give --like IMAGE", maps.name),
     };
-    let grid = require_grid(&maps.name, &space, "gss (it smooths on a grid)")?;
+    let layout = args.surfaces.layout(&job, &maps.name, &mut space, "gss")?;
     if let Some(refusal) = image_name.and_then(|format| format.refusal(&space)) {
         bail!("{}: {refusal}", maps.name);
     }
@@ -147,11 +150,11 @@ pub(crate) fn run(args: Gss) -> Result<()> {
     let mut overlap = vec![0.0; maps.n_voxels];
     subjects.iter().flatten().for_each(|&voxel| overlap[voxel] += 1.0);
     overlap.iter_mut().for_each(|sum| *sum /= subjects.len() as f64);
-    let smooth = smoothed(&overlap, grid.shape, grid.sizes(), args.fwhm);
+    let smooth = layout.smoothed(&overlap, args.fwhm);
     let inside: Vec<usize> = (0..smooth.len()).filter(|&voxel| smooth[voxel] >= args.voxel_overlap).collect();
     let heights: Vec<f64> = inside.iter().map(|&voxel| smooth[voxel]).collect();
-    let adjacency = Adjacency::of_grid(grid.shape, &inside, Connectivity::Corners);
-    let labels = watershed(&adjacency, &heights, |point| fortran_rank(grid.shape, inside[point]));
+    let adjacency = layout.adjacency(&inside, Connectivity::Corners);
+    let labels = watershed(&adjacency, &heights, |point| layout.rank(inside[point]));
     let all = parcels(&inside, &labels, &subjects, maps.n_voxels);
     let n_all = all.len();
     let least = args.parcel_overlap * subjects.len() as f64;
@@ -164,7 +167,8 @@ pub(crate) fn run(args: Gss) -> Result<()> {
     job.record("fwhm_mm", args.fwhm);
     job.record("voxel_overlap", args.voxel_overlap);
     job.record("parcel_overlap", args.parcel_overlap);
-    job.record("connectivity", Connectivity::Corners.n_neighbours());
+    record_neighbours(&job, Some(&space), Connectivity::Corners);
+    job.record("smoothing", smoothing(&layout));
     let line = format!(
         "{}: {} parcels over {} subjects; {} more have too few subjects or voxels",
         maps.name,
@@ -188,13 +192,20 @@ pub(crate) fn run(args: Gss) -> Result<()> {
         write_regions(&mut out, format, &image, &names, &space)?;
         out.commit(&job)?;
     }
-    let mut columns = vec!["parcel", "n_voxels", "mm3", "n_subjects", "share", "overlap_max", "smoothed_max"];
+    let mut columns = vec!["parcel", "n_voxels"];
+    columns.extend(size_columns(Some(&space)));
+    columns.extend(["n_subjects", "share", "overlap_max", "smoothed_max"]);
     columns.extend(Columns::of(Some(&space)).names());
     let mut table = TableWriter::new(table_out, args.format, &columns)?;
     for parcel in &kept {
-        table.record(&row(parcel, &overlap, &smooth, subjects.len(), &space, grid))?;
+        table.record(&row(parcel, &overlap, &smooth, subjects.len(), (&space, &layout)))?;
     }
     table.into_inner().commit(&job)
+}
+
+/// How the map of shares was smoothed, for the record.
+fn smoothing(layout: &Layout) -> &'static str {
+    if layout.has_vertices() { "heat kernel along the mesh, SPM's kernel of voxels" } else { "SPM's kernel" }
 }
 
 /// The parcels by number, with the subjects that have a voxel in each.
@@ -219,23 +230,22 @@ fn row(
     overlap: &[f64],
     smooth: &[f64],
     n_subjects: usize,
-    space: &Space,
-    grid: &Geometry,
+    (space, layout): (&Space, &Layout),
 ) -> Vec<Named<'static>> {
     let highest = |map: &[f64]| {
         let higher = |a: &usize, b: &usize| map[*a].total_cmp(&map[*b]).then(b.cmp(a));
         parcel.voxels.iter().copied().max_by(higher)
     };
     let top = highest(smooth);
-    let mut cells: Vec<Named> = vec![
-        ("parcel", (parcel.label as usize).into()),
-        ("n_voxels", parcel.voxels.len().into()),
-        ("mm3", (parcel.voxels.len() as f64 * voxel_mm3(&grid.affine)).into()),
+    let mut cells: Vec<Named> =
+        vec![("parcel", (parcel.label as usize).into()), ("n_voxels", parcel.voxels.len().into())];
+    cells.extend(size_cells(&parcel.voxels, Some(space), Some(layout)));
+    cells.extend([
         ("n_subjects", parcel.n_subjects.into()),
         ("share", (parcel.n_subjects as f64 / n_subjects as f64).into()),
         ("overlap_max", highest(overlap).map(|voxel| overlap[voxel]).into()),
         ("smoothed_max", top.map(|voxel| smooth[voxel]).into()),
-    ];
+    ]);
     cells.extend(place(top, Some(space)));
     cells
 }

@@ -13,12 +13,16 @@ mod define;
 mod extract;
 mod glm;
 mod gss;
+mod localize;
 mod maps;
 mod options;
 mod overlap;
 mod place;
 pub mod region;
+mod resample;
+mod search;
 mod subject_maps;
+mod surfaces;
 
 /// Maps and betas from BOLD, t maps from betas or subjects' maps, regions from t maps, voxel matrices from regions
 #[derive(Debug, clap::Parser)]
@@ -41,14 +45,22 @@ Masks and parcels:
   They hold whole numbers (1.00000003 of a re-save is 1): above 0 is inside; 0, negative numbers (-1
   in NSD's regions) and NaN are outside, counted on stderr. --labels names them: a table with the
   columns index and name (BIDS), or a colour table of FreeSurfer (.ctab). Label files (.label.gii,
-  .dlabel.nii) and annotations (.annot) name their labels themselves.
+  .dlabel.nii) and annotations (.annot) name their labels themselves; FreeSurfer's label (.label) is one
+  region, called by its file.
 
 Voxels:
   The voxel (i, j, k) of an image has the number voxel = (i * ny + j) * nz + k, all from 0, as in
   nibabel's get_fdata().reshape(-1). x, y, z are the image's own millimetres (sform, else qform,
   else voxel sizes). Images used together must have the same shape and affine (within 0.001);
-  nothing is resampled. Of a surface the number is the vertex, of CIFTI the grayordinate; surfaces
+  only --resample takes labels from another grid. Of a surface the number is the vertex, of CIFTI the grayordinate; surfaces
   used together must have the same structure and number of vertices, CIFTI files the same columns.
+
+Surfaces:
+  Neighbours of vertices are those of a mesh: --surface takes a GIFTI surface (.surf.gii) or FreeSurfer's
+  triangles (lh.pial, lh.white ...) with as many vertices as the map; of grayordinates (CIFTI) one of
+  each hemisphere, --surface twice where the files name theirs (AnatomicalStructurePrimary), else
+  --surface-left and --surface-right. Voxels of two structures of a CIFTI file are no neighbours, as in
+  Connectome Workbench. mm2 is a third of the area of every triangle at a vertex.
 
 Examples:
   fmri-roi contrast --stimuli floc.csv --by domain --contrast 'faces > rest' betas.npy > t.npy
@@ -64,6 +76,8 @@ enum Verb {
     Contrast(Box<contrast::Contrast>),
     /// A t map to regions: thresholds, parcels, clusters, top voxels
     Define(Box<define::Define>),
+    /// Betas to regions found on all parts but one and their responses in that one
+    Localize(Box<localize::Localize>),
     /// Maps of several subjects to group parcels, in which each subject's region can be searched
     Gss(Box<gss::Gss>),
     /// Betas and regions to one labelled matrix per region
@@ -80,6 +94,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Verb::Glm(args) => glm::run(*args),
         Verb::Contrast(args) => contrast::run(*args),
         Verb::Define(args) => define::run(*args),
+        Verb::Localize(args) => localize::run(*args),
         Verb::Gss(args) => gss::run(*args),
         Verb::Extract(args) => extract::run(*args),
         Verb::Overlap(args) => overlap::run(*args),

@@ -4,10 +4,11 @@ use anyhow::{Result, bail};
 use cli::{Common, Format, Input, Job, Named, TableWriter};
 use localizer::{Selection, Top, select_by_statistic};
 use statistics::{Reason, SetOverlap, pearson};
-use voxel_inputs::{read_labels, require_n_columns, require_same_space};
+use voxel_inputs::{read_labels_on, require_n_columns, require_same_space};
 
 use crate::maps::{Maps, NamedMap};
 use crate::place::{Hemisphere, hemispheres};
+use crate::resample::Resample;
 
 const HELP: &str = "\
 Maps of t (or masks: --t 0) on one grid. A voxel that is NaN in one of two maps is in neither.
@@ -52,9 +53,11 @@ pub(crate) struct Overlap {
     /// How much of each map lies left and right
     #[arg(long, requires = "t")]
     laterality: bool,
-    /// Voxels that are looked at: an image or .npy of whole numbers, above 0 is inside
+    /// Voxels that are looked at: an image, label or .npy of whole numbers, above 0 is inside
     #[arg(long, value_name = "IMAGE")]
     mask: Option<Input>,
+    #[command(flatten)]
+    resample: Resample,
     /// Names of the maps, in order [default: file stems]
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     names: Vec<String>,
@@ -72,12 +75,14 @@ pub(crate) struct Overlap {
 pub(crate) fn run(args: Overlap) -> Result<()> {
     let job = Job::start("fmri-roi", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
+    args.resample.require(args.mask.is_some(), "--mask")?;
     if args.maps.len() < 2 && !args.laterality {
         bail!("{}: 1 map; an overlap is of two or more (--laterality is of each)", args.maps[0]);
     }
     let Maps { mut maps, space } = Maps::read(&job, &args.maps, &args.names, args.like.as_ref())?;
     if let Some(input) = &args.mask {
-        let mask = read_labels(&job, input)?;
+        let mask = read_labels_on(&job, input, (&maps[0].source, maps[0].values.len(), space.as_ref()))?;
+        let mask = args.resample.onto(&job, (&input.to_string(), mask), (&maps[0].source, space.as_ref()))?;
         let source = input.to_string();
         match (&mask.space, &space) {
             (Some(mine), Some(space)) => require_same_space((&source, mine), (&maps[0].source, space))?,

@@ -39,6 +39,24 @@ impl Columns {
     }
 }
 
+impl Columns {
+    /// The columns of a table that has those of a place only where it is known.
+    pub(crate) fn where_known(space: Option<&Space>) -> Vec<&'static str> {
+        match space {
+            None => vec!["voxel"],
+            space => Columns::of(space).names(),
+        }
+    }
+}
+
+/// The cells of [`Columns::where_known`].
+pub(crate) fn known_place(column: usize, space: Option<&Space>) -> Vec<Named<'static>> {
+    match space {
+        None => vec![("voxel", column.into())],
+        space => place(Some(column), space),
+    }
+}
+
 /// The number of a column and where it is; empty where the map does not know or there is no column.
 pub(crate) fn place(column: Option<usize>, space: Option<&Space>) -> Vec<Named<'static>> {
     let place = column.zip(space).map(|(column, space)| space.place(column)).unwrap_or_default();

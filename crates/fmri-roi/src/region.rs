@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use brain_maps::{Adjacency, Connectivity, Side, clusters};
+use brain_maps::{Connectivity, Layout, Side, clusters};
 use localizer::{Selection, Top, select_by_statistic};
 use thiserror::Error;
 
@@ -58,7 +58,7 @@ pub struct Rule {
     pub side: Side,
     /// Then keep clusters of at least this many voxels.
     pub min_cluster: Option<usize>,
-    /// Neighbourhood of those clusters.
+    /// Neighbourhood of those clusters, where they are of voxels.
     pub connectivity: Connectivity,
     /// Then keep the highest t (on that side), ties by voxel number; a percentage is of the voxels searched whose t is
     /// not NaN.
@@ -85,33 +85,33 @@ impl Region {
         self.voxels.iter().copied().min_by(|&a, &b| height(b).total_cmp(&height(a)).then(a.cmp(&b)))
     }
 
-    /// Its clusters in a grid of this shape: voxels ascend in each.
-    pub fn clusters(&self, t: &[f64], shape: [usize; 3], rule: &Rule) -> Vec<Vec<usize>> {
-        clusters_of(&self.voxels, t, shape, rule)
+    /// Its clusters where its voxels lie: they ascend in each.
+    pub fn clusters(&self, t: &[f64], layout: &Layout, rule: &Rule) -> Vec<Vec<usize>> {
+        clusters_of(&self.voxels, t, layout, rule)
     }
 }
 
 /// Applies a rule to a search space. `t` has one value per voxel of the grid.
 ///
-/// Clusters need a shape; without one `min_cluster` must be absent (the caller refuses it).
+/// Clusters need to know where voxels lie; without that `min_cluster` must be absent (the caller refuses it).
 ///
 /// ```
 /// # use fmri_roi::region::*;
-/// # use brain_maps::{Connectivity, Side};
+/// # use brain_maps::{Connectivity, Layout, Side};
 /// # use localizer::Top;
-/// let shape = Some([1, 1, 6]);
+/// let grid = Layout::of_grid([1, 1, 6], [[1., 0., 0., 0.], [0., 1., 0., 0.], [0., 0., 1., 0.]]);
 /// let t = [8.0, 9.0, 1.0, 9.0, f64::NAN, 7.5];
 /// let whole = VoxelSet { name: "FFA".into(), voxels: (0..6).collect() };
 /// let (side, connectivity) = (Side::Greater, Connectivity::Faces);
 /// let mut rule = Rule { t: Some(7.0), side, min_cluster: None, connectivity, top: None };
-/// assert_eq!(find(&whole, &t, shape, &rule).voxels, [0, 1, 3, 5]);
+/// assert_eq!(find(&whole, &t, Some(&grid), &rule).voxels, [0, 1, 3, 5]);
 /// rule.min_cluster = Some(2);
-/// assert_eq!(find(&whole, &t, shape, &rule).voxels, [0, 1]);
+/// assert_eq!(find(&whole, &t, Some(&grid), &rule).voxels, [0, 1]);
 /// rule.min_cluster = None;
 /// rule.top = Some(Top::Count(1)); // voxels 1 and 3 tie at 9
-/// assert_eq!(find(&whole, &t, shape, &rule).voxels, [1]);
+/// assert_eq!(find(&whole, &t, Some(&grid), &rule).voxels, [1]);
 /// ```
-pub fn find(space: &VoxelSet, t: &[f64], shape: Option<[usize; 3]>, rule: &Rule) -> Region {
+pub fn find(space: &VoxelSet, t: &[f64], layout: Option<&Layout>, rule: &Rule) -> Region {
     // The same rules as for units, on the voxels that are left at each step.
     let keep = |voxels: &[usize], selection: &Selection| -> Vec<usize> {
         let values: Vec<f64> = voxels.iter().map(|&voxel| rule.side.height(t[voxel])).collect();
@@ -120,8 +120,8 @@ pub fn find(space: &VoxelSet, t: &[f64], shape: Option<[usize; 3]>, rule: &Rule)
     let mut voxels = keep(&space.voxels, &Selection::default());
     let n_usable = voxels.len();
     voxels = keep(&voxels, &Selection { t_above: rule.t, ..Selection::default() });
-    if let (Some(least), Some(shape)) = (rule.min_cluster, shape) {
-        voxels = clusters_of(&voxels, t, shape, rule)
+    if let (Some(least), Some(layout)) = (rule.min_cluster, layout) {
+        voxels = clusters_of(&voxels, t, layout, rule)
             .into_iter()
             .filter(|members| members.len() >= least)
             .flatten()
@@ -133,12 +133,12 @@ pub fn find(space: &VoxelSet, t: &[f64], shape: Option<[usize; 3]>, rule: &Rule)
     Region { name: space.name.clone(), voxels, n_searched: space.voxels.len(), n_nan: space.voxels.len() - n_usable }
 }
 
-fn clusters_of(voxels: &[usize], t: &[f64], shape: [usize; 3], rule: &Rule) -> Vec<Vec<usize>> {
+fn clusters_of(voxels: &[usize], t: &[f64], layout: &Layout, rule: &Rule) -> Vec<Vec<usize>> {
     let both = rule.side == Side::TwoSided;
     let (above, below): (Vec<usize>, Vec<usize>) = voxels.iter().partition(|&&voxel| !both || t[voxel] > 0.0);
     let mut found = Vec::new();
     for part in [above, below] {
-        let adjacency = Adjacency::of_grid(shape, &part, rule.connectivity);
+        let adjacency = layout.adjacency(&part, rule.connectivity);
         found.extend(clusters(&adjacency).into_iter().map(|members| members.into_iter().map(|p| part[p]).collect()));
     }
     found.sort_by_key(|members: &Vec<usize>| members[0]);
@@ -242,6 +242,10 @@ mod tests {
         VoxelSet { name: "x".into(), voxels: (0..n).collect() }
     }
 
+    fn row() -> Layout {
+        Layout::of_grid([1, 1, 6], [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
+    }
+
     #[test]
     fn the_threshold_itself_is_out() {
         let t = [7.0, 7.0f64.next_up(), f64::INFINITY, f64::NAN];
@@ -277,7 +281,7 @@ mod tests {
         let space = VoxelSet { name: "x".into(), voxels: vec![0, 1, 3, 4] };
         let by_size = |least| {
             let rule = Rule { t: Some(0.0), min_cluster: Some(least), ..rule() };
-            find(&space, &[1.0; 6], Some([1, 1, 6]), &rule).voxels
+            find(&space, &[1.0; 6], Some(&row()), &rule).voxels
         };
         assert_eq!(by_size(2), [0, 1, 3, 4]);
         assert!(by_size(3).is_empty());
@@ -320,8 +324,8 @@ mod tests {
         assert_eq!(find(&whole(6), &t, None, &rule()).peak(&t, Side::Less), Some(2));
         // Neighbours on two sides of 0 are two clusters, each too small.
         let both = Rule { t: Some(7.0), side: Side::TwoSided, min_cluster: Some(2), ..rule() };
-        assert!(find(&whole(6), &t, Some([1, 1, 6]), &both).voxels.is_empty());
-        assert_eq!(find(&whole(6), &[-8.0, -9.0, 9.0, 1.0, 1.0, 1.0], Some([1, 1, 6]), &both).voxels, [0, 1]);
+        assert!(find(&whole(6), &t, Some(&row()), &both).voxels.is_empty());
+        assert_eq!(find(&whole(6), &[-8.0, -9.0, 9.0, 1.0, 1.0, 1.0], Some(&row()), &both).voxels, [0, 1]);
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct Plan {
     pub(crate) table: Table,
     pub(crate) design: Design,
     pub(crate) join: JoinArgs,
+    /// Contrasts that were asked for; one for each level follows them where the levels are measured too.
+    pub(crate) n_asked: usize,
     /// As written, or made from the levels of the column.
     pub contrasts: Vec<Contrast>,
     /// Names of the parts that are held out in turn; empty without cross-validation.
@@ -63,6 +65,23 @@ impl LocalizerArgs {
         correction: Option<Correction>,
         auc: Option<u64>,
     ) -> Result<Plan> {
+        self.planned(job, join, (cv, false), correction, auc)
+    }
+
+    /// [`LocalizerArgs::plan`] with parts that are held out, in each of which every level of the column is measured
+    /// ([`crate::Measured::held_out`]).
+    pub fn plan_with_levels(&self, job: &Job, join: JoinArgs, cv: &CrossValidation) -> Result<Plan> {
+        self.planned(job, join, (Some(cv), true), None, None)
+    }
+
+    fn planned(
+        &self,
+        job: &Job,
+        join: JoinArgs,
+        (cv, levels): (Option<&CrossValidation>, bool),
+        correction: Option<Correction>,
+        auc: Option<u64>,
+    ) -> Result<Plan> {
         let table = read_table(job, &self.stimuli)?;
         let table_name = self.stimuli.to_string();
         if !join.assume_order {
@@ -72,10 +91,14 @@ impl LocalizerArgs {
         }
         let by = &read_levels(job, &table, &table_name, &self.by)?;
         let in_column = || format!("{}: column {:?}", self.stimuli, self.by);
-        let contrasts = match self.contrast.as_slice() {
+        let mut contrasts = match self.contrast.as_slice() {
             [] => Contrast::one_per_level(by).with_context(in_column)?,
             given => given.to_vec(),
         };
+        let n_asked = contrasts.len();
+        if levels {
+            contrasts.extend(Contrast::one_per_level(by).with_context(in_column)?);
+        }
         let resolve = |contrast: &Contrast| contrast.resolve(by, self.versus).with_context(in_column);
         let groups: Vec<Groups> = contrasts.iter().map(resolve).collect::<Result<_>>()?;
         let weighted = contrasts.iter().zip(&groups).find(|(_, g)| g.weights.is_some());
@@ -112,11 +135,11 @@ impl LocalizerArgs {
             let (parts, names) = cv.parts(&table, by, &used).with_context(|| table_name.clone())?;
             (design, folds) = (design.in_parts(parts), names);
         }
-        job.record("contrasts", contrasts.iter().map(ToString::to_string).collect::<Vec<_>>());
+        job.record("contrasts", contrasts[..n_asked].iter().map(ToString::to_string).collect::<Vec<_>>());
         job.record("versus", self.versus.to_string());
         job.record("test", self.test.as_str());
         job.record("observations", if categories.is_some() { "means of categories" } else { "pictures" });
-        Ok(Plan { table_name, table, design, join, contrasts, folds, test: self.test, correction, auc })
+        Ok(Plan { table_name, table, design, join, n_asked, contrasts, folds, test: self.test, correction, auc })
     }
 }
 
@@ -134,6 +157,16 @@ impl Plan {
     /// Rows of the table.
     pub fn n_rows(&self) -> usize {
         self.table.n_rows()
+    }
+
+    /// How many of the contrasts were asked for.
+    pub fn n_asked(&self) -> usize {
+        self.n_asked
+    }
+
+    /// The levels that are measured beside the contrasts, in the order of the table.
+    pub fn levels(&self) -> Vec<String> {
+        self.contrasts[self.n_asked..].iter().map(Contrast::preferred).collect()
     }
 
     /// Which rows of the stimulus table some contrast looks at.

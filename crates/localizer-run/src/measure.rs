@@ -9,6 +9,7 @@ use cli::{Job, Progress};
 use localizer::{CategoryMoments, Contrast, Question, UnitTests, roc_areas};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Incoming, Labels, NpyError, PartBuffer, Parts};
+use statistics::Moments;
 use stimulus_table::{Side, TableJoin, join};
 
 use crate::Plan;
@@ -64,14 +65,25 @@ impl Measured {
         &self.moments
     }
 
-    /// Tests of every unit for a question of [`Plan::questions`], and on the pictures held out.
+    /// Tests of every unit for a question of [`Plan::questions`], and on the pictures held out; those are measured and
+    /// not tested where the plan has levels.
     pub fn tests(&self, plan: &Plan, question: usize) -> Result<(UnitTests, Option<UnitTests>)> {
         let (chosen_on, held_out) = &self.questions[question];
         let tests = |question: &Question, correction| {
             UnitTests::compute(self.moments.clone(), question.clone(), plan.test, correction)
         };
-        let held_out = held_out.as_ref().map(|q| tests(q, None)).transpose()?;
+        // Where levels are measured a part may be too small for a test.
+        let tested = held_out.as_ref().filter(|_| plan.n_asked == plan.contrasts.len());
+        let held_out = tested.map(|q| tests(q, None)).transpose()?;
         Ok((tests(chosen_on, plan.correction)?, held_out))
+    }
+
+    /// What a unit does in the rows of one level (from 0, of [`Plan::levels`]) in a part that is held out (from 0, of
+    /// the plan's folds): how many rows there are, and their mean.
+    pub fn held_out(&self, plan: &Plan, (level, fold): (usize, usize), unit: usize) -> Moments {
+        let question = (plan.n_asked + level) * plan.folds.len() + fold;
+        let of = self.questions[question].1.as_ref().map(|held| held.preferred().moments(&self.moments, unit));
+        of.unwrap_or_default()
     }
 
     /// ROC area of every unit for a question, and on the pictures held out, where they were asked for.
@@ -173,8 +185,11 @@ impl Plan {
         labels: Labels,
     ) -> Result<Measured> {
         let moments = moments.unwrap_or_else(|| CategoryMoments::new(self.design.n_groups(), 0));
-        for (place, (chosen_on, held_out)) in questions.iter().enumerate() {
-            for question in std::iter::once(chosen_on).chain(held_out) {
+        // Levels are measured, not tested, and with them parts that are held out may have a row of each.
+        let with_levels = self.n_asked < self.contrasts.len();
+        let n_tested = self.n_asked * self.folds.len().max(1);
+        for (place, (chosen_on, held_out)) in questions.iter().enumerate().take(n_tested) {
+            for question in std::iter::once(chosen_on).chain(held_out.as_ref().filter(|_| !with_levels)) {
                 question.check(&moments).with_context(|| format!("{source}: {}", self.title(place)))?;
             }
         }

@@ -71,6 +71,11 @@ impl Question {
         counts[1..].iter().all(|n| *n == n_rest).then(|| (counts[0] + n_rest) as f64 - 2.0)
     }
 
+    /// The preferred sample (the first with a weight, of a weighted contrast).
+    pub fn preferred(&self) -> &Sample {
+        &self.samples[0]
+    }
+
     /// Refuses samples too small for a variance.
     pub fn check(&self, moments: &CategoryMoments) -> Result<(), GroupTooSmall> {
         let counts: Vec<usize> = self.samples.iter().map(|s| s.n(moments)).collect();

@@ -8,12 +8,13 @@ use std::collections::BTreeSet;
 use std::io::Read;
 
 use anyhow::{Context, Result, bail};
+use brain_formats::freesurfer::{LABEL, read_label};
 use brain_formats::gifti::Label;
-use brain_formats::space::Space;
+use brain_formats::space::{Space, Surface};
 use cli::{Input, Job};
 use stimulus_table::{Table, is_missing};
 
-use crate::{Map, Numbers, one_of, open_numbers};
+use crate::{Map, Numbers, Source, foreign, one_of, open_numbers, opened};
 
 /// How far a stored label may be from the whole number that it means: what scaling by an f4 `scl_slope` and saving as
 /// integers again leaves. Real fractions are probabilities, and a threshold is the user's to choose.
@@ -73,13 +74,70 @@ pub fn read_labels(job: &Job, input: &Input) -> Result<Labels> {
     labels_in(job, input, open_numbers(job, input)?)
 }
 
+/// [`read_labels`], or FreeSurfer's label (`.label`), which lists the vertices of one region of the map's surface: the
+/// map's name, number of columns and space, where that is known.
+pub fn read_labels_on(job: &Job, input: &Input, on: (&str, usize, Option<&Space>)) -> Result<Labels> {
+    let (reader, start) = match opened(job, input)? {
+        (Source::Numbers(numbers), _) => return labels_in(job, input, numbers),
+        (Source::Other(reader), start) => (reader, start),
+    };
+    if !start.starts_with(LABEL) {
+        return match foreign::refusal_of_text(&start) {
+            Some(refusal) => bail!("{input}: {refusal}"),
+            None => labels_in(job, input, Numbers::Arrays(npy_stream::NpyReader::from_pipe(reader))),
+        };
+    }
+    let (map, n, space) = on;
+    if let Some(space) = space.filter(|space| !matches!(space, Space::Surface(_))) {
+        bail!("{input}: a FreeSurfer label lists vertices of one surface, but {map} has {space}");
+    }
+    let (name, vertices) = label_in(input, reader)?;
+    let mut labels = vec![0; n];
+    for vertex in vertices {
+        match labels.get_mut(vertex) {
+            Some(label) => *label = 1,
+            None => bail!("{input}: vertex {vertex}, but {map} has {n} vertices, from 0"),
+        }
+    }
+    let structure = None;
+    let space = Some(Space::Surface(Surface { structure, n_vertices: n }));
+    Ok(Labels { labels, space, names: Some(vec![(1, name)]) })
+}
+
+/// The vertices of a FreeSurfer label in the order of the file, and its name: that of the file without its ending.
+pub fn label_in(input: &Input, mut reader: impl Read) -> Result<(String, Vec<usize>)> {
+    let mut text = String::new();
+    reader.read_to_string(&mut text).with_context(|| input.to_string())?;
+    let points = read_label(&text).with_context(|| input.to_string())?;
+    let mut seen = BTreeSet::new();
+    let mut vertices = Vec::with_capacity(points.len());
+    for point in points {
+        let Ok(vertex) = usize::try_from(point.vertex) else {
+            bail!(
+                "{input}: a point without a vertex (-1), so a label of a volume; make a mask of it (mri_label2vol), or give one \
+                 of a surface"
+            );
+        };
+        if !seen.insert(vertex) {
+            bail!("{input}: vertex {vertex} stands there twice");
+        }
+        vertices.push(vertex);
+    }
+    Ok((input.array_name(0), vertices))
+}
+
+/// Whether text that starts like this is a FreeSurfer label.
+pub fn looks_like_label(start: &[u8]) -> bool {
+    start.starts_with(LABEL)
+}
+
 /// The labels in an input that is open already.
 pub fn labels_in(job: &Job, input: &Input, numbers: Numbers) -> Result<Labels> {
     let table = match &numbers {
         Numbers::Image(image) => image.labels().map(<[_]>::to_vec),
         Numbers::Arrays(_) => None,
     };
-    let Map { values, space } = one_of(input, numbers)?;
+    let Map { values, space, .. } = one_of(input, numbers)?;
     let (labels, outside) = match labels_of(&values) {
         Ok(read) => read,
         Err((voxel, value)) => {

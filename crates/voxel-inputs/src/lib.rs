@@ -1,15 +1,18 @@
 //! Opening what is either a `.npy` stream or maps of the brain (NIfTI, MGH, GIFTI, CIFTI), told apart by the first
-//! bytes and not by the name; several of them as one sequence; masks, label images and the names of labels.
+//! bytes and not by the name; several of them as one sequence; masks, label images and the names of labels; meshes of
+//! surfaces.
 #![warn(missing_docs)]
 
 mod foreign;
 mod labels;
 mod maps;
+mod meshes;
 mod rows;
 mod volumes;
 
-pub use labels::{Labels, labels_in, read_label_names, read_labels};
+pub use labels::{Labels, label_in, labels_in, looks_like_label, read_label_names, read_labels, read_labels_on};
 pub use maps::MapReader;
+pub use meshes::read_mesh;
 pub use rows::{Inside, VoxelRows, Wanted};
 pub use volumes::{Arrays, Given, Volumes, open_all};
 
@@ -48,6 +51,8 @@ pub struct Map {
     pub values: Vec<f64>,
     /// What the columns stand for; a `.npy` map does not know.
     pub space: Option<Space>,
+    /// What a NIfTI file says that the values are: its intent code.
+    pub intent: Option<i32>,
 }
 
 /// Opens an input and looks at its first bytes. What is neither, and no text either, is an error that says what it is.
@@ -141,7 +146,7 @@ pub(crate) fn one_of(input: &Input, numbers: Numbers) -> Result<Map> {
             if image.n_volumes() != 1 {
                 bail!("{input}: {} volumes where one map is needed; take one of them out", image.n_volumes());
             }
-            Ok(Map { values, space: Some(image.space().clone()) })
+            Ok(Map { values, space: Some(image.space().clone()), intent: image.intent() })
         }
         Numbers::Arrays(reader) => {
             let mut maps = Vec::new();
@@ -156,7 +161,7 @@ pub(crate) fn one_of(input: &Input, numbers: Numbers) -> Result<Map> {
             })?;
             let array = maps.remove(0);
             match *array.shape.as_slice() {
-                [_] | [1, _] => Ok(Map { values: array.values.into_f64(), space: None }),
+                [_] | [1, _] => Ok(Map { values: array.values.into_f64(), space: None, intent: None }),
                 _ => bail!("{input}: shape {:?} where a map of 1 row is needed; take one with `npy rows`", array.shape),
             }
         }

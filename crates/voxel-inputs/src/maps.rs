@@ -46,7 +46,7 @@ pub(crate) fn looks_like_maps(start: &[u8]) -> bool {
 }
 
 /// Whether what a gzip stream holds is GIFTI.
-fn packed_gifti(start: &[u8]) -> bool {
+pub(crate) fn packed_gifti(start: &[u8]) -> bool {
     start.starts_with(&[0x1f, 0x8b]) && looks_like_gifti(&unpacked_start(start, INNER))
 }
 
@@ -151,6 +151,14 @@ impl MapReader {
         }
     }
 
+    /// What a NIfTI header says that the numbers are, by its intent code; `None` where no code says it.
+    pub fn intent(&self) -> Option<i32> {
+        match &self.source {
+            Source::Volumes(reader) => Some(reader.intent()).filter(|code| *code != 0),
+            _ => None,
+        }
+    }
+
     /// Seconds from one map to the next, where the file says so.
     pub fn repetition_seconds(&self) -> Option<f64> {
         match &self.source {
@@ -212,7 +220,7 @@ impl MapReader {
 }
 
 /// All bytes of a file that is read as a whole.
-fn read_whole(mut whole: Box<dyn Read + Send>, named: &str) -> Result<Vec<u8>> {
+pub(crate) fn read_whole(mut whole: Box<dyn Read + Send>, named: &str) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     while whole.by_ref().take(CHUNK).read_to_end(&mut bytes)? as u64 == CHUNK {
         // Doubled, because the next chunk may move what is there.

@@ -42,6 +42,7 @@ Output:
   or has a value that is not finite, has t NaN; stderr counts them.
   --table, one row per voxel:
     array, voxel            name of the matrix or image; number of the voxel
+    i, j, k, x, y, z        of images; of a surface structure and vertex; of grayordinates all of them
     contrast, fold          (several contrasts; --cv) the contrast; the part held out
     n                       rows that the test rests on (categories, with --by-category)
     mean_preferred, mean_rest  mean response to the preferred rows and to the others
@@ -51,15 +52,15 @@ Output:
     reason                  why there are no numbers: constant, nan_input
     n_test ... reason_test  (--cv) the same measures on the part held out
     voxel_name              name of the voxel, where those of an array have names
-  --table of maps of subjects: array, voxel, n (maps, or pairs), estimate (mean or difference), se,
+  --table of maps of subjects: array, voxel, i to z (as above), n (maps, or pairs), estimate (mean or difference), se,
     t, df, p (of --tail), neg_log10_p, q, reason, voxel_name as above; with --permutations also
     cluster_mass, cluster_extent or tfce, cluster (its number), cluster_t and connectivity (what a
-    cluster is), p_corrected
+    cluster is: 6, 18, 26, or mesh), p_corrected
 
 Permutations: signs of maps (one-sample, of pairs), or exchanges of maps between groups; with
 covariates of residuals (Freedman and Lane). p_corrected is (1 + b) / (1 + N), b of N relabellings
 having a largest statistic of at least this one; b / N where N are all there are. TFCE has E 0.5, H 2
-and no steps.
+and no steps. On surfaces neighbours share an edge of --surface, and extent is a number of vertices.
 
 Examples:
   fmri-roi contrast --stimuli floc.csv --by domain --contrast 'faces > rest' betas.npy > t.npy
@@ -193,7 +194,7 @@ fn localize(
         }
     };
     let has_names = measured.iter().any(|(_, array, _)| array.unit_names().is_some());
-    let mut table = table.map(|out| VoxelTable::new(out, args.format, &plan, has_names)).transpose()?;
+    let mut table = table.map(|out| VoxelTable::new(out, args.format, &plan, space.as_ref(), has_names)).transpose()?;
     let mut arrays = Vec::with_capacity(measured.len());
     for (name, measured, double) in measured {
         let mut maps = Vec::new();
@@ -213,7 +214,11 @@ fn localize(
 }
 
 /// The volumes of images: volume i is row i of the table.
-fn measure_volumes(plan: &Plan, join: JoinArgs, mut volumes: Volumes<'_>) -> Result<(String, Measured, bool)> {
+pub(crate) fn measure_volumes(
+    plan: &Plan,
+    join: JoinArgs,
+    mut volumes: Volumes<'_>,
+) -> Result<(String, Measured, bool)> {
     let (n_rows, table) = (plan.n_rows(), plan.table_name());
     let of = format!("{table} has {n_rows} rows; one row per volume");
     let source = volumes.source().to_owned();

@@ -1,13 +1,18 @@
 //! The table of voxels.
 
 use anyhow::Result;
+use brain_formats::Space;
 use cli::{Format, Job, Named, Output, TableWriter};
 use localizer::UnitTests;
 use localizer_run::{Part, Plan};
-use unit_tables::columns::{ARRAY, CONTRAST, FOLD, VOXEL, VOXEL_NAME};
+use unit_tables::columns::{ARRAY, CONTRAST, FOLD, VOXEL_NAME};
+
+use crate::place::{Columns, known_place};
 
 pub(super) struct VoxelTable<'a> {
     plan: &'a Plan,
+    /// Where the voxels are, if the betas say so.
+    space: Option<&'a Space>,
     /// Whether an array has names of voxels.
     has_names: bool,
     table: TableWriter<Output>,
@@ -28,17 +33,17 @@ fn append(part: Part, tests: &UnitTests, voxel: usize, cells: &mut Vec<Named>) {
 }
 
 impl<'a> VoxelTable<'a> {
-    pub fn new(out: Output, format: Format, plan: &'a Plan, has_names: bool) -> Result<Self> {
+    pub fn new(out: Output, format: Format, plan: &'a Plan, space: Option<&'a Space>, has_names: bool) -> Result<Self> {
         let mut columns = vec![ARRAY];
         columns.extend((plan.contrasts.len() > 1).then_some(CONTRAST));
         columns.extend((!plan.folds.is_empty()).then_some(FOLD));
-        columns.push(VOXEL);
+        columns.extend(Columns::where_known(space));
         columns.extend(measures(Part::Chosen));
         if !plan.folds.is_empty() {
             columns.extend(measures(Part::HeldOut));
         }
         columns.extend(has_names.then_some(VOXEL_NAME));
-        Ok(VoxelTable { plan, has_names, table: TableWriter::new(out, format, &columns)? })
+        Ok(VoxelTable { plan, space, has_names, table: TableWriter::new(out, format, &columns)? })
     }
 
     /// One row per voxel of an array (its name, and those of its voxels), for a question of the plan.
@@ -56,7 +61,7 @@ impl<'a> VoxelTable<'a> {
             cells.push((ARRAY, array.into()));
             cells.extend(contrast.as_ref().map(|contrast| (CONTRAST, contrast.into())));
             cells.extend(fold.map(|fold| (FOLD, fold.into())));
-            cells.push((VOXEL, voxel.into()));
+            cells.extend(known_place(voxel, self.space));
             append(Part::Chosen, tests, voxel, &mut cells);
             if let Some(held_out) = held_out {
                 append(Part::HeldOut, held_out, voxel, &mut cells);

@@ -6,6 +6,7 @@ use cli::{Input, OutputPath};
 use localizer::Contrast;
 
 use crate::options::{Neighbours, Tail};
+use crate::surfaces::Surfaces;
 
 /// Which maps are tested, against what, and what corrects the p.
 #[derive(Debug, clap::Args)]
@@ -49,6 +50,8 @@ pub(crate) struct GroupArgs {
     /// Neighbours of clusters and of tfce share a face (6), also an edge (18), also a corner (26) [default: 6]
     #[arg(long, value_enum, value_name = "6|18|26", requires = "permutations")]
     pub connectivity: Option<Neighbours>,
+    #[command(flatten)]
+    pub surfaces: Surfaces,
     /// Clusters are what lies farther than this from 0 [default: the t of p .001]
     #[arg(long, value_name = "T", requires = "permutations", value_parser = above_0)]
     pub cluster_t: Option<f64>,

@@ -9,14 +9,14 @@ use array_inputs::JoinArgs;
 use brain_formats::Space;
 use brain_formats::maps::{MapFormat, write_maps};
 use brain_formats::volume_writer::Intent;
-use brain_maps::{Adjacency, Connectivity, GroupModel, Permutations, Side};
+use brain_maps::{Connectivity, GroupModel, Permutations, Side};
 use cli::{Format, Input, Job, Output, require_memory};
 use localizer::{Correction, OneSample};
 use ndarray::{Array2, ArrayView2, Axis};
 use npy_stream::{Dtype, RowWriter};
 use statistics::mean_test::MeanTest;
 use statistics::{Reason, ln_to_neg_log10, student_t_quantile};
-use voxel_inputs::{map_name, require_grid, require_n_columns};
+use voxel_inputs::{map_name, require_n_columns};
 
 pub(super) use args::GroupArgs;
 use args::Statistic;
@@ -24,6 +24,7 @@ use subjects::Tested;
 
 use super::t_map::{ArrayMaps, TMap, require_format};
 use crate::subject_maps::SubjectMaps;
+use crate::surfaces::{neighbours_in_words, record_neighbours, require_voxels};
 
 /// p of a voxel's t at which clusters begin, where no `--cluster-t` says it.
 const CLUSTER_P: f64 = 0.001;
@@ -61,7 +62,7 @@ struct Corrected {
     /// Column of the statistic, where it is not the t itself.
     column: Option<&'static str>,
     cluster_t: Option<f64>,
-    connectivity: usize,
+    connectivity: Connectivity,
 }
 
 impl GroupArgs {
@@ -78,6 +79,12 @@ impl GroupArgs {
         let uses_neighbours = self.statistic() != Statistic::MaxT;
         if self.connectivity.is_some() && !uses_neighbours {
             bail!("--connectivity is of clusters and tfce; --statistic max-t looks at each voxel by itself");
+        }
+        if !uses_neighbours {
+            self.surfaces.refuse(
+                "it says which vertices are neighbours, for --permutations with --statistic tfce, cluster-mass or \
+                 cluster-extent",
+            )?;
         }
         if self.cluster_t.is_some() && !self.statistic().is_of_clusters() {
             bail!(
@@ -118,7 +125,7 @@ pub(super) fn run(job: &Job, args: &GroupArgs, mut wanted: Wanted) -> Result<(Ar
         held.extend(maps.iter());
         Ok(())
     })?;
-    let space = read.space.clone().or(wanted.like.map(|(_, space)| space.clone()));
+    let mut space = read.space.clone().or(wanted.like.map(|(_, space)| space.clone()));
     if let (None, Some((input, like))) = (&read.space, wanted.like) {
         require_n_columns((&read.name, read.n_voxels), (&input.to_string(), like))?;
     }
@@ -157,7 +164,7 @@ pub(super) fn run(job: &Job, args: &GroupArgs, mut wanted: Wanted) -> Result<(Ar
     let q = wanted.correction.map(|how| how.adjust_ln(&ln_p).iter().map(|ln_q| ln_q.exp()).collect());
     let corrected = match (args.permutations, tested) {
         (Some(permutations), Some(tested)) => {
-            let found = corrected(job, args, &read.name, tested, &tests, space.as_ref(), permutations)?;
+            let found = corrected(job, args, &read.name, tested, &tests, space.as_mut(), permutations)?;
             Some(found)
         }
         _ => None,
@@ -167,7 +174,7 @@ pub(super) fn run(job: &Job, args: &GroupArgs, mut wanted: Wanted) -> Result<(Ar
         write_p_map(job, path, out, &tests, space.as_ref(), &read)?;
     }
     if let Some(out) = wanted.table.take() {
-        table::write(job, out, wanted.format, &read.name, &tests, read.labels.columns.as_deref())?;
+        table::write(job, out, wanted.format, &read.name, &tests, space.as_ref(), read.labels.columns.as_deref())?;
     }
     let count = |reason| tests.tests.iter().filter(|test| test.reason == Some(reason)).count();
     let (n_constant, n_nan) = (count(Reason::Constant), count(Reason::NanInput));
@@ -183,7 +190,7 @@ fn corrected(
     name: &str,
     tested: Tested,
     tests: &[MeanTest],
-    space: Option<&Space>,
+    mut space: Option<&mut Space>,
     permutations: u32,
 ) -> Result<Corrected> {
     let (statistic, side) = (args.statistic(), args.side());
@@ -191,16 +198,17 @@ fn corrected(
     let usable: Vec<usize> = (0..tests.len()).filter(|&voxel| tests[voxel].reason.is_none()).collect();
     let connectivity: Connectivity = args.connectivity.map_or(Connectivity::Faces, Into::into);
     let what = format!("--statistic {}", statistic.as_str());
-    let adjacency = match (statistic, space) {
+    let adjacency = match (statistic, space.as_deref_mut()) {
         (Statistic::MaxT, _) => None,
         (_, Some(space)) => {
-            let grid = require_grid(name, space, &what)?;
-            Some(Adjacency::of_grid(grid.shape, &usable, connectivity))
+            require_voxels(args.connectivity, name, space)?;
+            Some(args.surfaces.layout(job, name, space, &what)?.adjacency(&usable, connectivity))
         }
         (_, None) => {
             bail!("{name}: a .npy map does not say where its voxels are, which {what} needs; give --like IMAGE")
         }
     };
+    let space = space.as_deref();
     let threshold = statistic.is_of_clusters().then(|| cluster_threshold(args, &model, side));
     let seed = args.seed.unwrap_or(0);
     let relabellings = model.relabellings(permutations.into(), seed);
@@ -210,7 +218,7 @@ fn corrected(
     job.record("all_permutations", exact);
     job.record("seed", seed);
     if statistic != Statistic::MaxT {
-        job.record("connectivity", connectivity.n_neighbours());
+        record_neighbours(job, space, connectivity);
     }
     if let Some(threshold) = threshold {
         job.record("cluster_t", threshold);
@@ -230,9 +238,10 @@ fn corrected(
     let p = test.corrected(&observed.statistic, &maxima);
     let smallest = p.iter().copied().fold(f64::NAN, f64::min);
     let n_below = p.iter().filter(|p| **p < 0.05).count();
+    let neighbours = neighbours_in_words(space, connectivity);
     let how = match threshold {
-        Some(t) => format!(", clusters beyond t {t:.4}, {} neighbours", connectivity.n_neighbours()),
-        None if statistic == Statistic::Tfce => format!(", {} neighbours", connectivity.n_neighbours()),
+        Some(t) => format!(", clusters beyond t {t:.4}, {neighbours} neighbours"),
+        None if statistic == Statistic::Tfce => format!(", {neighbours} neighbours"),
         None => String::new(),
     };
     let kind = if args.two_sample.is_some() { "exchanges" } else { "sign flips" };
@@ -261,7 +270,7 @@ fn corrected(
             Statistic::Tfce => Some("tfce"),
         },
         cluster_t: threshold,
-        connectivity: connectivity.n_neighbours(),
+        connectivity,
     })
 }
 
