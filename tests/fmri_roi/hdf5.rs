@@ -1,5 +1,5 @@
-//! Betas in HDF5 wherever an image of betas is taken: the same numbers as of a NIfTI image and of a `.npy` matrix of the
-//! same betas, and what is said of files that cannot be read. That every kind of dataset is read as h5py reads it is in
+//! Betas in HDF5 wherever an image of betas is taken: the same numbers as of a NIfTI image of the same betas, and what
+//! is said of files that cannot be read. That every kind of dataset is read as h5py reads it is in
 //! tests/golden/hdf5.rs.
 
 use std::fs;
@@ -15,9 +15,9 @@ use crate::verbs::image;
 const SHAPE: [usize; 3] = [4, 2, 3];
 const N_TRIALS: usize = 6;
 
-/// `nsd.hdf5` (int16) and its twins: `twin.nii`, and `twin.npy` with ids; `mask.nii`, a drawing of two regions, and the
-/// table of trials. The golden numbers are h5py's.
-fn folder(dir: &Path) -> Array2<f64> {
+/// `nsd.hdf5` (int16) and its twin `twin.nii`, made of what h5py reads; `mask.nii`, a drawing of two regions, and
+/// tables of trials.
+fn folder(dir: &Path) {
     for file in ["nsd.hdf5", "kinds.hdf5", "glmsingle.hdf5", "odd.hdf5", "latest.hdf5", "matlab.mat"] {
         fs::copy(root().join("testdata/golden/hdf5").join(file), dir.join(file)).unwrap();
     }
@@ -32,12 +32,10 @@ fn folder(dir: &Path) -> Array2<f64> {
     image(&dir.join("mask.nii"), SHAPE, 1, |_, i, j, k| drawn(i, j, k));
     image(&dir.join("turned.nii"), [3, 2, 4], 1, |_, i, j, k| drawn(i, j, k));
     let ids: Vec<String> = (0..N_TRIALS).map(|row| format!("s{}", row % 3)).collect();
-    save(&dir.join("twin.npy"), &betas, Some(&ids));
     let lines: String = (0..N_TRIALS).map(|row| format!("{},{}\n", ids[row], ["a", "b"][row % 2])).collect();
     fs::write(dir.join("trials.csv"), format!("stimulus,kind\n{lines}")).unwrap();
     let unique: String = (0..N_TRIALS).map(|row| format!("t{row},{}\n", ["a", "b"][row % 2])).collect();
     fs::write(dir.join("unique.csv"), format!("stimulus,kind\n{unique}")).unwrap();
-    betas
 }
 
 /// All regions of a stream, side by side.

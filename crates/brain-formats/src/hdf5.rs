@@ -3,8 +3,8 @@
 //! Python (X, Y, Z, trials)), or betas of a surface, (trials, vertices).
 //!
 //! HDF5 itself is read by the crate hdf5-pure, which only this module names. Such a file does not say where its voxels
-//! are, nor which axis its trials lie along: the shape alone is known, and [`Address`] says the axis where it is not the
-//! first. Blocks of rows are read, never the whole file.
+//! are, nor which axis its trials lie along: the shape alone is known, and [`Address`] says the axis where it is not
+//! the first. Blocks of rows are read, never the whole file.
 
 mod address;
 mod pieces;
@@ -438,8 +438,8 @@ impl Hdf5Reader {
         self.missing
     }
 
-    /// Says which columns will be asked for, each once, before the first map is given; [`Hdf5Reader::next_volume`] gives
-    /// NaN for all others, and what holds none of these is not read where the layout of the file allows it.
+    /// Says which columns will be asked for, each once, before the first map is given; [`Hdf5Reader::next_volume`]
+    /// gives NaN for all others, and what holds none of these is not read where the layout of the file allows it.
     ///
     /// # Panics
     /// Then or later, when a column is not below the number of columns.
@@ -463,8 +463,8 @@ impl Hdf5Reader {
         }
     }
 
-    /// Puts the next map into `values`, one number per column in the order of [`crate::geometry`]; `false` when there is
-    /// none left. After [`Hdf5Reader::keep`] it is to be the same vector every time, or an empty one.
+    /// Puts the next map into `values`, one number per column in the order of [`crate::geometry`]; `false` when there
+    /// is none left. After [`Hdf5Reader::keep`] it is to be the same vector every time, or an empty one.
     pub fn next_volume(&mut self, values: &mut Vec<f64>) -> Result<bool, Hdf5Error> {
         if self.n_given == self.n_trials {
             return Ok(false);

@@ -110,8 +110,8 @@ impl MapReader {
         }
     }
 
-    /// Says which columns will be asked for. Of HDF5 no others are unpacked, and are NaN from now on; other formats give
-    /// all of them still.
+    /// Says which columns will be asked for, before the first map is given. Of HDF5 no others are unpacked, and they
+    /// are NaN; other formats give all of them still.
     pub(crate) fn keep(&mut self, columns: &[usize]) -> Result<()> {
         match &mut self.source {
             Source::Hdf5(reader) => Ok(reader.keep(columns.to_vec())?),
