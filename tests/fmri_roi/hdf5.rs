@@ -168,7 +168,11 @@ fn what_cannot_be_taken_is_said() {
     fs::write(dir.join("cut.hdf5"), &whole[..1600]).unwrap();
     fs::write(dir.join("text.hdf5"), "stimulus,kind\n").unwrap();
     fs::write(dir.join("packed.hdf5.gz"), gz(&whole, 0)).unwrap();
+    fs::write(dir.join("zeros.h5"), [b"\x89HDF\r\n\x1a\n", &[0; 600][..]].concat()).unwrap();
+    fs::write(dir.join("zeros.mat"), [b"MATLAB 7.3 MAT-file, Platform: GLNXA64", &[0; 600][..]].concat()).unwrap();
     let cases: &[(&str, &[&str])] = &[
+        ("zeros.h5", &["zeros.h5", "damaged, or not supported"]),
+        ("zeros.mat", &["zeros.mat", "damaged, or not supported", "signature"]),
         ("absent.hdf5:/betas", &["absent.hdf5", "No such file"]),
         ("nsd.hdf5:/beta", &["nsd.hdf5:/beta", "/betas (6, 3, 2, 4) i16"]),
         ("nsd.hdf5:/betas[/0]", &["\"/0\"", "[/300]"]),

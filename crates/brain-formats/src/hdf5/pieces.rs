@@ -152,7 +152,7 @@ impl Pieces {
                 let trial = std::mem::take(corner.get_mut(along)?) as usize;
                 let cell = *cell_of.get(&corner)?;
                 let (address, bytes, left_out) = (chunk.address, chunk.storage_size, chunk.filter_mask);
-                Some(Chunk { trial, address, bytes: bytes.into(), left_out, cell })
+                Some(Chunk { trial, address, bytes, left_out, cell })
             })
             .collect();
         // As they lie in the file.
