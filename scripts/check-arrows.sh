@@ -32,6 +32,7 @@ for crate in crates/*/; do
     manifest=$crate/Cargo.toml name=$(basename "$crate")
     [ "$name" = ann-acts ] || ! grep -qE '^ort\b' "$manifest" || complain "$name names ort, which only ann-acts does"
     [ "$name" = drawing ] || ! grep -qE '^resvg\b' "$manifest" || complain "$name names resvg, which only drawing does"
+    [ "$name" = brain-formats ] || ! grep -qE '^hdf5-pure\b' "$manifest" || complain "$name names hdf5-pure, which only brain-formats does"
     [ "$name" = linear-algebra ] || ! grep -qE '^faer\b' "$manifest" || complain "$name names faer, which only linear-algebra does"
     [ "$(grep -vc '^//!' "$crate/src/main.rs" 2>/dev/null || echo 0)" -le 4 ] || complain "$crate/src/main.rs: a main is three lines"
 done

@@ -21,12 +21,14 @@ from golden import (  # noqa: E402
     fmriprep,
     glm,
     gsn,
+    hdf5,
     hypergeometric,
     inference,
     input_tensors,
     matching,
     meshes,
     npy_files,
+    nsd,
     odd_pictures,
     pictures,
     projection,
@@ -46,7 +48,7 @@ def main():
     warnings.simplefilter("ignore")  # the hard inputs are there to be warned about
     testdata = Testdata()
     made = (distributions, hypergeometric, npy_files, pictures, odd_pictures, input_tensors, units, unit_stats, rdms, distances, ridge, encoding, ceilings, gsn)
-    for part in (*made, fmri, fmriprep, meshes, resampled, glm, formats, projection, scaling, searchlights, systems, inference, fitted, matching, ablation):
+    for part in (*made, fmri, fmriprep, meshes, resampled, glm, formats, hdf5, nsd, projection, scaling, searchlights, systems, inference, fitted, matching, ablation):
         part.make(testdata)
     testdata.save(pathlib.Path(__file__).resolve().parent.parent / "testdata")
     total = sum(len(data) for data in testdata.files.values())

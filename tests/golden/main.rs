@@ -14,6 +14,7 @@ mod fmri;
 mod formats;
 mod glm;
 mod gsn;
+mod hdf5;
 mod inference;
 mod interop;
 mod load;

@@ -11,7 +11,7 @@ mod whole;
 
 pub use many::{refuse_position_of_trials, require_unique, tell_apart, tell_names_apart};
 pub use names::{Called, Names, called_apart, person_of};
-pub use streams::{Next, Stream, each_array, is_archive, reader_of};
+pub use streams::{Next, Stream, each_array, is_archive, is_hdf5, reader_of};
 pub use whole::Whole;
 
 use anyhow::{Context, Result, anyhow, bail};

@@ -33,9 +33,26 @@ pub fn reader_of(file: File, input: &Input) -> Result<NpyReader> {
             let (name, reader) = npz::open(file, member).with_context(named)?;
             Ok(NpyReader::from_pipe(reader).called(name))
         }
-        (false, Some(member)) => bail!("{input}: the file is no .npz archive, so it holds no array {member:?}"),
+        (false, Some(member)) if is_hdf5(&file).with_context(named)? => bail!(
+            "{input}: {member:?} is of an HDF5 file, whose betas are read where images are; `fmri-roi extract '{input}' --roi \
+             MASK` makes a matrix of them"
+        ),
+        (false, Some(member)) => {
+            bail!("{input}: the file is no .npz archive (and no HDF5), so it holds no array {member:?}")
+        }
         (false, None) => NpyReader::from_file(file).with_context(named),
     }
+}
+
+/// Whether a file is HDF5, or one of MATLAB from 7.3 on; leaves it at its start.
+pub fn is_hdf5(mut file: &File) -> io::Result<bool> {
+    if !file.metadata()?.is_file() {
+        return Ok(false);
+    }
+    let mut start = Vec::new();
+    file.take(foreign_formats::START_BYTES as u64).read_to_end(&mut start)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(foreign_formats::recognise(&start) == Some(foreign_formats::HDF5))
 }
 
 /// Whether a file is an archive of arrays; leaves it at its start.

@@ -53,7 +53,7 @@ impl MapFormat {
     /// The format of maps of these columns where no name asks for one.
     pub fn of_space(space: &Space) -> MapFormat {
         match space {
-            Space::Grid(_) => MapFormat::Nifti { gzip: false },
+            Space::Grid(_) | Space::Unplaced(_) => MapFormat::Nifti { gzip: false },
             Space::Surface(_) => MapFormat::Gifti,
             Space::Grayordinates(_) | Space::Parcels(_) => MapFormat::Cifti,
         }
@@ -62,7 +62,7 @@ impl MapFormat {
     /// What follows the stem of a file of maps of these columns, compressed where its format is.
     pub fn ending(space: &Space) -> &'static str {
         match space {
-            Space::Grid(_) => ".nii.gz",
+            Space::Grid(_) | Space::Unplaced(_) => ".nii.gz",
             Space::Surface(_) => ".func.gii",
             Space::Grayordinates(_) => ".dscalar.nii",
             Space::Parcels(_) => ".pscalar.nii",
@@ -71,6 +71,9 @@ impl MapFormat {
 
     /// Why maps of these columns cannot be written in this format; `None` where they can.
     pub fn refusal(self, space: &Space) -> Option<String> {
+        if let Space::Unplaced(_) = space {
+            return Some(format!("{space}; an image needs one: name an image of the same grid with --like"));
+        }
         let fits = match self {
             MapFormat::Nifti { .. } => matches!(space, Space::Grid(_)),
             MapFormat::Mgh { .. } => matches!(space, Space::Grid(_) | Space::Surface(_)),
@@ -84,7 +87,7 @@ impl MapFormat {
             MapFormat::Cifti => "CIFTI, which holds grayordinates",
         };
         let end = match space {
-            Space::Grid(_) => ".nii.gz or .mgz",
+            Space::Grid(_) | Space::Unplaced(_) => ".nii.gz or .mgz",
             Space::Surface(_) => ".func.gii or .mgz",
             Space::Grayordinates(_) => ".dscalar.nii",
             Space::Parcels(_) => ".pscalar.nii",

@@ -15,6 +15,8 @@ pub enum Space {
     Grayordinates(Grayordinates),
     /// Parcels of the brain (CIFTI), in the order of the file.
     Parcels(Parcels),
+    /// Voxels of a grid of this shape, in the order of [`crate::geometry`], whose place nobody says (HDF5).
+    Unplaced([usize; 3]),
 }
 
 /// A surface that maps lie on.
@@ -137,6 +139,7 @@ impl Space {
             Space::Surface(surface) => surface.n_vertices,
             Space::Grayordinates(all) => all.len(),
             Space::Parcels(all) => all.parcels.len(),
+            Space::Unplaced(shape) => shape.iter().product(),
         }
     }
 
@@ -151,7 +154,7 @@ impl Space {
     /// What one column is called.
     pub fn unit(&self) -> &'static str {
         match self {
-            Space::Grid(_) => "voxel",
+            Space::Grid(_) | Space::Unplaced(_) => "voxel",
             Space::Surface(_) => "vertex",
             Space::Grayordinates(_) => "grayordinate",
             Space::Parcels(_) => "parcel",
@@ -161,7 +164,7 @@ impl Space {
     /// What several columns are called.
     pub fn units(&self) -> &'static str {
         match self {
-            Space::Grid(_) => "voxels",
+            Space::Grid(_) | Space::Unplaced(_) => "voxels",
             Space::Surface(_) => "vertices",
             Space::Grayordinates(_) => "grayordinates",
             Space::Parcels(_) => "parcels",
@@ -202,15 +205,24 @@ impl Space {
                 }
             }
             Space::Parcels(all) => Place { parcel: Some(&all.parcels[column].name), ..Place::default() },
+            Space::Unplaced([_, ny, nz]) => {
+                let place = [column / (ny * nz), column / nz % ny, column % nz];
+                Place { grid: Some(place), ..Place::default() }
+            }
         }
     }
 
     /// What is different between the columns of two maps; `None` when column i is the same place in both. A surface
-    /// that does not say which one it is may be any of as many vertices.
+    /// that does not say which one it is may be any of as many vertices, and voxels without a place may be those of any
+    /// grid of the shape.
     pub fn difference(&self, other: &Space) -> Option<Difference> {
         let whole = || Some(Difference::Whole(format!("{self}, but the other has {other}")));
         match (self, other) {
             (Space::Grid(mine), Space::Grid(theirs)) => (!mine.agrees_with(theirs)).then(whole)?,
+            (Space::Grid(grid), Space::Unplaced(shape)) | (Space::Unplaced(shape), Space::Grid(grid)) => {
+                (grid.shape != *shape).then(whole)?
+            }
+            (Space::Unplaced(mine), Space::Unplaced(theirs)) => (mine != theirs).then(whole)?,
             (Space::Surface(mine), Space::Surface(theirs)) => {
                 let named = |surface: &Surface| surface.structure.clone();
                 let same = named(mine).is_none() || named(theirs).is_none() || named(mine) == named(theirs);
@@ -316,6 +328,7 @@ impl fmt::Display for Space {
                 }
             }
             Space::Parcels(all) => write!(out, "{} parcels", all.parcels.len()),
+            Space::Unplaced([nx, ny, nz]) => write!(out, "{nx}x{ny}x{nz} voxels without an affine"),
         }
     }
 }
@@ -390,6 +403,20 @@ mod tests {
         let why = left.difference(&surface(Some("CORTEX_LEFT"), 12)).unwrap().to_string();
         assert!(why.contains("10 vertices") && why.contains("12 vertices"), "{why}");
         assert!(left.difference(&grayordinates(&[1; 8])).is_some());
+    }
+
+    #[test]
+    fn voxels_without_a_place_fit_a_grid_of_their_shape() {
+        let (grid, other) = ([2, 3, 4], [4, 3, 2]);
+        let placed = |shape| Space::Grid(Geometry::from_sizes(shape, [2.0; 3]));
+        assert_eq!(Space::Unplaced(grid).difference(&placed(grid)), None);
+        assert_eq!(placed(grid).difference(&Space::Unplaced(grid)), None);
+        for there in [placed(other), Space::Unplaced(other)] {
+            let why = Space::Unplaced(grid).difference(&there).unwrap().to_string();
+            assert!(why.contains("2x3x4") && why.contains("4x3x2"), "{why}");
+        }
+        assert_eq!(Space::Unplaced(grid).place(23).grid, placed(grid).place(23).grid);
+        assert!(Space::Unplaced(grid).difference(&surface(None, 24)).is_some());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Where data come from: a file, one array of an archive, or stdin as `-`.
+//! Where data come from: a file, one array of an archive or of an HDF5 file, or stdin as `-`.
 
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
@@ -9,19 +9,19 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// A file argument; `-` is stdin, `FILE.npz:NAME` one array of an archive.
+/// A file argument; `-` is stdin, `FILE.npz:NAME` one array of an archive, `FILE.hdf5:/NAME` one dataset.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Input {
     /// `-`
     Stdin,
     /// Anything else.
     File(PathBuf),
-    /// An archive, and the name of an array in it.
+    /// An archive or an HDF5 file, and which of its arrays is meant.
     Member(PathBuf, String),
 }
 
-/// What stands between an archive and the name of one of its arrays, with the ending of the archive.
-const MEMBER_BEHIND: &[u8] = b".npz:";
+/// What stands between a file of arrays and the name of one of them, with the endings of such files.
+const MEMBER_BEHIND: [&[u8]; 4] = [b".npz:", b".hdf5:", b".h5:", b".mat:"];
 
 impl Input {
     /// The path, when there is one.
@@ -63,10 +63,10 @@ impl From<OsString> for Input {
             return Input::Stdin;
         }
         let bytes = name.as_bytes();
-        let member = bytes.windows(MEMBER_BEHIND.len()).rposition(|part| part == MEMBER_BEHIND).and_then(|at| {
-            let (archive, member) = (at + MEMBER_BEHIND.len() - 1, at + MEMBER_BEHIND.len());
-            let member = std::str::from_utf8(&bytes[member..]).ok().filter(|member| !member.is_empty())?;
-            Some(Input::Member(PathBuf::from(OsStr::from_bytes(&bytes[..archive])), member.to_owned()))
+        let behind = |mark: &[u8]| bytes.windows(mark.len()).rposition(|part| part == mark).map(|at| at + mark.len());
+        let member = MEMBER_BEHIND.iter().filter_map(|mark| behind(mark)).max().and_then(|at| {
+            let member = std::str::from_utf8(&bytes[at..]).ok().filter(|member| !member.is_empty())?;
+            Some(Input::Member(PathBuf::from(OsStr::from_bytes(&bytes[..at - 1])), member.to_owned()))
         });
         member.unwrap_or_else(|| Input::File(PathBuf::from(name)))
     }
@@ -118,7 +118,9 @@ mod tests {
         assert_eq!(one, Input::Member("d/a.npz".into(), "acts".into()));
         assert_eq!((one.to_string(), one.path()), ("d/a.npz:acts".into(), Some(Path::new("d/a.npz"))));
         assert_eq!(one.array_name(0), "a");
-        for file in ["a.npz", "a.npz:", "a:b.npy", ".npy:x"] {
+        assert_eq!(input("a.hdf5:/betas[/300]"), Input::Member("a.hdf5".into(), "/betas[/300]".into()));
+        assert_eq!(input("a.npz:b.h5:/x"), Input::Member("a.npz:b.h5".into(), "/x".into()));
+        for file in ["a.npz", "a.npz:", "a:b.npy", ".npy:x", "a.hdf5", "a.h5:"] {
             assert_eq!(input(file), Input::File(file.into()));
         }
     }

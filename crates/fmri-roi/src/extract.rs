@@ -1,6 +1,6 @@
 //! `fmri-roi extract`: betas and regions to one labelled matrix per region.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::BufRead;
 
 use anyhow::{Context, Result, bail};
@@ -26,7 +26,9 @@ Input:
   whole numbers are the regions (label files and .annot name them), or FreeSurfer's label of one region
   (.label), which is called by its file. A mask, or a table with
   coordinates or vertices, from another grid or surface than an image's is refused (--resample nearest
-  brings a mask onto the grid of the betas); a .npy only knows its number of voxels.
+  brings a mask onto the grid of the betas); a .npy only knows its number of voxels. HDF5 betas are
+  named FILE.hdf5:/DATASET, with [/300] behind it if the numbers are to be divided and [trials=last]
+  if the trials are not the first axis.
 
 Output:
   One matrix per region, back to back in the order of --name, else of the table: rows = trials or
@@ -44,7 +46,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Extract {
-    /// Betas: .npy, or images (NIfTI, MGH, GIFTI, CIFTI), whose volumes follow one another (- is stdin)
+    /// Betas: .npy, or images (NIfTI, MGH, GIFTI, CIFTI, HDF5), whose volumes follow one another (- is stdin)
     #[arg(value_name = "BETAS", default_value = "-")]
     betas: Vec<Input>,
     /// Regions: table with roi and voxel, or a mask, label file, .annot or .label
@@ -324,6 +326,8 @@ fn cut(given: Given<'_>, regions: &Regions, ids: Option<Vec<String>>) -> Result<
 fn cut_volumes(mut volumes: Volumes<'_>, regions: &Regions, ids: Option<Vec<String>>) -> Result<Cut> {
     let of = ids.as_ref().map(|ids| (ids.len(), format!("--stimuli has {} rows; one row for each", ids.len())));
     check_space(volumes.source(), volumes.space(), regions)?;
+    let wanted: BTreeSet<usize> = regions.sets.iter().flat_map(|set| set.voxels.iter().copied()).collect();
+    volumes.keep(&wanted.into_iter().collect::<Vec<_>>())?;
     let mut cut = Cut::new(regions, false);
     let mut voxels = Vec::new();
     loop {
@@ -389,6 +393,13 @@ fn check_space(betas: &str, space: &Space, regions: &Regions) -> Result<()> {
                 let Placed { row, voxel, .. } = placed;
                 let mut stated = placed.place();
                 let here = space.place(*voxel);
+                if let (Space::Unplaced(_), None, Some(mm)) = (space, stated.grid, stated.millimetres) {
+                    bail!(
+                        "{}: row {row}: voxel {voxel} is at {mm:?} mm and has no i, j, k, but {betas} has voxels without an affine; \
+                         give the regions as an image, or with the columns i, j, k",
+                        regions.name
+                    );
+                }
                 // A surface that does not say which one it is may be any.
                 if stated.structure.is_none() || here.structure.is_none() {
                     stated.structure = here.structure;

@@ -21,7 +21,7 @@ impl Columns {
     /// The columns for a map of this space.
     pub(crate) fn of(space: Option<&Space>) -> Columns {
         match space {
-            None | Some(Space::Grid(_)) => Columns::Grid,
+            None | Some(Space::Grid(_) | Space::Unplaced(_)) => Columns::Grid,
             Some(Space::Surface(_)) => Columns::Surface,
             Some(Space::Grayordinates(_)) => Columns::Both,
             Some(Space::Parcels(_)) => Columns::Parcel,

@@ -107,6 +107,9 @@ impl Surfaces {
                 Ok(Layout::of_grid(grid.shape, grid.affine))
             }
             Space::Parcels(_) => bail!("{source}: {space}, but {what} needs voxels or vertices, which have neighbours"),
+            Space::Unplaced(_) => {
+                bail!("{source}: {space}, but {what} needs to know where they are; give --like IMAGE")
+            }
             Space::Surface(surface) => {
                 let fits = |mesh: &&Given| match (&mesh.structure, &surface.structure) {
                     (Some(mine), Some(theirs)) => mine == theirs,
@@ -249,7 +252,7 @@ pub(crate) fn size_cells(columns: &[usize], space: Option<&Space>, layout: Optio
             let n_voxels = columns.iter().filter(|column| space.place(**column).grid.is_some()).count();
             Some(n_voxels as f64 * all.volume.as_ref().map_or(0.0, |grid| brain_maps::grid::voxel_mm3(&grid.affine)))
         }
-        Space::Surface(_) | Space::Parcels(_) => None,
+        Space::Surface(_) | Space::Parcels(_) | Space::Unplaced(_) => None,
     };
     let cell = |&name: &&'static str| match name {
         "mm2" => (name, layout.map(|layout| layout.mm2(columns)).into()),

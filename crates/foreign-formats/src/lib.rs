@@ -34,7 +34,7 @@ impl fmt::Display for Foreign {
 /// HDF5, and MATLAB's files from 7.3 on.
 pub const HDF5: Foreign = Foreign {
     name: "an HDF5 file (.h5, .hdf5, MATLAB 7.3)",
-    remedy: "convert it: numpy.save(\"x.npy\", h5py.File(\"x.h5\")[\"NAME\"][:])",
+    remedy: "convert it: numpy.save(\"x.npy\", h5py.File(\"x.h5\")[\"NAME\"][:]); betas are read by `fmri-roi extract x.h5:/NAME`",
 };
 /// MATLAB's files before 7.3.
 pub const MATLAB: Foreign = Foreign {

@@ -73,10 +73,8 @@ fn not_an_image(name: &str, remedy: &str) -> String {
 /// How to make an image or a matrix of it, where that differs from how to make an array of it.
 fn remedy(foreign: Foreign) -> &'static str {
     match foreign {
-        HDF5 => {
-            "convert it: a = h5py.File(\"x.h5\")[\"NAME\"][:], whose first axis is mostly the trials: numpy.save(\"x.npy\", \
-             a.reshape(len(a), -1))"
-        }
+        // A file is read; this is a pipe, or compressed as a whole.
+        HDF5 => "give it unpacked and as a file, FILE.hdf5:/NAME; HDF5 is not read from its beginning to its end",
         MATLAB => {
             "convert it: a = scipy.io.loadmat(\"x.mat\")[\"NAME\"]; numpy.save(\"x.npy\", a.reshape(-1, a.shape[-1]).T) where the \
              trials lie along the last axis"

@@ -1,6 +1,6 @@
-//! Opening what is either a `.npy` stream or maps of the brain (NIfTI, MGH, GIFTI, CIFTI), told apart by the first
-//! bytes and not by the name; several of them as one sequence; masks, label images and the names of labels; meshes of
-//! surfaces.
+//! Opening what is either a `.npy` stream or maps of the brain (NIfTI, MGH, GIFTI, CIFTI, HDF5), told apart by the
+//! first bytes and not by the name; several of them as one sequence; masks, label images and the names of labels;
+//! meshes of surfaces.
 #![warn(missing_docs)]
 
 mod foreign;
@@ -21,7 +21,7 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use array_inputs::{Next, Stream, is_archive, reader_of};
+use array_inputs::{Next, Stream, is_archive, is_hdf5, reader_of};
 use cli::{Input, Job, Opened, require_memory};
 use npy_stream::NpyReader;
 
@@ -65,6 +65,11 @@ fn opened(job: &Job, input: &Input) -> Result<(Source, Vec<u8>)> {
     let named = || input.to_string();
     let mut start = vec![0u8; foreign::START_BYTES];
     let (whole, length): (Box<dyn Read + Send>, Option<u64>) = match job.open(input)? {
+        Opened::File(file) if is_hdf5(&file).with_context(named)? => {
+            let image = MapReader::hdf5(file, input.member()).with_context(named)?;
+            image.tell(job, &named());
+            return Ok((Source::Numbers(Numbers::Image(Box::new(image))), Vec::new()));
+        }
         Opened::File(file) if is_archive(&file).with_context(named)? || input.member().is_some() => {
             return Ok((Source::Numbers(Numbers::Arrays(reader_of(file, input)?)), Vec::new()));
         }
@@ -204,6 +209,19 @@ pub fn require_same_space(mine: (&str, &Space), theirs: (&str, &Space)) -> Resul
     }
 }
 
+/// What the columns of maps stand for where an image may say the place of voxels that have none; `None` where they have
+/// none and no image is given.
+pub fn placed(maps: (&str, &Space), like: Option<(&str, &Space)>) -> Result<Option<Space>> {
+    match (maps.1, like) {
+        (Space::Unplaced(_), None) => Ok(None),
+        (Space::Unplaced(_), Some(like)) => {
+            require_same_space(maps, like)?;
+            Ok(Some(like.1.clone()))
+        }
+        (space, _) => Ok(Some(space.clone())),
+    }
+}
+
 /// The grid of columns that must be voxels, because `what` needs it.
 pub fn require_grid<'s>(name: &str, space: &'s Space, what: &str) -> Result<&'s Geometry> {
     space
@@ -220,6 +238,9 @@ pub fn require_n_columns(map: (&str, usize), space: (&str, &Space)) -> Result<()
     match space.1 {
         Space::Grid(grid) => {
             let [nx, ny, nz] = grid.shape;
+            bail!("{}: {} voxels, but {} has {n} ({nx}x{ny}x{nz})", map.0, map.1, space.0)
+        }
+        Space::Unplaced([nx, ny, nz]) => {
             bail!("{}: {} voxels, but {} has {n} ({nx}x{ny}x{nz})", map.0, map.1, space.0)
         }
         other => bail!("{}: {} columns, but {} has {n} {}", map.0, map.1, space.0, other.units()),

@@ -5,10 +5,12 @@ use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use array_inputs::is_hdf5;
 use brain_formats::Values;
 use brain_formats::cifti::{CiftiReader, Rows};
 use brain_formats::freesurfer::{looks_like_annotation, read_annotation};
 use brain_formats::gifti::{self, Label, ReadSeek, looks_like_gifti};
+use brain_formats::hdf5::{Address, Hdf5Reader};
 use brain_formats::space::{Space, Surface};
 use brain_formats::volume::{self, Image, Precision, VolumeReader, looks_like_nifti, unpacked_start};
 use cli::{Input, Job, Opened, require_memory};
@@ -32,6 +34,8 @@ pub struct MapReader {
 enum Source {
     /// One volume at a time.
     Volumes(Box<VolumeReader>),
+    /// A dataset, a map at a time.
+    Hdf5(Box<Hdf5Reader>),
     /// The matrix is not read yet.
     Cifti(Option<Box<CiftiReader>>),
     /// Rows one after the other in one array.
@@ -82,9 +86,45 @@ impl MapReader {
         Ok(MapReader { n_maps: maps.len(), source: Source::Maps(maps), space, labels, n_given: 0 })
     }
 
+    /// Opens a dataset of an HDF5 file; `wanted` says which, and how to take it.
+    pub(crate) fn hdf5(file: File, wanted: Option<&str>) -> Result<Self> {
+        let reader = Hdf5Reader::open(file, &Address::read(wanted.unwrap_or_default())?)?;
+        Ok(MapReader {
+            space: reader.space(),
+            n_maps: reader.n_volumes(),
+            source: Source::Hdf5(Box::new(reader)),
+            labels: None,
+            n_given: 0,
+        })
+    }
+
+    /// Says on stderr how an HDF5 file was understood, since its axes have no names.
+    pub(crate) fn tell(&self, job: &Job, named: &str) {
+        let Source::Hdf5(reader) = &self.source else { return };
+        job.note(format!("{named}: {}", reader.understood()));
+        if let Some((missing, all)) = reader.missing_chunks() {
+            job.warn(format!(
+                "{named}: {missing} of {all} blocks of the dataset were never written; their numbers are its fill value, \
+                 mostly 0"
+            ));
+        }
+    }
+
+    /// Says which columns will be asked for, before the first map is given. Of HDF5 no others are unpacked, and they
+    /// are NaN; other formats give all of them still.
+    pub(crate) fn keep(&mut self, columns: &[usize]) -> Result<()> {
+        match &mut self.source {
+            Source::Hdf5(reader) => Ok(reader.keep(columns.to_vec())?),
+            _ => Ok(()),
+        }
+    }
+
     /// Opens a file again; its name is for messages.
-    pub(crate) fn from_file(path: &Path) -> Result<Self> {
+    pub(crate) fn from_file(path: &Path, member: Option<&str>) -> Result<Self> {
         let mut file = File::open(path)?;
+        if is_hdf5(&file)? {
+            return MapReader::hdf5(file, member);
+        }
         let length = file.metadata()?.len();
         let mut start = vec![0; crate::foreign::START_BYTES];
         let n = crate::fill(&mut file, &mut start)?;
@@ -183,6 +223,7 @@ impl MapReader {
     pub fn is_double(&self) -> bool {
         match &self.source {
             Source::Volumes(reader) => reader.precision() == Precision::Double,
+            Source::Hdf5(reader) => reader.is_double(),
             Source::Cifti(reader) => reader.as_ref().is_some_and(|reader| reader.is_double()),
             Source::Matrix(values) => values.is_double(),
             Source::Maps(maps) => maps.iter().any(Values::is_double),
@@ -199,8 +240,10 @@ impl MapReader {
             require_memory(what, reader.bytes_held(), "take some of the maps out")?;
             self.source = Source::Matrix(reader.into_values()?.2);
         }
-        if let Source::Volumes(reader) = &mut self.source {
-            return Ok(reader.next_volume(values)?);
+        match &mut self.source {
+            Source::Volumes(reader) => return Ok(reader.next_volume(values)?),
+            Source::Hdf5(reader) => return Ok(reader.next_volume(values)?),
+            _ => {}
         }
         if self.n_given == self.n_maps {
             return Ok(false);
@@ -212,7 +255,7 @@ impl MapReader {
                 values.extend((0..n_columns).map(|column| all.get(self.n_given * n_columns + column)))
             }
             Source::Maps(maps) => values.extend((0..n_columns).map(|column| maps[self.n_given].get(column))),
-            Source::Volumes(_) | Source::Cifti(_) => return Ok(false),
+            Source::Volumes(_) | Source::Hdf5(_) | Source::Cifti(_) => return Ok(false),
         }
         self.n_given += 1;
         Ok(true)
@@ -263,6 +306,6 @@ pub(crate) fn require_numbers(named: &str, maps: &MapReader) -> Result<()> {
 }
 
 /// [`MapReader::from_file`] with the name in front of an error.
-pub(crate) fn reopen(path: &Path) -> Result<MapReader> {
-    MapReader::from_file(path).with_context(|| path.display().to_string())
+pub(crate) fn reopen(input: &Input, path: &Path) -> Result<MapReader> {
+    MapReader::from_file(path, input.member()).with_context(|| input.to_string())
 }

@@ -1,7 +1,7 @@
 //! The same voxels of every volume of an image, as the columns of a matrix with a row per volume.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use brain_formats::space::Space;
@@ -80,7 +80,7 @@ pub struct Wanted<'a> {
 /// Rows are volumes, columns voxels in the order of their numbers.
 #[derive(Debug)]
 pub struct VoxelRows {
-    path: Option<PathBuf>,
+    file: Option<Input>,
     voxels: Vec<usize>,
     n_grid: usize,
     n_rows: usize,
@@ -138,7 +138,10 @@ impl VoxelRows {
         };
         let columns = columns(voxels.len());
         let own = &voxels[columns.clone()];
-        let path = input.path().filter(|path| path.is_file()).map(PathBuf::from);
+        if own.len() < n_grid {
+            volumes.keep(own)?;
+        }
+        let file = Some(input).filter(|input| input.path().is_some_and(Path::is_file)).cloned();
         let mut growing = Some(Growing::Single(Vec::new()));
         let (mut values, mut n_rows) = (Vec::new(), 0);
         loop {
@@ -153,7 +156,7 @@ impl VoxelRows {
             let bytes = item * own.len() as u128 * volumes.n_volumes() as u128;
             let what = || format!("{source}: {} volumes of {} voxels", volumes.n_volumes(), own.len());
             match wanted.most_bytes.filter(|most| bytes > *most) {
-                Some(_) if path.is_some() => growing = None,
+                Some(_) if file.is_some() => growing = None,
                 Some(most) => bail!(
                     "{} take {}, and {} are allowed for what is read from a pipe; give the image as a file",
                     what(),
@@ -176,7 +179,7 @@ impl VoxelRows {
         let n_own = own.len();
         let values = growing.map(|growing| growing.into_matrix((n_rows, n_own))).transpose()?;
         let held = values.map(|values| Held { columns, values });
-        Ok(VoxelRows { path, voxels, n_grid, n_rows, double: volumes.is_double(), held })
+        Ok(VoxelRows { file, voxels, n_grid, n_rows, double: volumes.is_double(), held })
     }
 
     /// Number of volumes.
@@ -234,13 +237,16 @@ impl VoxelRows {
     }
 
     fn read_again<T: Float>(&self, rows: &[usize], columns: Range<usize>) -> Result<Array2<T>> {
-        let Some(path) = &self.path else { bail!("voxels of a pipe cannot be read again") };
-        let named = || path.display().to_string();
-        let mut image = reopen(path)?;
+        let Some((file, path)) = self.file.as_ref().and_then(|file| Some((file, file.path()?))) else {
+            bail!("voxels of a pipe cannot be read again")
+        };
+        let named = || file.to_string();
+        let mut image = reopen(file, path)?;
         // A volume may be several rows, or none.
         let mut rows_of: Vec<Vec<usize>> = vec![Vec::new(); self.n_rows];
         rows.iter().enumerate().for_each(|(to, &volume)| rows_of[volume].push(to));
         let voxels = &self.voxels[columns];
+        image.keep(voxels).with_context(named)?;
         let mut out = Array2::from_elem((rows.len(), voxels.len()), T::from_f64(0.0));
         let mut values = Vec::new();
         for (volume, to) in rows_of.iter().enumerate() {

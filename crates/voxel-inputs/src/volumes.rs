@@ -2,12 +2,11 @@
 
 use anyhow::{Context, Result, bail};
 use array_inputs::{Next, Stream};
-use brain_formats::geometry::Geometry;
 use brain_formats::space::Space;
 use cli::{Input, Job, Progress};
 
 use crate::maps::require_numbers;
-use crate::{MapReader, Numbers, open_numbers, require_grid, require_same_space};
+use crate::{MapReader, Numbers, open_numbers, require_same_space};
 
 /// Inputs of one kind.
 pub enum Given<'a> {
@@ -38,6 +37,7 @@ pub fn open_all<'a>(job: &'a Job, inputs: &'a [Input]) -> Result<Given<'a>> {
                 first: (first.to_string(), image.space().clone()),
                 name: first.to_string(),
                 n_before: 0,
+                kept: None,
                 image,
                 double: false,
                 progress,
@@ -61,6 +61,7 @@ pub struct Volumes<'a> {
     image: Box<MapReader>,
     /// Volumes of the inputs before it.
     n_before: usize,
+    kept: Option<Vec<usize>>,
     double: bool,
     progress: Progress,
 }
@@ -74,11 +75,6 @@ impl Volumes<'_> {
     /// What the columns of all maps stand for.
     pub fn space(&self) -> &Space {
         &self.first.1
-    }
-
-    /// Where the voxels of all volumes are; an error where the columns are no voxels, which `what` needs.
-    pub fn geometry(&self, what: &str) -> Result<&Geometry> {
-        require_grid(&self.first.0, self.space(), what)
     }
 
     /// Seconds from one volume to the next, where the header of the open image says so.
@@ -121,6 +117,14 @@ impl Volumes<'_> {
         self.double
     }
 
+    /// Says which columns will be asked for. The others need not be read, and may be NaN in what
+    /// [`Volumes::next_volume`] gives.
+    pub fn keep(&mut self, columns: &[usize]) -> Result<()> {
+        self.image.keep(columns).with_context(|| self.name.clone())?;
+        self.kept = Some(columns.to_vec());
+        Ok(())
+    }
+
     /// Puts the next volume into `voxels`; `false` when there is none left.
     pub fn next_volume(&mut self, voxels: &mut Vec<f64>) -> Result<bool> {
         loop {
@@ -147,6 +151,9 @@ impl Volumes<'_> {
             };
             require_numbers(&self.name, &self.image)?;
             require_same_space((&self.name, self.image.space()), (&self.first.0, &self.first.1))?;
+            if let Some(kept) = &self.kept {
+                self.image.keep(kept).with_context(|| self.name.clone())?;
+            }
             self.progress.advance(1);
         }
     }

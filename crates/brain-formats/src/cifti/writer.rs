@@ -22,7 +22,9 @@ pub fn write_scalars(mut out: impl Write, space: &Space, maps: &[Scalar<'_>]) ->
     let (columns, intent, intent_name) = match space {
         Space::Grayordinates(all) => (brain_models(all), 3006i32, "ConnDenseScalar"),
         Space::Parcels(all) => (parcel_map(all), 3008, "ConnParcelScalr"),
-        Space::Grid(_) | Space::Surface(_) => return refused(format!("{space}: no grayordinates")),
+        Space::Grid(_) | Space::Surface(_) | Space::Unplaced(_) => {
+            return refused(format!("{space}: no grayordinates"));
+        }
     };
     let n_columns = space.n_columns();
     if let Some(map) = maps.iter().find(|map| map.values.len() != n_columns) {

@@ -12,7 +12,7 @@ use cli::{Common, Format, Input, Job};
 use localizer::Correction;
 use localizer_run::{CrossValidation, LocalizerArgs, Measured, Plan};
 use npy_stream::Dtype;
-use voxel_inputs::{Given, Volumes, map_name, open_all, read_space, require_n_columns, require_same_space};
+use voxel_inputs::{Given, Volumes, map_name, open_all, placed, read_space, require_n_columns, require_same_space};
 
 use group::{GroupArgs, Wanted};
 use t_map::{ArrayMaps, TMap, require_format, write_image, write_matrices};
@@ -20,7 +20,7 @@ use voxel_table::VoxelTable;
 
 const HELP: &str = "\
 Input:
-  Betas, as .npy streams or images (NIfTI, MGH, GIFTI, CIFTI). A .npy file is joined with the table
+  Betas, as .npy streams or images (NIfTI, MGH, GIFTI, CIFTI, HDF5). A .npy file is joined with the table
   by id, in any order and with repeats: the table has one row per stimulus, or one per presentation
   in the order of each id's rows. A pipe brings its ids after the rows, so its rows must stand in the
   order of the table.
@@ -89,7 +89,7 @@ pub(crate) struct Contrast {
     cv: Option<CrossValidation>,
     #[command(flatten)]
     group: GroupArgs,
-    /// Image or surface whose geometry a .npy t map takes when -o names such a file
+    /// Image or surface whose geometry a .npy or HDF5 t map takes when -o names such a file
     #[arg(long, value_name = "IMAGE")]
     like: Option<Input>,
     /// Also write a table of all voxels
@@ -119,7 +119,7 @@ pub(crate) fn run(args: Contrast) -> Result<()> {
     }
 
     let (arrays, space) = match &args.localizer {
-        Some(localizer) => localize(&job, &args, localizer, named)?,
+        Some(localizer) => localize(&job, &args, localizer, named, args.like.as_ref().zip(like.as_ref()))?,
         None => {
             let table = args.table.as_deref().map(|path| job.text_output(Some(path))).transpose()?;
             let wanted = Wanted {
@@ -159,16 +159,19 @@ fn localize(
     args: &Contrast,
     localizer: &LocalizerArgs,
     format: Option<MapFormat>,
+    like: Option<(&Input, &Space)>,
 ) -> Result<(Vec<ArrayMaps>, Option<Space>)> {
     let plan = localizer.plan(job, args.join, args.cv.as_ref(), args.correct, None)?;
     let table = args.table.as_deref().map(|path| job.text_output(Some(path))).transpose()?;
     let mut measured: Vec<(String, Measured, bool)> = Vec::new();
     let space = match open_all(job, &args.inputs)? {
         Given::Volumes(volumes) => {
-            let space = volumes.space().clone();
-            require_format(format, volumes.source(), &space)?;
+            let like = like.map(|(input, space)| (input.to_string(), space));
+            let like = like.as_ref().map(|(name, space)| (name.as_str(), *space));
+            let space = placed((volumes.source(), volumes.space()), like)?;
+            require_format(format, volumes.source(), space.as_ref().unwrap_or(volumes.space()))?;
             measured.push(measure_volumes(&plan, args.join, volumes)?);
-            Some(space)
+            space
         }
         Given::Arrays(arrays) => {
             let (mut called, mut sources) = (Vec::new(), Vec::new());

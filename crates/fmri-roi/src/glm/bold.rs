@@ -58,6 +58,9 @@ impl<'a> Run<'a> {
         }
         match open_all(job, std::slice::from_ref(input))? {
             Given::Volumes(volumes) => {
+                if let Space::Unplaced(_) = volumes.space() {
+                    bail!("{name}: {}; runs of BOLD are taken as NIfTI or MGH images, or as .npy", volumes.space());
+                }
                 Ok(Run { name, n_volumes: volumes.n_volumes(), input, source: Source::Image(Box::new(volumes)) })
             }
             Given::Arrays(arrays) => {

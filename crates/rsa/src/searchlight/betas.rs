@@ -3,13 +3,13 @@
 use super::args::SearchlightArgs;
 use anyhow::{Context, Result, bail};
 use array_inputs::{Next, read_table};
-use brain_formats::Geometry;
+use brain_formats::{Geometry, Space};
 use cli::{Input, Job};
 use ndarray::Array2;
 use npy_stream::{Block, Matrix};
 use std::collections::HashMap;
 use stimulus_table::is_missing;
-use voxel_inputs::{Given, open_all, require_same_grid};
+use voxel_inputs::{Given, open_all, require_same_space};
 
 /// Rows read at a time.
 const BLOCK_VALUES: usize = 1 << 20;
@@ -106,7 +106,9 @@ fn read_one(
     let name = input.to_string();
     match open_all(job, std::slice::from_ref(input))? {
         Given::Volumes(mut volumes) => {
-            require_same_grid((&args.mask.to_string(), grid), (&name, volumes.geometry("a searchlight")?))?;
+            let of_mask = Space::Grid(grid.clone());
+            require_same_space((&args.mask.to_string(), &of_mask), (&name, volumes.space()))?;
+            volumes.keep(voxels)?;
             let mut values = Vec::new();
             while volumes.next_volume(&mut values)? {
                 rows.push(volumes.is_double(), voxels.iter().map(|&v| values[v]));

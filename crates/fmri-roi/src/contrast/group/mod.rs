@@ -16,7 +16,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use npy_stream::{Dtype, RowWriter};
 use statistics::mean_test::MeanTest;
 use statistics::{Reason, ln_to_neg_log10, student_t_quantile};
-use voxel_inputs::{map_name, require_n_columns};
+use voxel_inputs::{map_name, placed, require_n_columns};
 
 pub(super) use args::GroupArgs;
 use args::Statistic;
@@ -125,7 +125,10 @@ pub(super) fn run(job: &Job, args: &GroupArgs, mut wanted: Wanted) -> Result<(Ar
         held.extend(maps.iter());
         Ok(())
     })?;
-    let mut space = read.space.clone().or(wanted.like.map(|(_, space)| space.clone()));
+    let like = wanted.like.map(|(input, space)| (input.to_string(), space));
+    let like = like.as_ref().map(|(name, space)| (name.as_str(), *space));
+    let own = read.space.as_ref().map(|space| placed((&read.name, space), like)).transpose()?.flatten();
+    let mut space = own.clone().or(wanted.like.map(|(_, space)| space.clone()));
     if let (None, Some((input, like))) = (&read.space, wanted.like) {
         require_n_columns((&read.name, read.n_voxels), (&input.to_string(), like))?;
     }
@@ -180,7 +183,7 @@ pub(super) fn run(job: &Job, args: &GroupArgs, mut wanted: Wanted) -> Result<(Ar
     let (n_constant, n_nan) = (count(Reason::Constant), count(Reason::NanInput));
     let t = tests.tests.iter().map(|test| test.t).collect();
     let map = TMap { label: "t".into(), title: None, t, df: Some(df), n_constant, n_nan };
-    Ok((ArrayMaps { name: read.name, maps: vec![map], double: read.double, labels: read.labels }, read.space))
+    Ok((ArrayMaps { name: read.name, maps: vec![map], double: read.double, labels: read.labels }, own))
 }
 
 /// Goes through the relabellings.
