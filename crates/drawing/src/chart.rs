@@ -66,8 +66,12 @@ pub struct Axis {
     pub groups: Vec<Group>,
     /// Without numbers, as on a map whose axes mean nothing.
     pub bare: bool,
+    /// Without a line either.
+    pub unseen: bool,
     /// Where ticks are put instead of at round numbers; of these those that have room get a label.
     pub ticks: Option<Vec<f64>>,
+    /// Runs of columns that have a strip of a colour over them, beside their names: what they are the legend says.
+    pub over: Vec<(Group, Colour)>,
 }
 
 impl Axis {
@@ -256,7 +260,7 @@ pub enum Mark {
         /// What it is of.
         name: String,
     },
-    /// A grid of values in colours; both axes are names.
+    /// A grid of values in colours. Where both axes are names its cells are square; else it fills the panel.
     Cells {
         /// Row by row.
         values: Vec<f64>,
@@ -268,6 +272,19 @@ pub enum Mark {
         hi: f64,
         /// Whether the values are written into the cells, where there is room.
         written: bool,
+    },
+    /// A circle; both axes have one scale.
+    Circle {
+        /// x and y of its middle.
+        at: [f64; 2],
+        /// Its radius in units of x.
+        radius: f64,
+        /// Its colour.
+        colour: Colour,
+        /// What it is of.
+        name: String,
+        /// How many it stands for.
+        n: f64,
     },
     /// Text with its middle at a place.
     Note {

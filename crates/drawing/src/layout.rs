@@ -25,6 +25,10 @@ const LONGEST_NAME: f64 = 0.36;
 const LONGEST_TURNED: f64 = 26.0;
 /// The largest cell of a grid.
 const LARGEST_CELL: f64 = 13.0;
+/// The widest column of a grid whose rows are not names.
+const WIDEST_COLUMN: f64 = 7.0;
+/// Height of the strips over runs of columns.
+const OVER: f64 = 1.4;
 /// The narrowest page of a grid.
 const NARROWEST: f64 = 50.0;
 /// Between panels of a row.
@@ -148,19 +152,29 @@ fn frame(chart: &Chart, cell: f64) -> Frame {
     });
     let titles: Vec<usize> = chart.panels.iter().map(|panel| wrap(&panel.title, style::TEXT, cell).len()).collect();
     let n_lines = titles.into_iter().max().unwrap_or(0) as f64;
-    let top = style::TEXT / 2.0 + if n_lines > 0.0 { n_lines * LEADING * style::TEXT + style::GAP } else { 0.0 };
+    let over = if chart.panels.iter().any(|panel| !panel.x.over.is_empty()) { OVER + 0.5 } else { 0.0 };
+    let top = over + style::TEXT / 2.0 + if n_lines > 0.0 { n_lines * LEADING * style::TEXT + style::GAP } else { 0.0 };
     let mut plot_width = cell - left - right;
-    let ratio = chart.panels.iter().find_map(|panel| match panel.marks.first() {
-        Some(Mark::Cells { values, n_columns, .. }) if *n_columns > 0 => {
+    let ratio = chart.panels.iter().find_map(|panel| match (panel.marks.first(), &panel.y.scale) {
+        (Some(Mark::Cells { values, n_columns, .. }), Scale::Names(_)) if *n_columns > 0 => {
             Some(((values.len() / n_columns) as f64 / *n_columns as f64, *n_columns))
         }
         _ => None,
     });
+    // Rows that are no names have any height: the panel keeps the form it is given.
+    let height = chart.aspect * plot_width;
+    let columns = chart.panels.iter().filter_map(|panel| match panel.marks.first() {
+        Some(Mark::Cells { n_columns, .. }) if ratio.is_none() => Some(*n_columns as f64 * WIDEST_COLUMN),
+        _ => None,
+    });
+    if let Some(widest) = columns.reduce(f64::max) {
+        plot_width = plot_width.min(widest);
+    }
     // A grid is no larger than it has to be for its names.
     if let Some((ratio, n)) = ratio {
         plot_width = plot_width.min(110.0 / ratio.max(1.0)).min(LARGEST_CELL * n as f64);
     }
-    let plot = [plot_width, plot_width * ratio.map_or(chart.aspect, |(ratio, _)| ratio.clamp(0.1, 3.0))];
+    let plot = [plot_width, ratio.map_or(height, |(ratio, _)| plot_width * ratio.clamp(0.1, 3.0))];
     let under: Vec<Under> = chart.panels.iter().map(|panel| under(&panel.x, plot[0], left)).collect();
     let bottom =
         chart.panels.iter().zip(&under).map(|(panel, under)| under_height(&panel.x, under)).fold(0.0, f64::max);
@@ -277,7 +291,8 @@ fn separate_groups(svg: &mut Svg, panel: &Panel, place: &Place) {
     let [left, top] = place.corner;
     let [width, height] = place.size;
     let borders = |groups: &[Group]| groups.iter().skip(1).map(|group| group.first as f64 - 0.5).collect::<Vec<_>>();
-    for at in borders(&panel.x.groups) {
+    let over: Vec<Group> = panel.x.over.iter().map(|(group, _)| group.clone()).collect();
+    for at in borders(&panel.x.groups).into_iter().chain(borders(&over)) {
         let x = place.x_of(at);
         svg.line([x, top], [x, top + height], style::PAPER, style::LINE);
     }
@@ -291,7 +306,19 @@ fn draw_x(svg: &mut Svg, axis: &Axis, place: &Place, under: &Under, bottom: f64)
     let [left, top] = place.corner;
     let [width, height] = place.size;
     let base = top + height;
-    if !matches!(axis.scale, Scale::Names(_)) {
+    for (group, colour) in &axis.over {
+        let each = width / axis_n(axis) as f64;
+        let own = [("class", "over".to_string()), ("data-name", group.name.clone()), ("data-n", group.n.to_string())];
+        let place = [
+            ("x", mm(left + group.first as f64 * each + 0.15)),
+            ("y", mm(top - OVER - 0.3)),
+            ("width", mm((group.n as f64 * each - 0.3).max(0.1))),
+            ("height", mm(OVER)),
+            ("fill", colour.to_string()),
+        ];
+        svg.leaf("rect", &[&own[..], &place].concat());
+    }
+    if !matches!(axis.scale, Scale::Names(_)) && !axis.unseen {
         svg.line([left, base], [left + width, base], style::INK, style::THIN);
     }
     let places = |k: usize| left + width * share(&axis.scale, k as f64);
@@ -387,7 +414,9 @@ fn draw_y(svg: &mut Svg, axis: &Axis, place: &Place, outer: f64, cell: f64) {
             }
         }
         scale => {
-            svg.line([left, top], [left, top + height], style::INK, style::THIN);
+            if !axis.unseen {
+                svg.line([left, top], [left, top + height], style::INK, style::THIN);
+            }
             if !axis.bare {
                 for (v, text) in ticks(scale, ((height / 9.0) as usize).clamp(2, 6)) {
                     let y = place.y_of(v);

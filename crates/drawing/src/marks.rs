@@ -224,6 +224,20 @@ pub(crate) fn draw_mark(svg: &mut Svg, place: &Place, mark: &Mark, labels: &mut 
         Mark::Cells { values, n_columns, lo, hi, written } => {
             draw_cells(svg, place, values, (*n_columns).max(1), [*lo, *hi], *written);
         }
+        Mark::Circle { at, radius, colour, name, n } => {
+            let own = [
+                class("circle"),
+                called(name),
+                ("data-n", value(*n)),
+                ("cx", mm(place.x_of(at[0]))),
+                ("cy", mm(place.y_of(at[1]))),
+                ("r", mm(place.wide(*radius))),
+                ("fill", colour.to_string()),
+                ("fill-opacity", "0.25".into()),
+            ];
+            let line = Stroke { colour, width: style::LINE, dash: 0 };
+            svg.leaf("circle", &[&own[..], &stroked(line)].concat());
+        }
         Mark::Note { at, text } => {
             svg.text([place.x_of(at[0]), place.y_of(at[1])], Text::new("middle"), text);
         }
@@ -295,5 +309,7 @@ pub(crate) fn short(v: f64) -> String {
     let magnitude = v.abs();
     let decimals = if magnitude < 10.0 { 2 } else { usize::from(magnitude < 100.0) };
     let text = format!("{v:.decimals$}");
+    // What rounds to zero has no sign.
+    let text = if text.bytes().any(|b| (b'1'..=b'9').contains(&b)) { text } else { text.replace('-', "") };
     text.strip_prefix("0.").map(|rest| format!(".{rest}")).unwrap_or_else(|| text.replacen("-0.", "-.", 1))
 }

@@ -5,9 +5,11 @@ mod ablation;
 mod categories;
 mod ceiling;
 mod curves;
+mod design;
 mod look;
 mod matrix;
 mod mds;
+mod overlap;
 mod partition;
 mod parts;
 mod rdm;
@@ -48,6 +50,8 @@ enum Verb {
     Ablation(ablation::AblationArgs),
     Partition(partition::PartitionArgs),
     Ceiling(ceiling::CeilingArgs),
+    Design(design::DesignArgs),
+    Overlap(overlap::OverlapArgs),
 }
 
 /// Runs the verb that was asked for.
@@ -65,5 +69,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Verb::Ablation(args) => ablation::run(&args),
         Verb::Partition(args) => partition::run(&args),
         Verb::Ceiling(args) => ceiling::run(&args),
+        Verb::Design(args) => design::run(&args),
+        Verb::Overlap(args) => overlap::run(&args),
     }
 }

@@ -115,6 +115,12 @@ fn labels(job: &Job, input: &Input) -> Result<HashMap<String, String>> {
 }
 
 impl Session<'_> {
+    /// About the width of one of so many panels, in mm, without the room for names beside it.
+    pub(crate) fn panel_width(&self, n_panels: usize, columns: usize) -> f64 {
+        let page = self.look.width.unwrap_or(if n_panels > 1 { drawing::style::WIDE } else { drawing::style::WIDTH });
+        page / n_panels.clamp(1, columns.max(1)) as f64 - 5.0
+    }
+
     /// Draws the chart and writes it.
     pub(crate) fn finish(mut self, mut chart: Chart) -> Result<()> {
         if let Some(title) = &self.look.title {
