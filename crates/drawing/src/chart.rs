@@ -23,6 +23,40 @@ pub struct Chart {
     pub aspect: f64,
     /// Most panels in a row.
     pub columns: usize,
+    /// What [`Mark::Picture`] and [`Axis::pictures`] name by its place; each is embedded once.
+    pub pictures: Vec<Thumbnail>,
+}
+
+/// A small picture that is embedded in a figure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thumbnail {
+    /// Its name within the document: the same for the same bytes, so that figures can stand on one page.
+    pub(crate) id: String,
+    /// Its bytes as a `data:` address.
+    pub(crate) uri: String,
+    /// Width and height in pixels.
+    pub(crate) size: [u32; 2],
+}
+
+impl Thumbnail {
+    /// Of the bytes of a JPEG file of this width and height.
+    pub fn jpeg(bytes: &[u8], size: [u32; 2]) -> Thumbnail {
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
+        let id = format!("p{:08x}", crc.sum());
+        Thumbnail { id, uri: format!("data:image/jpeg;base64,{}", crate::raster::base64(bytes)), size }
+    }
+
+    /// How many bytes of a document it takes.
+    pub fn n_bytes(&self) -> usize {
+        self.uri.len() + 80
+    }
+
+    /// Width and height in mm where its longer side has this length.
+    pub(crate) fn fit(&self, longest: f64) -> [f64; 2] {
+        let [w, h] = self.size.map(f64::from);
+        [w, h].map(|v| longest * v / w.max(h).max(1.0))
+    }
 }
 
 impl Chart {
@@ -38,6 +72,7 @@ impl Chart {
             width: style::WIDTH,
             aspect: 0.62,
             columns: 3,
+            pictures: Vec::new(),
         }
     }
 }
@@ -72,6 +107,10 @@ pub struct Axis {
     pub ticks: Option<Vec<f64>>,
     /// Runs of columns that have a strip of a colour over them, beside their names: what they are the legend says.
     pub over: Vec<(Group, Colour)>,
+    /// Pictures between the panel and the names: for each name the place of one in [`Chart::pictures`], or none.
+    pub pictures: Vec<Option<usize>>,
+    /// The longer side of these in mm.
+    pub picture_size: f64,
 }
 
 impl Axis {
@@ -230,6 +269,23 @@ pub enum Mark {
         /// What it is.
         name: String,
         /// Written beside it where there is room.
+        label: String,
+    },
+    /// A picture, in the place of a point or beside it.
+    Picture {
+        /// x and y of the point.
+        at: [f64; 2],
+        /// Its place in [`Chart::pictures`].
+        picture: usize,
+        /// Its longer side in mm.
+        size: f64,
+        /// The colour of its frame; without one it has none.
+        frame: Option<Colour>,
+        /// Whether it stands beside the point, with a line to it, where there is room; else its middle is the point.
+        beside: bool,
+        /// What it is of.
+        name: String,
+        /// Written beside one that stands on its point, where there is room.
         label: String,
     },
     /// A vertical line from low to high: an interval.

@@ -190,9 +190,10 @@ fn simplex(start: [f64; 6], step: f64, cost: &impl Fn(&[f64; 6]) -> f64) -> [f64
 /// has no area.
 pub fn heart(circles: &[Circle], combination: usize) -> Option<([f64; 2], f64)> {
     let ends = |d: usize| {
-        circles.iter().filter(|c| c[2] > 0.0).fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), c| {
-            (lo.min(c[d] - c[2]), hi.max(c[d] + c[2]))
-        })
+        circles
+            .iter()
+            .filter(|c| c[2] > 0.0)
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), c| (lo.min(c[d] - c[2]), hi.max(c[d] + c[2])))
     };
     let ((x0, x1), (y0, y1)) = (ends(0), ends(1));
     const STEPS: usize = 90;

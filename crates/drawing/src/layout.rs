@@ -1,9 +1,9 @@
 //! Where everything stands: margins from the widths of the text that is in them, panels in rows, legend, notes.
 
-use crate::chart::{Axis, Chart, ColourBar, Group, Key, LegendItem, Mark, Panel, Scale};
+use crate::chart::{Axis, Chart, ColourBar, Group, Key, LegendItem, Mark, Panel, Scale, Thumbnail};
 use crate::font::{missing_glyphs, text_width};
-use crate::labels::{Labels, Rect, shorten, wrap};
-use crate::marks::{Place, dashes, draw_mark, draw_point};
+use crate::labels::{Labels, LeftOut, Rect, shorten, wrap};
+use crate::marks::{Place, dashes, draw_mark, draw_picture, draw_point};
 use crate::scale::{share, ticks};
 use crate::style;
 use crate::svg::{Svg, Text, mm, value};
@@ -15,6 +15,8 @@ pub struct Drawn {
     pub svg: String,
     /// Labels of points for which there was no room.
     pub n_labels_left_out: usize,
+    /// Pictures beside points for which there was no room.
+    pub n_pictures_left_out: usize,
     /// Letters that the embedded font lacks, each once: a PNG shows boxes for them.
     pub missing_glyphs: Vec<char>,
 }
@@ -105,7 +107,16 @@ pub fn draw(chart: &Chart) -> Drawn {
 
     let called = if chart.title.is_empty() { &chart.description } else { &chart.title };
     let mut svg = Svg::new(width, height, called, &chart.description);
-    let mut n_left_out = 0;
+    if !chart.pictures.is_empty() {
+        svg.open("defs", &[]);
+        for Thumbnail { id, uri, size: [w, h] } in &chart.pictures {
+            let side = |v: u32| mm(f64::from(v) / f64::from((*w).max(*h).max(1)));
+            let own = [("id", id.clone()), ("width", side(*w)), ("height", side(*h)), ("href", uri.clone())];
+            svg.leaf("image", &own);
+        }
+        svg.close("defs");
+    }
+    let mut left_out = LeftOut::default();
     let mut y = style::MARGIN;
     for line in &title {
         y += style::TITLE;
@@ -116,7 +127,9 @@ pub fn draw(chart: &Chart) -> Drawn {
     for (k, panel) in chart.panels.iter().enumerate() {
         let (row, column) = (k / n_columns, k % n_columns);
         let corner = [style::MARGIN + column as f64 * (cell + BETWEEN), top + row as f64 * (frame.height() + BETWEEN)];
-        n_left_out += draw_panel(&mut svg, panel, corner, cell, &frame, &frame.under[k]);
+        let of_panel = draw_panel(&mut svg, panel, &chart.pictures, corner, cell, &frame, &frame.under[k]);
+        left_out.labels += of_panel.labels;
+        left_out.pictures += of_panel.pictures;
     }
     if let Some(bar) = &chart.colour_bar {
         let at = [style::MARGIN + n_columns as f64 * (cell + BETWEEN), top + frame.top];
@@ -139,7 +152,8 @@ pub fn draw(chart: &Chart) -> Drawn {
     let mut missing = missing_glyphs(&svg);
     missing.sort_unstable();
     missing.dedup();
-    Drawn { svg, n_labels_left_out: n_left_out, missing_glyphs: missing }
+    let LeftOut { labels: n_labels_left_out, pictures: n_pictures_left_out } = left_out;
+    Drawn { svg, n_labels_left_out, n_pictures_left_out, missing_glyphs: missing }
 }
 
 fn frame(chart: &Chart, cell: f64) -> Frame {
@@ -203,7 +217,7 @@ fn beside(axis: &Axis, cell: f64) -> f64 {
             labels.iter().map(|(_, text)| text_width(text, style::TEXT)).fold(0.0, f64::max) + style::TICK + style::GAP
         }
     };
-    labels + if axis.label.is_empty() { 0.0 } else { style::TEXT + style::GAP }
+    labels + picture_room(axis) + if axis.label.is_empty() { 0.0 } else { style::TEXT + style::GAP }
 }
 
 /// How names stand under a panel of this width; `left` is free for those that begin before it.
@@ -258,15 +272,24 @@ fn under_height(axis: &Axis, under: &Under) -> f64 {
             Under::None => 0.0,
         }
     }
-    names(under) + if axis.label.is_empty() { 0.5 } else { style::GAP + LEADING * style::TEXT }
+    names(under) + picture_room(axis) + if axis.label.is_empty() { 0.5 } else { style::GAP + LEADING * style::TEXT }
 }
 
-fn draw_panel(svg: &mut Svg, panel: &Panel, corner: [f64; 2], cell: f64, frame: &Frame, under: &Under) -> usize {
+fn draw_panel(
+    svg: &mut Svg,
+    panel: &Panel,
+    pictures: &[Thumbnail],
+    corner: [f64; 2],
+    cell: f64,
+    frame: &Frame,
+    under: &Under,
+) -> LeftOut {
     let place = Place {
         corner: [corner[0] + frame.left, corner[1] + frame.top],
         size: frame.plot,
         x: &panel.x.scale,
         y: &panel.y.scale,
+        pictures,
     };
     svg.open("g", &[("class", "panel".into()), ("data-name", panel.title.clone())]);
     let mut y = corner[1] + style::TEXT;
@@ -278,12 +301,25 @@ fn draw_panel(svg: &mut Svg, panel: &Panel, corner: [f64; 2], cell: f64, frame: 
     }
     let mut labels = Labels::new(Rect::new(place.corner, place.size));
     panel.marks.iter().for_each(|mark| draw_mark(svg, &place, mark, &mut labels));
-    let n_left_out = labels.draw(svg);
+    let left_out = labels.draw(svg);
     draw_x(svg, &panel.x, &place, under, corner[1] + frame.height());
     draw_y(svg, &panel.y, &place, corner[0], cell);
     separate_groups(svg, panel, &place);
     svg.close("g");
-    n_left_out
+    left_out
+}
+
+/// Room that the pictures of an axis take.
+fn picture_room(axis: &Axis) -> f64 {
+    if axis.pictures.iter().any(Option::is_some) { axis.picture_size + style::GAP } else { 0.0 }
+}
+
+/// What the pictures of an axis are of: the names on it.
+fn names_of(axis: &Axis) -> &[String] {
+    match &axis.scale {
+        Scale::Names(names) => names,
+        _ => &[],
+    }
 }
 
 /// White lines between the runs of a grid.
@@ -322,6 +358,13 @@ fn draw_x(svg: &mut Svg, axis: &Axis, place: &Place, under: &Under, bottom: f64)
         svg.line([left, base], [left + width, base], style::INK, style::THIN);
     }
     let places = |k: usize| left + width * share(&axis.scale, k as f64);
+    for (k, name) in names_of(axis).iter().enumerate() {
+        if let Some(picture) = axis.pictures.get(k).copied().flatten().and_then(|at| place.pictures.get(at)) {
+            let at = [places(k), base + style::GAP / 2.0 + axis.picture_size / 2.0];
+            draw_picture(svg, picture, at, axis.picture_size, None, name);
+        }
+    }
+    let base = base + picture_room(axis);
     match under {
         Under::Numbers => {
             let n = ((width / 14.0) as usize).clamp(2, 6);
@@ -389,6 +432,13 @@ fn draw_y(svg: &mut Svg, axis: &Axis, place: &Place, outer: f64, cell: f64) {
     let [left, top] = place.corner;
     let height = place.size[1];
     let limit = LONGEST_NAME * cell;
+    for (k, name) in names_of(axis).iter().enumerate() {
+        if let Some(picture) = axis.pictures.get(k).copied().flatten().and_then(|at| place.pictures.get(at)) {
+            let at = [left - style::GAP / 2.0 - axis.picture_size / 2.0, place.y_of(k as f64)];
+            draw_picture(svg, picture, at, axis.picture_size, None, name);
+        }
+    }
+    let left = left - picture_room(axis);
     match &axis.scale {
         Scale::Names(names) if only_groups(axis, names.len()) => {
             let each = height / names.len() as f64;

@@ -1,6 +1,6 @@
 //! Marks as shapes of SVG, with their values beside them.
 
-use crate::chart::{Mark, Scale, Shape, Stroke};
+use crate::chart::{Mark, Scale, Shape, Stroke, Thumbnail};
 use crate::labels::Labels;
 use crate::raster::grid_as_data_uri;
 use crate::scale::{minus, share};
@@ -14,6 +14,7 @@ pub(crate) struct Place<'a> {
     pub(crate) size: [f64; 2],
     pub(crate) x: &'a Scale,
     pub(crate) y: &'a Scale,
+    pub(crate) pictures: &'a [Thumbnail],
 }
 
 impl Place<'_> {
@@ -107,6 +108,29 @@ pub(crate) fn draw_point(svg: &mut Svg, at: [f64; 2], r: f64, colour: &str, shap
         }
     };
     svg.leaf("path", &with(&[("d", d), fill]));
+}
+
+/// A picture whose middle is at a place.
+pub(crate) fn draw_picture(
+    svg: &mut Svg,
+    picture: &Thumbnail,
+    [x, y]: [f64; 2],
+    longest: f64,
+    frame: Option<&str>,
+    name: &str,
+) {
+    let [w, h] = picture.fit(longest);
+    let own = [
+        ("class", "picture".to_string()),
+        ("data-name", name.to_string()),
+        ("href", format!("#{}", picture.id)),
+        ("transform", format!("translate({} {}) scale({})", mm(x - w / 2.0), mm(y - h / 2.0), mm(longest))),
+    ];
+    svg.leaf("use", &own);
+    if let Some(colour) = frame {
+        let look = [("fill", "none".to_string()), ("stroke", colour.into()), ("stroke-width", mm(style::LINE))];
+        svg.leaf("rect", &[&rect([x - w / 2.0, y - h / 2.0], [w, h])[..], &look].concat());
+    }
 }
 
 fn rect([x, y]: [f64; 2], [width, height]: [f64; 2]) -> Vec<(&'static str, String)> {
@@ -205,6 +229,16 @@ pub(crate) fn draw_mark(svg: &mut Svg, place: &Place, mark: &Mark, labels: &mut 
             let own = [class("point"), called(name), ("data-x", value(at[0])), ("data-y", value(at[1]))];
             draw_point(svg, place_of, *size, colour, *shape, &own);
             labels.point(place_of, *size, label);
+        }
+        Mark::Picture { at, picture, size, frame, beside, name, label } => {
+            let Some(picture) = place.pictures.get(*picture) else { return };
+            let at = [place.x_of(at[0]), place.y_of(at[1])];
+            if *beside {
+                labels.picture(at, picture.clone(), *size, *frame, name);
+            } else {
+                draw_picture(svg, picture, at, *size, *frame, name);
+                labels.point(at, size / 2.0, label);
+            }
         }
         Mark::Range { at, lo, hi, colour, name } => {
             let own = [class("range"), called(name), ("data-lo", value(*lo)), ("data-hi", value(*hi))];

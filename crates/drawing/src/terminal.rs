@@ -309,6 +309,7 @@ fn draw_mark(
                 (at(a.min(b))..=at(a.max(b))).for_each(|row| grid.put(column, row, '█'));
             }
         }
+        Mark::Picture { at: [x, y], beside: false, .. } => grid.put(at(column_of(*x)), at(row_of(*y)), '▣'),
         Mark::Circle { at: [x, y], radius, .. } => {
             const STEPS: usize = 720;
             for k in 0..STEPS {
@@ -321,7 +322,7 @@ fn draw_mark(
             let from = at(column_of(*x)) - text.chars().count() as i64 / 2;
             text.chars().enumerate().for_each(|(k, c)| grid.put(from + k as i64, at(row_of(*y)), c));
         }
-        Mark::Cells { .. } => {}
+        Mark::Cells { .. } | Mark::Picture { .. } => {}
     }
 }
 

@@ -149,7 +149,8 @@ pub(crate) fn run(args: &DesignArgs) -> Result<()> {
     // Two of the usual width stand side by side; correlations need room for their numbers.
     chart.columns = if args.correlations { 2 } else { 3 };
     chart.aspect = if designs.len() > 1 { 1.8 } else { 0.9 };
-    let what = if args.correlations { "Correlations of the columns of a design" } else { "Columns of a design over time" };
+    let what =
+        if args.correlations { "Correlations of the columns of a design" } else { "Columns of a design over time" };
     chart.description = format!("{what}. {}.", spoken.join("; "));
     session.finish(chart)
 }

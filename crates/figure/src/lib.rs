@@ -12,6 +12,8 @@ mod mds;
 mod overlap;
 mod partition;
 mod parts;
+mod pictures;
+mod probe;
 mod rdm;
 mod responses;
 mod rows;
@@ -52,6 +54,7 @@ enum Verb {
     Ceiling(ceiling::CeilingArgs),
     Design(design::DesignArgs),
     Overlap(overlap::OverlapArgs),
+    Probe(probe::ProbeArgs),
 }
 
 /// Runs the verb that was asked for.
@@ -71,5 +74,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Verb::Ceiling(args) => ceiling::run(&args),
         Verb::Design(args) => design::run(&args),
         Verb::Overlap(args) => overlap::run(&args),
+        Verb::Probe(args) => probe::run(&args),
     }
 }

@@ -117,7 +117,8 @@ fn labels(job: &Job, input: &Input) -> Result<HashMap<String, String>> {
 impl Session<'_> {
     /// About the width of one of so many panels, in mm, without the room for names beside it.
     pub(crate) fn panel_width(&self, n_panels: usize, columns: usize) -> f64 {
-        let page = self.look.width.unwrap_or(if n_panels > 1 { drawing::style::WIDE } else { drawing::style::WIDTH });
+        let usual = if n_panels > 1 { drawing::style::WIDE } else { drawing::style::WIDTH };
+        let page = self.look.width.unwrap_or(usual);
         page / n_panels.clamp(1, columns.max(1)) as f64 - 5.0
     }
 
@@ -129,7 +130,9 @@ impl Session<'_> {
         if chart.panels.is_empty() {
             bail!("nothing can be drawn: no row has a number");
         }
-        chart.width = self.look.width.unwrap_or(match chart.panels.len() {
+        // A verb may have set another width than the usual ones.
+        let own = Some(chart.width).filter(|width| *width != drawing::style::WIDTH);
+        chart.width = self.look.width.or(own).unwrap_or(match chart.panels.len() {
             1 => drawing::style::WIDTH,
             _ => drawing::style::WIDE,
         });
@@ -143,6 +146,12 @@ impl Session<'_> {
                 "{} names of points have no room and are not written beside them; they are in the SVG's data-name, and \
                  a larger --width has room for more",
                 drawn.n_labels_left_out
+            ));
+        }
+        if drawn.n_pictures_left_out > 0 {
+            self.job.note(format!(
+                "{} pictures have no room beside their points and are not drawn; a larger --width has room for more",
+                drawn.n_pictures_left_out
             ));
         }
         match self.kind {

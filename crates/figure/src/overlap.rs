@@ -37,6 +37,8 @@ pub(crate) struct OverlapArgs {
 }
 
 const MOST_PANELS: usize = 12;
+/// Width in mm of a figure of one panel: circles need no more.
+const ONE_PANEL: f64 = 85.0;
 
 /// One panel: its sets, and how many are in exactly these, as [`area_true`] takes them.
 struct Sets {
@@ -100,7 +102,10 @@ pub(crate) fn run(args: &OverlapArgs) -> Result<()> {
     let mut chart = Chart::new("", "");
     chart.columns = 3;
     chart.aspect = (high / wide).clamp(0.4, 1.1);
-    let per_mm = 2.06 * wide / session.panel_width(all.len(), chart.columns);
+    if all.len() == 1 {
+        chart.width = ONE_PANEL;
+    }
+    let per_mm = 2.06 * wide / session.panel_width(all.len(), chart.columns).min(ONE_PANEL);
     let same_names = all.iter().all(|sets| sets.names == all[0].names);
     let mut spoken = Vec::new();
     for ((sets, drawn), bounds) in all.iter().zip(&drawn).zip(&boxes) {
@@ -123,15 +128,16 @@ pub(crate) fn run(args: &OverlapArgs) -> Result<()> {
             spoken.push(format!("{}: {}", [sets.title.as_str(), &sets.part(m)].join(" ").trim(), value(n)));
         }
         let title = titled(sets, same_names && all.len() == 1);
-        let of_panel = if all.len() > 1 && !sets.title.is_empty() { format!("{}: ", sets.title) } else { String::new() };
+        let of_panel =
+            if all.len() > 1 && !sets.title.is_empty() { format!("{}: ", sets.title) } else { String::new() };
         if !unwritten.is_empty() {
-            chart.notes.push(format!("{of_panel}without room for their numbers: {}.", unwritten.join(", ")));
+            chart.notes.push(format!("{of_panel}Without room for their numbers: {}.", unwritten.join(", ")));
         }
         if sets.names.len() == 3 {
             let (worst, off) = drawn.worst(&sets.counts);
             let rounded = |v: f64| value((v * 10.0).round() / 10.0);
             let said = format!(
-                "{of_panel}areas by least squares; furthest off is {}, drawn as {} for {} (stress {:.3}).",
+                "{of_panel}Areas by least squares; furthest off is {}, drawn as {} for {} (stress {:.3}).",
                 sets.part(worst),
                 rounded(sets.counts[worst] + off),
                 value(sets.counts[worst]),
@@ -164,7 +170,8 @@ pub(crate) fn run(args: &OverlapArgs) -> Result<()> {
 
 /// What stands over a panel: what it is about, each set with its size, and of two their Dice coefficient.
 fn titled(sets: &Sets, alone: bool) -> String {
-    let sizes: Vec<String> = sets.names.iter().enumerate().map(|(k, name)| format!("{name} {}", value(sets.n(k)))).collect();
+    let sizes: Vec<String> =
+        sets.names.iter().enumerate().map(|(k, name)| format!("{name} {}", value(sets.n(k)))).collect();
     let mut text = sizes.join(", ");
     if let [_, _, _, both] = sets.counts[..] {
         let dice = 2.0 * both / (sets.n(0) + sets.n(1));
@@ -235,7 +242,11 @@ fn pairs(table: &Rows, left_out: &mut Vec<usize>) -> Result<Vec<Sets>> {
             _ => ["first", "second"],
         };
         let title = title(table, &["array", "preferred", "threshold", "rule"], row)?;
-        all.push(Sets { title, names: names.map(String::from).to_vec(), counts: vec![0.0, n_a - both, n_b - both, both] });
+        all.push(Sets {
+            title,
+            names: names.map(String::from).to_vec(),
+            counts: vec![0.0, n_a - both, n_b - both, both],
+        });
     }
     Ok(all)
 }
@@ -251,7 +262,8 @@ fn combinations(table: &Rows, left_out: &mut Vec<usize>) -> Result<Vec<Sets>> {
     let mut all = Vec::new();
     for Part { rows, .. } in parts(&table.all(), key) {
         let first = rows[0];
-        let names: Vec<String> = names.iter().map(|cells| cells[first].clone()).filter(|name| !name.is_empty()).collect();
+        let names: Vec<String> =
+            names.iter().map(|cells| cells[first].clone()).filter(|name| !name.is_empty()).collect();
         let mut counts = vec![f64::NAN; 1 << names.len()];
         counts[0] = 0.0;
         if rows.iter().any(|&row| n[row].is_nan()) {

@@ -3,6 +3,7 @@
 use crate::categories::CategoryArgs;
 use crate::look::{LabelArgs, Look};
 use crate::parts::by_category;
+use crate::pictures::ImageArgs;
 use anyhow::{Result, bail};
 use array_inputs::JoinArgs;
 use cli::Input;
@@ -18,10 +19,11 @@ Input: RDMs as `rsa rdm` writes them, one panel each. Several are brought into t
 of the first one, by id, and share one scale of colours; --percentile colours each value by its rank
 within its own RDM (100 is the largest), so that RDMs of any metric can be compared. With --stimuli and --by stimuli are put into the order of their
 categories, whose names stand on the axes instead of theirs where there are more than 12.
-Grey cells are pairs without a value.
+Grey cells are pairs without a value. --images puts the pictures on both axes: all, or of many stimuli every
+second, third, ..., so that each is 3 mm or more.
 
 Examples:
-  figure rdm ann.npy -o rdm.svg
+  figure rdm ann.npy --images pictures.csv -o rdm.svg
   figure rdm --percentile ann.npy ffa_rdms.npy --stimuli pictures.csv --by domain -o rdms.png
   rsa rdm acts.npy | figure rdm --terminal")]
 pub(crate) struct RdmArgs {
@@ -34,6 +36,8 @@ pub(crate) struct RdmArgs {
     /// Percentiles within each RDM instead of the values
     #[arg(long)]
     percentile: bool,
+    #[command(flatten)]
+    images: ImageArgs,
     #[command(flatten)]
     categories: CategoryArgs,
     #[command(flatten)]
@@ -51,6 +55,7 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
     let session = args.look.start()?;
     let labels = args.labels.read(&session)?;
     let categories = args.categories.read(&session)?;
+    let pictures = args.images.read(&session)?;
     let mut rdms = read_rdms(&session.job, &args.inputs, &args.names)?;
     if rdms.len() > 1 {
         into_one_order(&session.job, args.join, &mut rdms)?;
@@ -76,6 +81,7 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
 
     let mut chart = Chart::new("", "");
     let mut spoken = Vec::new();
+    let mut shown: Vec<Vec<String>> = Vec::new();
     for (named, drawn) in rdms.iter().zip(&drawn) {
         let n = named.rdm.n_stimuli();
         let ids: Vec<String> = match named.rdm.labels() {
@@ -101,12 +107,37 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
         let axis = Axis { groups, ..Axis::new(label, Scale::Names(names)) };
         let marks = vec![Mark::Cells { values, n_columns: n, lo, hi, written: false }];
         spoken.push(format!("{}: {n} stimuli", named.name));
+        if pictures.is_some() {
+            if named.rdm.labels().is_none() {
+                bail!("{}: has no ids, by which --images knows its stimuli; `npy label` writes them", named.source);
+            }
+            shown.push(order.iter().map(|&k| ids[k].clone()).collect());
+        }
         chart.panels.push(Panel { title: labels.of(&named.name), x: axis.clone(), y: axis, marks });
     }
     let label = if args.percentile { "dissimilarity (percentile)" } else { "dissimilarity" };
     chart.colour_bar = Some(ColourBar { label: label.into(), lo, hi });
     chart.description =
         format!("Dissimilarities of all pairs of stimuli, from {} to {}. {}.", value(lo), value(hi), spoken.join("; "));
+    if let Some(pictures) = &pictures {
+        // A third of a panel is for names, the pictures and what stands between.
+        let n = shown.iter().map(Vec::len).max().unwrap_or(1);
+        let each = 0.66 * session.panel_width(chart.panels.len(), chart.columns) / n as f64;
+        let step = (3.0 / each).ceil().max(1.0) as usize;
+        let size = (0.95 * step as f64 * each).min(9.0);
+        let wanted: Vec<&str> = shown.iter().flat_map(|ids| ids.iter().step_by(step)).map(String::as_str).collect();
+        let mut places = pictures.embed(&session, &mut chart, &wanted, size)?.places.into_iter();
+        for (panel, ids) in chart.panels.iter_mut().zip(&shown) {
+            let of_panel: Vec<Option<usize>> =
+                (0..ids.len()).map(|k| if k % step == 0 { places.next().flatten() } else { None }).collect();
+            for axis in [&mut panel.x, &mut panel.y] {
+                (axis.pictures, axis.picture_size) = (of_panel.clone(), size);
+            }
+        }
+        if step > 1 {
+            chart.notes.push(format!("Pictures: every {step}. stimulus."));
+        }
+    }
     session.finish(chart)
 }
 

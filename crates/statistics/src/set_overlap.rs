@@ -92,7 +92,10 @@ mod tests {
         // 0 and 1 in A alone, 2 in A and B, 3 in all, 4 in B and C, 5 and 9 in C alone.
         assert_eq!(counts, [0, 2, 0, 1, 2, 0, 1, 1]);
         for (k, set) in sets.iter().enumerate() {
-            assert_eq!(counts.iter().enumerate().filter(|(m, _)| m >> k & 1 == 1).map(|(_, n)| n).sum::<usize>(), set.len());
+            assert_eq!(
+                counts.iter().enumerate().filter(|(m, _)| m >> k & 1 == 1).map(|(_, n)| n).sum::<usize>(),
+                set.len()
+            );
         }
     }
 

@@ -124,7 +124,9 @@ pub(crate) fn run(args: &Overlap) -> Result<()> {
         check_sets(table, args)?;
     }
     match tables.as_slice() {
-        _ if args.combinations => write(&job, args, &combinations::COLUMNS, combinations::rows(&job, args, &tables)?.into_iter()),
+        _ if args.combinations => {
+            write(&job, args, &combinations::COLUMNS, combinations::rows(&job, args, &tables)?.into_iter())
+        }
         [a, b] => {
             let pairs = pairs(&job, a, b, args.n_units)?;
             if args.n_units.is_none() && pairs.iter().any(|pair| pair.n_units.is_none()) {
