@@ -513,6 +513,10 @@ fn draw_bar(svg: &mut Svg, bar: &ColourBar, [left, top]: [f64; 2], height: f64) 
             &[("x", mm(left)), ("y", mm(from)), ("width", mm(BAR)), ("height", mm(tall)), ("fill", colour)],
         );
     }
+    if bar.lo < 0.0 && bar.hi > 0.0 {
+        let y = top + height * (1.0 - share(&scale, 0.0));
+        svg.line([left - 0.6, y], [left + BAR + style::TICK, y], style::INK, style::LINE);
+    }
     let mut widest = 0.0f64;
     for (v, text) in ticks(&scale, ((height / 9.0) as usize).clamp(2, 6)) {
         let y = top + height * (1.0 - share(&scale, v));

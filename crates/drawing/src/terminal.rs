@@ -309,7 +309,17 @@ fn draw_mark(
                 (at(a.min(b))..=at(a.max(b))).for_each(|row| grid.put(column, row, '█'));
             }
         }
-        Mark::Picture { at: [x, y], beside: false, .. } => grid.put(at(column_of(*x)), at(row_of(*y)), '▣'),
+        Mark::Picture { at: [x, y], beside: false, .. } => {
+            // A number that stands there says more.
+            let (column, row) = (at(column_of(*x)), at(row_of(*y)));
+            let free = |grid: &Grid| {
+                let cell = grid.cells.get(usize::try_from(row).ok()?)?.get(usize::try_from(column).ok()?)?;
+                Some(*cell == ' ')
+            };
+            if free(grid) == Some(true) {
+                grid.put(column, row, '▣');
+            }
+        }
         Mark::Circle { at: [x, y], radius, .. } => {
             const STEPS: usize = 720;
             for k in 0..STEPS {

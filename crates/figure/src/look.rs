@@ -3,9 +3,11 @@
 use anyhow::{Context, Result, bail};
 use array_inputs::read_table;
 use cli::{Common, Input, Job, Output};
-use drawing::{Chart, draw, png, text};
-use std::collections::HashMap;
+use drawing::{Axis, Chart, Mark, Panel, Scale, draw, png, text};
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
+use std::rc::Rc;
 
 /// Options that every verb has.
 #[derive(Debug, clap::Args)]
@@ -44,6 +46,8 @@ pub(crate) struct Session<'a> {
     look: &'a Look,
     kind: Kind,
     out: Output,
+    /// Where labels are from, the names that have one, and those of them that the figure has.
+    labelled: RefCell<Option<(String, Vec<String>, Rc<RefCell<HashSet<String>>>)>>,
 }
 
 /// How names of the data are printed.
@@ -55,21 +59,37 @@ pub(crate) struct LabelArgs {
 }
 
 /// What names are printed as.
-pub(crate) struct Labels(HashMap<String, String>);
+pub(crate) struct Labels {
+    of: HashMap<String, String>,
+    asked: Rc<RefCell<HashSet<String>>>,
+}
 
 impl LabelArgs {
     pub(crate) fn read(&self, session: &Session) -> Result<Labels> {
-        Ok(Labels(match &self.label_from {
+        let of = match &self.label_from {
             Some(input) => labels(&session.job, input)?,
             None => HashMap::new(),
-        }))
+        };
+        let asked: Rc<RefCell<HashSet<String>>> = Rc::default();
+        if let Some(input) = &self.label_from {
+            let mut names: Vec<String> = of.keys().cloned().collect();
+            names.sort();
+            *session.labelled.borrow_mut() = Some((input.to_string(), names, asked.clone()));
+        }
+        Ok(Labels { of, asked })
     }
 }
 
 impl Labels {
     /// What a name of the data is printed as.
     pub(crate) fn of(&self, name: &str) -> String {
-        self.0.get(name).cloned().unwrap_or_else(|| name.into())
+        match self.of.get(name) {
+            Some(label) => {
+                self.asked.borrow_mut().insert(name.into());
+                label.clone()
+            }
+            None => name.into(),
+        }
     }
 }
 
@@ -80,7 +100,7 @@ impl Look {
         let job = Job::start("figure", &self.common)?;
         let path = self.common.output.as_deref();
         let out = if kind == Kind::Png { job.binary_output(path)? } else { job.text_output(path)? };
-        Ok(Session { job, look: self, kind, out })
+        Ok(Session { job, look: self, kind, out, labelled: RefCell::default() })
     }
 
     /// By the ending of the name; stdout and devices get SVG.
@@ -114,6 +134,28 @@ fn labels(job: &Job, input: &Input) -> Result<HashMap<String, String>> {
     Ok(labels)
 }
 
+/// Whether anything stands between the axes that is a value.
+fn has_numbers(panel: &Panel) -> bool {
+    panel.marks.iter().any(|mark| match mark {
+        Mark::Curve { points, .. } => points.iter().any(|p| p[1].is_finite()),
+        Mark::Ribbon { points, .. } => points.iter().any(|p| p[1].is_finite()),
+        Mark::Level { .. } | Mark::Strip { .. } => false,
+        Mark::Cells { values, .. } => values.iter().any(|v| v.is_finite()),
+        _ => true,
+    })
+}
+
+/// A panel without a value has no axis that would say from where to where they go.
+fn blank(panel: &mut Panel) {
+    panel.y = Axis { bare: true, unseen: true, ..Axis::new(panel.y.label.clone(), Scale::default()) };
+    let middle = match &panel.x.scale {
+        Scale::Names(names) => (names.len() as f64 - 1.0) / 2.0,
+        Scale::Linear { lo, hi } => (lo + hi) / 2.0,
+        Scale::Log { lo, hi } => (lo * hi).sqrt(),
+    };
+    panel.marks = vec![Mark::Note { at: [middle, 0.5], text: "no number".into() }];
+}
+
 impl Session<'_> {
     /// About the width of one of so many panels, in mm, without the room for names beside it.
     pub(crate) fn panel_width(&self, n_panels: usize, columns: usize) -> f64 {
@@ -130,6 +172,20 @@ impl Session<'_> {
         if chart.panels.is_empty() {
             bail!("nothing can be drawn: no row has a number");
         }
+        if let Some((source, names, asked)) = self.labelled.take() {
+            let asked = asked.borrow();
+            let unknown: Vec<&str> = names.iter().filter(|name| !asked.contains(*name)).map(String::as_str).collect();
+            if !unknown.is_empty() {
+                let first = unknown.iter().take(4).copied().collect::<Vec<_>>().join(", ");
+                let more = if unknown.len() > 4 { ", ..." } else { "" };
+                self.job.note(format!(
+                    "{source}: {} of its {} names are not in this figure: {first}{more}",
+                    unknown.len(),
+                    names.len()
+                ));
+            }
+        }
+        chart.panels.iter_mut().filter(|panel| !has_numbers(panel)).for_each(blank);
         // A verb may have set another width than the usual ones.
         let own = Some(chart.width).filter(|width| *width != drawing::style::WIDTH);
         chart.width = self.look.width.or(own).unwrap_or(match chart.panels.len() {

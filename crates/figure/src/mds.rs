@@ -2,7 +2,7 @@
 
 use crate::categories::CategoryArgs;
 use crate::look::{LabelArgs, Look};
-use crate::parts::{labelled, points};
+use crate::parts::{labelled, points, tell_apart};
 use crate::pictures::ImageArgs;
 use crate::rows::{Part, Rows};
 use anyhow::Result;
@@ -57,6 +57,7 @@ pub(crate) fn run(args: &MdsArgs) -> Result<()> {
     let categories = args.categories.read(&session)?;
     let pictures = args.images.read(&session)?;
     let table = Rows::read(&session, &args.input, "rsa mds", &["array", "stimulus", "x", "y", "stress"])?;
+    table.refuse_twice(&["array", "stimulus", "x", "y"], &table.all())?;
     let (x, y, stress) = (table.numbers("x")?, table.numbers("y")?, table.numbers("stress")?);
     let ids = table.cells("stimulus")?;
     let of = match &categories {
@@ -97,6 +98,7 @@ pub(crate) fn run(args: &MdsArgs) -> Result<()> {
     table.say_left_out(&session, "place", &left_out);
     if let Some(categories) = &categories {
         chart.legend = points(categories.names.iter().map(|name| labels.of(name)));
+        tell_apart(&mut chart, categories.names.len(), true)?;
     }
     chart.aspect = 1.0;
     if let Some(pictures) = &pictures {
@@ -106,9 +108,9 @@ pub(crate) fn run(args: &MdsArgs) -> Result<()> {
         let ids: Vec<String> = names.into_iter().map(String::from).collect();
         let all: usize = chart.panels.iter().map(|panel| panel.marks.len()).sum();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let embedded = pictures.embed(&session, &mut chart, &ids, size)?;
+        let embedded = pictures.embed(&session, &mut chart, &ids, ids.len(), size)?;
         let mut n_drawn = 0;
-        // Behind the points that stay points.
+        // The points that stay points are drawn over them.
         let mut over: Vec<Vec<Mark>> = vec![Vec::new(); chart.panels.len()];
         let mut gone: Vec<Vec<usize>> = vec![Vec::new(); chart.panels.len()];
         for (&(panel, mark), picture) in shown.iter().zip(&embedded.places) {
@@ -129,7 +131,7 @@ pub(crate) fn run(args: &MdsArgs) -> Result<()> {
                 k += 1;
                 !gone.contains(&(k - 1))
             });
-            panel.marks.extend(pictures);
+            panel.marks.splice(0..0, pictures);
         }
         if n_drawn < all {
             chart.notes.push(format!(

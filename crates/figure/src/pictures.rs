@@ -115,8 +115,15 @@ pub(crate) struct Embedded {
 impl Pictures {
     /// Embeds the pictures of these stimuli (each may be named more than once), the first ones where there is not
     /// room for all, as thumbnails that are drawn `mm` long. `chart` is the figure as it is without them: what it
-    /// takes is not free for pictures.
-    pub(crate) fn embed(&self, session: &Session, chart: &mut Chart, ids: &[&str], mm: f64) -> Result<Embedded> {
+    /// takes is not free for pictures, and neither is what `n_uses` of them take.
+    pub(crate) fn embed(
+        &self,
+        session: &Session,
+        chart: &mut Chart,
+        ids: &[&str],
+        n_uses: usize,
+        mm: f64,
+    ) -> Result<Embedded> {
         let mut distinct: Vec<&str> = Vec::new();
         let mut place_of: HashMap<&str, usize> = HashMap::new();
         for &id in ids {
@@ -137,7 +144,8 @@ impl Pictures {
         // 300 dots per inch are what a print shows.
         let wanted = ((mm / 25.4 * 300.0).ceil() as u32).clamp(SMALLEST, LARGEST);
         // Every use of a picture is a line of its own in the document.
-        let room = MOST_BYTES.saturating_sub(draw(chart).svg.len() + 160 * ids.len());
+        chart.pictures = vec![Thumbnail::jpeg(&[], [1, 1])];
+        let room = MOST_BYTES.saturating_sub(draw(chart).svg.len() + 170 * n_uses);
         // The smallest JPEG has 600 bytes of tables: of so many no others could be embedded.
         let n_read = distinct.len().min(room / 800 + 1);
         let mut small = Vec::with_capacity(n_read);

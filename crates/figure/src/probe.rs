@@ -6,7 +6,7 @@ use crate::rows::{Part, Rows, parts};
 use anyhow::{Context, Result, bail};
 use cli::Input;
 use drawing::style;
-use drawing::{Axis, Chart, Group, Mark, Panel, Scale, value};
+use drawing::{Axis, Chart, Mark, Panel, Scale, value};
 
 /// Contact sheet: the pictures with the highest and the lowest responses of each unit
 #[derive(Debug, clap::Args)]
@@ -144,18 +144,23 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<()> {
     let column_names: Vec<String> =
         (0..n_columns).map(|c| if c % (k + 1) == k { String::new() } else { (c % (k + 1) + 1).to_string() }).collect();
     let called = |which: &str| if which == "top" { "highest responses" } else { "lowest responses" };
-    let groups =
-        ends.iter().enumerate().map(|(side, which)| Group { name: called(which).into(), first: side * (k + 1), n: k });
-    let x_label = groups.map(|group| group.name).collect::<Vec<_>>().join("  |  ");
-    let x = Axis::new(format!("rank ({x_label})"), Scale::Names(column_names));
+    let mut title: Vec<String> = Vec::new();
+    title.extend((!by_array).then(|| labels.of(&array[units[0].rows[0]])));
+    title.extend((!by_contrast).then(|| labels.of(&contrast[units[0].rows[0]])).filter(|name| !name.is_empty()));
+    let title = match ends[..] {
+        [one] => format!("{}: {}", title.join(", "), called(one)),
+        _ => format!("{}: {} on the left, {} on the right", title.join(", "), called(ends[0]), called(ends[1])),
+    };
+    let title = title.trim_start_matches(": ").to_owned();
+    let x = Axis::new("rank", Scale::Names(column_names));
     let y = Axis { unseen: true, ..Axis::new("", Scale::Names(names)) };
     // A fifth of the page may be names of units.
     let each = (0.78 * session.panel_width(1, 1).max(drawing::style::WIDE - 5.0) / n_columns as f64).min(16.0);
     chart.aspect = n_rows as f64 * each * (1.0 + UNDER) / (n_columns as f64 * each);
     let size = 0.92 * each;
-    chart.panels.push(Panel { title: String::new(), x, y, marks });
+    chart.panels.push(Panel { title, x, y, marks });
     let ids: Vec<&str> = wanted.iter().map(|(id, _)| *id).collect();
-    let embedded = pictures.embed(&session, &mut chart, &ids, size)?;
+    let embedded = pictures.embed(&session, &mut chart, &ids, ids.len(), size)?;
     for ((id, [x, y]), picture) in wanted.iter().zip(embedded.places) {
         let at = [*x, y - UNDER / 2.0 / (1.0 + UNDER)];
         let (name, label) = (id.to_string(), String::new());

@@ -7,7 +7,8 @@ use crate::pictures::ImageArgs;
 use anyhow::{Result, bail};
 use array_inputs::JoinArgs;
 use cli::Input;
-use drawing::{Axis, Chart, ColourBar, Group, Mark, Panel, Scale, value};
+use drawing::style::category;
+use drawing::{Axis, Chart, ColourBar, Group, Key, LegendItem, Mark, Panel, Scale, value};
 use rdm::Rdm;
 use rdm_inputs::{into_one_order, read_rdms};
 use statistics::average_ranks;
@@ -102,9 +103,25 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
         let values: Vec<f64> =
             order.iter().flat_map(|&i| order.iter().map(move |&j| (i, j))).map(|(i, j)| drawn.get(i, j)).collect();
         let names: Vec<String> = order.iter().map(|&k| labels.of(&ids[k])).collect();
+        // Names of categories stand instead of those of many stimuli; few have both.
+        let over: Vec<(Group, &str)> = match (&categories, n <= 12) {
+            (Some(categories), true) => {
+                let place = |name: &str| categories.names.iter().position(|other| labels.of(other) == *name);
+                groups.iter().map(|group| (group.clone(), category(place(&group.name).unwrap_or(0)))).collect()
+            }
+            _ => Vec::new(),
+        };
+        if !over.is_empty() {
+            for (group, colour) in &over {
+                if !chart.legend.iter().any(|item| item.text == group.name) {
+                    chart.legend.push(LegendItem { key: Key::Area(colour), text: group.name.clone() });
+                }
+            }
+        }
         // So many names have no room.
         let label = if groups.is_empty() && n > 40 { format!("{n} stimuli") } else { String::new() };
         let axis = Axis { groups, ..Axis::new(label, Scale::Names(names)) };
+        let x = Axis { over, ..axis.clone() };
         let marks = vec![Mark::Cells { values, n_columns: n, lo, hi, written: false }];
         spoken.push(format!("{}: {n} stimuli", named.name));
         if pictures.is_some() {
@@ -113,10 +130,24 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
             }
             shown.push(order.iter().map(|&k| ids[k].clone()).collect());
         }
-        chart.panels.push(Panel { title: labels.of(&named.name), x: axis.clone(), y: axis, marks });
+        chart.panels.push(Panel { title: labels.of(&named.name), x, y: axis, marks });
     }
-    let label = if args.percentile { "dissimilarity (percentile)" } else { "dissimilarity" };
-    chart.colour_bar = Some(ColourBar { label: label.into(), lo, hi });
+    let metrics = metrics(&args.inputs);
+    let what = match metrics.as_slice() {
+        [one] => format!("{one} distance"),
+        _ => "dissimilarity".into(),
+    };
+    if metrics.len() > 1 && !args.percentile {
+        session.job.note(format!(
+            "the RDMs are of {} and share one scale of colours; --percentile makes them comparable",
+            metrics.join(" and ")
+        ));
+    }
+    let label = if args.percentile { format!("{what} (percentile)") } else { what };
+    if lo < 0.0 {
+        chart.notes.push("The line in the colour bar is 0: no difference on average.".into());
+    }
+    chart.colour_bar = Some(ColourBar { label, lo, hi });
     chart.description =
         format!("Dissimilarities of all pairs of stimuli, from {} to {}. {}.", value(lo), value(hi), spoken.join("; "));
     if let Some(pictures) = &pictures {
@@ -126,7 +157,9 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
         let step = (3.0 / each).ceil().max(1.0) as usize;
         let size = (0.95 * step as f64 * each).min(9.0);
         let wanted: Vec<&str> = shown.iter().flat_map(|ids| ids.iter().step_by(step)).map(String::as_str).collect();
-        let mut places = pictures.embed(&session, &mut chart, &wanted, size)?.places.into_iter();
+        // On both axes.
+        let n_uses = 2 * wanted.len();
+        let mut places = pictures.embed(&session, &mut chart, &wanted, n_uses, size)?.places.into_iter();
         for (panel, ids) in chart.panels.iter_mut().zip(&shown) {
             let of_panel: Vec<Option<usize>> =
                 (0..ids.len()).map(|k| if k % step == 0 { places.next().flatten() } else { None }).collect();
@@ -135,10 +168,23 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
             }
         }
         if step > 1 {
-            chart.notes.push(format!("Pictures: every {step}. stimulus."));
+            chart.notes.push(format!("Pictures: of {step} stimuli that follow each other the first."));
         }
     }
     session.finish(chart)
+}
+
+/// The metrics that the records beside the files name, each once; none where a file has no record.
+fn metrics(inputs: &[Input]) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for input in inputs {
+        let record = input.path().and_then(cli::sidecar_of);
+        let Some(metric) = record.as_ref().and_then(|record| record["metric"].as_str()) else { return Vec::new() };
+        if !found.iter().any(|other| other == metric) {
+            found.push(metric.to_owned());
+        }
+    }
+    found
 }
 
 /// The ranks of the values, equal ones alike, from just above 0 to 100; NaN stay NaN.

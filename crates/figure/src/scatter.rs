@@ -2,7 +2,7 @@
 
 use crate::categories::CategoryArgs;
 use crate::look::{LabelArgs, Look};
-use crate::parts::{labelled, points, with_room};
+use crate::parts::{labelled, points, tell_apart, with_room};
 use crate::pictures::ImageArgs;
 use crate::rows::{Part, Rows};
 use anyhow::{Result, bail};
@@ -110,6 +110,7 @@ pub(crate) fn run(args: &ScatterArgs) -> Result<()> {
     }
     if let Some(categories) = &categories {
         chart.legend = points(categories.names.iter().map(|name| labels.of(name)));
+        tell_apart(&mut chart, categories.names.len(), true)?;
     }
     let stroke = Stroke { colour: style::GREY, width: style::THIN, dash: 1 };
     chart.legend.push(LegendItem { key: Key::Line(stroke), text: "model and brain agree".into() });
@@ -118,7 +119,7 @@ pub(crate) fn run(args: &ScatterArgs) -> Result<()> {
         let size = if chart.panels.len() > 1 { 7.0 } else { 10.0 };
         widest.sort_by(|a, b| rank[a.0].total_cmp(&rank[b.0]));
         let wanted: Vec<&str> = widest.iter().map(|&(row, _)| ids[row].as_str()).collect();
-        let embedded = pictures.embed(&session, &mut chart, &wanted, size)?;
+        let embedded = pictures.embed(&session, &mut chart, &wanted, wanted.len(), size)?;
         for (&(row, panel), picture) in widest.iter().zip(embedded.places) {
             let Some(picture) = picture else { continue };
             let frame = of.as_ref().map_or(style::GREY, |of| style::category(of[row]));
