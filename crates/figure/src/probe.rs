@@ -20,7 +20,7 @@ as the last one that is, the name of the unit says how many: which of them is sh
 Examples:
   figure probe probed.csv --images pictures.csv -o probed.svg
   figure probe --k 3 --units 4 --title 'Units of layer4' probed.csv --images pictures -o probed.png
-  unit-stats probe acts.npy --stimuli pictures.csv --by domain --table pictures --k 5 |
+  unit-stats probe acts.npy --stimuli pictures.csv --by domain --table pictures --k 5 | \\
     figure probe --images pictures.csv --terminal")]
 pub(crate) struct ProbeArgs {
     /// Table of `unit-stats probe --table pictures`; - is stdin
