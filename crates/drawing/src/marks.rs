@@ -37,8 +37,8 @@ impl Place<'_> {
 
 /// Cells above this number are one embedded picture instead of rectangles.
 const MOST_RECTANGLES: usize = 1600;
-/// The same where pictures are embedded, which need the room.
-const MOST_BESIDE_PICTURES: usize = 400;
+/// The same where pictures are embedded, which need the room, and where rows are no names and thus many.
+const FEWER_RECTANGLES: usize = 400;
 
 /// The attribute of a dashed line.
 pub(crate) fn dashes(dash: usize) -> Vec<(&'static str, String)> {
@@ -306,7 +306,8 @@ fn draw_cells(svg: &mut Svg, place: &Place, values: &[f64], n_columns: usize, en
     svg.open("g", &own);
     let [width, height] = [place.size[0] / n_columns as f64, place.size[1] / n_rows.max(1) as f64];
     let [left, top] = place.corner;
-    let most = if place.pictures.is_empty() { MOST_RECTANGLES } else { MOST_BESIDE_PICTURES };
+    let named = matches!(place.y, Scale::Names(_));
+    let most = if named && place.pictures.is_empty() { MOST_RECTANGLES } else { FEWER_RECTANGLES };
     if values.len() > most {
         let shares: Vec<f64> = values.iter().map(|&v| share_of(v, ends)).collect();
         let area = rect(place.corner, place.size);
