@@ -16,7 +16,7 @@ const N: usize = 24;
 
 /// A command line of every verb of every tool that runs as it stands in [`workplace`]; its last word is the file of its
 /// positional argument, where it has one.
-const VERBS: [&str; 60] = [
+const VERBS: [&str; 65] = [
     "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv p.csv",
     "ann-acts --list-layers net.onnx",
     "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy",
@@ -128,7 +128,7 @@ fn workplace() -> tempfile::TempDir {
         "unit-stats validate --stimuli t.csv --by domain --units units.csv acts.npy -o validated.csv",
         "unit-stats layers --stimuli t.csv --by domain --t 1 acts.npy -o layers.csv",
         "unit-stats overlap maps.csv --thresholds 1,2 -o curve.csv",
-        "unit-stats overlap units.csv units2.csv -o overlaps.csv",
+        "unit-stats overlap maps.csv maps2.csv --thresholds 1 -o overlaps.csv",
         "unit-stats probe --table pictures --k 2 --stimuli t.csv --by domain --units units.csv acts.npy -o probed.csv",
         "rsa compare rdm.npy --brain brain.npy -o compared.csv",
         "rsa compare -o pairs.csv --all-pairs rdm.npy brain.npy",

@@ -16,7 +16,7 @@ use stimulus_table::StimulusTable;
 /// The option that says where the pictures are.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ImageArgs {
-    /// Pictures of the stimuli: their table, with paths, or the folder that they are in (ids are paths or names below it)
+    /// Pictures of the stimuli: their table, with paths, or a folder (ids are paths or names of files below it)
     #[arg(long, value_name = "DIR|TABLE")]
     images: Option<Input>,
 }
