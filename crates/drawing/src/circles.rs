@@ -102,7 +102,9 @@ fn areas(circles: &[Circle]) -> Vec<f64> {
     // Inclusion and exclusion over all that hold the combination.
     let exact = |m: usize| -> f64 {
         let holding = (0..n).filter(|other| other & m == m);
-        holding.map(|other| if (other ^ m).count_ones() % 2 == 0 { shared[other] } else { -shared[other] }).sum()
+        holding
+            .map(|other| if (other ^ m).count_ones().is_multiple_of(2) { shared[other] } else { -shared[other] })
+            .sum()
     };
     (0..n).map(|m| if m == 0 { 0.0 } else { exact(m).max(0.0) }).collect()
 }

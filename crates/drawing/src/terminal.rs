@@ -344,12 +344,13 @@ fn draw_cells(panel: &Panel, values: &[f64], n_columns: usize, ends: [f64; 2], w
     };
     // Rows that are numbers are drawn as high as other panels are, and have their ticks.
     let rows_together = if matches!(panel.y.scale, Scale::Names(_)) { 0 } else { n_rows.div_ceil(HEIGHT) };
+    let together = rows_together.max(1);
     let mut names = names;
     if rows_together > 0 {
         for (v, text) in ticks(&panel.y.scale, 5) {
             let row = (share(&panel.y.scale, v) * n_rows as f64).round();
             let row = n_rows - 1 - (row as usize).min(n_rows - 1);
-            names[row / rows_together * rows_together] = text;
+            names[row / together * together] = text;
         }
     }
     let margin = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);

@@ -40,6 +40,16 @@ enum Kind {
     Text,
 }
 
+/// Names that were asked for their labels.
+type Asked = Rc<RefCell<HashSet<String>>>;
+
+/// A table of labels: where it is from, its names, and those that the figure has.
+struct Labelled {
+    source: String,
+    names: Vec<String>,
+    asked: Asked,
+}
+
 /// One run of a verb: what it is drawn as, and where it goes.
 pub(crate) struct Session<'a> {
     pub(crate) job: Job,
@@ -47,7 +57,7 @@ pub(crate) struct Session<'a> {
     kind: Kind,
     out: Output,
     /// Where labels are from, the names that have one, and those of them that the figure has.
-    labelled: RefCell<Option<(String, Vec<String>, Rc<RefCell<HashSet<String>>>)>>,
+    labelled: RefCell<Option<Labelled>>,
 }
 
 /// How names of the data are printed.
@@ -61,7 +71,7 @@ pub(crate) struct LabelArgs {
 /// What names are printed as.
 pub(crate) struct Labels {
     of: HashMap<String, String>,
-    asked: Rc<RefCell<HashSet<String>>>,
+    asked: Asked,
 }
 
 impl LabelArgs {
@@ -70,11 +80,11 @@ impl LabelArgs {
             Some(input) => labels(&session.job, input)?,
             None => HashMap::new(),
         };
-        let asked: Rc<RefCell<HashSet<String>>> = Rc::default();
+        let asked = Asked::default();
         if let Some(input) = &self.label_from {
             let mut names: Vec<String> = of.keys().cloned().collect();
             names.sort();
-            *session.labelled.borrow_mut() = Some((input.to_string(), names, asked.clone()));
+            *session.labelled.borrow_mut() = Some(Labelled { source: input.to_string(), names, asked: asked.clone() });
         }
         Ok(Labels { of, asked })
     }
@@ -172,7 +182,7 @@ impl Session<'_> {
         if chart.panels.is_empty() {
             bail!("nothing can be drawn: no row has a number");
         }
-        if let Some((source, names, asked)) = self.labelled.take() {
+        if let Some(Labelled { source, names, asked }) = self.labelled.take() {
             let asked = asked.borrow();
             let unknown: Vec<&str> = names.iter().filter(|name| !asked.contains(*name)).map(String::as_str).collect();
             if !unknown.is_empty() {
