@@ -45,6 +45,13 @@ encode ablate $ablate --by region > ablate.csv
 npy cols -q --index 0:19 acts.npy -o early.npy
 npy cols -q --index 20:59 acts.npy -o late.npy
 encode fit -q --band early=early.npy --band late=late.npy --y ffa.npy --n-iter 5 --partition parts.csv -o banded.csv
+select-units -q --stimuli other.csv --by domain --t 3 --names layer4 other.npy > other_units.csv
+unit-stats overlap -q units.csv other_units.csv > pairs_of_sets.csv
+fmri-roi overlap -q sub-0[123]_face_con.nii --names sub-01,sub-02,sub-03 --t 1 --combinations > people.csv
+unit-stats probe -q acts.npy --stimuli pictures.csv --by domain --table pictures --k 5 > probed.csv
+glm='-q --events run-1_events.tsv run-2_events.tsv --confounds run-1_confounds.tsv run-2_confounds.tsv'
+fmri-roi glm run-1_bold.nii run-2_bold.nii $glm --confound-columns rot_x --hrf spm --derivatives time \
+  --contrast 'faces > rest' --out-dir maps
 printf 'name,label\nr1,person 1\nann,network\nfaces,units < 7\n' > names.csv
 ";
 
@@ -334,6 +341,397 @@ fn rdms_are_grids_whose_cells_have_their_values() {
 }
 
 #[test]
+fn designs_are_columns_over_time_in_their_groups() {
+    let name = "maps/run-1_design.tsv";
+    let text = fs::read_to_string(study().join(name)).unwrap();
+    let mut lines = text.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    let names = lines.next().unwrap();
+    let cells: Vec<Vec<f64>> = lines.map(|l| l.iter().map(|v| v.parse().unwrap()).collect()).collect();
+    let column = |k: usize| -> Vec<f64> { cells.iter().map(|row| row[k]).collect() };
+    // What the record of the GLM says: derivatives behind conditions, then the confound.
+    let order: Vec<usize> =
+        ["faces", "objects", "places", "faces_derivative", "objects_derivative", "places_derivative"]
+            .into_iter()
+            .chain(["rot_x", "drift_1", "drift_2", "drift_3", "drift_4", "constant"])
+            .map_while(|name| names.iter().position(|n| *n == name))
+            .chain(names.iter().position(|n| *n == "constant").filter(|_| !names.contains(&"drift_4")))
+            .collect();
+    assert_eq!(order.len(), names.len(), "{names:?}");
+    let svg = figure(&format!("design {name}"));
+    let over: Vec<(String, String)> =
+        elements(&svg, "over").into_iter().map(|o| (o["data-name"].clone(), o["data-n"].clone())).collect();
+    let n_drifts = (names.len() - 7).to_string();
+    let expected = [("conditions", "3"), ("derivatives", "3"), ("confounds", "1"), ("drifts and constant", &n_drifts)];
+    assert_eq!(over, expected.map(|(name, n)| (name.to_string(), n.to_string())));
+    let said = texts(&svg);
+    let places: Vec<usize> = order.iter().map(|&k| said.iter().position(|t| t == names[k]).unwrap()).collect();
+    assert!(places.windows(2).all(|pair| pair[0] < pair[1]), "{said:?}");
+    // A short run has its values beside the cells; without a record the confound stands with the conditions.
+    sh(study(), "head -25 maps/run-1_design.tsv > short.tsv").ok();
+    let drawn = figure("design short.tsv");
+    let drawn: Vec<String> = drawn.split("<rect").filter_map(|tag| attributes(tag).remove("data-value")).collect();
+    assert_eq!(drawn.len(), 24 * names.len());
+    let mut by_name = order.clone();
+    by_name[3..7].rotate_right(1);
+    for (place, &k) in by_name.iter().enumerate() {
+        let all = &column(k)[..24];
+        let (lo, hi) = all.iter().fold((f64::MAX, f64::MIN), |(lo, hi), &v| (lo.min(v), hi.max(v)));
+        for (t, v) in all.iter().enumerate() {
+            let scaled = if hi > lo { (v - lo) / (hi - lo) } else { 1.0 };
+            let drawn: f64 = drawn[t * names.len() + place].parse().unwrap();
+            assert!((drawn - scaled).abs() < 1e-5, "{} {t}: {drawn} {scaled}", names[k]);
+        }
+    }
+    for text in ["time (s)", "200", "faces_derivative", "rot_x", "run-1 (120 volumes)", "confounds"] {
+        assert!(said.contains(&text.to_string()), "{text}: {said:?}");
+    }
+    // A copy has no record: no seconds, and conditions and confounds are not told apart.
+    sh(study(), "cp maps/run-1_design.tsv copy.tsv").ok();
+    let said = texts(&figure("design copy.tsv"));
+    assert!(said.contains(&"volume".to_string()) && said.iter().any(|t| t.starts_with("conditions or confounds")));
+    assert!(texts(&figure("design --tr 1.5 copy.tsv")).contains(&"time (s)".to_string()));
+    assert_eq!(elements(&figure("design maps/run-1_design.tsv maps/run-2_design.tsv"), "panel").len(), 2);
+
+    let svg = figure("design --correlations maps/run-1_design.tsv");
+    let drawn: Vec<String> = svg.split("<rect").filter_map(|tag| attributes(tag).remove("data-value")).collect();
+    let n = names.len() - 1;
+    assert_eq!(drawn.len(), n * n);
+    let (x, y) = (column(order[0]), column(order[n - 1]));
+    let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(p, q)| (p - mean(a)) * (q - mean(b))).sum::<f64>();
+    same(&drawn[n - 1], &(product(&x, &y) / (product(&x, &x) * product(&y, &y)).sqrt()).to_string());
+    assert!(texts(&svg).iter().any(|t| t.starts_with("The strongest correlation is that of ")));
+    fs::write(study().join("hole.tsv"), "a\tb\n1\t2\nn/a\t3\n").unwrap();
+    run(study(), "figure design hole.tsv").fails(1, &["column \"a\" has no number in row 1"]);
+    fs::write(study().join("one.tsv"), "a\tb\n1\t2\n").unwrap();
+    run(study(), "figure design one.tsv").fails(1, &["1 rows; a design has one per volume"]);
+    run(study(), "figure design --tr 0 copy.tsv").fails(2, &["seconds above 0"]);
+    fs::write(study().join("flat.tsv"), "a\tb\n1\t2\n1\t3\n").unwrap();
+    run(study(), "figure design --correlations flat.tsv").fails(1, &["1 columns that vary"]);
+}
+
+/// The area that is in exactly the circles of `mask`, by the points of a grid.
+fn area_of(circles: &[[f64; 3]], mask: usize) -> f64 {
+    const N: usize = 900;
+    let reach = circles.iter().map(|c| c[0].max(c[1]) + c[2]).fold(0.0, f64::max);
+    let inside = (0..N * N).filter(|k| {
+        let (x, y) = (reach * (k % N) as f64 / N as f64, reach * (k / N) as f64 / N as f64);
+        let of = |c: &[f64; 3]| (x - c[0]).hypot(y - c[1]) <= c[2];
+        circles.iter().enumerate().map(|(j, c)| usize::from(of(c)) << j).sum::<usize>() == mask
+    });
+    inside.count() as f64 * (reach / N as f64).powi(2)
+}
+
+#[test]
+fn areas_of_circles_are_the_counts() {
+    let svg = figure("overlap pairs_of_sets.csv --names floc,other");
+    let (circles, sets) = (elements(&svg, "circle"), table("pairs_of_sets.csv"));
+    assert_eq!((circles.len(), elements(&svg, "panel").len()), (2 * sets.len(), sets.len()));
+    let of = |circle: &Attributes| ["cx", "cy", "r"].map(|key| circle[key].parse::<f64>().unwrap());
+    // One scale for all: mm2 per unit.
+    let scale = std::f64::consts::PI * of(&circles[0])[2].powi(2) / circles[0]["data-n"].parse::<f64>().unwrap();
+    for (pair, row) in circles.chunks(2).zip(&sets) {
+        let n = |column: &str| row[column].parse::<f64>().unwrap();
+        assert_eq!(
+            (pair[0]["data-n"].as_str(), pair[1]["data-n"].as_str()),
+            (row["n_a"].as_str(), row["n_b"].as_str())
+        );
+        let both = [of(&pair[0]), of(&pair[1])];
+        for (circle, column) in both.iter().zip(["n_a", "n_b"]) {
+            assert!((std::f64::consts::PI * circle[2].powi(2) / scale - n(column)).abs() < 0.01);
+        }
+        // The grid sees an area to a few thousandths of a unit.
+        assert!((area_of(&both, 3) / scale - n("n_intersection")).abs() < 0.1, "{row:?}");
+    }
+    let said = texts(&svg);
+    assert!(said.contains(&"floc".to_string()) && said.contains(&sets[0]["n_intersection"]), "{said:?}");
+    assert!(said.iter().any(|text| text.starts_with("layer4, faces: floc ")), "{said:?}");
+
+    // Three sets: the counts of the table, and how far the areas are off.
+    let people = table("people.csv");
+    let svg = figure("overlap people.csv");
+    let circles: Vec<[f64; 3]> = elements(&svg, "circle").iter().map(of).collect();
+    assert_eq!((circles.len(), people.len()), (3, 7));
+    let (mut squares, mut all, mut inside) = (0.0, 0.0, [0.0; 8]);
+    for row in &people {
+        let mask: usize =
+            ["in_a", "in_b", "in_c"].iter().enumerate().map(|(k, c)| usize::from(row[*c] == "1") << k).sum();
+        inside[mask] = row["n"].parse::<f64>().unwrap();
+    }
+    let areas: Vec<f64> = (0..8).map(|m| if m == 0 { 0.0 } else { area_of(&circles, m) }).collect();
+    let total: f64 = areas.iter().sum();
+    // mm2 per voxel are not said; the scale that fits best gives the stress that is.
+    let stress: f64 =
+        texts(&svg).join(" ").split("(stress ").nth(1).unwrap().split(')').next().unwrap().parse().unwrap();
+    let best = (1..4000).map(|k| total / inside.iter().sum::<f64>() * (0.8 + k as f64 * 1e-4)).map(|scale| {
+        (squares, all) = (0.0, 0.0);
+        for m in 1..8 {
+            squares += (areas[m] / scale - inside[m]).powi(2);
+            all += inside[m].powi(2);
+        }
+        squares / all
+    });
+    let best = best.fold(f64::INFINITY, f64::min);
+    assert!((best - stress).abs() < 0.004, "{best} {stress}");
+    assert!(texts(&svg).iter().any(|text| text.starts_with("Areas by least squares; furthest off is")));
+
+    // The combinations themselves, of both tools, against sets read from their tables.
+    let line = "unit-stats overlap -q units.csv other_units.csv --combinations --names floc,other > sets.csv";
+    sh(study(), line).ok();
+    let units = |file: &str, side: &str| -> Vec<String> {
+        let own = table(file).into_iter().filter(|row| row["contrast"].starts_with(side));
+        own.map(|row| row["unit"].clone()).collect()
+    };
+    let (a, b) = (units("units.csv", "faces >"), units("other_units.csv", "faces >"));
+    let both = a.iter().filter(|unit| b.contains(unit)).count();
+    let rows: Vec<Row> = table("sets.csv").into_iter().filter(|row| row["preferred"] == "faces").collect();
+    let counts: Vec<String> = rows.iter().map(|row| row["n"].clone()).collect();
+    assert_eq!(counts, [a.len() - both, b.len() - both, both].map(|n| n.to_string()));
+    assert_eq!((rows[2]["a"].as_str(), rows[2]["in_a"].as_str(), rows[2]["in_c"].as_str()), ("floc", "1", ""));
+    assert_eq!(elements(&figure("overlap sets.csv"), "circle").len(), 10);
+    let pair = sh(study(), "fmri-roi overlap -q sub-0[12]_face_con.nii --t 1").text();
+    let rows_of_pair = support::rows(&pair);
+    let n_a: f64 = rows_of_pair[0]["n_a"].parse().unwrap();
+    assert_eq!((1..8).filter(|m| m & 1 == 1).map(|m| inside[m]).sum::<f64>(), n_a);
+
+    sh(study(), "head -3 people.csv > some.csv").ok();
+    run(study(), "figure overlap some.csv").fails(1, &["no row about", "give all rows of --combinations"]);
+    fs::write(study().join("odd.csv"), "a,b,rule,n_a,n_b,n_intersection\nx,y,,3,4,5\n").unwrap();
+    run(study(), "figure overlap odd.csv").fails(1, &["5 in common of 3 and 4"]);
+    fs::write(study().join("odd.csv"), "a,b,rule,n_a,n_b,n_intersection\nx,y,,0,0,0\n").unwrap();
+    run(study(), "figure overlap odd.csv").fails(1, &["all sets are empty"]);
+    run(study(), "figure overlap people.csv --names a,b").fails(1, &["2 names for 3 sets"]);
+    run(study(), "fmri-roi overlap sub-01_face_con.nii sub-02_face_con.nii --combinations")
+        .fails(1, &["give --t or --top"]);
+    run(study(), "unit-stats overlap units.csv --combinations").fails(1, &["two or three"]);
+    run(study(), "unit-stats overlap units.csv units.csv units.csv").fails(1, &["three with --combinations"]);
+}
+
+#[test]
+fn pictures_stand_where_their_stimuli_are() {
+    let dir = study();
+    // Each picture is embedded once; uses name it.
+    let shown = |svg: &str| -> Vec<String> {
+        assert!(
+            svg.split("<image id=").skip(1).all(|tag| tag.contains("href=\"data:image/jpeg;base64,/9j/")),
+            "no JPEG"
+        );
+        elements(svg, "picture").into_iter().map(|p| p["data-name"].clone()).collect()
+    };
+    let map = table("map.csv");
+    let svg = figure("mds map.csv --images pictures.csv --stimuli pictures.csv --by domain");
+    let (pictures, points) = (shown(&svg), elements(&svg, "point"));
+    assert_eq!(pictures.len() + points.len(), map.len());
+    assert!(pictures.len() > 20 && svg.matches("<image id=").count() == pictures.len(), "{}", pictures.len());
+    assert!(texts(&svg).contains(&format!(
+        "{} of 30 stimuli have a picture; the others, which would cover them, a point.",
+        pictures.len()
+    )));
+    // Its middle is the point of the same stimulus in the figure without pictures.
+    let plain = elements(&figure("mds map.csv"), "point");
+    let of = plain.iter().find(|point| point["data-name"] == pictures[3]).unwrap();
+    let place = &elements(&svg, "picture")[3]["transform"];
+    let [x, y, size]: [f64; 3] = place
+        .replace(['(', ')'], " ")
+        .split(' ')
+        .filter_map(|word| word.parse().ok())
+        .collect::<Vec<f64>>()
+        .try_into()
+        .unwrap();
+    for (drawn, key) in [(x, "cx"), (y, "cy")] {
+        assert!((drawn + size / 2.0 - of[key].parse::<f64>().unwrap()).abs() < 0.01, "{place} {of:?}");
+    }
+    // A folder holds the same files under their own names.
+    assert_eq!(shown(&figure("mds map.csv --images pictures")), pictures);
+
+    let svg = figure("scatter diverge.csv --images pictures.csv --label 4");
+    let mut widest: Vec<Row> = table("diverge.csv").into_iter().filter(|row| row["subject"] == "mean").collect();
+    widest.retain(|row| row["rank"].parse::<f64>().unwrap() <= 4.0);
+    let widest: Vec<String> = widest.into_iter().map(|row| row["stimulus"].clone()).collect();
+    let mut drawn = shown(&svg);
+    drawn.sort();
+    assert_eq!(drawn, {
+        let mut sorted = widest;
+        sorted.sort();
+        sorted
+    });
+
+    let svg = figure("rdm ann.npy r1.npy --images pictures.csv --stimuli pictures.csv --by domain");
+    let drawn = shown(&svg);
+    assert_eq!((drawn.len(), drawn[0].as_str(), drawn[1].as_str()), (60, "p-faces-1", "p-faces-3"));
+    assert_eq!(svg.matches("<image id=").count(), 15);
+
+    let svg = figure("probe probed.csv --images pictures.csv --units 3 --k 4");
+    let probed: Vec<Row> =
+        table("probed.csv").into_iter().filter(|row| row["rank"].parse().is_ok_and(|r: f64| r <= 4.0)).collect();
+    let expected: Vec<String> = probed[..24].iter().map(|row| row["stimulus"].clone()).collect();
+    assert_eq!(shown(&svg), expected);
+    let said = texts(&svg);
+    for row in &probed[..24] {
+        let z = format!("{:.2}", row["z"].parse::<f64>().unwrap()).replace('-', "−");
+        assert!(said.contains(&z), "{z}: {said:?}");
+    }
+    assert!(said.contains(&"unit 2".to_string()) && said.contains(&"The first 3 of 59 units.".to_string()));
+    let raw = texts(&figure("probe probed.csv --images pictures.csv --units 1 --raw"));
+    assert!(raw.contains(&format!("{:.2}", probed[0]["response"].parse::<f64>().unwrap())), "{raw:?}");
+
+    // What there is no room for is said.
+    let noise: Vec<u8> = (0..64 * 64 * 3).map(|k: u32| (k.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let mut many = String::from("stimulus,path\n");
+    let mut places = String::from("array,stimulus,x,y,stress\n");
+    for k in 0..400 {
+        let bytes = [&b"P6 64 64 255\n"[..], &noise].concat();
+        let bytes =
+            bytes.iter().enumerate().map(|(i, b)| if i > 40 { b.wrapping_add(k as u8 * (i as u8 | 1)) } else { *b });
+        fs::write(dir.join(format!("pictures/many-{k}.ppm")), bytes.collect::<Vec<u8>>()).unwrap();
+        many += &format!("m{k},pictures/many-{k}.ppm\n");
+        places += &format!("a,m{k},{},{},0.1\n", f64::from(k % 20) - 9.5, f64::from(k / 20) - 9.5);
+    }
+    fs::write(dir.join("many.csv"), many).unwrap();
+    fs::write(dir.join("places.csv"), places).unwrap();
+    let out = run(dir, "figure mds places.csv --images many.csv");
+    assert!(out.code == 0 && out.stdout.len() < 200_000, "{} {}", out.stderr, out.stdout.len());
+    assert!(
+        out.stderr.contains("pictures are drawn: an SVG with all of them would have more than 200 kB"),
+        "{}",
+        out.stderr
+    );
+    for k in 0..400 {
+        fs::remove_file(dir.join(format!("pictures/many-{k}.ppm"))).unwrap();
+    }
+    run(dir, "figure mds places.csv --images many.csv").fails(1, &["many-0.ppm", "No such file"]);
+    run(dir, "figure mds map.csv --images floc.csv").fails(1, &["has no picture of stimulus \"p-faces-1\""]);
+    run(dir, "figure mds map.csv --images nowhere").fails(1, &["nowhere"]);
+    fs::write(dir.join("cut.csv"), "stimulus,path\ns,cut.png\n").unwrap();
+    fs::write(dir.join("cut_map.csv"), "array,stimulus,x,y,stress\na,s,0,0,0.1\n").unwrap();
+    for bytes in [&b""[..], b"not a picture", b"\x89PNG\r\n\x1a\n\0\0"] {
+        fs::write(dir.join("cut.png"), bytes).unwrap();
+        run(dir, "figure mds cut_map.csv --images cut.csv").fails(1, &["cut.png"]);
+    }
+    run(dir, "figure probe probed.csv").fails(1, &["--images is not given"]);
+    run(dir, "figure probe probed.csv --images pictures.csv --k 6").fails(1, &["5 pictures at each end"]);
+    run(dir, "figure probe map.csv --images pictures.csv").fails(1, &["not a table of `unit-stats probe"]);
+}
+
+#[test]
+fn figures_say_what_they_are_of() {
+    let dir = study();
+    let put = |name: &str, text: &str| fs::write(dir.join(name), text).unwrap();
+    // One array, one contrast: no legend, but a name over each panel.
+    let text = fs::read_to_string(dir.join("thresholds.csv")).unwrap();
+    let kept = text.lines().enumerate().filter(|(k, line)| *k == 0 || line.starts_with("layer4,faces"));
+    put("single.csv", &kept.map(|(_, line)| format!("{line}\n")).collect::<String>());
+    assert_eq!(texts(&figure("thresholds single.csv")).iter().filter(|t| *t == "layer4, faces > rest").count(), 2);
+    // Zero and metric of a crossnobis RDM.
+    sh(dir, "rsa rdm -q sub-01/ffa.npy --metric crossnobis -o crossnobis.npy").ok();
+    let svg = figure("rdm crossnobis.npy");
+    assert!(texts(&svg).contains(&"crossnobis distance".to_string()), "{:?}", texts(&svg));
+    let lowest: f64 = elements(&svg, "colour-bar")[0]["data-lo"].parse().unwrap();
+    assert_eq!(svg.contains("The line in the colour bar is 0"), lowest < 0.0);
+    // Few stimuli by category: strips and a legend.
+    sh(dir, "npy rows -q --index 0,1,6,7,12 acts.npy | rsa rdm -q -o few_rdm.npy").ok();
+    let svg = figure("rdm few_rdm.npy --stimuli pictures.csv --by domain");
+    let over: Vec<String> = elements(&svg, "over").into_iter().map(|o| o["data-name"].clone()).collect();
+    assert_eq!(over, ["faces", "bodies", "places"]);
+    assert!(texts(&svg).contains(&"bodies".to_string()) && texts(&svg).contains(&"p-bodies-1".to_string()));
+    // Trials of a stimulus stand together.
+    put("trials_z.csv", "array,stimulus,z\nx,a,1\nx,b,2\nx,a,-1\nx,b,2.5\nx,c,1.9\n");
+    let svg = figure("tuning trials_z.csv");
+    let bars: Vec<String> =
+        elements(&svg, "bar").into_iter().map(|b| format!("{} {}", b["data-name"], b["data-to"])).collect();
+    assert_eq!(bars, ["b 2.5", "b 2", "c 1.9", "a 1", "a -1"]);
+    assert!(texts(&svg).contains(&"5 trials of 3 stimuli".to_string()));
+    // Networks with other layers have panels of their own.
+    let head = "array,contrast,model,proportion,activation_z\n";
+    put("nets.csv", &format!("{head}a1,f,A,.1,1\na2,f,A,.2,1\nb1,f,B,.3,1\nb2,f,B,.4,1\n"));
+    let svg = figure("layers nets.csv --value proportion");
+    let curves: Vec<(String, String)> =
+        elements(&svg, "curve").into_iter().map(|c| (c["data-x"].clone(), c["data-y"].clone())).collect();
+    let pair = |x: &str, y: &str| (x.to_string(), y.to_string());
+    assert_eq!(curves, [pair("0 1", "0.1 0.2"), pair("0 1", "0.3 0.4")]);
+    assert!(texts(&svg).contains(&"B".to_string()));
+    // A panel without a number has no axis of numbers.
+    put("blank.csv", &format!("{head}a1,f,A,.1,NaN\na2,f,A,.2,NaN\n"));
+    let said = texts(&figure("layers blank.csv"));
+    assert_eq!(
+        (said.iter().filter(|t| *t == "no number").count(), said.iter().filter(|t| *t == "0.00").count()),
+        (1, 1)
+    );
+    // Many models, categories, rows.
+    let mut models = String::from("model,subject,compare,r\n");
+    (0..60).for_each(|k| models += &format!("m{k},s1,pearson,0.{}\n", 10 + k));
+    put("models60.csv", &models);
+    run(dir, "figure scores models60.csv").fails(1, &["60 models", "--top"]);
+    let svg = figure("scores models60.csv --top 3");
+    let said = texts(&svg);
+    assert!(["m59", "m58", "m57", "The 3 highest of 60 models."].iter().all(|t| said.contains(&t.to_string())));
+    assert_eq!(elements(&svg, "point").len(), 3);
+    let many =
+        |n: usize| (0..30).map(|i| format!("{},c{}\n", table("map.csv")[i]["stimulus"], i % n)).collect::<String>();
+    put("nine.csv", &format!("stimulus,kind\n{}", many(9)));
+    let svg = figure("mds map.csv --stimuli nine.csv --by kind");
+    assert!(texts(&svg).contains(&"9 categories have 8 colours: see the shapes, too.".to_string()));
+    let points = elements(&svg, "point");
+    let of = |k: usize| points.iter().find(|p| p["data-name"] == table("map.csv")[k]["stimulus"]).unwrap();
+    assert!(of(0).get("fill") == of(8).get("fill") && of(0).contains_key("cx") != of(8).contains_key("cx"));
+    for (line, file) in [
+        ("layers", "layers.csv"),
+        ("thresholds", "thresholds.csv"),
+        ("responses", "validated.csv"),
+        ("mds", "map.csv"),
+        ("partition", "parts.csv"),
+        ("ablation", "ablate.csv"),
+        ("ceiling", "design.csv"),
+        ("probe --images pictures.csv", "probed.csv"),
+        ("overlap", "pairs_of_sets.csv"),
+    ] {
+        let doubled = format!("(cat {file}; tail -n +2 {file}) > doubled.csv && figure {line} doubled.csv");
+        sh(dir, &doubled).fails(1, &["2 rows have the", "give the rows of one table"]);
+    }
+    // Names that a figure does not have, and a wrong table with many columns.
+    let out = run(dir, "figure matrix pairs.csv --label-from names.csv");
+    assert!(out.stderr.contains("names.csv: 1 of its 3 names are not in this figure: faces"), "{}", out.stderr);
+    let error = run(dir, "figure mds validated.csv").fails(1, &["no column \"stimulus\"", "in all)"]);
+    assert!(error.len() < 240, "{error}");
+}
+
+/// The gallery of the README: made-up files, drawn as its page says. `GALLERY_UPDATE=1` draws it anew.
+const GALLERY: [(&str, &str); 12] = [
+    ("scores", "scores tuning_scores.csv --humans humans.csv --value r_norm"),
+    ("responses", "responses validated.csv"),
+    ("rdm", "rdm ann.npy --images pictures.csv --stimuli pictures.csv --by domain"),
+    ("mds", "mds map.csv --images pictures.csv --stimuli pictures.csv --by domain"),
+    ("scatter", "scatter diverge.csv --images pictures.csv --stimuli pictures.csv --by domain"),
+    ("layers", "layers layers.csv"),
+    ("thresholds", "thresholds --facet array thresholds.csv"),
+    ("tuning", "tuning --ceiling within.csv --stimuli pictures.csv --by domain ffa_profile.csv"),
+    ("ceiling", "ceiling design.csv"),
+    ("design", "design maps/run-1_design.tsv"),
+    ("overlap", "overlap people.csv"),
+    ("probe", "probe probed.csv --images pictures.csv --units 5"),
+];
+
+#[test]
+fn the_gallery_is_what_its_commands_draw() {
+    let folder = root().join("testdata/gallery");
+    let update = std::env::var_os("GALLERY_UPDATE").is_some();
+    let page = fs::read_to_string(root().join("crates/figure/README.md")).unwrap();
+    for (name, line) in GALLERY {
+        let svg = figure(line);
+        let file = folder.join(format!("{name}.svg"));
+        assert!(svg.len() < 100_000, "{name}: {} bytes", svg.len());
+        if update {
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(&file, &svg).unwrap();
+        }
+        let kept = fs::read_to_string(&file).unwrap_or_default();
+        assert!(kept == svg, "{}: differs from `figure {line}`; scripts/gallery.sh draws it anew", file.display());
+        assert!(page.contains(&format!("../../testdata/gallery/{name}.svg")), "{name} is not in the README");
+        assert!(page.contains(&format!("figure {line}")), "figure {line} is not in the README");
+    }
+}
+
+#[test]
 fn maps_and_scatters_have_a_point_for_every_stimulus() {
     let svg = figure("mds map.csv --stimuli pictures.csv --by domain");
     let (points, map) = (elements(&svg, "point"), table("map.csv"));
@@ -422,7 +820,7 @@ fn layers_and_thresholds_are_curves_of_the_table() {
     let kept = text.lines().filter(|line| !line.starts_with("layer3") || line.contains(",places,"));
     fs::write(study().join("few.csv"), kept.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
     let curves = elements(&figure("thresholds --facet array --value n_selected few.csv"), "curve");
-    let places: Vec<&Attributes> = curves.iter().filter(|curve| curve["data-name"] == "places").collect();
+    let places: Vec<&Attributes> = curves.iter().filter(|curve| curve["data-name"] == "places > rest").collect();
     assert_eq!((curves.len(), places.len()), (6, 2));
     assert_eq!(places[0]["stroke"], places[1]["stroke"]);
 }
@@ -510,7 +908,7 @@ fn ablations_partitions_and_pairs_have_their_numbers() {
 }
 
 /// A line of every verb.
-const LINES: [&str; 12] = [
+const LINES: [&str; 15] = [
     "responses validated.csv",
     "scores scores.csv",
     "rdm ann.npy",
@@ -523,6 +921,9 @@ const LINES: [&str; 12] = [
     "ablation ablate.csv",
     "partition parts.csv",
     "ceiling design.csv",
+    "design maps/run-1_design.tsv",
+    "overlap pairs_of_sets.csv",
+    "probe probed.csv --images pictures.csv",
 ];
 
 #[test]
@@ -546,11 +947,12 @@ fn tables_of_nothing_and_of_odd_names_are_refused_or_drawn() {
     let dir = study();
     for line in LINES {
         let (verb, file) = line.split_once(' ').unwrap();
+        let (file, more) = file.split_once(' ').unwrap_or((file, ""));
         if file.ends_with(".csv") {
             let head: String = fs::read_to_string(dir.join(file)).unwrap().lines().take(1).collect();
             fs::write(dir.join("head.csv"), format!("{head}\n")).unwrap();
-            run(dir, &format!("figure {verb} head.csv")).fails(1, &["head.csv"]);
-            run(dir, &format!("figure {verb} trials.csv")).fails(1, &["the columns are stimulus, domain, run"]);
+            run(dir, &format!("figure {verb} head.csv {more}")).fails(1, &["head.csv"]);
+            run(dir, &format!("figure {verb} trials.csv {more}")).fails(1, &["the columns are stimulus, domain, run"]);
             // No number anywhere: said, and no figure of nothing.
             let text = fs::read_to_string(dir.join(file)).unwrap();
             let blank: Vec<String> = text
@@ -563,11 +965,11 @@ fn tables_of_nothing_and_of_odd_names_are_refused_or_drawn() {
                 })
                 .collect();
             fs::write(dir.join("nan.csv"), blank.join("\n")).unwrap();
-            let out = run(dir, &format!("figure {verb} nan.csv"));
+            let out = run(dir, &format!("figure {verb} nan.csv {more}"));
             assert!(out.code == 1 && !out.stderr.contains("panicked"), "{line}: {} {}", out.code, out.stderr);
         }
         fs::write(dir.join("empty"), "").unwrap();
-        run(dir, &format!("figure {verb} empty")).fails(1, &["empty"]);
+        run(dir, &format!("figure {verb} empty {more}")).fails(1, &["empty"]);
     }
     // Names that mean something in SVG, and letters that the font lacks.
     let odd = fs::read_to_string(dir.join("map.csv")).unwrap().replace("p-faces-1", "<b>&\"顔\"");

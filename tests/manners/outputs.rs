@@ -16,7 +16,7 @@ const N: usize = 24;
 
 /// A command line of every verb of every tool that runs as it stands in [`workplace`]; its last word is the file of its
 /// positional argument, where it has one.
-const VERBS: [&str; 63] = [
+const VERBS: [&str; 67] = [
     "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv p.csv",
     "ann-acts --list-layers net.onnx",
     "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy",
@@ -81,6 +81,11 @@ const VERBS: [&str; 63] = [
     "figure ablation --terminal ablated.csv",
     "figure partition --terminal parts.csv",
     "figure ceiling --terminal design.csv",
+    "figure design --terminal columns.tsv",
+    "figure overlap --terminal overlaps.csv",
+    "figure probe --terminal --images images.csv probed.csv",
+    "unit-stats overlap --combinations units.csv units2.csv",
+    "fmri-roi overlap --combinations --t 1 --names a,b tmap.npy tmap.npy",
 ];
 
 fn workplace() -> tempfile::TempDir {
@@ -110,6 +115,9 @@ fn workplace() -> tempfile::TempDir {
         table += &format!("{i}.ppm\n");
     }
     fs::write(at("p.csv"), table).unwrap();
+    let images: String = (0..N).map(|i| format!("s{i},{}.ppm\n", i % 3)).collect();
+    fs::write(at("images.csv"), format!("stimulus,path\n{images}")).unwrap();
+    fs::write(at("columns.tsv"), "a\tb\n1\t2\n2\t1\n3\t5\n").unwrap();
     let mask = File::create(at("mask.nii")).unwrap();
     write_volume(mask, Voxels::Labels(&[1; 8]), &Geometry::from_sizes([2, 2, 2], [2.0; 3]), Intent::None, false)
         .unwrap();
@@ -128,6 +136,8 @@ fn workplace() -> tempfile::TempDir {
         "unit-stats validate --stimuli t.csv --by domain --units units.csv acts.npy -o validated.csv",
         "unit-stats layers --stimuli t.csv --by domain --t 1 acts.npy -o layers.csv",
         "unit-stats overlap maps.csv --thresholds 1,2 -o curve.csv",
+        "unit-stats overlap maps.csv maps2.csv --thresholds 1 -o overlaps.csv",
+        "unit-stats probe --table pictures --k 2 --stimuli t.csv --by domain --units units.csv acts.npy -o probed.csv",
         "rsa compare rdm.npy --brain brain.npy -o compared.csv",
         "rsa compare -o pairs.csv --all-pairs rdm.npy brain.npy",
         "rsa mds rdm.npy -o map.csv",

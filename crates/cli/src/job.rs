@@ -148,6 +148,11 @@ impl Job {
         self.state().facts.insert(key.into(), value.into());
     }
 
+    /// Takes a fact back: outputs that are committed from here on do not have it.
+    pub fn forget(&self, key: &str) {
+        self.state().facts.remove(key);
+    }
+
     /// Opens an input. Stdin is refused when it is a terminal and when it has been taken already.
     pub fn open(&self, input: &Input) -> Result<Opened> {
         memory::opened(&input.to_string());

@@ -23,6 +23,40 @@ pub struct Chart {
     pub aspect: f64,
     /// Most panels in a row.
     pub columns: usize,
+    /// What [`Mark::Picture`] and [`Axis::pictures`] name by its place; each is embedded once.
+    pub pictures: Vec<Thumbnail>,
+}
+
+/// A small picture that is embedded in a figure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thumbnail {
+    /// Its name within the document: the same for the same bytes, so that figures can stand on one page.
+    pub(crate) id: String,
+    /// Its bytes as a `data:` address.
+    pub(crate) uri: String,
+    /// Width and height in pixels.
+    pub(crate) size: [u32; 2],
+}
+
+impl Thumbnail {
+    /// Of the bytes of a JPEG file of this width and height.
+    pub fn jpeg(bytes: &[u8], size: [u32; 2]) -> Thumbnail {
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
+        let id = format!("p{:08x}", crc.sum());
+        Thumbnail { id, uri: format!("data:image/jpeg;base64,{}", crate::raster::base64(bytes)), size }
+    }
+
+    /// How many bytes of a document it takes.
+    pub fn n_bytes(&self) -> usize {
+        self.uri.len() + 80
+    }
+
+    /// Width and height in mm where its longer side has this length.
+    pub(crate) fn fit(&self, longest: f64) -> [f64; 2] {
+        let [w, h] = self.size.map(f64::from);
+        [w, h].map(|v| longest * v / w.max(h).max(1.0))
+    }
 }
 
 impl Chart {
@@ -38,6 +72,7 @@ impl Chart {
             width: style::WIDTH,
             aspect: 0.62,
             columns: 3,
+            pictures: Vec::new(),
         }
     }
 }
@@ -66,8 +101,16 @@ pub struct Axis {
     pub groups: Vec<Group>,
     /// Without numbers, as on a map whose axes mean nothing.
     pub bare: bool,
+    /// Without a line either.
+    pub unseen: bool,
     /// Where ticks are put instead of at round numbers; of these those that have room get a label.
     pub ticks: Option<Vec<f64>>,
+    /// Runs of columns that have a strip of a colour over them, beside their names: what they are the legend says.
+    pub over: Vec<(Group, Colour)>,
+    /// Pictures between the panel and the names: for each name the place of one in [`Chart::pictures`], or none.
+    pub pictures: Vec<Option<usize>>,
+    /// The longer side of these in mm.
+    pub picture_size: f64,
 }
 
 impl Axis {
@@ -228,6 +271,23 @@ pub enum Mark {
         /// Written beside it where there is room.
         label: String,
     },
+    /// A picture, in the place of a point or beside it.
+    Picture {
+        /// x and y of the point.
+        at: [f64; 2],
+        /// Its place in [`Chart::pictures`].
+        picture: usize,
+        /// Its longer side in mm.
+        size: f64,
+        /// The colour of its frame; without one it has none.
+        frame: Option<Colour>,
+        /// Whether it stands beside the point, with a line to it, where there is room; else its middle is the point.
+        beside: bool,
+        /// What it is of.
+        name: String,
+        /// Written beside one that stands on its point, where there is room.
+        label: String,
+    },
     /// A vertical line from low to high: an interval.
     Range {
         /// x.
@@ -256,7 +316,7 @@ pub enum Mark {
         /// What it is of.
         name: String,
     },
-    /// A grid of values in colours; both axes are names.
+    /// A grid of values in colours. Where both axes are names its cells are square; else it fills the panel.
     Cells {
         /// Row by row.
         values: Vec<f64>,
@@ -268,6 +328,19 @@ pub enum Mark {
         hi: f64,
         /// Whether the values are written into the cells, where there is room.
         written: bool,
+    },
+    /// A circle; both axes have one scale.
+    Circle {
+        /// x and y of its middle.
+        at: [f64; 2],
+        /// Its radius in units of x.
+        radius: f64,
+        /// Its colour.
+        colour: Colour,
+        /// What it is of.
+        name: String,
+        /// How many it stands for.
+        n: f64,
     },
     /// Text with its middle at a place.
     Note {

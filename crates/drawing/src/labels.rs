@@ -1,7 +1,9 @@
 //! Text that has to fit: lines of a width, names that are cut, labels of points that do not meet.
 
+use crate::chart::Thumbnail;
 use crate::font::text_width;
-use crate::style;
+use crate::marks::draw_picture;
+use crate::style::{self, Colour};
 use crate::svg::{Svg, Text};
 
 /// The words of a text on lines of this width; a word that is longer has a line of its own.
@@ -60,11 +62,28 @@ pub(crate) struct Labels {
     bounds: Rect,
     taken: Vec<Rect>,
     wanted: Vec<([f64; 2], f64, String)>,
+    pictures: Vec<Beside>,
+}
+
+/// A picture that stands beside a point.
+struct Beside {
+    at: [f64; 2],
+    picture: Thumbnail,
+    longest: f64,
+    frame: Option<Colour>,
+    name: String,
+}
+
+/// What had no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct LeftOut {
+    pub(crate) labels: usize,
+    pub(crate) pictures: usize,
 }
 
 impl Labels {
     pub(crate) fn new(bounds: Rect) -> Labels {
-        Labels { bounds, taken: Vec::new(), wanted: Vec::new() }
+        Labels { bounds, taken: Vec::new(), wanted: Vec::new(), pictures: Vec::new() }
     }
 
     /// A point of this radius, with a label or without.
@@ -76,11 +95,44 @@ impl Labels {
         }
     }
 
-    /// Draws the labels that have room beside their points, and gives the number of the others.
-    pub(crate) fn draw(self, svg: &mut Svg) -> usize {
-        let Labels { bounds, mut taken, wanted } = self;
+    /// A picture beside a point that has been drawn.
+    pub(crate) fn picture(
+        &mut self,
+        at: [f64; 2],
+        picture: Thumbnail,
+        longest: f64,
+        frame: Option<Colour>,
+        name: &str,
+    ) {
+        self.pictures.push(Beside { at, picture, longest, frame, name: name.into() });
+    }
+
+    /// Draws the labels and pictures that have room beside their points, and gives the number of the others.
+    pub(crate) fn draw(self, svg: &mut Svg) -> LeftOut {
+        let Labels { bounds, mut taken, wanted, pictures } = self;
+        let mut left_out = LeftOut::default();
+        // Pictures first, which are larger: free of points where that can be, else of each other.
+        let mut placed: Vec<Rect> = Vec::new();
+        for beside in &pictures {
+            let size = beside.picture.fit(beside.longest);
+            let mut places = (1..=7).flat_map(|ring| around(beside.at, size, 1.2 + 2.2 * f64::from(ring - 1)));
+            let free = |rect: &Rect, of: &[Rect]| bounds.holds(rect) && !of.iter().any(|other| rect.meets(other));
+            let found =
+                places.clone().find(|rect| free(rect, &taken)).or_else(|| places.find(|rect| free(rect, &placed)));
+            let Some(rect) = found else {
+                left_out.pictures += 1;
+                continue;
+            };
+            let near: [f64; 2] = std::array::from_fn(|d| beside.at[d].clamp(rect.from[d], rect.to[d]));
+            svg.line(beside.at, near, style::GREY, style::THIN);
+            let middle = std::array::from_fn(|d| (rect.from[d] + rect.to[d]) / 2.0);
+            draw_picture(svg, &beside.picture, middle, beside.longest, beside.frame, &beside.name);
+            let room = 0.4;
+            let rect = Rect::new([rect.from[0] - room, rect.from[1] - room], size.map(|v| v + 2.0 * room));
+            taken.push(rect);
+            placed.push(rect);
+        }
         let size = if wanted.len() > 25 { style::TEXT * 0.8 } else { style::TEXT };
-        let mut n_left_out = 0;
         for ([x, y], radius, label) in wanted {
             let (w, h) = (text_width(&label, size), size);
             let d = radius + 0.5;
@@ -101,11 +153,23 @@ impl Labels {
                     svg.text([rect.from[0], rect.to[1] - 0.2 * size], Text { size, ..Text::new("start") }, &label);
                     taken.push(rect);
                 }
-                None => n_left_out += 1,
+                None => left_out.labels += 1,
             }
         }
-        n_left_out
+        left_out
     }
+}
+
+/// Places of a rectangle at a distance from a point: to its sides, above and below, at its corners.
+fn around([x, y]: [f64; 2], [w, h]: [f64; 2], d: f64) -> impl Iterator<Item = Rect> + Clone {
+    const DIRECTIONS: [[f64; 2]; 8] =
+        [[1.0, 0.0], [-1.0, 0.0], [0.0, -1.0], [0.0, 1.0], [0.7, -0.7], [0.7, 0.7], [-0.7, -0.7], [-0.7, 0.7]];
+    DIRECTIONS.into_iter().map(move |[u, v]| {
+        // Its nearest side or corner is this far away.
+        let along =
+            |middle: f64, side: f64, step: f64| middle + step * d + side * step.signum() * f64::from(step != 0.0) / 2.0;
+        Rect::new([along(x, w, u) - w / 2.0, along(y, h, v) - h / 2.0], [w, h])
+    })
 }
 
 #[cfg(test)]
@@ -127,6 +191,6 @@ mod tests {
         let mut labels = Labels::new(Rect::new([0.0, 0.0], [30.0, 30.0]));
         (0..60).for_each(|_| labels.point([15.0, 15.0], 0.8, "name"));
         let mut svg = Svg::new(30.0, 30.0, "", "");
-        assert_eq!(labels.draw(&mut svg), 60 - svg.finish().matches("<text").count());
+        assert_eq!(labels.draw(&mut svg).labels, 60 - svg.finish().matches("<text").count());
     }
 }

@@ -1,9 +1,9 @@
 //! Where everything stands: margins from the widths of the text that is in them, panels in rows, legend, notes.
 
-use crate::chart::{Axis, Chart, ColourBar, Group, Key, LegendItem, Mark, Panel, Scale};
+use crate::chart::{Axis, Chart, ColourBar, Group, Key, LegendItem, Mark, Panel, Scale, Thumbnail};
 use crate::font::{missing_glyphs, text_width};
-use crate::labels::{Labels, Rect, shorten, wrap};
-use crate::marks::{Place, dashes, draw_mark, draw_point};
+use crate::labels::{Labels, LeftOut, Rect, shorten, wrap};
+use crate::marks::{Place, dashes, draw_mark, draw_picture, draw_point};
 use crate::scale::{share, ticks};
 use crate::style;
 use crate::svg::{Svg, Text, mm, value};
@@ -15,6 +15,8 @@ pub struct Drawn {
     pub svg: String,
     /// Labels of points for which there was no room.
     pub n_labels_left_out: usize,
+    /// Pictures beside points for which there was no room.
+    pub n_pictures_left_out: usize,
     /// Letters that the embedded font lacks, each once: a PNG shows boxes for them.
     pub missing_glyphs: Vec<char>,
 }
@@ -25,6 +27,10 @@ const LONGEST_NAME: f64 = 0.36;
 const LONGEST_TURNED: f64 = 26.0;
 /// The largest cell of a grid.
 const LARGEST_CELL: f64 = 13.0;
+/// The widest column of a grid whose rows are not names.
+const WIDEST_COLUMN: f64 = 7.0;
+/// Height of the strips over runs of columns.
+const OVER: f64 = 1.4;
 /// The narrowest page of a grid.
 const NARROWEST: f64 = 50.0;
 /// Between panels of a row.
@@ -101,7 +107,16 @@ pub fn draw(chart: &Chart) -> Drawn {
 
     let called = if chart.title.is_empty() { &chart.description } else { &chart.title };
     let mut svg = Svg::new(width, height, called, &chart.description);
-    let mut n_left_out = 0;
+    if !chart.pictures.is_empty() {
+        svg.open("defs", &[]);
+        for Thumbnail { id, uri, size: [w, h] } in &chart.pictures {
+            let side = |v: u32| mm(f64::from(v) / f64::from((*w).max(*h).max(1)));
+            let own = [("id", id.clone()), ("width", side(*w)), ("height", side(*h)), ("href", uri.clone())];
+            svg.leaf("image", &own);
+        }
+        svg.close("defs");
+    }
+    let mut left_out = LeftOut::default();
     let mut y = style::MARGIN;
     for line in &title {
         y += style::TITLE;
@@ -112,7 +127,9 @@ pub fn draw(chart: &Chart) -> Drawn {
     for (k, panel) in chart.panels.iter().enumerate() {
         let (row, column) = (k / n_columns, k % n_columns);
         let corner = [style::MARGIN + column as f64 * (cell + BETWEEN), top + row as f64 * (frame.height() + BETWEEN)];
-        n_left_out += draw_panel(&mut svg, panel, corner, cell, &frame, &frame.under[k]);
+        let of_panel = draw_panel(&mut svg, panel, &chart.pictures, corner, cell, &frame, &frame.under[k]);
+        left_out.labels += of_panel.labels;
+        left_out.pictures += of_panel.pictures;
     }
     if let Some(bar) = &chart.colour_bar {
         let at = [style::MARGIN + n_columns as f64 * (cell + BETWEEN), top + frame.top];
@@ -135,7 +152,8 @@ pub fn draw(chart: &Chart) -> Drawn {
     let mut missing = missing_glyphs(&svg);
     missing.sort_unstable();
     missing.dedup();
-    Drawn { svg, n_labels_left_out: n_left_out, missing_glyphs: missing }
+    let LeftOut { labels: n_labels_left_out, pictures: n_pictures_left_out } = left_out;
+    Drawn { svg, n_labels_left_out, n_pictures_left_out, missing_glyphs: missing }
 }
 
 fn frame(chart: &Chart, cell: f64) -> Frame {
@@ -148,19 +166,29 @@ fn frame(chart: &Chart, cell: f64) -> Frame {
     });
     let titles: Vec<usize> = chart.panels.iter().map(|panel| wrap(&panel.title, style::TEXT, cell).len()).collect();
     let n_lines = titles.into_iter().max().unwrap_or(0) as f64;
-    let top = style::TEXT / 2.0 + if n_lines > 0.0 { n_lines * LEADING * style::TEXT + style::GAP } else { 0.0 };
+    let over = if chart.panels.iter().any(|panel| !panel.x.over.is_empty()) { OVER + 0.5 } else { 0.0 };
+    let top = over + style::TEXT / 2.0 + if n_lines > 0.0 { n_lines * LEADING * style::TEXT + style::GAP } else { 0.0 };
     let mut plot_width = cell - left - right;
-    let ratio = chart.panels.iter().find_map(|panel| match panel.marks.first() {
-        Some(Mark::Cells { values, n_columns, .. }) if *n_columns > 0 => {
+    let ratio = chart.panels.iter().find_map(|panel| match (panel.marks.first(), &panel.y.scale) {
+        (Some(Mark::Cells { values, n_columns, .. }), Scale::Names(_)) if *n_columns > 0 => {
             Some(((values.len() / n_columns) as f64 / *n_columns as f64, *n_columns))
         }
         _ => None,
     });
+    // Rows that are no names have any height: the panel keeps the form it is given.
+    let height = chart.aspect * plot_width;
+    let columns = chart.panels.iter().filter_map(|panel| match panel.marks.first() {
+        Some(Mark::Cells { n_columns, .. }) if ratio.is_none() => Some(*n_columns as f64 * WIDEST_COLUMN),
+        _ => None,
+    });
+    if let Some(widest) = columns.reduce(f64::max) {
+        plot_width = plot_width.min(widest);
+    }
     // A grid is no larger than it has to be for its names.
     if let Some((ratio, n)) = ratio {
         plot_width = plot_width.min(110.0 / ratio.max(1.0)).min(LARGEST_CELL * n as f64);
     }
-    let plot = [plot_width, plot_width * ratio.map_or(chart.aspect, |(ratio, _)| ratio.clamp(0.1, 3.0))];
+    let plot = [plot_width, ratio.map_or(height, |(ratio, _)| plot_width * ratio.clamp(0.1, 3.0))];
     let under: Vec<Under> = chart.panels.iter().map(|panel| under(&panel.x, plot[0], left)).collect();
     let bottom =
         chart.panels.iter().zip(&under).map(|(panel, under)| under_height(&panel.x, under)).fold(0.0, f64::max);
@@ -189,7 +217,7 @@ fn beside(axis: &Axis, cell: f64) -> f64 {
             labels.iter().map(|(_, text)| text_width(text, style::TEXT)).fold(0.0, f64::max) + style::TICK + style::GAP
         }
     };
-    labels + if axis.label.is_empty() { 0.0 } else { style::TEXT + style::GAP }
+    labels + picture_room(axis) + if axis.label.is_empty() { 0.0 } else { style::TEXT + style::GAP }
 }
 
 /// How names stand under a panel of this width; `left` is free for those that begin before it.
@@ -244,15 +272,24 @@ fn under_height(axis: &Axis, under: &Under) -> f64 {
             Under::None => 0.0,
         }
     }
-    names(under) + if axis.label.is_empty() { 0.5 } else { style::GAP + LEADING * style::TEXT }
+    names(under) + picture_room(axis) + if axis.label.is_empty() { 0.5 } else { style::GAP + LEADING * style::TEXT }
 }
 
-fn draw_panel(svg: &mut Svg, panel: &Panel, corner: [f64; 2], cell: f64, frame: &Frame, under: &Under) -> usize {
+fn draw_panel(
+    svg: &mut Svg,
+    panel: &Panel,
+    pictures: &[Thumbnail],
+    corner: [f64; 2],
+    cell: f64,
+    frame: &Frame,
+    under: &Under,
+) -> LeftOut {
     let place = Place {
         corner: [corner[0] + frame.left, corner[1] + frame.top],
         size: frame.plot,
         x: &panel.x.scale,
         y: &panel.y.scale,
+        pictures,
     };
     svg.open("g", &[("class", "panel".into()), ("data-name", panel.title.clone())]);
     let mut y = corner[1] + style::TEXT;
@@ -264,12 +301,25 @@ fn draw_panel(svg: &mut Svg, panel: &Panel, corner: [f64; 2], cell: f64, frame: 
     }
     let mut labels = Labels::new(Rect::new(place.corner, place.size));
     panel.marks.iter().for_each(|mark| draw_mark(svg, &place, mark, &mut labels));
-    let n_left_out = labels.draw(svg);
+    let left_out = labels.draw(svg);
     draw_x(svg, &panel.x, &place, under, corner[1] + frame.height());
     draw_y(svg, &panel.y, &place, corner[0], cell);
     separate_groups(svg, panel, &place);
     svg.close("g");
-    n_left_out
+    left_out
+}
+
+/// Room that the pictures of an axis take.
+fn picture_room(axis: &Axis) -> f64 {
+    if axis.pictures.iter().any(Option::is_some) { axis.picture_size + style::GAP } else { 0.0 }
+}
+
+/// What the pictures of an axis are of: the names on it.
+fn names_of(axis: &Axis) -> &[String] {
+    match &axis.scale {
+        Scale::Names(names) => names,
+        _ => &[],
+    }
 }
 
 /// White lines between the runs of a grid.
@@ -277,7 +327,8 @@ fn separate_groups(svg: &mut Svg, panel: &Panel, place: &Place) {
     let [left, top] = place.corner;
     let [width, height] = place.size;
     let borders = |groups: &[Group]| groups.iter().skip(1).map(|group| group.first as f64 - 0.5).collect::<Vec<_>>();
-    for at in borders(&panel.x.groups) {
+    let over: Vec<Group> = panel.x.over.iter().map(|(group, _)| group.clone()).collect();
+    for at in borders(&panel.x.groups).into_iter().chain(borders(&over)) {
         let x = place.x_of(at);
         svg.line([x, top], [x, top + height], style::PAPER, style::LINE);
     }
@@ -291,10 +342,29 @@ fn draw_x(svg: &mut Svg, axis: &Axis, place: &Place, under: &Under, bottom: f64)
     let [left, top] = place.corner;
     let [width, height] = place.size;
     let base = top + height;
-    if !matches!(axis.scale, Scale::Names(_)) {
+    for (group, colour) in &axis.over {
+        let each = width / axis_n(axis) as f64;
+        let own = [("class", "over".to_string()), ("data-name", group.name.clone()), ("data-n", group.n.to_string())];
+        let place = [
+            ("x", mm(left + group.first as f64 * each + 0.15)),
+            ("y", mm(top - OVER - 0.3)),
+            ("width", mm((group.n as f64 * each - 0.3).max(0.1))),
+            ("height", mm(OVER)),
+            ("fill", colour.to_string()),
+        ];
+        svg.leaf("rect", &[&own[..], &place].concat());
+    }
+    if !matches!(axis.scale, Scale::Names(_)) && !axis.unseen {
         svg.line([left, base], [left + width, base], style::INK, style::THIN);
     }
     let places = |k: usize| left + width * share(&axis.scale, k as f64);
+    for (k, name) in names_of(axis).iter().enumerate() {
+        if let Some(picture) = axis.pictures.get(k).copied().flatten().and_then(|at| place.pictures.get(at)) {
+            let at = [places(k), base + style::GAP / 2.0 + axis.picture_size / 2.0];
+            draw_picture(svg, picture, at, axis.picture_size, None, name);
+        }
+    }
+    let base = base + picture_room(axis);
     match under {
         Under::Numbers => {
             let n = ((width / 14.0) as usize).clamp(2, 6);
@@ -362,6 +432,13 @@ fn draw_y(svg: &mut Svg, axis: &Axis, place: &Place, outer: f64, cell: f64) {
     let [left, top] = place.corner;
     let height = place.size[1];
     let limit = LONGEST_NAME * cell;
+    for (k, name) in names_of(axis).iter().enumerate() {
+        if let Some(picture) = axis.pictures.get(k).copied().flatten().and_then(|at| place.pictures.get(at)) {
+            let at = [left - style::GAP / 2.0 - axis.picture_size / 2.0, place.y_of(k as f64)];
+            draw_picture(svg, picture, at, axis.picture_size, None, name);
+        }
+    }
+    let left = left - picture_room(axis);
     match &axis.scale {
         Scale::Names(names) if only_groups(axis, names.len()) => {
             let each = height / names.len() as f64;
@@ -387,7 +464,9 @@ fn draw_y(svg: &mut Svg, axis: &Axis, place: &Place, outer: f64, cell: f64) {
             }
         }
         scale => {
-            svg.line([left, top], [left, top + height], style::INK, style::THIN);
+            if !axis.unseen {
+                svg.line([left, top], [left, top + height], style::INK, style::THIN);
+            }
             if !axis.bare {
                 for (v, text) in ticks(scale, ((height / 9.0) as usize).clamp(2, 6)) {
                     let y = place.y_of(v);
@@ -433,6 +512,10 @@ fn draw_bar(svg: &mut Svg, bar: &ColourBar, [left, top]: [f64; 2], height: f64) 
             "rect",
             &[("x", mm(left)), ("y", mm(from)), ("width", mm(BAR)), ("height", mm(tall)), ("fill", colour)],
         );
+    }
+    if bar.lo < 0.0 && bar.hi > 0.0 {
+        let y = top + height * (1.0 - share(&scale, 0.0));
+        svg.line([left - 0.6, y], [left + BAR + style::TICK, y], style::INK, style::LINE);
     }
     let mut widest = 0.0f64;
     for (v, text) in ticks(&scale, ((height / 9.0) as usize).clamp(2, 6)) {

@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 mod chart;
+mod circles;
 mod font;
 mod labels;
 mod layout;
@@ -17,7 +18,8 @@ pub mod style;
 mod svg;
 mod terminal;
 
-pub use chart::{Axis, Chart, ColourBar, Group, Key, LegendItem, Mark, Panel, Scale, Shape, Stroke};
+pub use chart::{Axis, Chart, ColourBar, Group, Key, LegendItem, Mark, Panel, Scale, Shape, Stroke, Thumbnail};
+pub use circles::{AreaTrue, Circle, area_true, heart};
 pub use font::{missing_glyphs, text_width};
 pub use layout::{Drawn, draw};
 pub use raster::{PngError, png};

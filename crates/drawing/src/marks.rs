@@ -1,6 +1,6 @@
 //! Marks as shapes of SVG, with their values beside them.
 
-use crate::chart::{Mark, Scale, Shape, Stroke};
+use crate::chart::{Mark, Scale, Shape, Stroke, Thumbnail};
 use crate::labels::Labels;
 use crate::raster::grid_as_data_uri;
 use crate::scale::{minus, share};
@@ -14,6 +14,7 @@ pub(crate) struct Place<'a> {
     pub(crate) size: [f64; 2],
     pub(crate) x: &'a Scale,
     pub(crate) y: &'a Scale,
+    pub(crate) pictures: &'a [Thumbnail],
 }
 
 impl Place<'_> {
@@ -36,6 +37,8 @@ impl Place<'_> {
 
 /// Cells above this number are one embedded picture instead of rectangles.
 const MOST_RECTANGLES: usize = 1600;
+/// The same where pictures are embedded, which need the room, and where rows are no names and thus many.
+const FEWER_RECTANGLES: usize = 400;
 
 /// The attribute of a dashed line.
 pub(crate) fn dashes(dash: usize) -> Vec<(&'static str, String)> {
@@ -107,6 +110,29 @@ pub(crate) fn draw_point(svg: &mut Svg, at: [f64; 2], r: f64, colour: &str, shap
         }
     };
     svg.leaf("path", &with(&[("d", d), fill]));
+}
+
+/// A picture whose middle is at a place.
+pub(crate) fn draw_picture(
+    svg: &mut Svg,
+    picture: &Thumbnail,
+    [x, y]: [f64; 2],
+    longest: f64,
+    frame: Option<&str>,
+    name: &str,
+) {
+    let [w, h] = picture.fit(longest);
+    let own = [
+        ("class", "picture".to_string()),
+        ("data-name", name.to_string()),
+        ("href", format!("#{}", picture.id)),
+        ("transform", format!("translate({} {}) scale({})", mm(x - w / 2.0), mm(y - h / 2.0), mm(longest))),
+    ];
+    svg.leaf("use", &own);
+    if let Some(colour) = frame {
+        let look = [("fill", "none".to_string()), ("stroke", colour.into()), ("stroke-width", mm(style::LINE))];
+        svg.leaf("rect", &[&rect([x - w / 2.0, y - h / 2.0], [w, h])[..], &look].concat());
+    }
 }
 
 fn rect([x, y]: [f64; 2], [width, height]: [f64; 2]) -> Vec<(&'static str, String)> {
@@ -206,6 +232,16 @@ pub(crate) fn draw_mark(svg: &mut Svg, place: &Place, mark: &Mark, labels: &mut 
             draw_point(svg, place_of, *size, colour, *shape, &own);
             labels.point(place_of, *size, label);
         }
+        Mark::Picture { at, picture, size, frame, beside, name, label } => {
+            let Some(picture) = place.pictures.get(*picture) else { return };
+            let at = [place.x_of(at[0]), place.y_of(at[1])];
+            if *beside {
+                labels.picture(at, picture.clone(), *size, *frame, name);
+            } else {
+                draw_picture(svg, picture, at, *size, *frame, name);
+                labels.point(at, size / 2.0, label);
+            }
+        }
         Mark::Range { at, lo, hi, colour, name } => {
             let own = [class("range"), called(name), ("data-lo", value(*lo)), ("data-hi", value(*hi))];
             svg.open("g", &own);
@@ -223,6 +259,20 @@ pub(crate) fn draw_mark(svg: &mut Svg, place: &Place, mark: &Mark, labels: &mut 
         }
         Mark::Cells { values, n_columns, lo, hi, written } => {
             draw_cells(svg, place, values, (*n_columns).max(1), [*lo, *hi], *written);
+        }
+        Mark::Circle { at, radius, colour, name, n } => {
+            let own = [
+                class("circle"),
+                called(name),
+                ("data-n", value(*n)),
+                ("cx", mm(place.x_of(at[0]))),
+                ("cy", mm(place.y_of(at[1]))),
+                ("r", mm(place.wide(*radius))),
+                ("fill", colour.to_string()),
+                ("fill-opacity", "0.25".into()),
+            ];
+            let line = Stroke { colour, width: style::LINE, dash: 0 };
+            svg.leaf("circle", &[&own[..], &stroked(line)].concat());
         }
         Mark::Note { at, text } => {
             svg.text([place.x_of(at[0]), place.y_of(at[1])], Text::new("middle"), text);
@@ -256,7 +306,9 @@ fn draw_cells(svg: &mut Svg, place: &Place, values: &[f64], n_columns: usize, en
     svg.open("g", &own);
     let [width, height] = [place.size[0] / n_columns as f64, place.size[1] / n_rows.max(1) as f64];
     let [left, top] = place.corner;
-    if values.len() > MOST_RECTANGLES {
+    let named = matches!(place.y, Scale::Names(_));
+    let most = if named && place.pictures.is_empty() { MOST_RECTANGLES } else { FEWER_RECTANGLES };
+    if values.len() > most {
         let shares: Vec<f64> = values.iter().map(|&v| share_of(v, ends)).collect();
         let area = rect(place.corner, place.size);
         let look = [
@@ -295,5 +347,7 @@ pub(crate) fn short(v: f64) -> String {
     let magnitude = v.abs();
     let decimals = if magnitude < 10.0 { 2 } else { usize::from(magnitude < 100.0) };
     let text = format!("{v:.decimals$}");
+    // What rounds to zero has no sign.
+    let text = if text.bytes().any(|b| (b'1'..=b'9').contains(&b)) { text } else { text.replace('-', "") };
     text.strip_prefix("0.").map(|rest| format!(".{rest}")).unwrap_or_else(|| text.replacen("-0.", "-.", 1))
 }

@@ -40,8 +40,9 @@ pub fn linear_over(values: impl IntoIterator<Item = f64>) -> Scale {
 pub(crate) fn ticks(scale: &Scale, n: usize) -> Vec<(f64, String)> {
     match scale {
         Scale::Linear { lo, hi } => {
-            let ticks = nice_ticks(*lo, *hi, n);
-            let step = if ticks.len() > 1 { ticks[1] - ticks[0] } else { (hi - lo).max(f64::MIN_POSITIVE) };
+            // An axis that runs downwards has its high end first.
+            let ticks = nice_ticks(lo.min(*hi), hi.max(*lo), n);
+            let step = if ticks.len() > 1 { ticks[1] - ticks[0] } else { (hi - lo).abs().max(f64::MIN_POSITIVE) };
             ticks.into_iter().map(|v| (v, label(v, step))).collect()
         }
         Scale::Log { lo, hi } => {

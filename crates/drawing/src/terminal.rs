@@ -1,6 +1,6 @@
 //! The same chart in characters: braille for curves, blocks for bars, shades for grids.
 
-use crate::chart::{Axis, Chart, Key, Mark, Panel, Scale, Shape, Stroke};
+use crate::chart::{Axis, Chart, Group, Key, Mark, Panel, Scale, Shape, Stroke};
 use crate::marks::short;
 use crate::scale::{minus, share, ticks};
 use crate::style;
@@ -133,7 +133,14 @@ fn cut(name: &str, n: usize) -> String {
 
 fn draw_panel(panel: &Panel, colours: &[&str]) -> Vec<String> {
     if let Some(Mark::Cells { values, n_columns, lo, hi, written }) = panel.marks.first() {
-        return draw_cells(panel, values, (*n_columns).max(1), [*lo, *hi], *written);
+        let mut lines = draw_cells(panel, values, (*n_columns).max(1), [*lo, *hi], *written);
+        let over = &panel.x.over;
+        if !over.is_empty() {
+            let named = |group: &Group| format!("{} ({} to {})", group.name, group.first, group.first + group.n - 1);
+            let runs: Vec<String> = over.iter().map(|(group, _)| named(group)).collect();
+            lines.push(format!("columns from the left: {}", runs.join(", ")));
+        }
+        return lines;
     }
     // Rows of the left margin: the number whose tick is there, or the name.
     let mut left: Vec<String> = vec![String::new(); HEIGHT];
@@ -302,11 +309,30 @@ fn draw_mark(
                 (at(a.min(b))..=at(a.max(b))).for_each(|row| grid.put(column, row, '█'));
             }
         }
+        Mark::Picture { at: [x, y], beside: false, .. } => {
+            // A number that stands there says more.
+            let (column, row) = (at(column_of(*x)), at(row_of(*y)));
+            let free = |grid: &Grid| {
+                let cell = grid.cells.get(usize::try_from(row).ok()?)?.get(usize::try_from(column).ok()?)?;
+                Some(*cell == ' ')
+            };
+            if free(grid) == Some(true) {
+                grid.put(column, row, '▣');
+            }
+        }
+        Mark::Circle { at: [x, y], radius, .. } => {
+            const STEPS: usize = 720;
+            for k in 0..STEPS {
+                let angle = k as f64 * std::f64::consts::TAU / STEPS as f64;
+                let (u, v) = (x + radius * angle.cos(), y + radius * angle.sin());
+                grid.dot(at(column_of(u) * 2.0 + 1.0), at(row_of(v) * 4.0 + 2.0));
+            }
+        }
         Mark::Note { at: [x, y], text } => {
             let from = at(column_of(*x)) - text.chars().count() as i64 / 2;
             text.chars().enumerate().for_each(|(k, c)| grid.put(from + k as i64, at(row_of(*y)), c));
         }
-        Mark::Cells { .. } => {}
+        Mark::Cells { .. } | Mark::Picture { .. } => {}
     }
 }
 
@@ -316,6 +342,17 @@ fn draw_cells(panel: &Panel, values: &[f64], n_columns: usize, ends: [f64; 2], w
         Scale::Names(names) if n_rows <= 40 => names.iter().map(|name| cut(name, LONGEST)).collect(),
         _ => vec![String::new(); n_rows],
     };
+    // Rows that are numbers are drawn as high as other panels are, and have their ticks.
+    let rows_together = if matches!(panel.y.scale, Scale::Names(_)) { 0 } else { n_rows.div_ceil(HEIGHT) };
+    let together = rows_together.max(1);
+    let mut names = names;
+    if rows_together > 0 {
+        for (v, text) in ticks(&panel.y.scale, 5) {
+            let row = (share(&panel.y.scale, v) * n_rows as f64).round();
+            let row = n_rows - 1 - (row as usize).min(n_rows - 1);
+            names[row / together * together] = text;
+        }
+    }
     let margin = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     let room = WIDTH - margin - 1;
     let mut lines = vec![panel.title.clone()];
@@ -340,11 +377,13 @@ fn draw_cells(panel: &Panel, values: &[f64], n_columns: usize, ends: [f64; 2], w
     // Blocks of so many cells are one, their mean.
     let block = n_columns.div_ceil(room);
     let repeat = if block == 1 { (room / n_columns).clamp(1, 2) } else { 1 };
-    for first in (0..n_rows).step_by(block) {
+    let tall = if rows_together > 0 { rows_together } else { block };
+    let repeat = if rows_together > 0 { repeat.max(room / n_columns.max(1)).clamp(1, 6) } else { repeat };
+    for first in (0..n_rows).step_by(tall) {
         let mut line = String::new();
         for from in (0..n_columns).step_by(block) {
             let (mut sum, mut n) = (0.0, 0.0);
-            for row in first..(first + block).min(n_rows) {
+            for row in first..(first + tall).min(n_rows) {
                 for column in from..(from + block).min(n_columns) {
                     let v = values[row * n_columns + column];
                     if v.is_finite() {

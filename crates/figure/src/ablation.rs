@@ -63,6 +63,10 @@ pub(crate) fn run(args: &AblationArgs) -> Result<()> {
             tables[0].1.source()
         );
     }
+    for (_, table) in &tables {
+        let told = ["array", if by_region { "statistic" } else { "voxel" }];
+        table.refuse_twice(&told, &table.all())?;
+    }
     let score = tables[0].1.cells("score")?[0].clone();
     for (_, table) in &tables {
         if let Some(other) = table.cells("score")?.iter().find(|other| **other != score) {

@@ -74,6 +74,7 @@ pub(crate) fn run(args: &CeilingArgs) -> Result<()> {
     let session = args.look.start()?;
     let needed = ["vary", "n_subjects", "n_repeats", "n_stimuli", "want"];
     let table = Rows::read(&session, &args.input, "ceiling design", &needed)?;
+    table.refuse_twice(&["vary", "n_subjects", "n_repeats", "n_stimuli", "want"], &table.all())?;
     let vary = table.cells("vary")?;
     let observed = vary.iter().position(|vary| vary == "observed");
     let want = table.numbers("want")?;

@@ -93,7 +93,16 @@ pub(crate) fn run_layers(args: &LayersArgs) -> Result<()> {
         }
     };
     let along = Along::Names(layers.iter().map(|layer| labels.of(&layer.name)).collect(), place);
-    let facet = facet(&table, args.facet.as_deref(), &["contrast", "model"], "contrast")?;
+    table.refuse_twice(&with_column(&table, "model", &["array", "contrast"]), &table.all())?;
+    let mut facet = facet(&table, args.facet.as_deref(), &["contrast", "model"], "contrast")?;
+    // Layers of networks that are called otherwise are no sequence.
+    if args.facet.is_none() && args.untrained.is_empty() && table.has("model") {
+        let layers_of = |model: &Part| table.by("array", &model.rows).map(|l| l.into_iter().map(|l| l.name).collect());
+        let models: Vec<Vec<String>> = table.by("model", &table.all())?.iter().map(layers_of).collect::<Result<_>>()?;
+        if models.iter().any(|layers| *layers != models[0]) {
+            facet = Some("model");
+        }
+    }
     let what = What { values: &args.value, columns: &["contrast", "model"], facet, untrained };
     let chart = chart(&session, &labels, &table, &along, &what)?;
     session.finish(chart)
@@ -111,8 +120,12 @@ pub(crate) fn run_thresholds(args: &ThresholdsArgs) -> Result<()> {
         bail!("{}: no row has a threshold; `{made_by} 3,5,7` writes the curve", table.source());
     }
     let along = Along::Numbers("threshold (t)", threshold);
-    let facet = facet(&table, args.facet.as_deref(), &["array", "preferred"], "array")?;
-    let what = What { values: &values, columns: &["array", "preferred"], facet, untrained: Vec::new() };
+    // The contrast says more than its preferred side; two tables may have two for one side.
+    let side = if table.has("contrast") && !table.has("dice") { "contrast" } else { "preferred" };
+    table.refuse_twice(&["array", "preferred", side, "threshold"], &table.all())?;
+    let columns = ["array", side];
+    let facet = facet(&table, args.facet.as_deref(), &columns, "array")?;
+    let what = What { values: &values, columns: &columns, facet, untrained: Vec::new() };
     let chart = chart(&session, &labels, &table, &along, &what)?;
     session.finish(chart)
 }
@@ -124,6 +137,11 @@ fn facet<'a>(table: &Rows, asked: Option<&'a str>, columns: &[&str], else_by: &'
     }
     Ok(Some(else_by)
         .filter(|_| table.series(columns, None, &table.all(), &table.all()).is_ok_and(|series| series.len() > 8)))
+}
+
+/// These columns, and another one where the table has it.
+fn with_column<'a>(table: &Rows, column: &'a str, columns: &[&'a str]) -> Vec<&'a str> {
+    columns.iter().copied().chain(table.has(column).then_some(column)).collect()
 }
 
 struct What<'a> {
@@ -178,15 +196,23 @@ fn chart(
         let mut of_value = Vec::new();
         for Part { name: panel, rows } in &panels {
             let mut marks = Vec::new();
+            // A panel has the layers that it has rows of, in their order.
+            let mut own_places: Vec<f64> = rows.iter().map(|&row| at[row]).filter(|v| v.is_finite()).collect();
+            own_places.sort_by(f64::total_cmp);
+            own_places.dedup();
+            let placed = |row: usize| match along {
+                Along::Names(..) => own_places.partition_point(|&place| place < at[row]) as f64,
+                Along::Numbers(..) => at[row],
+            };
             let (twins, rows): (Vec<usize>, Vec<usize>) = rows.iter().partition(|&&row| is_twin(row));
             if !twins.is_empty() {
                 for twin in table.series(&["contrast"], what.facet, &twins, &twins)? {
                     let mut points: Vec<[f64; 3]> = Vec::new();
-                    let mut places: Vec<f64> = twin.rows.iter().map(|&row| at[row]).collect();
+                    let mut places: Vec<f64> = twin.rows.iter().map(|&row| placed(row)).collect();
                     places.sort_by(f64::total_cmp);
                     places.dedup();
                     for x in places {
-                        let here = twin.rows.iter().filter(|&&row| at[row] == x).map(|&row| y[row]);
+                        let here = twin.rows.iter().filter(|&&row| placed(row) == x).map(|&row| y[row]);
                         let here: Vec<f64> = here.filter(|v| v.is_finite()).collect();
                         let lo = here.iter().copied().fold(f64::INFINITY, f64::min);
                         let hi = here.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -214,7 +240,7 @@ fn chart(
                     Along::Names(..) => beside(k, all_series.len(), 0.25),
                     Along::Numbers(..) => 0.0,
                 };
-                let points: Vec<[f64; 2]> = ordered.iter().map(|&row| [at[row] + aside, y[row]]).collect();
+                let points: Vec<[f64; 2]> = ordered.iter().map(|&row| [placed(row) + aside, y[row]]).collect();
                 seen.extend(points.iter().map(|p| p[1]));
                 let numbers: Vec<&[f64; 2]> = points.iter().filter(|p| p[1].is_finite()).collect();
                 if let (Some(first), Some(last)) = (numbers.first(), numbers.last()) {
@@ -236,7 +262,10 @@ fn chart(
                 marks.extend(dots);
             }
             let x = match along {
-                Along::Names(names, _) => Axis::new("", Scale::Names(names.clone())),
+                Along::Names(names, _) => {
+                    let own = own_places.iter().map(|&place| names[place as usize].clone());
+                    Axis::new("", Scale::Names(own.collect()))
+                }
                 Along::Numbers(label, numbers) => {
                     let mut ticks: Vec<f64> = numbers.iter().copied().filter(|v| v.is_finite()).collect();
                     ticks.sort_by(f64::total_cmp);
@@ -244,7 +273,15 @@ fn chart(
                     Axis { ticks: Some(ticks), ..Axis::new(*label, with_room(numbers.iter().copied())) }
                 }
             };
-            of_value.push(Panel { title: labels.of(panel), x, y: Axis::default(), marks });
+            // One series has no entry in a legend: the panel says what it is of.
+            let title = match (panel.as_str(), all_series.as_slice()) {
+                ("", [one]) if one.is_empty() => {
+                    let about = with_column(table, "model", what.columns);
+                    table.common(&if about.contains(&"array") { about } else { [&about[..], &["array"]].concat() })
+                }
+                _ => labels.of(panel),
+            };
+            of_value.push(Panel { title, x, y: Axis::default(), marks });
         }
         table.say_left_out(session, column, &left_out);
         seen.push(0.0);

@@ -5,11 +5,15 @@ mod ablation;
 mod categories;
 mod ceiling;
 mod curves;
+mod design;
 mod look;
 mod matrix;
 mod mds;
+mod overlap;
 mod partition;
 mod parts;
+mod pictures;
+mod probe;
 mod rdm;
 mod report;
 mod responses;
@@ -49,6 +53,9 @@ enum Verb {
     Ablation(ablation::AblationArgs),
     Partition(partition::PartitionArgs),
     Ceiling(ceiling::CeilingArgs),
+    Design(design::DesignArgs),
+    Overlap(overlap::OverlapArgs),
+    Probe(probe::ProbeArgs),
     Report(report::ReportArgs),
 }
 
@@ -67,6 +74,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Verb::Ablation(args) => ablation::run(&args),
         Verb::Partition(args) => partition::run(&args),
         Verb::Ceiling(args) => ceiling::run(&args),
+        Verb::Design(args) => design::run(&args),
+        Verb::Overlap(args) => overlap::run(&args),
+        Verb::Probe(args) => probe::run(&args),
         Verb::Report(args) => report::run(&args),
     }
 }

@@ -3,9 +3,11 @@
 use anyhow::{Context, Result, bail};
 use array_inputs::read_table;
 use cli::{Common, Input, Job, Output};
-use drawing::{Chart, draw, png, text};
-use std::collections::HashMap;
+use drawing::{Axis, Chart, Mark, Panel, Scale, draw, png, text};
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
+use std::rc::Rc;
 
 /// Options that every verb has.
 #[derive(Debug, clap::Args)]
@@ -38,12 +40,24 @@ enum Kind {
     Text,
 }
 
+/// Names that were asked for their labels.
+type Asked = Rc<RefCell<HashSet<String>>>;
+
+/// A table of labels: where it is from, its names, and those that the figure has.
+struct Labelled {
+    source: String,
+    names: Vec<String>,
+    asked: Asked,
+}
+
 /// One run of a verb: what it is drawn as, and where it goes.
 pub(crate) struct Session<'a> {
     pub(crate) job: Job,
     look: &'a Look,
     kind: Kind,
     out: Output,
+    /// Where labels are from, the names that have one, and those of them that the figure has.
+    labelled: RefCell<Option<Labelled>>,
 }
 
 /// How names of the data are printed.
@@ -55,21 +69,37 @@ pub(crate) struct LabelArgs {
 }
 
 /// What names are printed as.
-pub(crate) struct Labels(HashMap<String, String>);
+pub(crate) struct Labels {
+    of: HashMap<String, String>,
+    asked: Asked,
+}
 
 impl LabelArgs {
     pub(crate) fn read(&self, session: &Session) -> Result<Labels> {
-        Ok(Labels(match &self.label_from {
+        let of = match &self.label_from {
             Some(input) => labels(&session.job, input)?,
             None => HashMap::new(),
-        }))
+        };
+        let asked = Asked::default();
+        if let Some(input) = &self.label_from {
+            let mut names: Vec<String> = of.keys().cloned().collect();
+            names.sort();
+            *session.labelled.borrow_mut() = Some(Labelled { source: input.to_string(), names, asked: asked.clone() });
+        }
+        Ok(Labels { of, asked })
     }
 }
 
 impl Labels {
     /// What a name of the data is printed as.
     pub(crate) fn of(&self, name: &str) -> String {
-        self.0.get(name).cloned().unwrap_or_else(|| name.into())
+        match self.of.get(name) {
+            Some(label) => {
+                self.asked.borrow_mut().insert(name.into());
+                label.clone()
+            }
+            None => name.into(),
+        }
     }
 }
 
@@ -80,7 +110,7 @@ impl Look {
         let job = Job::start("figure", &self.common)?;
         let path = self.common.output.as_deref();
         let out = if kind == Kind::Png { job.binary_output(path)? } else { job.text_output(path)? };
-        Ok(Session { job, look: self, kind, out })
+        Ok(Session { job, look: self, kind, out, labelled: RefCell::default() })
     }
 
     /// By the ending of the name; stdout and devices get SVG.
@@ -114,7 +144,36 @@ fn labels(job: &Job, input: &Input) -> Result<HashMap<String, String>> {
     Ok(labels)
 }
 
+/// Whether anything stands between the axes that is a value.
+fn has_numbers(panel: &Panel) -> bool {
+    panel.marks.iter().any(|mark| match mark {
+        Mark::Curve { points, .. } => points.iter().any(|p| p[1].is_finite()),
+        Mark::Ribbon { points, .. } => points.iter().any(|p| p[1].is_finite()),
+        Mark::Level { .. } | Mark::Strip { .. } => false,
+        Mark::Cells { values, .. } => values.iter().any(|v| v.is_finite()),
+        _ => true,
+    })
+}
+
+/// A panel without a value has no axis that would say from where to where they go.
+fn blank(panel: &mut Panel) {
+    panel.y = Axis { bare: true, unseen: true, ..Axis::new(panel.y.label.clone(), Scale::default()) };
+    let middle = match &panel.x.scale {
+        Scale::Names(names) => (names.len() as f64 - 1.0) / 2.0,
+        Scale::Linear { lo, hi } => (lo + hi) / 2.0,
+        Scale::Log { lo, hi } => (lo * hi).sqrt(),
+    };
+    panel.marks = vec![Mark::Note { at: [middle, 0.5], text: "no number".into() }];
+}
+
 impl Session<'_> {
+    /// About the width of one of so many panels, in mm, without the room for names beside it.
+    pub(crate) fn panel_width(&self, n_panels: usize, columns: usize) -> f64 {
+        let usual = if n_panels > 1 { drawing::style::WIDE } else { drawing::style::WIDTH };
+        let page = self.look.width.unwrap_or(usual);
+        page / n_panels.clamp(1, columns.max(1)) as f64 - 5.0
+    }
+
     /// Draws the chart and writes it.
     pub(crate) fn finish(mut self, mut chart: Chart) -> Result<()> {
         if let Some(title) = &self.look.title {
@@ -123,7 +182,23 @@ impl Session<'_> {
         if chart.panels.is_empty() {
             bail!("nothing can be drawn: no row has a number");
         }
-        chart.width = self.look.width.unwrap_or(match chart.panels.len() {
+        if let Some(Labelled { source, names, asked }) = self.labelled.take() {
+            let asked = asked.borrow();
+            let unknown: Vec<&str> = names.iter().filter(|name| !asked.contains(*name)).map(String::as_str).collect();
+            if !unknown.is_empty() {
+                let first = unknown.iter().take(4).copied().collect::<Vec<_>>().join(", ");
+                let more = if unknown.len() > 4 { ", ..." } else { "" };
+                self.job.note(format!(
+                    "{source}: {} of its {} names are not in this figure: {first}{more}",
+                    unknown.len(),
+                    names.len()
+                ));
+            }
+        }
+        chart.panels.iter_mut().filter(|panel| !has_numbers(panel)).for_each(blank);
+        // A verb may have set another width than the usual ones.
+        let own = Some(chart.width).filter(|width| *width != drawing::style::WIDTH);
+        chart.width = self.look.width.or(own).unwrap_or(match chart.panels.len() {
             1 => drawing::style::WIDTH,
             _ => drawing::style::WIDE,
         });
@@ -137,6 +212,12 @@ impl Session<'_> {
                 "{} names of points have no room and are not written beside them; they are in the SVG's data-name, and \
                  a larger --width has room for more",
                 drawn.n_labels_left_out
+            ));
+        }
+        if drawn.n_pictures_left_out > 0 {
+            self.job.note(format!(
+                "{} pictures have no room beside their points and are not drawn; a larger --width has room for more",
+                drawn.n_pictures_left_out
             ));
         }
         match self.kind {

@@ -90,7 +90,8 @@ pub(crate) fn run(args: &MatrixArgs) -> Result<()> {
     let (lo, hi) = if lo == hi { (lo - 0.5, hi + 0.5) } else { (lo, hi) };
     let mut chart = Chart::new("", "");
     let names: Vec<String> = order.iter().map(|&system| labels.of(systems[system].1)).collect();
-    let axis = Axis { groups, ..Axis::new("", Scale::Names(names)) };
+    let label = if n > 60 { format!("{n} systems") } else { String::new() };
+    let axis = Axis { groups, ..Axis::new(label, Scale::Names(names)) };
     let axis = if n > 12 { Axis { groups: Vec::new(), ..axis } } else { axis };
     let marks = vec![Mark::Cells { values, n_columns: n, lo, hi, written: true }];
     chart.panels.push(Panel { title: String::new(), x: axis.clone(), y: axis, marks });

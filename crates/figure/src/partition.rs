@@ -41,6 +41,8 @@ pub(crate) fn run(args: &PartitionArgs) -> Result<()> {
     if wanted.is_empty() {
         bail!("{}: no row is about {}", table.source(), if args.models { "a model" } else { "a part" });
     }
+    let told = ["voxel", "part", "bands"].into_iter().chain(table.has("array").then_some("array"));
+    table.refuse_twice(&told.collect::<Vec<_>>(), &wanted)?;
     let mut sets = parts(&wanted, |row| format!("{}: {}", part[row], labels.of(&bands[row])));
     // Unique parts first, then shared ones; within them the order of the table.
     let rank = |name: &str| ["unique", "shared", "total", "model"].iter().position(|kind| name.starts_with(kind));
@@ -71,7 +73,10 @@ pub(crate) fn run(args: &PartitionArgs) -> Result<()> {
         bail!("{}: no voxel has a number", table.source());
     }
     let x = Axis::new("", Scale::Names(names));
-    chart.panels.push(Panel { title: String::new(), x, y: Axis::default(), marks });
+    let n_voxels = sets.iter().map(|set| set.rows.len()).max().unwrap_or(0);
+    let about = table.common(&["array"]);
+    let title = if about.is_empty() { format!("{n_voxels} voxels") } else { format!("{about} ({n_voxels} voxels)") };
+    chart.panels.push(Panel { title, x, y: Axis::default(), marks });
     let label = if args.models { "R² of the model (voxels)" } else { "part of R² (voxels)" };
     share_y(&mut chart.panels, label, &seen, 1);
     chart.notes.push(BOXES.into());

@@ -1,7 +1,8 @@
 //! Pieces that several figures are made of.
 
+use anyhow::{Result, bail};
 use drawing::style::{self, Colour, category};
-use drawing::{Axis, Group, Key, LegendItem, Mark, Panel, Scale, Shape, Stroke, linear_over};
+use drawing::{Axis, Chart, Group, Key, LegendItem, Mark, Panel, Scale, Shape, Stroke, linear_over};
 use statistics::BoxPlot;
 
 /// What boxes are, for the notes of a figure.
@@ -52,6 +53,26 @@ pub(crate) fn points(names: impl IntoIterator<Item = String>) -> Vec<LegendItem>
 pub(crate) fn curves(names: impl IntoIterator<Item = String>) -> Vec<LegendItem> {
     let items = names.into_iter().enumerate();
     items.map(|(k, text)| LegendItem { key: Key::Curve(Stroke::of(k), Shape::of(k)), text }).collect()
+}
+
+/// How many categories have a colour of their own, and a colour and a shape.
+const COLOURS: usize = style::CATEGORIES.len();
+const WITH_SHAPES: usize = 5 * COLOURS;
+
+/// Says in the figure that colours recur, where there are more categories than colours: `otherwise` shapes (or the
+/// names on an axis) tell them apart. Without that, and where shapes recur as well, it is refused.
+pub(crate) fn tell_apart(chart: &mut Chart, n: usize, otherwise: bool) -> Result<()> {
+    if n <= COLOURS {
+        return Ok(());
+    }
+    if !otherwise {
+        bail!("{n} colours are needed, and {COLOURS} are told apart; make panels (--facet), or give fewer rows");
+    }
+    if n > WITH_SHAPES {
+        bail!("{n} categories; {WITH_SHAPES} are told apart by colour and shape: give --by a column with fewer");
+    }
+    chart.notes.push(format!("{n} categories have {COLOURS} colours: see the shapes, too."));
+    Ok(())
 }
 
 /// Gives all panels one y axis that holds these values; only the first of each row says what it is.

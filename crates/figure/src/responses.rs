@@ -2,7 +2,7 @@
 
 use crate::categories::{Categories, CategoryArgs};
 use crate::look::{LabelArgs, Labels, Look, Session};
-use crate::parts::{BOXES, areas, beside, box_of, share_y, zero};
+use crate::parts::{BOXES, areas, beside, box_of, share_y, tell_apart, zero};
 use crate::rows::Rows;
 use anyhow::{Result, bail};
 use cli::Input;
@@ -105,6 +105,7 @@ pub(crate) fn run(args: &ResponsesArgs) -> Result<()> {
     share_y(&mut chart.panels, "response (z)", &seen, chart.columns);
     if series.len() > 1 {
         chart.legend = areas(series.iter().map(|name| labels.of(name)));
+        tell_apart(&mut chart, series.len(), false)?;
     }
     let over = if is_profile { "Over the stimuli of a category." } else { "Diamond: mean." };
     chart.notes.push(format!("{BOXES} {over} Zero is the mean over all pictures."));
@@ -116,6 +117,8 @@ pub(crate) fn run(args: &ResponsesArgs) -> Result<()> {
 /// Boxes that `unit-stats validate` has summed up.
 fn of_units(session: &Session, table: &Rows, facet: Option<&str>, labels: &Labels) -> Result<Vec<Found>> {
     let of = table.cells("category")?;
+    let told = ["array", "contrast", "category"].into_iter().chain(table.has("threshold").then_some("threshold"));
+    table.refuse_twice(&told.collect::<Vec<_>>(), &table.all())?;
     let mut five: Vec<Vec<f64>> = Vec::new();
     for column in ["whisker_lo", "q1", "median", "q3", "whisker_hi"] {
         five.push(table.numbers(column)?);
@@ -125,7 +128,8 @@ fn of_units(session: &Session, table: &Rows, facet: Option<&str>, labels: &Label
     for panel in table.panels(facet, &table.all())? {
         let n_units = n[panel.rows[0]];
         let same = panel.rows.iter().all(|&row| n[row] == n_units);
-        let name = match (panel.name.as_str(), same) {
+        let about = if panel.name.is_empty() { table.common(&["array", "contrast"]) } else { panel.name.clone() };
+        let name = match (about.as_str(), same) {
             ("", _) => String::new(),
             (name, true) => format!("{} ({n_units} units)", labels.of(name)),
             (name, false) => labels.of(name),
@@ -170,7 +174,8 @@ fn of_profiles(session: &Session, table: &Rows, facet: Option<&str>, categories:
                 }
                 let values: Vec<f64> = there.iter().map(|&row| z[row]).collect();
                 let mark = box_of(&values, 0.0, 0.0, category(0), name);
-                let (panel, series) = (panel.name.clone(), series.name.clone());
+                let about = if panel.name.is_empty() { table.common(&["array"]) } else { panel.name.clone() };
+                let (panel, series) = (about, series.name.clone());
                 found.push(Found { panel, series, category: name.clone(), mark });
             }
         }

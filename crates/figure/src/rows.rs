@@ -13,6 +13,9 @@ pub(crate) struct Rows {
     made_by: &'static str,
 }
 
+/// Columns of a wrong table that an error names.
+const MOST_NAMED: usize = 8;
+
 /// Rows that belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Part {
@@ -48,7 +51,15 @@ impl Rows {
 
     /// The cells of a column; the error says which columns there are, and what makes a table that has it.
     pub(crate) fn cells(&self, column: &str) -> Result<&[String]> {
-        self.table.column(column).with_context(|| format!("{}: not a table of `{}`", self.source, self.made_by))
+        if let Ok(cells) = self.table.column(column) {
+            return Ok(cells);
+        }
+        let names = self.table.names();
+        let mut have = names.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        if names.len() > MOST_NAMED {
+            have += &format!(", ... ({} in all)", names.len());
+        }
+        bail!("{}: not a table of `{}`: no column {column:?}; the columns are {have}", self.source, self.made_by)
     }
 
     /// The numbers of a column, NaN where there is none.
@@ -107,6 +118,17 @@ impl Rows {
             ),
             None => Ok(()),
         }
+    }
+
+    /// What all rows say in these columns, where the table has them and they say one thing: what a figure of one array
+    /// or contrast is about.
+    pub(crate) fn common(&self, columns: &[&str]) -> String {
+        let of = |column: &&str| {
+            let cells = self.table.column(column).ok()?;
+            let first = cells.first().filter(|first| !is_missing(first))?;
+            cells.iter().all(|cell| cell == first).then(|| first.clone())
+        };
+        columns.iter().filter_map(of).collect::<Vec<_>>().join(", ")
     }
 
     /// All rows.

@@ -2,7 +2,8 @@
 
 use crate::categories::CategoryArgs;
 use crate::look::{LabelArgs, Look};
-use crate::parts::{labelled, points, with_room};
+use crate::parts::{labelled, points, tell_apart, with_room};
+use crate::pictures::ImageArgs;
 use crate::rows::{Part, Rows};
 use anyhow::{Result, bail};
 use cli::Input;
@@ -14,11 +15,12 @@ use drawing::{Axis, Chart, Key, LegendItem, Mark, Panel, Scale, Stroke, value};
 #[command(after_help = "\
 Input: the table of `tuning diverge` without --group. One panel per model; of several subjects the row
 over them (subject mean), or --subject. Both axes are z, on one scale; on the dashed line model and
-brain agree. The --label stimuli with the widest gaps (column rank) are named, where there is room.
+brain agree. The --label stimuli with the widest gaps (column rank) are named, where there is room; with --images
+they are shown.
 
 Examples:
   figure scatter diverge.csv --stimuli pictures.csv --by domain -o scatter.svg
-  figure scatter --subject sub-01/ffa --label 10 diverge.csv -o sub-01.png
+  figure scatter --subject sub-01/ffa --label 10 --images pictures.csv diverge.csv -o sub-01.png
   tuning diverge faces.npy --brain sub-*/ffa.npy | figure scatter --terminal")]
 pub(crate) struct ScatterArgs {
     /// Table of `tuning diverge`; - is stdin
@@ -31,6 +33,8 @@ pub(crate) struct ScatterArgs {
     #[arg(long, value_name = "N", default_value_t = 5)]
     label: usize,
     #[command(flatten)]
+    images: ImageArgs,
+    #[command(flatten)]
     categories: CategoryArgs,
     #[command(flatten)]
     labels: LabelArgs,
@@ -42,6 +46,7 @@ pub(crate) fn run(args: &ScatterArgs) -> Result<()> {
     let session = args.look.start()?;
     let labels = args.labels.read(&session)?;
     let categories = args.categories.read(&session)?;
+    let pictures = args.images.read(&session)?;
     let needed = ["model", "subject", "rank", "stimulus", "model_z", "brain_z"];
     let table = Rows::read(&session, &args.input, "tuning diverge", &needed)?;
     let (subject, ids) = (table.cells("subject")?, table.cells("stimulus")?);
@@ -61,6 +66,8 @@ pub(crate) fn run(args: &ScatterArgs) -> Result<()> {
     }
     let mut chart = Chart::new("", "");
     let (mut spoken, mut left_out, mut seen) = (Vec::new(), Vec::new(), Vec::new());
+    // Rows whose stimuli are named or shown, with their panels; the widest gap first.
+    let mut widest: Vec<(usize, usize)> = Vec::new();
     for Part { name, rows } in table.by("model", &table.all())? {
         let own: Vec<usize> = rows.into_iter().filter(|&row| subject[row] == who).collect();
         table.refuse_twice(&["stimulus"], &own)?;
@@ -74,7 +81,11 @@ pub(crate) fn run(args: &ScatterArgs) -> Result<()> {
         let mut marks = Vec::new();
         for &row in &placed {
             let kind = of.as_ref().map_or(0, |of| of[row]);
-            let label = if rank[row] <= args.label as f64 { labels.of(&ids[row]) } else { String::new() };
+            let is_named = rank[row] <= args.label as f64;
+            if is_named {
+                widest.push((row, chart.panels.len()));
+            }
+            let label = if is_named && pictures.is_none() { labels.of(&ids[row]) } else { String::new() };
             marks.push(labelled([model_z[row], brain_z[row]], kind, &ids[row], label));
         }
         seen.extend(placed.iter().flat_map(|&row| [model_z[row], brain_z[row]]));
@@ -99,10 +110,33 @@ pub(crate) fn run(args: &ScatterArgs) -> Result<()> {
     }
     if let Some(categories) = &categories {
         chart.legend = points(categories.names.iter().map(|name| labels.of(name)));
+        tell_apart(&mut chart, categories.names.len(), true)?;
     }
     let stroke = Stroke { colour: style::GREY, width: style::THIN, dash: 1 };
     chart.legend.push(LegendItem { key: Key::Line(stroke), text: "model and brain agree".into() });
     chart.aspect = 1.0;
+    if let Some(pictures) = &pictures {
+        let size = if chart.panels.len() > 1 { 7.0 } else { 10.0 };
+        widest.sort_by(|a, b| rank[a.0].total_cmp(&rank[b.0]));
+        let wanted: Vec<&str> = widest.iter().map(|&(row, _)| ids[row].as_str()).collect();
+        let embedded = pictures.embed(&session, &mut chart, &wanted, wanted.len(), size)?;
+        for (&(row, panel), picture) in widest.iter().zip(embedded.places) {
+            let Some(picture) = picture else { continue };
+            let frame = of.as_ref().map_or(style::GREY, |of| style::category(of[row]));
+            let at = [model_z[row], brain_z[row]];
+            let (name, label) = (ids[row].clone(), String::new());
+            chart.panels[panel].marks.push(Mark::Picture {
+                at,
+                picture,
+                size,
+                frame: Some(frame),
+                beside: true,
+                name,
+                label,
+            });
+        }
+        chart.notes.push(format!("Pictures: the {} stimuli with the widest gaps.", args.label));
+    }
     chart.description = format!("Model against brain, {who}. {}.", spoken.join("; "));
     session.finish(chart)
 }

@@ -37,11 +37,17 @@ pub(crate) struct ScoresArgs {
     /// Panels by this column
     #[arg(long, value_name = "COLUMN")]
     facet: Option<String>,
+    /// Draw the N models with the highest scores over subjects, the highest first; more than 50 have no room
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50))]
+    top: Option<u32>,
     #[command(flatten)]
     labels: LabelArgs,
     #[command(flatten)]
     look: Look,
 }
+
+/// Models in one panel whose names can be read.
+const MOST_MODELS: usize = 50;
 
 /// Columns of scores, as `rsa compare` and `tuning compare` name them for their comparison.
 const SCORES: [&str; 10] =
@@ -133,6 +139,26 @@ pub(crate) fn run(args: &ScoresArgs) -> Result<()> {
         }
         if places.len() == n_people {
             continue;
+        }
+        let n_models = places.len() - n_people;
+        if let Some(top) = args.top.map(|top| top as usize) {
+            let middle = |place: &Place| match place.middle.is_finite() {
+                true => place.middle,
+                false => statistics::median(&place.values.iter().map(|(_, v)| *v).collect::<Vec<_>>()),
+            };
+            places[n_people..].sort_by(|a, b| middle(b).total_cmp(&middle(a)));
+            places.truncate(n_people + top);
+            if n_models > top {
+                let note = format!("The {top} highest of {n_models} models.");
+                if !chart.notes.contains(&note) {
+                    chart.notes.push(note);
+                }
+            }
+        } else if n_models > MOST_MODELS {
+            bail!(
+                "{}: {n_models} models; the names of at most {MOST_MODELS} can be read: draw the best with --top, or make                  panels with --facet",
+                table.source()
+            );
         }
         let mut marks = Vec::new();
         if ceiling[0].is_finite() {

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 #[command(after_help = "\
 Input: the table of `tuning profile --format csv`. One panel per array, below each other, with the same
 order of stimuli: by category with --stimuli and --by, and within a category by the response of the
-first array, the highest first.
+first array, the highest first; trials of a stimulus stand together, by their mean.
   bars    z of the response, over the stimuli of the array; lines: the mean of a category
 --ceiling writes r_max of `ceiling within` (how well any profile could agree with the array's) beside the
 name of the array.
@@ -63,7 +63,17 @@ pub(crate) fn run(args: &TuningArgs) -> Result<()> {
         let have: Vec<&str> = ceilings.keys().map(String::as_str).collect();
         bail!("{input}: has no row about array {:?}; it is about {}", array.name, have.join(", "));
     }
-    let first: HashMap<&str, f64> = arrays[0].rows.iter().map(|&row| (ids[row].as_str(), z[row])).collect();
+    // The mean of the trials of a stimulus in the first array, by which all are sorted.
+    let mut trials: HashMap<&str, Vec<f64>> = HashMap::new();
+    for &row in arrays[0].rows.iter().filter(|&&row| z[row].is_finite()) {
+        trials.entry(&ids[row]).or_default().push(z[row]);
+    }
+    let first: HashMap<&str, f64> = trials.iter().map(|(id, z)| (*id, statistics::mean(z))).collect();
+    let mut appeared: HashMap<&str, usize> = HashMap::new();
+    for id in ids {
+        let next = appeared.len();
+        appeared.entry(id).or_insert(next);
+    }
 
     let mut chart = Chart::new("", "");
     let (mut seen, mut spoken, mut left_out) = (vec![0.0], Vec::new(), Vec::new());
@@ -72,7 +82,12 @@ pub(crate) fn run(args: &TuningArgs) -> Result<()> {
         let mut rows = rows.clone();
         let height =
             |row: usize| first.get(ids[row].as_str()).copied().filter(|v| v.is_finite()).unwrap_or(f64::NEG_INFINITY);
-        rows.sort_by(|&a, &b| height(b).total_cmp(&height(a)));
+        // Trials of one stimulus stand together, the highest first.
+        let order = |row: usize| appeared.get(ids[row].as_str()).copied();
+        let own = |row: usize| if z[row].is_finite() { z[row] } else { f64::NEG_INFINITY };
+        rows.sort_by(|&a, &b| {
+            height(b).total_cmp(&height(a)).then(order(a).cmp(&order(b))).then(own(b).total_cmp(&own(a)))
+        });
         let (order, groups, of) = match &categories {
             Some(categories) => {
                 let of = categories.of_all(rows.iter().map(|&row| ids[row].as_str()), table.source())?;
@@ -111,7 +126,14 @@ pub(crate) fn run(args: &TuningArgs) -> Result<()> {
             None => labels.of(name),
         };
         let names = order.iter().map(|&k| labels.of(&ids[rows[k]])).collect();
-        let label = if groups.is_empty() { format!("{} stimuli", rows.len()) } else { String::new() };
+        let mut distinct: Vec<&str> = rows.iter().map(|&row| ids[row].as_str()).collect();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let label = match (distinct.len() == rows.len(), groups.is_empty()) {
+            (true, true) => format!("{} stimuli", rows.len()),
+            (true, false) => String::new(),
+            (false, _) => format!("{} trials of {} stimuli", rows.len(), distinct.len()),
+        };
         let x = Axis { groups, ..Axis::new(label, Scale::Names(names)) };
         chart.panels.push(Panel { title, x, y: Axis::default(), marks });
     }
@@ -123,6 +145,9 @@ pub(crate) fn run(args: &TuningArgs) -> Result<()> {
     chart.panels.iter_mut().for_each(|panel| panel.y = Axis::new("response (z)", y.clone()));
     if let Some(categories) = &categories {
         chart.legend = areas(categories.names.iter().map(|name| labels.of(name)));
+        if categories.names.len() > style::CATEGORIES.len() {
+            chart.notes.push(format!("Colours recur after {} categories: see the axis.", style::CATEGORIES.len()));
+        }
         chart.notes.push("Lines: mean of a category. Within it by the response of the first array.".into());
     }
     chart.columns = 1;

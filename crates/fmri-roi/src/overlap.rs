@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use cli::{Common, Format, Input, Job, Named, TableWriter};
 use localizer::{Selection, Top, select_by_statistic};
-use statistics::{Reason, SetOverlap, pearson};
+use statistics::{Reason, SetOverlap, exact_memberships, pearson};
 use voxel_inputs::{read_labels_on, require_n_columns, require_same_space};
 
 use crate::maps::{Maps, NamedMap};
@@ -30,6 +30,11 @@ Columns, one row per pair of maps and rule (no rule: one row):
   t_left, t_right            sums of t over these voxels, for who weighs voxels by them
   reason                     empty: no voxel is above t
 Several --t give the curve over thresholds; a single one hides how much the index depends on it.
+--combinations of two or three maps, one row per rule and combination of sets instead (`figure overlap`
+draws them):
+  a, b, c, rule          the maps, and which voxels of each are taken
+  in_a, in_b, in_c       1 where the voxels are in that set, 0 where they are not
+  n                      voxels in exactly these sets; a voxel that is NaN in one map is in none
 
 Examples:
   fmri-roi overlap sub-0*_face_con.nii --t 2,3
@@ -53,6 +58,9 @@ pub(crate) struct Overlap {
     /// How much of each map lies left and right
     #[arg(long, requires = "t")]
     laterality: bool,
+    /// How many voxels are in each combination of two or three maps' sets
+    #[arg(long, conflicts_with = "laterality")]
+    combinations: bool,
     /// Voxels that are looked at: an image, label or .npy of whole numbers, above 0 is inside
     #[arg(long, value_name = "IMAGE")]
     mask: Option<Input>,
@@ -79,6 +87,14 @@ pub(crate) fn run(args: Overlap) -> Result<()> {
     if args.maps.len() < 2 && !args.laterality {
         bail!("{}: 1 map; an overlap is of two or more (--laterality is of each)", args.maps[0]);
     }
+    if args.combinations {
+        if args.maps.len() > 3 {
+            bail!("{}: {} maps; --combinations is of two or three", args.maps[0], args.maps.len());
+        }
+        if args.t.is_empty() && args.top.is_none() {
+            bail!("--combinations: nothing says which voxels of a map are taken; give --t or --top");
+        }
+    }
     let Maps { mut maps, space } = Maps::read(&job, &args.maps, &args.names, args.like.as_ref())?;
     if let Some(input) = &args.mask {
         let mask = read_labels_on(&job, input, (&maps[0].source, maps[0].values.len(), space.as_ref()))?;
@@ -98,6 +114,13 @@ pub(crate) fn run(args: Overlap) -> Result<()> {
     }
     let rules = rules(&args);
     let rows = match args.laterality {
+        _ if args.combinations => {
+            // One file may hold several maps.
+            if !(2..=3).contains(&maps.len()) {
+                bail!("{}: {} maps; --combinations is of two or three", args.maps[0], maps.len());
+            }
+            rules.iter().flat_map(|rule| combinations(&maps, rule)).collect()
+        }
         true => {
             let Some(space) = &space else {
                 bail!(
@@ -179,6 +202,35 @@ fn of_pair<'a>(a: &'a NamedMap, b: &'a NamedMap, rules: &'a [Rule]) -> impl Iter
             ("reason", reason.into()),
         ]
     })
+}
+
+/// Voxels in exactly these sets, for every combination but none of them.
+fn combinations<'a>(maps: &'a [NamedMap], rule: &'a Rule) -> Vec<Vec<Named<'a>>> {
+    let n_voxels = maps[0].values.len();
+    let known: Vec<usize> = (0..n_voxels).filter(|&v| maps.iter().all(|map| !map.values[v].is_nan())).collect();
+    let sets = maps.iter().map(|map| {
+        let values: Vec<f64> = known.iter().map(|&v| map.values[v]).collect();
+        let mut taken =
+            rule.selection.as_ref().map_or(Vec::new(), |selection| select_by_statistic(&values, None, selection));
+        taken.sort_unstable();
+        taken
+    });
+    let counts = exact_memberships(&sets.collect::<Vec<_>>());
+    let name = |k: usize| maps.get(k).map(|map| map.name.as_str());
+    let is_in = |k: usize, mask: usize| (k < maps.len()).then_some(mask >> k & 1);
+    let row = |mask: usize| {
+        vec![
+            ("a", name(0).into()),
+            ("b", name(1).into()),
+            ("c", name(2).into()),
+            ("rule", rule.text.as_str().into()),
+            ("in_a", is_in(0, mask).into()),
+            ("in_b", is_in(1, mask).into()),
+            ("in_c", is_in(2, mask).into()),
+            ("n", counts[mask].into()),
+        ]
+    };
+    (1..counts.len()).map(row).collect()
 }
 
 fn laterality<'a>(map: &'a NamedMap, t: f64, sides: &[Option<Hemisphere>]) -> Vec<Named<'a>> {

@@ -50,6 +50,18 @@ pub enum Role {
     Drift,
 }
 
+impl Role {
+    /// The word for it in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Condition => "condition",
+            Role::Derivative => "derivative",
+            Role::Confound => "confound",
+            Role::Drift => "drift",
+        }
+    }
+}
+
 /// A design matrix with the names of its columns.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Design {

@@ -43,5 +43,5 @@ pub use random::Draws;
 pub use ranks::average_ranks;
 pub use reason::Reason;
 pub use roc::{roc_area, roc_area_of_ranks};
-pub use set_overlap::SetOverlap;
+pub use set_overlap::{SetOverlap, exact_memberships};
 pub use special::ln_gamma;

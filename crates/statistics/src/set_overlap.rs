@@ -63,9 +63,41 @@ impl SetOverlap {
     }
 }
 
+/// How many units are in exactly these sets: element `m` counts those that are in set `k` where bit `k` of `m` is set,
+/// and in no other; element 0, those in none, is 0. Of length `2^n_sets`; each set ascending and without repeats.
+///
+/// ```
+/// # use statistics::exact_memberships;
+/// // A = {1, 2, 3}, B = {2, 3, 4}: A alone 1, B alone 1, both 2.
+/// assert_eq!(exact_memberships(&[vec![1, 2, 3], vec![2, 3, 4]]), [0, 1, 1, 2]);
+/// ```
+pub fn exact_memberships(sets: &[Vec<usize>]) -> Vec<usize> {
+    let mut of_unit = std::collections::BTreeMap::new();
+    for (k, set) in sets.iter().enumerate() {
+        set.iter().for_each(|&unit| *of_unit.entry(unit).or_insert(0) |= 1 << k);
+    }
+    let mut counts = vec![0; 1 << sets.len()];
+    of_unit.into_values().for_each(|mask: usize| counts[mask] += 1);
+    counts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memberships_add_up_to_the_sets() {
+        let sets = [vec![0, 1, 2, 3], vec![2, 3, 4], vec![3, 4, 5, 9]];
+        let counts = exact_memberships(&sets);
+        // 0 and 1 in A alone, 2 in A and B, 3 in all, 4 in B and C, 5 and 9 in C alone.
+        assert_eq!(counts, [0, 2, 0, 1, 2, 0, 1, 1]);
+        for (k, set) in sets.iter().enumerate() {
+            assert_eq!(
+                counts.iter().enumerate().filter(|(m, _)| m >> k & 1 == 1).map(|(_, n)| n).sum::<usize>(),
+                set.len()
+            );
+        }
+    }
 
     #[test]
     fn worked_by_hand() {

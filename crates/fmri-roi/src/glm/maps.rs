@@ -76,12 +76,16 @@ impl Outputs {
         }
         let mut designs = Vec::new();
         for (design, out) in self.designs {
-            designs.push(write_design(&design, out)?);
+            let written = write_design(&design, out)?;
+            designs.push((design, written));
         }
         let n_files = maps.len() + designs.len();
-        for design in designs {
-            design.commit(job)?;
+        for (design, out) in designs {
+            // Names alone do not tell a condition from a confound.
+            job.record("column_roles", design.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>());
+            out.commit(job)?;
         }
+        job.forget("column_roles");
         for (map, out) in maps {
             job.record("statistic", map.statistic);
             if let Some((k, text)) = &map.contrast {

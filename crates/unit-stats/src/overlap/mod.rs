@@ -1,5 +1,6 @@
 //! `unit-stats overlap`: two localizers' sets of units, or the curve of one over thresholds.
 
+mod combinations;
 pub(crate) mod thresholds;
 
 use anyhow::{Result, bail, ensure};
@@ -33,6 +34,9 @@ Output, one row per array and preferred side (and threshold):
   reason                   why numbers are NaN: empty, no_partner, not_asked, n_units_unknown
 With one table: array, contrast, preferred, threshold, n_selected, n_units, proportion
 (n_selected / n_units), mean_t, mean_dprime, mean_selectivity_index, reason.
+With --combinations, of two or three tables, one row per combination of sets (`figure overlap` draws
+them): array, preferred, threshold, a, b, c (the tables), in_a, in_b, in_c (1 where the units are in
+that set, 0 where they are not), n (units in exactly these sets), n_units, reason.
 
 A table holds no units below the threshold it was made with, and other rules (q, top) cannot be
 undone: such a T is refused. select-units --all writes every unit and answers any T.
@@ -45,9 +49,15 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = OVERLAP)]
 pub(crate) struct Overlap {
-    /// Tables of select-units: one localizer's, and another's; - is stdin
-    #[arg(value_name = "UNITS", required = true, num_args = 1..=2)]
+    /// Tables of select-units: one localizer's, and another's (with --combinations a third); - is stdin
+    #[arg(value_name = "UNITS", required = true, num_args = 1..=3)]
     pub tables: Vec<Input>,
+    /// How many units are in each combination of two or three tables' sets
+    #[arg(long)]
+    pub combinations: bool,
+    /// Names of the tables, for --combinations [default: file stems]
+    #[arg(long, value_name = "A,B,..", value_delimiter = ',', requires = "combinations")]
+    pub names: Vec<String>,
     /// Keep the units with t above each T: 3,5,7 or 3..11 or 3..11:2. With one table: its counts over these T
     #[arg(long, value_name = "T,..|T..T", allow_hyphen_values = true)]
     pub thresholds: Option<Thresholds>,
@@ -114,6 +124,9 @@ pub(crate) fn run(args: &Overlap) -> Result<()> {
         check_sets(table, args)?;
     }
     match tables.as_slice() {
+        _ if args.combinations => {
+            write(&job, args, &combinations::COLUMNS, combinations::rows(&job, args, &tables)?.into_iter())
+        }
         [a, b] => {
             let pairs = pairs(&job, a, b, args.n_units)?;
             if args.n_units.is_none() && pairs.iter().any(|pair| pair.n_units.is_none()) {
@@ -125,7 +138,7 @@ pub(crate) fn run(args: &Overlap) -> Result<()> {
             write(&job, args, &COLUMNS, pairs.iter().flat_map(of_pair))
         }
         [alone] => write(&job, args, &CURVE, curve(alone, args)?.into_iter()),
-        _ => bail!("{} tables; one or two can be compared", tables.len()),
+        _ => bail!("{} tables; one or two can be compared, three with --combinations", tables.len()),
     }
 }
 
