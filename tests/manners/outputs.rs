@@ -77,6 +77,7 @@ const VERBS: [&str; 60] = [
     "figure ablation --terminal ablated.csv",
     "figure partition --terminal parts.csv",
     "figure ceiling --terminal design.csv",
+    "figure brain --terminal mask.nii",
 ];
 
 fn workplace() -> tempfile::TempDir {

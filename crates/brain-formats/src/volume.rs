@@ -294,6 +294,11 @@ impl VolumeReader {
         self.n_volumes
     }
 
+    /// What the numbers are, by NIfTI's list of intents: 3 is t, 5 z, 0 nothing in particular.
+    pub fn intent(&self) -> i32 {
+        self.header.intent
+    }
+
     /// Seconds from one volume to the next (TR), where the header of the current image says so.
     pub fn repetition_seconds(&self) -> Option<f64> {
         self.header.repetition_seconds

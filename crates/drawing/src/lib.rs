@@ -3,7 +3,8 @@
 //! A [`Chart`] is made of [`Panel`]s with two [`Axis`]es and [`Mark`]s in the units of the data. [`draw`] lays it out
 //! in millimetres and writes SVG; [`png`] renders that with the one embedded font, so that neither needs fonts or a
 //! display; [`text`] draws the same chart with characters. All of it is a function of the chart alone: the same bytes
-//! on any machine. Values stand in `data-*` attributes beside the shapes that show them, with six digits.
+//! on any machine. A [`Sheet`] is made of pictures of one scale instead (of a brain: [`space`], [`mesh`],
+//! [`outline`]), and [`draw_sheet`] and [`sheet_text`] draw it. Values stand in `data-*` attributes beside the shapes that show them, with six digits.
 #![warn(missing_docs)]
 
 mod chart;
@@ -11,8 +12,13 @@ mod font;
 mod labels;
 mod layout;
 mod marks;
+pub mod mesh;
+pub mod outline;
+mod picture;
 mod raster;
 mod scale;
+mod sheet;
+pub mod space;
 pub mod style;
 mod svg;
 mod terminal;
@@ -20,7 +26,9 @@ mod terminal;
 pub use chart::{Axis, Chart, ColourBar, Group, Key, LegendItem, Mark, Panel, Scale, Shape, Stroke};
 pub use font::{missing_glyphs, text_width};
 pub use layout::{Drawn, draw};
+pub use picture::Picture;
 pub use raster::{PngError, png};
 pub use scale::{linear_over, nice_ticks};
+pub use sheet::{Line, Pane, Path, Sheet, SignedBar, draw_sheet, sheet_text};
 pub use svg::{escape, value};
 pub use terminal::text;

@@ -55,23 +55,28 @@ pub(crate) fn grid_as_data_uri(shares: &[f64], n_columns: usize) -> String {
         // Into memory, which takes everything.
         let _ = pixels.write_all(&line);
     }
-    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
-    for (kind, data) in
-        [(b"IHDR", header), (b"PLTE", palette), (b"IDAT", pixels.finish().unwrap_or_default()), (b"IEND", Vec::new())]
-    {
-        png.extend(u32::try_from(data.len()).unwrap_or(u32::MAX).to_be_bytes());
-        let mut crc = flate2::Crc::new();
-        crc.update(kind);
-        crc.update(&data);
-        png.extend(kind);
-        png.extend(data);
-        png.extend(crc.sum().to_be_bytes());
-    }
+    let png = png_file(&[(b"IHDR", header), (b"PLTE", palette), (b"IDAT", pixels.finish().unwrap_or_default())]);
     format!("data:image/png;base64,{}", base64(&png))
 }
 
+/// A PNG of these chunks, without the last one, which is empty (PNG specification, section 5).
+pub(crate) fn png_file(chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    let end = (b"IEND", Vec::new());
+    for (kind, data) in chunks.iter().chain([&end]) {
+        png.extend(u32::try_from(data.len()).unwrap_or(u32::MAX).to_be_bytes());
+        let mut crc = flate2::Crc::new();
+        crc.update(*kind);
+        crc.update(data);
+        png.extend(*kind);
+        png.extend(data);
+        png.extend(crc.sum().to_be_bytes());
+    }
+    png
+}
+
 /// RFC 4648.
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {

@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 mod ablation;
+mod brain;
 mod categories;
 mod ceiling;
 mod curves;
@@ -48,6 +49,7 @@ enum Verb {
     Ablation(ablation::AblationArgs),
     Partition(partition::PartitionArgs),
     Ceiling(ceiling::CeilingArgs),
+    Brain(Box<brain::BrainArgs>),
 }
 
 /// Runs the verb that was asked for.
@@ -65,5 +67,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Verb::Ablation(args) => ablation::run(&args),
         Verb::Partition(args) => partition::run(&args),
         Verb::Ceiling(args) => ceiling::run(&args),
+        Verb::Brain(args) => brain::run(&args),
     }
 }

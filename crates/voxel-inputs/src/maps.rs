@@ -26,6 +26,7 @@ pub struct MapReader {
     space: Space,
     n_maps: usize,
     labels: Option<Vec<Label>>,
+    intent: Option<i32>,
     n_given: usize,
 }
 
@@ -75,11 +76,12 @@ impl MapReader {
         let gifti = parsed.decode(external)?;
         let is_label =
             !gifti.arrays.is_empty() && gifti.arrays.iter().all(|array| array.intent == "NIFTI_INTENT_LABEL");
+        let intent = gifti.intent();
         let maps = gifti.into_maps()?;
         let space = maps.space();
         let labels = is_label.then_some(maps.labels);
         let maps: Vec<Values> = maps.maps.into_iter().map(|(_, values)| values).collect();
-        Ok(MapReader { n_maps: maps.len(), source: Source::Maps(maps), space, labels, n_given: 0 })
+        Ok(MapReader { n_maps: maps.len(), source: Source::Maps(maps), space, labels, intent, n_given: 0 })
     }
 
     /// Opens a file again; its name is for messages.
@@ -99,6 +101,7 @@ impl MapReader {
             Image::Volumes(reader) => MapReader {
                 space: reader.space(),
                 n_maps: reader.n_volumes(),
+                intent: Some(reader.intent()),
                 source: Source::Volumes(Box::new(reader)),
                 labels: None,
                 n_given: 0,
@@ -113,6 +116,7 @@ impl MapReader {
                     n_maps: reader.rows().len(),
                     source: Source::Cifti(Some(Box::new(reader))),
                     labels,
+                    intent: None,
                     n_given: 0,
                 }
             }
@@ -129,6 +133,7 @@ impl MapReader {
             n_maps: 1,
             source: Source::Maps(vec![Values::Double(numbers)]),
             labels: Some(labels),
+            intent: None,
             n_given: 0,
         })
     }
@@ -141,6 +146,11 @@ impl MapReader {
     /// Names of labels, where the file says that its numbers are labels.
     pub fn labels(&self) -> Option<&[Label]> {
         self.labels.as_deref()
+    }
+
+    /// What the numbers are, by NIfTI's list of intents (3 is t, 5 z), where the format has a place for it.
+    pub fn intent(&self) -> Option<i32> {
+        self.intent
     }
 
     /// Maps met so far: a stream of images may have more of them.

@@ -160,7 +160,7 @@ pub(crate) struct Header {
     /// Seconds from one volume to the next, where the header says so.
     pub(crate) repetition_seconds: Option<f64>,
     /// What the numbers are, by NIfTI's list.
-    intent: i32,
+    pub(crate) intent: i32,
     /// The lengths of all axes, 1 where there is none.
     pub(crate) axes: [usize; 7],
     /// How many axes the header states.
