@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use brain_formats::geometry::Geometry;
-use brain_formats::maps::{MapFormat, write_maps};
-use brain_formats::space::{Space, Surface};
+use brain_formats::maps::{MapFormat, write_maps, write_regions};
+use brain_formats::space::{Grayordinates, Model, Part, Space, Surface};
 use brain_formats::volume_writer::Intent;
 use serde_json::Value;
 use support::*;
@@ -489,6 +489,47 @@ fn hemispheres_are_seen_from_the_sides_that_are_named() {
 }
 
 #[test]
+fn grayordinates_and_labels_lie_on_their_vertices() {
+    let dir = tempfile::tempdir().unwrap();
+    surfaces(dir.path());
+    // Vertex 5 has no column; the first one of the left and the second one of the right hemisphere are high.
+    let part = || Part::Vertices { n_vertices: 6, vertices: vec![0, 1, 2, 3, 4] };
+    let models = vec![
+        Model { structure: "CORTEX_LEFT".into(), first: 0, part: part() },
+        Model { structure: "CORTEX_RIGHT".into(), first: 5, part: part() },
+    ];
+    let space = Space::Grayordinates(Grayordinates { volume: None, models });
+    let values = [7.0f32, 0.0, 0.0, 0.0, 0.0, 0.0, 8.0, 0.0, 0.0, 0.0];
+    let file = fs::File::create(dir.path().join("t.dscalar.nii")).unwrap();
+    write_maps(file, MapFormat::Cifti, &[("t", &values)], &space, Intent::None).unwrap();
+    let surface = |structure: &str| Space::Surface(Surface { structure: Some(structure.into()), n_vertices: 6 });
+    let file = fs::File::create(dir.path().join("lh.label.gii")).unwrap();
+    write_regions(file, MapFormat::Gifti, &[1, 0, 0, 0, 0, 0], &[(1, "FFA")], &surface("CORTEX_LEFT")).unwrap();
+    let line = "t.dscalar.nii --surface lh.surf.gii rh.surf.gii --threshold 2 --unit z --regions lh.label.gii";
+    let svg = brain(dir.path(), line);
+    let all = panes(&svg);
+    let coloured = |pane: &Pane| (0..pane.pixels.len()).filter(|&at| pane.coloured(at)).count() > 50;
+    // Both are outside; seen from below as well.
+    let seen: Vec<bool> = all.iter().map(coloured).collect();
+    assert_eq!(seen, [true, false, true, true, false, true]);
+    let highest: Vec<&str> = all.iter().map(|pane| pane.said["data-highest"].as_str()).collect();
+    assert_eq!(highest, ["7", "7", "7", "8", "8", "8"]);
+    // The outline encloses the vertex that is coloured, to what smoothing its steps leaves.
+    let lateral = &all[0];
+    let n = (0..lateral.pixels.len()).filter(|&at| lateral.coloured(at)).count() as f64;
+    let scale = lateral.image["width"].parse::<f64>().unwrap() / lateral.n_columns as f64;
+    within(area(&lateral.regions[0]["d"]) / (scale * scale), n, 0.06 * n);
+    assert_eq!(lateral.regions[0]["data-name"], "FFA");
+    assert!(all[3..].iter().all(|pane| pane.regions.is_empty()));
+    assert!(texts(&svg).iter().any(|text| text == "FFA"));
+    let one = "figure brain t.dscalar.nii --surface lh.surf.gii";
+    run(dir.path(), one).fails(1, &["t.dscalar.nii", "right hemisphere has no mesh"]);
+    let wrong = "figure brain seven.lh.func.gii --surface lh.surf.gii --regions lh.label.gii";
+    run(dir.path(), wrong).fails(1, &["seven.lh.func.gii", "7 vertices"]);
+    run(dir.path(), "figure brain lh.label.gii --surface lh.surf.gii").fails(1, &["lh.label.gii", "--regions"]);
+}
+
+#[test]
 fn surfaces_that_do_not_fit_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     surfaces(dir.path());
@@ -593,6 +634,12 @@ fn the_template_brain_stands_behind_slices_and_carries_a_volume() {
         svg
     };
     let slices = panes(&with("--background mni152"));
+    let scanner = dir.path().join("scanner.nii");
+    let space = Space::Grid(Geometry { space: 1, ..Geometry::from_sizes([3, 4, 5], [30.0; 3]) });
+    let file = fs::File::create(&scanner).unwrap();
+    write_maps(file, MapFormat::Nifti { gzip: false }, &[("a", &[2.0; 60])], &space, Intent::None).unwrap();
+    let out = run(dir.path(), &format!("figure brain scanner.nii --background mni152 --templates {templates}"));
+    assert!(out.stderr.contains("scanner's space") && out.code == 0, "{}", out.stderr);
     // Its voxels have 1 mm.
     assert!(slices.iter().all(|pane| pane.said["data-pixel"] == "1" && pane.n_columns > 130));
     let glass = with("--view glass");

@@ -3,8 +3,10 @@
 //! A [`Chart`] is made of [`Panel`]s with two [`Axis`]es and [`Mark`]s in the units of the data. [`draw`] lays it out
 //! in millimetres and writes SVG; [`png`] renders that with the one embedded font, so that neither needs fonts or a
 //! display; [`text`] draws the same chart with characters. All of it is a function of the chart alone: the same bytes
-//! on any machine. A [`Sheet`] is made of pictures of one scale instead (of a brain: [`space`], [`mesh`],
-//! [`outline`]), and [`draw_sheet`] and [`sheet_text`] draw it. Values stand in `data-*` attributes beside the shapes that show them, with six digits.
+//! on any machine. Values stand in `data-*` attributes beside the shapes that show them, with six digits.
+//!
+//! A [`Sheet`] is made of pictures of one scale instead (of a brain: [`space`], [`mesh`], [`outline`]); [`draw_sheet`]
+//! and [`sheet_text`] draw it.
 #![warn(missing_docs)]
 
 mod chart;

@@ -144,13 +144,11 @@ impl Lattice {
         if !determinant.is_finite() || determinant.abs() <= 1e-9 * scale {
             return None;
         }
-        let mut inverse = [[0.0; 4]; 3];
-        for r in 0..3 {
-            for c in 0..3 {
-                inverse[r][c] = minor(c, r) / determinant;
-            }
-            inverse[r][3] = -(0..3).map(|c| inverse[r][c] * m[c][3]).sum::<f64>();
-        }
+        let row = |r: usize| {
+            let [a, b, c]: [f64; 3] = std::array::from_fn(|c| minor(c, r) / determinant);
+            [a, b, c, -(a * m[0][3] + b * m[1][3] + c * m[2][3])]
+        };
+        let inverse = std::array::from_fn(row);
         Some(Lattice { shape, affine, inverse })
     }
 

@@ -325,6 +325,9 @@ impl BrainArgs {
         let volume = Volume::new(map.input.to_string(), map.values.clone(), grid)?;
         let quantity = self.unit.clone().or_else(|| map.quantity.clone());
         let (bar, coloured) = self.colours(&[&volume.values], "voxel", quantity.as_deref())?;
+        if self.background.as_ref().is_some_and(|input| input.to_string() == "mni152") {
+            warn_of_space(session, map, grid.space);
+        }
         let background = match &self.background {
             None => None,
             Some(input) => {
@@ -391,7 +394,7 @@ impl BrainArgs {
             let (legend, words) = regions::legend(&all.names);
             sheet.legend = legend;
             sheet.notes.extend(words);
-            say_unseen(session, &all.names, &sheet);
+            say_unseen(session, &all.names, &mut sheet);
         }
         sheet.bar = Some(bar);
         sheet.width = if sheet.rows.iter().map(Vec::len).max().unwrap_or(0) > 2 { style::WIDE } else { style::WIDTH };
@@ -399,7 +402,7 @@ impl BrainArgs {
     }
 
     fn slices(&self, drawn: &Slices) -> Result<Vec<Vec<Pane>>> {
-        let (extent, pixel) = drawn.frame()?;
+        let (extent, pixel) = drawn.frame(slices::MOST_PIXELS)?;
         let Volume { values, grid, lattice, name } = drawn.map;
         let n_cuts = self.cuts.map_or(N_CUTS, |n| n as usize);
         // Peaks of what is coloured.
@@ -410,7 +413,7 @@ impl BrainArgs {
             let of = if of.iter().any(|v| *v != 0.0) { &of } else { values };
             cuts::through_peaks(of, grid.shape, lattice, direction, n_cuts)
         };
-        let planned: Vec<Vec<(Direction, f64)>> = match self.display.as_ref().unwrap_or(&ORTHO()) {
+        let planned: Vec<Vec<(Direction, f64)>> = match self.display.as_ref().unwrap_or(&ortho()) {
             Display::Mosaic => {
                 if !self.cut_coords.is_empty() {
                     bail!("--cut-coords: a mosaic is cut along three axes; give --cuts N, or --display x, y or z");
@@ -479,9 +482,10 @@ impl BrainArgs {
         drawn: &Slices,
         regions: Option<&(Regions, Lattice)>,
     ) -> Result<(Vec<Vec<Pane>>, Option<String>)> {
-        let (extent, pixel) = drawn.frame()?;
-        let ortho = ORTHO();
-        let Display::Letters(letters) = self.display.as_ref().unwrap_or(&ortho) else { return Ok((Vec::new(), None)) };
+        // No voxel may be missed, however fine they are.
+        let (extent, pixel) = drawn.frame(f64::INFINITY)?;
+        let all = ortho();
+        let Display::Letters(letters) = self.display.as_ref().unwrap_or(&all) else { return Ok((Vec::new(), None)) };
         // The schematic is of the MNI brain: a scan in its own space or in Talairach's is not that.
         let schematic = templates.filter(|_| ![1, 3].contains(&drawn.map.grid.space));
         let mut row = Vec::new();
@@ -559,6 +563,7 @@ impl BrainArgs {
                 if maps.len() > 1 {
                     bail!("{}: a volume holds both hemispheres; give one map", map.input);
                 }
+                warn_of_space(session, map, grid.space);
                 let volume = Volume::new(map.input.to_string(), map.values.clone(), grid)?;
                 let sides = stated.map_or(vec![Hemisphere::Left, Hemisphere::Right], |side| vec![side]);
                 for hemisphere in sides {
@@ -683,7 +688,7 @@ impl BrainArgs {
             let (legend, words) = regions::legend(names);
             sheet.legend = legend;
             sheet.notes.extend(words);
-            say_unseen(session, names, &sheet);
+            say_unseen(session, names, &mut sheet);
         }
         sheet.bar = Some(bar);
         sheet.width = if self.sides.len() > 2 { style::WIDE } else { style::WIDTH };
@@ -767,8 +772,7 @@ impl BrainArgs {
 }
 
 /// Three axes, each once.
-#[allow(non_snake_case)] // a constant that holds a list
-fn ORTHO() -> Display {
+fn ortho() -> Display {
     Display::Letters(vec!['x', 'y', 'z'])
 }
 
@@ -823,8 +827,21 @@ fn shadows(all: &Regions, lattice: &Lattice, plane: &Plane, side: f64) -> Vec<dr
     lines
 }
 
-/// Says which regions no pane shows.
-fn say_unseen(session: &Session, names: &[String], sheet: &Sheet) {
+/// A map in another space does not lie where the template has what it shows.
+fn warn_of_space(session: &Session, map: &Map, space: i16) {
+    let other = match space {
+        1 => "the scanner's space",
+        3 => "Talairach space",
+        _ => return,
+    };
+    session.job.warn(format!(
+        "{}: its header says that it is in {other}, and the template brain is in MNI space; places do not agree",
+        map.input
+    ));
+}
+
+/// Says which regions no pane shows, and takes them out of the legend.
+fn say_unseen(session: &Session, names: &[String], sheet: &mut Sheet) {
     let drawn = |name: &&String| {
         sheet
             .rows
@@ -834,6 +851,7 @@ fn say_unseen(session: &Session, names: &[String], sheet: &Sheet) {
             .any(|line| line.class == "region" && line.name == **name)
     };
     let unseen: Vec<&str> = names.iter().filter(|name| !drawn(name)).map(String::as_str).collect();
+    sheet.legend.retain(|item| !unseen.contains(&item.text.as_str()));
     if !unseen.is_empty() {
         let some = unseen.iter().take(5).copied().collect::<Vec<_>>().join(", ");
         let more = if unseen.len() > 5 { ", ..." } else { "" };

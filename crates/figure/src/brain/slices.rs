@@ -41,7 +41,7 @@ pub(super) struct Background {
 /// Greys of a background: so many keep a picture's colours below 256.
 const GREYS: f64 = 63.0;
 /// Most pixels along a side of a slice.
-const MOST_PIXELS: f64 = 420.0;
+pub(super) const MOST_PIXELS: f64 = 420.0;
 
 impl Background {
     /// Black is somewhat below the 1st percentile of what is not 0, white its 99th percentile.
@@ -77,8 +77,9 @@ pub(super) struct Slices<'a> {
 }
 
 impl Slices<'_> {
-    /// What all panes show, in mm, and the edge of a pixel: that of the finest voxels.
-    pub(super) fn frame(&self) -> Result<(Extent, f64)> {
+    /// What all panes show, in mm, and the edge of a pixel: that of the finest voxels, or a multiple of it where a side
+    /// would have more than `most` pixels.
+    pub(super) fn frame(&self, most: f64) -> Result<(Extent, f64)> {
         let shown = self.map.lattice.extent_of(|voxel| self.bar.colour(self.map.values[voxel]).is_some());
         let around = match self.background {
             Some(Background { volume, .. }) => volume.lattice.extent_of(|voxel| volume.has(voxel)),
@@ -92,7 +93,7 @@ impl Slices<'_> {
         lattices.extend(self.regions.as_ref().map(|(_, lattice)| lattice));
         let mut pixel = lattices.iter().map(|lattice| lattice.finest()).fold(f64::INFINITY, f64::min);
         let longest = (0..3).map(|d| extent.hi[d] - extent.lo[d]).fold(0.0, f64::max);
-        while longest / pixel > MOST_PIXELS {
+        while longest / pixel > most {
             pixel *= 2.0;
         }
         // A pixel of room, so that outlines at the border are whole.

@@ -167,7 +167,8 @@ mod tests {
         let n = front.picture.n_columns;
         let columns: Vec<usize> =
             (0..front.values.len()).filter(|&k| front.values[k].is_finite()).map(|k| k % n).collect();
-        assert!(!columns.is_empty() && columns.iter().all(|&column| column < n / 2));
+        // A vertex is the nearest of three down to a third of its weight.
+        assert!(columns.iter().any(|&column| column < 3) && columns.iter().all(|&column| 10 * column < 7 * n));
         assert_eq!(front.ends, ["A", "P"]);
     }
 
