@@ -51,14 +51,7 @@ pub struct Extent {
 impl Extent {
     /// What holds all points; `None` where there is none.
     pub fn over(points: impl IntoIterator<Item = [f64; 3]>) -> Option<Extent> {
-        points.into_iter().fold(None, |all, point| {
-            let mut all = all.unwrap_or(Extent { lo: point, hi: point });
-            for d in 0..3 {
-                all.lo[d] = all.lo[d].min(point[d]);
-                all.hi[d] = all.hi[d].max(point[d]);
-            }
-            Some(all)
-        })
+        points.into_iter().map(|point| Extent { lo: point, hi: point }).reduce(Extent::with)
     }
 
     /// The box that holds both.

@@ -79,12 +79,12 @@ impl Upright {
         let (mut n, mut first, mut step) = ([1; 3], all.lo, [lattice.finest(); 3]);
         if lattice.is_upright() {
             let mut in_order = true;
-            for c in 0..3 {
+            for (c, n_along) in shape.into_iter().enumerate() {
                 let one = lattice.millimetres(std::array::from_fn(|d| f64::from(u8::from(d == c))));
                 let moved: [f64; 3] = std::array::from_fn(|d| one[d] - origin[d]);
                 let axis = (0..3).max_by(|&a, &b| moved[a].abs().total_cmp(&moved[b].abs())).unwrap_or(c);
                 in_order &= axis == c;
-                (n[axis], first[axis], step[axis]) = (shape[c], origin[axis], moved[axis]);
+                (n[axis], first[axis], step[axis]) = (n_along, origin[axis], moved[axis]);
             }
             // Axes that are x, y and z in this order stay as the file has them; others are put in order, and forwards.
             for d in 0..3 {
