@@ -2,7 +2,8 @@
 # Brings what a fresh Debian machine with Rust, Python and npm lacks, into build/ (or CATSEL_BUILD).
 #
 #   scripts/setup.sh onnxruntime   build/venv, build/onnxruntime and build/nasm: enough for the tests
-#   scripts/setup.sh               that, and build/models, build/stimuli and build/haxby2001: what the demo feeds on
+#   scripts/setup.sh templates     build/templates: what figure brain draws a template brain from
+#   scripts/setup.sh               all that, and build/models, build/stimuli and build/haxby2001: what the demo feeds on
 #
 # Everything is pinned by version and hash. A step that is done leaves a stamp with the hash of what went into it
 # and is not done again; each step builds beside its place and is renamed last, so an interrupted run leaves no
@@ -21,6 +22,9 @@ readonly NAMES_SHA512='HdrQW/7SdbXUsTd8uTATv7LvQJkCSgbAgRCDCtOhQ6xn3EAx+xZHQtRni
 # runs. The data are CC BY-SA 3.0, the archive's COPYING goes with them.
 readonly HAXBY_ARCHIVE='pymvpa2 2.6.5'
 readonly HAXBY_SHA256=f98b18e15d012aaa68c0ef6ccf420662df05657673843ab368e7f0adfdda0758
+# The template brain as the wheel of nilearn (BSD-3) holds it: MNI152 T1, fsaverage5, lines of the glass brain.
+readonly NILEARN='nilearn==0.14.1'
+readonly NILEARN_SHA256=725206484e9fb3f6691f9c2d20204a068759d5072f12055324702ee0cb2bbe8a
 # Debian's package of the assembler, for x86-64; it needs nothing but the C library.
 readonly NASM_VERSION=2.16.01-1
 readonly NASM_SHA256=0180693ad5d2da8b36e7d73b9b596dc3e9f900238e3de699976c0576875b878f
@@ -195,11 +199,56 @@ haxby_subject() {
     mv "$folder.part" "$folder"
 }
 
+# build/templates: files of the wheel as they are, with its licence. Nothing of the package is installed or run.
+template_brain() {
+    local folder=$build/templates stamp=$build/templates/setup-stamp wheels=$build/downloads/wheels
+    if is_done "$stamp" "$NILEARN_SHA256"; then return; fi
+    check_python
+    say "a template brain (MNI152, fsaverage5) into $folder"
+    mkdir -p "$wheels"
+    # Hashes are taken from a file of requirements alone.
+    printf '%s --hash=sha256:%s\n' "$NILEARN" "$NILEARN_SHA256" >"$build/downloads/templates.txt"
+    local fetch=(-m pip --quiet --disable-pip-version-check download --require-hashes --only-binary :all: --no-deps
+        --find-links "$wheels" -d "$wheels" -r "$build/downloads/templates.txt")
+    if [[ -x $build/venv/bin/python ]]; then
+        "$build/venv/bin/python" "${fetch[@]}"
+    else
+        "$python" "${fetch[@]}"
+    fi || stop "$NILEARN could not be fetched (see above); run this again when the package index answers"
+    rm -rf "$folder.part"
+    mkdir -p "$folder.part"
+    "$python" - "$wheels"/"${NILEARN/==/-}"-*.whl "$folder.part" <<'PYTHON'
+import os
+import sys
+import zipfile
+
+*wheels, folder = sys.argv[1:]
+wanted = {
+    "nilearn/datasets/data/fsaverage5/": "fsaverage5",
+    "nilearn/plotting/glass_brain_files/": "glass_brain",
+    "nilearn/datasets/data/mni_icbm152_t1": "",
+}
+with zipfile.ZipFile(wheels[0]) as wheel:
+    for name in wheel.namelist():
+        base = os.path.basename(name)
+        places = [to for start, to in wanted.items() if name.startswith(start)]
+        if base.startswith("LICENSE"):
+            places = [""]
+        if places and base.endswith((".gz", ".json", "LICENSE")):
+            os.makedirs(os.path.join(folder, places[0]), exist_ok=True)
+            with open(os.path.join(folder, places[0], base), "wb") as out:
+                out.write(wheel.read(name))
+PYTHON
+    mark_done "$folder.part/setup-stamp" "$NILEARN_SHA256"
+    rm -rf "$folder"
+    mv "$folder.part" "$folder"
+}
+
 what=${1:-all}
 case $what in
-onnxruntime | all) ;;
+onnxruntime | templates | all) ;;
 *)
-    echo "usage: scripts/setup.sh [all|onnxruntime]" >&2
+    echo "usage: scripts/setup.sh [all|onnxruntime|templates]" >&2
     exit 2
     ;;
 esac
@@ -209,6 +258,10 @@ mkdir -p "$build"
 exec 9>"$build/setup.lock"
 if command -v flock >/dev/null; then flock 9; fi
 
+if [[ $what == templates ]]; then
+    template_brain
+    exit 0
+fi
 python_environment
 onnxruntime_library
 assembler
@@ -216,4 +269,5 @@ if [[ $what == all ]]; then
     emoji_localizer
     pretrained_network
     haxby_subject
+    template_brain
 fi

@@ -16,7 +16,7 @@ const N: usize = 24;
 
 /// A command line of every verb of every tool that runs as it stands in [`workplace`]; its last word is the file of its
 /// positional argument, where it has one.
-const VERBS: [&str; 67] = [
+const VERBS: [&str; 70] = [
     "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv p.csv",
     "ann-acts --list-layers net.onnx",
     "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy",
@@ -86,6 +86,8 @@ const VERBS: [&str; 67] = [
     "figure probe --terminal --images images.csv probed.csv",
     "unit-stats overlap --combinations units.csv units2.csv",
     "fmri-roi overlap --combinations --t 1 --names a,b tmap.npy tmap.npy",
+    "figure brain --terminal mask.nii",
+    "figure report results",
 ];
 
 fn workplace() -> tempfile::TempDir {
@@ -149,6 +151,8 @@ fn workplace() -> tempfile::TempDir {
     ] {
         run(dir.path(), &format!("{line} --quiet")).ok();
     }
+    fs::create_dir(at("results")).unwrap();
+    fs::copy(at("map.csv"), at("results/map.csv")).unwrap();
     dir
 }
 

@@ -256,6 +256,22 @@ impl Gifti {
         value(&self.metadata, STRUCTURE).or_else(of_arrays).map(structure_name)
     }
 
+    /// What the numbers of the first array are, by NIfTI's list of intents; `None` where its name says nothing of a
+    /// statistic.
+    pub fn intent(&self) -> Option<i32> {
+        Some(match self.arrays.first()?.intent.as_str() {
+            "NIFTI_INTENT_CORREL" => 2,
+            "NIFTI_INTENT_TTEST" => 3,
+            "NIFTI_INTENT_FTEST" => 4,
+            "NIFTI_INTENT_ZSCORE" => 5,
+            "NIFTI_INTENT_PVAL" => 22,
+            "NIFTI_INTENT_LOGPVAL" => 23,
+            "NIFTI_INTENT_LOG10PVAL" => 24,
+            "NIFTI_INTENT_ESTIMATE" => 1001,
+            _ => return None,
+        })
+    }
+
     /// The maps: every array that is no geometry, each axis behind the first being maps of its own.
     pub fn into_maps(self) -> Result<Maps, GiftiError> {
         let structure = self.structure();

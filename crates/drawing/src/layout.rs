@@ -21,6 +21,16 @@ pub struct Drawn {
     pub missing_glyphs: Vec<char>,
 }
 
+impl Drawn {
+    pub(crate) fn of(svg: String, left_out: LeftOut) -> Drawn {
+        let mut missing = missing_glyphs(&svg);
+        missing.sort_unstable();
+        missing.dedup();
+        let LeftOut { labels: n_labels_left_out, pictures: n_pictures_left_out } = left_out;
+        Drawn { svg, n_labels_left_out, n_pictures_left_out, missing_glyphs: missing }
+    }
+}
+
 /// The longest name beside an axis, as a part of the width of a panel.
 const LONGEST_NAME: f64 = 0.36;
 /// The longest name under an axis, in mm, where names are turned.
@@ -38,9 +48,9 @@ const BETWEEN: f64 = 4.0;
 /// Width of the strip of a colour bar.
 const BAR: f64 = 3.0;
 /// Distance between lines of text, in sizes of letters.
-const LEADING: f64 = 1.25;
+pub(crate) const LEADING: f64 = 1.25;
 /// From the middle of a line of letters to its baseline, in sizes of letters.
-const HALF: f64 = 0.36;
+pub(crate) const HALF: f64 = 0.36;
 
 /// How the names under a panel stand.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,12 +158,7 @@ pub fn draw(chart: &Chart) -> Drawn {
             y += line;
         }
     }
-    let svg = svg.finish();
-    let mut missing = missing_glyphs(&svg);
-    missing.sort_unstable();
-    missing.dedup();
-    let LeftOut { labels: n_labels_left_out, pictures: n_pictures_left_out } = left_out;
-    Drawn { svg, n_labels_left_out, n_pictures_left_out, missing_glyphs: missing }
+    Drawn::of(svg.finish(), left_out)
 }
 
 fn frame(chart: &Chart, cell: f64) -> Frame {
@@ -484,7 +489,7 @@ fn draw_y(svg: &mut Svg, axis: &Axis, place: &Place, outer: f64, cell: f64) {
 }
 
 /// The size of a label along an axis of this height: one that is longer is set smaller.
-fn size_along(label: &str, height: f64) -> f64 {
+pub(crate) fn size_along(label: &str, height: f64) -> f64 {
     let fits = style::TEXT * (height + 8.0) / text_width(label, style::TEXT).max(1.0);
     fits.clamp(style::SMALLEST_TEXT, style::TEXT)
 }
@@ -534,7 +539,7 @@ fn draw_bar(svg: &mut Svg, bar: &ColourBar, [left, top]: [f64; 2], height: f64) 
 const KEY: f64 = 6.0;
 
 /// Entries in rows, each with its distance from the left.
-fn legend_rows(items: &[LegendItem], width: f64) -> Vec<Vec<(f64, &LegendItem)>> {
+pub(crate) fn legend_rows(items: &[LegendItem], width: f64) -> Vec<Vec<(f64, &LegendItem)>> {
     let mut rows: Vec<Vec<(f64, &LegendItem)>> = Vec::new();
     let mut used = f64::INFINITY;
     for item in items {
@@ -551,7 +556,7 @@ fn legend_rows(items: &[LegendItem], width: f64) -> Vec<Vec<(f64, &LegendItem)>>
     rows
 }
 
-fn draw_legend(svg: &mut Svg, rows: &[Vec<(f64, &LegendItem)>], [left, top]: [f64; 2]) {
+pub(crate) fn draw_legend(svg: &mut Svg, rows: &[Vec<(f64, &LegendItem)>], [left, top]: [f64; 2]) {
     svg.open("g", &[("class", "legend".into())]);
     for (k, row) in rows.iter().enumerate() {
         let base = top + k as f64 * LEADING * style::TEXT + style::TEXT;

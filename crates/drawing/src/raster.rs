@@ -55,19 +55,24 @@ pub(crate) fn grid_as_data_uri(shares: &[f64], n_columns: usize) -> String {
         // Into memory, which takes everything.
         let _ = pixels.write_all(&line);
     }
+    let png = png_file(&[(b"IHDR", header), (b"PLTE", palette), (b"IDAT", pixels.finish().unwrap_or_default())]);
+    format!("data:image/png;base64,{}", base64(&png))
+}
+
+/// A PNG of these chunks, without the last one, which is empty (PNG specification, section 5).
+pub(crate) fn png_file(chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
     let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
-    for (kind, data) in
-        [(b"IHDR", header), (b"PLTE", palette), (b"IDAT", pixels.finish().unwrap_or_default()), (b"IEND", Vec::new())]
-    {
+    let end = (b"IEND", Vec::new());
+    for (kind, data) in chunks.iter().chain([&end]) {
         png.extend(u32::try_from(data.len()).unwrap_or(u32::MAX).to_be_bytes());
         let mut crc = flate2::Crc::new();
-        crc.update(kind);
-        crc.update(&data);
-        png.extend(kind);
+        crc.update(*kind);
+        crc.update(data);
+        png.extend(*kind);
         png.extend(data);
         png.extend(crc.sum().to_be_bytes());
     }
-    format!("data:image/png;base64,{}", base64(&png))
+    png
 }
 
 /// RFC 4648.

@@ -80,6 +80,25 @@ pub fn continuous(share: f64) -> [u8; 3] {
     })
 }
 
+/// Anchors of the colours above 0 and below 0, the least first: red to yellow and blue to pale blue, which all kinds
+/// of colour vision tell apart. Both grow lighter evenly and alike, so that equal distances from 0 are equally light.
+const ABOVE: [[u8; 3]; 5] = [[143, 8, 20], [205, 45, 20], [240, 112, 25], [252, 180, 60], [255, 240, 150]];
+/// See [`ABOVE`].
+const BELOW: [[u8; 3]; 5] = [[20, 64, 160], [25, 106, 198], [60, 151, 222], [125, 196, 242], [205, 242, 255]];
+
+/// The colour of a value on one side of 0: `share` is the part of the way from the threshold to the largest value,
+/// negative below 0.
+pub fn signed(share: f64, below: bool) -> [u8; 3] {
+    let anchors = if below { &BELOW } else { &ABOVE };
+    let at = share.abs().clamp(0.0, 1.0) * (anchors.len() - 1) as f64;
+    let k = (at as usize).min(anchors.len() - 2);
+    let part = at - k as f64;
+    std::array::from_fn(|c| {
+        let (a, b) = (f64::from(anchors[k][c]), f64::from(anchors[k + 1][c]));
+        (a + part * (b - a)).round() as u8
+    })
+}
+
 /// `#rrggbb` of three bytes.
 pub fn hex([r, g, b]: [u8; 3]) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
@@ -95,6 +114,29 @@ pub fn readable_on([r, g, b]: [u8; 3]) -> Colour {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// CIE 1976 L*, from sRGB.
+    fn lightness(colour: [u8; 3]) -> f64 {
+        let linear = colour.map(|v| {
+            let v = f64::from(v) / 255.0;
+            if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+        });
+        let y = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+        116.0 * y.cbrt() - 16.0
+    }
+
+    #[test]
+    fn both_sides_of_0_grow_lighter_evenly_and_alike() {
+        let at = |k: usize, below| lightness(signed(k as f64 / 40.0, below));
+        for k in 0..=40 {
+            let (above, below) = (at(k, false), at(k, true));
+            assert!((above - below).abs() < 6.0, "{k}: {above} {below}");
+            if k > 0 {
+                let steps = [above - at(k - 1, false), below - at(k - 1, true)];
+                assert!(steps.iter().all(|step| (0.7..2.6).contains(step)), "{k}: {steps:?}");
+            }
+        }
+    }
 
     #[test]
     fn lightness_of_the_map_grows_all_the_way() {

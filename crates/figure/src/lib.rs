@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 mod ablation;
+mod brain;
 mod categories;
 mod ceiling;
 mod curves;
@@ -53,6 +54,7 @@ enum Verb {
     Ablation(ablation::AblationArgs),
     Partition(partition::PartitionArgs),
     Ceiling(ceiling::CeilingArgs),
+    Brain(Box<brain::BrainArgs>),
     Design(design::DesignArgs),
     Overlap(overlap::OverlapArgs),
     Probe(probe::ProbeArgs),
@@ -74,6 +76,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Verb::Ablation(args) => ablation::run(&args),
         Verb::Partition(args) => partition::run(&args),
         Verb::Ceiling(args) => ceiling::run(&args),
+        Verb::Brain(args) => brain::run(&args),
         Verb::Design(args) => design::run(&args),
         Verb::Overlap(args) => overlap::run(&args),
         Verb::Probe(args) => probe::run(&args),

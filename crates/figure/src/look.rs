@@ -3,10 +3,10 @@
 use anyhow::{Context, Result, bail};
 use array_inputs::read_table;
 use cli::{Common, Input, Job, Output};
-use drawing::{Axis, Chart, Mark, Panel, Scale, draw, png, text};
+use drawing::{Axis, Chart, Drawn, Mark, Panel, Scale, Sheet, draw, draw_sheet, png, sheet_text, text};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::rc::Rc;
 
 /// Options that every verb has.
@@ -220,6 +220,26 @@ impl Session<'_> {
                 drawn.n_pictures_left_out
             ));
         }
+        self.write(&drawn)
+    }
+
+    /// Draws pictures in rows and writes them. Characters have colours where stdout is a terminal and `NO_COLOR` is not
+    /// set (no-color.org).
+    pub(crate) fn finish_sheet(mut self, mut sheet: Sheet) -> Result<()> {
+        if let Some(title) = &self.look.title {
+            sheet.title = title.clone();
+        }
+        sheet.width = self.look.width.unwrap_or(sheet.width);
+        if self.kind == Kind::Text {
+            let plain = std::env::var_os("NO_COLOR").is_some_and(|text| !text.is_empty());
+            let colours = self.look.common.output.is_none() && std::io::stdout().is_terminal() && !plain;
+            self.out.write_all(sheet_text(&sheet, colours).as_bytes())?;
+            return self.out.commit(&self.job);
+        }
+        self.write(&draw_sheet(&sheet))
+    }
+
+    fn write(mut self, drawn: &Drawn) -> Result<()> {
         match self.kind {
             Kind::Png => {
                 if !drawn.missing_glyphs.is_empty() {

@@ -28,6 +28,7 @@ pub struct MapReader {
     space: Space,
     n_maps: usize,
     labels: Option<Vec<Label>>,
+    intent: Option<i32>,
     n_given: usize,
 }
 
@@ -79,11 +80,12 @@ impl MapReader {
         let gifti = parsed.decode(external)?;
         let is_label =
             !gifti.arrays.is_empty() && gifti.arrays.iter().all(|array| array.intent == "NIFTI_INTENT_LABEL");
+        let intent = gifti.intent();
         let maps = gifti.into_maps()?;
         let space = maps.space();
         let labels = is_label.then_some(maps.labels);
         let maps: Vec<Values> = maps.maps.into_iter().map(|(_, values)| values).collect();
-        Ok(MapReader { n_maps: maps.len(), source: Source::Maps(maps), space, labels, n_given: 0 })
+        Ok(MapReader { n_maps: maps.len(), source: Source::Maps(maps), space, labels, intent, n_given: 0 })
     }
 
     /// Opens a dataset of an HDF5 file; `wanted` says which, and how to take it.
@@ -94,6 +96,7 @@ impl MapReader {
             n_maps: reader.n_volumes(),
             source: Source::Hdf5(Box::new(reader)),
             labels: None,
+            intent: None,
             n_given: 0,
         })
     }
@@ -139,6 +142,7 @@ impl MapReader {
             Image::Volumes(reader) => MapReader {
                 space: reader.space(),
                 n_maps: reader.n_volumes(),
+                intent: Some(reader.intent()),
                 source: Source::Volumes(Box::new(reader)),
                 labels: None,
                 n_given: 0,
@@ -153,6 +157,7 @@ impl MapReader {
                     n_maps: reader.rows().len(),
                     source: Source::Cifti(Some(Box::new(reader))),
                     labels,
+                    intent: None,
                     n_given: 0,
                 }
             }
@@ -169,6 +174,7 @@ impl MapReader {
             n_maps: 1,
             source: Source::Maps(vec![Values::Double(numbers)]),
             labels: Some(labels),
+            intent: None,
             n_given: 0,
         })
     }
@@ -183,19 +189,16 @@ impl MapReader {
         self.labels.as_deref()
     }
 
+    /// What the numbers are, by NIfTI's list of intents (3 is t, 5 z); `None` where the file does not say it.
+    pub fn intent(&self) -> Option<i32> {
+        self.intent.filter(|code| *code != 0)
+    }
+
     /// Maps met so far: a stream of images may have more of them.
     pub fn n_volumes(&self) -> usize {
         match &self.source {
             Source::Volumes(reader) => reader.n_volumes(),
             _ => self.n_maps,
-        }
-    }
-
-    /// What a NIfTI header says that the numbers are, by its intent code; `None` where no code says it.
-    pub fn intent(&self) -> Option<i32> {
-        match &self.source {
-            Source::Volumes(reader) => Some(reader.intent()).filter(|code| *code != 0),
-            _ => None,
         }
     }
 
