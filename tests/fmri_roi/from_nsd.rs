@@ -42,10 +42,13 @@ fn same_as_numpy(dir: &Path) {
     }
 }
 
-/// Blocks of the page in their order: language and text, with the output that stands behind them.
-fn blocks(text: &str) -> Vec<(String, String, Option<(usize, String)>)> {
+/// Language and text, with the output that stands behind them: its line and text.
+type Block = (String, String, Option<(usize, String)>);
+
+/// Blocks of the page in their order.
+fn blocks(text: &str) -> Vec<Block> {
     let lines: Vec<&str> = text.lines().collect();
-    let mut found: Vec<(String, String, Option<(usize, String)>)> = Vec::new();
+    let mut found: Vec<Block> = Vec::new();
     let mut at = 0;
     while at < lines.len() {
         if let Some(language) = lines[at].strip_prefix("```") {
