@@ -359,7 +359,7 @@ fn laterality_of_grayordinates_and_of_one_surface() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let t: Vec<f32> = vec![5.0, 4.0, 3.0, 0.0, 1.0, 3.5, 0.0, 0.0, 2.0, 6.0];
-    write_map(&dir.join("t.dscalar.nii"), &[t.clone()], &both_sides());
+    write_map(&dir.join("t.dscalar.nii"), std::slice::from_ref(&t), &both_sides());
     let found = rows(&run(dir, "fmri-roi overlap t.dscalar.nii --laterality --t 2,10").text());
     let row = &found[0];
     assert_eq!((number(row, "n_left"), number(row, "n_right")), (3.0, 2.0));
@@ -367,7 +367,7 @@ fn laterality_of_grayordinates_and_of_one_surface() {
     assert_eq!((number(row, "t_left"), number(row, "t_right")), (12.0, 9.5));
     assert_eq!((found[1]["laterality"].as_str(), found[1]["reason"].as_str()), ("NaN", "empty"));
     // A surface is one side; one that does not say which is none.
-    write_map(&dir.join("t.func.gii"), &[t.clone()], &left());
+    write_map(&dir.join("t.func.gii"), std::slice::from_ref(&t), &left());
     let one = rows(&run(dir, "fmri-roi overlap t.func.gii --laterality --t 2").text());
     assert_eq!((number(&one[0], "n_left"), number(&one[0], "n_right"), number(&one[0], "laterality")), (5.0, 0.0, 1.0));
     write_map(&dir.join("t.mgz"), &[t], &left());
