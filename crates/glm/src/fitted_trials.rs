@@ -554,7 +554,7 @@ mod tests {
                 .flat_map(|(y, run)| {
                     let own = run.nuisance.residuals(y.view(), run.nuisance.coordinates(y.view()).view());
                     let axes = &run.designs[response];
-                    let c = product(axes.left.t(), own.view()) / &axes.values.view().insert_axis(Axis(1));
+                    let c = product(axes.left.t(), own.view()) / axes.values.view().insert_axis(Axis(1));
                     [product(axes.right.view(), c.view())]
                 })
                 .collect();
