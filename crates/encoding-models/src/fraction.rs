@@ -68,7 +68,7 @@ impl FractionalRidge {
 
 #[cfg(test)]
 mod tests {
-    use linear_algebra::{cross_product, product, thin_svd};
+    use linear_algebra::{cross_product, product};
     use ndarray::{Array1, Array2, Axis, s};
     use statistics::Reason;
 
