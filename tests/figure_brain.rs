@@ -524,6 +524,29 @@ fn grayordinates_and_labels_lie_on_their_vertices() {
     assert!(texts(&svg).iter().any(|text| text == "FFA"));
     let one = "figure brain t.dscalar.nii --surface lh.surf.gii";
     run(dir.path(), one).fails(1, &["t.dscalar.nii", "right hemisphere has no mesh"]);
+    // Tables of define are of the surface that they name, wherever its map stands; those of a grid are refused.
+    let of = |structure: &str| format!("roi,structure,vertex,voxel\nFFA,{structure},0,0\n");
+    fs::write(dir.path().join("left.csv"), of("CORTEX_LEFT")).unwrap();
+    fs::write(dir.path().join("right.csv"), of("CORTEX_RIGHT")).unwrap();
+    fs::write(dir.path().join("grid.csv"), "roi,voxel,i,j,k\nFFA,0,0,0,0\n").unwrap();
+    fs::write(dir.path().join("moved.csv"), "roi,structure,vertex,voxel\nFFA,CORTEX_LEFT,3,0\n").unwrap();
+    let both =
+        "figure brain lh.t.func.gii rh.t.func.gii --surface lh.surf.gii rh.surf.gii --threshold 2 --unit z --regions";
+    let drawn = |table: &str| run(dir.path(), &format!("{both} {table}")).text();
+    assert_ne!(drawn("left.csv"), drawn("right.csv"));
+    let sides = |table: &str| -> Vec<usize> { panes(&drawn(table)).iter().map(|pane| pane.regions.len()).collect() };
+    let (left, right) = (sides("left.csv"), sides("right.csv"));
+    let half = left.len() / 2;
+    assert!(left[..half].iter().sum::<usize>() > 0 && left[half..].iter().all(|n| *n == 0), "{left:?}");
+    assert!(right[half..].iter().sum::<usize>() > 0 && right[..half].iter().all(|n| *n == 0), "{right:?}");
+    for (table, parts) in
+        [("grid.csv", &["grid.csv", "no column structure"][..]), ("moved.csv", &["vertex 3", "vertex 0 in the map"])]
+    {
+        run(dir.path(), &format!("{both} {table}")).fails(1, parts);
+    }
+    let one = "figure brain lh.t.func.gii --surface lh.surf.gii --threshold 2 --unit z --regions";
+    run(dir.path(), &format!("{one} grid.csv")).fails(1, &["a voxel of a grid", "the map has vertices"]);
+    run(dir.path(), &format!("{one} right.csv")).fails(1, &["CORTEX_RIGHT", "the map is of CORTEX_LEFT"]);
     let wrong = "figure brain seven.lh.func.gii --surface lh.surf.gii --regions lh.label.gii";
     run(dir.path(), wrong).fails(1, &["seven.lh.func.gii", "7 vertices"]);
     run(dir.path(), "figure brain lh.label.gii --surface lh.surf.gii").fails(1, &["lh.label.gii", "--regions"]);

@@ -80,6 +80,7 @@ fn numbers_of_the_answer_are_read_from_tables() {
         ("{scores.csv model=random rho}", &["rho"]),
         ("{scores.csv", &["{ without }"]),
         ("{}", &["FILE KEY=VALUE.. COLUMN"]),
+        (" \n", &["has no text"]),
     ] {
         at(text);
         fs::remove_file(dir.path().join("out/report.html")).ok();
@@ -98,6 +99,21 @@ fn warnings_of_the_tools_stand_on_the_page() {
     let warning = made.stderr.split_once("warning: ").unwrap().1.lines().next().unwrap().to_owned();
     let html = page(&dir, "");
     assert!(html.contains("<h2>Warnings</h2>") && html.contains(&warning[..20]), "{warning}");
+}
+
+#[test]
+fn files_that_were_changed_after_they_were_made_are_named() {
+    let dir = results();
+    assert!(!page(&dir, "").contains("<h2>Warnings</h2>"));
+    let map = dir.path().join("out/map.csv");
+    let edited = fs::read_to_string(&map).unwrap().replacen("0.", "1.", 1);
+    fs::write(&map, edited).unwrap();
+    fs::write(dir.path().join("out/scores.json"), b"\xff").unwrap();
+    let made = run(dir.path(), "figure report out -o out/report.html");
+    for part in ["map.csv was changed after it was made", "scores.json is no JSON"] {
+        assert!(made.stderr.contains(part), "{}", made.stderr);
+        assert!(fs::read_to_string(dir.path().join("out/report.html")).unwrap().contains(part), "{part}");
+    }
 }
 
 #[test]

@@ -232,7 +232,9 @@ pub(crate) fn run(args: &ScoresArgs) -> Result<()> {
         _ => "over subjects".to_owned(),
     };
     if people.is_some() {
-        over = format!("models: {over}; human–human: median of each person's pairs, median over people");
+        over = format!("models: {over}; human–human: medians");
+        // A line of the legend does not wrap; notes do.
+        chart.notes.push("Human–human: median of each person's pairs, median over people.".into());
     }
     if any_interval {
         over += ", 95 % interval";

@@ -117,7 +117,7 @@ pub(super) fn hemispheres(
 }
 
 /// The hemisphere that a file's name says, as FreeSurfer and BIDS have it.
-fn by_name(input: &Input) -> Option<Hemisphere> {
+pub(super) fn by_name(input: &Input) -> Option<Hemisphere> {
     let name = input.path()?.file_name()?.to_str()?;
     let is = |parts: [&str; 4]| {
         name.starts_with(parts[0]) || name.contains(parts[1]) || name.contains(parts[2]) || name.contains(parts[3])

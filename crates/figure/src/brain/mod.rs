@@ -345,7 +345,8 @@ impl BrainArgs {
         let regions = match self.regions.first() {
             None => None,
             Some(input) => {
-                let all = regions::read_regions(&session.job, input, self.labels.as_ref(), (&map.input, &map.space))?;
+                let all =
+                    regions::read_regions(&session.job, input, self.labels.as_ref(), &[(&map.input, &map.space)])?;
                 let Some(grid) = all.space.grid() else { bail!("{input}: {}, but the map has voxels", all.space) };
                 let Some(lattice) = Lattice::new(grid.shape, grid.affine) else {
                     bail!("{input}: {grid}: its axes lie in one plane, so that voxels have no place");
@@ -611,7 +612,7 @@ impl BrainArgs {
             let map = read_map(job, input, None)?;
             hemispheres(input, &map.space, &map.values, None)
         })?;
-        let regions = self.regions_of_hemispheres(session, &values, first)?;
+        let regions = self.regions_of_hemispheres(session, &values, maps)?;
 
         let mut sides = Vec::new();
         for (hemisphere, values, input) in values {
@@ -725,7 +726,7 @@ impl BrainArgs {
         &self,
         session: &Session,
         values: &[(Hemisphere, Vec<f64>, &Input)],
-        map: &Map,
+        maps: &[Map],
     ) -> Result<Option<(Vec<String>, Vec<(Hemisphere, Vec<u32>)>)>> {
         if self.regions.is_empty() {
             return Ok(None);
@@ -733,7 +734,8 @@ impl BrainArgs {
         let mut names: Vec<String> = Vec::new();
         let mut layers = Vec::new();
         for input in &self.regions {
-            let read = regions::read_regions(&session.job, input, self.labels.as_ref(), (&map.input, &map.space))?;
+            let of: Vec<_> = maps.iter().map(|map| (&map.input, &map.space)).collect();
+            let read = regions::read_regions(&session.job, input, self.labels.as_ref(), &of)?;
             if read.space.grid().is_some() {
                 bail!(
                     "{input}: voxels, but regions on a surface are labels of its vertices (.label.gii, .annot, .dlabel.nii)"

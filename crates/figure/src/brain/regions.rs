@@ -1,7 +1,9 @@
 //! Regions that are outlined: from a table of voxels, a label image, or labels of a surface.
 
+use super::maps::{by_name, name};
 use anyhow::{Context, Result, bail};
 use brain_formats::Space;
+use brain_formats::space::Place;
 use cli::{Input, Job};
 use drawing::outline::{outlines, simplified};
 use drawing::style::{self, CATEGORIES, Colour};
@@ -27,15 +29,23 @@ fn colour(k: usize, n: usize) -> Colour {
     if n <= COLOURS.len() { COLOURS[k] } else { style::INK }
 }
 
-/// Reads regions. A table and a `.npy` mask speak of the columns of the map; an image has a space of its own.
-pub(super) fn read_regions(job: &Job, input: &Input, labels: Option<&Input>, map: (&Input, &Space)) -> Result<Regions> {
+/// Reads regions. A table and a `.npy` mask speak of the columns of a map; an image has a space of its own. Of several
+/// maps a table speaks of the one whose structure it names, a mask of the first.
+pub(super) fn read_regions(
+    job: &Job,
+    input: &Input,
+    labels: Option<&Input>,
+    maps: &[(&Input, &Space)],
+) -> Result<Regions> {
+    let map = maps[0];
     match open(job, input)? {
         Source::Other(reader) => {
             if labels.is_some() {
                 bail!("{input}: a table names its regions itself; --labels is for a label image");
             }
             let table = Table::read(reader).with_context(|| input.to_string())?;
-            of_table(&table, map.1).with_context(|| input.to_string())
+            let space = space_of_table(&table, maps).with_context(|| input.to_string())?;
+            of_table(&table, &space).with_context(|| input.to_string())
         }
         Source::Numbers(numbers) => {
             let read = labels_in(job, input, numbers)?;
@@ -83,6 +93,70 @@ pub(super) fn read_regions(job: &Job, input: &Input, labels: Option<&Input>, map
     }
 }
 
+/// The space of the map that the rows of a table speak of; a surface has the structure that its file's name says where
+/// the file itself does not.
+fn space_of_table(table: &Table, maps: &[(&Input, &Space)]) -> Result<Space> {
+    let named = |(input, space): &(&Input, &Space)| {
+        let mut space = (*space).clone();
+        if let Space::Surface(surface) = &mut space {
+            let by_name = || by_name(input).map(|side| format!("CORTEX_{}", name(side).to_uppercase()));
+            surface.structure = surface.structure.take().or_else(by_name);
+        }
+        space
+    };
+    let spaces: Vec<Space> = maps.iter().map(named).collect();
+    if let [one] = &spaces[..] {
+        return Ok(one.clone());
+    }
+    if !table.has("structure") {
+        bail!(
+            "no column structure, which would say of which of {} maps the rows are; define the region on a map that says \
+             its structure (GIFTI), or draw one map",
+            spaces.len()
+        );
+    }
+    let mut structures: Vec<&String> = table.column("structure")?.iter().filter(|cell| !is_missing(cell)).collect();
+    structures.sort();
+    structures.dedup();
+    let [structure] = structures[..] else {
+        bail!("rows of {} structures; with a map for each hemisphere give a table for each", structures.len());
+    };
+    let is_it =
+        |space: &&Space| matches!(space, Space::Surface(surface) if surface.structure.as_ref() == Some(structure));
+    match spaces.iter().find(is_it) {
+        Some(space) => Ok(space.clone()),
+        None => bail!("rows of {structure}, of which no map is; draw its map too, or leave the table out"),
+    }
+}
+
+/// A row that names another structure or vertex than the map's column has speaks of another map.
+fn require_vertex(table: &Table, row: usize, place: &Place) -> Result<()> {
+    let cell = |name: &str| -> Result<Option<String>> {
+        Ok(match table.has(name) {
+            true => Some(table.column(name)?[row].trim().to_owned()).filter(|cell| !is_missing(cell)),
+            false => None,
+        })
+    };
+    let (structure, vertex) = (cell("structure")?, cell("vertex")?);
+    if place.grid.is_none() && place.vertex.is_some() && vertex.is_none() && cell("i")?.is_some() {
+        bail!("row {row}: a voxel of a grid, but the map has vertices; define the regions on this map");
+    }
+    if let (Some(theirs), Some(mine)) = (&structure, place.structure)
+        && theirs != mine
+    {
+        bail!(
+            "row {row}: a place of {theirs}, but the map is of {mine} there; give the table that was made of this map"
+        );
+    }
+    if let Some(theirs) = vertex
+        && place.vertex.map(|mine| mine.to_string()).as_deref() != Some(theirs.as_str())
+    {
+        let mine = place.vertex.map_or("no vertex".to_owned(), |mine| format!("vertex {mine}"));
+        bail!("row {row}: vertex {theirs}, but {mine} in the map; define the regions on this map");
+    }
+    Ok(())
+}
+
 /// The table of `fmri-roi define`: a row per voxel. Where it says the place of a voxel, the map must say the same.
 fn of_table(table: &Table, space: &Space) -> Result<Regions> {
     if !table.has("roi") || !table.has("voxel") {
@@ -109,6 +183,7 @@ fn of_table(table: &Table, space: &Space) -> Result<Regions> {
             bail!("row {row}: voxel {cell:?}; the map has {n} {}, counted from 0", space.units());
         };
         let place = space.place(voxel);
+        require_vertex(table, row, &place)?;
         let of_map = [place.grid.map(|at| at.map(|v| v as f64)), place.millimetres];
         for ((names, columns), mine) in places.iter().zip(of_map) {
             let Some(mine) = mine else { continue };

@@ -15,7 +15,11 @@ pub(super) fn read(job: &Job, input: &Input, folder: &Folder) -> Result<Vec<Stri
     job.open(input)?.reader().read_to_string(&mut text).with_context(|| format!("{input}: is no UTF-8 text"))?;
     let filled = fill(job, &text, folder).with_context(|| input.to_string())?;
     let paragraphs = filled.split("\n\n").map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
-    Ok(paragraphs.filter(|part| !part.is_empty()).collect())
+    let paragraphs: Vec<String> = paragraphs.filter(|part| !part.is_empty()).collect();
+    if paragraphs.is_empty() {
+        bail!("{input}: has no text; write the answer, or leave --answer out");
+    }
+    Ok(paragraphs)
 }
 
 fn fill(job: &Job, text: &str, folder: &Folder) -> Result<String> {

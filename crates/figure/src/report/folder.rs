@@ -16,6 +16,8 @@ pub(super) struct Folder {
     /// Tables of subfolders, and those that could not be read, with the reason.
     pub(super) linked: Vec<(Place, String)>,
     pub(super) records: Vec<Record>,
+    /// What the reader must know of the folder itself.
+    pub(super) warnings: Vec<String>,
 }
 
 /// A file: its path within the folder, and as a link from the page.
@@ -65,9 +67,15 @@ impl Folder {
             tables: Vec::new(),
             linked: Vec::new(),
             records: Vec::new(),
+            warnings: Vec::new(),
         };
         for path in paths.iter().filter(|path| ending(path) == "json" && Some(path.as_path()) != page) {
-            let Ok(json) = serde_json::from_slice::<Value>(&read(job, path)?) else { continue };
+            let Ok(json) = serde_json::from_slice::<Value>(&read(job, path)?) else {
+                found
+                    .warnings
+                    .push(format!("{} is no JSON: if it is a record, nothing is known of its file", place(path).name));
+                continue;
+            };
             let output = json["output"].as_str().map(|name| path.with_file_name(name));
             let Some(output) = output.filter(|output| json["tool"].is_string() && Some(output.as_path()) != page)
             else {
@@ -99,7 +107,23 @@ impl Folder {
                 _ => {}
             }
         }
+        found.require_own(job);
+        found.warnings.iter().for_each(|warning| job.warn(format!("{}: {warning}", folder.display())));
         Ok(found)
+    }
+
+    /// Warns of figures and tables that are not, byte for byte, what their records were written for.
+    fn require_own(&mut self, job: &Job) {
+        let shown = self.figures.iter().map(|f| &f.place.name).chain(self.tables.iter().map(|t| &t.place.name));
+        for name in shown {
+            let Some(record) = self.records.iter().find(|record| record.output == *name) else { continue };
+            let found = job.sha256(&Input::File(self.root.join(name))).ok().flatten();
+            if let (Some(said), Some(found)) = (record.json["output_sha256"].as_str(), found)
+                && said != found
+            {
+                self.warnings.push(format!("{name} was changed after it was made: its record speaks of another file"));
+            }
+        }
     }
 
     /// A table of the folder or of one of its subfolders.

@@ -58,7 +58,8 @@ impl Page<'_> {
 
     fn whole(&self, drawn: &[Option<Markup>]) -> Markup {
         let methods = methods(self.history);
-        let warnings = self.history.warnings();
+        let of_folder = self.folder.warnings.iter().map(|warning| (warning.clone(), Vec::new()));
+        let warnings: Vec<(String, Vec<&str>)> = of_folder.chain(self.history.warnings()).collect();
         html! {
             (DOCTYPE)
             html lang="en" {
@@ -241,7 +242,12 @@ fn warned(warnings: &[(String, Vec<&str>)]) -> Markup {
             h2 { "Warnings" }
             ul {
                 @for (text, files) in warnings {
-                    li { (text) " " span.soft { "(" (files[0]) @if files.len() > 1 { " and " (files.len() - 1) " more" } ")" } }
+                    li {
+                        (text)
+                        @if let [first, more @ ..] = &files[..] {
+                            " " span.soft { "(" (first) @if !more.is_empty() { " and " (more.len()) " more" } ")" }
+                        }
+                    }
                 }
             }
         }
