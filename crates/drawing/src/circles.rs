@@ -109,6 +109,12 @@ fn areas(circles: &[Circle]) -> Vec<f64> {
     (0..n).map(|m| if m == 0 { 0.0 } else { exact(m).max(0.0) }).collect()
 }
 
+/// Whether two circles differ by rounding alone: their points of intersection are anywhere.
+fn are_one([x, y, r]: Circle, [u, v, s]: Circle) -> bool {
+    const ROUNDING: f64 = 1e-9;
+    (u - x).hypot(v - y) <= ROUNDING * (r + s) && (r - s).abs() <= ROUNDING * (r + s)
+}
+
 /// The area that all these circles share: Green's theorem over the arcs of each that lie in all others.
 fn common(circles: &[Circle]) -> f64 {
     let mut twice = 0.0;
@@ -119,7 +125,7 @@ fn common(circles: &[Circle]) -> f64 {
         let mut breaks = vec![0.0, 2.0 * PI];
         for (j, &[u, v, s]) in circles.iter().enumerate() {
             let d = (u - x).hypot(v - y);
-            if i != j && d < r + s && d > (r - s).abs() {
+            if i != j && !are_one([x, y, r], [u, v, s]) && d < r + s && d > (r - s).abs() {
                 let (middle, half) =
                     ((v - y).atan2(u - x), ((d * d + r * r - s * s) / (2.0 * d * r)).clamp(-1.0, 1.0).acos());
                 breaks.extend([middle - half, middle + half].map(|angle| angle.rem_euclid(2.0 * PI)));
@@ -131,7 +137,7 @@ fn common(circles: &[Circle]) -> f64 {
             let at = 0.5 * (from + to);
             let [px, py] = [x + r * at.cos(), y + r * at.sin()];
             let inside = circles.iter().enumerate().all(|(j, &[u, v, s])| {
-                let same = u == x && v == y && s == r;
+                let same = are_one([x, y, r], [u, v, s]);
                 // Of circles that are one the first has the arc.
                 i == j || if same { i < j } else { (px - u).hypot(py - v) <= s }
             });
