@@ -71,6 +71,10 @@ fn numbers_of_the_answer_are_read_from_tables() {
     at("The net has\n{scores.csv model=random r} of {scores.csv r=0.123456789 r:3}.\n\nMore & more.\n");
     let html = page(&dir, "--answer answer.txt");
     assert!(html.contains("<p>The net has -2 of 0.123.</p><p>More &amp; more.</p>"), "{html:.3000}");
+    fs::write(dir.path().join("out/p.csv"), "p\n0.00042\n").unwrap();
+    at("p = {p.csv p}");
+    assert!(page(&dir, "--answer answer.txt").contains("<p>p = 4.2e-4</p>"), "a small p is not 0.00");
+    fs::remove_file(dir.path().join("out/p.csv")).unwrap();
     at("{rdm/net.csv i=0 j=1 stimulus_j}");
     assert!(page(&dir, "--answer answer.txt").contains("<p>s1</p>"), "a table of a subfolder");
     for (text, parts) in [

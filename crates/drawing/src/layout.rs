@@ -522,17 +522,30 @@ fn draw_bar(svg: &mut Svg, bar: &ColourBar, [left, top]: [f64; 2], height: f64) 
         let y = top + height * (1.0 - share(&scale, 0.0));
         svg.line([left - 0.6, y], [left + BAR + style::TICK, y], style::INK, style::LINE);
     }
+    let ticks = ticks(&scale, ((height / 9.0) as usize).clamp(2, 6));
+    let ticks = ticks.into_iter().map(|(v, text)| (share(&scale, v), text));
+    draw_bar_ticks(svg, ticks, &bar.label, [left + BAR, top], height);
+    svg.close("g");
+}
+
+/// Numbers to the right of a colour bar, each at its share of the height from below, and what they are.
+pub(crate) fn draw_bar_ticks(
+    svg: &mut Svg,
+    ticks: impl Iterator<Item = (f64, String)>,
+    label: &str,
+    [right, top]: [f64; 2],
+    height: f64,
+) {
     let mut widest = 0.0f64;
-    for (v, text) in ticks(&scale, ((height / 9.0) as usize).clamp(2, 6)) {
-        let y = top + height * (1.0 - share(&scale, v));
-        svg.line([left + BAR, y], [left + BAR + style::TICK, y], style::INK, style::THIN);
-        svg.text([left + BAR + style::TICK + style::GAP / 2.0, y + HALF * style::TEXT], Text::new("start"), &text);
+    for (share, text) in ticks {
+        let y = top + height * (1.0 - share);
+        svg.line([right, y], [right + style::TICK, y], style::INK, style::THIN);
+        svg.text([right + style::TICK + style::GAP / 2.0, y + HALF * style::TEXT], Text::new("start"), &text);
         widest = widest.max(text_width(&text, style::TEXT));
     }
-    let at = [left + BAR + style::TICK + 1.5 * style::GAP + widest + style::TEXT * 0.8, top + height / 2.0];
-    let size = size_along(&bar.label, height);
-    svg.text(at, Text { size, turn: -90.0, ..Text::new("middle") }, &bar.label);
-    svg.close("g");
+    let at = [right + style::TICK + 1.5 * style::GAP + widest + style::TEXT * 0.8, top + height / 2.0];
+    let size = size_along(label, height);
+    svg.text(at, Text { size, turn: -90.0, ..Text::new("middle") }, label);
 }
 
 /// Width of what stands before the text of an entry.

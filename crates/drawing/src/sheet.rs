@@ -4,7 +4,7 @@ use crate::chart::{LegendItem, Scale};
 use crate::font::text_width;
 use crate::labels::LeftOut;
 use crate::labels::wrap;
-use crate::layout::{Drawn, HALF, LEADING, draw_legend, legend_rows, size_along};
+use crate::layout::{Drawn, LEADING, draw_bar_ticks, draw_legend, legend_rows};
 use crate::picture::Picture;
 use crate::scale::{minus, share, ticks};
 use crate::style::{self, Colour};
@@ -312,16 +312,8 @@ fn draw_bar(svg: &mut Svg, bar: &SignedBar, [left, top]: [f64; 2], height: f64) 
         let place = [("x", mm(left)), ("y", mm(from)), ("width", mm(BAR)), ("height", mm(tall)), ("fill", colour)];
         svg.leaf("rect", &place);
     }
-    let mut widest = 0.0f64;
-    for (v, text) in bar.ticks(height) {
-        let y = top + height * (1.0 - share(&scale, v));
-        svg.line([left + BAR, y], [left + BAR + style::TICK, y], style::INK, style::THIN);
-        svg.text([left + BAR + style::TICK + style::GAP / 2.0, y + HALF * style::TEXT], Text::new("start"), &text);
-        widest = widest.max(text_width(&text, style::TEXT));
-    }
-    let at = [left + BAR + style::TICK + 1.5 * style::GAP + widest + style::TEXT * 0.8, top + height / 2.0];
-    let size = size_along(&bar.label, height);
-    svg.text(at, Text { size, turn: -90.0, ..Text::new("middle") }, &bar.label);
+    let ticks = bar.ticks(height).into_iter().map(|(v, text)| (share(&scale, v), text));
+    draw_bar_ticks(svg, ticks, &bar.label, [left + BAR, top], height);
     svg.close("g");
 }
 

@@ -54,6 +54,8 @@ fn cell(job: &Job, asked: &str, folder: &Folder) -> Result<String> {
     let cells = table.column(column)?;
     let [row] = rows[..] else { bail!("{} rows of {file} are meant; name one by KEY=VALUE", rows.len()) };
     Ok(match cells[row].parse::<f64>() {
+        // A small p is not 0.00.
+        Ok(number) if number != 0.0 && number.abs() < 0.5 * 0.1_f64.powi(digits as i32) => format!("{number:.1e}"),
         Ok(number) if number.fract() != 0.0 => format!("{number:.digits$}"),
         _ => cells[row].clone(),
     })
