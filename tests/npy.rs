@@ -4,6 +4,8 @@
 
 #[path = "npy/names.rs"]
 mod names;
+#[path = "npy/stack.rs"]
+mod stack;
 
 use ndarray::{Array2, arr2, s};
 use std::fs;
@@ -646,7 +648,11 @@ fn help_examples_run() {
     write(dir.path(), "responses.csv", "stimulus,FFA_beta,VWFA_beta\na,1,2\nb,3,4\n");
     write(dir.path(), "ratings.tsv", "picture\tbeauty\na\t1\nb\t2\n");
     sh(dir.path(), "rsa rdm ffa.npy > rdm.npy").ok();
-    for verb in ["", "info", "cat", "split", "rows", "cols", "label", "average", "scale", "to-csv", "from-csv"] {
+    sh(dir.path(), "mkdir scores gaps").ok();
+    write(dir.path(), "scores/1.csv", "model,array,r,role\nalexnet,FFA,.5,model\n");
+    write(dir.path(), "gaps/FFA-t3.csv", "subject,role,gap\nmedian,summary,0\n");
+    for verb in ["", "info", "cat", "split", "rows", "cols", "label", "average", "scale", "to-csv", "from-csv", "stack"]
+    {
         let help = run(dir.path(), &format!("npy {verb} --help")).text();
         let examples = help.lines().skip_while(|l| !l.starts_with("Examples:")).filter(|l| l.contains("npy "));
         let examples: Vec<&str> = examples.collect();

@@ -16,7 +16,7 @@ const N: usize = 24;
 
 /// A command line of every verb of every tool that runs as it stands in [`workplace`]; its last word is the file of its
 /// positional argument, where it has one.
-const VERBS: [&str; 70] = [
+const VERBS: [&str; 71] = [
     "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv p.csv",
     "ann-acts --list-layers net.onnx",
     "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy",
@@ -69,6 +69,7 @@ const VERBS: [&str; 70] = [
     "npy to-csv acts.npy",
     "npy from-csv --id-column stimulus --values x t.csv",
     "npy to-csv rdm.npy",
+    "npy stack t.csv",
     "figure responses --terminal validated.csv",
     "figure scores --terminal compared.csv",
     "figure rdm --terminal rdm.npy",

@@ -33,6 +33,32 @@ pub enum Cell<'a> {
     Empty,
 }
 
+impl<'a> Cell<'a> {
+    /// A cell of a table that was written: a number, yes or no only where it is spelled as we spell it, so that an id
+    /// such as `007` stays text.
+    ///
+    /// ```
+    /// use cli::Cell;
+    /// assert_eq!([Cell::read("7"), Cell::read("7.5"), Cell::read("")], [Cell::Int(7), Cell::Float(7.5), Cell::Empty]);
+    /// assert_eq!([Cell::read("007"), Cell::read("7.50")], ["007".into(), "7.50".into()]);
+    /// ```
+    pub fn read(text: &'a str) -> Cell<'a> {
+        match text {
+            "" => return Cell::Empty,
+            "true" | "false" => return Cell::Bool(text == "true"),
+            _ => (),
+        }
+        if let Some(int) = text.parse::<i64>().ok().filter(|int| int.to_string() == text) {
+            return Cell::Int(int);
+        }
+        let ours = |v: &f64| {
+            let mut spelled = Vec::new();
+            float(*v, &mut spelled).is_ok() && spelled == text.as_bytes()
+        };
+        text.parse::<f64>().ok().filter(ours).map_or(text.into(), Cell::Float)
+    }
+}
+
 impl<'a> From<&'a str> for Cell<'a> {
     fn from(v: &'a str) -> Self {
         Cell::Text(Cow::Borrowed(v))

@@ -5,15 +5,18 @@ mod average;
 mod blocks;
 mod cat;
 mod cols;
+mod condition;
 mod from_csv;
 mod ids;
 mod info;
 mod label;
 mod list;
+mod path_columns;
 mod rename;
 mod rows;
 mod scale;
 mod split;
+mod stack;
 mod to_csv;
 
 /// Look into, cut, join and label .npy streams: matrices whose rows carry stimulus ids
@@ -50,6 +53,7 @@ enum Verb {
     Scale(scale::Scale),
     ToCsv(to_csv::ToCsv),
     FromCsv(from_csv::FromCsv),
+    Stack(stack::Stack),
 }
 
 /// Runs the verb that was asked for.
@@ -65,5 +69,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Verb::Scale(args) => scale::run(&args),
         Verb::ToCsv(args) => to_csv::run(&args),
         Verb::FromCsv(args) => from_csv::run(&args),
+        Verb::Stack(args) => stack::run(&args),
     }
 }

@@ -1,6 +1,7 @@
 //! `npy rows`: some of the rows, by index, by id, or by what a stimulus table says of them.
 
 use crate::blocks::{BLOCK_BYTES, dtype_of, write};
+use crate::condition::Condition;
 use crate::ids;
 use crate::list::List;
 use anyhow::{Context, Result, bail};
@@ -8,9 +9,7 @@ use array_inputs::{Next, Whole, each_array, read_levels, read_table};
 use cli::{Common, Input, Job, Output, Shard};
 use ndarray::{Array2, ArrayView2};
 use npy_stream::{Block, Float, Incoming, Labels, Matrix, RowWriter, write_matrix};
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fmt;
-use std::str::FromStr;
+use std::collections::{HashMap, HashSet};
 
 /// Keep rows: by index or range, by id, or by a column of a stimulus table
 #[derive(Debug, clap::Args)]
@@ -46,28 +45,6 @@ pub(crate) struct Rows {
     shard: Option<Shard>,
     #[command(flatten)]
     common: Common,
-}
-
-/// `COLUMN=VALUE[,VALUE...]`
-#[derive(Debug, Clone)]
-struct Condition {
-    column: String,
-    values: Vec<String>,
-}
-
-impl FromStr for Condition {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Condition, String> {
-        let (column, values) = text.split_once('=').ok_or("expected COLUMN=VALUE")?;
-        Ok(Condition { column: column.into(), values: values.split(',').map(String::from).collect() })
-    }
-}
-
-impl fmt::Display for Condition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.column, self.values.join(","))
-    }
 }
 
 /// Which rows are wanted, before anything is known of the matrix.
@@ -196,14 +173,9 @@ fn chosen(job: &Job, source: &Input, conditions: &[Condition]) -> Result<Chosen>
     let ids = table.ids()?.1;
     let mut keep = vec![true; table.n_rows()];
     for condition in conditions {
-        let Condition { column, values } = condition;
-        let cells = read_levels(job, &table, &source.to_string(), column)?;
-        if let Some(never) = values.iter().find(|value| !cells.contains(value)) {
-            let levels: BTreeSet<&String> = cells.iter().collect();
-            let shown: Vec<&str> = levels.iter().take(20).map(|s| s.as_str()).collect();
-            bail!("--where \"{condition}\": column {column:?} never is {never:?}; it has {}", shown.join(", "));
-        }
-        keep.iter_mut().zip(&cells).for_each(|(keep, cell)| *keep &= values.contains(cell));
+        let cells = read_levels(job, &table, &source.to_string(), &condition.column)?;
+        condition.check(&cells)?;
+        keep.iter_mut().zip(&cells).for_each(|(keep, cell)| *keep &= condition.holds(cell));
     }
     if !keep.contains(&true) {
         let all: Vec<String> = conditions.iter().map(Condition::to_string).collect();

@@ -16,7 +16,7 @@ mod table;
 mod with_table;
 
 pub use alike::look_alike;
-pub use cell::{is_missing, number};
+pub use cell::{is_missing, level, number};
 pub use join::{JoinError, JoinOptions, Joined, Side, Which, join};
 pub use table::{StimulusTable, Table, TableError};
 pub use with_table::{StreamOrderError, TableJoin};
