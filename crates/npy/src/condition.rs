@@ -32,7 +32,12 @@ impl FromStr for Condition {
 
     fn from_str(text: &str) -> Result<Condition, String> {
         let (column, values) = text.split_once('=').ok_or("expected COLUMN=VALUE")?;
-        Ok(Condition { column: column.into(), values: values.split(',').map(String::from).collect() })
+        // A value with a comma in it stands in quotes, as it does in a table.
+        let values = match values.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            Some(quoted) => vec![quoted.replace("\"\"", "\"")],
+            None => values.split(',').map(String::from).collect(),
+        };
+        Ok(Condition { column: column.into(), values })
     }
 }
 

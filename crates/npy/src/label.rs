@@ -1,4 +1,4 @@
-//! `npy label`: ids behind what has none, or other ids.
+//! `npy label`: ids behind what has none, other ids, or another name.
 
 use crate::blocks::{BLOCK_BYTES, dtype_of, write};
 use crate::ids;
@@ -6,10 +6,10 @@ use crate::rename::Renames;
 use anyhow::{Context, Result, bail};
 use array_inputs::{Next, Whole, each_array, hold, require_unique};
 use cli::{Common, Input, Job, Output};
-use npy_stream::{Array, Incoming, RowWriter, write_array};
+use npy_stream::{Array, Incoming, Labels, RowWriter, write_array};
 use stimulus_table::Side;
 
-/// Put ids behind a matrix or an RDM that has none, or rename those that are there
+/// Put ids and a name behind a matrix or an RDM, or rename ids that are there
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A matrix takes one id per row, and ids may repeat (trials of one picture). An RDM takes one id per
@@ -20,11 +20,14 @@ stimulus, each once.
 new one; --inner keeps the rows (of an RDM: the stimuli) that have one, and stderr says how many. An
 old id twice is an error. Two old ids of a matrix with one new id become repeats, which is said.
 
+--names, alone or with the others, gives the arrays the names by which tables call them.
+
 Examples:
   npy label --stimuli stimuli.csv betas.npy > labelled.npy
-  npy label --ids ids.txt --force betas.npy > renamed.npy
+  npy label --ids ids.txt --names sub-01 --force betas.npy > renamed.npy
   npy label --rename old_to_new.csv --inner rdm.npy > shared_rdm.npy")]
-#[command(group = clap::ArgGroup::new("which").required(true).args(["ids", "stimuli", "rename"]))]
+#[command(group = clap::ArgGroup::new("which").args(["ids", "stimuli", "rename"]))]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args(["ids", "stimuli", "rename", "names"]))]
 pub(crate) struct Label {
     /// .npy streams; - is stdin
     #[arg(default_value = "-")]
@@ -47,6 +50,9 @@ pub(crate) struct Label {
     /// Keep what has a new id, instead of stopping where something has none
     #[arg(long, requires = "rename", conflicts_with_all = ["ids", "stimuli"])]
     inner: bool,
+    /// Names of the arrays, one each, in order
+    #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
+    names: Vec<String>,
     /// Replace ids that are there already
     #[arg(long, conflicts_with = "rename")]
     force: bool,
@@ -54,79 +60,120 @@ pub(crate) struct Label {
     common: Common,
 }
 
-/// The ids to write.
-struct Ids<'a> {
-    ids: Vec<String>,
-    source: &'a Input,
+/// The labels to write: each where it is given.
+struct Given<'a> {
+    ids: Option<(Vec<String>, &'a Input)>,
+    names: &'a [String],
     force: bool,
 }
 
 pub(crate) fn run(args: &Label) -> Result<()> {
     let job = Job::start("npy", &args.common)?;
-    if let Some(table) = &args.rename {
-        return rename(&job, args, table);
-    }
-    let (ids, source) = match (&args.ids, &args.stimuli) {
-        (Some(file), _) => (ids::of_file(&job, file)?, file),
-        (None, Some(table)) => (ids::of_table(&job, table)?, table),
-        (None, None) => bail!("one of --ids, --stimuli and --rename is needed"),
+    let renames = match &args.rename {
+        Some(table) => Some(Renames::read(&job, table, [args.old.as_deref(), args.new.as_deref()], args.inner)?),
+        None => None,
     };
-    let ids = Ids { ids, source, force: args.force };
+    let ids = match (&args.ids, &args.stimuli) {
+        (Some(file), _) => Some((ids::of_file(&job, file)?, file)),
+        (None, Some(table)) => Some((ids::of_table(&job, table)?, table)),
+        (None, None) => None,
+    };
+    let given = Given { ids, names: &args.names, force: args.force };
     let mut out = job.binary_output(args.common.output.as_deref())?;
-    each_array(&job, &args.inputs, |Next { source, array, .. }| ids.write(array, &mut out).with_context(|| source))?;
+    let mut n_arrays = 0;
+    each_array(&job, &args.inputs, |Next { source, array, .. }| {
+        let name = given.name(n_arrays)?;
+        n_arrays += 1;
+        match &renames {
+            Some(renames) => rename(&job, renames, &source, array, name, &mut out),
+            None => given.write(array, name, &mut out),
+        }
+        .with_context(|| source)
+    })?;
+    if n_arrays < given.names.len() {
+        bail!("--names has {} names for {n_arrays} arrays", given.names.len());
+    }
     out.commit(&job)
 }
 
-fn rename(job: &Job, args: &Label, table: &Input) -> Result<()> {
-    let renames = Renames::read(job, table, [args.old.as_deref(), args.new.as_deref()], args.inner)?;
-    let mut out = job.binary_output(args.common.output.as_deref())?;
-    each_array(job, &args.inputs, |Next { source, array, .. }| {
-        let named = || source.clone();
-        if array.shape().len() == 1 {
-            let rdm = hold(array, "the RDM").with_context(named)?;
-            return Ok(write_array(&mut out, &renames.rdm(job, &source, rdm).with_context(named)?)?);
-        }
-        let (n_rows, n_columns) = array.matrix_shape().with_context(named)?;
-        let dtype = dtype_of(&array);
-        let (whole, labels) = Whole::take(array, &source)?;
-        let (rows, ids) = renames.rows(job, &source, labels.ids.as_deref()).with_context(named)?;
-        if n_rows == n_columns && rows.len() < n_rows {
-            job.warn(format_args!(
-                "{source}: as many columns as rows, of which rows alone are left out; if it is a square RDM, make a vector \
-                 of it first (rsa rdm --input-is rdm)"
-            ));
-        }
-        let mut writer = RowWriter::new(&mut out, rows.len(), n_columns, dtype)?;
-        whole.rows(&rows, |_, block| Ok(write(&mut writer, block)?)).with_context(named)?;
-        writer.finish(&labels.with_ids(Some(&ids)))?;
-        Ok(())
-    })?;
-    out.commit(job)
+fn rename(
+    job: &Job,
+    renames: &Renames,
+    source: &str,
+    array: Incoming,
+    name: Option<&String>,
+    out: &mut Output,
+) -> Result<()> {
+    if array.shape().len() == 1 {
+        let mut rdm = renames.rdm(job, source, hold(array, "the RDM")?)?;
+        called(&mut rdm.labels, name);
+        return Ok(write_array(out, &rdm)?);
+    }
+    let (n_rows, n_columns) = array.matrix_shape()?;
+    let dtype = dtype_of(&array);
+    let (whole, labels) = Whole::take(array, source)?;
+    let (rows, ids) = renames.rows(job, source, labels.ids.as_deref())?;
+    if n_rows == n_columns && rows.len() < n_rows {
+        job.warn(format_args!(
+            "{source}: as many columns as rows, of which rows alone are left out; if it is a square RDM, make a vector \
+             of it first (rsa rdm --input-is rdm)"
+        ));
+    }
+    let mut writer = RowWriter::new(out, rows.len(), n_columns, dtype)?;
+    whole.rows(&rows, |_, block| Ok(write(&mut writer, block)?))?;
+    let mut labels = labels.with_ids(Some(&ids));
+    called(&mut labels, name);
+    writer.finish(&labels)?;
+    Ok(())
 }
 
-impl Ids<'_> {
-    fn write(&self, mut array: Incoming, out: &mut Output) -> Result<()> {
+fn called(labels: &mut Labels, name: Option<&String>) {
+    if let Some(name) = name {
+        labels.name = Some(name.clone());
+    }
+}
+
+impl Given<'_> {
+    /// The name of array number `k`, where names are given.
+    fn name(&self, k: usize) -> Result<Option<&String>> {
+        match self.names {
+            [] => Ok(None),
+            names => {
+                names.get(k).map(Some).with_context(|| format!("--names has {} names, and array {k} none", names.len()))
+            }
+        }
+    }
+
+    fn write(&self, mut array: Incoming, name: Option<&String>, out: &mut Output) -> Result<()> {
         if array.shape().len() == 1 {
-            return Ok(write_array(out, &self.behind_rdm(hold(array, "the RDM")?)?)?);
+            let mut rdm = hold(array, "the RDM")?;
+            if let Some((ids, source)) = &self.ids {
+                self.behind_rdm(&mut rdm, ids, source)?;
+            }
+            called(&mut rdm.labels, name);
+            return Ok(write_array(out, &rdm)?);
         }
         let (n_rows, n_columns) = array.matrix_shape()?;
-        if n_rows != self.ids.len() {
-            bail!("{n_rows} rows, but {} has {} ids; there must be one per row", self.source, self.ids.len());
+        if let Some((ids, source)) = self.ids.as_ref().filter(|(ids, _)| ids.len() != n_rows) {
+            bail!("{n_rows} rows, but {source} has {} ids; there must be one per row", ids.len());
         }
         let mut writer = RowWriter::new(out, n_rows, n_columns, dtype_of(&array))?;
         let block_rows = array.rows_within(BLOCK_BYTES);
         while let Some(block) = array.next_rows(block_rows)? {
             write(&mut writer, block)?;
         }
-        let labels = array.finish()?;
-        self.may_replace(labels.ids.as_deref())?;
-        writer.finish(&labels.with_ids(Some(&self.ids)))?;
+        let mut labels = array.finish()?;
+        if let Some((ids, _)) = &self.ids {
+            self.may_replace(labels.ids.as_deref(), ids)?;
+            labels.ids = Some(ids.clone());
+        }
+        called(&mut labels, name);
+        writer.finish(&labels)?;
         Ok(())
     }
 
     /// An RDM is one value per pair of the stimuli, in the order of SciPy's `pdist`.
-    fn behind_rdm(&self, mut rdm: Array) -> Result<Array> {
-        let Ids { ids, source, .. } = self;
+    fn behind_rdm(&self, rdm: &mut Array, ids: &[String], source: &Input) -> Result<()> {
         let n_pairs = ids.len() * ids.len().saturating_sub(1) / 2;
         if rdm.values.len() != n_pairs {
             bail!(
@@ -136,16 +183,16 @@ impl Ids<'_> {
             );
         }
         require_unique(Side { name: &source.to_string(), labels: Some(ids), n_rows: ids.len() })?;
-        self.may_replace(rdm.labels.ids.as_deref())?;
-        rdm.labels.ids = Some(ids.clone());
-        Ok(rdm)
+        self.may_replace(rdm.labels.ids.as_deref(), ids)?;
+        rdm.labels.ids = Some(ids.to_vec());
+        Ok(())
     }
 
     /// Ids that are there stay, unless --force says otherwise.
-    fn may_replace(&self, old: Option<&[String]>) -> Result<()> {
-        let Some(old) = old.filter(|old| !self.force && **old != self.ids) else { return Ok(()) };
-        let row = old.iter().zip(&self.ids).position(|(a, b)| a != b).unwrap_or(0);
-        let (is, becomes) = (&old[row], &self.ids[row]);
+    fn may_replace(&self, old: Option<&[String]>, ids: &[String]) -> Result<()> {
+        let Some(old) = old.filter(|old| !self.force && *old != ids) else { return Ok(()) };
+        let row = old.iter().zip(ids).position(|(a, b)| a != b).unwrap_or(0);
+        let (is, becomes) = (&old[row], &ids[row]);
         bail!("row {row} is labelled {is:?} already and would become {becomes:?}; --force replaces ids")
     }
 }
