@@ -66,6 +66,10 @@ main_betas ?=
 # Search spaces of the regions, an image and the table of its labels.
 PARCELS ?= parcels.nii.gz
 LABELS ?= parcels.tsv
+# What stands behind a region's name in titles, such as " (simulated people)"; and options of `tuning compare`, such as
+# --brain-reliability where regions come without trials.
+PEOPLE ?=
+TUNING ?=
 # What is compared: mean profiles over PICTURES, and RDMs of the patterns (leave rdm out for regions of one voxel).
 STATS ?= profile rdm
 # Finding 4: folds, and random sets of units; as many of either as `encode ablate` would take.
@@ -95,24 +99,25 @@ several_people := $(word 2,$(SUBJECTS))
 table = $($(or $($(1).of),$(1)).table)
 inner = $(if $($(1).of),--inner)
 comma := ,
-contrast = --contrast '$(2) > $(or $(subst $() $(),$(comma),$(filter-out $(2),$($(1).against))),rest)'
+contrast = $(2) > $(or $(subst $() $(),$(comma),$(filter-out $(2),$($(1).against))),rest)
 stimuli = --stimuli $(call table,$(1)) --by $($(or $($(1).of),$(1)).by) $(call inner,$(1))
 layers = $($(call base,$(1)).layers)
 # Files: activations SET MODEL LAYER; all of a model; the choice of its layers; its units; a table of validation.
 acts = $(OUT)/acts/$(1)/$(2)/$(3).npy
 all_acts = $(foreach layer,$(call layers,$(2)),$(call acts,$(1),$(2),$(layer)))
-choice = $(OUT)/layers/$(1)/$(2).csv
+by_layer = $(OUT)/layers/$(1)/$(2).csv
+choice = $(OUT)/chosen/$(1)/$(2).csv
 units = $(OUT)/units/$(1)/$(2)/t$(4)/$(3).csv
 validated = $(OUT)/finding1/$(1)/$(2)/$(3).csv
 people = $(foreach subject,$(SUBJECTS),$(call brain,$(1),$(subject),$(2)))
 responses = $(OUT)/models/$(1)/t$(3)/$(2).npy
 all_responses = $(foreach model,$(MODELS),$(call responses,$(1),$(model),$(2)))
 # layer SET MODEL DOMAIN, in a recipe: the layer that was chosen; the last one where no layer has a unit.
-layer = layer=$$(npy stack -q --where chosen=true --where preferred=$(3) --columns array $(call choice,$(1),$(2)) 2> /dev/null | sed 1d || true); \
-	layer=$${layer:-$(lastword $(call layers,$(2)))}
+layer = layer=$$$$(npy stack -q --where 'contrast="$(call contrast,$(1),$(3))"' --columns array $(call choice,$(1),$(2)) | sed 1d); \
+	layer=$$$${layer:-$(lastword $(call layers,$(2)))}
 # filled FILES: those that have a column. Sets without a unit and regions without a voxel have none; finding1.csv and
 # regions.csv count them.
-filled = filled() { for file; do npy info -q "$$file" | sed 1d | cut -d, -f2 | grep -q 'x0$$' || echo "$$file"; done; };
+filled = filled() { for file; do npy info -q "$$$$file" | sed 1d | cut -d, -f2 | grep -q 'x0$$$$' || echo "$$$$file"; done; };
 
 # -- Activations: one pass of a network over a set, all its layers
 define ACTS
@@ -130,16 +135,16 @@ $(foreach set,$(SETS),$(foreach model,$(MODELS),$(eval $(call $(if $($(set).of),
 
 # -- Finding 1: selective units, layer by layer; the layer that represents a network; validation on other pictures
 define CHOICE
-$(call choice,$(1),$(2)): $(call all_acts,$(1),$(2)) $(call table,$(1))
-	@mkdir -p $$(@D)
-	unit-stats layers $(quiet) $(call stimuli,$(1)) --t $(T) --choose $(CHOOSE) \
-	    $(foreach domain,$(DOMAINS),$(call contrast,$(1),$(domain))) $(call all_acts,$(1),$(2)) -o $$@
+$(call by_layer,$(1),$(2)) $(call choice,$(1),$(2)) &: $(call all_acts,$(1),$(2)) $(call table,$(1))
+	@mkdir -p $(OUT)/layers/$(1) $(OUT)/chosen/$(1)
+	unit-stats layers $(quiet) $(call stimuli,$(1)) --t $(T) --choose $(CHOOSE) --chosen $(call choice,$(1),$(2)) \
+	    $(foreach domain,$(DOMAINS),--contrast '$(call contrast,$(1),$(domain))') $(call all_acts,$(1),$(2)) -o $(call by_layer,$(1),$(2))
 endef
 define UNITS
 $(call units,$(1),$(2),$(3),$(4)): $(call choice,$(1),$(2))
 	@mkdir -p $$(@D)
 	$(call layer,$(1),$(2),$(3)); \
-	select-units $(quiet) $(call stimuli,$(1)) --t $(4) $(call contrast,$(1),$(3)) $(OUT)/acts/$(1)/$(2)/$$$$layer.npy -o $$@
+	select-units $(quiet) $(call stimuli,$(1)) --t $(4) --contrast '$(call contrast,$(1),$(3))' $(OUT)/acts/$(1)/$(2)/$$$$layer.npy -o $$@
 endef
 define VALIDATED
 $(call validated,$(1),$(2),$(3)): $(call units,$(1),$(2),$(3),$(T)) $(call all_acts,$(VALIDATION),$(2))
@@ -152,7 +157,11 @@ $(foreach set,$(LOCALIZERS),$(foreach model,$(MODELS),$(eval $(call CHOICE,$(set
         $(foreach t,$(sort $(T) $(THRESHOLDS)),$(eval $(call UNITS,$(set),$(model),$(domain),$(t)))))))
 
 $(OUT)/finding1.csv: $(foreach set,$(LOCALIZERS),$(foreach model,$(MODELS),$(call choice,$(set),$(model))))
-	npy stack -q --path '{localizer}/{model}.csv' --where chosen=true,false $^ -o $@
+	npy stack -q --path '{localizer}/{network}.csv' $^ -o $@
+$(OUT)/layers.csv: $(foreach model,$(MODELS),$(call by_layer,$(localizer),$(model)))
+	npy stack -q --path 'layers/$(localizer)/{model}.csv' $^ -o $@
+$(OUT)/finding1/layers.svg: $(OUT)/layers.csv
+	figure layers --quiet $(if $(TWINS),--untrained $(subst $() $(),$(comma),$(TWINS))) --facet contrast $< -o $@
 $(OUT)/validated.csv: $(foreach set,$(LOCALIZERS),$(foreach model,$(MODELS),$(foreach domain,$(DOMAINS),$(call validated,$(set),$(model),$(domain)))))
 	npy stack -q --path '{localizer}/{model}/{chosen_for}.csv' $^ -o $@
 define RESPONSES
@@ -167,7 +176,7 @@ finding1: $(OUT)/finding1.csv $(OUT)/validated.csv \
 define REGION
 $(OUT)/brain/$(1)/t$(3)/$(2).csv: $(call localizer_betas,$(2)) $(PARCELS)
 	@mkdir -p $$(@D)
-	fmri-roi contrast $(quiet) $(call stimuli,$(localizer)) $(call contrast,$(localizer),$($(1).domain)) $$< | \
+	fmri-roi contrast $(quiet) $(call stimuli,$(localizer)) --contrast '$(call contrast,$(localizer),$($(1).domain))' $$< | \
 	    fmri-roi define $(quiet) --stat - --like $(PARCELS) --parcels $(PARCELS) --labels $(LABELS) --name $(1) --t $(3) -o $$@
 $(call brain,$(1),$(2),$(3)): $(OUT)/brain/$(1)/t$(3)/$(2).csv $(call main_betas,$(2))
 	fmri-roi extract $(quiet) --roi $$< $(call main_betas,$(2)) $(if $($(PICTURES).of),| npy rows -q --stimuli $(call table,$(PICTURES)) --where '$($(PICTURES).where)') -o $$@
@@ -175,10 +184,161 @@ endef
 $(if $(localizer_betas),$(foreach region,$(REGIONS),$(foreach subject,$(SUBJECTS),$(foreach t,$(sort $(T) $(THRESHOLDS)),\
     $(eval $(call REGION,$(region),$(subject),$(t)))))))
 
-# -- Findings 2 and 3: the selected units' responses to PICTURES, beside people's: mean profiles, and RDMs
-define MODEL
+# -- Findings 2 and 3: the selected units' responses to PICTURES beside people's, as mean profiles and as RDMs
+define RESPONSES_OF_UNITS
 $(call responses,$(1),$(2),$(3)): $(call units,$(localizer),$(2),$($(1).domain),$(3)) $(call all_acts,$(PICTURES),$(2))
 	@mkdir -p $$(@D)
 	$(call layer,$(localizer),$(2),$($(1).domain)); \
-	npy cols -q --units $$< --array $$$$layer $(OUT)/acts/$(PICTURES)/$(2)/$$$$layer.npy | npy label --name '$(2)' - -o $$@
+	npy cols -q --units $$< --array $$$$layer $(OUT)/acts/$(PICTURES)/$(2)/$$$$layer.npy | npy label --names '$(2)' -o $$@
 endef
+define RDMS
+$(OUT)/rdms/$(1).models.npy: $(call all_responses,$(1),$(T))
+	@mkdir -p $$(@D)
+	$(filled) rsa rdm $(quiet) --allow-nan $$$$(filled $$^) -o $$@
+$(OUT)/rdms/$(1).people.npy: $(call people,$(1),$(T))
+	@mkdir -p $$(@D)
+	$(filled) for file in $$$$(filled $$^); do npy average -q $$$$file | npy label --names $$$$(basename $$$$file .npy); done | rsa rdm $(quiet) -o $$@
+endef
+define PROFILE_SCORES
+$(OUT)/finding2/$(1).csv: $(call people,$(1),$(T)) $(call all_responses,$(1),$(T))
+	@mkdir -p $$(@D)
+	$(filled) tuning compare $(quiet) $$$$(filled $(call all_responses,$(1),$(T))) --brain $$$$(filled $(call people,$(1),$(T))) $(TUNING) -o $$@
+endef
+define RDM_SCORES
+$(OUT)/finding3/$(1).csv: $(OUT)/rdms/$(1).models.npy $(OUT)/rdms/$(1).people.npy
+	@mkdir -p $$(@D)
+	rsa compare $(quiet) --allow-nan --ceiling $$< --brain $$(word 2,$$^) -o $$@
+endef
+# People against each other, and the gap to every model (Figure 4f), for each threshold.
+define BETWEEN
+$(OUT)/between/$(1)/$(2)-t$(3).csv: $(call people,$(1),$(3)) $(call all_responses,$(1),$(3))
+	@mkdir -p $$(@D)
+	$(filled) models=$$$$(filled $(call all_responses,$(1),$(3))); \
+	ceiling between $(quiet) --allow-nan --stat $(2) $$$$(filled $(call people,$(1),$(3))) $$$${models:+--models $$$$models} -o $$@
+endef
+define SCORES_FIGURE
+$(OUT)/$(2)/$(1).svg: $(OUT)/$(2)/$(1).csv $(if $(several_people),$(OUT)/between/$(1)/$(3)-t$(T).csv)
+	figure scores --quiet $$< $(if $(several_people),--humans $$(word 2,$$^)) --title '$(1)$(PEOPLE): $(4)' -o $$@
+endef
+$(foreach region,$(REGIONS),$(eval $(call RDMS,$(region))) $(eval $(call PROFILE_SCORES,$(region))) $(eval $(call RDM_SCORES,$(region))) \
+    $(eval $(call SCORES_FIGURE,$(region),finding2,profile,response to each picture)) \
+    $(eval $(call SCORES_FIGURE,$(region),finding3,rdm,dissimilarities of the pictures)) \
+    $(foreach t,$(sort $(T) $(THRESHOLDS)),$(foreach stat,$(STATS),$(eval $(call BETWEEN,$(region),$(stat),$(t)))) \
+        $(foreach model,$(MODELS),$(eval $(call RESPONSES_OF_UNITS,$(region),$(model),$(t))))))
+
+$(OUT)/finding2.csv: $(REGIONS:%=$(OUT)/finding2/%.csv)
+	npy stack -q --path 'finding2/{region}.csv' --where subject=mean $^ -o $@
+$(OUT)/finding3.csv: $(REGIONS:%=$(OUT)/finding3/%.csv)
+	npy stack -q --path 'finding3/{region}.csv' --where subject=mean $^ -o $@
+$(OUT)/humans.csv: $(foreach region,$(REGIONS),$(foreach stat,$(STATS),$(OUT)/between/$(region)/$(stat)-t$(T).csv))
+	npy stack -q --path 'between/{region}/{of}-t{threshold}.csv' --where role=summary,model $^ -o $@
+$(OUT)/regions.csv: $(foreach region,$(REGIONS),$(call people,$(region),$(T)))
+	npy info -q $^ -o $@
+# All systems against all: one table, one matrix, one map (Figures 3c and 3d).
+$(OUT)/finding3/pairs.csv $(OUT)/finding3/pairs.npy &: $(foreach region,$(REGIONS),$(OUT)/rdms/$(region).models.npy $(OUT)/rdms/$(region).people.npy)
+	$(foreach kind,models people,for region in $(REGIONS); do npy info -q $(OUT)/rdms/$$region.$(kind).npy | sed 1d | cut -d, -f11 | sed "s/^/$$region /"; done | paste -sd, > $(OUT)/rdms/$(kind).txt;) \
+	rsa compare $(quiet) --allow-nan $(REGIONS:%=$(OUT)/rdms/%.models.npy) --names "$$(cat $(OUT)/rdms/models.txt)" \
+	    --brain $(REGIONS:%=$(OUT)/rdms/%.people.npy) --brain-names "$$(cat $(OUT)/rdms/people.txt)" \
+	    --all-pairs --matrix $(OUT)/finding3/pairs.npy -o $(OUT)/finding3/pairs.csv
+$(OUT)/finding3/pairs.svg: $(OUT)/finding3/pairs.csv
+	figure matrix --quiet --title 'RDMs of networks and people$(PEOPLE)' $< -o $@
+$(OUT)/finding3/map.svg: $(OUT)/finding3/pairs.npy
+	rsa mds $(quiet) --similarity $< | figure mds --quiet --names always -o $@
+finding2: $(OUT)/finding2.csv $(REGIONS:%=$(OUT)/finding2/%.svg)
+finding3: $(if $(filter rdm,$(STATS)),$(OUT)/finding3.csv $(REGIONS:%=$(OUT)/finding3/%.svg) $(OUT)/finding3/pairs.svg $(OUT)/finding3/map.svg)
+
+# -- Robustness: the threshold, and a second localizer (Figure 4)
+$(OUT)/gaps.csv: $(foreach region,$(REGIONS),$(foreach stat,$(STATS),$(foreach t,$(THRESHOLDS),$(OUT)/between/$(region)/$(stat)-t$(t).csv)))
+	npy stack -q --path 'between/{preferred}/{of}-t{threshold}.csv' --where role=model \
+	    --columns threshold,array=subject,preferred,stat,median_pairwise,median_pairwise_norm,gap,gap_norm,n_units=n_voxels $^ -o $@
+$(OUT)/robustness/gaps.svg: $(OUT)/gaps.csv
+	@mkdir -p $(@D)
+	npy stack -q --where array=$(subst $() $(),$(comma),$(NETWORKS)) $< | \
+	    figure thresholds --quiet --value gap --facet stat --title 'People among themselves less people and networks$(PEOPLE)' -o $@
+define COUNTS
+$(OUT)/robustness/$(1)/$(2).csv: $(foreach domain,$(DOMAINS),$(call units,$(1),$(2),$(domain),$(firstword $(THRESHOLDS))))
+	@mkdir -p $$(@D)
+	npy stack -q $$^ | unit-stats overlap $(quiet) --thresholds $(subst $() $(),$(comma),$(THRESHOLDS)) - -o $$@
+$(OUT)/robustness/$(1)/$(2).svg: $(OUT)/robustness/$(1)/$(2).csv
+	figure thresholds --quiet --title '$(2): units of $(1)' $$< -o $$@
+endef
+define TWO_LOCALIZERS
+$(OUT)/robustness/localizers/$(1).csv: $(foreach set,$(LOCALIZERS),$(foreach domain,$(DOMAINS),$(call units,$(set),$(1),$(domain),$(T))))
+	@mkdir -p $$(@D)
+	unit-stats overlap $(quiet) $(foreach set,$(localizer) $(second),<(npy stack -q $(foreach domain,$(DOMAINS),$(call units,$(set),$(1),$(domain),$(T))))) -o $$@
+endef
+$(foreach model,$(MODELS),$(eval $(call COUNTS,$(localizer),$(model))) $(if $(second),$(eval $(call TWO_LOCALIZERS,$(model)))))
+$(OUT)/localizers.csv: $(MODELS:%=$(OUT)/robustness/localizers/%.csv)
+	npy stack -q --path 'localizers/{model}.csv' $^ -o $@
+$(OUT)/robustness/localizers.svg: $(NETWORKS:%=$(OUT)/robustness/localizers/%.csv)
+	npy stack -q $^ | figure overlap --quiet --names $(localizer)$(comma)$(second) -o $@
+robustness: $(NETWORKS:%=$(OUT)/robustness/$(localizer)/%.svg) $(if $(several_people),$(OUT)/gaps.csv $(OUT)/robustness/gaps.svg) \
+    $(if $(second),$(OUT)/localizers.csv $(OUT)/robustness/localizers.svg)
+
+# -- Finding 4: encoding models of a region from all units, without the selected, and from them alone
+define ABLATION
+$(OUT)/finding4/$(1).trials.npy: $(call people,$(1),$(T))
+	@mkdir -p $$(@D)
+	$(filled) npy cat -q --columns $$$$(filled $$^) | npy label --names '$(1)' -o $$@
+$(OUT)/finding4/$(1).averages.npy: $(OUT)/finding4/$(1).trials.npy
+	npy average -q $$< -o $$@
+$(OUT)/finding4/$(1).svg: $(NETWORKS:%=$(OUT)/finding4/$(1)/%.csv)
+	figure ablation --quiet $$^ --title '$(1)$(PEOPLE)' -o $$@
+endef
+define ABLATED
+$(OUT)/finding4/$(1)/$(2).csv: $(call units,$(localizer),$(2),$($(1).domain),$(T)) $(call all_acts,$(PICTURES),$(2)) $(OUT)/finding4/$(1).averages.npy
+	@mkdir -p $$(@D)
+	$(call layer,$(localizer),$(2),$($(1).domain)); \
+	encode ablate $(quiet) --x $(OUT)/acts/$(PICTURES)/$(2)/$$$$layer.npy --y $(OUT)/finding4/$(1).averages.npy --units $$< --array $$$$layer \
+	    --by region --cv $(CV) --draws $(DRAWS) -o $$@
+endef
+$(foreach region,$(REGIONS),$(eval $(call ABLATION,$(region))) $(foreach model,$(NETWORKS),$(eval $(call ABLATED,$(region),$(model)))))
+$(OUT)/finding4.csv: $(foreach region,$(REGIONS),$(NETWORKS:%=$(OUT)/finding4/$(region)/%.csv))
+	npy stack -q --path 'finding4/{region}/{model}.csv' $^ -o $@
+finding4: $(OUT)/finding4.csv $(REGIONS:%=$(OUT)/finding4/%.svg)
+
+# -- Finding 5: the pictures where networks and people part, and what these have in common
+define APART
+$(OUT)/finding5/$(1).csv: $(call people,$(1),$(T)) $(NETWORKS:%=$(call responses,$(1),%,$(T)))
+	@mkdir -p $$(@D)
+	$(filled) tuning diverge $(quiet) $$$$(filled $(NETWORKS:%=$(call responses,$(1),%,$(T)))) --brain $$$$(filled $(call people,$(1),$(T))) -o $$@
+$(OUT)/finding5/$(1).svg: $(OUT)/finding5/$(1).csv
+	figure scatter --quiet --stimuli $(call table,$(PICTURES)) --by $($(or $($(PICTURES).of),$(PICTURES)).by) --images $(call table,$(PICTURES)) \
+	    --title '$(1)$(PEOPLE)' $$< -o $$@
+$(OUT)/finding5/groups/$(1).csv: $(call people,$(1),$(T)) $(NETWORKS:%=$(call responses,$(1),%,$(T)))
+	@mkdir -p $$(@D)
+	$(filled) tuning diverge $(quiet) $$$$(filled $(NETWORKS:%=$(call responses,$(1),%,$(T)))) --brain $$$$(filled $(call people,$(1),$(T))) \
+	    --stimuli $(call table,$(PICTURES)) $(call inner,$(PICTURES)) --group $($(1).group) --contrast '$($(1).groups)' $(TUNING) -o $$@
+endef
+grouped := $(foreach region,$(REGIONS),$(if $($(region).group),$(region)))
+$(foreach region,$(REGIONS),$(eval $(call APART,$(region))))
+$(OUT)/finding5.csv: $(grouped:%=$(OUT)/finding5/groups/%.csv)
+	npy stack -q --path 'groups/{region}.csv' $^ -o $@
+finding5: $(if $(grouped),$(OUT)/finding5.csv) $(REGIONS:%=$(OUT)/finding5/%.csv) $(REGIONS:%=$(OUT)/finding5/%.svg)
+
+# -- Lu & Wang: number, specificity, spread over maps, strength and consistency of selected units, layer by layer
+define LU_WANG
+$(OUT)/lu-wang/$(1).csv $(OUT)/lu-wang/consistency/$(1).csv &: $(call all_acts,$(localizer),$(1)) $(call table,$(localizer))
+	@mkdir -p $(OUT)/lu-wang/consistency
+	unit-stats layers $(quiet) $(call stimuli,$(localizer)) --t $(T) $(foreach domain,$(DOMAINS),--contrast '$(call contrast,$(localizer),$(domain))') \
+	    --consistency $(OUT)/lu-wang/consistency/$(1).csv $(call all_acts,$(localizer),$(1)) -o $(OUT)/lu-wang/$(1).csv
+endef
+$(foreach model,$(NETWORKS),$(eval $(call LU_WANG,$(model))))
+$(OUT)/lu-wang.csv: $(NETWORKS:%=$(OUT)/lu-wang/%.csv)
+	npy stack -q --path 'lu-wang/{model}.csv' $^ -o $@
+$(OUT)/consistency.csv: $(NETWORKS:%=$(OUT)/lu-wang/consistency/%.csv)
+	npy stack -q --path 'consistency/{network}.csv' $^ -o $@
+$(OUT)/lu-wang/layers.svg: $(OUT)/lu-wang.csv
+	figure layers --quiet --value proportion,specificity,mean_dprime,activation_z --facet contrast $< -o $@
+# Networks with and without language, layer by layer: they need the same layers.
+$(OUT)/language.csv: $(foreach model,$(VISION) $(LANGUAGE),$(call all_acts,$(localizer),$(model)))
+	unit-stats layers $(quiet) $(call stimuli,$(localizer)) --t $(T) $(foreach domain,$(DOMAINS),--contrast '$(call contrast,$(localizer),$(domain))') \
+	    --models $(subst $() $(),$(comma),$(VISION) $(LANGUAGE)) --against $(VISION) $(foreach model,$(VISION) $(LANGUAGE),<(cat $(call all_acts,$(localizer),$(model)))) -o $@
+lu-wang: $(OUT)/lu-wang.csv $(OUT)/consistency.csv $(OUT)/lu-wang/layers.svg $(if $(LANGUAGE),$(OUT)/language.csv)
+
+# -- All of it, and one page
+tables := finding1 validated layers $(if $(several_people),humans gaps) finding2 $(if $(filter rdm,$(STATS)),finding3) finding4 $(if $(grouped),finding5) \
+    $(if $(second),localizers) regions lu-wang consistency $(if $(LANGUAGE),language)
+$(OUT)/report.html: finding1 finding2 finding3 robustness finding4 finding5 lu-wang $(tables:%=$(OUT)/%.csv) $(ANSWER)
+	figure report --quiet $(OUT) --title '$(TITLE)' --question '$(QUESTION)' $(if $(ANSWER),--answer $(ANSWER)) -o $@
+study: $(OUT)/report.html
