@@ -5,7 +5,6 @@ mod average;
 mod blocks;
 mod cat;
 mod cols;
-mod condition;
 mod from_csv;
 mod ids;
 mod info;

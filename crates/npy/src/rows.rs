@@ -1,7 +1,6 @@
 //! `npy rows`: some of the rows, by index, by id, or by what a stimulus table says of them.
 
 use crate::blocks::{BLOCK_BYTES, dtype_of, write};
-use crate::condition::Condition;
 use crate::ids;
 use crate::list::List;
 use anyhow::{Context, Result, bail};
@@ -10,6 +9,7 @@ use cli::{Common, Input, Job, Output, Shard};
 use ndarray::{Array2, ArrayView2};
 use npy_stream::{Block, Float, Incoming, Labels, Matrix, RowWriter, write_matrix};
 use std::collections::{HashMap, HashSet};
+use stimulus_table::Condition;
 
 /// Keep rows: by index or range, by id, or by a column of a stimulus table
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ pub(crate) struct Rows {
     /// Rows of the stimuli that --where picks from this table
     #[arg(long, value_name = "TABLE", requires = "conditions")]
     stimuli: Option<Input>,
-    /// COLUMN=VALUE[,VALUE...]; given again, all must hold
+    /// COLUMN=VALUE[,VALUE...], a value with a comma alone and in quotes; given again, all must hold
     #[arg(long = "where", id = "conditions", value_name = "COLUMN=VALUES", requires = "stimuli")]
     conditions: Vec<Condition>,
     /// Part I of N (from 0: 0/8 to 7/8), or `slurm` for this task's part of the job array
@@ -174,7 +174,9 @@ fn chosen(job: &Job, source: &Input, conditions: &[Condition]) -> Result<Chosen>
     let mut keep = vec![true; table.n_rows()];
     for condition in conditions {
         let cells = read_levels(job, &table, &source.to_string(), &condition.column)?;
-        condition.check(&cells)?;
+        if let Some(unknown) = condition.unknown_among(&cells) {
+            bail!("--where \"{condition}\": {unknown}");
+        }
         keep.iter_mut().zip(&cells).for_each(|(keep, cell)| *keep &= condition.holds(cell));
     }
     if !keep.contains(&true) {

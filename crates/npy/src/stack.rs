@@ -1,12 +1,11 @@
 //! `npy stack`: tables of results below each other.
 
-use crate::condition::Condition;
 use crate::path_columns::PathColumns;
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::read_table;
 use cli::{Cell, Common, Format, Input, Job, Named, TableWriter};
 use std::str::FromStr;
-use stimulus_table::{Table, level};
+use stimulus_table::{Condition, Table, level};
 
 /// Tables below each other, with columns from the names of their files
 #[derive(Debug, clap::Args)]
@@ -28,7 +27,7 @@ pub(crate) struct Stack {
     /// Columns from the end of each path, names in braces: '{model}/{region}-t{threshold}.csv'
     #[arg(long, value_name = "PATTERN")]
     path: Option<PathColumns>,
-    /// COLUMN=VALUE[,VALUE...]: rows of which this is true; given again, all must hold
+    /// COLUMN=VALUE[,VALUE...], a value with a comma alone and in quotes; given again, all must hold
     #[arg(long = "where", id = "conditions", value_name = "COLUMN=VALUES")]
     conditions: Vec<Condition>,
     /// Columns to write, in this order; NEW=OLD also renames [default: all]
@@ -158,7 +157,9 @@ fn rows(args: &Stack, path_names: &[&str], parts: &[Part]) -> Result<Vec<(usize,
             .iter()
             .map(|&(part, row)| Ok(level(parts[part].cell(path_names, &condition.column, row)?).to_string()))
             .collect::<Result<_>>()?;
-        condition.check(&levels)?;
+        if let Some(unknown) = condition.unknown_among(&levels) {
+            bail!("--where \"{condition}\": {unknown}");
+        }
         rows = rows.into_iter().zip(&levels).filter(|(_, level)| condition.holds(level)).map(|(row, _)| row).collect();
     }
     Ok(rows)

@@ -1,35 +1,12 @@
 //! Which stimuli choose the units, and which judge them.
 
-use std::collections::BTreeSet;
-use std::str::FromStr;
-
 use anyhow::{Context, Result, bail};
 use array_inputs::{JoinArgs, read_table};
 use cli::{Input, Job};
 use statistics::folds_of_set;
-use stimulus_table::TableJoin;
+use stimulus_table::{Condition, TableJoin};
 
 use crate::annotations::{Annotations, distinct};
-
-/// `COLUMN=VALUE`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Condition {
-    pub column: String,
-    pub value: String,
-}
-
-impl FromStr for Condition {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Condition, String> {
-        match text.split_once('=') {
-            Some((column, value)) if !column.is_empty() && !value.is_empty() => {
-                Ok(Condition { column: column.into(), value: value.into() })
-            }
-            _ => Err("expected COLUMN=VALUE, as in half=odd".into()),
-        }
-    }
-}
 
 /// The part of each stimulus, and which parts are held out in turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +36,7 @@ impl Parts {
         })
     }
 
-    /// Stimuli with this value choose, those with any other judge, those without one are in neither part.
+    /// Stimuli with one of these values choose, those with any other judge, those without one are in neither part.
     pub(crate) fn by_column(
         job: &Job,
         (source, ids): (&str, Option<&[String]>),
@@ -67,7 +44,7 @@ impl Parts {
         train: &Condition,
         join: JoinArgs,
     ) -> Result<Parts> {
-        let Condition { column, value } = train;
+        let column = &train.column;
         let Some(ids) = ids else {
             bail!("{source}: 0 ids, and --train looks stimuli up in {table}; write them with `npy label`")
         };
@@ -78,20 +55,15 @@ impl Parts {
         joined.message.into_iter().for_each(|message| job.note(message));
         let rows = joined.rows.iter().flatten().map(|&listed| rows_of[listed].clone()).collect();
         let levels = Annotations { table: &stimuli, source: named, rows }.levels(job, column)?;
-        if !levels.contains(value) {
-            let there: BTreeSet<&str> = levels.iter().map(String::as_str).filter(|level| !level.is_empty()).collect();
-            let shown: Vec<&str> = there.into_iter().take(20).collect();
-            bail!(
-                "{table}: --train {column}={value}: column {column:?} never is {value:?}; it has {}",
-                shown.join(", ")
-            );
+        if let Some(unknown) = train.unknown_among(&levels) {
+            bail!("{table}: --train {train}: {unknown}");
         }
         // Stimuli that the table does not list have no level.
         let mut levels = levels.iter();
         let level_of = joined.rows.iter().map(|row| row.and_then(|_| levels.next()));
         let part = |level: Option<&String>| match level.map(String::as_str) {
             None | Some("") => None,
-            Some(level) => Some(usize::from(level != value)),
+            Some(level) => Some(usize::from(!train.holds(level))),
         };
         let of_stimulus: Vec<Option<usize>> = level_of.map(part).collect();
         let n_in_none = of_stimulus.iter().filter(|part| part.is_none()).count();
@@ -142,14 +114,5 @@ mod tests {
         assert_eq!((both.of_stimulus.as_slice(), both.held_out.len()), (one.of_stimulus.as_slice(), 2));
         assert_eq!(both.name(1), "2");
         assert!(Parts::dealt(None, 3, Some(4), 0).unwrap_err().chain().any(|e| e.to_string().contains("at most 3")));
-    }
-
-    #[test]
-    fn conditions_have_a_column_and_a_value() {
-        let of = |text: &str| text.parse::<Condition>();
-        assert_eq!(of("half=odd").unwrap(), Condition { column: "half".into(), value: "odd".into() });
-        for bad in ["half", "=odd", "half=", ""] {
-            assert!(of(bad).is_err(), "{bad}");
-        }
     }
 }
