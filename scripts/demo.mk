@@ -43,3 +43,24 @@ include scripts/study.mk
 # Eight people made of the network's responses to all pictures and of what the network lacks.
 $(PARCELS) $(LABELS) $(foreach s,$(SUBJECTS),$(call localizer_betas,$(s)) $(call main_betas,$(s))) &: $(OUT)/acts/emoji/efficientnet-lite0/pool.npy
 	build/venv/bin/python scripts/simulate-subjects.py --features $< --stimuli $(emoji.table) $(OUT)/simulated
+
+# The localizer in silico: a model of every voxel, fitted on the pictures that people saw, predicts the localizer.
+in_silico := $(SUBJECTS:%=$(OUT)/in-silico/%.csv)
+$(OUT)/in-silico/table-odd.csv: $(emoji.table)
+	@mkdir -p $(@D)
+	awk -F, 'NR == 1 || $$6 == "odd"' $< > $@
+$(in_silico): $(OUT)/in-silico/%.csv: $(OUT)/in-silico/table-odd.csv $(call localizer_betas,%) $(call main_betas,%) $(foreach set,odd even,$(call acts,$(set),efficientnet-lite0,pool))
+	npy rows -q --stimuli $(emoji.table) --where half=even $(call main_betas,$*) -o $(OUT)/in-silico/$*.npy
+	scripts/in-silico-localizer.sh $(T) $< $(call acts,odd,efficientnet-lite0,pool) $(call localizer_betas,$*) \
+	    $(call acts,even,efficientnet-lite0,pool) $(OUT)/in-silico/$*.npy $(DOMAINS:%='% > rest') > $@ 2>> $(OUT)/in-silico/notes.txt
+$(OUT)/in-silico.csv: $(in_silico)
+	npy stack -q --path 'in-silico/{person}.csv' $^ -o $@
+
+# A real person, from BOLD to regions.
+$(OUT)/haxby/summary.csv: scripts/haxby.sh
+	scripts/haxby.sh $(OUT)/haxby > /dev/null
+
+$(OUT)/report.html: $(OUT)/in-silico.csv $(OUT)/haxby/summary.csv
+.PHONY: in-silico haxby
+in-silico: $(OUT)/in-silico.csv
+haxby: $(OUT)/haxby/summary.csv

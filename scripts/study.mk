@@ -21,7 +21,8 @@ NETWORKS ?= net
 net.onnx ?= net.onnx
 net.steps ?= --preprocess imagenet
 net.layers ?= layer1 layer2 layer3 layer4
-# Untrained twins of each (weights drawn anew by these seeds); empty: none.
+# Untrained twins of each (weights drawn anew by these seeds); empty: none. Their normalizations are measured on the
+# localizer's pictures: NAME.calibrate := no for a network that has none.
 SEEDS ?= 1 2 3 4 5
 # Networks that learned from language, and the one network without it that they are compared with (Lu & Wang).
 LANGUAGE ?=
@@ -38,6 +39,7 @@ main.table ?= main.csv
 LOCALIZERS ?= floc
 floc.by ?= domain
 DOMAINS ?= faces bodies places
+# A localizer that has only some of the domains says which: NAME.domains.
 # The contrast of a domain; where .against is given, these domains are the others, else all of the table.
 floc.against ?=
 # t above which a unit is selective, and those of the robustness analysis (the first among them).
@@ -72,6 +74,8 @@ PEOPLE ?=
 TUNING ?=
 # What is compared: mean profiles over PICTURES, and RDMs of the patterns (leave rdm out for regions of one voxel).
 STATS ?= profile rdm
+# Whether people's rows are repeated trials, which give the ceiling of Finding 4; empty: no.
+TRIALS ?= yes
 # Finding 4: folds, and random sets of units; as many of either as `encode ablate` would take.
 CV ?= 5
 DRAWS ?= 100
@@ -81,7 +85,6 @@ FFA.groups ?=
 
 # ---- What follows needs no filling in -------------------------------------------------------------------------------
 .DELETE_ON_ERROR:
-.SECONDARY:
 .DEFAULT_GOAL := study
 .PHONY: study finding1 finding2 finding3 robustness finding4 finding5 lu-wang
 SHELL := bash
@@ -95,12 +98,13 @@ MODELS := $(NETWORKS) $(TWINS)
 localizer := $(firstword $(LOCALIZERS))
 second := $(word 2,$(LOCALIZERS))
 several_people := $(word 2,$(SUBJECTS))
-# table SET, and whether it has pictures that the set has not; by SET; contrast SET DOMAIN; layers MODEL.
+# table SET, and whether it has pictures that the set has not; contrast SET DOMAIN; domains SET; layers MODEL.
 table = $($(or $($(1).of),$(1)).table)
 inner = $(if $($(1).of),--inner)
 comma := ,
 contrast = $(2) > $(or $(subst $() $(),$(comma),$(filter-out $(2),$($(1).against))),rest)
 stimuli = --stimuli $(call table,$(1)) --by $($(or $($(1).of),$(1)).by) $(call inner,$(1))
+domains = $(or $($(1).domains),$(DOMAINS))
 layers = $($(call base,$(1)).layers)
 # Files: activations SET MODEL LAYER; all of a model; the choice of its layers; its units; a table of validation.
 acts = $(OUT)/acts/$(1)/$(2)/$(3).npy
@@ -123,7 +127,7 @@ filled = filled() { for file; do npy info -q "$$$$file" | sed 1d | cut -d, -f2 |
 define ACTS
 $(call all_acts,$(1),$(2)) &: $($(call base,$(2)).onnx) $($(1).table)
 	ann-acts $(quiet) $$< $($(call base,$(2)).steps) $(foreach l,$(call layers,$(2)),--layer $(l)) \
-	    $(if $(call seed,$(2)),--untrained $(call seed,$(2)) $(if $(filter $(1),$(or $($(localizer).of),$(localizer))),,--calibrate-on $(call table,$(localizer)))) \
+	    $(if $(call seed,$(2)),--untrained $(call seed,$(2)) $(if $(filter $(1),$(or $($(localizer).of),$(localizer)))$(filter no,$($(call base,$(2)).calibrate)),,--calibrate-on $(call table,$(localizer)))) \
 	    --out-dir $(OUT)/acts/$(1)/$(2) $($(1).table)
 endef
 define PART_OF_ACTS
@@ -138,7 +142,7 @@ define CHOICE
 $(call by_layer,$(1),$(2)) $(call choice,$(1),$(2)) &: $(call all_acts,$(1),$(2)) $(call table,$(1))
 	@mkdir -p $(OUT)/layers/$(1) $(OUT)/chosen/$(1)
 	unit-stats layers $(quiet) $(call stimuli,$(1)) --t $(T) --choose $(CHOOSE) --chosen $(call choice,$(1),$(2)) \
-	    $(foreach domain,$(DOMAINS),--contrast '$(call contrast,$(1),$(domain))') $(call all_acts,$(1),$(2)) -o $(call by_layer,$(1),$(2))
+	    $(foreach domain,$(call domains,$(1)),--contrast '$(call contrast,$(1),$(domain))') $(call all_acts,$(1),$(2)) -o $(call by_layer,$(1),$(2))
 endef
 define UNITS
 $(call units,$(1),$(2),$(3),$(4)): $(call choice,$(1),$(2))
@@ -153,7 +157,7 @@ $(call validated,$(1),$(2),$(3)): $(call units,$(1),$(2),$(3),$(T)) $(call all_a
 	unit-stats validate $(quiet) $(call stimuli,$(VALIDATION)) --units $$< $(OUT)/acts/$(VALIDATION)/$(2)/$$$$layer.npy -o $$@
 endef
 $(foreach set,$(LOCALIZERS),$(foreach model,$(MODELS),$(eval $(call CHOICE,$(set),$(model))) \
-    $(foreach domain,$(DOMAINS),$(eval $(call VALIDATED,$(set),$(model),$(domain))) \
+    $(foreach domain,$(call domains,$(set)),$(eval $(call VALIDATED,$(set),$(model),$(domain))) \
         $(foreach t,$(sort $(T) $(THRESHOLDS)),$(eval $(call UNITS,$(set),$(model),$(domain),$(t)))))))
 
 $(OUT)/finding1.csv: $(foreach set,$(LOCALIZERS),$(foreach model,$(MODELS),$(call choice,$(set),$(model))))
@@ -162,15 +166,15 @@ $(OUT)/layers.csv: $(foreach model,$(MODELS),$(call by_layer,$(localizer),$(mode
 	npy stack -q --path 'layers/$(localizer)/{model}.csv' $^ -o $@
 $(OUT)/finding1/layers.svg: $(OUT)/layers.csv
 	figure layers --quiet $(if $(TWINS),--untrained $(subst $() $(),$(comma),$(TWINS))) --facet contrast $< -o $@
-$(OUT)/validated.csv: $(foreach set,$(LOCALIZERS),$(foreach model,$(MODELS),$(foreach domain,$(DOMAINS),$(call validated,$(set),$(model),$(domain)))))
+$(OUT)/validated.csv: $(foreach set,$(filter-out $(VALIDATION),$(LOCALIZERS)),$(foreach model,$(MODELS),$(foreach domain,$(call domains,$(set)),$(call validated,$(set),$(model),$(domain)))))
 	npy stack -q --path '{localizer}/{model}/{chosen_for}.csv' $^ -o $@
 define RESPONSES
-$(OUT)/finding1/$(1)-$(2).svg: $(foreach domain,$(DOMAINS),$(call validated,$(1),$(2),$(domain)))
+$(OUT)/finding1/$(1)-$(2).svg: $(foreach domain,$(call domains,$(1)),$(call validated,$(1),$(2),$(domain)))
 	npy stack -q $$^ | figure responses --quiet --facet contrast --title '$(2): units of $(1), t > $(T), shown $(VALIDATION)' -o $$@
 endef
-$(foreach set,$(LOCALIZERS),$(foreach model,$(MODELS),$(eval $(call RESPONSES,$(set),$(model)))))
-finding1: $(OUT)/finding1.csv $(OUT)/validated.csv \
-    $(foreach set,$(LOCALIZERS),$(foreach model,$(NETWORKS) $(firstword $(TWINS)),$(OUT)/finding1/$(set)-$(model).svg))
+$(foreach model,$(MODELS),$(eval $(call RESPONSES,$(localizer),$(model))))
+finding1 := $(OUT)/finding1.csv $(OUT)/validated.csv $(OUT)/layers.csv $(OUT)/finding1/layers.svg \
+    $(foreach model,$(NETWORKS) $(firstword $(TWINS)),$(OUT)/finding1/$(localizer)-$(model).svg)
 
 # -- People: regions from the localizer's betas, and their trials of PICTURES
 define REGION
@@ -214,7 +218,7 @@ define BETWEEN
 $(OUT)/between/$(1)/$(2)-t$(3).csv: $(call people,$(1),$(3)) $(call all_responses,$(1),$(3))
 	@mkdir -p $$(@D)
 	$(filled) models=$$$$(filled $(call all_responses,$(1),$(3))); \
-	ceiling between $(quiet) --allow-nan --stat $(2) $$$$(filled $(call people,$(1),$(3))) $$$${models:+--models $$$$models} -o $$@
+	ceiling between $(quiet) $(if $(filter rdm,$(2)),--allow-nan) --stat $(2) $$$$(filled $(call people,$(1),$(3))) $$$${models:+--models $$$$models} -o $$@
 endef
 define SCORES_FIGURE
 $(OUT)/$(2)/$(1).svg: $(OUT)/$(2)/$(1).csv $(if $(several_people),$(OUT)/between/$(1)/$(3)-t$(T).csv)
@@ -244,8 +248,8 @@ $(OUT)/finding3/pairs.svg: $(OUT)/finding3/pairs.csv
 	figure matrix --quiet --title 'RDMs of networks and people$(PEOPLE)' $< -o $@
 $(OUT)/finding3/map.svg: $(OUT)/finding3/pairs.npy
 	rsa mds $(quiet) --similarity $< | figure mds --quiet --names always -o $@
-finding2: $(OUT)/finding2.csv $(REGIONS:%=$(OUT)/finding2/%.svg)
-finding3: $(if $(filter rdm,$(STATS)),$(OUT)/finding3.csv $(REGIONS:%=$(OUT)/finding3/%.svg) $(OUT)/finding3/pairs.svg $(OUT)/finding3/map.svg)
+finding2 := $(OUT)/regions.csv $(if $(several_people),$(OUT)/humans.csv) $(OUT)/finding2.csv $(REGIONS:%=$(OUT)/finding2/%.svg)
+finding3 := $(if $(filter rdm,$(STATS)),$(OUT)/finding3.csv $(REGIONS:%=$(OUT)/finding3/%.svg) $(OUT)/finding3/pairs.svg $(OUT)/finding3/map.svg)
 
 # -- Robustness: the threshold, and a second localizer (Figure 4)
 $(OUT)/gaps.csv: $(foreach region,$(REGIONS),$(foreach stat,$(STATS),$(foreach t,$(THRESHOLDS),$(OUT)/between/$(region)/$(stat)-t$(t).csv)))
@@ -262,17 +266,27 @@ $(OUT)/robustness/$(1)/$(2).csv: $(foreach domain,$(DOMAINS),$(call units,$(1),$
 $(OUT)/robustness/$(1)/$(2).svg: $(OUT)/robustness/$(1)/$(2).csv
 	figure thresholds --quiet --title '$(2): units of $(1)' $$< -o $$@
 endef
-define TWO_LOCALIZERS
-$(OUT)/robustness/localizers/$(1).csv: $(foreach set,$(LOCALIZERS),$(foreach domain,$(DOMAINS),$(call units,$(set),$(1),$(domain),$(T))))
+# Of both, the units of the layers that the first one chose.
+define SECOND_UNITS
+$(OUT)/robustness/localizers/$(1)/$(2).csv: $(call choice,$(localizer),$(1)) $(call all_acts,$(second),$(1)) $(call table,$(second))
 	@mkdir -p $$(@D)
-	unit-stats overlap $(quiet) $(foreach set,$(localizer) $(second),<(npy stack -q $(foreach domain,$(DOMAINS),$(call units,$(set),$(1),$(domain),$(T))))) -o $$@
+	$(call layer,$(localizer),$(1),$(2)); \
+	select-units $(quiet) $(call stimuli,$(second)) --t $(T) --contrast '$(call contrast,$(second),$(2))' $(OUT)/acts/$(second)/$(1)/$$$$layer.npy -o $$@
 endef
-$(foreach model,$(MODELS),$(eval $(call COUNTS,$(localizer),$(model))) $(if $(second),$(eval $(call TWO_LOCALIZERS,$(model)))))
+define TWO_LOCALIZERS
+$(OUT)/robustness/localizers/$(1).csv: $(foreach domain,$(shared),$(call units,$(localizer),$(1),$(domain),$(T)) $(OUT)/robustness/localizers/$(1)/$(domain).csv)
+	npy stack -q $(foreach domain,$(shared),$(call units,$(localizer),$(1),$(domain),$(T))) -o $(OUT)/robustness/localizers/$(1)/first.csv
+	npy stack -q $(foreach domain,$(shared),$(OUT)/robustness/localizers/$(1)/$(domain).csv) -o $(OUT)/robustness/localizers/$(1)/second.csv
+	unit-stats overlap $(quiet) $(OUT)/robustness/localizers/$(1)/first.csv $(OUT)/robustness/localizers/$(1)/second.csv -o $$@
+endef
+shared := $(if $(second),$(filter $(call domains,$(second)),$(call domains,$(localizer))))
+$(foreach model,$(MODELS),$(eval $(call COUNTS,$(localizer),$(model))) $(if $(second),$(eval $(call TWO_LOCALIZERS,$(model))) \
+    $(foreach domain,$(shared),$(eval $(call SECOND_UNITS,$(model),$(domain))))))
 $(OUT)/localizers.csv: $(MODELS:%=$(OUT)/robustness/localizers/%.csv)
 	npy stack -q --path 'localizers/{model}.csv' $^ -o $@
 $(OUT)/robustness/localizers.svg: $(NETWORKS:%=$(OUT)/robustness/localizers/%.csv)
 	npy stack -q $^ | figure overlap --quiet --names $(localizer)$(comma)$(second) -o $@
-robustness: $(NETWORKS:%=$(OUT)/robustness/$(localizer)/%.svg) $(if $(several_people),$(OUT)/gaps.csv $(OUT)/robustness/gaps.svg) \
+robustness := $(NETWORKS:%=$(OUT)/robustness/$(localizer)/%.svg) $(if $(several_people),$(OUT)/gaps.csv $(OUT)/robustness/gaps.svg) \
     $(if $(second),$(OUT)/localizers.csv $(OUT)/robustness/localizers.svg)
 
 # -- Finding 4: encoding models of a region from all units, without the selected, and from them alone
@@ -282,8 +296,10 @@ $(OUT)/finding4/$(1).trials.npy: $(call people,$(1),$(T))
 	$(filled) npy cat -q --columns $$$$(filled $$^) | npy label --names '$(1)' -o $$@
 $(OUT)/finding4/$(1).averages.npy: $(OUT)/finding4/$(1).trials.npy
 	npy average -q $$< -o $$@
-$(OUT)/finding4/$(1).svg: $(NETWORKS:%=$(OUT)/finding4/$(1)/%.csv)
-	figure ablation --quiet $$^ --title '$(1)$(PEOPLE)' -o $$@
+$(OUT)/finding4/$(1).ceiling.csv: $(OUT)/finding4/$(1).trials.npy
+	ceiling voxel $(quiet) $$< -o $$@
+$(OUT)/finding4/$(1).svg: $(NETWORKS:%=$(OUT)/finding4/$(1)/%.csv) $(if $(TRIALS),$(OUT)/finding4/$(1).ceiling.csv)
+	figure ablation --quiet $(NETWORKS:%=$(OUT)/finding4/$(1)/%.csv) $(if $(TRIALS),--ceiling $(OUT)/finding4/$(1).ceiling.csv) --title '$(1)$(PEOPLE)' -o $$@
 endef
 define ABLATED
 $(OUT)/finding4/$(1)/$(2).csv: $(call units,$(localizer),$(2),$($(1).domain),$(T)) $(call all_acts,$(PICTURES),$(2)) $(OUT)/finding4/$(1).averages.npy
@@ -295,7 +311,7 @@ endef
 $(foreach region,$(REGIONS),$(eval $(call ABLATION,$(region))) $(foreach model,$(NETWORKS),$(eval $(call ABLATED,$(region),$(model)))))
 $(OUT)/finding4.csv: $(foreach region,$(REGIONS),$(NETWORKS:%=$(OUT)/finding4/$(region)/%.csv))
 	npy stack -q --path 'finding4/{region}/{model}.csv' $^ -o $@
-finding4: $(OUT)/finding4.csv $(REGIONS:%=$(OUT)/finding4/%.svg)
+finding4 := $(OUT)/finding4.csv $(REGIONS:%=$(OUT)/finding4/%.svg)
 
 # -- Finding 5: the pictures where networks and people part, and what these have in common
 define APART
@@ -314,7 +330,7 @@ grouped := $(foreach region,$(REGIONS),$(if $($(region).group),$(region)))
 $(foreach region,$(REGIONS),$(eval $(call APART,$(region))))
 $(OUT)/finding5.csv: $(grouped:%=$(OUT)/finding5/groups/%.csv)
 	npy stack -q --path 'groups/{region}.csv' $^ -o $@
-finding5: $(if $(grouped),$(OUT)/finding5.csv) $(REGIONS:%=$(OUT)/finding5/%.csv) $(REGIONS:%=$(OUT)/finding5/%.svg)
+finding5 := $(if $(grouped),$(OUT)/finding5.csv) $(REGIONS:%=$(OUT)/finding5/%.csv) $(REGIONS:%=$(OUT)/finding5/%.svg)
 
 # -- Lu & Wang: number, specificity, spread over maps, strength and consistency of selected units, layer by layer
 define LU_WANG
@@ -334,11 +350,11 @@ $(OUT)/lu-wang/layers.svg: $(OUT)/lu-wang.csv
 $(OUT)/language.csv: $(foreach model,$(VISION) $(LANGUAGE),$(call all_acts,$(localizer),$(model)))
 	unit-stats layers $(quiet) $(call stimuli,$(localizer)) --t $(T) $(foreach domain,$(DOMAINS),--contrast '$(call contrast,$(localizer),$(domain))') \
 	    --models $(subst $() $(),$(comma),$(VISION) $(LANGUAGE)) --against $(VISION) $(foreach model,$(VISION) $(LANGUAGE),<(cat $(call all_acts,$(localizer),$(model)))) -o $@
-lu-wang: $(OUT)/lu-wang.csv $(OUT)/consistency.csv $(OUT)/lu-wang/layers.svg $(if $(LANGUAGE),$(OUT)/language.csv)
+lu-wang := $(OUT)/lu-wang.csv $(OUT)/consistency.csv $(OUT)/lu-wang/layers.svg $(if $(LANGUAGE),$(OUT)/language.csv)
 
 # -- All of it, and one page
-tables := finding1 validated layers $(if $(several_people),humans gaps) finding2 $(if $(filter rdm,$(STATS)),finding3) finding4 $(if $(grouped),finding5) \
-    $(if $(second),localizers) regions lu-wang consistency $(if $(LANGUAGE),language)
-$(OUT)/report.html: finding1 finding2 finding3 robustness finding4 finding5 lu-wang $(tables:%=$(OUT)/%.csv) $(ANSWER)
+findings := finding1 finding2 finding3 robustness finding4 finding5 lu-wang
+$(foreach finding,$(findings),$(eval $(finding): $($(finding))))
+$(OUT)/report.html: $(foreach finding,$(findings),$($(finding))) $(ANSWER)
 	figure report --quiet $(OUT) --title '$(TITLE)' --question '$(QUESTION)' $(if $(ANSWER),--answer $(ANSWER)) -o $@
 study: $(OUT)/report.html

@@ -135,6 +135,47 @@ fn rdms_of_models_stand_beside_rdms() {
 }
 
 #[test]
+fn a_system_without_patterns_takes_nothing_from_the_others() {
+    // One unit has no pattern, so no RDM, and none has not even a profile: they say so, and the others stay as they are.
+    let (dir, ..) = place();
+    let path = dir.path();
+    sh(path, "npy cols -q --index 0 good.npy -o one.npy && npy cols -q --index 0:0 good.npy -o none.npy").ok();
+    sh(path, "npy cols -q --index 0:0 d.npy -o sub.npy").ok();
+    let people = "a.npy b.npy c.npy";
+    for stat in ["profile", "rdm"] {
+        let alone = table(path, &format!("--stat {stat} {people} --models good.npy"));
+        let allow = if stat == "rdm" { "--allow-nan" } else { "" };
+        let all = format!("--stat {stat} {allow} {people} sub.npy --models good.npy one.npy none.npy");
+        let said = run(path, &format!("ceiling between {all}"));
+        let found = rows(&said.text());
+        for name in ["a", "b", "c"] {
+            for column in ["median_pairwise", "leave_one_out", "median_pairwise_norm"] {
+                assert_eq!(row(&alone, name)[column], row(&found, name)[column], "{stat} {name} {column}");
+            }
+        }
+        // A row over all people is NaN, and says so, where one of them is.
+        assert_eq!((&row(&found, "good")["gap"][..], &row(&found, "good")["reason"][..]), ("NaN", "nan_input"));
+        let found = rows(&run(path, &format!("ceiling between {}", all.replace(" sub.npy", ""))).text());
+        for column in ["median_pairwise", "median_pairwise_norm", "gap"] {
+            assert_eq!(row(&alone, "good")[column], row(&found, "good")[column], "{stat} {column}");
+        }
+        for (name, is_nan) in [("one", stat == "rdm"), ("none", true)] {
+            let row = row(&found, name);
+            assert_eq!(
+                (row["median_pairwise"] == "NaN", row["reason"] == "nan_input"),
+                (is_nan, is_nan),
+                "{stat} {name}"
+            );
+        }
+    }
+    let nobody = table(path, "--stat rdm --allow-nan one.npy none.npy --names x,y");
+    assert!(
+        nobody.len() == 5 && nobody.iter().all(|row| row["median_pairwise"] == "NaN" && row["reason"] == "nan_input")
+    );
+    run(path, &format!("ceiling between --stat rdm {people} --models one.npy")).fails(1, &["one.npy", "--allow-nan"]);
+}
+
+#[test]
 fn two_regions_of_one_person_are_no_pair() {
     let (dir, averages, _) = place();
     let path = dir.path();

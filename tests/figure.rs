@@ -815,6 +815,13 @@ fn layers_and_thresholds_are_curves_of_the_table() {
         curve["data-y"].split(' ').zip(&own).for_each(|(drawn, row)| same(drawn, &row[column]));
     }
     assert!(texts(&svg).contains(&"threshold (t)".to_string()));
+    // Any table with these columns: a panel for every value of another column.
+    let gaps = "threshold,array,preferred,stat,gap\n3,net,FFA,profile,.2\n5,net,FFA,profile,.3\n3,net,FFA,rdm,.6\n5,net,FFA,rdm,.7\n";
+    fs::write(study().join("gaps.csv"), gaps).unwrap();
+    let curves = elements(&figure("thresholds --value gap --facet stat gaps.csv"), "curve");
+    assert_eq!(curves.iter().map(|curve| &curve["data-y"][..]).collect::<Vec<_>>(), ["0.2 0.3", "0.6 0.7"]);
+    run(study(), "figure thresholds --value gap gaps.csv")
+        .fails(1, &["2 rows have the array and preferred and threshold"]);
     // A panel with one series calls and colours it as the others do.
     let text = fs::read_to_string(study().join("thresholds.csv")).unwrap();
     let kept = text.lines().filter(|line| !line.starts_with("layer3") || line.contains(",places,"));

@@ -65,6 +65,31 @@ fn a_page_has_figures_tables_history_and_methods() {
 }
 
 #[test]
+fn a_picture_in_two_figures_stands_on_the_page_once() {
+    let dir = results();
+    let table: String = (0..8).map(|i| format!("s{i},p{i}.ppm\n")).collect();
+    fs::write(dir.path().join("pictures.csv"), format!("stimulus,path\n{table}")).unwrap();
+    for i in 0..8u8 {
+        let pixels: Vec<u8> = (0..48).map(|k| k * (i + 1)).collect();
+        fs::write(dir.path().join(format!("p{i}.ppm")), [b"P6 4 4 255\n", &pixels[..]].concat()).unwrap();
+    }
+    let line = "for k in 1 2; do figure mds -q --images pictures.csv out/map.csv --title $k -o out/$k.svg; done";
+    sh(dir.path(), line).ok();
+    let html = page(&dir, "");
+    let pictures = |text: &str| -> Vec<String> {
+        text.split("<image id=\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    let (mut on_page, mut in_figure) =
+        (pictures(&html), pictures(&fs::read_to_string(dir.path().join("out/2.svg")).unwrap()));
+    on_page.sort();
+    in_figure.sort();
+    assert!(!in_figure.is_empty() && on_page == in_figure, "{on_page:?} {in_figure:?}");
+    for id in in_figure {
+        assert_eq!(html.matches(&format!("href=\"#{id}\"")).count(), 2);
+    }
+}
+
+#[test]
 fn numbers_of_the_answer_are_read_from_tables() {
     let dir = results();
     let at = |text: &str| fs::write(dir.path().join("answer.txt"), text).unwrap();

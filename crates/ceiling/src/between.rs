@@ -253,7 +253,9 @@ pub(crate) fn run(args: &Between) -> Result<()> {
             gap: human[0] - plain_median,
             corrected,
             gap_norm: corrected.map(|[median, _]| human[3] - median),
+            // A person without a number leaves the row over people without one.
             reason: Reason::of(&model.vector)
+                .or(plain_median.is_nan().then_some(Reason::NanInput))
                 .or(corrected.filter(|[median, _]| median.is_nan()).map(|_| Reason::NegativeReliability)),
         }
     });
@@ -414,12 +416,16 @@ fn of_patterns(job: &Job, args: &Between, mut subjects: Vec<Subject>, persons: V
         Stat::Rdm => {
             let mut rdms = Vec::new();
             for s in subjects.iter().chain(&models) {
-                let made = distances(s.trials.averages().view(), Distance::Correlation);
+                // Of no unit or voxel there are no patterns.
+                let made = match s.trials.n_voxels() {
+                    0 => Rdm::from_condensed(vec![f64::NAN; n_stimuli * (n_stimuli - 1) / 2], None),
+                    _ => distances(s.trials.averages().view(), Distance::Correlation).map(|made| made.rdm),
+                };
                 rdms.push(NamedRdm {
                     name: s.name.clone(),
                     own: None,
                     source: s.source.clone(),
-                    rdm: made.map_err(|e| anyhow!("{}: {e}", s.source))?.rdm,
+                    rdm: made.map_err(|e| anyhow!("{}: {e}", s.source))?,
                 });
             }
             let (mut vectors, places) = pooled_alike(job, args, &rdms, how)?;
@@ -441,6 +447,7 @@ fn own_reliability(args: &Between, subject: &Subject) -> Result<(Vec<f64>, Vec<f
     let t = &subject.trials;
     let SplitArgs { splits, seed } = args.split;
     let found = match args.stat {
+        Stat::Rdm if t.n_voxels() == 0 => return Ok((vec![f64::NAN], vec![f64::NAN])),
         Stat::Rdm => {
             let stepped = rdm_reliability(subject, args)?;
             let (halves, own) = stepped.map_or((f64::NAN, f64::NAN), |s| (s.r_halves, s.reliability));
@@ -476,16 +483,21 @@ pub(crate) fn row_means(rows: ArrayView2<f64>) -> Vec<f64> {
     rows.rows().into_iter().map(|row| mean(&row.to_vec())).collect()
 }
 
-/// The pairs that are finite in all RDMs, normalised so that their plain mean is the pool that the comparison needs.
+/// The pairs that are finite in all RDMs that have any, normalised so that their plain mean is the pool that the comparison needs.
 /// The leave-one-out values are then the terms of the lower bound of `ceiling rdm`.
-/// With them the place of each pair.
+/// With them the place of each pair. An RDM without a number (of one unit, say) is NaN and takes no pair from the others.
 fn pooled_alike(job: &Job, args: &Between, rdms: &[NamedRdm], how: Correlation) -> Result<(Vec<Vec<f64>>, Places)> {
     for named in rdms {
         check_nan(job, &named.source, &named.rdm, "; left out for all subjects", args.allow_nan)?;
     }
-    let plain: Vec<Rdm> = rdms.iter().map(|named| named.rdm.clone()).collect();
-    let vectors = to_be_pooled(&plain, how.into())?;
-    let n = plain[0].n_stimuli();
+    let has_numbers: Vec<bool> = rdms.iter().map(|r| r.rdm.values().iter().any(|v| v.is_finite())).collect();
+    let plain: Vec<Rdm> = rdms.iter().zip(&has_numbers).filter(|(_, has)| **has).map(|(r, _)| r.rdm.clone()).collect();
+    let mut pooled = match plain.is_empty() {
+        true => Vec::new(),
+        false => to_be_pooled(&plain, how.into())?,
+    }
+    .into_iter();
+    let n = rdms[0].rdm.n_stimuli();
     let mut places = Array2::from_elem((n, n), None);
     let mut place = 0;
     for (k, (i, j)) in (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j))).enumerate() {
@@ -494,6 +506,10 @@ fn pooled_alike(job: &Job, args: &Between, rdms: &[NamedRdm], how: Correlation) 
             place += 1;
         }
     }
+    let vectors = has_numbers
+        .iter()
+        .map(|&has| has.then(|| pooled.next()).flatten().unwrap_or_else(|| vec![f64::NAN; place]))
+        .collect();
     Ok((vectors, places))
 }
 

@@ -43,7 +43,9 @@ pub(crate) struct LayersArgs {
 #[command(after_help = "\
 Input: the table of `unit-stats overlap --thresholds`, of one table of units (n_selected and
 mean_selectivity_index by threshold) or of two (n_intersection and dice). One panel per measure of
---value (and per value of --facet), one curve per array and preferred category.
+--value (and per value of --facet), one curve per array and preferred category. Any other table with
+the columns array, preferred and threshold will do, such as the gaps of `ceiling between --models` for
+several thresholds, put together by `npy stack`.
 
 Examples:
   figure thresholds thresholds.csv -o thresholds.svg
@@ -122,9 +124,11 @@ pub(crate) fn run_thresholds(args: &ThresholdsArgs) -> Result<()> {
     let along = Along::Numbers("threshold (t)", threshold);
     // The contrast says more than its preferred side; two tables may have two for one side.
     let side = if table.has("contrast") && !table.has("dice") { "contrast" } else { "preferred" };
-    table.refuse_twice(&["array", "preferred", side, "threshold"], &table.all())?;
     let columns = ["array", side];
     let facet = facet(&table, args.facet.as_deref(), &columns, "array")?;
+    let mut apart = vec!["array", "preferred", "threshold"];
+    apart.extend([side].into_iter().chain(facet).filter(|column| !["array", "preferred"].contains(column)));
+    table.refuse_twice(&apart, &table.all())?;
     let what = What { values: &values, columns: &columns, facet, untrained: Vec::new() };
     let chart = chart(&session, &labels, &table, &along, &what)?;
     session.finish(chart)
@@ -164,6 +168,8 @@ fn in_words(column: &str) -> String {
         "mean_selectivity_index" => "mean selectivity index",
         "n_intersection" => "units of both localizers (number)",
         "dice" => "overlap (Dice)",
+        "gap" => "people among themselves less people and model",
+        "gap_norm" => "the same, corrected for noise",
         other => other,
     }
     .into()

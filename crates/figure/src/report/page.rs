@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
+use std::collections::HashSet;
 
 use super::folder::{Figure, Folder, NamedTable, Place, Record};
 use super::graph::{files, graph, heading};
@@ -99,6 +100,7 @@ impl Page<'_> {
     }
 
     fn figures(&self, drawn: &[Option<Markup>]) -> Markup {
+        let drawn = with_each_picture_once(drawn);
         html! {
             @if !self.folder.figures.is_empty() {
                 section id="figures" {
@@ -215,6 +217,27 @@ fn drawn(figure: &Figure) -> Markup {
     }
     let kind = if name.to_lowercase().ends_with(".png") { "image/png" } else { "image/svg+xml" };
     html! { img alt=(name) src=(format!("data:{kind};base64,{}", STANDARD.encode(&figure.bytes))); }
+}
+
+/// Figures that show the same picture each bring it under the same id, which a page may have once: all but the first
+/// then refer to that of the first.
+fn with_each_picture_once(drawn: &[Option<Markup>]) -> Vec<Option<Markup>> {
+    const PICTURE: &str = "<image id=\"";
+    let mut there: HashSet<&str> = HashSet::new();
+    let mut figures = Vec::with_capacity(drawn.len());
+    for figure in drawn {
+        figures.push(figure.as_ref().map(|svg| {
+            let mut kept = String::with_capacity(svg.0.len());
+            for line in svg.0.split_inclusive('\n') {
+                let id = line.strip_prefix(PICTURE).and_then(|rest| rest.split_once('"')).map(|(id, _)| id);
+                if id.is_none_or(|id| there.insert(id)) {
+                    kept += line;
+                }
+            }
+            PreEscaped(kept)
+        }));
+    }
+    figures
 }
 
 /// What a figure says of itself, as it is spelled in the SVG.

@@ -1,0 +1,141 @@
+//! `scripts/study.mk` on made-up pictures, networks and people: all of it comes out, what did not change is not made again,
+//! and a run that was stopped is taken up.
+
+#![allow(clippy::unwrap_used)] // helpers of tests are tests, though clippy cannot know it
+
+use std::fs;
+use std::path::Path;
+use std::time::SystemTime;
+use support::*;
+
+const DOMAINS: [&str; 3] = ["faces", "bodies", "places"];
+
+/// Pictures of 8 x 8 pixels in three domains: faces are redder, places bluer.
+fn pictures(dir: &Path, table: &str, per_domain: usize, seed: u64) {
+    fs::create_dir_all(dir.join("pictures")).unwrap();
+    let mut text = String::from("stimulus,path,domain,age\n");
+    let values = noise(3 * per_domain, 8 * 8 * 3, seed);
+    for (i, row) in values.rows().into_iter().enumerate() {
+        let (domain, name) = (DOMAINS[i / per_domain], format!("{table}-{i}"));
+        let mut bytes = b"P6 8 8 255\n".to_vec();
+        for (k, v) in row.iter().enumerate() {
+            let tilt = match (domain, k % 3) {
+                ("faces", 0) | ("places", 2) => 60.0,
+                _ => 0.0,
+            };
+            bytes.push((120.0 + 40.0 * v + tilt).clamp(0.0, 255.0) as u8);
+        }
+        fs::write(dir.join(format!("pictures/{name}.ppm")), bytes).unwrap();
+        text += &format!("{name},pictures/{name}.ppm,{domain},{}\n", ["young", "old"][i % 2]);
+    }
+    fs::write(dir.join(format!("{table}.csv")), text).unwrap();
+}
+
+/// A folder with settings, a network, pictures of a localizer, of another one and of the scanner, and four people.
+fn workplace() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::copy(root().join("testdata/models/tiny.onnx"), dir.path().join("net.onnx")).unwrap();
+    fs::copy(root().join("scripts/study.mk"), dir.path().join("study.mk")).unwrap();
+    for (table, per_domain, seed) in [("floc", 12, 1), ("other", 8, 2), ("main", 8, 3)] {
+        pictures(dir.path(), table, per_domain, seed);
+    }
+    let names: Vec<String> = (0..24).map(|i| format!("main-{i}")).collect();
+    let shared = noise(24, 10, 4);
+    for region in ["FFA", "PPA"] {
+        fs::create_dir_all(dir.path().join(format!("brain/{region}"))).unwrap();
+        for subject in 0..4u64 {
+            let order: Vec<usize> = (0..72).map(|t| (t * 7 + subject as usize) % 24).collect();
+            let trials = shared.select(ndarray::Axis(0), &order) + 0.5 * noise(72, 10, 10 + subject);
+            let labels: Vec<String> = order.iter().map(|&i| names[i].clone()).collect();
+            save(&dir.path().join(format!("brain/{region}/sub-0{subject}.npy")), &trials, Some(&labels));
+        }
+    }
+    let settings = "
+NETWORKS := net
+net.steps := --preprocess raw255 --resize none --crop none
+net.layers := conv relu
+SEEDS := 1
+net.calibrate := no
+LOCALIZERS := floc other
+floc.against := faces bodies places
+other.domains := faces places
+T := 3
+THRESHOLDS := 2 3 60
+VALIDATION := main
+main.by := domain
+SUBJECTS := sub-00 sub-01 sub-02 sub-03
+REGIONS := FFA PPA
+FFA.group := age
+FFA.groups := young > old
+brain = brain/$(1)/$(2).npy
+CV := 3
+DRAWS := 3
+PEOPLE := $() (made up)
+include study.mk
+";
+    fs::write(dir.path().join("mine.mk"), settings).unwrap();
+    dir
+}
+
+fn files(dir: &Path) -> Vec<(String, SystemTime)> {
+    let out = sh(dir, "find study -type f | sort").text();
+    out.lines().map(|name| (name.to_owned(), fs::metadata(dir.join(name)).unwrap().modified().unwrap())).collect()
+}
+
+#[test]
+fn a_study_is_made_once_and_taken_up_again() {
+    let dir = workplace();
+    let path = dir.path();
+    let made = sh(path, "make -f mine.mk -j2");
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let table = |name: &str| rows(&fs::read_to_string(path.join(format!("study/{name}.csv"))).unwrap());
+    // Finding 1: red-minus-green units find faces on the localizer and answer to other faces.
+    let chosen = table("finding1");
+    assert_eq!(chosen.len(), 2 * (3 + 2), "two models; three domains of one localizer, two of the other");
+    let validated = table("validated");
+    let faces = |category: &str| {
+        let of = |r: &&Row| {
+            r["model"] == "net" && r["localizer"] == "floc" && r["chosen_for"] == "faces" && r["category"] == category
+        };
+        number(validated.iter().find(of).unwrap(), "mean")
+    };
+    assert!(faces("faces") > 0.5 && faces("bodies") < 0.0, "{} {}", faces("faces"), faces("bodies"));
+    // Findings 2 and 3: people agree with each other; the network's units, which see other noise, do not.
+    let humans = table("humans");
+    let of = |stat: &str, who: &str| {
+        let is = |r: &&Row| r["region"] == "FFA" && r["of"] == stat && r["subject"] == who;
+        number(humans.iter().find(is).unwrap(), "median_pairwise")
+    };
+    assert!(of("profile", "median") > 0.6 && of("profile", "net") < 0.5);
+    assert!(of("rdm", "median") > 0.5 && of("rdm", "median").is_finite());
+    // No unit passes t > 60: no row of a model there, and people as before.
+    let gaps = table("gaps");
+    assert!(gaps.iter().any(|r| r["threshold"] == "2") && gaps.iter().all(|r| r["threshold"] != "60"));
+    assert!(path.join("study/between/FFA/profile-t60.csv").exists());
+    assert_eq!(table("finding4").iter().map(|r| &r["region"][..]).collect::<Vec<_>>(), ["FFA", "FFA", "PPA", "PPA"]);
+    assert!(table("finding5").iter().any(|r| r["effect"] == "interaction" && r["over"] == "stimuli"));
+    assert!(!table("localizers").is_empty() && !table("lu-wang").is_empty() && !table("consistency").is_empty());
+    let page = fs::read_to_string(path.join("study/report.html")).unwrap();
+    assert!(page.contains("FFA (made up)") && page.contains("encode ablate"));
+    // Every table, matrix and figure has a record.
+    let before = files(path);
+    for (name, _) in before.iter().filter(|(name, _)| !name.ends_with(".json") && !name.ends_with(".txt")) {
+        let stem = Path::new(name).with_extension("json").display().to_string();
+        assert!(before.iter().any(|(n, _)| *n == stem || *n == format!("{name}.json")), "{name} has no record");
+    }
+
+    // Again: nothing to do. One table of a person touched: what it went into, and no activations.
+    assert!(sh(path, "make -f mine.mk").text().contains("Nothing to be done"));
+    assert_eq!(files(path), before);
+    sh(path, "sleep 0.02; touch brain/PPA/sub-03.npy; make -f mine.mk").ok();
+    let after = files(path);
+    let again: Vec<&str> = before.iter().zip(&after).filter(|(a, b)| a.1 != b.1).map(|(a, _)| a.0.as_str()).collect();
+    assert!(again.contains(&"study/finding2/PPA.csv") && again.contains(&"study/report.html"), "{again:?}");
+    assert!(again.iter().all(|name| !name.contains("/acts/") && !name.contains("FFA")), "{again:?}");
+    // A product that was lost, as a killed run leaves it: it alone, and what comes from it, is made again, the same.
+    let scores = fs::read(path.join("study/finding3/FFA.csv")).unwrap();
+    fs::remove_file(path.join("study/finding3/FFA.csv")).unwrap();
+    let said = sh(path, "make -f mine.mk finding3").text();
+    assert!(said.contains("rsa compare") && !said.contains("ann-acts"), "{said}");
+    assert_eq!(fs::read(path.join("study/finding3/FFA.csv")).unwrap(), scores);
+}
