@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// The key of the digest of the file that a record is about.
@@ -55,11 +55,25 @@ pub(crate) fn require_own(record: &Value, target: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Bytes that are read at once to be hashed: few calls, and a cache still holds them.
+const HASHED_AT_ONCE: usize = 1 << 18;
+
 /// The SHA-256 of all that is in a file, and its length.
 pub(crate) fn sha256(mut file: File) -> io::Result<(String, u64)> {
     let mut digest = Sha256::new();
-    let length = io::copy(&mut file, &mut digest)?;
-    Ok((hex(&digest.finalize()), length))
+    let mut buffer = vec![0; HASHED_AT_ONCE];
+    let mut length = 0;
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok((hex(&digest.finalize()), length)),
+            Ok(n) => {
+                digest.update(&buffer[..n]);
+                length += n as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
