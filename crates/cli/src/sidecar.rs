@@ -279,6 +279,36 @@ mod tests {
     }
 
     #[test]
+    fn every_input_has_its_own_digest_for_any_number_of_threads() {
+        let dir = tempfile::tempdir().unwrap();
+        // Empty, shorter and longer than what is read at once, and no multiple of it.
+        let lengths = [0, 1, HASHED_AT_ONCE, 2 * HASHED_AT_ONCE + 5, 1000];
+        let files = lengths.map(|length| dir.path().join(length.to_string()));
+        for (file, length) in files.iter().zip(lengths) {
+            std::fs::write(file, vec![length as u8; length]).unwrap();
+        }
+        for n_threads in [1, 3] {
+            let out = dir.path().join("out").into();
+            let job = Job::start("test", &Common { output: Some(out), threads: Some(n_threads), quiet: true }).unwrap();
+            files.iter().for_each(|file| drop(job.open(&crate::Input::File(file.clone())).unwrap()));
+            let found = job.identity().unwrap()["inputs"].clone();
+            for (k, length) in lengths.into_iter().enumerate() {
+                assert_eq!(
+                    found[k]["sha256"],
+                    hex(&Sha256::digest(vec![length as u8; length])).as_str(),
+                    "{length} bytes"
+                );
+            }
+        }
+        // One that was written to since it was opened is named.
+        let job = Job::start("test", &Common { quiet: true, ..Common::default() }).unwrap();
+        files.iter().for_each(|file| drop(job.open(&crate::Input::File(file.clone())).unwrap()));
+        std::fs::write(&files[3], "shorter").unwrap();
+        let error = job.identity().unwrap_err().to_string();
+        assert!(error.contains(files[3].to_str().unwrap()) && error.contains("7 bytes now"), "{error}");
+    }
+
+    #[test]
     fn a_record_is_about_one_content() {
         let dir = tempfile::tempdir().unwrap();
         let (a, b) = (write(dir.path(), "a.npy", 1, "first"), write(dir.path(), "b.npy", 2, "second"));
