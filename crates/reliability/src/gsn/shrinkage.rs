@@ -23,8 +23,9 @@ pub(super) fn shrunken(mut covariance: Array2<f64>, factor: f64) -> Array2<f64> 
     covariance
 }
 
-/// The factor under which `points` (rows, deviations from the mean) are likeliest, where `rows' rows` is the covariance;
-/// the first of several. `None` where the covariance is singular under every factor, which means that a variance is 0.
+/// The factor under which `points` (rows, deviations from the mean) are likeliest, where `rows' rows` is the
+/// covariance; the first of several. `None` where the covariance is singular under every factor, which means that a
+/// variance is 0.
 pub(super) fn best_factor(rows: ArrayView2<f64>, points: &Array2<f64>) -> Option<f64> {
     if rows.nrows() < rows.ncols() {
         Along::of_few_rows(rows, points)?.best_factor()
