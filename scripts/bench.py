@@ -10,6 +10,7 @@ Ratios within one run travel between machines; seconds do not.
 
 import argparse
 import csv
+import gzip
 import json
 import pathlib
 import subprocess
@@ -263,6 +264,37 @@ np.save('peer.npy', estimate(x.transpose(2, 1, 0))['signal'])""")
     return peer, ours, lambda: f"largest difference {np.abs(np.load(folder / 'peer.npy') - np.load(folder / 'ours.npy')).max():.1e}"
 
 
+def extract(folder):
+    """Nine voxels of a compressed run: the peer unpacks it, with ISA-L's igzip where that is installed, and indexes."""
+    nx, ny, nz, volumes = 64, 64, 36, 300
+    voxels = [3 * 11 * 997 * (k + 1) % (nx * ny * nz) for k in range(9)]
+    rng = np.random.default_rng(10)
+    header = np.zeros(352, np.uint8)
+    header[:4] = np.array([348], "<i4").view(np.uint8)
+    header[40:50] = np.array([4, nx, ny, nz, volumes], "<i2").view(np.uint8)
+    header[70:74] = np.array([4, 16], "<i2").view(np.uint8)
+    header[76:96] = np.array([1, 3, 3, 3.5, 2], "<f4").view(np.uint8)
+    header[108:112] = np.array([352], "<f4").view(np.uint8)
+    header[344:347] = list(b"n+1")
+    mean = 800 * (rng.random((nz, ny, nx)) < 0.4) + 40
+    with gzip.open(folder / "run.nii.gz", "wb", compresslevel=6) as file:
+        file.write(header.tobytes())
+        for _ in range(volumes):
+            file.write(np.round(mean + 12 * rng.standard_normal(mean.shape)).astype("<i2").tobytes())
+    (folder / "roi.csv").write_text("voxel\n" + "".join(f"{voxel}\n" for voxel in voxels))
+    peer = python(f"""
+import numpy as np
+try:
+    from isal import igzip as gzip
+except ImportError:
+    import gzip
+x = np.frombuffer(gzip.open('run.nii.gz').read(), '<i2', offset=352).reshape({volumes}, {nz}, {ny}, {nx})
+i, j, k = np.unravel_index({voxels}, ({nx}, {ny}, {nz}))
+np.save('peer.npy', x[:, k, j, i])""")
+    ours = [BIN / "fmri-roi", "extract", "--quiet", "run.nii.gz", "--roi", "roi.csv", "-o", "ours.npy"]
+    return peer, ours, lambda: f"largest difference {np.abs(np.load(folder / 'peer.npy') - np.load(folder / 'ours.npy')).max():.1e}"
+
+
 def lss(folder):
     """A model per trial: the peer is the loop of nilearn's example, on arrays; both without images, least squares.
 
@@ -302,6 +334,7 @@ TASKS = {
     "rsa compare pearson, 10 x 8, 92, 1000 draws (rsatoolbox)": lambda f: compare(f, "corr", "pearson", stimuli=92, draws=1000),
     "rsa compare rho-a, 10 x 8, 92, 200 draws (rsatoolbox)": lambda f: compare(f, "rho-a", "rho-a", stimuli=92, draws=200),
     "rsa compare corr_cov, 10 x 8, 92, 20 draws (rsatoolbox)": lambda f: compare(f, "corr_cov", "corr_cov", stimuli=92, draws=20),
+    "fmri-roi extract 9 of 147456 x 300, .nii.gz (gunzip)": extract,
     "fmri-roi glm --betas lss, 400 x 2000 (nilearn, 40 of 400)": lss,
     "encode fit 600 x 1000 -> 500 (scikit-learn)": encode,
     "ceiling between voxel 8 x 1000 x 5000 (numpy)": leave_one_out,

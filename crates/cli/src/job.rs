@@ -10,6 +10,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// Options that every verb of every tool has.
@@ -106,6 +107,32 @@ impl Record {
             Err(error) => Err(error).with_context(|| format!("{}: was there when it was opened", self.name)),
         }
     }
+}
+
+/// Makes the digests of several files known, one thread to a file. What goes wrong with one is said by whoever asks for
+/// its digest next.
+///
+/// With threads of its own: whoever waits in a pool may be given other work there, which may want the state of the job.
+fn hash_files(records: &[Record], n_threads: usize) {
+    let next = AtomicUsize::new(0);
+    let hash_some = || {
+        while let Some(record) = records.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let _ = record.sha256();
+        }
+    };
+    let n_files = records.iter().filter(|record| record.file.is_some() && record.known.get().is_none()).count();
+    if n_files < 2 {
+        return;
+    }
+    std::thread::scope(|scope| {
+        for _ in 1..n_threads.min(n_files) {
+            // Where there is no thread to be had, those that there are do it.
+            if std::thread::Builder::new().spawn_scoped(scope, hash_some).is_err() {
+                break;
+            }
+        }
+        hash_some();
+    });
 }
 
 impl Job {
@@ -283,6 +310,7 @@ impl Job {
     /// What decides the numbers: tool, version, inputs with their SHA-256, and the facts recorded so far.
     pub fn identity(&self) -> Result<Map<String, Value>> {
         let state = self.state();
+        hash_files(&state.inputs, self.n_threads);
         let mut inputs: Vec<Value> = Vec::new();
         for record in &state.inputs {
             let sha256 = record.sha256()?;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// The key of the digest of the file that a record is about.
@@ -55,11 +55,25 @@ pub(crate) fn require_own(record: &Value, target: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Bytes that are read at once to be hashed: few calls, and a cache still holds them.
+const HASHED_AT_ONCE: usize = 1 << 18;
+
 /// The SHA-256 of all that is in a file, and its length.
 pub(crate) fn sha256(mut file: File) -> io::Result<(String, u64)> {
     let mut digest = Sha256::new();
-    let length = io::copy(&mut file, &mut digest)?;
-    Ok((hex(&digest.finalize()), length))
+    let mut buffer = vec![0; HASHED_AT_ONCE];
+    let mut length = 0;
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok((hex(&digest.finalize()), length)),
+            Ok(n) => {
+                digest.update(&buffer[..n]);
+                length += n as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -262,6 +276,36 @@ mod tests {
         let rows = made("rows.npy", &[&region], None);
         assert_eq!(dependent_trials_of(&rows).as_deref(), Some("one choice"));
         assert_eq!(dependent_trials_of(&made("other.npy", &[&betas], None)), None);
+    }
+
+    #[test]
+    fn every_input_has_its_own_digest_for_any_number_of_threads() {
+        let dir = tempfile::tempdir().unwrap();
+        // Empty, shorter and longer than what is read at once, and no multiple of it.
+        let lengths = [0, 1, HASHED_AT_ONCE, 2 * HASHED_AT_ONCE + 5, 1000];
+        let files = lengths.map(|length| dir.path().join(length.to_string()));
+        for (file, length) in files.iter().zip(lengths) {
+            std::fs::write(file, vec![length as u8; length]).unwrap();
+        }
+        for n_threads in [1, 3] {
+            let out = dir.path().join("out").into();
+            let job = Job::start("test", &Common { output: Some(out), threads: Some(n_threads), quiet: true }).unwrap();
+            files.iter().for_each(|file| drop(job.open(&crate::Input::File(file.clone())).unwrap()));
+            let found = job.identity().unwrap()["inputs"].clone();
+            for (k, length) in lengths.into_iter().enumerate() {
+                assert_eq!(
+                    found[k]["sha256"],
+                    hex(&Sha256::digest(vec![length as u8; length])).as_str(),
+                    "{length} bytes"
+                );
+            }
+        }
+        // One that was written to since it was opened is named.
+        let job = Job::start("test", &Common { quiet: true, ..Common::default() }).unwrap();
+        files.iter().for_each(|file| drop(job.open(&crate::Input::File(file.clone())).unwrap()));
+        std::fs::write(&files[3], "shorter").unwrap();
+        let error = job.identity().unwrap_err().to_string();
+        assert!(error.contains(files[3].to_str().unwrap()) && error.contains("7 bytes now"), "{error}");
     }
 
     #[test]

@@ -121,9 +121,12 @@ impl Gsn {
         repeats.check_rows(trials.nrows())?;
         check_repeats(repeats)?;
         let repeated = repeats.shown_at_least(2);
-        let (raw_noise, shrinkage_noise) = noise_covariance(trials, repeats, &repeated)?;
         let averages = averages(trials, repeats);
-        let (of_averages, shrinkage_signal) = covariance_of_averages(&averages)?;
+        // A decomposition runs on one thread.
+        let (noise, of_averages) =
+            rayon::join(|| noise_covariance(trials, repeats, &repeated), || covariance_of_averages(&averages));
+        let (raw_noise, shrinkage_noise) = noise?;
+        let (of_averages, shrinkage_signal) = of_averages?;
 
         let inverse = repeats.mean_inverse_count();
         let raw_signal = &of_averages - &(&raw_noise * inverse);
@@ -150,13 +153,8 @@ fn mean_of_rows(rows: ArrayView2<f64>) -> Array1<f64> {
     rows.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(rows.ncols()))
 }
 
-/// Presentations of these stimuli less the stimulus's mean, one below the other; times `weight(n)`.
-fn residuals(
-    trials: ArrayView2<f64>,
-    repeats: &Repeats,
-    stimuli: &[usize],
-    weight: impl Fn(f64) -> f64,
-) -> Array2<f64> {
+/// Presentations of these stimuli less the stimulus's mean, one below the other.
+fn residuals(trials: ArrayView2<f64>, repeats: &Repeats, stimuli: &[usize]) -> Array2<f64> {
     let rows: Vec<usize> = stimuli.iter().flat_map(|&s| repeats.rows_of(s)).copied().collect();
     let mut residuals = trials.select(Axis(0), &rows);
     let mut first = 0;
@@ -165,16 +163,30 @@ fn residuals(
         let mut own = residuals.slice_mut(ndarray::s![first..first + n, ..]);
         let mean = mean_of_rows(own.view());
         own -= &mean;
-        own *= weight(n as f64);
         first += n;
     }
     residuals
 }
 
-/// Mean over stimuli of the covariance within each (n - 1).
+/// Rows `x` for which `x' x` is the mean over stimuli of the covariance within each (n - 1): a row per degree of
+/// freedom, which is one less than presentations. The k-th compares a stimulus's presentation k + 1 with the k before
+/// it (Helmert's contrasts).
 fn within(trials: ArrayView2<f64>, repeats: &Repeats, stimuli: &[usize]) -> Array2<f64> {
-    let weighted = residuals(trials, repeats, stimuli, |n| (n - 1.0).sqrt().recip());
-    cross_gram(weighted.view()).to_array() / stimuli.len() as f64
+    let n_rows = stimuli.iter().map(|&s| repeats.rows_of(s).len().saturating_sub(1)).sum();
+    let mut contrasts = Array2::zeros((n_rows, trials.ncols()));
+    let mut next = contrasts.rows_mut().into_iter();
+    for &stimulus in stimuli {
+        let Some((&first, others)) = repeats.rows_of(stimulus).split_first() else { continue };
+        // Relative to the first, so that what all have in common takes no digits.
+        let mut before = Array1::<f64>::zeros(trials.ncols());
+        for ((k, &row), mut contrast) in (1..).zip(others).zip(&mut next) {
+            let (k, freedom) = (f64::from(k), others.len() as f64);
+            let own = &trials.row(row) - &trials.row(first);
+            contrast.assign(&((&before - &(&own * k)) / (k * (k + 1.0) * freedom * stimuli.len() as f64).sqrt()));
+            before += &own;
+        }
+    }
+    contrasts
 }
 
 fn noise_covariance(
@@ -191,25 +203,26 @@ fn noise_covariance(
         parts = [held_out, others].map(|part| part.into_iter().map(|i| repeated[i]).collect());
     }
     let [held_out, others] = &parts;
-    let points = residuals(trials, repeats, held_out, |_| 1.0);
-    let factor = shrinkage::best_factor(&within(trials, repeats, others), &points)
+    let points = residuals(trials, repeats, held_out);
+    let factor = shrinkage::best_factor(within(trials, repeats, others).view(), &points)
         .ok_or(GsnError::NoVariance { of: "trials" })?;
-    Ok((shrinkage::shrunken(within(trials, repeats, repeated), factor), factor))
+    let all = cross_gram(within(trials, repeats, repeated).view()).to_array();
+    Ok((shrinkage::shrunken(all, factor), factor))
 }
 
-/// Covariance of rows (n - 1), and their mean.
-fn covariance(rows: ArrayView2<f64>) -> (Array2<f64>, Array1<f64>) {
+/// Rows `x` for which `x' x` is the covariance of these (n - 1), and their mean.
+fn centred(rows: ArrayView2<f64>) -> (Array2<f64>, Array1<f64>) {
     let mean = mean_of_rows(rows);
-    let centred = &rows - &mean;
-    (cross_gram(centred.view()).to_array() / (rows.nrows() as f64 - 1.0), mean)
+    ((&rows - &mean) / (rows.nrows() as f64 - 1.0).sqrt(), mean)
 }
 
 fn covariance_of_averages(averages: &Array2<f64>) -> Result<(Array2<f64>, f64), GsnError> {
     let (held_out, others) = shrinkage::held_out(averages.nrows());
-    let (of_others, mean) = covariance(averages.select(Axis(0), &others).view());
+    let (others, mean) = centred(averages.select(Axis(0), &others).view());
     let points = averages.select(Axis(0), &held_out) - &mean;
-    let factor = shrinkage::best_factor(&of_others, &points).ok_or(GsnError::NoVariance { of: "averages" })?;
-    Ok((shrinkage::shrunken(covariance(averages.view()).0, factor), factor))
+    let factor = shrinkage::best_factor(others.view(), &points).ok_or(GsnError::NoVariance { of: "averages" })?;
+    let all = cross_gram(centred(averages.view()).0.view()).to_array();
+    Ok((shrinkage::shrunken(all, factor), factor))
 }
 
 struct Settled {
@@ -294,6 +307,23 @@ mod tests {
             assert!((&found.mean - &truth.mean).iter().all(|d| d.abs() < 0.15));
             assert!(found.shrinkage_noise > 0.9 && found.shrinkage_signal > 0.9);
         }
+    }
+
+    #[test]
+    fn contrasts_have_the_covariance_within_stimuli() {
+        let (trials, repeats) = simulated(1.5, &[2, 1, 3, 5], 9);
+        // Far from zero, as signals of scanners are.
+        let trials = trials + 1000.0;
+        let stimuli = [3, 0, 2];
+        let rows = within(trials.view(), &repeats, &stimuli);
+        assert_eq!(rows.dim(), (4 + 1 + 2, 7));
+        let mut plain = Array2::<f64>::zeros((7, 7));
+        for stimulus in stimuli {
+            let own = residuals(trials.view(), &repeats, &[stimulus]);
+            plain += &(own.t().dot(&own) / (own.nrows() as f64 - 1.0) / 3.0);
+        }
+        // The numbers have 13 digits behind the point, and variances are about 1.
+        assert!(furthest(&rows.t().dot(&rows), &plain) < 1e-11);
     }
 
     #[test]

@@ -113,13 +113,15 @@ impl MapReader {
         }
     }
 
-    /// Says which columns will be asked for, before the first map is given. Of HDF5 no others are unpacked, and they
-    /// are NaN; other formats give all of them still.
+    /// Says which columns will be asked for, before the first map is given. Of volumes and of HDF5 no others are
+    /// decoded, and they are NaN; other formats give all of them still.
     pub(crate) fn keep(&mut self, columns: &[usize]) -> Result<()> {
         match &mut self.source {
-            Source::Hdf5(reader) => Ok(reader.keep(columns.to_vec())?),
-            _ => Ok(()),
+            Source::Hdf5(reader) => reader.keep(columns.to_vec())?,
+            Source::Volumes(reader) => reader.keep(columns),
+            _ => {}
         }
+        Ok(())
     }
 
     /// Opens a file again; its name is for messages.

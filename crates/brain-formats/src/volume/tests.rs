@@ -258,3 +258,84 @@ fn intents_hold_their_degrees_of_freedom() {
         assert_eq!((bytes[68], [real(56), real(60)]), (code, parameters));
     }
 }
+
+/// Three volumes of int16 on a grid whose first axis is not a whole number of the blocks in which it is turned.
+fn numbered(shape: [usize; 3]) -> Vec<u8> {
+    let [nx, ny, nz] = shape;
+    let values = vec![0f32; nx * ny * nz];
+    let mut bytes = Vec::new();
+    write_volume(&mut bytes, Voxels::F4(&values), &Geometry::from_sizes(shape, [1.0; 3]), Intent::None, false).unwrap();
+    bytes.truncate(352);
+    for (place, field) in [(40, 4i16), (48, 3), (70, 4), (72, 16)] {
+        bytes[place..place + 2].copy_from_slice(&field.to_le_bytes());
+    }
+    (0..3 * values.len()).for_each(|n| bytes.extend((n as i16).to_le_bytes()));
+    bytes
+}
+
+#[test]
+fn every_voxel_comes_to_its_place_whatever_the_shape() {
+    for shape in [[1, 1, 1], [16, 2, 3], [37, 3, 5], [5, 7, 1], [2, 1, 40]] {
+        let [nx, ny, nz] = shape;
+        let read = volumes(numbered(shape)).unwrap();
+        for (volume, values) in read.iter().enumerate() {
+            for (voxel, value) in values.iter().enumerate() {
+                let (i, j, k) = (voxel / (ny * nz), voxel / nz % ny, voxel % nz);
+                assert_eq!(*value, (i + nx * (j + ny * (k + nz * volume))) as f64, "{shape:?}, ({i}, {j}, {k})");
+            }
+        }
+    }
+}
+
+#[test]
+fn voxels_that_are_kept_are_those_of_the_whole_and_the_others_are_nan() {
+    // Behind one another, compressed, in both byte orders: the voxels kept of the first image are kept of the second.
+    let file = numbered([37, 3, 5]);
+    let kept = [554, 3, 77, 0, 500];
+    for (file, kept) in [([file.clone(), file].concat(), &kept[..]), ([big_endian(), big_endian()].concat(), &[1])] {
+        let whole = volumes(file.clone()).unwrap();
+        let mut reader = open(file).unwrap();
+        reader.keep(kept);
+        // A vector that held something else before.
+        let mut one = vec![5.0; whole[0].len()];
+        for volume in &whole {
+            assert!(reader.next_volume(&mut one).unwrap());
+            for (voxel, value) in one.iter().enumerate() {
+                let expected = if kept.contains(&voxel) { volume[voxel] } else { f64::NAN };
+                assert_eq!(value.to_bits(), expected.to_bits(), "voxel {voxel}");
+            }
+        }
+        assert!(!reader.next_volume(&mut one).unwrap());
+    }
+}
+
+#[test]
+fn what_is_damaged_is_an_error_though_no_voxel_of_it_is_kept() {
+    let packed = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let read = |bytes: Vec<u8>| {
+        let mut reader = open(bytes)?;
+        reader.keep(&[0]);
+        let mut one = Vec::new();
+        while reader.next_volume(&mut one)? {}
+        Ok::<_, VolumeError>(())
+    };
+    let file = numbered([37, 3, 5]);
+    let whole = packed(&file);
+    assert!(read(whole.clone()).is_ok());
+    // Cut in the second volume, before the checksum; a checksum of other bytes; a byte more than the header says.
+    let two = packed(&file[..file.len() - 2]);
+    let message = read(two).unwrap_err().to_string();
+    assert_eq!(message, "ended after 3328 of 3330 bytes of voxels; the file is cut off");
+    let message = read(whole[..whole.len() - 3].to_vec()).unwrap_err().to_string();
+    assert!(message.contains("ends before its checksum"), "{message}");
+    let mut other = whole.clone();
+    let at = other.len() - 8;
+    other[at] ^= 1;
+    assert!(matches!(read(other), Err(VolumeError::Damaged(_))));
+    let message = read(packed(&[&file[..], &[1]].concat())).unwrap_err().to_string();
+    assert!(message.starts_with("1 bytes follow the 3682 bytes"), "{message}");
+}

@@ -211,9 +211,10 @@ type Noise = Option<(usize, f64)>;
 
 impl Model {
     fn new(gsn: &Gsn, in_half: f64, in_average: f64) -> Result<Model, GsnError> {
+        let (signal_root, noise_root) = rayon::join(|| root(&gsn.signal), || root(&gsn.noise));
         Ok(Model {
-            signal_root: root(&gsn.signal)?,
-            noise_root: root(&gsn.noise)?,
+            signal_root: signal_root?,
+            noise_root: noise_root?,
             mean: gsn.mean.to_vec(),
             half: in_half.sqrt().recip(),
             measured: in_average.sqrt().recip(),
