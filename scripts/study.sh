@@ -70,8 +70,18 @@ if have face_con_16subj; then
     fmri-roi define --quiet --stat "$out/faces_t.nii.gz" --t 6 --peaks -o "$out/faces_peaks.csv"
     cat "$out/faces_peaks.csv"
 fi
-say "5. Face units (fLoc, t > 7) of lite0 pool against one person's FFA, picture by picture"
-CATSEL_DATA=$data scripts/study-tuning.sh
+if have floc/stimuli.csv && have second_localizer_ffaloc/stimuli.csv && have kayyeatman2017/responses.csv && have kriegeskorte92/stimuli.csv && have models; then
+    say "5. Findings 1 to 5 and Lu & Wang: three networks, their untrained twins, two localizers, one person's FFA and VWFA (scripts/study-data.mk)"
+    CATSEL_DATA=$data make --no-print-directory -f scripts/study-data.mk
+    say "the layers: $out/finding1.csv; units on other pictures: $out/validated.csv; both localizers: $out/localizers.csv"
+    say "mean profiles and the person's regions, corrected for the errors of estimation:"
+    npy stack -q --columns region,model,n_stimuli,r,r_norm "$out/finding2.csv"
+    say "encoding models from all units, without the selected, from these only (10 folds):"
+    npy stack -q --where statistic=mean --columns region,model,all,without,without_percentile,only,only_percentile,n_chosen "$out/finding4.csv"
+    say "human against animal faces:"
+    npy stack -q --columns region,effect,model,estimate,ci_lo,ci_hi,p "$out/finding5.csv"
+    say "page: $out/report.html"
+fi
 say "6. Face and word units of three networks against FFA and VWFA; the units that follow these best"
 CATSEL_DATA=$data scripts/necessity.sh
 say "files: $out/"

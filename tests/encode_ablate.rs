@@ -347,6 +347,26 @@ fn random_units_are_matched_on_request() {
 }
 
 #[test]
+fn where_no_unit_is_chosen_all_units_still_have_their_score() {
+    let dir = tempfile::tempdir().unwrap();
+    brain(dir.path());
+    units(dir.path(), "none.csv", &[]);
+    for by in ["voxel", "region"] {
+        let of = |table: &str| {
+            let out = run(dir.path(), &format!("encode ablate --x x.npy --y y.npy --units {table} --draws 2 --by {by}"));
+            assert_eq!(out.code, 0, "{}", out.stderr);
+            assert_eq!(out.stderr.contains("0 of 40 units"), table == "none.csv", "{}", out.stderr);
+            rows(&out.text())
+        };
+        for (none, some) in of("none.csv").iter().zip(of("units.csv")) {
+            assert_eq!([&none["all"], &none["without"]], [&some["all"], &some["all"]]);
+            let cells = ["only", "delta_only", "only_random", "n_draws", "n_chosen", "reason"].map(|c| &none[c][..]);
+            assert_eq!(cells, ["NaN", "NaN", "NaN", "0", "0", "empty"]);
+        }
+    }
+}
+
+#[test]
 fn refuses_units_that_leave_nothing_to_compare() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path();
@@ -356,7 +376,6 @@ fn refuses_units_that_leave_nothing_to_compare() {
         run(path, &format!("encode ablate --x x.npy --y y.npy --units t.csv {options}")).fails(1, parts);
     };
     let list = |n: usize| (0..n).fold("unit\n".to_string(), |text, unit| text + &format!("{unit}\n"));
-    fails("unit\n", "", &["t.csv: 0 of 40 units of x.npy are chosen"]);
     fails(&list(40), "", &["t.csv: all 40 units of x.npy are chosen"]);
     fails(&list(21), "", &["21 of 40 units of x.npy are chosen, and only 19 others", "--draws 0"]);
     fails("unit\n40\n", "", &["t.csv: unit 40, but x.npy has 40 columns (0 to 39)"]);

@@ -55,7 +55,8 @@ Columns (one row per array and voxel; with --by region one per array and statist
                   the same of `only`: near 100, the chosen units are better than others
   n_draws         draws with a score (where all drawn units are constant there is none)
   n_chosen, n_units, n           chosen units, all units; rows scored
-  reason          why numbers are NaN: constant, nan_input (a NaN in --x stops the tool)
+  reason          why numbers are NaN: constant, nan_input (a NaN in --x stops the tool), empty (no unit is
+                  chosen: `without` is `all`, and there is no `only`)
   voxel_name      only where the columns of an array have names
 --all-draws: a row for each array, voxel and model: model, draw (from 0; empty but for random ones),
 n_features, r, r2, R2, alpha (median over the folds), alpha_at_edge, reason.
@@ -200,13 +201,13 @@ pub(crate) fn run(args: &Ablate) -> Result<()> {
     let progress = job.progress(n_models, "models");
     let mut done = Vec::new();
     for (y, plan) in regions.iter().zip(plans) {
-        let Planned { rows, outer, options, parts, fold_plan } = plan;
+        let Planned { rows, outer, options, mut parts, fold_plan } = plan;
         let features = match x.matrix.view() {
             Block::F4(x) => x.select(Axis(0), &rows.x_rows).mapv(f64::from),
             Block::F8(x) => x.select(Axis(0), &rows.x_rows),
         };
         let part_done = || progress.advance(1);
-        let fits = match y.matrix.view() {
+        let mut fits = match y.matrix.view() {
             Block::F4(y) => {
                 fit(features.view(), y.select(Axis(0), &rows.y_rows).view(), &outer, &options, &parts, part_done)
             }
@@ -215,6 +216,11 @@ pub(crate) fn run(args: &Ablate) -> Result<()> {
             }
         }
         .with_context(|| format!("{} and {}", args.x, y.source))?;
+        if chosen.is_empty() {
+            let (of, made): (Vec<_>, Vec<_>) = without_chosen(&fits[0]).into_iter().unzip();
+            parts.extend(of);
+            fits.extend(made);
+        }
         let region = Region { name: &y.name, voxels: called(y, in_image.as_ref()), n_rows: rows.len(), parts, fits };
         summarize(&job, args, &region, &rows, (&options, &fold_plan), chosen.len(), x.matrix.n_columns());
         done.push(region);
@@ -259,7 +265,13 @@ fn chosen_units(job: &Job, args: &Ablate, x: &NamedMatrix) -> Result<Vec<usize>>
         );
     }
     match chosen.len() {
-        0 => bail!("{}: 0 of {n_units} units of {} are chosen; there is nothing to leave out", args.units, x.source),
+        0 => {
+            job.warn(format!(
+                "{}: 0 of {n_units} units of {} are chosen; without them is with all, and there is no model of them alone",
+                args.units, x.source
+            ));
+            Ok(chosen)
+        }
         n if n == n_units => {
             bail!("{}: all {n_units} units of {} are chosen; nothing is left without them", args.units, x.source)
         }
@@ -274,7 +286,7 @@ fn chosen_units(job: &Job, args: &Ablate, x: &NamedMatrix) -> Result<Vec<usize>>
     }
 }
 
-/// All, without, only; then the two of every draw.
+/// All, without, only; then the two of every draw. Of no chosen units all alone: [`without_chosen`] has the rest.
 fn parts(
     args: &Ablate,
     control: &Control,
@@ -282,6 +294,9 @@ fn parts(
     x: &NamedMatrix,
     rows: &Presentations,
 ) -> Result<Vec<Part>> {
+    if chosen.is_empty() {
+        return Ok(vec![Part::All]);
+    }
     let mut parts = vec![Part::All, Part::Without(chosen.to_vec()), Part::Only(chosen.to_vec())];
     if args.draws > 0 {
         let draws = control.draws(chosen, x, rows)?;
@@ -291,6 +306,24 @@ fn parts(
         }
     }
     Ok(parts)
+}
+
+/// What stands in the place of the models without and of the chosen units where none is chosen: all units, and nothing.
+fn without_chosen(all: &PartFit<Score>) -> [(Part, PartFit<Score>); 2] {
+    let nothing = |score: &Score| Score {
+        r: f64::NAN,
+        r2: f64::NAN,
+        coefficient_of_determination: f64::NAN,
+        reason: score.reason.or(Some(Reason::Empty)),
+        ..score.clone()
+    };
+    let n_voxels = all.scores.len();
+    let only = PartFit {
+        scores: all.scores.iter().map(nothing).collect(),
+        alpha: vec![f64::NAN; n_voxels],
+        alpha_at_edge: vec![false; n_voxels],
+    };
+    [(Part::Without(Vec::new()), all.clone()), (Part::Only(Vec::new()), only)]
 }
 
 /// The models of one region.
@@ -370,7 +403,7 @@ fn summarize(
         let (n, of) = (reasons.len(), all.scores.len());
         job.note(format!("{}: {n} of {of} voxels unusable: {}", region.name, Reason::counted(reasons)));
     }
-    let without_score = region.fits.iter().skip(1).filter(|fit| {
+    let without_score = region.fits.iter().skip(1).filter(|_| n_chosen > 0).filter(|fit| {
         all.scores.iter().zip(&fit.scores).any(|(all, part)| all.reason.is_none() && part.reason.is_some())
     });
     let n = without_score.count();

@@ -148,14 +148,16 @@ fn by_region(out: Output, args: &Ablate, regions: &[Region], sizes: [(&str, usiz
         [&["array", "statistic", "score"][..], &COMPARED, &["n_chosen", "n_units", "n_voxels", "n", "reason"]].concat();
     let mut table = TableWriter::new(out, args.format, &columns)?;
     for region in regions {
-        let usable: Vec<usize> = (0..region.n_voxels()).filter(|&voxel| region.reason(voxel).is_none()).collect();
+        // Where no unit is chosen every voxel says so, and has its score with all units.
+        let is_usable = |&voxel: &usize| matches!(region.reason(voxel), None | Some(Reason::Empty));
+        let usable: Vec<usize> = (0..region.n_voxels()).filter(is_usable).collect();
         for (name, statistic) in [("mean", mean as fn(&[f64]) -> f64), ("median", median)] {
             let of_model = |fit: &PartFit<Score>| {
                 let scores: Vec<f64> = usable.iter().map(|&voxel| args.score.of(&fit.scores[voxel])).collect();
                 if scores.is_empty() { f64::NAN } else { statistic(&scores) }
             };
             let compared = Compared::of(&region.fits.iter().map(of_model).collect::<Vec<f64>>());
-            let reason = usable.is_empty().then(|| region.reason(0)).flatten();
+            let reason = region.reason(usable.first().copied().unwrap_or(0));
             let mut cells: Vec<Named> =
                 vec![("array", region.name.into()), ("statistic", name.into()), ("score", args.score.name().into())];
             cells.extend(compared.cells());
