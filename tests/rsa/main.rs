@@ -6,6 +6,7 @@ mod equal;
 mod inference;
 mod mds;
 mod rdm;
+mod repeats;
 mod searchlight;
 mod systems;
 mod ties;

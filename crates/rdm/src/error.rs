@@ -123,7 +123,7 @@ pub enum RdmError {
         needed: usize,
     },
     /// A name that is no distance.
-    #[error("\"{0}\" is not a distance ({known})", known = crate::Distance::ALL.map(crate::Distance::as_str).join(", "))]
+    #[error("\"{0}\" is not a distance ({known})", known = crate::Distance::NAMED.map(crate::Distance::as_str).join(", "))]
     UnknownDistance(String),
     /// The patterns could not be read.
     #[error("{0}")]
@@ -223,6 +223,9 @@ pub enum RdmError {
         /// All pairs.
         n_pairs: usize,
     },
+    /// Noise that whitens nothing.
+    #[error("{0}")]
+    Noise(crate::NoiseError),
     /// An RDM that has to be joined by its labels and has none.
     #[error("RDM {index} has no stimulus ids")]
     Unlabelled {
