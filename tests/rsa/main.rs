@@ -3,6 +3,7 @@
 
 mod compare;
 mod equal;
+mod given_noise;
 mod inference;
 mod mds;
 mod rdm;

@@ -71,7 +71,10 @@ fn counts_maxima_and_powers_are_scipys() {
         same(metric, metric, "rounded.npy");
     }
     // whole numbers are the same in f4, where counts are the same as well
-    run(path, "npy cat --dtype f4 rounded.npy -o small.npy").ok();
+    let (x, _) = read_f8(path, "rounded.npy");
+    let names: Vec<String> = (0..12).map(|row| format!("s{row}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    save(&path.join("small.npy"), Matrix::F4(x.mapv(|v| v as f32)), &names);
     let (found, _) = rdm(path, "rsa rdm -q --metric jaccard --dtype f8 small.npy");
     assert_eq!(found, numbers(&expected["jaccard"]));
     run(path, "rsa rdm -q --metric minkowski --p inf patterns.npy -o inf.npy").ok();
@@ -106,12 +109,11 @@ fn repeated_presentations_are_rsatoolboxs_unbalanced_ones() {
             assert_eq!(ids, names);
         }
         // one thing under two names
-        let run = format!("--cv run --stimuli {design}.csv {design}.npy");
-        let (a, b) = (
-            rdm(path, &format!("rsa rdm -q --metric sqeuclidean_cv {run}")),
-            rdm(path, &format!("rsa rdm -q --metric crossnobis {run}")),
-        );
-        assert_eq!(a, b);
+        let of = |metric: &str| {
+            rdm(path, &format!("rsa rdm -q --allow-nan --metric {metric} --cv run --stimuli {design}.csv {design}.npy"))
+                .0
+        };
+        near(design, &of("sqeuclidean_cv"), &of("crossnobis"), 0.0);
     }
 }
 
@@ -161,7 +163,7 @@ fn stimuli_without_a_reliable_pattern_are_counted() {
         0 | 3 => a[unit],
         1 => a[(unit + 1) % 4],
         4 => -a[(unit + 1) % 4],
-        row => a[(unit + row) % 4] + 0.1 * (row * unit) as f64,
+        row => a[(unit + 2) % 4] + 0.1 * (row * unit) as f64,
     });
     save(&path.join("x.npy"), Matrix::F8(x.clone()), &["a", "b", "c", "a", "b", "c"]);
     let out = run(path, "rsa rdm --metric correlation_cv --allow-nan x.npy");

@@ -144,8 +144,8 @@ pub struct Distances {
 /// [`Distance::Spearman`] and a row of zeros under [`Distance::Cosine`] (`constant`) has `NaN` with every other row
 /// and is reported.
 ///
-/// Five of the metrics and their relatives are a squared distance between rows that were first left alone, scaled to length 1,
-/// or centred and scaled (for those two half of it is 1 minus the cosine or the correlation). Squared distances
+/// What comes from products of rows is a squared distance between rows that were first left alone, scaled to length
+/// 1, or centred and scaled (for those two half of it is 1 minus the cosine or the correlation). Squared distances
 /// come from a Gram matrix of the rows minus their common mean, in `f64`, or in `f32` for `f32` input that is large;
 /// where that difference of large sums would lose digits (close pairs) the pair is summed again directly in `f64`. So
 /// equal rows have distance 0 exactly, nothing is negative, and a common offset or a common pattern costs no accuracy.

@@ -87,7 +87,7 @@ pub struct RdmArgs {
     /// Average the patterns that have the same value in this column first: one row of the RDM per value
     #[arg(long, value_name = "COLUMN")]
     pub by: Option<String>,
-    /// Column whose values are the folds of the metrics that are cross-validated [default: k-th presentation of an id is fold k]
+    /// Column whose values are the folds of cross-validated metrics [default: k-th presentation of an id is fold k]
     #[arg(long, value_name = "COLUMN")]
     pub cv: Option<String>,
     /// How folds of different size are put together; the same where every stimulus is in every fold equally often
