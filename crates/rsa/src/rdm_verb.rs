@@ -338,8 +338,8 @@ impl Noises {
         let mut noises =
             Noises { models: Vec::new(), option, of: "residuals", from: String::new(), repeats: None, used: 0 };
         let given: [(_, _, fn(ArrayView2<f64>) -> Result<NoiseModel, NoiseError>); 2] = [
-            (&args.noise_covariance, "covariance", |given| NoiseModel::from_covariance(given)),
-            (&args.noise_precision, "precision", |given| NoiseModel::from_precision(given)),
+            (&args.noise_covariance, "covariance", NoiseModel::from_covariance),
+            (&args.noise_precision, "precision", NoiseModel::from_precision),
         ];
         for (input, of, model) in given {
             let Some(input) = input else { continue };

@@ -54,12 +54,10 @@ pub fn correlation_cv<P: Patterns>(patterns: &P, design: &Design, weights: FoldW
     let sizes: Vec<f64> = (0..n).map(|i| together.get(i, i) + within.get(i, i)).collect();
     let errors: Vec<f64> = (0..n).map(|i| rounding * sizes[i] / (all[i] * all[i] - all[i]).max(1) as f64).collect();
     let mut own = vec![f64::NAN; n];
-    for i in 0..n {
-        if unusable[i].is_none() {
-            own[i] = covariance(i, i);
-            if own[i] <= errors[i] {
-                unusable[i] = Some(Reason::NoSignal);
-            }
+    for (i, reason) in unusable.iter_mut().enumerate().filter(|(_, reason)| reason.is_none()) {
+        own[i] = covariance(i, i);
+        if own[i] <= errors[i] {
+            *reason = Some(Reason::NoSignal);
         }
     }
     let mut values = vec![f64::NAN; n_pairs(n)];
