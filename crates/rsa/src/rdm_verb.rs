@@ -321,6 +321,9 @@ impl Subset {
     }
 }
 
+/// What makes a noise model of a matrix that is given.
+type FromMatrix = fn(ArrayView2<f64>) -> Result<NoiseModel, NoiseError>;
+
 /// The noise models of `--noise` and its relatives: one for all matrices, or one for each.
 struct Noises {
     models: Vec<NoiseModel>,
@@ -337,7 +340,7 @@ impl Noises {
         let option = args.whitens_by().unwrap_or("--noise");
         let mut noises =
             Noises { models: Vec::new(), option, of: "residuals", from: String::new(), repeats: None, used: 0 };
-        let given: [(_, _, fn(ArrayView2<f64>) -> Result<NoiseModel, NoiseError>); 2] = [
+        let given: [(_, _, FromMatrix); 2] = [
             (&args.noise_covariance, "covariance", NoiseModel::from_covariance),
             (&args.noise_precision, "precision", NoiseModel::from_precision),
         ];
