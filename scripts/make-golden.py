@@ -34,6 +34,7 @@ from golden import (  # noqa: E402
     pictures,
     projection,
     rdms,
+    repeats,
     resampled,
     ridge,
     scaling,
@@ -48,7 +49,7 @@ from golden.files import Testdata  # noqa: E402
 def main():
     warnings.simplefilter("ignore")  # the hard inputs are there to be warned about
     testdata = Testdata()
-    made = (distributions, hypergeometric, npy_files, pictures, odd_pictures, input_tensors, units, unit_stats, rdms, distances, ridge, encoding, ceilings, gsn)
+    made = (distributions, hypergeometric, npy_files, pictures, odd_pictures, input_tensors, units, unit_stats, rdms, distances, repeats, ridge, encoding, ceilings, gsn)
     for part in (*made, fmri, fmriprep, meshes, resampled, glm, formats, hdf5, nsd, projection, scaling, searchlights, systems, inference, fitted, matching, ablation, brain_pictures):
         part.make(testdata)
     testdata.save(pathlib.Path(__file__).resolve().parent.parent / "testdata")

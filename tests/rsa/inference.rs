@@ -255,14 +255,16 @@ fn every_subject_has_the_p_that_it_would_have_alone() {
 fn pairs_without_a_value_stay_out_of_every_draw() {
     let dir = study();
     let path = dir.path();
-    let gap = arrays(&fs::read(path.join("models.npy")).unwrap()).into_iter().flat_map(|array| {
-        let mut bytes = Vec::new();
-        let mut values = array.values.into_f64();
-        values[2] = f64::NAN;
-        write_vector(&mut bytes, &values, Dtype::F8, array.labels.ids.as_deref()).unwrap();
-        bytes
-    });
-    fs::write(path.join("gap.npy"), gap.collect::<Vec<u8>>()).unwrap();
+    for (from, to) in [("models.npy", "gap.npy"), ("subjects.npy", "holed.npy")] {
+        let gap = arrays(&fs::read(path.join(from)).unwrap()).into_iter().flat_map(|array| {
+            let mut bytes = Vec::new();
+            let mut values = array.values.into_f64();
+            values[2] = f64::NAN;
+            write_vector(&mut bytes, &values, Dtype::F8, array.labels.ids.as_deref()).unwrap();
+            bytes
+        });
+        fs::write(path.join(to), gap.collect::<Vec<u8>>()).unwrap();
+    }
     for how in ALL {
         let line = format!(
             "rsa compare gap.npy --brain subjects.npy --compare {how} --ceiling --boot both --n-boot 30 --perm 30"
@@ -272,9 +274,25 @@ fn pairs_without_a_value_stay_out_of_every_draw() {
             assert!(number(&row, "se") > 0.0 && number(&row, "p_perm") <= 1.0, "{how}");
         }
     }
-    save(&path.join("eye.npy"), &Array2::eye(12), Some(&ids(12)));
-    let line = "rsa compare gap.npy --brain subjects.npy --compare corr_cov --sigma-k eye.npy";
-    run(path, line).fails(1, &["gap.npy", "1 of 66 pairs", "--sigma-k"]);
+    // a covariance that says nothing leaves what there is without one, missing pairs or not
+    save(&path.join("eye.npy"), &(2.0 * Array2::eye(12)), Some(&ids(12)));
+    for how in ["corr_cov", "cosine_cov"] {
+        for (model, brain) in [("gap.npy", "subjects.npy"), ("models.npy", "holed.npy")] {
+            let line =
+                format!("rsa compare {model} --brain {brain} --compare {how} --ceiling --boot subjects --n-boot 9");
+            let (plain, given) = (table(path, &line), table(path, &format!("{line} --sigma-k eye.npy")));
+            for (plain, given) in plain.iter().zip(&given) {
+                for (column, text) in plain {
+                    let same = match (text.parse::<f64>(), given[column].parse::<f64>()) {
+                        (Ok(a), Ok(b)) => (a - b).abs() < 1e-9,
+                        _ => *text == given[column],
+                    };
+                    assert!(same, "{line}: {column} {text} {}", given[column]);
+                }
+                assert_eq!(given["n_pairs"], "65");
+            }
+        }
+    }
 }
 
 #[test]

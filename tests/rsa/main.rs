@@ -3,9 +3,11 @@
 
 mod compare;
 mod equal;
+mod given_noise;
 mod inference;
 mod mds;
 mod rdm;
+mod repeats;
 mod searchlight;
 mod systems;
 mod ties;

@@ -279,7 +279,7 @@ fn noise_is_described_and_its_faults_are_named() {
         .fails(1, &["is matrix 3", "holds 2 matrices"]);
 
     run(path, "rsa rdm --metric mahalanobis --noise residuals.npy patterns.npy")
-        .fails(1, &["patterns.npy", "30 channels", "residuals 9"]);
+        .fails(1, &["patterns.npy", "30 channels", "the noise 9"]);
     save(&path.join("few.npy"), &noise(5, 30, 1), None);
     run(path, "rsa rdm --metric mahalanobis --noise few.npy --shrink none patterns.npy")
         .fails(1, &["few.npy", "30 channels from 5 residuals has no inverse", "--shrink"]);
@@ -677,7 +677,7 @@ fn center_where_it_would_do_nothing_or_nothing_is_left() {
     save(&at("x.npy"), &values, Some(&ids(4)));
     for metric in ["euclidean", "sqeuclidean", "cityblock", "mahalanobis --noise x.npy", "crossnobis"] {
         let line = format!("rsa rdm --center --metric {metric} x.npy");
-        run(dir.path(), &line).fails(1, &["--center", "(a - m) - (b - m) is a - b", "correlation, cosine"]);
+        run(dir.path(), &line).fails(1, &["--center", "(a - m) - (b - m) is a - b", "correlation_cv, cosine"]);
     }
     run(dir.path(), "rsa rdm --center --metric poisson x.npy").fails(1, &["--center", "counts"]);
     save(&at("same.npy"), &Array2::from_elem((4, 12), 0.1), Some(&ids(4)));

@@ -81,6 +81,10 @@ impl Cholesky {
         if rows.ncols() != n {
             return Err(LinearAlgebraError::RowsDiffer { rows: rows.ncols(), n });
         }
+        // Rows in another order are no slices, and would be left as they are.
+        if !rows.is_standard_layout() {
+            *rows = rows.as_standard_layout().into_owned();
+        }
         rows.axis_chunks_iter_mut(Axis(0), ROWS_AT_ONCE).into_par_iter().for_each(|mut chunk| {
             let count = chunk.nrows();
             if let Some(values) = chunk.as_slice_mut() {
@@ -116,6 +120,10 @@ mod tests {
         let mut rows = array![[2.0, 5.0]];
         Cholesky::new(array![[4.0, 2.0], [2.0, 5.0]].view()).unwrap().whiten_rows(&mut rows).unwrap();
         assert_eq!(rows, array![[1.0, 2.0]]);
+        // in Fortran order as well
+        let mut turned = array![[2.0, 4.0], [5.0, 2.0]].reversed_axes();
+        Cholesky::new(array![[4.0, 2.0], [2.0, 5.0]].view()).unwrap().whiten_rows(&mut turned).unwrap();
+        assert_eq!(turned, array![[1.0, 2.0], [2.0, 0.0]]);
         let a = gram(noise::<f64>(90, 200, 3).view()).to_array();
         let factor = Cholesky::new(a.view()).unwrap();
         let x = noise::<f64>(150, 90, 4);

@@ -21,15 +21,6 @@ pub fn read_sigma_k(job: &Job, input: &Input, join: JoinArgs, rdms: &mut [NamedR
         }
     }
     let sigma = square.select(Axis(0), &rows[1]).select(Axis(1), &rows[1]);
-    if let Some(short) = rdms.iter().find(|each| each.rdm.n_nan() > 0) {
-        bail!(
-            "{}: {} of {} pairs have no value (NaN); with --sigma-k all are needed: leave those stimuli out (`npy \
-             rows`), or leave --sigma-k out",
-            short.source,
-            short.rdm.n_nan(),
-            short.rdm.values().len()
-        );
-    }
     StimulusCovariance::new(sigma.view()).map_err(|error| anyhow!("{}: {error}", named.source))
 }
 

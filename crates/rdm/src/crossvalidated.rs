@@ -12,8 +12,10 @@ use crate::distance::{
 use crate::matrix::n_pairs;
 use crate::{Rdm, RdmError};
 
+mod correlation;
 mod design;
 
+pub use correlation::correlation_cv;
 pub use design::{Design, FoldWeights};
 
 /// What rates are before their logarithm is taken: `(x + rate * weight) / (1 + weight)`, the mean of a gamma prior and

@@ -8,7 +8,9 @@ use crate::{Rdm, RdmError};
 
 mod centred;
 mod direct;
+mod pairwise;
 mod patterns;
+mod profiles;
 mod ranked;
 mod scale;
 mod squared;
@@ -17,6 +19,7 @@ mod ties;
 mod whole;
 
 pub use centred::Centred;
+pub use pairwise::Power;
 pub use patterns::{Averaged, Element, Erased, InMemory, Patterns, Selected, Widened, gather};
 
 use scale::Standing;
@@ -24,11 +27,12 @@ use survey::{Distinct, Survey};
 
 pub(crate) use direct::{add_contrasts, centre_columns};
 pub(crate) use patterns::{blocks, read_block};
+pub(crate) use profiles::Profiles;
 pub(crate) use squared::{CHEAP, F32_ROUNDING, by_row};
 pub(crate) use ties::{many_agree, settle};
 
 /// How dissimilar two patterns are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Distance {
     /// 1 minus the Pearson correlation across units.
     Correlation,
@@ -45,14 +49,24 @@ pub enum Distance {
     Spearman,
     /// The sum of absolute differences.
     Cityblock,
+    /// The largest absolute difference.
+    Chebyshev,
+    /// `(sum |a - b|^p)^(1/p)`: 1 is [`Distance::Cityblock`], 2 [`Distance::Euclidean`], infinity
+    /// [`Distance::Chebyshev`].
+    Minkowski(Power),
+    /// The share of units that differ, of all units.
+    Hamming,
+    /// Of the units that are other than 0 in one pattern or in both, the share that is so in one alone; 0 where there
+    /// is none. As SciPy has it since 1.15: whatever is not 0 is true.
+    Jaccard,
     /// The sum over units of `(a - b) (ln a - ln b)`: the symmetrized Kullback-Leibler divergence of Poisson
     /// distributions with these rates, which have to be positive (see `Prior`).
     Poisson,
 }
 
 impl Distance {
-    /// All of them, in the order of the help text.
-    pub const ALL: [Distance; 8] = [
+    /// All that a name says, in the order of the help text: not [`Distance::Minkowski`], which needs its power.
+    pub const NAMED: [Distance; 11] = [
         Distance::Correlation,
         Distance::Euclidean,
         Distance::Sqeuclidean,
@@ -60,12 +74,16 @@ impl Distance {
         Distance::Cosine,
         Distance::Spearman,
         Distance::Cityblock,
+        Distance::Chebyshev,
+        Distance::Hamming,
+        Distance::Jaccard,
         Distance::Poisson,
     ];
 
     /// Whether it is made of differences of patterns, in which what all patterns share cancels ([`Centred`]).
     pub fn is_of_differences(self) -> bool {
-        !matches!(self, Distance::Correlation | Distance::Cosine | Distance::Spearman | Distance::Poisson)
+        use Distance::{Correlation, Cosine, Jaccard, Poisson, Spearman};
+        !matches!(self, Correlation | Cosine | Spearman | Poisson | Jaccard)
     }
 
     /// Its name on the command line and in tables.
@@ -78,6 +96,10 @@ impl Distance {
             Distance::Cosine => "cosine",
             Distance::Spearman => "spearman",
             Distance::Cityblock => "cityblock",
+            Distance::Chebyshev => "chebyshev",
+            Distance::Minkowski(_) => "minkowski",
+            Distance::Hamming => "hamming",
+            Distance::Jaccard => "jaccard",
             Distance::Poisson => "poisson",
         }
     }
@@ -93,7 +115,7 @@ impl FromStr for Distance {
     type Err = RdmError;
 
     fn from_str(name: &str) -> Result<Distance, RdmError> {
-        let known = Distance::ALL.into_iter().find(|d| d.as_str() == name);
+        let known = Distance::NAMED.into_iter().find(|d| d.as_str() == name);
         known.ok_or_else(|| RdmError::UnknownDistance(name.to_owned()))
     }
 }
@@ -122,8 +144,8 @@ pub struct Distances {
 /// [`Distance::Spearman`] and a row of zeros under [`Distance::Cosine`] (`constant`) has `NaN` with every other row
 /// and is reported.
 ///
-/// All but the last two metrics are a squared distance between rows that were first left alone, scaled to length 1,
-/// or centred and scaled (for those two half of it is 1 minus the cosine or the correlation). Squared distances
+/// What comes from products of rows is a squared distance between rows that were first left alone, scaled to length
+/// 1, or centred and scaled (for those two half of it is 1 minus the cosine or the correlation). Squared distances
 /// come from a Gram matrix of the rows minus their common mean, in `f64`, or in `f32` for `f32` input that is large;
 /// where that difference of large sums would lose digits (close pairs) the pair is summed again directly in `f64`. So
 /// equal rows have distance 0 exactly, nothing is negative, and a common offset or a common pattern costs no accuracy.
@@ -179,7 +201,21 @@ fn all_pairs<T: Element>(patterns: &dyn Patterns<Value = T>, distance: Distance)
         Distance::Correlation => halved(squared(patterns, Standing::Profile)?),
         Distance::Spearman => halved(ranked::squared_distances_of_ranks(patterns)?),
         Distance::Cityblock => {
-            among_distinct(patterns, Standing::AsItIs, |rows, survey| direct::cityblock(rows, survey))?
+            among_distinct(patterns, Standing::AsItIs, |rows, survey| pairwise::cityblock(rows, survey))?
+        }
+        Distance::Chebyshev => {
+            among_distinct(patterns, Standing::AsItIs, |rows, survey| pairwise::chebyshev(rows, survey))?
+        }
+        Distance::Minkowski(power) if power.get() == 1.0 => return all_pairs(patterns, Distance::Cityblock),
+        Distance::Minkowski(power) if power.get() == 2.0 => return all_pairs(patterns, Distance::Euclidean),
+        Distance::Minkowski(power) => {
+            among_distinct(patterns, Standing::AsItIs, |rows, survey| pairwise::minkowski(rows, survey, power))?
+        }
+        Distance::Hamming => {
+            among_distinct(patterns, Standing::AsItIs, |rows, survey| pairwise::hamming(rows, survey))?
+        }
+        Distance::Jaccard => {
+            among_distinct(patterns, Standing::AsItIs, |rows, survey| pairwise::jaccard(rows, survey))?
         }
         Distance::Poisson => among_distinct(patterns, Standing::AsItIs, |rows, survey| direct::poisson(rows, survey))?,
     };

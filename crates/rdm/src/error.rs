@@ -123,7 +123,7 @@ pub enum RdmError {
         needed: usize,
     },
     /// A name that is no distance.
-    #[error("\"{0}\" is not a distance ({known})", known = crate::Distance::ALL.map(crate::Distance::as_str).join(", "))]
+    #[error("\"{0}\" is not a distance ({known})", known = crate::Distance::NAMED.map(crate::Distance::as_str).join(", "))]
     UnknownDistance(String),
     /// The patterns could not be read.
     #[error("{0}")]
@@ -212,17 +212,22 @@ pub enum RdmError {
         /// Stimuli of the RDMs.
         n_stimuli: usize,
     },
-    /// A covariance of stimuli with RDMs that miss pairs.
+    /// A covariance of stimuli with RDMs that miss very many pairs.
     #[error(
-        "{n_nan} of {n_pairs} pairs have no value (NaN); with a covariance of stimuli all pairs are needed (leave \
-         those stimuli out, or leave the covariance out)"
+        "{n_nan} of {n_pairs} pairs have no value (NaN) between stimuli that have others; with a covariance of stimuli \
+         up to {largest} are put in (leave stimuli out, or leave the covariance out)"
     )]
     CovarianceWithMissingPairs {
-        /// Pairs without a value.
+        /// Pairs without a value, of stimuli that have others.
         n_nan: usize,
         /// All pairs.
         n_pairs: usize,
+        /// How many may be missing.
+        largest: usize,
     },
+    /// Noise that whitens nothing.
+    #[error("{0}")]
+    Noise(crate::NoiseError),
     /// An RDM that has to be joined by its labels and has none.
     #[error("RDM {index} has no stimulus ids")]
     Unlabelled {

@@ -28,15 +28,16 @@ mod pool;
 mod representation;
 mod searchlight;
 mod transform;
+mod unbalanced;
 mod whitening;
 
 pub use bures::{NoSecondMoment, SecondMoment, bures_similarity, bures_squared_distance};
 pub use ceiling::{NoiseCeiling, noise_ceiling, noise_ceiling_under};
 pub use compare::{Compared, compare, compare_all, compare_all_under, compare_within};
 pub use comparison::Comparison;
-pub use crossvalidated::{Design, FoldWeights, Prior, WithPrior, crossnobis, poisson_cv};
+pub use crossvalidated::{Design, FoldWeights, Prior, WithPrior, correlation_cv, crossnobis, poisson_cv};
 pub use distance::{
-    Averaged, Centred, Distance, Distances, Element, Erased, InMemory, Patterns, Selected, UnusableRow, Widened,
+    Averaged, Centred, Distance, Distances, Element, Erased, InMemory, Patterns, Power, Selected, UnusableRow, Widened,
     distances, distances_of, gather,
 };
 pub use error::RdmError;
@@ -54,10 +55,11 @@ pub use noise::{NoiseError, NoiseModel, Shrinkage};
 pub use partial::{ControlledSide, Partial, Scale, compare_partial, noise_ceiling_partial};
 pub use pool::{pool, to_be_pooled};
 pub use representation::{MatrixComparison, Representation, Sweep, sweep};
-pub use searchlight::{Models, searchlight};
+pub use searchlight::{Models, Residuals, searchlight, searchlight_whitened};
 /// Why a pattern has no distances.
 pub use statistics::Reason;
 pub use transform::{Transform, Transformed};
+pub use unbalanced::{unbalanced_correlation, unbalanced_correlation_cv, unbalanced_poisson};
 pub use whitening::StimulusCovariance;
 
 #[cfg(test)]

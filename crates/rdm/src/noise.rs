@@ -3,6 +3,8 @@
 use linear_algebra::{Cholesky, LinearAlgebraError, cross_gram};
 use ndarray::{Array2, ArrayView2, Axis};
 
+mod given;
+
 /// How a sample covariance is made invertible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Shrinkage {
@@ -72,22 +74,64 @@ pub enum NoiseError {
         n_rows: usize,
     },
     /// Patterns over another number of channels.
-    #[error("the patterns have {units} channels, the residuals {n_channels}")]
+    #[error("the patterns have {units} channels, the noise {n_channels}")]
     ChannelsDiffer {
         /// Channels of the patterns.
         units: usize,
-        /// Channels of the residuals.
+        /// Channels of the noise.
+        n_channels: usize,
+    },
+    /// A given matrix that is no covariance: not square.
+    #[error("{rows} x {columns}; the covariance of n channels, or its inverse, is n x n")]
+    NotSquare {
+        /// Its rows.
+        rows: usize,
+        /// Its columns.
+        columns: usize,
+    },
+    /// A given matrix with an entry that is no number.
+    #[error("row {row}, column {column} is {value}; a covariance and its inverse hold finite numbers")]
+    EntryNotFinite {
+        /// Its row, from 0.
+        row: usize,
+        /// Its column, from 0.
+        column: usize,
+        /// What stands there.
+        value: f64,
+    },
+    /// The two triangles of a given matrix differ.
+    #[error(
+        "row {row}, column {column} is {upper}, but row {column}, column {row} is {lower}; a covariance and its inverse \
+         are symmetric"
+    )]
+    NotSymmetric {
+        /// Row of the first such entry above the diagonal, from 0.
+        row: usize,
+        /// Its column, from 0.
+        column: usize,
+        /// The entry above the diagonal.
+        upper: f64,
+        /// The entry below it.
+        lower: f64,
+    },
+    /// A given matrix under which some sum of channels has no variance, or less.
+    #[error(
+        "the matrix of {n_channels} channels is not positive definite, so it is no covariance with an inverse; shrink \
+         it, or give the residuals with --noise"
+    )]
+    NotPositive {
+        /// Its channels.
         n_channels: usize,
     },
 }
 
-/// The noise over channels, estimated from residuals.
+/// The noise over channels, estimated from residuals or given.
 #[derive(Debug, Clone)]
 pub struct NoiseModel {
     covariance: Array2<f64>,
     factor: Cholesky,
-    intensity: f64,
-    dof: f64,
+    intensity: Option<f64>,
+    dof: Option<f64>,
 }
 
 impl NoiseModel {
@@ -142,7 +186,7 @@ impl NoiseModel {
             }
             _ => NoiseError::Singular { n_channels, n_rows },
         })?;
-        Ok(NoiseModel { covariance, factor, intensity, dof })
+        Ok(NoiseModel { covariance, factor, intensity: Some(intensity), dof: Some(dof) })
     }
 
     /// From repeated presentations: the residuals are `patterns` (`n_rows x n_channels`) minus the mean of the rows of
@@ -182,13 +226,13 @@ impl NoiseModel {
         &self.covariance
     }
 
-    /// How much of the target is in the covariance, 0 to 1.
-    pub fn intensity(&self) -> f64 {
+    /// How much of the target is in the covariance, 0 to 1; none of a covariance that was given.
+    pub fn intensity(&self) -> Option<f64> {
         self.intensity
     }
 
-    /// Degrees of freedom that the sums of squares were divided by.
-    pub fn dof(&self) -> f64 {
+    /// Degrees of freedom that the sums of squares were divided by; none of a covariance that was given.
+    pub fn dof(&self) -> Option<f64> {
         self.dof
     }
 
@@ -197,6 +241,14 @@ impl NoiseModel {
         let n = self.covariance.nrows();
         // A square identity fits the factor it was made from.
         self.factor.solve(Array2::eye(n).view()).unwrap_or_else(|_| Array2::zeros((n, n)))
+    }
+
+    /// Whether patterns over so many channels can be whitened.
+    pub fn check_channels(&self, units: usize) -> Result<(), NoiseError> {
+        match self.covariance.nrows() {
+            n_channels if n_channels == units => Ok(()),
+            n_channels => Err(NoiseError::ChannelsDiffer { units, n_channels }),
+        }
     }
 
     /// Patterns (`n_rows x n_channels`) in units of the noise: squared differences of the rows that come out are
@@ -302,7 +354,7 @@ mod tests {
                 let expected = slow(&x, dof.unwrap_or(39.0), shrinkage);
                 let close = found.covariance().iter().zip(&expected).all(|(f, e)| (f - e).abs() < 1e-14);
                 assert!(close, "{shrinkage:?}");
-                assert!((0.0..=1.0).contains(&found.intensity()));
+                assert!((0.0..=1.0).contains(&found.intensity().unwrap()));
                 let one = found.precision().dot(found.covariance());
                 assert!(one.indexed_iter().all(|((i, j), v)| (v - f64::from(u8::from(i == j))).abs() < 1e-12));
             }
@@ -313,14 +365,14 @@ mod tests {
     fn few_residuals_are_shrunk_far_and_many_hardly() {
         let wide = NoiseModel::from_residuals(noise(8, 30, 2).view(), None, Shrinkage::Diag).unwrap();
         let long = NoiseModel::from_residuals(noise(30_000, 3, 2).view(), None, Shrinkage::Eye).unwrap();
-        assert!(wide.intensity() > 0.5, "{}", wide.intensity());
+        assert!(wide.intensity() > Some(0.5), "{:?}", wide.intensity());
         let mut related = noise(3000, 4, 3);
         let first = related.column(0).to_owned();
         related.column_mut(1).assign(&(first * 0.9));
         related.column_mut(1).scaled_add(0.1, &noise(3000, 1, 4).column(0));
         let related = NoiseModel::from_residuals(related.view(), None, Shrinkage::Diag).unwrap();
-        assert!(related.intensity() < 0.01, "{}", related.intensity());
-        assert_eq!(long.dof(), 29_999.0);
+        assert!(related.intensity() < Some(0.01), "{:?}", related.intensity());
+        assert_eq!(long.dof(), Some(29_999.0));
     }
 
     #[test]

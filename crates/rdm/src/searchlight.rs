@@ -8,6 +8,10 @@ use statistics::{average_ranks, bounded, mean};
 
 use crate::{Compared, Comparison, Distance, Element, Rdm, RdmError, compare, distances};
 
+mod whitened;
+
+pub use whitened::{Residuals, searchlight_whitened};
+
 /// Model RDMs, prepared once for any number of comparisons.
 pub struct Models {
     rdms: Vec<Rdm>,

@@ -13,6 +13,7 @@
 //!   the `a` that makes `2 sum_pairs (a_i + a_j - d_ij/2)^2 + 4 sum a_i^2` smallest: `(deg_i + 2) a_i + sum_j a_j =
 //!   r_i/2`, `r_i` the sum and `deg_i` the number of the pairs of stimulus i that are there.
 //! * any `S`, nothing missing: `x' V^-1 y = tr(M X M Y) / 4` with `M = S^-1 - S^-1 1 1' S^-1 / (1' S^-1 1)`.
+//! * any `S`, pairs missing: the module `missing`.
 //!
 //! Diedrichsen, Berlot, Mur, Schuett, Shahbazi, Kriegeskorte (2020), Comparing representational geometries using
 //! whitened unbiased-distance-matrix similarity. The same numbers as rsatoolbox's `compare` with `corr_cov` and
@@ -25,12 +26,18 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::RdmError;
 
+mod missing;
+
+use missing::Completion;
+
 /// Entries of the two triangles of a covariance may differ by this part of the largest.
 const SYMMETRY_TOLERANCE: f64 = 1e-6;
 
 /// The covariance of pattern estimates over stimuli (rsatoolbox's `sigma_k`), ready for whitening.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StimulusCovariance {
+    /// As it was given.
+    sigma: Array2<f64>,
     /// `n x (n-1)`, `M = half half'`.
     half: Array2<f64>,
 }
@@ -70,7 +77,7 @@ impl StimulusCovariance {
             _ => f64::from(u8::from(stimulus == contrast + 1)),
         });
         factor.whiten_rows(&mut half).map_err(|_| RdmError::CovarianceNotPositive { n: rows })?;
-        Ok(StimulusCovariance { half })
+        Ok(StimulusCovariance { sigma: sigma.to_owned(), half })
     }
 
     /// Number of stimuli.
@@ -100,7 +107,7 @@ impl StimulusCovariance {
 }
 
 /// One vector per RDM whose products with each other are `x' V^-1 y`, up to one factor. `values` holds the pairs that
-/// `kept` marks (of all pairs, in the order of an RDM). A given covariance asks for all pairs.
+/// `kept` marks (of all pairs, in the order of an RDM).
 pub(crate) fn whitened(
     values: &[Vec<f64>],
     kept: &[bool],
@@ -109,11 +116,12 @@ pub(crate) fn whitened(
     let n = crate::matrix::n_stimuli_of(kept.len());
     let n_nan = kept.iter().filter(|kept| !**kept).count();
     if let Some(sigma) = sigma {
-        if n_nan > 0 {
-            return Err(RdmError::CovarianceWithMissingPairs { n_nan, n_pairs: kept.len() });
-        }
         if sigma.n_stimuli() != n {
             return Err(RdmError::CovarianceSize { n: sigma.n_stimuli(), n_stimuli: n });
+        }
+        if n_nan > 0 && n_nan < kept.len() {
+            let completion = Completion::new(sigma, kept)?;
+            return values.iter().map(|values| completion.embed(values)).collect();
         }
         return Ok(values.iter().map(|values| sigma.embed(values)).collect());
     }
@@ -240,8 +248,25 @@ mod tests {
                 let kept: Vec<bool> =
                     (0..n).flat_map(|i| (i + 1..n).map(move |j| i != 1 && j != 1 && (i, j) != (0, n - 1))).collect();
                 ratio_is_constant(&kept, &Array2::eye(n), None);
+                ratio_is_constant(&kept, &sigma, Some(&given));
+                ratio_is_constant(&kept, &Array2::eye(n), Some(&identity));
+                // single pairs of stimuli that have others
+                let kept: Vec<bool> = (0..n_pairs).map(|pair| pair % 4 != 2).collect();
+                ratio_is_constant(&kept, &sigma, Some(&given));
             }
         }
+    }
+
+    #[test]
+    fn more_missing_pairs_than_can_be_put_in_are_refused() {
+        let n = 150;
+        let kept: Vec<bool> = (0..n * (n - 1) / 2).map(|pair| pair % 2 == 0).collect();
+        let given = StimulusCovariance::new(Array2::<f64>::eye(n).view()).unwrap();
+        let values = vec![1.0; kept.iter().filter(|k| **k).count()];
+        assert_eq!(
+            whitened(&[values], &kept, Some(&given)),
+            Err(RdmError::CovarianceWithMissingPairs { n_nan: 5587, n_pairs: 11175, largest: 4096 })
+        );
     }
 
     #[test]

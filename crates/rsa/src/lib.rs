@@ -32,7 +32,7 @@ Examples:
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Matrices (rows = stimuli, columns = units or voxels) to RDMs, one per matrix
-    Rdm(rdm_verb::RdmArgs),
+    Rdm(Box<rdm_verb::RdmArgs>),
     /// Model RDMs against brain RDMs: a table of scores, with the noise ceiling
     Compare(Box<compare::CompareArgs>),
     /// Points in two or more dimensions whose distances are those of an RDM, as nearly as they can be

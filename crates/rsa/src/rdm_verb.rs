@@ -11,16 +11,17 @@ use args::{Metric, NoiseSource};
 use array_inputs::{NamedArray, Names, Next, each_array, hold, read_matrices, read_table, require_unique};
 use cli::{Input, Job, Output, require_memory};
 use measure::{Measured, Noise, describe, measure};
+use ndarray::ArrayView2;
 use npy_stream::{Array, Dtype, Incoming, Labels, LabelsRef, Matrix, RowWriter, Values, write_vector};
 use plan::Plan;
-use rdm::{InMemory, NoiseModel, Rdm, Widened, merge};
+use rdm::{InMemory, NoiseError, NoiseModel, Rdm, Widened, merge};
 use rdm_inputs::{Kind, check_nan, from_array};
 use rows::{Annotations, Rows};
 use statistics::Reason;
 use std::io::Write;
 use stimulus_table::Side;
 
-pub use args::RdmArgs;
+pub use args::{RdmArgs, Shrink};
 
 /// Reads matrix by matrix, holds only their RDMs, and writes when all are made.
 pub(crate) fn run(args: &RdmArgs) -> Result<()> {
@@ -32,7 +33,7 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
     let subset = args.subset.as_ref().map(|input| Subset::read(&job, input)).transpose()?;
     let mut noise = Noises::read(&job, args, &plan)?;
 
-    if matches!(plan.metric, Metric::Crossnobis | Metric::PoissonCv) || args.exclude_same.is_some() {
+    if plan.over_folds() || args.cv.is_some() || args.exclude_same.is_some() {
         warn_of_dependent_trials(&job, args, &plan);
     }
 
@@ -43,7 +44,7 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
             Given::Patterns { held, labels } => {
                 let side = Side { name: &source, labels: labels.ids.as_deref(), n_rows: held.n_rows() };
                 let rows = Rows::new(&job, args, &plan, annotations.as_ref(), side)?;
-                if rows.fold.is_none() && rows.group.is_none() && args.by.is_none() {
+                if rows.fold.is_none() && rows.group.is_none() && args.by.is_none() && !args.unbalanced {
                     require_unique(side)?;
                 }
                 let noise = noise.next(&source)?;
@@ -320,9 +321,15 @@ impl Subset {
     }
 }
 
-/// The noise models of `--noise`: one for all matrices, or one for each.
+/// What makes a noise model of a matrix that is given.
+type FromMatrix = fn(ArrayView2<f64>) -> Result<NoiseModel, NoiseError>;
+
+/// The noise models of `--noise` and its relatives: one for all matrices, or one for each.
 struct Noises {
     models: Vec<NoiseModel>,
+    option: &'static str,
+    /// What the matrices are that the models are from.
+    of: &'static str,
     from: String,
     repeats: Option<Option<f64>>,
     used: usize,
@@ -330,7 +337,23 @@ struct Noises {
 
 impl Noises {
     fn read(job: &Job, args: &RdmArgs, plan: &Plan) -> Result<Noises> {
-        let mut noises = Noises { models: Vec::new(), from: String::new(), repeats: None, used: 0 };
+        let option = args.whitens_by().unwrap_or("--noise");
+        let mut noises =
+            Noises { models: Vec::new(), option, of: "residuals", from: String::new(), repeats: None, used: 0 };
+        let given: [(_, _, FromMatrix); 2] = [
+            (&args.noise_covariance, "covariance", NoiseModel::from_covariance),
+            (&args.noise_precision, "precision", NoiseModel::from_precision),
+        ];
+        for (input, of, model) in given {
+            let Some(input) = input else { continue };
+            (noises.from, noises.of) = (input.to_string(), of);
+            for given in read_matrices(job, std::slice::from_ref(input), &mut Names::default())? {
+                let source = given.source;
+                let model = model(given.matrix.into_f64().view()).map_err(|e| anyhow!("{source}: {e}"))?;
+                describe(job, &source, of, &model, plan);
+                noises.models.push(model);
+            }
+        }
         match &args.noise {
             None => {}
             Some(NoiseSource::Repeats) => noises.repeats = Some(args.dof),
@@ -357,23 +380,25 @@ impl Noises {
         }
         match self.models.len() {
             0 => Ok(None),
-            1 => Ok(Some(Noise::Known(&self.models[0]))),
+            1 => Ok(Some(Noise::Known { model: &self.models[0], option: self.option })),
             n if self.used > n => bail!(
-                "{source}: is matrix {}, but {} holds {n} matrices of residuals; give one for all, or one per matrix",
+                "{source}: is matrix {}, but {} holds {n} matrices of {}; give one for all, or one per matrix",
                 self.used,
-                self.from
+                self.from,
+                self.of
             ),
-            _ => Ok(Some(Noise::Known(&self.models[self.used - 1]))),
+            _ => Ok(Some(Noise::Known { model: &self.models[self.used - 1], option: self.option })),
         }
     }
 
     fn finish(&self, n_matrices: usize) -> Result<()> {
         if self.models.len() > 1 && self.used < self.models.len() {
             bail!(
-                "{}: holds {} matrices of residuals for {n_matrices} matrices of patterns; give one for all, or one \
-                 per matrix",
+                "{}: holds {} matrices of {} for {n_matrices} matrices of patterns; give one for all, or one per \
+                 matrix",
                 self.from,
-                self.models.len()
+                self.models.len(),
+                self.of
             );
         }
         Ok(())
@@ -385,6 +410,14 @@ fn record(job: &Job, args: &RdmArgs, plan: &Plan) {
     job.record("metric", plan.metric.as_str());
     job.record("per_channel", args.per_channel);
     job.record("center", args.center);
+    if let Metric::Minkowski = plan.metric {
+        let p = args.p.map_or(2.0, rdm::Power::get);
+        // JSON has no infinity.
+        job.record("p", if p.is_finite() { serde_json::json!(p) } else { "inf".into() });
+    }
+    if args.unbalanced {
+        job.record("unbalanced", true);
+    }
     for (key, column) in [("by", &args.by), ("cv", &args.cv), ("exclude_same", &args.exclude_same)] {
         if let Some(column) = column {
             job.record(key, column.as_str());

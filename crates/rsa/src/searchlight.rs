@@ -2,6 +2,7 @@
 
 mod args;
 mod betas;
+mod noise;
 
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::read_matrix;
@@ -11,6 +12,7 @@ use brain_formats::volume_writer::{Intent, Voxels, write_volume};
 use brain_maps::grid::{Radius, around, steps_within};
 use cli::{Format, Job, Output, TableWriter};
 use ndarray::{Array2, ArrayView2, Axis};
+use noise::Noise;
 use npy_stream::{Dtype, LabelsRef, Matrix, RowWriter};
 use rayon::prelude::*;
 use rdm::{Compared, Models, searchlight};
@@ -51,6 +53,7 @@ pub(crate) fn run(args: &SearchlightArgs) -> Result<()> {
             args.metric.distance()
         );
     }
+    noise::check(args)?;
     let job = Job::start("rsa", &args.common)?;
     let matrix = match (&args.out_dir, &args.common.output) {
         (Some(_), None) => None,
@@ -67,6 +70,7 @@ pub(crate) fn run(args: &SearchlightArgs) -> Result<()> {
 
     let betas = read(&job, args, &mask.grid, &mask.voxels)?;
     let (betas, models) = joined(&job, args, betas)?;
+    let noise = Noise::read(&job, args, &mask.grid, &mask.voxels)?;
     let names: Vec<String> = models.iter().map(|m| m.name.clone()).collect();
     if args.out_dir.is_some() {
         check_names(&names)?;
@@ -76,10 +80,10 @@ pub(crate) fn run(args: &SearchlightArgs) -> Result<()> {
         job.record("shard", shard.record(mask.voxels.len()));
     }
     job.record("models", names.clone());
-    job.record("metric", args.metric.distance().as_str());
+    job.record("metric", args.metric.as_str());
     job.record("center", args.center);
     job.record("compare", args.compare.as_str());
-    let spheres = visit(&job, args, &mask, &betas, &models, centres.clone())?;
+    let spheres = visit(&job, args, &mask, (&betas, noise.as_ref()), &models, centres.clone())?;
     summary(&job, &betas.source, &spheres);
 
     let scores = Array2::from_shape_fn((spheres.len(), names.len()), |(s, m)| {
@@ -164,7 +168,7 @@ fn visit(
     job: &Job,
     args: &SearchlightArgs,
     mask: &Mask,
-    betas: &Betas,
+    (betas, noise): (&Betas, Option<&Noise>),
     models: &[NamedRdm],
     centres: std::ops::Range<usize>,
 ) -> Result<Vec<Sphere>> {
@@ -173,6 +177,10 @@ fn visit(
     job.record("radius", format!("{radius:?}"));
     let has_nan = nan_columns(&betas.patterns);
     let n_nan = has_nan.iter().filter(|n| **n).count();
+    // Why a voxel spoils its spheres.
+    let why: Vec<Option<Reason>> = (0..has_nan.len())
+        .map(|c| if has_nan[c] { Some(Reason::NanInput) } else { noise.and_then(|noise| noise.unusable[c]) })
+        .collect();
     if n_nan > 0 {
         let what = if args.drop_nan {
             "are left out of every sphere"
@@ -184,6 +192,9 @@ fn visit(
             betas.source,
             has_nan.len()
         ));
+    }
+    if let Some(noise) = noise {
+        noise.say_unusable(job, args.drop_nan);
     }
     let column_of: HashMap<usize, usize> =
         mask.voxels.iter().enumerate().map(|(column, &voxel)| (voxel, column)).collect();
@@ -200,13 +211,11 @@ fn visit(
             let ball = around(mask.grid.shape, centre, &steps);
             let inside: Vec<usize> = ball.iter().filter_map(|voxel| column_of.get(voxel).copied()).collect();
             let share = inside.len() as f64 / ball.len() as f64;
-            let kept: Vec<usize> = inside.into_iter().filter(|&c| !(args.drop_nan && has_nan[c])).collect();
+            let kept: Vec<usize> = inside.into_iter().filter(|&c| !(args.drop_nan && why[c].is_some())).collect();
             let reason = if kept.len() < args.min_voxels as usize || share < args.min_share {
                 Some(Reason::TooFewVoxels)
-            } else if kept.iter().any(|&c| has_nan[c]) {
-                Some(Reason::NanInput)
             } else {
-                None
+                kept.iter().find_map(|&c| why[c])
             };
             sizes.push(kept.len());
             if reason.is_none() {
@@ -215,9 +224,10 @@ fn visit(
             reasons.push(reason);
         }
         let distance = args.metric.distance();
-        let found = match &betas.patterns {
-            Matrix::F4(patterns) => searchlight(patterns.view(), &regions, distance, &models),
-            Matrix::F8(patterns) => searchlight(patterns.view(), &regions, distance, &models),
+        let found = match (noise, &betas.patterns) {
+            (Some(noise), patterns) => noise.searchlight(patterns, &regions, distance, &models),
+            (None, Matrix::F4(patterns)) => searchlight(patterns.view(), &regions, distance, &models),
+            (None, Matrix::F8(patterns)) => searchlight(patterns.view(), &regions, distance, &models),
         }
         .map_err(|e| anyhow!("{}: {e}", betas.source))?;
         let mut found = found.into_iter();

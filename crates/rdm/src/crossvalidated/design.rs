@@ -45,6 +45,11 @@ impl Design {
         self.counts[fold * self.n_conditions + condition]
     }
 
+    /// The rows of a condition.
+    pub fn rows_of(&self, condition: usize) -> impl Iterator<Item = usize> {
+        self.condition.iter().enumerate().filter(move |(_, c)| **c == condition).map(|(row, _)| row)
+    }
+
     /// Whether every condition is in every fold, however often.
     pub fn is_complete(&self) -> bool {
         self.counts.iter().all(|n| *n > 0)

@@ -1,56 +1,16 @@
-//! Distances that are no squared distance: sums of absolute differences, and differences of Poisson rates.
+//! Distances of Poisson rates, which are products of two different matrices.
 
 use linear_algebra::{PANEL, product};
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
+use super::pairwise::mark_unusable;
 use super::patterns::{Patterns, blocks, read_block};
-use super::scale::{LANES, absolute_distance};
 use super::squared::{by_row, sum_directly};
 use super::survey::Survey;
 use super::ties::settle;
 use crate::RdmError;
 use crate::matrix::n_pairs;
-
-/// Rows that are compared with each other while they are in the cache.
-const ROWS: usize = 32;
-/// Columns of them.
-const COLUMNS: usize = 1024;
-
-/// Sums of absolute differences: the upper triangle; `NaN` where a row is unusable.
-pub(super) fn cityblock<P: Patterns + ?Sized>(patterns: &P, survey: &Survey) -> Result<Vec<f64>, RdmError> {
-    let (n, n_units) = (patterns.n_stimuli(), patterns.n_units());
-    let mut values = vec![0.0; n_pairs(n)];
-    for (from, width) in blocks(n, size_of::<P::Value>(), n_units) {
-        let block = read_block(patterns, from, width)?;
-        let all = block.as_slice().unwrap_or_default();
-        let piece = |row: usize, start: usize| &all[row * width + start..row * width + width.min(start + COLUMNS)];
-        by_row(&mut values, n).par_chunks_mut(ROWS).enumerate().for_each(|(group, rows)| {
-            let first = group * ROWS;
-            for partners in (first..n).step_by(ROWS) {
-                for start in (0..width).step_by(COLUMNS) {
-                    for (k, values) in rows.iter_mut().enumerate() {
-                        let i = first + k;
-                        let a = piece(i, start);
-                        for j in partners.max(i + 1)..n.min(partners + ROWS) {
-                            values[j - i - 1] += absolute_distance(a, piece(j, start));
-                        }
-                    }
-                }
-            }
-        });
-    }
-    mark_unusable(&mut values, survey);
-    if !survey.sums_are_exact(n_units) {
-        // Each difference rounds once, and sums of `d / LANES + LANES + d / COLUMNS` terms so many times; values that
-        // are results of computations are off themselves.
-        let u = f64::EPSILON / 2.0;
-        let sum = u * (n_units / LANES + LANES + n_units / COLUMNS + 2) as f64;
-        let own = survey.each(|scale| patterns.rounding() * n_units as f64 * scale.spread);
-        settle(&mut values, n, None, None, |_, _, value| sum * value, |i, j, value| sum * value + own[i] + own[j]);
-    }
-    Ok(values)
-}
 
 /// `sum((a - b) (ln a - ln b))` over units, the symmetrized Kullback-Leibler divergence of Poisson rates.
 pub(super) fn poisson<P: Patterns + ?Sized>(patterns: &P, survey: &Survey) -> Result<Vec<f64>, RdmError> {
@@ -135,16 +95,5 @@ pub(crate) fn add_contrasts(values: &mut [f64], kernel: &Array2<f64>, weight: f6
 pub(crate) fn centre_columns(x: &mut Array2<f64>) {
     if let Some(means) = x.mean_axis(Axis(0)) {
         *x -= &means;
-    }
-}
-
-fn mark_unusable(values: &mut [f64], survey: &Survey) {
-    let unusable: Vec<bool> = survey.scales.iter().map(Result::is_err).collect();
-    for (i, row) in by_row(values, unusable.len()).into_iter().enumerate() {
-        for (value, j) in row.iter_mut().zip(i + 1..) {
-            if unusable[i] || unusable[j] {
-                *value = f64::NAN;
-            }
-        }
     }
 }

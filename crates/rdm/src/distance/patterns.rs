@@ -31,7 +31,7 @@ pub trait Patterns: Sync {
     }
 }
 
-fn half_unit<T>() -> f64 {
+pub(super) fn half_unit<T>() -> f64 {
     if size_of::<T>() == 8 { f64::EPSILON / 2.0 } else { f64::from(f32::EPSILON) / 2.0 }
 }
 

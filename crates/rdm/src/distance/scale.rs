@@ -3,6 +3,8 @@
 use linear_algebra::Real;
 use statistics::Reason;
 
+use super::pairwise::Raise;
+
 /// What is done to a row before squared distances are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -44,6 +46,11 @@ impl Scale {
     pub fn rescale(&mut self, unit: f64) {
         self.unit = unit;
         self.largest *= unit;
+    }
+
+    /// The length that the row had before it was scaled to 1.
+    pub fn length(&self) -> f64 {
+        1.0 / (self.gain * self.unit)
     }
 
     /// The largest magnitude of a value, in the unit of the coordinates.
@@ -272,5 +279,85 @@ wide! {
             *lane += (a.to_f64() - b.to_f64()).abs();
         }
         lanes.into_iter().sum()
+    }
+}
+
+wide! {
+    /// The largest absolute difference of two rows.
+    pub(super) fn largest_difference<T: Real>(a: &[T], b: &[T]) -> f64 {
+        let mut lanes = [0.0f64; LANES];
+        let mut one = |k: usize, a: T, b: T| {
+            let size = (a.to_f64() - b.to_f64()).abs();
+            lanes[k] = if size > lanes[k] { size } else { lanes[k] };
+        };
+        let ((a_chunks, a_rest), (b_chunks, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+        for (a, b) in a_chunks.iter().zip(b_chunks) {
+            for k in 0..LANES {
+                one(k, a[k], b[k]);
+            }
+        }
+        a_rest.iter().zip(b_rest).enumerate().for_each(|(k, (a, b))| one(k, *a, *b));
+        lanes.into_iter().fold(0.0, f64::max)
+    }
+}
+
+wide! {
+    /// The sum of powers of `unit` times the absolute differences of two rows.
+    pub(super) fn sum_of_powers<T: Real>(a: &[T], b: &[T], unit: f64, raise: Raise) -> f64 {
+        let mut lanes = [0.0f64; LANES];
+        let ((a_chunks, a_rest), (b_chunks, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+        let mut sizes = [0.0f64; LANES];
+        for (a, b) in a_chunks.iter().zip(b_chunks) {
+            for k in 0..LANES {
+                sizes[k] = (a[k].to_f64() - b[k].to_f64()).abs() * unit;
+            }
+            raise.apply(&mut sizes);
+            for k in 0..LANES {
+                lanes[k] += sizes[k];
+            }
+        }
+        // 0 to any power above 0 is 0.
+        sizes = [0.0; LANES];
+        for (size, (a, b)) in sizes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
+            *size = (a.to_f64() - b.to_f64()).abs() * unit;
+        }
+        raise.apply(&mut sizes);
+        lanes.iter().zip(sizes).map(|(lane, size)| lane + size).sum()
+    }
+}
+
+wide! {
+    /// How many values of two rows differ.
+    pub(super) fn differing<T: Real>(a: &[T], b: &[T]) -> u32 {
+        let mut lanes = [0u32; LANES];
+        let ((a_chunks, a_rest), (b_chunks, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+        for (a, b) in a_chunks.iter().zip(b_chunks) {
+            for k in 0..LANES {
+                lanes[k] += u32::from(a[k] != b[k]);
+            }
+        }
+        let rest: u32 = a_rest.iter().zip(b_rest).map(|(a, b)| u32::from(a != b)).sum();
+        lanes.into_iter().sum::<u32>() + rest
+    }
+}
+
+wide! {
+    /// In how many places exactly one of two rows is other than 0, and in how many at least one is.
+    pub(super) fn differing_and_either<T: Real>(a: &[T], b: &[T]) -> (u32, u32) {
+        let (mut differing, mut either) = ([0u32; LANES], [0u32; LANES]);
+        let zero = T::default();
+        let mut one = |k: usize, a: T, b: T| {
+            let (a, b) = (a != zero, b != zero);
+            differing[k] += u32::from(a ^ b);
+            either[k] += u32::from(a | b);
+        };
+        let ((a_chunks, a_rest), (b_chunks, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+        for (a, b) in a_chunks.iter().zip(b_chunks) {
+            for k in 0..LANES {
+                one(k, a[k], b[k]);
+            }
+        }
+        a_rest.iter().zip(b_rest).enumerate().for_each(|(k, (a, b))| one(k, *a, *b));
+        (differing.into_iter().sum(), either.into_iter().sum())
     }
 }

@@ -172,7 +172,7 @@ impl<'a, P: Patterns + ?Sized> Coordinates<'a, P> {
 }
 
 /// The rows of a triangle, to be filled by different threads.
-pub(crate) fn by_row(values: &mut [f64], n: usize) -> Vec<&mut [f64]> {
+pub(crate) fn by_row<V>(values: &mut [V], n: usize) -> Vec<&mut [V]> {
     let mut rest = values;
     let mut rows = Vec::with_capacity(n);
     for row in 0..n {

@@ -2,9 +2,18 @@ use linear_algebra::{PANEL, Real};
 use ndarray::{Array2, ArrayView2, array, s};
 use statistics::{Reason, average_ranks};
 
-use super::{Averaged, Centred, Distance, InMemory, Patterns, Selected, UnusableRow, distances, distances_of, gather};
+use super::{
+    Averaged, Centred, Distance, InMemory, Patterns, Power, Selected, UnusableRow, distances, distances_of, gather,
+};
 use crate::RdmError;
 use crate::testing::noise;
+
+/// Every distance, [`Distance::Minkowski`] by powers of each kind: multiplied out, with a root, any, beyond `2^p`.
+fn every() -> impl Iterator<Item = Distance> {
+    let powers = [0.5, 1.0, 1.5, 2.0, 2.7, 3.0, 64.0, 700.0, f64::INFINITY];
+    let powers = powers.into_iter().map(|p| Distance::Minkowski(Power::new(p).unwrap()));
+    Distance::NAMED.into_iter().chain(powers)
+}
 
 /// Pair by pair in `f64`, as SciPy does it.
 fn slow<T: Real>(x: ArrayView2<T>, distance: Distance) -> Vec<f64> {
@@ -29,11 +38,31 @@ fn slow<T: Real>(x: ArrayView2<T>, distance: Distance) -> Vec<f64> {
                 Distance::Correlation => one_minus_cosine(&centred(a), &centred(b)),
                 Distance::Spearman => one_minus_cosine(&centred(&average_ranks(a)), &centred(&average_ranks(b))),
                 Distance::Cityblock => a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum(),
+                Distance::Chebyshev => a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max),
+                Distance::Minkowski(power) => minkowski(a, b, power.get()),
+                Distance::Hamming => a.iter().zip(b).filter(|(a, b)| a != b).count() as f64 / a.len() as f64,
+                Distance::Jaccard => {
+                    let count = |of: &dyn Fn(bool, bool) -> bool| {
+                        a.iter().zip(b).filter(|(a, b)| of(**a != 0.0, **b != 0.0)).count() as f64
+                    };
+                    let either = count(&|a, b| a || b);
+                    if either > 0.0 { count(&|a, b| a != b) / either } else { 0.0 }
+                }
                 Distance::Poisson => a.iter().zip(b).map(|(a, b)| (a - b) * (a.ln() - b.ln())).sum(),
             });
         }
     }
     all
+}
+
+/// In units of the largest difference, where powers would leave the range of numbers.
+fn minkowski(a: &[f64], b: &[f64], p: f64) -> f64 {
+    let largest = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    if largest == 0.0 || p.is_infinite() {
+        return largest;
+    }
+    let sum: f64 = a.iter().zip(b).map(|(a, b)| ((a - b).abs() / largest).powf(p)).sum();
+    largest * sum.powf(1.0 / p)
 }
 
 fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
@@ -74,7 +103,7 @@ fn agrees_with_pairs_summed_one_by_one_at_block_edges() {
         // positive, as rates have to be
         let x = noise(n, p, 1) + 0.6;
         let x4 = x.mapv(|v| v as f32);
-        for distance in Distance::ALL {
+        for distance in every() {
             if p == 1 && matches!(distance, Distance::Correlation | Distance::Spearman) {
                 continue;
             }
@@ -133,12 +162,13 @@ fn equal_rows_have_distance_zero_and_nothing_is_negative() {
     let few = noise(3, 777, 6);
     let x = Array2::from_shape_fn((300, 777), |(i, j)| few[(i % 3, j)] * 1e3 + 1e5);
     let x4 = x.mapv(|v| v as f32);
-    for distance in Distance::ALL {
+    for distance in every() {
         for rdm in [distances(x.view(), distance).unwrap().rdm, distances(x4.view(), distance).unwrap().rdm] {
             for i in 0..300 {
                 for j in 0..i {
                     let d = rdm.get(i, j);
-                    assert!(if i % 3 == j % 3 { d == 0.0 } else { d > 0.0 }, "{distance} {i} {j} {d}");
+                    let equal = i % 3 == j % 3 || distance == Distance::Jaccard; // no value is 0
+                    assert!(if equal { d == 0.0 } else { d > 0.0 }, "{distance} {i} {j} {d}");
                 }
             }
         }
@@ -149,7 +179,7 @@ fn equal_rows_have_distance_zero_and_nothing_is_negative() {
 fn permuted_units_and_rescaled_rows_change_nothing_that_counts() {
     let x = noise(15, 60, 7) + 0.6;
     let backwards = x.slice(s![.., ..;-1]);
-    for distance in Distance::ALL {
+    for distance in every() {
         let a = distances(x.view(), distance).unwrap().rdm.into_values();
         let b = distances(backwards, distance).unwrap().rdm.into_values();
         assert_close(&a, &b, 1e-14);
@@ -217,7 +247,7 @@ fn bytes_do_not_depend_on_the_number_of_threads_or_the_memory_order() {
     let x = (noise(280, 3000, 10) + 0.6).mapv(|v| v as f32);
     let pool = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
     let transposed = x.t().as_standard_layout().into_owned();
-    for distance in Distance::ALL {
+    for distance in every() {
         let one = pool(1).install(|| distances(x.view(), distance).unwrap());
         assert_eq!(pool(4).install(|| distances(x.view(), distance).unwrap()), one);
         assert_eq!(distances(transposed.t(), distance).unwrap(), one);
@@ -285,7 +315,7 @@ fn what_is_no_rate_is_refused_and_what_cannot_be_read_is_an_error() {
             if row == 2 { Err(RdmError::Unreadable("disk".into())) } else { Ok(()) }
         }
     }
-    for distance in Distance::ALL {
+    for distance in every() {
         assert_eq!(distances_of(&Broken, distance).unwrap_err(), RdmError::Unreadable("disk".into()));
     }
 }
@@ -344,7 +374,8 @@ fn centring_changes_no_distance_that_is_made_of_differences() {
     let (all, one): (Vec<usize>, Vec<usize>) = ((0..9).collect(), vec![0; 9]);
     let held = InMemory::new(x.view());
     let centred = Centred::new(&held, &all, &one).unwrap();
-    for distance in Distance::ALL.into_iter().filter(|d| *d != Distance::Poisson) {
+    // of patterns that are 0 nowhere Jaccard's is 0 before and after
+    for distance in every().filter(|d| !matches!(d, Distance::Poisson | Distance::Jaccard)) {
         let (raw, found) = (distances(x.view(), distance).unwrap(), distances_of(&centred, distance).unwrap());
         let differ = raw.rdm.values().iter().zip(found.rdm.values()).any(|(a, b)| (a - b).abs() > 1e-12);
         assert_eq!(differ, !distance.is_of_differences(), "{distance}");
@@ -381,4 +412,45 @@ fn what_centring_leaves_of_rounding_is_no_pattern() {
         };
         assert_eq!(unusable.len(), 3, "{single}");
     }
+}
+
+#[test]
+fn counts_of_units_are_scipys_at_their_edges() {
+    // SciPy 1.17: whatever is not 0 is true to Jaccard, and two patterns of zeros are equal
+    let x = array![[0.0, 1.0, 2.0, -0.0], [0.0, 1.0, 3.0, 0.0], [0.0; 4], [-0.0, 0.0, 0.0, 0.0], [-1.0, 0.0, 0.5, 0.0]];
+    for (distance, expected) in [
+        (Distance::Jaccard, [0.0, 1.0, 1.0, 2.0 / 3.0, 1.0, 1.0, 2.0 / 3.0, 0.0, 1.0, 1.0]),
+        (Distance::Hamming, [0.25, 0.5, 0.5, 0.75, 0.5, 0.5, 0.75, 0.0, 0.5, 0.5]),
+        (Distance::Chebyshev, [1.0, 2.0, 2.0, 1.5, 3.0, 3.0, 2.5, 0.0, 1.0, 1.0]),
+    ] {
+        assert_eq!(distances(x.view(), distance).unwrap().rdm.values(), expected, "{distance}");
+        assert_eq!(distances(x.mapv(|v| v as f32).view(), distance).unwrap().rdm.values(), expected, "{distance}");
+    }
+    let binary = (noise(40, 3000, 14) + 0.2).mapv(|v| if v > 0.0 { 1.0f32 } else { 0.0 });
+    for distance in [Distance::Jaccard, Distance::Hamming] {
+        let found = distances(binary.view(), distance).unwrap().rdm.into_values();
+        assert_eq!(found, slow(binary.view(), distance));
+    }
+}
+
+#[test]
+fn powers_stay_in_the_range_of_numbers_and_equal_distances_are_equal() {
+    let x = noise(6, 30, 15);
+    for p in [0.5, 3.0, 2.7, 300.0] {
+        let distance = Distance::Minkowski(Power::new(p).unwrap());
+        let expected = slow(x.view(), distance);
+        for factor in [1e150, 1e-150, 1e-300] {
+            let found = distances(x.mapv(|v| v * factor).view(), distance).unwrap().rdm;
+            for (f, e) in found.values().iter().zip(&expected) {
+                assert!((f / factor / e - 1.0).abs() < 1e-12, "{p} {factor} {f} {e}");
+            }
+        }
+        // the same differences in another order of units
+        let turned = Array2::from_shape_fn((6, 30), |(i, j)| x[(i / 2 * 2, if i % 2 == 0 { j } else { 29 - j })]);
+        let zero = Array2::zeros((1, 30));
+        let both = ndarray::concatenate(ndarray::Axis(0), &[zero.view(), turned.view()]).unwrap();
+        let found = distances(both.view(), distance).unwrap().rdm;
+        (0..3).for_each(|k| assert_eq!(found.get(0, 1 + 2 * k), found.get(0, 2 + 2 * k), "{p}"));
+    }
+    assert!([0.0, -1.0, f64::NAN, f64::NEG_INFINITY].into_iter().all(|p| Power::new(p).is_none()));
 }

@@ -246,9 +246,13 @@ pub(crate) fn under_covariance(
     sigma: &StimulusCovariance,
 ) -> Result<Evaluated, RdmError> {
     let found = crate::compare_all_under(models, subjects, how, Some(sigma))?;
-    let vectors: Vec<Vec<f64>> =
-        subjects.iter().map(|subject| crate::pool::normalised(subject.values(), how)).collect();
-    let kept = vec![true; subjects.first().map_or(0, |s| s.values().len())];
+    // Pairs that some subject misses are in no pool.
+    let n_pairs = subjects.first().map_or(0, |s| s.values().len());
+    let kept: Vec<bool> = (0..n_pairs).map(|pair| subjects.iter().all(|s| s.values()[pair].is_finite())).collect();
+    let there = |subject: &Rdm| -> Vec<f64> {
+        subject.values().iter().zip(&kept).filter(|(_, kept)| **kept).map(|(value, _)| *value).collect()
+    };
+    let vectors: Vec<Vec<f64>> = subjects.iter().map(|subject| crate::pool::normalised(&there(subject), how)).collect();
     let embedded: Vec<Array1<f64>> = whitened(&vectors, &kept, Some(sigma))?.into_iter().map(Array1::from).collect();
     let n = subjects.len();
     let between = Array2::from_shape_fn((n, n), |(s, t)| embedded[s].dot(&embedded[t]));

@@ -4,7 +4,7 @@ use array_inputs::JoinArgs;
 use clap::ValueEnum;
 use cli::{Common, Input};
 use npy_stream::Dtype;
-use rdm::{Distance, FoldWeights, Shrinkage, Transform};
+use rdm::{Distance, FoldWeights, Power, Shrinkage, Transform};
 use rdm_inputs::Kind as InputKind;
 use std::convert::Infallible;
 use std::str::FromStr;
@@ -15,7 +15,7 @@ the stimulus ids behind it. There are no columns.
 
 A row that is constant (correlation, spearman), all zeros (cosine) or holds a NaN has no distances:
 its pairs are NaN, and one line on stderr counts them. An id that occurs twice is refused unless
---by, --cv or --exclude-same says what the presentations are: average them first with `npy average`.
+--by, --cv, --exclude-same or --unbalanced says what becomes of them: average first with `npy average`.
 
 --transform minmax and geotopological stretch the values between two of them; where all are equal, all
 pairs become NaN, with a line on stderr, and the other RDMs of the stream are written as usual.
@@ -30,9 +30,24 @@ of differences of patterns, in which a mean cancels, and refuse it. With --exclu
 of each of its values (of each run). Rows with a NaN are in no mean; a pattern that is the mean one has
 no distances (constant). --subset cuts afterwards: `npy rows` first centres over fewer.
 
-Sums over units (sqeuclidean, cityblock, sqmahalanobis, crossnobis, poisson, poisson_cv) grow with
-the number of units; --per-channel divides by it. --noise whitens for any metric but the poissons.
-crossnobis is the mean over pairs of folds f, g of (a_f - b_f)' S^-1 (a_g - b_g).
+Sums over units (sqeuclidean, sqeuclidean_cv, cityblock, sqmahalanobis, crossnobis, poisson, poisson_cv)
+grow with the number of units; --per-channel divides by it. --noise whitens for any metric but the
+poissons, hamming and jaccard; so do --noise-covariance and --noise-precision, by what was estimated
+elsewhere, which is not shrunk and has to be symmetric and positive definite.
+
+crossnobis is the mean over pairs of folds f, g of (a_f - b_f)' S^-1 (a_g - b_g); sqeuclidean_cv is the
+same without S. correlation_cv is 1 - c(a,b) / sqrt(c(a,a) c(b,b)), c(a,b) the mean over pairs of folds of
+the covariance of a_f and b_g across units (Guggenmos et al. 2018, without their limits on its parts): the
+distance of the patterns without noise, where correlation is that with it. It may be below 0 or above 2; a
+stimulus whose c(a,a) is not above 0 has no distances (no_signal).
+
+--unbalanced is rsatoolbox's calc_rdm_unbalanced: s(a,b) is the mean over all pairs of presentations of
+half their correlation, of their product or of minus half their divergence, and the distance is
+s(a,a) + s(b,b) - 2 s(a,b). With --cv (correlation only; crossnobis and poisson_cv have --cv-weights pairs)
+pairs of one fold are left out. Unlike correlation_cv it is not divided by what noise costs.
+
+hamming is the share of units that differ; jaccard counts what is not 0 as true, and is 0 of two rows of
+zeros (as SciPy's since 1.15). A row with a NaN has no distances, where SciPy's hamming counts NaN as other.
 
 A matrix in a file (C order) stays there and is read in blocks of columns, so that memory does not depend
 on its width: it holds the RDM and a block. A pipe, spearman and --noise hold all rows (as ranks, or
@@ -57,7 +72,10 @@ pub struct RdmArgs {
     /// Distance between two rows [default: correlation]
     #[arg(long, value_enum)]
     pub metric: Option<Metric>,
-    /// Subtract from every unit its mean over the stimuli first (correlation, cosine, spearman)
+    /// minkowski: the power, above 0; 1 is cityblock, 2 euclidean, inf chebyshev [default: 2]
+    #[arg(long, value_name = "P", value_parser = parse_power)]
+    pub p: Option<Power>,
+    /// Subtract from every unit its mean over the stimuli first (correlation, correlation_cv, cosine, spearman)
     #[arg(long)]
     pub center: bool,
     /// Divide by the number of units, as rsatoolbox does (metrics that are sums over units)
@@ -69,18 +87,27 @@ pub struct RdmArgs {
     /// Average the patterns that have the same value in this column first: one row of the RDM per value
     #[arg(long, value_name = "COLUMN")]
     pub by: Option<String>,
-    /// Column whose values are the folds of crossnobis and poisson_cv [default: k-th presentation of an id is fold k]
+    /// Column whose values are the folds of cross-validated metrics [default: k-th presentation of an id is fold k]
     #[arg(long, value_name = "COLUMN")]
     pub cv: Option<String>,
     /// How folds of different size are put together; the same where every stimulus is in every fold equally often
     #[arg(long, value_enum, value_name = "HOW")]
     pub cv_weights: Option<CvWeights>,
+    /// Put presentations together by all pairs of them (correlation, sqeuclidean, sqmahalanobis, poisson)
+    #[arg(long)]
+    pub unbalanced: bool,
     /// Average the distances of presentations that differ in this column (as of different runs), and no others
     #[arg(long, value_name = "COLUMN")]
     pub exclude_same: Option<String>,
     /// Whiten by the noise first: a matrix of residuals (time points x units; one, or one per input), or `repeats`
     #[arg(long, value_name = "RESIDUALS|repeats")]
     pub noise: Option<NoiseSource>,
+    /// Whiten by this covariance of the units (units x units, as it is; one, or one per input)
+    #[arg(long, value_name = "MATRIX", conflicts_with = "noise")]
+    pub noise_covariance: Option<Input>,
+    /// Whiten by the inverse of this precision matrix of the units (rsatoolbox's `noise`; one, or one per input)
+    #[arg(long, value_name = "MATRIX", conflicts_with_all = ["noise", "noise_covariance"])]
+    pub noise_precision: Option<Input>,
     /// How the covariance of the noise is shrunk [default: diag]
     #[arg(long, value_enum)]
     pub shrink: Option<Shrink>,
@@ -119,6 +146,18 @@ pub struct RdmArgs {
     pub common: Common,
 }
 
+impl RdmArgs {
+    /// The option that whitens, if there is one.
+    pub(crate) fn whitens_by(&self) -> Option<&'static str> {
+        let given = [
+            ("--noise", self.noise.is_some()),
+            ("--noise-covariance", self.noise_covariance.is_some()),
+            ("--noise-precision", self.noise_precision.is_some()),
+        ];
+        given.into_iter().find_map(|(option, given)| given.then_some(option))
+    }
+}
+
 /// The dissimilarity of two patterns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Metric {
@@ -135,12 +174,26 @@ pub enum Metric {
     Spearman,
     /// Sum of absolute differences
     Cityblock,
+    /// Largest absolute difference
+    Chebyshev,
+    /// The sum of |a - b|^p, to the power 1/p (--p)
+    Minkowski,
+    /// Share of units that differ
+    Hamming,
+    /// Of the units that are not 0 in both rows, the share that is 0 in one
+    Jaccard,
     /// Root of d' S^-1 d, S the covariance of the --noise (rsatoolbox's `mahalanobis` is sqmahalanobis --per-channel)
     Mahalanobis,
     /// d' S^-1 d
     Sqmahalanobis,
     /// Cross-validated d' S^-1 d over the folds of --cv: unbiased, so it may be negative; without --noise S is 1
     Crossnobis,
+    /// Cross-validated squared Euclidean distance: crossnobis without noise
+    #[value(name = "sqeuclidean_cv", alias = "sqeuclidean-cv")]
+    SqeuclideanCv,
+    /// Cross-validated 1 - Pearson correlation: covariance over the root of both variances, each across folds
+    #[value(name = "correlation_cv", alias = "correlation-cv")]
+    CorrelationCv,
     /// Sum of (a - b) (ln a - ln b) over units, for counts
     Poisson,
     /// The same, cross-validated over the folds of --cv
@@ -149,12 +202,14 @@ pub enum Metric {
 }
 
 /// What a metric is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Kind {
     /// A distance of two rows.
     Plain(Distance),
     /// Squared distances over folds.
     Crossnobis,
+    /// Correlations over folds.
+    CorrelationCv,
     /// Divergences of rates over folds.
     PoissonCv,
 }
@@ -171,15 +226,23 @@ impl Metric {
             Metric::Cityblock => "cityblock",
             Metric::Mahalanobis => "mahalanobis",
             Metric::Sqmahalanobis => "sqmahalanobis",
+            Metric::Chebyshev => "chebyshev",
+            Metric::Minkowski => "minkowski",
+            Metric::Hamming => "hamming",
+            Metric::Jaccard => "jaccard",
             Metric::Crossnobis => "crossnobis",
+            Metric::SqeuclideanCv => "sqeuclidean_cv",
+            Metric::CorrelationCv => "correlation_cv",
             Metric::Poisson => "poisson",
             Metric::PoissonCv => "poisson_cv",
         }
     }
 
-    pub(crate) fn kind(self) -> Kind {
+    /// What it is made of; the power is that of [`Metric::Minkowski`].
+    pub(crate) fn kind(self, power: Option<Power>) -> Kind {
         Kind::Plain(match self {
-            Metric::Crossnobis => return Kind::Crossnobis,
+            Metric::Crossnobis | Metric::SqeuclideanCv => return Kind::Crossnobis,
+            Metric::CorrelationCv => return Kind::CorrelationCv,
             Metric::PoissonCv => return Kind::PoissonCv,
             Metric::Correlation => Distance::Correlation,
             Metric::Euclidean | Metric::Mahalanobis => Distance::Euclidean,
@@ -187,26 +250,33 @@ impl Metric {
             Metric::Cosine => Distance::Cosine,
             Metric::Spearman => Distance::Spearman,
             Metric::Cityblock => Distance::Cityblock,
+            Metric::Chebyshev => Distance::Chebyshev,
+            Metric::Minkowski => power.map_or(Distance::Euclidean, Distance::Minkowski),
+            Metric::Hamming => Distance::Hamming,
+            Metric::Jaccard => Distance::Jaccard,
             Metric::Poisson => Distance::Poisson,
         })
     }
 
     /// Whether it is made of differences of patterns, in which what all patterns share cancels.
     pub(crate) fn is_of_differences(self) -> bool {
-        match self.kind() {
+        match self.kind(None) {
             Kind::Plain(distance) => distance.is_of_differences(),
             Kind::Crossnobis => true,
-            Kind::PoissonCv => false,
+            Kind::PoissonCv | Kind::CorrelationCv => false,
         }
     }
 
     /// Whether it is a sum over units, which can be divided by their number.
     pub(crate) fn is_sum(self) -> bool {
-        !matches!(
-            self,
-            Metric::Correlation | Metric::Euclidean | Metric::Cosine | Metric::Spearman | Metric::Mahalanobis
-        )
+        use Metric::{Cityblock, Crossnobis, Poisson, PoissonCv, Sqeuclidean, SqeuclideanCv, Sqmahalanobis};
+        matches!(self, Sqeuclidean | SqeuclideanCv | Cityblock | Sqmahalanobis | Crossnobis | Poisson | PoissonCv)
     }
+}
+
+fn parse_power(text: &str) -> Result<Power, String> {
+    let number: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
+    Power::new(number).ok_or_else(|| format!("{text}; a power is above 0"))
 }
 
 /// Where the noise is estimated from.

@@ -8,17 +8,27 @@ use cli::Job;
 use ndarray::Array2;
 use rdm::{
     Averaged, Centred, Design, Distances, FoldWeights, InMemory, NoiseError, NoiseModel, Patterns, Rdm, RdmError,
-    Selected, UnusableRow, WithPrior, across_groups, crossnobis, distances_of, gather, poisson_cv,
+    Selected, UnusableRow, WithPrior, across_groups, correlation_cv, crossnobis, distances_of, gather, poisson_cv,
+    unbalanced_correlation, unbalanced_correlation_cv, unbalanced_poisson,
 };
 use serde_json::json;
 use std::collections::BTreeSet;
 
 /// Where the noise of one matrix comes from.
 pub(super) enum Noise<'a> {
-    /// Estimated already.
-    Known(&'a NoiseModel),
+    /// Estimated already, or given with this option.
+    Known { model: &'a NoiseModel, option: &'static str },
     /// From the repeated presentations of the matrix itself, with these degrees of freedom.
     Repeats(Option<f64>),
+}
+
+impl Noise<'_> {
+    fn option(&self) -> &'static str {
+        match self {
+            Noise::Known { option, .. } => option,
+            Noise::Repeats(_) => "--noise",
+        }
+    }
 }
 
 /// An RDM, and what there is to say about its rows.
@@ -61,8 +71,12 @@ fn of_rows<P: Patterns>(
     let Some(noise) = noise else {
         return of_prepared(job, source, patterns, rows, plan, per_channel.then_some(n_units));
     };
+    let failed = |e: NoiseError| anyhow!("{source}: {}: {e}", noise.option());
+    if let Noise::Known { model, .. } = &noise {
+        model.check_channels(n_units).map_err(failed)?;
+    }
     let held = gather(patterns).map_err(|e| anyhow!("{source}: {e}"))?;
-    let white = whitened(job, source, held, rows, plan, noise).map_err(|e| anyhow!("{source}: --noise: {e}"))?;
+    let white = whitened(job, source, held, rows, plan, &noise).map_err(failed)?;
     // A whitened value is a sum over all units.
     let white = InMemory::new(white.view()).with_rounding(4.0 * n_units as f64 * f64::EPSILON);
     of_prepared(job, source, &white, rows, plan, per_channel.then_some(n_units))
@@ -74,13 +88,13 @@ fn whitened(
     held: Array2<f64>,
     rows: &Rows,
     plan: &Plan,
-    noise: Noise,
+    noise: &Noise,
 ) -> Result<Array2<f64>, NoiseError> {
     let own;
     let model = match noise {
-        Noise::Known(model) => model,
+        Noise::Known { model, .. } => model,
         Noise::Repeats(dof) => {
-            own = NoiseModel::from_repeats(held.view(), &rows.stimulus, dof, plan.shrinkage)?;
+            own = NoiseModel::from_repeats(held.view(), &rows.stimulus, *dof, plan.shrinkage)?;
             describe(job, source, "repeats", &own, plan);
             &own
         }
@@ -91,7 +105,11 @@ fn whitened(
 /// Says how the noise was estimated, on stderr and in the sidecar.
 pub(super) fn describe(job: &Job, source: &str, from: &str, model: &NoiseModel, plan: &Plan) {
     let n_channels = model.covariance().nrows();
-    let (dof, shrink, intensity) = (model.dof(), plan.shrinkage.as_str(), model.intensity());
+    let (Some(dof), Some(intensity)) = (model.dof(), model.intensity()) else {
+        job.record(&format!("noise of {source}"), json!({ "from": from, "n_units": n_channels }));
+        return job.note(format!("{source}: noise of {n_channels} units as given ({from})"));
+    };
+    let shrink = plan.shrinkage.as_str();
     job.note(format!(
         "{source}: noise of {n_channels} units from {from}, {dof} degrees of freedom, --shrink {shrink} {intensity:.3}"
     ));
@@ -110,6 +128,13 @@ fn of_prepared<P: Patterns>(
     let named = |e: RdmError| anyhow!("{source}: {}", with_id(e, rows));
     let (mut n_presentations, mut n_pairs_apart) = (None, 0);
     let Distances { rdm, unusable } = match (plan.kind, &rows.fold, &rows.group) {
+        (Kind::Plain(distance), ..) if plan.unbalanced => {
+            if let Some(fold) = &rows.fold {
+                say_means_differ(job, source, rows, fold, plan);
+                describe_design(job, source, &Design::new(&rows.condition, fold).map_err(named)?, plan);
+            }
+            unbalanced(patterns, rows, distance, plan).map_err(named)?
+        }
         (Kind::Plain(distance), _, Some(group)) => {
             say_means_differ(job, source, rows, group, plan);
             let found = centred(patterns, &rows.condition, group, distance, plan).map_err(named)?;
@@ -127,11 +152,20 @@ fn of_prepared<P: Patterns>(
         (kind, fold, _) => {
             let design = Design::new(&rows.condition, fold.as_deref().unwrap_or_default()).map_err(named)?;
             describe_design(job, source, &design, plan);
-            if plan.weights == FoldWeights::Folds && !design.is_complete() {
+            if plan.weights == FoldWeights::Folds && kind != Kind::CorrelationCv && !design.is_complete() {
                 n_pairs_apart = design.n_pairs_apart();
             }
             match kind {
                 Kind::PoissonCv => poisson_cv(patterns, &design, plan.weights, plan.prior).map_err(named)?,
+                Kind::CorrelationCv => match plan.center {
+                    true => {
+                        let fold = fold.as_deref().unwrap_or_default();
+                        say_means_differ(job, source, rows, fold, plan);
+                        let centred = Centred::new(patterns, &rows.condition, fold).map_err(named)?;
+                        correlation_cv(&centred, &design, plan.weights).map_err(named)?
+                    }
+                    false => correlation_cv(patterns, &design, plan.weights).map_err(named)?,
+                },
                 _ => crossnobis(patterns, &design, plan.weights).map_err(named)?,
             }
         }
@@ -142,6 +176,38 @@ fn of_prepared<P: Patterns>(
     };
     let rdm = rdm.with_labels(rows.names.clone()).map_err(named)?;
     Ok(Measured { rdm, unusable, n_presentations, n_pairs_apart })
+}
+
+/// Distances by all pairs of presentations, of different folds where there are any.
+fn unbalanced<P: Patterns>(
+    patterns: &P,
+    rows: &Rows,
+    distance: rdm::Distance,
+    plan: &Plan,
+) -> Result<Distances, RdmError> {
+    let members = rows.members();
+    match (distance, plan.center) {
+        (rdm::Distance::Poisson, _) => unbalanced_poisson(patterns, &members, plan.prior),
+        (rdm::Distance::Correlation, true) => {
+            let whole = vec![0; rows.condition.len()];
+            let centred = Centred::new(patterns, &rows.condition, rows.fold.as_deref().unwrap_or(&whole))?;
+            unbalanced_correlations(&centred, rows, &members)
+        }
+        (rdm::Distance::Correlation, false) => unbalanced_correlations(patterns, rows, &members),
+        // The mean product over all pairs of presentations is the product of the means.
+        _ => distances_of(&Averaged::new(patterns, &members), distance),
+    }
+}
+
+fn unbalanced_correlations<P: Patterns>(
+    patterns: &P,
+    rows: &Rows,
+    members: &[Vec<usize>],
+) -> Result<Distances, RdmError> {
+    match &rows.fold {
+        Some(fold) => unbalanced_correlation_cv(patterns, &Design::new(&rows.condition, fold)?),
+        None => unbalanced_correlation(patterns, members),
+    }
 }
 
 /// Distances of patterns that are one per condition.
@@ -178,8 +244,9 @@ fn say_means_differ(job: &Job, source: &str, rows: &Rows, group: &[usize], plan:
     let (least, most) = (there.iter().map(BTreeSet::len).min(), there.iter().map(BTreeSet::len).max());
     if let (Some(least), Some(most), false) = (least, most, there.windows(2).all(|pair| pair[0] == pair[1])) {
         job.warn(format!(
-            "{source}: --center within --exclude-same: its {n_groups} values have {least} to {most} of {} stimuli, not \
+            "{source}: --center within {}: its {n_groups} values have {least} to {most} of {} stimuli, not \
              the same ones, so their means are over different stimuli",
+            if rows.group.is_some() { "--exclude-same" } else { "folds" },
             rows.n_conditions()
         ));
     }
@@ -206,7 +273,8 @@ fn with_id(error: RdmError, rows: &Rows) -> String {
 
 fn describe_design(job: &Job, source: &str, design: &Design, plan: &Plan) {
     let (n, folds) = (design.n_conditions(), design.n_folds());
-    let facts = json!({ "n_folds": folds, "cv_weights": plan.weights.as_str(), "balanced": design.is_balanced() });
+    let how = if plan.unbalanced { "pairs" } else { plan.weights.as_str() };
+    let facts = json!({ "n_folds": folds, "cv_weights": how, "balanced": design.is_balanced() });
     job.record(&format!("folds of {source}"), facts);
     if design.is_balanced() {
         return;
@@ -215,10 +283,10 @@ fn describe_design(job: &Job, source: &str, design: &Design, plan: &Plan) {
     let missing = counts().filter(|n| *n == 0).count();
     job.note(format!(
         "{source}: unbalanced: {n} stimuli have {} to {} presentations in each of {folds} folds, {missing} of {} are \
-         missing; put together by --cv-weights {}",
+         missing; put together by {}",
         counts().min().unwrap_or(0),
         counts().max().unwrap_or(0),
         n * folds,
-        plan.weights.as_str()
+        if plan.unbalanced { "--unbalanced".to_string() } else { format!("--cv-weights {how}") }
     ));
 }

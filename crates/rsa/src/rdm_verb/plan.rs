@@ -10,6 +10,8 @@ pub(super) struct Plan {
     pub kind: Kind,
     /// Whether the mean pattern is taken off first.
     pub center: bool,
+    /// Whether presentations are put together by all pairs of them.
+    pub unbalanced: bool,
     pub weights: FoldWeights,
     pub shrinkage: Shrinkage,
     pub prior: Prior,
@@ -23,19 +25,22 @@ impl Plan {
     /// An option that would do nothing is an error.
     pub fn new(args: &RdmArgs) -> Result<Plan> {
         let metric = args.metric.unwrap_or(Metric::Correlation);
-        let (kind, name) = (metric.kind(), metric.as_str());
+        let (kind, name) = (metric.kind(args.p), metric.as_str());
         let over_folds = !matches!(kind, Kind::Plain(_));
         let of_counts = matches!(metric, Metric::Poisson | Metric::PoissonCv);
         if args.per_channel && !metric.is_sum() {
             bail!(
                 "--per-channel divides sums over units by their number, and {name} is not such a sum; it goes with \
-                 --metric sqeuclidean, cityblock, sqmahalanobis, crossnobis, poisson or poisson_cv"
+                 --metric sqeuclidean, sqeuclidean_cv, cityblock, sqmahalanobis, crossnobis, poisson or poisson_cv"
             );
+        }
+        if let (Some(p), false) = (args.p, metric == Metric::Minkowski) {
+            bail!("--p {} is the power of --metric minkowski; {name} has none", p.get());
         }
         if args.center && metric.is_of_differences() {
             bail!(
                 "--center with --metric {name}, which is made of differences of patterns: their mean cancels, (a - m) - \
-                 (b - m) is a - b, so leave it out; it goes with correlation, cosine and spearman"
+                 (b - m) is a - b, so leave it out; it goes with correlation, correlation_cv, cosine and spearman"
             );
         }
         if args.center && of_counts {
@@ -44,6 +49,15 @@ impl Plan {
                  correlation, cosine and spearman"
             );
         }
+        if args.center && metric == Metric::Jaccard {
+            bail!(
+                "--center with --metric jaccard, which counts what is not 0: minus a mean nothing is; it goes with \
+                 correlation, correlation_cv, cosine and spearman"
+            );
+        }
+        if args.unbalanced {
+            check_unbalanced(args, metric)?;
+        }
         let of_noise = [("--shrink", args.shrink.is_some()), ("--dof", args.dof.is_some())];
         let of_folds = [("--cv", args.cv.is_some()), ("--cv-weights", args.cv_weights.is_some())];
         let of_prior = [("--prior-rate", args.prior_rate.is_some()), ("--prior-weight", args.prior_weight.is_some())];
@@ -51,13 +65,19 @@ impl Plan {
             [("--by", args.by.is_some()), ("--cv", args.cv.is_some()), ("--exclude-same", args.exclude_same.is_some())];
         let first = |of: &[(&'static str, bool)]| of.iter().find(|(_, given)| *given).map(|(option, _)| *option);
         if let (Some(option), None) = (first(&of_noise), &args.noise) {
+            let given = match args.whitens_by() {
+                Some(given) => format!("{given} is taken as it is, so leave {option} out, or"),
+                None => "say".into(),
+            };
             bail!(
-                "{option} says how the noise is estimated; say from what with --noise RESIDUALS.npy or --noise repeats"
+                "{option} says how the noise is estimated; {given} from what with --noise RESIDUALS.npy or --noise \
+                 repeats"
             );
         }
-        if let (Some(option), false) = (first(&of_folds), over_folds) {
+        if let (Some(option), false, false) = (first(&of_folds), over_folds, args.unbalanced) {
             bail!(
-                "{option} says what the folds are, and --metric {name} has none; it goes with crossnobis and poisson_cv"
+                "{option} says what the folds are, and --metric {name} has none; it goes with crossnobis, \
+                 sqeuclidean_cv, correlation_cv and poisson_cv"
             );
         }
         if let (Some(option), false) = (first(&of_prior), of_counts) {
@@ -75,13 +95,24 @@ impl Plan {
         if let (None, Some(table)) = (first(&of_table), &args.stimuli) {
             bail!("--stimuli {table} without --by, --cv or --exclude-same; name the column to use");
         }
-        if matches!(metric, Metric::Mahalanobis | Metric::Sqmahalanobis) && args.noise.is_none() {
-            bail!("--metric {name} needs --noise RESIDUALS.npy or --noise repeats (without noise it is euclidean)");
-        }
-        if of_counts && args.noise.is_some() {
+        if matches!(metric, Metric::Mahalanobis | Metric::Sqmahalanobis) && args.whitens_by().is_none() {
             bail!(
-                "--noise with --metric {name}: the rate of a whitened count is not defined; leave one of the two out"
+                "--metric {name} needs --noise RESIDUALS.npy or --noise repeats, or --noise-covariance MATRIX.npy \
+                 (without noise it is euclidean)"
             );
+        }
+        if let (true, Some(whitening)) = (of_counts, args.whitens_by()) {
+            bail!(
+                "{whitening} with --metric {name}: the rate of a whitened count is not defined; leave one of the two out"
+            );
+        }
+        if let (Metric::SqeuclideanCv, Some(whitening)) = (metric, args.whitens_by()) {
+            bail!(
+                "{whitening} with --metric sqeuclidean_cv, which is crossnobis without noise; say --metric crossnobis"
+            );
+        }
+        if let (Metric::Hamming | Metric::Jaccard, Some(whitening)) = (metric, args.whitens_by()) {
+            bail!("{whitening} with --metric {name}, which counts units that are equal or 0: whitened, none is");
         }
         let prior = Prior {
             rate: args.prior_rate.unwrap_or(Prior::default().rate),
@@ -100,14 +131,16 @@ impl Plan {
         let needs_patterns = first(&[
             ("--metric", args.metric.is_some()),
             ("--center", args.center),
+            ("--unbalanced", args.unbalanced),
             ("--per-channel", args.per_channel),
-            ("--noise", args.noise.is_some()),
+            (args.whitens_by().unwrap_or("--noise"), args.whitens_by().is_some()),
             ("--stimuli", args.stimuli.is_some()),
         ]);
         Ok(Plan {
             metric,
             kind,
             center: args.center,
+            unbalanced: args.unbalanced,
             weights: args.cv_weights.map_or(FoldWeights::Folds, |w| w.weights()),
             shrinkage: args.shrink.map_or(Shrinkage::Diag, |s| s.estimator()),
             prior,
@@ -120,4 +153,31 @@ impl Plan {
     pub fn over_folds(&self) -> bool {
         !matches!(self.kind, Kind::Plain(_))
     }
+}
+
+/// What `--unbalanced` goes with: the metrics of `calc_rdm_unbalanced`, each under one name.
+fn check_unbalanced(args: &RdmArgs, metric: Metric) -> Result<()> {
+    let name = metric.as_str();
+    if !matches!(metric, Metric::Correlation | Metric::Sqeuclidean | Metric::Sqmahalanobis | Metric::Poisson) {
+        bail!(
+            "--unbalanced with --metric {name}; it is for correlation, sqeuclidean, sqmahalanobis and poisson \
+             (crossnobis, sqeuclidean_cv and poisson_cv have --cv-weights pairs)"
+        );
+    }
+    if args.cv_weights.is_some() {
+        bail!("--cv-weights with --unbalanced, in which all pairs of presentations weigh the same; leave it out");
+    }
+    if args.exclude_same.is_some() {
+        bail!("--exclude-same with --unbalanced; --cv COLUMN leaves out pairs of presentations with the same value");
+    }
+    let over_folds = match metric {
+        Metric::Sqeuclidean => "sqeuclidean_cv",
+        Metric::Sqmahalanobis => "crossnobis",
+        Metric::Poisson => "poisson_cv",
+        _ => return Ok(()),
+    };
+    if args.cv.is_some() {
+        bail!("--unbalanced --cv with --metric {name} is --metric {over_folds} --cv-weights pairs; say that");
+    }
+    Ok(())
 }

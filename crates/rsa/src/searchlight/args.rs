@@ -1,5 +1,6 @@
 //! Help and arguments of `rsa searchlight`.
 
+use crate::rdm_verb::Shrink;
 use array_inputs::JoinArgs;
 use brain_maps::grid::Radius;
 use clap::ValueEnum;
@@ -20,6 +21,9 @@ shards together and proves that none is missing, --scores makes maps of the whol
 Around every voxel of the mask, the mask's voxels within the radius make one RDM, which is compared
 with each model RDM and not kept. Rows of the betas with equal ids are trials and averaged first;
 models are joined with them by id. A .npy matrix has a column per voxel of the image or of the mask.
+--noise whitens the patterns of every sphere by the shrunk covariance of the residuals of its own voxels
+(time points x voxels of the image or the mask), so that the map is that of `rsa rdm --noise` of each
+sphere. Voxels whose residuals are constant or hold a NaN are treated as those whose betas do.
 rsatoolbox's radius R takes voxels nearer than R (here R - 0.01) and by default voxels outside the
 mask too; its threshold is our --min-share, and 1 by default.
 
@@ -57,6 +61,15 @@ pub struct SearchlightArgs {
     /// Subtract from every voxel its mean over the stimuli first (correlation and cosine), as `rsa rdm --center`
     #[arg(long, conflicts_with = "scores")]
     pub center: bool,
+    /// Whiten each sphere by the covariance of its voxels' residuals: NIfTI images or .npy matrices, as the betas
+    #[arg(long, value_name = "RESIDUALS", conflicts_with = "scores")]
+    pub noise: Option<Input>,
+    /// How each covariance is shrunk, as `rsa rdm --shrink` [default: diag]
+    #[arg(long, value_enum, requires = "noise")]
+    pub shrink: Option<Shrink>,
+    /// Degrees of freedom of the residuals [default: residuals - 1]
+    #[arg(long, value_name = "N", requires = "noise")]
+    pub dof: Option<f64>,
     /// Similarity of two RDMs over their pairs of stimuli (kendall is tau-b)
     #[arg(long, value_parser = rdm_inputs::comparison_parser(), default_value = "spearman")]
     pub compare: Comparison,
@@ -124,15 +137,33 @@ pub enum SphereMetric {
     Sqeuclidean,
     /// 1 - cosine of the angle
     Cosine,
+    /// Root of d' S^-1 d, S the covariance of the --noise: euclidean, whitened
+    Mahalanobis,
+    /// d' S^-1 d
+    Sqmahalanobis,
 }
 
 impl SphereMetric {
+    /// Its name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SphereMetric::Mahalanobis => "mahalanobis",
+            SphereMetric::Sqmahalanobis => "sqmahalanobis",
+            other => other.distance().as_str(),
+        }
+    }
+
+    /// Whether it is nothing without noise.
+    pub fn needs_noise(self) -> bool {
+        matches!(self, SphereMetric::Mahalanobis | SphereMetric::Sqmahalanobis)
+    }
+
     /// As the distance of `rdm`.
     pub fn distance(self) -> Distance {
         match self {
             SphereMetric::Correlation => Distance::Correlation,
-            SphereMetric::Euclidean => Distance::Euclidean,
-            SphereMetric::Sqeuclidean => Distance::Sqeuclidean,
+            SphereMetric::Euclidean | SphereMetric::Mahalanobis => Distance::Euclidean,
+            SphereMetric::Sqeuclidean | SphereMetric::Sqmahalanobis => Distance::Sqeuclidean,
             SphereMetric::Cosine => Distance::Cosine,
         }
     }

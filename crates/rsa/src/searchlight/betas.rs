@@ -94,6 +94,20 @@ pub(super) fn read(job: &Job, args: &SearchlightArgs, grid: &Geometry, voxels: &
     Ok(Betas { source, patterns: rows.averaged(&rows_of, voxels.len())?, ids: names })
 }
 
+/// Reads what `--noise` names: rows are time points, and columns the voxels of the mask.
+pub(super) fn read_residuals(
+    job: &Job,
+    args: &SearchlightArgs,
+    input: &Input,
+    grid: &Geometry,
+    voxels: &[usize],
+) -> Result<Matrix> {
+    let mut rows = Rows { single: Vec::new(), double: None, n: 0 };
+    read_one(job, args, input, grid, voxels, &mut rows, &mut Vec::new())?;
+    let each: Vec<Vec<usize>> = (0..rows.n).map(|row| vec![row]).collect();
+    rows.averaged(&each, voxels.len())
+}
+
 fn read_one(
     job: &Job,
     args: &SearchlightArgs,

@@ -1,0 +1,86 @@
+//! A given covariance of stimuli with RDMs that miss pairs.
+//!
+//! Over the pairs that are there, `x' V^-1 y` wants the inverse of that part of `V`, which is no part of the inverse.
+//! It is what is left where the missing dissimilarities are put in so that `x' W x` with `W = V^-1` of all pairs is
+//! smallest: their gradient is then 0, and `W` times the completed `x` is the smaller inverse times `x`. With
+//! `W(x, y) = tr(M X M Y) / 4` that is a system of as many unknowns as pairs are missing: the missing (k,l) solve
+//! `sum_kl (M_ik M_jl + M_il M_jk) x_kl = -(M X M)_ij` for every missing (i,j), `X` with 0 in their place.
+//!
+//! A stimulus that misses all its pairs is left out of the covariance, which says the same of the others.
+
+use linear_algebra::{Cholesky, product};
+use ndarray::{Array2, Axis};
+
+use super::StimulusCovariance;
+use crate::RdmError;
+use crate::matrix::n_stimuli_of;
+
+/// Missing pairs between stimuli that have others, up to which the system is solved (a matrix of their number squared).
+pub(super) const LARGEST: usize = 4096;
+
+/// What puts dissimilarities in the place of missing ones.
+pub(super) struct Completion {
+    covariance: StimulusCovariance,
+    m: Array2<f64>,
+    /// Place of every pair that is there.
+    kept: Vec<(usize, usize)>,
+    missing: Vec<(usize, usize)>,
+    factor: Cholesky,
+}
+
+impl Completion {
+    /// `kept` marks the pairs that are there, some of all.
+    pub fn new(covariance: &StimulusCovariance, kept: &[bool]) -> Result<Completion, RdmError> {
+        let n = n_stimuli_of(kept.len());
+        let pairs = || (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j))).zip(kept);
+        let mut place = vec![None; n];
+        pairs().filter(|(_, kept)| **kept).for_each(|((i, j), _)| (place[i], place[j]) = (Some(0), Some(0)));
+        let used: Vec<usize> = (0..n).filter(|i| place[*i].is_some()).collect();
+        used.iter().enumerate().for_each(|(k, i)| place[*i] = Some(k));
+        let (mut there, mut missing) = (Vec::new(), Vec::new());
+        for ((i, j), kept) in pairs() {
+            if let (Some(i), Some(j)) = (place[i], place[j]) {
+                if *kept { &mut there } else { &mut missing }.push((i, j));
+            }
+        }
+        if missing.len() > LARGEST {
+            return Err(RdmError::CovarianceWithMissingPairs {
+                n_nan: missing.len(),
+                n_pairs: kept.len(),
+                largest: LARGEST,
+            });
+        }
+        let sigma = covariance.sigma.select(Axis(0), &used).select(Axis(1), &used);
+        let covariance = StimulusCovariance::new(sigma.view())?;
+        let m = product(covariance.half.view(), covariance.half.t());
+        let system = Array2::from_shape_fn((missing.len(), missing.len()), |(p, q)| {
+            let ((i, j), (k, l)) = (missing[p], missing[q]);
+            m[(i, k)] * m[(j, l)] + m[(i, l)] * m[(j, k)]
+        });
+        // A principal part of the inverse of a covariance of distances.
+        let not_positive = |_| RdmError::CovarianceNotPositive { n: used.len() };
+        let factor = Cholesky::new(system.view()).map_err(not_positive)?;
+        Ok(Completion { covariance, m, kept: there, missing, factor })
+    }
+
+    /// The whitened vector of the values that are there.
+    pub fn embed(&self, values: &[f64]) -> Result<Vec<f64>, RdmError> {
+        let n = self.covariance.n_stimuli();
+        let mut square = Array2::zeros((n, n));
+        for (&(i, j), value) in self.kept.iter().zip(values) {
+            square[(i, j)] = *value;
+            square[(j, i)] = *value;
+        }
+        if !self.missing.is_empty() {
+            let gradient = product(self.m.view(), product(square.view(), self.m.view()).view());
+            let right = Array2::from_shape_fn((self.missing.len(), 1), |(p, _)| -gradient[self.missing[p]]);
+            let solved = self.factor.solve(right.view()).map_err(|_| RdmError::CovarianceNotPositive { n })?;
+            for (&(i, j), value) in self.missing.iter().zip(&solved) {
+                square[(i, j)] = *value;
+                square[(j, i)] = *value;
+            }
+        }
+        let all: Vec<f64> = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j))).map(|pair| square[pair]).collect();
+        Ok(self.covariance.embed(&all))
+    }
+}
