@@ -45,6 +45,7 @@ TRIALS :=
 brain = $(OUT)/people/$(1)/$(2).npy
 # The share of the variance of its responses that is no error of estimation.
 TUNING = --brain-reliability $$$$(cat $(OUT)/people/$(1)/reliability.txt)
+DIVERGE = --noise-corrected $(TUNING)
 CV := 10
 
 include scripts/study.mk

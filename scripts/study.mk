@@ -68,10 +68,11 @@ main_betas ?=
 # Search spaces of the regions, an image and the table of its labels.
 PARCELS ?= parcels.nii.gz
 LABELS ?= parcels.tsv
-# What stands behind a region's name in titles, such as " (simulated people)"; and options of `tuning compare`, such as
-# --brain-reliability where regions come without trials.
+# What stands behind a region's name in titles, such as " (simulated people)"; and options of `tuning compare` and of the
+# tests of Finding 5, such as --brain-reliability where regions come without trials ($(1) is the region).
 PEOPLE ?=
 TUNING ?=
+DIVERGE ?= --noise-corrected
 # What is compared: mean profiles over PICTURES, and RDMs of the patterns (leave rdm out for regions of one voxel).
 STATS ?= profile rdm
 # Whether people's rows are repeated trials, which give the ceiling of Finding 4; empty: no.
@@ -284,10 +285,10 @@ $(foreach model,$(MODELS),$(eval $(call COUNTS,$(localizer),$(model))) $(if $(se
     $(foreach domain,$(shared),$(eval $(call SECOND_UNITS,$(model),$(domain))))))
 $(OUT)/localizers.csv: $(MODELS:%=$(OUT)/robustness/localizers/%.csv)
 	npy stack -q --path 'localizers/{model}.csv' $^ -o $@
-$(OUT)/robustness/localizers.svg: $(NETWORKS:%=$(OUT)/robustness/localizers/%.csv)
-	npy stack -q $^ | figure overlap --quiet --names $(localizer)$(comma)$(second) -o $@
+$(NETWORKS:%=$(OUT)/robustness/localizers/%.svg): %.svg: %.csv
+	figure overlap --quiet --names $(localizer)$(comma)$(second) --title '$(notdir $*): units of two localizers' $< -o $@
 robustness := $(NETWORKS:%=$(OUT)/robustness/$(localizer)/%.svg) $(if $(several_people),$(OUT)/gaps.csv $(OUT)/robustness/gaps.svg) \
-    $(if $(second),$(OUT)/localizers.csv $(OUT)/robustness/localizers.svg)
+    $(if $(second),$(OUT)/localizers.csv $(NETWORKS:%=$(OUT)/robustness/localizers/%.svg))
 
 # -- Finding 4: encoding models of a region from all units, without the selected, and from them alone
 define ABLATION
@@ -324,7 +325,7 @@ $(OUT)/finding5/$(1).svg: $(OUT)/finding5/$(1).csv
 $(OUT)/finding5/groups/$(1).csv: $(call people,$(1),$(T)) $(NETWORKS:%=$(call responses,$(1),%,$(T)))
 	@mkdir -p $$(@D)
 	$(filled) tuning diverge $(quiet) $$$$(filled $(NETWORKS:%=$(call responses,$(1),%,$(T)))) --brain $$$$(filled $(call people,$(1),$(T))) \
-	    --stimuli $(call table,$(PICTURES)) $(call inner,$(PICTURES)) --group $($(1).group) --contrast '$($(1).groups)' $(TUNING) -o $$@
+	    --stimuli $(call table,$(PICTURES)) $(call inner,$(PICTURES)) --group $($(1).group) --contrast '$($(1).groups)' $(DIVERGE) -o $$@
 endef
 grouped := $(foreach region,$(REGIONS),$(if $($(region).group),$(region)))
 $(foreach region,$(REGIONS),$(eval $(call APART,$(region))))
