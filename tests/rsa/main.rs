@@ -3,8 +3,10 @@
 
 mod compare;
 mod equal;
+mod fit;
 mod inference;
 mod mds;
+mod merging;
 mod rdm;
 mod searchlight;
 mod systems;
