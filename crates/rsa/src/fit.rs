@@ -172,7 +172,8 @@ fn say_collinear(job: &Job, study: &Study, all: &[Regressed]) {
         }
         let explained = match largest.is_infinite() {
             true => "all".to_owned(),
-            false => format!("{:.1} %", 100.0 * (1.0 - 1.0 / largest)),
+            // Cut, not rounded: 100 % is said of all of it alone.
+            false => format!("{} %", (1e4 * (1.0 - 1.0 / largest)).floor() / 100.0),
         };
         job.warn(format!(
             "{name}: the other models explain {explained} of it (vif {largest:.3}), so its weight is uncertain and its \
