@@ -133,7 +133,7 @@ impl LaidOut {
         }
         // Without a weight 0 / 0 is NaN, which is what there is to say.
         sums.iter_mut().zip(&totals).for_each(|(sum, total)| *sum /= total);
-        // A mean of equal distances is that distance, whatever their number: two products and two sums each, a quotient.
+        // A mean of equal distances is that distance, whatever their number; each is two products and two sums.
         let rounding = (2 * n_rdms + 1) as f64 * f64::EPSILON / 2.0;
         let bound = |_, _, value: f64| rounding * value.abs();
         settle(&mut sums, n, None, None, bound, bound);
