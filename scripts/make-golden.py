@@ -31,10 +31,12 @@ from golden import (  # noqa: E402
     npy_files,
     nsd,
     odd_pictures,
+    partials,
     pictures,
     projection,
     rdms,
     repeats,
+    regressions,
     resampled,
     ridge,
     scaling,
@@ -50,7 +52,7 @@ def main():
     warnings.simplefilter("ignore")  # the hard inputs are there to be warned about
     testdata = Testdata()
     made = (distributions, hypergeometric, npy_files, pictures, odd_pictures, input_tensors, units, unit_stats, rdms, distances, repeats, ridge, encoding, ceilings, gsn)
-    for part in (*made, fmri, fmriprep, meshes, resampled, glm, formats, hdf5, nsd, projection, scaling, searchlights, systems, inference, fitted, matching, ablation, brain_pictures):
+    for part in (*made, fmri, fmriprep, meshes, resampled, glm, formats, hdf5, nsd, projection, scaling, searchlights, systems, inference, fitted, regressions, partials, matching, ablation, brain_pictures):
         part.make(testdata)
     testdata.save(pathlib.Path(__file__).resolve().parent.parent / "testdata")
     total = sum(len(data) for data in testdata.files.values())

@@ -1,9 +1,12 @@
 //! Fitted models in resampled data against rsatoolbox: every fold of given draws, and variances of bootstraps.
 
-use crate::load::{arrays, close, counts, json, number, numbers};
+use crate::load::{all_close, arrays, close, counts, json, number, numbers};
 use npy_stream::Values;
 use rdm::inference::{Bootstrap, Generalize, Replicates, Spread};
-use rdm::{Comparison, Fold, Folding, ModelKind, Rdm, bootstrap_fitted, score_fold};
+use rdm::{
+    Comparison, Fold, Folding, ModelKind, Rdm, Regression, Scale, bootstrap_fitted, pool, regress, regress_held_out,
+    score_fold,
+};
 use serde_json::Value;
 
 fn rdms(file: &str) -> Vec<Rdm> {
@@ -124,6 +127,81 @@ fn variances_of_our_draws_are_those_of_its_bootstraps_within_monte_carlo_error()
                 "{} {terms:?}: {found} {expected} {tolerance}",
                 over.as_str()
             );
+        }
+    }
+}
+
+fn regression(name: &str) -> (Regression, Scale) {
+    let at = json("fitted/regressions.json");
+    let alpha = |name: &str| number(&at[name]["alpha"]);
+    match name {
+        "ols" => (Regression::Ols, Scale::Values),
+        "ranks" => (Regression::Ols, Scale::Ranks),
+        "nnls" => (Regression::Nnls, Scale::Values),
+        "ridge" => (Regression::Ridge { alpha: alpha(name), standardized: true }, Scale::Values),
+        "ridge_raw" => (Regression::Ridge { alpha: alpha(name), standardized: false }, Scale::Values),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn regressions_are_those_of_numpy_scipy_and_scikit_learn() {
+    let (predictors, subjects) = (rdms("fitted/components.npy"), rdms("fitted/subjects.npy"));
+    let expected = json("fitted/regressions.json");
+    for name in ["ols", "ranks", "nnls", "ridge", "ridge_raw"] {
+        let (method, scale) = regression(name);
+        let found = regress(&predictors, &subjects, method, scale).unwrap();
+        let of = &expected[name];
+        let of = of["fits"].as_array().or(of.as_array()).unwrap();
+        assert_eq!(of.len(), 6);
+        for (found, expected) in found.iter().zip(of) {
+            // Predictors correlate up to 0.9; ranks go to 120, and so do intercepts.
+            close(&format!("{name} intercept"), found.intercept, number(&expected["intercept"]), 1e-11);
+            for (what, values) in
+                [("weights", &found.weights), ("standardized", &found.standardized), ("unique", &found.unique)]
+            {
+                all_close(&format!("{name} {what}"), values, &numbers(&expected[what]), 1e-11);
+            }
+            close(&format!("{name} R2"), found.r2, number(&expected["R2"]), 1e-12);
+            assert!(name != "nnls" || numbers(&expected["weights"]).iter().all(|w| *w >= 0.0));
+        }
+    }
+}
+
+#[test]
+fn regressions_are_rsatoolboxs_but_for_their_length() {
+    let (predictors, subjects) = (rdms("fitted/components.npy"), rdms("fitted/subjects.npy"));
+    let expected = json("fitted/regressions.json");
+    let of_length_1 = |weights: &[f64]| -> Vec<f64> {
+        let length = weights.iter().map(|w| w * w).sum::<f64>().sqrt();
+        weights.iter().map(|w| w / length).collect()
+    };
+    // Its own solver without weights below 0 stops where unscaled slopes are small.
+    for (name, method, tolerance) in [("corr", Regression::Ols, 1e-11), ("corr_nn", Regression::Nnls, 1e-6)] {
+        let found = regress(&predictors, &subjects, method, Scale::Values).unwrap();
+        for (found, expected) in found.iter().zip(expected[name].as_array().unwrap()) {
+            all_close(name, &of_length_1(&found.weights), &numbers(expected), tolerance);
+        }
+    }
+    // It pools several subjects: the mean of their z scores, whose weights are the mean of standardized outcomes'.
+    let pooled = pool(&subjects, Comparison::Pearson).unwrap();
+    let found = regress(&predictors, &[pooled], Regression::Ols, Scale::Values).unwrap();
+    all_close("pooled", &of_length_1(&found[0].weights), &numbers(&expected["pooled"]), 1e-11);
+}
+
+#[test]
+fn held_out_parts_are_those_of_scikit_learns_fits() {
+    let (predictors, subjects) = (rdms("fitted/components.npy"), rdms("fitted/subjects.npy"));
+    let expected = &json("fitted/regressions.json")["held_out"];
+    let folds = counts(&expected["folds"]);
+    for name in ["ols", "nnls", "ridge"] {
+        let (method, scale) = regression(name);
+        let found = regress_held_out(&predictors, &subjects, method, scale, &folds, 4).unwrap();
+        for (found, expected) in found.iter().zip(expected[name].as_array().unwrap()) {
+            close(name, found.r2, number(&expected["R2"]), 1e-11);
+            all_close(name, &found.unique, &numbers(&expected["unique"]), 1e-11);
+            // 4 groups of 4 stimuli
+            assert_eq!((found.n_pairs, found.reason), (24, None));
         }
     }
 }

@@ -20,6 +20,7 @@ mod interop;
 mod load;
 mod matching;
 mod npy_files;
+mod partials;
 mod probabilities;
 mod projection;
 mod rdms;

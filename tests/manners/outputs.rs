@@ -43,6 +43,7 @@ const VERBS: [&str; 71] = [
     "tuning match --model acts.npy --brain trials.npy",
     "rsa rdm acts.npy",
     "rsa compare --brain brain.npy -- rdm.npy",
+    "rsa fit --brain brain.npy -- rdm.npy",
     "rsa mds rdm.npy",
     "rsa order rdm.npy",
     "rsa searchlight --mask mask.nii --radius 1 --models rdm.npy -- acts.npy",
@@ -152,6 +153,7 @@ fn workplace() -> tempfile::TempDir {
     ] {
         run(dir.path(), &format!("{line} --quiet")).ok();
     }
+    sh(dir.path(), "cat rdm.npy brain.npy > two.npy").ok();
     fs::create_dir(at("results")).unwrap();
     fs::copy(at("map.csv"), at("results/map.csv")).unwrap();
     dir
@@ -315,7 +317,7 @@ fn files_that_are_not_ours_stay() {
 }
 
 /// A line of every verb that writes two files or more, which are {1}, {2}, {3}.
-const SEVERAL: [&str; 15] = [
+const SEVERAL: [&str; 16] = [
     "ann-acts -o {1} --dump-input {2} --unit-table {3} --resize none --crop none --layer conv net.onnx p.csv",
     "unit-stats layers -o {1} --consistency {2} --stimuli t.csv --by domain --names a,b acts.npy acts.npy",
     "tuning match -o {1} --voxels {2} --parts {3} --brain trials.npy --model acts.npy",
@@ -325,6 +327,7 @@ const SEVERAL: [&str; 15] = [
     "fmri-roi contrast -o one/x.npy --table {1} --p-map {2} --like mask.nii --one-sample --permutations 9 acts.npy",
     "rsa compare -o {1} --matrix {2} --all-pairs rdm.npy brain.npy",
     "rsa compare -o {1} --pairwise {2} --boot stimuli --n-boot 20 --names a,b --brain brain.npy -- rdm.npy brain.npy",
+    "rsa compare -o {1} --weights {2} --model weighted --cv-k 1,2 --names m --brain brain.npy -- two.npy",
     "rsa searchlight -o one/x.nii.gz --table {1} --mask mask.nii --radius 1 --models rdm.npy -- acts.npy",
     "encode fit -o {1} --save {2} --predictions {3} --cv 3 --y trials.npy --x acts.npy",
     "encode fit -o {1} --gram {2} --cv 3 --y trials.npy --x acts.npy",

@@ -3,9 +3,11 @@
 
 mod compare;
 mod equal;
+mod fit;
 mod given_noise;
 mod inference;
 mod mds;
+mod merging;
 mod rdm;
 mod repeats;
 mod searchlight;

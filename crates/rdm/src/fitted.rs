@@ -14,12 +14,15 @@ mod products;
 mod resampled;
 #[cfg(test)]
 mod tests;
+mod weights;
 
 use cross_validation::check_folding;
 pub use cross_validation::{CrossValidated, Folding, cross_validate, default_folding};
 pub use fit::{fit, predict};
 pub use folds::{Fold, FoldScores, score_fold};
+pub(crate) use products::non_negative;
 pub use resampled::{bootstrap_fitted, default_folding_of_draws};
+pub use weights::{FittedFold, draw_weights, fold_weights};
 
 use std::str::FromStr;
 

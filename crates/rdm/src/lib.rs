@@ -25,7 +25,9 @@ mod merge;
 mod noise;
 mod partial;
 mod pool;
+mod regression;
 mod representation;
+mod rescale;
 mod searchlight;
 mod transform;
 mod unbalanced;
@@ -42,8 +44,8 @@ pub use distance::{
 };
 pub use error::RdmError;
 pub use fitted::{
-    CrossValidated, Fold, FoldScores, Folding, ModelKind, bootstrap_fitted, cross_validate, default_folding,
-    default_folding_of_draws, fit, predict, score_fold,
+    CrossValidated, FittedFold, Fold, FoldScores, Folding, ModelKind, bootstrap_fitted, cross_validate,
+    default_folding, default_folding_of_draws, draw_weights, fit, fold_weights, predict, score_fold,
 };
 pub use linkage::{Linkage, Merge, MissingPairs, leaf_order, linkage};
 pub use matrix::Rdm;
@@ -54,7 +56,11 @@ pub use merge::{Merged, across_groups, merge};
 pub use noise::{NoiseError, NoiseModel, Shrinkage};
 pub use partial::{ControlledSide, Partial, Scale, compare_partial, noise_ceiling_partial};
 pub use pool::{pool, to_be_pooled};
+pub use regression::{
+    HeldOut, Regressed, Regression, bootstrap_regression, column_of_shared, column_of_unique, regress, regress_held_out,
+};
 pub use representation::{MatrixComparison, Representation, Sweep, sweep};
+pub use rescale::{MergeError, MergeWeights, Rescale, Rescaled, merge_rescaled};
 pub use searchlight::{Models, Residuals, searchlight, searchlight_whitened};
 /// Why a pattern has no distances.
 pub use statistics::Reason;

@@ -59,51 +59,88 @@ pub struct Merged {
 /// # Ok::<(), rdm::RdmError>(())
 /// ```
 pub fn merge(rdms: &[Rdm]) -> Result<Merged, RdmError> {
-    let mut place: HashMap<&str, usize> = HashMap::new();
-    let mut names: Vec<String> = Vec::new();
-    let mut rows = Vec::with_capacity(rdms.len());
-    for (index, rdm) in rdms.iter().enumerate() {
-        let labels = rdm.labels().ok_or(RdmError::Unlabelled { index })?;
-        let mut of_rdm = Vec::with_capacity(labels.len());
-        for (k, label) in labels.iter().enumerate() {
-            let next = names.len();
-            let at = *place.entry(label).or_insert(next);
-            if at == next {
-                names.push(label.clone());
+    LaidOut::of(rdms)?.mean(|_, _| 1.0, &vec![1.0; rdms.len()])
+}
+
+/// RDMs over the stimuli of all of them.
+pub(crate) struct LaidOut {
+    /// All stimuli, in the order in which they first occur.
+    names: Vec<String>,
+    /// Per RDM the pairs of all stimuli for which it has a value, by their place in the upper triangle, and the value.
+    pub parts: Vec<Vec<(usize, f64)>>,
+}
+
+impl LaidOut {
+    pub fn of(rdms: &[Rdm]) -> Result<LaidOut, RdmError> {
+        let mut place: HashMap<&str, usize> = HashMap::new();
+        let mut names: Vec<String> = Vec::new();
+        let mut rows = Vec::with_capacity(rdms.len());
+        for (index, rdm) in rdms.iter().enumerate() {
+            let labels = rdm.labels().ok_or(RdmError::Unlabelled { index })?;
+            let mut of_rdm = Vec::with_capacity(labels.len());
+            for (k, label) in labels.iter().enumerate() {
+                let next = names.len();
+                let at = *place.entry(label).or_insert(next);
+                if at == next {
+                    names.push(label.clone());
+                }
+                if of_rdm.contains(&at) {
+                    return Err(RdmError::StimulusTwice { index: k });
+                }
+                of_rdm.push(at);
             }
-            if of_rdm.contains(&at) {
-                return Err(RdmError::StimulusTwice { index: k });
-            }
-            of_rdm.push(at);
+            rows.push(of_rdm);
         }
-        rows.push(of_rdm);
+        let n = names.len();
+        if n < 2 {
+            return Err(RdmError::TooFewStimuli { n_stimuli: n });
+        }
+        let of_rdm = |(rdm, rows): (&Rdm, &Vec<usize>)| {
+            let mut part = Vec::with_capacity(rdm.values().len());
+            let mut values = rdm.values().iter();
+            for (k, &a) in rows.iter().enumerate() {
+                for (&b, value) in rows[k + 1..].iter().zip(&mut values) {
+                    if value.is_finite() {
+                        let (i, j) = (a.min(b), a.max(b));
+                        part.push((i * (2 * n - i - 1) / 2 + (j - i - 1), *value));
+                    }
+                }
+            }
+            part
+        };
+        Ok(LaidOut { parts: rdms.iter().zip(&rows).map(of_rdm).collect(), names })
     }
-    let n = names.len();
-    if n < 2 {
-        return Err(RdmError::TooFewStimuli { n_stimuli: n });
+
+    pub fn n_pairs(&self) -> usize {
+        n_pairs(self.names.len())
     }
-    let (mut sums, mut counts) = (vec![0.0; n_pairs(n)], vec![0u32; n_pairs(n)]);
-    for (rdm, rows) in rdms.iter().zip(&rows) {
-        let mut values = rdm.values().iter();
-        for (k, &a) in rows.iter().enumerate() {
-            for (&b, value) in rows[k + 1..].iter().zip(&mut values) {
-                if value.is_finite() {
-                    let (i, j) = (a.min(b), a.max(b));
-                    let at = i * (2 * n - i - 1) / 2 + (j - i - 1);
-                    sums[at] += value;
+
+    /// The mean over the RDMs, each multiplied by its factor, in which a value (of which RDM, before it is multiplied)
+    /// has the weight that the function says. Pairs without a weight are `NaN`.
+    pub fn mean(self, weight: impl Fn(usize, f64) -> f64, factors: &[f64]) -> Result<Merged, RdmError> {
+        let (n, n_rdms) = (self.names.len(), self.parts.len());
+        let (mut sums, mut totals, mut counts) =
+            (vec![0.0; self.n_pairs()], vec![0.0; self.n_pairs()], vec![0u32; self.n_pairs()]);
+        for (r, part) in self.parts.iter().enumerate() {
+            for &(at, value) in part {
+                let weight = weight(r, value);
+                if weight > 0.0 {
+                    sums[at] += weight * (factors[r] * value);
+                    totals[at] += weight;
                     counts[at] += 1;
                 }
             }
         }
+        // Without a weight 0 / 0 is NaN, which is what there is to say.
+        sums.iter_mut().zip(&totals).for_each(|(sum, total)| *sum /= total);
+        // A mean of equal distances is that distance, whatever their number; each is two products and two sums.
+        let rounding = (2 * n_rdms + 1) as f64 * f64::EPSILON / 2.0;
+        let bound = |_, _, value: f64| rounding * value.abs();
+        settle(&mut sums, n, None, None, bound, bound);
+        let n_missing = counts.iter().filter(|n| **n == 0).count();
+        let n_shared = counts.iter().filter(|n| **n > 1).count();
+        Ok(Merged { rdm: Rdm::from_condensed(sums, Some(self.names))?, n_missing, n_shared })
     }
-    sums.iter_mut().zip(&counts).for_each(|(sum, n)| *sum = if *n == 0 { f64::NAN } else { *sum / f64::from(*n) });
-    // A mean of equal distances is that distance, whatever their number.
-    let rounding = (rdms.len() + 1) as f64 * f64::EPSILON / 2.0;
-    let bound = |_, _, value: f64| rounding * value.abs();
-    settle(&mut sums, n, None, None, bound, bound);
-    let n_missing = counts.iter().filter(|n| **n == 0).count();
-    let n_shared = counts.iter().filter(|n| **n > 1).count();
-    Ok(Merged { rdm: Rdm::from_condensed(sums, Some(names))?, n_missing, n_shared })
 }
 
 /// The mean dissimilarity of two conditions over the pairs of presentations that are not of the same group (run,

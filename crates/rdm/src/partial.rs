@@ -175,7 +175,8 @@ pub fn noise_ceiling_partial(
     })
 }
 
-fn on_scale(rdm: &Rdm, used: &[usize], scale: Scale) -> Vec<f64> {
+/// The values of these pairs, or their ranks.
+pub(crate) fn on_scale(rdm: &Rdm, used: &[usize], scale: Scale) -> Vec<f64> {
     let values: Vec<f64> = used.iter().map(|&k| rdm.values()[k]).collect();
     match scale {
         Scale::Ranks => ranked(&values),

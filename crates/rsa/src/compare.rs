@@ -15,6 +15,7 @@ mod rdms;
 mod scores;
 mod system;
 mod table;
+mod weights;
 
 use anyhow::Result;
 use cli::{Cell, Job, Named, Output};
@@ -25,6 +26,7 @@ use measure::Measure;
 use scores::{Scores, subjects_in_use};
 use system::{Content, Systems};
 
+pub(crate) use args::Boot;
 pub use args::CompareArgs;
 
 /// Plans, opens, reads, joins by id, compares, writes.
@@ -33,6 +35,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let job = Job::start("rsa", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
     let pairwise = args.inference.pairwise.as_deref().map(|file| job.text_output(Some(file))).transpose()?;
+    let weights = args.weights.as_deref().map(|file| job.text_output(Some(file))).transpose()?;
     let matrix = args.systems.matrix.as_deref().map(|file| job.binary_output(Some(file))).transpose()?;
     let blocks = args.systems.blocks.as_ref().map(|input| all_pairs::Blocks::read(&job, input)).transpose()?;
     let systems = match args.compare {
@@ -41,16 +44,26 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     };
     match args.systems.all_pairs {
         true => all_pairs::write(&job, args, &systems, blocks.as_ref(), out, matrix),
-        false => write(&job, args, &systems, out, pairwise),
+        false => write(&job, args, &systems, out, pairwise, weights),
     }
 }
 
 /// One row per model and brain, and one with the mean over brains; the tests of every model against every other.
-fn write(job: &Job, args: &CompareArgs, systems: &Systems, out: Output, pairwise: Option<Output>) -> Result<()> {
+fn write(
+    job: &Job,
+    args: &CompareArgs,
+    systems: &Systems,
+    out: Output,
+    pairwise: Option<Output>,
+    weights: Option<Output>,
+) -> Result<()> {
     plan::check_subjects(args, systems)?;
     let used = subjects_in_use(job, systems);
     let folds = Folds::new(args, systems, &used)?;
     cautions::say(job, args, systems, &used, folds.as_ref());
+    if let (Some(out), Some(folds)) = (weights, &folds) {
+        weights::write(job, args, out, systems, &used, folds)?;
+    }
     let scores = Scores::of(job, args, systems, used, folds.as_ref())?;
     let corrected = Corrected::of(job, args, systems, &scores)?;
     let inference = Inference::of(job, args, systems, &scores, folds.as_ref().and_then(|f| f.of_draws.as_ref()))?;

@@ -3,6 +3,7 @@
 
 mod compare;
 mod dissimilarities;
+mod fit;
 mod held;
 mod mds;
 mod order;
@@ -35,6 +36,8 @@ enum Verb {
     Rdm(Box<rdm_verb::RdmArgs>),
     /// Model RDMs against brain RDMs: a table of scores, with the noise ceiling
     Compare(Box<compare::CompareArgs>),
+    /// Brain RDMs as weighted sums of model RDMs: weights, and what each model explains that no other does
+    Fit(Box<fit::FitArgs>),
     /// Points in two or more dimensions whose distances are those of an RDM, as nearly as they can be
     Mds(mds::MdsArgs),
     /// The stimuli (or systems) in the order of a dendrogram, or the dendrogram itself
@@ -48,6 +51,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     match args.verb {
         Verb::Rdm(args) => rdm_verb::run(&args),
         Verb::Compare(args) => compare::run(&args),
+        Verb::Fit(args) => fit::run(&args),
         Verb::Mds(args) => mds::run(&args),
         Verb::Order(args) => order::run(&args),
         Verb::Searchlight(args) => searchlight::run(&args),

@@ -2,6 +2,7 @@
 
 mod args;
 mod measure;
+mod merging;
 mod plan;
 mod rows;
 
@@ -14,7 +15,7 @@ use measure::{Measured, Noise, describe, measure};
 use ndarray::ArrayView2;
 use npy_stream::{Array, Dtype, Incoming, Labels, LabelsRef, Matrix, RowWriter, Values, write_vector};
 use plan::Plan;
-use rdm::{InMemory, NoiseError, NoiseModel, Rdm, Widened, merge};
+use rdm::{InMemory, NoiseError, NoiseModel, Rdm, Widened};
 use rdm_inputs::{Kind, check_nan, from_array};
 use rows::{Annotations, Rows};
 use statistics::Reason;
@@ -57,7 +58,7 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
     noise.finish(made.len())?;
 
     if args.merge {
-        made = vec![merged(&job, made)?];
+        made = vec![merging::merged(&job, args, made)?];
     }
     for rdm in made {
         let rdm = finished(&job, args, rdm, subset.as_ref())?;
@@ -211,39 +212,6 @@ fn one(
     Ok(Made { source, name: None, rdm, dtype, why, is_subset })
 }
 
-/// All RDMs as one.
-fn merged(job: &Job, made: Vec<Made>) -> Result<Made> {
-    for rdm in made.iter().filter(|m| m.rdm.n_nan() > 0) {
-        job.warn(format!(
-            "{}: {} of {} pairs have no value (NaN){}",
-            rdm.source,
-            rdm.rdm.n_nan(),
-            rdm.rdm.values().len(),
-            rdm.why
-        ));
-    }
-    let dtype = if made.iter().any(|m| m.dtype == Dtype::F8) { Dtype::F8 } else { Dtype::F4 };
-    let sources: Vec<String> = made.iter().map(|m| m.source.clone()).collect();
-    let name = made[0].name.clone().filter(|name| made.iter().all(|other| other.name.as_ref() == Some(name)));
-    let rdms: Vec<Rdm> = made.into_iter().map(|m| m.rdm).collect();
-    let merged = merge(&rdms).map_err(|error| match error {
-        rdm::RdmError::Unlabelled { index } => {
-            anyhow!("{}: no stimulus ids, and --merge joins by them; write them with `npy label`", sources[index])
-        }
-        other => anyhow!("--merge: {other}"),
-    })?;
-    job.note(format!(
-        "merged {} RDMs: {} stimuli, {} pairs, of which {} in several RDMs and {} in none",
-        rdms.len(),
-        merged.rdm.n_stimuli(),
-        merged.rdm.values().len(),
-        merged.n_shared,
-        merged.n_missing
-    ));
-    let why = format!(": no RDM of the {} has both stimuli", rdms.len());
-    Ok(Made { source: "--merge".into(), name, rdm: merged.rdm, dtype, why, is_subset: false })
-}
-
 /// Subset, transforms, and the count of what has no value.
 fn finished(job: &Job, args: &RdmArgs, mut made: Made, subset: Option<&Subset>) -> Result<Made> {
     if let (Some(subset), false) = (subset, made.is_subset) {
@@ -252,6 +220,7 @@ fn finished(job: &Job, args: &RdmArgs, mut made: Made, subset: Option<&Subset>) 
     if let Some(subset) = subset {
         made.why = format!("{}{}", made.why, subset.say_missing(&made));
     }
+    merging::check_all_there(args, &made)?;
     check_nan(job, &made.source, &made.rdm, &made.why, args.allow_nan)?;
     for transform in &args.transform {
         let found = transform.apply(made.rdm).map_err(|e| anyhow!("{}: {e}", made.source))?;

@@ -25,6 +25,8 @@ pub enum Reason {
     SameSubject,
     /// What was to be held constant explains all of it, and what is left is rounding.
     ExplainedByControls,
+    /// Predictors depend on each other exactly, so that their weights are not defined.
+    Collinear,
     /// Its dissimilarities are no squared distances between any points.
     NotEuclidean,
     /// Too many pairs of stimuli have no dissimilarity.
@@ -69,6 +71,7 @@ impl Reason {
             Reason::NoUsablePair => "no_usable_pair",
             Reason::SameSubject => "same_subject",
             Reason::ExplainedByControls => "explained_by_controls",
+            Reason::Collinear => "collinear",
             Reason::NotEuclidean => "not_euclidean",
             Reason::NanPairs => "nan_pairs",
             Reason::TooFewVoxels => "too_few_voxels",

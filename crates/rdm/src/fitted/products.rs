@@ -133,7 +133,7 @@ fn own_scale(values: Vec<f64>, is_component: bool) -> Vec<f64> {
 }
 
 /// The x >= 0 with the smallest `x' gram x - 2 x' right`: active set (Lawson & Hanson 1974; Bro & de Jong 1997).
-fn non_negative(gram: &Array2<f64>, right: &[f64]) -> Result<Vec<f64>, RdmError> {
+pub(crate) fn non_negative(gram: &Array2<f64>, right: &[f64]) -> Result<Vec<f64>, RdmError> {
     let n = right.len();
     let mut x = vec![0.0; n];
     let mut free = vec![false; n];

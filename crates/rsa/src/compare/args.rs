@@ -92,6 +92,12 @@ is (r v_r - v_1) / (r - 1), NaN where that is below 0 (take more draws); percent
 and --n-cv 1 keep it. Draws without folds, or with a fold in which a prediction is constant (weights
 all 0), are left out and counted.
 
+--weights FILE: model, model_kind, compare, component (from 0), component_name, fold, n_subjects, n_stimuli (that
+were fitted to), weight. Fold `all` is fitted to all subjects and stimuli, and has sd_folds (over the folds)
+and with --boot se, ci_lo, ci_hi (percentiles), share_draws (with a weight above 0), generalize_to and
+n_boot, over draws of which each is fitted as a whole; the scores come from the other folds. Weights of
+weighted have length 1 together; their ratios go with the scales of the components.
+
 --all-pairs --matrix FILE.npy writes the same numbers as a labelled square with its diagonal, for
 `rsa mds` and `rsa order` (--similarity unless the score is a distance: bures_metric, bures-distance,
 procrustes-angle). Kept in memory: every RDM, or for matrices min(units, stimuli) x stimuli each.
@@ -159,6 +165,9 @@ pub struct CompareArgs {
     /// With a fitted --model and --boot: how often each draw is cross-validated, with other folds [default: 2]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub n_cv: Option<u32>,
+    /// With a fitted --model: write the weights to this table, of all data and of every fold
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<OutputPath>,
     /// Inference.
     #[command(flatten)]
     pub inference: InferenceArgs,

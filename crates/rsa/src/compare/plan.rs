@@ -49,6 +49,13 @@ fn check_fits_and_draws(args: &CompareArgs) -> Result<()> {
              one set of folds"
         );
     }
+    if let (Some(file), ModelKind::Fixed) = (&args.weights, args.model) {
+        bail!(
+            "--weights {} is for what --model weighted, select or interpolate fits; fixed models have no weights (`rsa \
+             fit` regresses on several)",
+            file.display()
+        );
+    }
     if args.model == ModelKind::Fixed {
         if let Some([subjects, stimuli]) = args.cv_k {
             bail!(
@@ -93,6 +100,7 @@ fn check_systems(args: &CompareArgs) -> Result<()> {
         ("--model", args.model != ModelKind::Fixed),
         ("--cv-k", args.cv_k.is_some()),
         ("--n-cv", args.n_cv.is_some()),
+        ("--weights", args.weights.is_some()),
     ];
     if let Some((option, _)) = refused.iter().find(|(_, given)| *given) {
         bail!(

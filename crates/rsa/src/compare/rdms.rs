@@ -83,12 +83,14 @@ pub(super) fn read(job: &Job, args: &CompareArgs) -> Result<Systems> {
         say_broken_ties(job, rdms, "rank comparisons");
     }
     let mut components: Vec<Vec<Rdm>> = Vec::new();
+    let mut component_names = Vec::new();
     if args.model != ModelKind::Fixed {
         // The first component bears the name of its model, and stands for it.
         let mut rest = all.split_off(n_brains).into_iter();
         for count in counts {
             let group: Vec<NamedRdm> = rest.by_ref().take(count).collect();
             components.push(group.iter().map(|component| component.rdm.clone()).collect());
+            component_names.push(group.iter().map(|component| component.own.clone()).collect());
             all.extend(group.into_iter().next());
         }
     }
@@ -104,7 +106,7 @@ pub(super) fn read(job: &Job, args: &CompareArgs) -> Result<Systems> {
         }
         (Measure::Rdms(how), None) => {
             let rdms = all.into_iter().map(|system| system.rdm).collect();
-            Content::Whole(WholeRdms { rdms, how, sigma, components })
+            Content::Whole(WholeRdms { rdms, how, sigma, components, component_names })
         }
         (Measure::Bures(scale), _) => Content::Other { score: bures(job, all, scale)?, together: false },
         (Measure::Matrices(_), _) => bail!("matrices are not read as RDMs"),

@@ -63,6 +63,8 @@ pub(super) struct WholeRdms {
     pub sigma: Option<StimulusCovariance>,
     /// With a fitted `--model` the components of each model, of which `rdms` has the first.
     pub components: Vec<Vec<Rdm>>,
+    /// The names that stand behind them.
+    pub component_names: Vec<Vec<Option<String>>>,
 }
 
 impl WholeRdms {

@@ -1,5 +1,6 @@
 //! Help and arguments of `rsa rdm`.
 
+use super::merging::MergeArgs;
 use array_inputs::JoinArgs;
 use clap::ValueEnum;
 use cli::{Common, Input};
@@ -52,6 +53,13 @@ zeros (as SciPy's since 1.15). A row with a NaN has no distances, where SciPy's 
 A matrix in a file (C order) stays there and is read in blocks of columns, so that memory does not depend
 on its width: it holds the RDM and a block. A pipe, spearman and --noise hold all rows (as ranks, or
 whitened in f8), --exclude-same the distances of all presentations, and poisson n x n numbers.
+
+--merge --rescale is for RDMs of parts of the stimuli that were measured on scales of their own, as in the
+arrangements of different people or sets. Each is multiplied so that its squares sum to those of the present
+mean over its pairs, until that stays (rsatoolbox's rescale; Kriegeskorte and Mur 2012). evidence weighs a
+value by its square as it was given, 0.04 at least. The mean then has the same weights (rsatoolbox's
+mean(\"rescalingWeights\"); --weights equal is its mean()). RDMs that no shared pair links are refused. Pairs
+that no RDM has are NaN and counted, or with --require-all an error.
 
 Examples:
   rsa rdm acts.npy -o ann.npy
@@ -123,6 +131,9 @@ pub struct RdmArgs {
     /// Merge all into one RDM over all ids: the mean of those that have a pair, NaN where none has
     #[arg(long)]
     pub merge: bool,
+    /// How.
+    #[command(flatten)]
+    pub merging: MergeArgs,
     /// Write the RDM over the ids of this table, in its order; pairs with an id that the matrix lacks are NaN
     #[arg(long, value_name = "TABLE")]
     pub subset: Option<Input>,
