@@ -44,7 +44,7 @@ pub use fitted::{
     CrossValidated, Fold, FoldScores, Folding, ModelKind, bootstrap_fitted, cross_validate, default_folding,
     default_folding_of_draws, fit, predict, score_fold,
 };
-pub use linkage::{Linkage, Merge, MissingPairs, leaf_order, linkage};
+pub use linkage::{Linkage, Merge, MissingPairs, leaf_order, linkage, optimal_merges};
 pub use matrix::Rdm;
 pub use mds::{
     ClassicalMds, Embedding, MdsError, Scaling, Stopping, classical_mds, smacof, smacof_of_starts, stress_1,
