@@ -8,6 +8,7 @@
 //! return how many ([`Compared::n_nan`]).
 #![warn(missing_docs)]
 
+mod alignment;
 mod bures;
 mod ceiling;
 mod compare;
@@ -30,6 +31,7 @@ mod searchlight;
 mod transform;
 mod whitening;
 
+pub use alignment::{Aligned, Alignment, AlignmentError, Split};
 pub use bures::{NoSecondMoment, SecondMoment, bures_similarity, bures_squared_distance};
 pub use ceiling::{NoiseCeiling, noise_ceiling, noise_ceiling_under};
 pub use compare::{Compared, compare, compare_all, compare_all_under, compare_within};
