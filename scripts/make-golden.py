@@ -11,6 +11,7 @@ sys.dont_write_bytecode = True
 
 from golden import (  # noqa: E402
     ablation,
+    alignments,
     brain_pictures,
     ceilings,
     distances,
@@ -52,7 +53,8 @@ def main():
     warnings.simplefilter("ignore")  # the hard inputs are there to be warned about
     testdata = Testdata()
     made = (distributions, hypergeometric, npy_files, pictures, odd_pictures, input_tensors, units, unit_stats, rdms, distances, repeats, ridge, encoding, ceilings, gsn)
-    for part in (*made, fmri, fmriprep, meshes, resampled, glm, formats, hdf5, nsd, projection, scaling, searchlights, systems, inference, fitted, regressions, partials, matching, ablation, brain_pictures):
+    brains = (fmri, fmriprep, meshes, resampled, glm, formats, hdf5, nsd)
+    for part in (*made, *brains, projection, scaling, searchlights, systems, alignments, inference, fitted, regressions, partials, matching, ablation, brain_pictures):
         part.make(testdata)
     testdata.save(pathlib.Path(__file__).resolve().parent.parent / "testdata")
     total = sum(len(data) for data in testdata.files.values())

@@ -4,14 +4,17 @@ testdata/golden/scaling/rdm.npy      24 stimuli (f8 upper triangle): 1 - Pearson
 testdata/golden/scaling/ties.npy     the same rounded to tenths: many ties, none 0
 testdata/golden/scaling/start.npy    24 x 2 (f8): where SMACOF starts
 testdata/golden/scaling/mds.json     {rdm, ties}: classical {points, eigenvalues}, metric and nonmetric {points, stress, n_iter}
-testdata/golden/scaling/linkage.json {rdm, ties}: average, complete, ward -> {merges: linkage(), leaves: leaves_list()}
+testdata/golden/scaling/linkage.json {rdm, ties, levels}: average, complete, single, weighted, centroid, ward ->
+                                     {merges: linkage(), leaves: leaves_list(), optimal: leaves_list(optimal_leaf_ordering()),
+                                     way: its length}
+testdata/golden/scaling/levels.npy   Euclidean distances of 40 points on a grid of 5 x 5 x 5: many ties, and points that coincide
 
 scikit-learn's stress is here Stress-1 (normalized_stress=True); without it, it is the raw sum over pairs. Its non-metric
 scaling takes a dissimilarity of 0 for missing, so there is none here.
 """
 
 import numpy as np
-from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
 from scipy.spatial.distance import pdist, squareform
 from sklearn.manifold import ClassicalMDS, smacof
 
@@ -33,8 +36,13 @@ def maps(condensed, start):
 
 
 def trees(condensed):
-    merges = {how: linkage(condensed, how) for how in ("average", "complete", "ward")}
-    return {how: {"merges": tree, "leaves": leaves_list(tree)} for how, tree in merges.items()}
+    out = {}
+    for how in ("average", "complete", "single", "weighted", "centroid", "ward"):
+        tree = linkage(condensed, how)
+        optimal = leaves_list(optimal_leaf_ordering(tree, condensed))
+        way = squareform(condensed)[optimal[:-1], optimal[1:]].sum()
+        out[how] = {"merges": tree, "leaves": leaves_list(tree), "optimal": optimal, "way": way}
+    return out
 
 
 def make(testdata):
@@ -48,4 +56,6 @@ def make(testdata):
     testdata.array("golden/scaling/ties.npy", ties)
     testdata.array("golden/scaling/start.npy", start)
     testdata.json("golden/scaling/mds.json", {"rdm": maps(rdm, start), "ties": maps(ties, start)})
-    testdata.json("golden/scaling/linkage.json", {"rdm": trees(rdm), "ties": trees(ties)})
+    levels = pdist(rng.integers(0, 5, size=(40, 3)).astype(float))
+    testdata.array("golden/scaling/levels.npy", levels)
+    testdata.json("golden/scaling/linkage.json", {"rdm": trees(rdm), "ties": trees(ties), "levels": trees(levels)})

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests are tests, though clippy cannot know it
 
 mod ablation;
+mod alignments;
 mod ceilings;
 mod distances;
 mod encoding;

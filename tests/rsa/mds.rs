@@ -209,7 +209,17 @@ fn dendrograms_order_and_merge() {
     let piped = sh(dir.path(), "cat line.npy line.npy | rsa order --threads 1").text();
     let arrays: Vec<String> = rows(&piped).iter().map(|r| r["array"].clone()).collect();
     assert_eq!((arrays.len(), arrays[0].as_str(), arrays[5].as_str()), (10, "0", "1"));
-    run(dir.path(), "rsa order --linkage single line.npy").fails(2, &["average"]);
+    // Single: a, at 1, to e, at 4.
+    assert_eq!(height("single"), 3.0);
+    // Centroids .5 and 5.5.
+    assert!((height("centroid") - 5.0).abs() < 1e-12);
+    // Weighted: a b to c d and e: the mean of 5.75 and 3.5.
+    assert!((height("weighted") - (5.75 + 3.5) / 2.0).abs() < 1e-12);
+    // Of the points of a line the shortest way is along it: b a e d c.
+    let optimal = rows(&run(dir.path(), "rsa order --optimal-ordering line.npy").text());
+    let stimuli: Vec<&str> = optimal.iter().map(|r| r["stimulus"].as_str()).collect();
+    assert_eq!(stimuli, ["b", "a", "e", "d", "c"]);
+    run(dir.path(), "rsa order --linkage nearest line.npy").fails(2, &["single"]);
 }
 
 #[test]

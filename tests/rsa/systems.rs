@@ -527,3 +527,70 @@ fn what_is_never_below_0_has_pairs_of_models_only() {
     run(path, &format!("{one} --test t")).fails(1, &["one", "1 subject", "at least 2"]);
     run(path, &format!("rsa compare {SYSTEMS} --all-pairs --test t")).fails(1, &["--test", "no subjects"]);
 }
+
+#[test]
+fn maps_are_scored_on_held_out_stimuli_and_refused_where_they_would_be_perfect() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, units, seed) in [("a", 4, 1), ("b", 6, 2), ("c", 6, 3), ("wide", 60, 4)] {
+        save(&dir.path().join(format!("{name}.npy")), &noise(40, units, seed), Some(&ids(40)));
+    }
+    let at = |line: &str| rows(&run(dir.path(), line).text()).remove(0);
+    let fitted = number(&at("rsa compare a.npy --brain b.npy --compare cca"), "cca");
+    let held = number(&at("rsa compare a.npy --brain b.npy --compare cca --held-out 4"), "cca");
+    assert!(fitted > 0.2 && held.abs() < fitted, "{fitted} {held}");
+    let other = number(&at("rsa compare a.npy --brain b.npy --compare cca --held-out 4 --seed 3"), "cca");
+    assert!(other != held);
+    // Tests against 0 are for scores that noise leaves at 0.
+    let line = "rsa compare a.npy --brain b.npy c.npy --compare permutation --test t";
+    run(dir.path(), line).fails(1, &["--held-out"]);
+    let tested = rows(&run(dir.path(), &format!("{line} --held-out 4")).text());
+    assert!(number(&tested[2], "p") > 0.0 && tested[2]["test"] == "t");
+    // Rows in another order are the same stimuli and meet the same folds.
+    let order: Vec<usize> = (0..40).map(|k| k * 7 % 40).collect();
+    let shuffled = noise(40, 4, 1).select(ndarray::Axis(0), &order);
+    let names: Vec<String> = order.iter().map(|&k| ids(40)[k].clone()).collect();
+    save(&dir.path().join("shuffled.npy"), &shuffled, Some(&names));
+    let line = "rsa compare shuffled.npy --brain b.npy --compare cca --held-out 4";
+    assert!((number(&at(line), "cca") - held).abs() < 1e-12);
+    for threads in [1, 3] {
+        let line = format!("rsa compare a.npy --brain b.npy --compare cca --held-out 4 --threads {threads}");
+        assert_eq!(number(&at(&line), "cca"), held);
+    }
+
+    let refused: [(&str, &[&str]); 9] = [
+        ("--brain wide.npy --compare cca", &["wide.npy", "39 axes", "40 stimuli", "svcca"]),
+        ("--brain wide.npy --compare pwcca --held-out 4", &["wide.npy", "29 axes", "30 stimuli"]),
+        ("--brain b.npy --compare cca --held-out 14", &["14", "40 stimuli", "13"]),
+        ("--brain b.npy --compare cka --held-out 4", &["--held-out 4", "soft-matching"]),
+        ("--brain b.npy --compare cca --variance 0.9", &["--variance 0.9", "svcca"]),
+        ("--brain b.npy --compare svcca --variance 1.5", &["--variance 1.5", "at most 1"]),
+        ("--brain b.npy --compare cka --bandwidth 2", &["--bandwidth 2", "cka-rbf"]),
+        ("--brain b.npy --compare cka-rbf --bandwidth 0", &["--bandwidth 0", "above 0"]),
+        ("--brain b.npy --compare cca --ceiling", &["--ceiling", "matrices"]),
+    ];
+    for (options, words) in refused {
+        run(dir.path(), &format!("rsa compare a.npy {options}")).fails(1, words);
+    }
+    // Fewer axes pass, with a warning where some correlations are 1 whatever the data are.
+    let svcca = run(dir.path(), "rsa compare wide.npy --brain wide.npy --compare svcca --variance 0.9");
+    assert!(svcca.stderr.contains("canonical correlations are 1 whatever"), "{}", svcca.stderr);
+    let held = run(dir.path(), "rsa compare wide.npy --brain wide.npy --compare svcca --variance 0.9 --held-out 4");
+    assert!(held.stderr.contains("which variates these are is arbitrary"), "{}", held.stderr);
+    run(dir.path(), "rsa compare wide.npy --brain b.npy --compare permutation").ok();
+}
+
+#[test]
+fn constant_units_are_counted_and_constant_matrices_have_no_score() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut x = noise(20, 5, 1);
+    x.column_mut(3).fill(2.5);
+    save(&dir.path().join("x.npy"), &x, Some(&ids(20)));
+    save(&dir.path().join("y.npy"), &noise(20, 5, 2), Some(&ids(20)));
+    save(&dir.path().join("flat.npy"), &ndarray::Array2::from_elem((20, 3), 0.5), Some(&ids(20)));
+    let out = run(dir.path(), "rsa compare x.npy --brain y.npy --compare permutation");
+    assert!(out.stderr.contains("x.npy: 1 of 5 units are constant"), "{}", out.stderr);
+    for how in ["cca", "svcca", "pwcca", "permutation", "soft-matching", "cka-rbf"] {
+        let table = rows(&run(dir.path(), &format!("rsa compare flat.npy --brain y.npy --compare {how}")).text());
+        assert_eq!(table[0]["reason"], "constant", "{how}");
+    }
+}

@@ -8,6 +8,7 @@
 //! return how many ([`Compared::n_nan`]).
 #![warn(missing_docs)]
 
+mod alignment;
 mod bures;
 mod ceiling;
 mod compare;
@@ -33,6 +34,7 @@ mod transform;
 mod unbalanced;
 mod whitening;
 
+pub use alignment::{Aligned, Alignment, AlignmentError, Split};
 pub use bures::{NoSecondMoment, SecondMoment, bures_similarity, bures_squared_distance};
 pub use ceiling::{NoiseCeiling, noise_ceiling, noise_ceiling_under};
 pub use compare::{Compared, compare, compare_all, compare_all_under, compare_within};
@@ -47,7 +49,7 @@ pub use fitted::{
     CrossValidated, FittedFold, Fold, FoldScores, Folding, ModelKind, bootstrap_fitted, cross_validate,
     default_folding, default_folding_of_draws, draw_weights, fit, fold_weights, predict, score_fold,
 };
-pub use linkage::{Linkage, Merge, MissingPairs, leaf_order, linkage};
+pub use linkage::{Linkage, Merge, MissingPairs, leaf_order, linkage, optimal_merges};
 pub use matrix::Rdm;
 pub use mds::{
     ClassicalMds, Embedding, MdsError, Scaling, Stopping, classical_mds, smacof, smacof_of_starts, stress_1,

@@ -5,6 +5,12 @@ use statistics::rounding::{EQUAL_ULPS, resolution};
 
 use crate::Rdm;
 
+mod centroid;
+mod optimal;
+mod single;
+
+pub use optimal::optimal_merges;
+
 /// The distance between two clusters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Linkage {
@@ -12,6 +18,12 @@ pub enum Linkage {
     Average,
     /// Largest of all pairs.
     Complete,
+    /// Smallest of all pairs.
+    Single,
+    /// Mean of the distances of a cluster's two parts, however large each is (WPGMA, McQuitty).
+    Weighted,
+    /// Between the means of the clusters' points; for Euclidean distances. A merge may lie below the one before.
+    Centroid,
     /// Ward (1963): rise of the within-cluster sum of squares; for Euclidean distances.
     Ward,
 }
@@ -45,7 +57,9 @@ pub struct MissingPairs {
 /// equal on paper must not decide who merges first: distances that differ by no more than the rounding of the updates
 /// (a few units in the last place of f64 per merge) and of the stored distances are tied, and ties go as SciPy's do
 /// where they are exact: the first in the order of stimuli. So RDMs whose ties are exact give one tree in f4 and in f8.
-/// Of [`Linkage::Complete`], which computes nothing, every difference counts. All distances of a constant RDM are tied.
+/// Of [`Linkage::Complete`] and [`Linkage::Single`], which compute nothing, every difference counts; of
+/// [`Linkage::Centroid`] too, whose merges need not rise and so have no ties to be put in order, as in SciPy. All
+/// distances of a constant RDM are tied.
 ///
 /// ```
 /// use rdm::{Linkage, Rdm, leaf_order, linkage};
@@ -56,7 +70,7 @@ pub struct MissingPairs {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Nearest-neighbour chains (Murtagh 1983; Muellner 2011), O(n^2).
+/// Nearest-neighbour chains (Murtagh 1983; Muellner 2011), O(n^2); centroids as in Muellner's generic algorithm.
 pub fn linkage(rdm: &Rdm, how: Linkage) -> Result<Vec<Merge>, MissingPairs> {
     let n_nan = rdm.n_nan();
     if n_nan > 0 {
@@ -68,6 +82,11 @@ pub fn linkage(rdm: &Rdm, how: Linkage) -> Result<Vec<Merge>, MissingPairs> {
     if rdm.reason() == Some(Reason::Constant) {
         let value = rdm.values()[0];
         distances.mapv_inplace(|d| if d == 0.0 { d } else { value });
+    }
+    match how {
+        Linkage::Single => return Ok(numbered(n, ties.sorted(single::merges(&distances)))),
+        Linkage::Centroid => return Ok(centroid::merges(distances)),
+        Linkage::Average | Linkage::Complete | Linkage::Weighted | Linkage::Ward => {}
     }
     // 0: the cluster is gone, its stimuli are in the other one of its merge.
     let mut sizes = vec![1usize; n];
@@ -106,6 +125,9 @@ pub fn linkage(rdm: &Rdm, how: Linkage) -> Result<Vec<Merge>, MissingPairs> {
             let merged = match how {
                 Linkage::Average => (n_x * to_x + n_y * to_y) / (n_x + n_y),
                 Linkage::Complete => to_x.max(to_y),
+                Linkage::Weighted => 0.5 * (to_x + to_y),
+                // The other two have returned.
+                Linkage::Single | Linkage::Centroid => to_x.min(to_y),
                 Linkage::Ward => {
                     let n_i = sizes[other] as f64;
                     let t = 1.0 / (n_x + n_y + n_i);
@@ -136,8 +158,8 @@ impl Ties {
         let per_update = 4.0 * rdm.n_stimuli() as f64 * f64::EPSILON;
         let stored = resolution(rdm.values()) / EQUAL_ULPS;
         match how {
-            Linkage::Average => Ties { squared: false, rounding: per_update * largest + stored },
-            Linkage::Complete => Ties { squared: false, rounding: 0.0 },
+            Linkage::Average | Linkage::Weighted => Ties { squared: false, rounding: per_update * largest + stored },
+            Linkage::Complete | Linkage::Single | Linkage::Centroid => Ties { squared: false, rounding: 0.0 },
             Linkage::Ward => Ties { squared: true, rounding: (per_update * largest + 4.0 * stored) * largest },
         }
     }
@@ -217,6 +239,7 @@ mod tests {
             let pairs: Vec<f64> = a.iter().flat_map(|&i| b.iter().map(move |&j| rdm.get(i, j))).collect();
             match how {
                 Linkage::Complete => pairs.iter().copied().fold(0.0, f64::max),
+                Linkage::Single => pairs.iter().copied().fold(f64::INFINITY, f64::min),
                 _ => pairs.iter().sum::<f64>() / pairs.len() as f64,
             }
         };
@@ -239,7 +262,7 @@ mod tests {
         for n in [2usize, 3, 10, 25] {
             let values: Vec<f64> = (0..n * (n - 1) / 2).map(|_| draws.uniform()).collect();
             let rdm = Rdm::from_condensed(values, None).unwrap();
-            for how in [Linkage::Average, Linkage::Complete] {
+            for how in [Linkage::Average, Linkage::Complete, Linkage::Single] {
                 let merges = linkage(&rdm, how).unwrap();
                 for (merge, (height, size)) in merges.iter().zip(slow(&rdm, how)) {
                     assert!((merge.height - height).abs() < 1e-13 && merge.n_stimuli == size, "{how:?} {n}");
@@ -271,7 +294,7 @@ mod tests {
                 assert!(merges.windows(2).all(|m| m[0].height <= m[1].height));
                 merges.iter().map(|m| (m.left, m.right)).collect::<Vec<_>>()
             };
-            for how in [Linkage::Average, Linkage::Complete, Linkage::Ward] {
+            for how in [Linkage::Average, Linkage::Complete, Linkage::Single, Linkage::Weighted, Linkage::Ward] {
                 // levels of 3.0: sums of whole numbers are exact until they are divided
                 let exact = tree(3.0, how);
                 for unit in [0.1, 0.7, 1.1e-15, f64::from(0.1f32), 1e9 / 7.0] {
@@ -287,8 +310,93 @@ mod tests {
     }
 
     #[test]
+    fn weighted_and_centroid_by_hand() {
+        // 0, 1, 5, 8 on a line: 0 and 1 merge at 1, 5 and 8 at 3. Weighted: 5 to the first pair (5 + 4) / 2, 8 to it
+        // 7.5, the two of them to it 6. Centroids .5 and 6.5: 6.
+        let line = Rdm::from_condensed(vec![1.0, 5.0, 8.0, 4.0, 7.0, 3.0], None).unwrap();
+        for how in [Linkage::Weighted, Linkage::Centroid] {
+            let heights: Vec<f64> = linkage(&line, how).unwrap().iter().map(|m| m.height).collect();
+            assert!(heights.iter().zip([1.0, 3.0, 6.0]).all(|(h, e)| (h - e).abs() < 1e-14), "{how:?} {heights:?}");
+        }
+        // An equilateral triangle: the middle of two corners is nearer to the third than they are to each other.
+        let triangle = Rdm::from_condensed(vec![1.0, 1.0, 1.0], None).unwrap();
+        let merges = linkage(&triangle, Linkage::Centroid).unwrap();
+        assert!((merges[1].height - 0.75f64.sqrt()).abs() < 1e-15, "{merges:?}");
+    }
+
+    #[test]
+    fn centroids_are_the_distances_of_means_of_points() {
+        let points = crate::testing::noise(30, 3, 5);
+        let rdm = crate::distances(points.view(), crate::Distance::Euclidean).unwrap().rdm;
+        let mut clusters: Vec<Vec<usize>> = (0..30).map(|i| vec![i]).collect();
+        let mean = |some: &[usize]| points.select(ndarray::Axis(0), some).mean_axis(ndarray::Axis(0)).unwrap();
+        for merge in linkage(&rdm, Linkage::Centroid).unwrap() {
+            let (a, b) = (&clusters[merge.left], &clusters[merge.right]);
+            let gap = mean(a) - mean(b);
+            // 1e-12: squares of distances of order 1, updated 29 times
+            assert!((gap.dot(&gap).sqrt() - merge.height).abs() < 1e-12, "{merge:?}");
+            let both = [&a[..], &b[..]].concat();
+            clusters.push(both);
+        }
+    }
+
+    /// All 2^(n-1) orders that swaps allow, and the shortest of their ways.
+    fn slow_optimum(rdm: &Rdm, merges: &[Merge]) -> f64 {
+        let mut shortest = f64::INFINITY;
+        for swaps in 0..1usize << merges.len() {
+            let turned: Vec<Merge> = merges
+                .iter()
+                .enumerate()
+                .map(|(k, m)| match swaps >> k & 1 {
+                    0 => *m,
+                    _ => Merge { left: m.right, right: m.left, ..*m },
+                })
+                .collect();
+            shortest = shortest.min(way(rdm, &leaf_order(&turned)));
+        }
+        shortest
+    }
+
+    fn way(rdm: &Rdm, order: &[usize]) -> f64 {
+        order.windows(2).map(|pair| rdm.get(pair[0], pair[1])).sum()
+    }
+
+    #[test]
+    fn no_swap_shortens_an_optimal_order() {
+        let mut draws = Draws::new(8);
+        for n in [2usize, 3, 4, 9, 12] {
+            for how in [Linkage::Average, Linkage::Single, Linkage::Ward, Linkage::Centroid] {
+                let points = crate::testing::noise(n, 4, draws.below(1000) as u64);
+                let rdm = crate::distances(points.view(), crate::Distance::Euclidean).unwrap().rdm;
+                let merges = linkage(&rdm, how).unwrap();
+                let turned = optimal_merges(&rdm, &merges);
+                let (found, expected) = (way(&rdm, &leaf_order(&turned)), slow_optimum(&rdm, &merges));
+                // sums of up to 11 numbers of order 1
+                assert!((found - expected).abs() < 1e-13, "{how:?} {n}: {found} {expected}");
+                let sides = |m: &Merge| (m.left.min(m.right), m.left.max(m.right), m.height.to_bits(), m.n_stimuli);
+                assert!(turned.iter().map(sides).eq(merges.iter().map(sides)));
+                assert_eq!(turned.last().map(|m| m.left), merges.last().map(|m| m.left), "{how:?} {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_order_that_scipy_misses() {
+        // The matrix of scipy/scipy#11227, complete linkage: 0, 1, 2, 3 is the shortest of the orders.
+        let values = vec![0.46680166, 0.7747411, 0.79942054, 0.28626558, 0.68441929, 0.74692541];
+        let rdm = Rdm::from_condensed(values, None).unwrap();
+        let merges = linkage(&rdm, Linkage::Complete).unwrap();
+        let order = leaf_order(&optimal_merges(&rdm, &merges));
+        let shortest = slow_optimum(&rdm, &merges);
+        assert!((way(&rdm, &order) - shortest).abs() < 1e-15, "{order:?}");
+        assert!(order == [0, 1, 2, 3] || order == [3, 2, 1, 0], "{order:?}");
+    }
+
+    #[test]
     fn a_missing_pair_is_refused() {
         let rdm = Rdm::from_condensed(vec![1.0, f64::NAN, 4.0], None).unwrap();
-        assert_eq!(linkage(&rdm, Linkage::Ward).unwrap_err(), MissingPairs { n_nan: 1, n_pairs: 3 });
+        for how in [Linkage::Ward, Linkage::Single, Linkage::Centroid] {
+            assert_eq!(linkage(&rdm, how).unwrap_err(), MissingPairs { n_nan: 1, n_pairs: 3 });
+        }
     }
 }

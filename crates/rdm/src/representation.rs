@@ -3,14 +3,14 @@
 use linear_algebra::{GramAccumulator, Real, cross_product, product, singular_values, symmetric_eigen};
 use ndarray::{Array1, Array2, Axis, s};
 use rayon::prelude::*;
-use statistics::{Reason, bounded};
+use statistics::{Reason, bounded, median};
 
 use crate::bures::root_of;
 use crate::distance::{blocks, read_block};
 use crate::{Patterns, RdmError};
 
 /// How two matrices (rows = stimuli, columns = units) are compared. No unit of one belongs to a unit of the other: all
-/// four are unchanged by rotations of the units, a factor common to all of them, and constants added to each.
+/// are unchanged by rotations of the units, a factor common to all of them, and constants added to each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MatrixComparison {
     /// Linear centred kernel alignment: `|X'Y|^2 / (|X'X| |Y'Y|)` of centred columns (Frobenius norms); equally the
@@ -21,6 +21,10 @@ pub enum MatrixComparison {
     /// which has no use for the diagonals of the Gram matrices: about 0 for independent noise, and below 0 by chance.
     /// Nguyen et al. (2021). It is the cosine of the U-centred Gram matrices (Székely & Rizzo 2014).
     CkaDebiased,
+    /// CKA of the centred matrices of `exp(-d^2 / (2 s^2))`, d the Euclidean distances of rows and s a
+    /// multiple ([`Representation::with_bandwidth`]) of the root of the median of their squares, over all `n x n` with
+    /// the zeros of the diagonal as Kornblith et al. (2019) have it. Without spread where that median is 0.
+    CkaRbf,
     /// `|X'Y|_* / (|X| |Y|)`, the nuclear norm over Frobenius norms, of centred columns: the largest product that any
     /// rotation (and reflection) of the units reaches after both matrices were centred and scaled to norm 1. Between 0
     /// and 1. Columns of zeros are added to the narrower matrix, so widths may differ.
@@ -103,6 +107,17 @@ impl Representation {
     /// Columns are centred in `f64` before anything is multiplied. With fewer units than stimuli the centred columns
     /// are kept, `n x p`; else blocks of columns go into the Gram matrix, `n x n`, so that width is unbounded.
     pub fn of<P: Patterns>(patterns: &P, how: MatrixComparison, largest: f64) -> Result<Representation, RdmError> {
+        Representation::with_bandwidth(patterns, how, largest, 1.0)
+    }
+
+    /// [`Representation::of`] with the bandwidth of [`MatrixComparison::CkaRbf`], a multiple of the root of the median
+    /// squared distance; the others have none.
+    pub fn with_bandwidth<P: Patterns>(
+        patterns: &P,
+        how: MatrixComparison,
+        largest: f64,
+        bandwidth: f64,
+    ) -> Result<Representation, RdmError> {
         let (n, p) = (patterns.n_stimuli(), patterns.n_units());
         let needed = if how == MatrixComparison::CkaDebiased { 4 } else { 2 };
         if n < needed {
@@ -113,7 +128,10 @@ impl Representation {
         }
         // A power of two changes no digit.
         let unit = if largest > 0.0 { largest.log2().floor().clamp(-1000.0, 1000.0).exp2().recip() } else { 1.0 };
-        let form = if p < n { columns(patterns, unit)? } else { products(patterns, unit, how)? };
+        let form = match p < n && how != MatrixComparison::CkaRbf {
+            true => columns(patterns, unit)?,
+            false => products(patterns, unit, how, bandwidth)?,
+        };
         let mut made = Representation { how, form, norm: 1.0 };
         let square = match (&made.form, how.is_procrustes()) {
             (Form::Units { diagonal, .. }, true) => diagonal.sum(),
@@ -216,7 +234,7 @@ fn units(x: Array2<f64>) -> Form {
     Form::Units { x, diagonal }
 }
 
-fn products<P: Patterns>(patterns: &P, unit: f64, how: MatrixComparison) -> Result<Form, RdmError> {
+fn products<P: Patterns>(patterns: &P, unit: f64, how: MatrixComparison, bandwidth: f64) -> Result<Form, RdmError> {
     let (n, p) = (patterns.n_stimuli(), patterns.n_units());
     let mut sum = GramAccumulator::<P::Value>::new(n);
     for (from, width) in blocks(n, size_of::<P::Value>(), p) {
@@ -227,6 +245,10 @@ fn products<P: Patterns>(patterns: &P, unit: f64, how: MatrixComparison) -> Resu
     let mut gram = sum.finish().to_array();
     match how {
         MatrixComparison::Cka => Ok(Form::Products(gram)),
+        MatrixComparison::CkaRbf => {
+            radial(&mut gram, bandwidth);
+            Ok(Form::Products(gram))
+        }
         MatrixComparison::CkaDebiased => {
             let diagonal = gram.diag().to_owned();
             u_centre(&mut gram);
@@ -240,6 +262,26 @@ fn products<P: Patterns>(patterns: &P, unit: f64, how: MatrixComparison) -> Resu
             Ok(units(root_of(&eigen)))
         }
     }
+}
+
+/// The centred kernel of [`MatrixComparison::CkaRbf`] instead of the products of rows.
+fn radial(gram: &mut Array2<f64>, bandwidth: f64) {
+    let diagonal = gram.diag().to_owned();
+    // Rounding takes equal rows a digit below 0.
+    gram.indexed_iter_mut().for_each(|((i, j), v)| {
+        *v = if i == j { 0.0 } else { (diagonal[i] + diagonal[j] - 2.0 * *v).max(0.0) };
+    });
+    let squares: Vec<f64> = gram.iter().copied().collect();
+    let width = 2.0 * bandwidth * bandwidth * median(&squares);
+    // Rows that are equal but for the rounding of products have no distance to be measured by.
+    if width <= 1e-14 * bandwidth * bandwidth * diagonal.iter().fold(0.0, |largest: f64, v| largest.max(*v)) {
+        gram.fill(0.0);
+        return;
+    }
+    gram.mapv_inplace(|square| (-square / width).exp());
+    let means = gram.mean_axis(Axis(0)).unwrap_or_default();
+    let whole = means.mean().unwrap_or(0.0);
+    gram.indexed_iter_mut().for_each(|((i, j), v)| *v += whole - means[i] - means[j]);
 }
 
 /// Takes off each entry its row's and column's sums over `n - 2` and gives back the whole sum over `(n - 1)(n - 2)`,
@@ -261,7 +303,7 @@ const COLUMNS_AT_ONCE: usize = 256;
 ///
 /// Subtracting a value of the column itself first keeps the digits of small differences on a large offset, and makes a
 /// constant column exactly 0.
-fn centre<T: Real>(x: &mut Array2<T>, unit: f64) {
+pub(crate) fn centre<T: Real>(x: &mut Array2<T>, unit: f64) {
     let n = x.nrows() as f64;
     let first: Vec<f64> = x.row(0).iter().map(|v| v.to_f64() * unit).collect();
     let mut means = vec![0.0; first.len()];

@@ -3,8 +3,9 @@ use crate::testing::noise;
 use crate::{Distance, InMemory, Rdm, SecondMoment, bures_similarity, distances};
 use ndarray::concatenate;
 
-const ALL: [MatrixComparison; 4] = [
+const ALL: [MatrixComparison; 5] = [
     MatrixComparison::Cka,
+    MatrixComparison::CkaRbf,
     MatrixComparison::CkaDebiased,
     MatrixComparison::Procrustes,
     MatrixComparison::ProcrustesAngle,
@@ -44,6 +45,20 @@ fn slow(x: &Array2<f64>, y: &Array2<f64>, how: MatrixComparison) -> f64 {
     let (x0, y0) = (centred(x), centred(y));
     match how {
         MatrixComparison::Cka => norm(&x0.t().dot(&y0)).powi(2) / norm(&x0.t().dot(&x0)) / norm(&y0.t().dot(&y0)),
+        MatrixComparison::CkaRbf => {
+            let kernel = |x: &Array2<f64>| {
+                let n = x.nrows();
+                let square = Array2::from_shape_fn((n, n), |(i, j)| {
+                    let gap = &x.row(i) - &x.row(j);
+                    gap.dot(&gap)
+                });
+                let middle = statistics::median(&square.iter().copied().collect::<Vec<_>>());
+                let h = Array2::<f64>::eye(n) - 1.0 / n as f64;
+                h.dot(&square.mapv(|d| (-d / (2.0 * middle)).exp())).dot(&h)
+            };
+            let (k, l) = (kernel(x), kernel(y));
+            (&k * &l).sum() / norm(&k) / norm(&l)
+        }
         MatrixComparison::CkaDebiased => song(x, y) / (song(x, x) * song(y, y)).sqrt(),
         MatrixComparison::Procrustes => singular_values(x0.t().dot(&y0).view()).unwrap().sum() / norm(&x0) / norm(&y0),
         MatrixComparison::ProcrustesAngle => slow(x, y, MatrixComparison::Procrustes).acos(),

@@ -39,7 +39,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let matrix = args.systems.matrix.as_deref().map(|file| job.binary_output(Some(file))).transpose()?;
     let blocks = args.systems.blocks.as_ref().map(|input| all_pairs::Blocks::read(&job, input)).transpose()?;
     let systems = match args.compare {
-        Measure::Matrices(how) => matrices::read(&job, args, how)?,
+        Measure::Matrices(_) | Measure::Alignment(_) => matrices::read(&job, args)?,
         _ => rdms::read(&job, args)?,
     };
     match args.systems.all_pairs {

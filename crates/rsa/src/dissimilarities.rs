@@ -44,7 +44,8 @@ impl PairArgs {
 }
 
 /// Columns of tables of scores in which more is more alike.
-const SIMILARITIES: [&str; 9] = ["r", "r_norm", "r_corrected", "rho", "tau", "cosine", "cka", "procrustes", "bures"];
+const SIMILARITIES: [&str; 11] =
+    ["r", "r_norm", "r_corrected", "rho", "tau", "cosine", "cka", "cca", "match", "procrustes", "bures"];
 
 /// What a subject column holds for the row over subjects.
 const SUMMARIES: [&str; 2] = ["mean", "median"];

@@ -4,7 +4,7 @@ use crate::dissimilarities::{PairArgs, id, read, usable};
 use anyhow::{Result, anyhow};
 use clap::ValueEnum;
 use cli::{Common, Format, Input, Job, TableWriter};
-use rdm::{Linkage, leaf_order, linkage};
+use rdm::{Linkage, leaf_order, linkage, optimal_merges};
 use rdm_inputs::{say_broken_ties, say_constant};
 use statistics::Reason;
 
@@ -16,6 +16,7 @@ leaves_list(linkage(..)) orders them:
            position. Any other NaN is refused. constant: all distances are equal, or equal but for
            rounding, and the order means nothing
 Means of clusters that are equal but for rounding are tied; ties go as in SciPy, where they are exact.
+Centroids are compared to the last digit, and a merge may lie below the one before it.
 With --tree one row per merge, from the lowest up, SciPy's linkage matrix:
   array, merge (from 0), left, right, height, n_stimuli
   left, right  a row of the RDM, or n + k for the cluster of merge k, n the stimuli of the RDM
@@ -23,7 +24,7 @@ With --tree one row per merge, from the lowest up, SciPy's linkage matrix:
 Examples:
   rsa order ann.npy > order.csv
   rsa order --linkage ward --tree ann.npy > tree.csv
-  rsa order --linkage complete --format tsv ann.npy";
+  rsa order --linkage complete --optimal-ordering ann.npy";
 
 /// Arguments of `rsa order`.
 #[derive(Debug, clap::Args)]
@@ -35,6 +36,10 @@ pub struct OrderArgs {
     /// Distance between clusters
     #[arg(long, value_enum, default_value_t = ClusterDistance::Average)]
     pub linkage: ClusterDistance,
+    /// Swap the sides of merges so that the sum over neighbours is the least the dendrogram allows (what SciPy's
+    /// optimal_leaf_ordering means to find); time grows with the cube of the stimuli
+    #[arg(long)]
+    pub optimal_ordering: bool,
     /// Write the merges instead of the order
     #[arg(long)]
     pub tree: bool,
@@ -59,6 +64,12 @@ pub enum ClusterDistance {
     Average,
     /// Largest of all pairs
     Complete,
+    /// Smallest of all pairs
+    Single,
+    /// Mean of the distances of the two parts of a cluster (WPGMA)
+    Weighted,
+    /// Between means of points, for Euclidean distances; heights may fall
+    Centroid,
     /// Ward (1963), for Euclidean distances
     Ward,
 }
@@ -70,6 +81,9 @@ pub(crate) fn run(args: &OrderArgs) -> Result<()> {
     let how = match args.linkage {
         ClusterDistance::Average => Linkage::Average,
         ClusterDistance::Complete => Linkage::Complete,
+        ClusterDistance::Single => Linkage::Single,
+        ClusterDistance::Weighted => Linkage::Weighted,
+        ClusterDistance::Centroid => Linkage::Centroid,
         ClusterDistance::Ward => Linkage::Ward,
     };
     let rdms = read(&job, &args.inputs, &args.names, &args.pairs)?;
@@ -81,8 +95,11 @@ pub(crate) fn run(args: &OrderArgs) -> Result<()> {
             say_constant(&job, &named.source, &usable.rdm, "its order is that of ties alone");
         }
         say_broken_ties(&job, [(named.source.as_str(), &usable.rdm)], "dendrograms");
-        let merges = linkage(&usable.rdm, how)
+        let mut merges = linkage(&usable.rdm, how)
             .map_err(|e| anyhow!("{}: {e}; leave stimuli out before the RDM is made (`npy rows`)", named.source))?;
+        if args.optimal_ordering {
+            merges = optimal_merges(&usable.rdm, &merges);
+        }
         trees.push((usable, merges, constant));
     }
     if args.tree {

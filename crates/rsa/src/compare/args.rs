@@ -15,7 +15,7 @@ Columns:
   model, subject, compare
   n_stimuli   stimuli, joined by id
   n_pairs     their pairs that are not NaN on either side (not for matrices)
-  r | rho | tau | cosine | bures | bures_squared | bures_distance | cka | procrustes | angle
+  r | rho | tau | cosine | bures | bures_squared | bures_distance | cka | procrustes | angle | cca | match
               the score, named for --compare: r for pearson and corr_cov, rho for spearman and rho-a,
               tau for kendall (tau-b) and tau-a, cosine for cosine and cosine_cov
   r_norm      with --r-max (pearson; spearman with a table of `ceiling within`): the score over the
@@ -77,7 +77,7 @@ different stimuli, a constant RDM) is left out and counted. p_perm holds for the
 stimuli only, whatever generalize_to says.
 
 --test t|wilcoxon and --pairwise over subjects work for controls, bures and matrices too, with the
-columns above. A test against 0 is made only where noise alone gives 0 (controls, cka-debiased); the
+columns above. A test against 0 is made only where noise alone gives 0 (controls, cka-debiased, --held-out); the
 other scores are above 0 for noise, or are distances, and --test then chooses the test of --pairwise.
 
 --model weighted, select or interpolate: the RDMs of one file are one model, fitted for --compare to
@@ -121,13 +121,30 @@ columns = units) instead of RDMs, of any widths. With X and Y, their columns cen
   procrustes        sum of the singular values of X'Y / (|X| |Y|): the best any rotation of the units
                     can do, the narrower side padded with zeros; 1 - its square is SciPy's disparity
   procrustes-angle  its arc cosine in radians, a metric (Williams et al. 2021), in column angle
+  cka-rbf           cka of the kernels exp(-d^2 / 2s^2) of rows, s = --bandwidth times the root of the
+                    median of d^2 over all n x n (Kornblith et al.)
 A stimulus with a NaN in any matrix is left out of all of them, with a count. Files are read in blocks
 of columns.
+
+--compare cca | svcca | pwcca | permutation | soft-matching fit a map between the units of two matrices:
+  cca            mean canonical correlation, over as many as the side with fewer axes has; column cca
+  svcca          the same of the fewest singular axes that hold --variance of each side (Raghu et al. 2017)
+  pwcca          weighted by what each variate carries of the side with fewer axes, sum |<h, x_j>| over its
+                 units (Morcos et al. 2018); with equally many the mean of both weightings
+  permutation    units matched one to one by their correlations (Hungarian method): the mean over the
+                 matched pairs, as many as the smaller side has units; column match
+  soft-matching  every unit spread over units of the other side, all of a side of equal weight: the exact
+                 optimum of the transport (no entropy), Khosla & Williams (2024); of equally many units
+                 it is permutation
+Fitted and scored on the same stimuli all are above 0 for noise. cca of as many axes as stimuli less one
+would be 1 for any two matrices, and is an error. --held-out K fits the map to the other groups of
+stimuli and correlates variates or matched units over the group: about 0 for noise. Units that are
+constant in a fit or a group are not matched, with a count. Matrices are held whole (f8) for this.
 
 Examples:
   rsa compare ann.npy --brain ffa.npy --ceiling > scores.csv
   rsa compare m*.npy --brain sub-*.npy --compare rho-a --boot both --pairwise pairs.csv > scores.csv
-  rsa compare acts.npy --brain voxels.npy --compare cka-debiased";
+  rsa compare acts.npy --brain voxels.npy --compare soft-matching --held-out 5";
 
 /// Arguments of `rsa compare`.
 #[derive(Debug, clap::Args)]
@@ -168,6 +185,9 @@ pub struct CompareArgs {
     /// With a fitted --model: write the weights to this table, of all data and of every fold
     #[arg(long, value_name = "FILE")]
     pub weights: Option<OutputPath>,
+    /// Maps of units, and kernels.
+    #[command(flatten)]
+    pub alignment: AlignmentArgs,
     /// Inference.
     #[command(flatten)]
     pub inference: InferenceArgs,
@@ -212,6 +232,33 @@ fn folds(text: &str) -> Result<[usize; 2], String> {
     match parsed.as_deref() {
         Some(&[subjects, stimuli]) => Ok([subjects, stimuli]),
         _ => Err(format!("\"{text}\" is not two numbers from 1, as in 3,5 (groups of subjects, groups of stimuli)")),
+    }
+}
+
+/// Options of the comparisons of matrices.
+#[derive(Debug, clap::Args)]
+pub struct AlignmentArgs {
+    /// With cca, svcca, pwcca, permutation and soft-matching: fit the map without each of K groups of stimuli and score
+    /// it on the group; the mean over groups (drawn by --seed)
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(2..))]
+    pub held_out: Option<u32>,
+    /// With svcca: share of the variance that the leading axes hold [default: 0.99]
+    #[arg(long, value_name = "SHARE")]
+    pub variance: Option<f64>,
+    /// With cka-rbf: width of the kernel, a multiple of the root of the median squared distance [default: 1]
+    #[arg(long, value_name = "X")]
+    pub bandwidth: Option<f64>,
+}
+
+impl AlignmentArgs {
+    /// The share of the variance that svcca keeps.
+    pub(super) fn variance(&self) -> f64 {
+        self.variance.unwrap_or(0.99)
+    }
+
+    /// The width of the kernel of cka-rbf.
+    pub(super) fn bandwidth(&self) -> f64 {
+        self.bandwidth.unwrap_or(1.0)
     }
 }
 

@@ -117,7 +117,7 @@ impl Inference {
                 Some(found)
             }
         };
-        let shown = never_below_0(args.compare).is_none();
+        let shown = never_below_0(args).is_none();
         Ok(Inference { means, shown, permuted })
     }
 

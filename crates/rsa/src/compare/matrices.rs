@@ -1,6 +1,7 @@
-//! Systems that are matrices of responses: CKA and Procrustes.
+//! Systems that are matrices of responses: CKA, Procrustes and alignments.
 
 use super::args::CompareArgs;
+use super::measure::{Map, Measure};
 use super::system::{Content, Score, Scorer, Systems};
 use crate::held::{Held, InFile};
 use anyhow::{Context, Result, anyhow, bail};
@@ -9,8 +10,12 @@ use cli::{Input, Job};
 use ndarray::Array2;
 use npy_stream::{Incoming, Labels, Matrix};
 use rayon::prelude::*;
-use rdm::{InMemory, MatrixComparison, Patterns, RdmError, Representation, Selected, Sweep, sweep};
+use rdm::{
+    Aligned, Alignment, InMemory, MatrixComparison, Patterns, RdmError, Representation, Selected, Split, Sweep, sweep,
+};
 use rdm_inputs::{Kind, LARGEST_NAN_SHARE};
+use statistics::Reason;
+use statistics::folds::folds_of_set;
 use stimulus_table::Side;
 
 /// A matrix with its name and the ids of its rows; in a file it is not held.
@@ -21,9 +26,42 @@ struct NamedHeld {
     labels: Option<Vec<String>>,
 }
 
+/// What two matrices are compared by.
+#[derive(Debug, Clone)]
+enum Made {
+    Whole { how: MatrixComparison, bandwidth: f64 },
+    Aligned { how: Alignment, splits: Vec<Split> },
+}
+
+/// A matrix that is ready.
+enum Ready {
+    Whole(Representation),
+    Aligned(Aligned),
+}
+
+impl Ready {
+    fn reason(&self) -> Option<Reason> {
+        match self {
+            Ready::Whole(whole) => whole.reason(),
+            Ready::Aligned(aligned) => aligned.reason(),
+        }
+    }
+
+    fn compare(&self, other: &Ready) -> Score {
+        let value = match (self, other) {
+            (Ready::Whole(a), Ready::Whole(b)) => a.compare(b),
+            (Ready::Aligned(a), Ready::Aligned(b)) => a.compare(b),
+            _ => f64::NAN,
+        };
+        // Of what has no reason only a variate that is constant over held-out stimuli has no number.
+        let none = value.is_nan().then_some(Reason::Constant);
+        Score { value, n_pairs: None, reason: self.reason().or(other.reason()).or(none) }
+    }
+}
+
 /// Reads models and brains, brains first: their rows are joined by id, rows with NaN leave all of them, and every
-/// matrix becomes `n x min(n, p)` numbers before the next one is read.
-pub(super) fn read(job: &Job, args: &CompareArgs, how: MatrixComparison) -> Result<Systems> {
+/// matrix becomes what it is compared by before the next one is read.
+pub(super) fn read(job: &Job, args: &CompareArgs) -> Result<Systems> {
     let mut all = open(job, &args.brain, &args.brain_names, args)?;
     let n_brains = all.len();
     all.extend(open(job, args.model_inputs(), &args.names, args)?);
@@ -36,14 +74,29 @@ pub(super) fn read(job: &Job, args: &CompareArgs, how: MatrixComparison) -> Resu
     let sweeps: Vec<Sweep> = all.iter().zip(&rows).map(|(m, rows)| m.sweep(rows)).collect::<Result<_>>()?;
     let usable = usable(job, args, &all, &rows, &sweeps)?;
     rows.iter_mut().for_each(|rows| *rows = usable.iter().map(|&k| rows[k]).collect());
+    let n_stimuli = usable.len();
 
     let names: Vec<String> = all.iter().map(|m| m.name.clone()).collect();
     let sources: Vec<String> = all.iter().map(|m| m.source.clone()).collect();
+    let how = match args.compare {
+        Measure::Matrices(how) => Made::Whole { how, bandwidth: args.alignment.bandwidth() },
+        Measure::Alignment(map) => {
+            let ids = all.first().zip(rows.first()).and_then(|(matrix, rows)| {
+                matrix.labels.as_ref().map(|labels| rows.iter().map(|&row| labels[row].clone()).collect())
+            });
+            Made::Aligned { how: alignment(map, args), splits: splits(job, args, n_stimuli, ids)? }
+        }
+        Measure::Rdms(_) | Measure::Bures(_) => bail!("RDMs are not read as matrices"),
+    };
     let progress = job.progress(all.len(), "matrices");
     let mut made = Vec::with_capacity(all.len());
     for ((matrix, rows), sweep) in all.into_iter().zip(&rows).zip(&sweeps) {
-        made.push(matrix.represent(rows, how, sweep.largest)?);
+        made.push(matrix.ready(rows, &how, sweep.largest)?);
         progress.advance(1);
+    }
+    if let Made::Aligned { splits, .. } = &how {
+        let n_fit = splits.iter().map(|split| split.fit.len()).min().unwrap_or(n_stimuli);
+        say_what_alignments_left_out(job, args, n_fit, &sources, &made);
     }
     let constant: Vec<bool> = made.iter().map(|m| m.reason().is_some()).collect();
     for (source, _) in sources.iter().zip(&constant).filter(|(_, constant)| **constant) {
@@ -51,16 +104,93 @@ pub(super) fn read(job: &Job, args: &CompareArgs, how: MatrixComparison) -> Resu
     }
     let score: Scorer = Box::new(move |rows, columns| {
         let pairs = (0..rows.len() * columns.len()).into_par_iter();
-        let at = |k: usize| {
-            let (a, b) = (&made[rows[k / columns.len()]], &made[columns[k % columns.len()]]);
-            Score { value: a.compare(b), n_pairs: None, reason: a.reason().or(b.reason()) }
-        };
+        let at = |k: usize| made[rows[k / columns.len()]].compare(&made[columns[k % columns.len()]]);
         Ok(Array2::from_shape_vec((rows.len(), columns.len()), pairs.map(at).collect())?)
     });
     let compare = args.compare.to_string();
     job.record("compare", compare.as_str());
+    if let Some(name) =
+        args.compare.standard_name(args.alignment.variance()).filter(|_| args.alignment.held_out.is_none())
+    {
+        job.record("standard_name", name);
+    }
     let content = Content::Other { score, together: false };
-    Ok(Systems { names, sources, n_brains, n_stimuli: usable.len(), compare, constant, content })
+    Ok(Systems { names, sources, n_brains, n_stimuli, compare, constant, content })
+}
+
+fn alignment(map: Map, args: &CompareArgs) -> Alignment {
+    match map {
+        Map::Cca => Alignment::Cca,
+        Map::Svcca => Alignment::Svcca { variance: args.alignment.variance() },
+        Map::Pwcca => Alignment::Pwcca,
+        Map::Permutation => Alignment::Permutation,
+        Map::SoftMatching => Alignment::SoftMatching,
+    }
+}
+
+/// Fewest stimuli of a fold: a correlation of two is 1 or -1.
+const FEWEST_HELD_OUT: usize = 3;
+
+/// What maps are fitted to and scored on: all stimuli, or with `--held-out` folds that depend on the set of ids and the
+/// seed alone.
+fn splits(job: &Job, args: &CompareArgs, n_stimuli: usize, ids: Option<Vec<String>>) -> Result<Vec<Split>> {
+    let Some(k) = args.alignment.held_out else {
+        return Ok(vec![Split { fit: (0..n_stimuli).collect(), score: None }]);
+    };
+    let k = k as usize;
+    if n_stimuli < FEWEST_HELD_OUT * k {
+        bail!(
+            "--held-out {k}: {n_stimuli} stimuli; every fold needs at least {FEWEST_HELD_OUT} of them, so at most {} \
+             folds",
+            n_stimuli / FEWEST_HELD_OUT
+        );
+    }
+    let seed = args.inference.seed;
+    let folds = match ids {
+        Some(ids) => folds_of_set(&ids, k, seed),
+        None => folds_of_set(&(0..n_stimuli).collect::<Vec<usize>>(), k, seed),
+    }
+    .map_err(|error| anyhow!("--held-out: {error}"))?;
+    job.record("held_out", k);
+    job.record("seed", seed);
+    let split = |fold| Split { fit: folds.train_rows(fold), score: Some(folds.test_rows(fold)) };
+    Ok((0..folds.n_folds).map(split).collect())
+}
+
+/// Constant units of matchings; and axes of CCA that are too many together for the stimuli that maps are fitted to.
+fn say_what_alignments_left_out(job: &Job, args: &CompareArgs, n_fit: usize, sources: &[String], made: &[Ready]) {
+    let aligned: Vec<&Aligned> = made
+        .iter()
+        .filter_map(|ready| match ready {
+            Ready::Aligned(aligned) => Some(aligned),
+            Ready::Whole(_) => None,
+        })
+        .collect();
+    for (source, aligned) in sources.iter().zip(&aligned).filter(|(_, aligned)| aligned.n_constant() > 0) {
+        job.warn(format!(
+            "{source}: {} of {} units are constant over the stimuli of a fit or of a score, and are not matched",
+            aligned.n_constant(),
+            aligned.n_constant() + aligned.n_axes()
+        ));
+    }
+    let of_axes = matches!(args.compare, Measure::Alignment(Map::Cca | Map::Svcca | Map::Pwcca));
+    let mut most: Vec<usize> = aligned.iter().map(|aligned| aligned.n_axes()).collect();
+    most.sort_unstable_by(|a, b| b.cmp(a));
+    if let (true, [first, second, ..]) = (of_axes, &most[..])
+        && first + second > n_fit - 1
+    {
+        // Held-out maps have arbitrary variates there: any rotation of them fits as well.
+        let advice = match args.alignment.held_out {
+            None => "--held-out scores other stimuli than the map was fitted to",
+            Some(_) => "which variates these are is arbitrary; take more stimuli, or fewer axes (svcca, --variance)",
+        };
+        job.warn(format!(
+            "{first} and {second} axes in the {} dimensions of {n_fit} centred stimuli: {} canonical correlations are 1 \
+             whatever the matrices are; {advice}",
+            n_fit - 1,
+            first + second - (n_fit - 1)
+        ));
+    }
 }
 
 /// All matrices of all inputs, with names that differ; what lies in a file stays there.
@@ -147,7 +277,7 @@ impl NamedHeld {
         found.map_err(|e| anyhow!("{}: {e}", self.source))
     }
 
-    fn represent(&self, rows: &[usize], how: MatrixComparison, largest: f64) -> Result<Representation> {
+    fn ready(&self, rows: &[usize], how: &Made, largest: f64) -> Result<Ready> {
         let made = match &self.held {
             Held::InFile(place) if place.is_double() => of(&InFile::<f64>::new(place.clone()), rows, how, largest),
             Held::InFile(place) => of(&InFile::<f32>::new(place.clone()), rows, how, largest),
@@ -162,11 +292,12 @@ fn sweep_rows<P: Patterns>(patterns: &P, rows: &[usize]) -> Result<Sweep, RdmErr
     sweep(&Selected::new(patterns, rows))
 }
 
-fn of<P: Patterns>(
-    patterns: &P,
-    rows: &[usize],
-    how: MatrixComparison,
-    largest: f64,
-) -> Result<Representation, RdmError> {
-    Representation::of(&Selected::new(patterns, rows), how, largest)
+fn of<P: Patterns>(patterns: &P, rows: &[usize], how: &Made, largest: f64) -> Result<Ready> {
+    let chosen = Selected::new(patterns, rows);
+    Ok(match how {
+        Made::Whole { how, bandwidth } => {
+            Ready::Whole(Representation::with_bandwidth(&chosen, *how, largest, *bandwidth)?)
+        }
+        Made::Aligned { how, splits } => Ready::Aligned(Aligned::of(&chosen, *how, splits, largest)?),
+    })
 }

@@ -2,7 +2,7 @@
 
 use super::args::{Boot, CompareArgs, Test};
 use super::corrected;
-use super::measure::{Bures, Measure};
+use super::measure::{Bures, Map, Measure};
 use super::system::Systems;
 use anyhow::{Result, bail};
 use rdm::inference::FEWEST_STIMULI;
@@ -15,7 +15,8 @@ pub(super) fn check(args: &CompareArgs) -> Result<()> {
     if args.sigma_k.is_some() && !args.compare.is_whitened() {
         bail!("--sigma-k is for --compare corr_cov and cosine_cov; {name} does not look at it");
     }
-    if args.input_is == Some(Kind::Patterns) && !matches!(args.compare, Measure::Matrices(_)) {
+    check_alignment(args)?;
+    if args.input_is == Some(Kind::Patterns) && !args.compare.is_of_matrices() {
         bail!("--input-is patterns: --compare {name} is for RDMs; make them with `rsa rdm`, or take --compare cka");
     }
     if let (Some(correct), None) = (args.inference.correct, args.inference.test_of_means()) {
@@ -27,6 +28,34 @@ pub(super) fn check(args: &CompareArgs) -> Result<()> {
     }
     corrected::check(args)?;
     if args.is_of_whole_rdms() { check_fits_and_draws(args) } else { check_systems(args) }
+}
+
+/// Options of some comparisons of matrices with others.
+fn check_alignment(args: &CompareArgs) -> Result<()> {
+    let (name, options) = (args.compare.as_str(), &args.alignment);
+    if let (Some(k), false) = (options.held_out, matches!(args.compare, Measure::Alignment(_))) {
+        bail!(
+            "--held-out {k} is for maps of units: --compare cca, svcca, pwcca, permutation and soft-matching; {name} \
+             fits none"
+        );
+    }
+    if let Some(variance) = options.variance {
+        if args.compare != Measure::Alignment(Map::Svcca) {
+            bail!("--variance {variance} is for --compare svcca; {name} keeps all axes");
+        }
+        if !(variance > 0.0 && variance <= 1.0) {
+            bail!("--variance {variance}: give a share above 0, at most 1");
+        }
+    }
+    if let Some(bandwidth) = options.bandwidth {
+        if args.compare != Measure::Matrices(MatrixComparison::CkaRbf) {
+            bail!("--bandwidth {bandwidth} is for --compare cka-rbf; {name} has no kernel");
+        }
+        if !(bandwidth > 0.0 && bandwidth.is_finite()) {
+            bail!("--bandwidth {bandwidth}: give a number above 0");
+        }
+    }
+    Ok(())
 }
 
 /// Models that are RDMs against brain RDMs, with no controls.
@@ -115,7 +144,7 @@ fn check_systems(args: &CompareArgs) -> Result<()> {
     if asked.test == Some(Test::Bootstrap) {
         bail!("--test bootstrap needs draws, and there is no --boot here; take --test t or wilcoxon over subjects");
     }
-    if let (Some(why), Some(_), None) = (never_below_0(args.compare), asked.test, &asked.pairwise) {
+    if let (Some(why), Some(_), None) = (never_below_0(args), asked.test, &asked.pairwise) {
         bail!("--test is against 0, and {name} {why}; compare models with each other: --pairwise FILE");
     }
     if let Some((option, _)) = args.systems.controls() {
@@ -132,7 +161,7 @@ fn check_systems(args: &CompareArgs) -> Result<()> {
     if args.ceiling {
         let why = match args.compare {
             _ if args.systems.all_pairs => "--all-pairs",
-            Measure::Matrices(_) => "matrices, whose units cannot be averaged over subjects",
+            Measure::Matrices(_) | Measure::Alignment(_) => "matrices, whose units cannot be averaged over subjects",
             Measure::Bures(_) => "second moments (--compare bures), for which no pooled RDM is known to be the best",
             Measure::Rdms(_) => "RDMs with controls taken out, which the bounds of whole RDMs do not bound",
         };
@@ -146,11 +175,15 @@ fn check_systems(args: &CompareArgs) -> Result<()> {
 }
 
 /// Why a test of this against 0 would say nothing.
-pub(super) fn never_below_0(measure: Measure) -> Option<&'static str> {
-    match measure {
+pub(super) fn never_below_0(args: &CompareArgs) -> Option<&'static str> {
+    match args.compare {
+        Measure::Alignment(_) if args.alignment.held_out.is_some() => None,
+        Measure::Alignment(_) => {
+            Some("is above 0 for noise too where a map is fitted to what it is scored on (--held-out)")
+        }
         Measure::Rdms(_) | Measure::Matrices(MatrixComparison::CkaDebiased) => None,
         Measure::Matrices(MatrixComparison::Cka) => Some("is above 0 for noise too (cka-debiased is not)"),
-        Measure::Matrices(MatrixComparison::Procrustes) => Some("is above 0 for noise too"),
+        Measure::Matrices(MatrixComparison::CkaRbf | MatrixComparison::Procrustes) => Some("is above 0 for noise too"),
         Measure::Bures(Bures::Similarity) => Some("is above 0 for any two RDMs"),
         Measure::Matrices(MatrixComparison::ProcrustesAngle) | Measure::Bures(_) => {
             Some("is a distance, which is never below 0")

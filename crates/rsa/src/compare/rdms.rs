@@ -109,7 +109,7 @@ pub(super) fn read(job: &Job, args: &CompareArgs) -> Result<Systems> {
             Content::Whole(WholeRdms { rdms, how, sigma, components, component_names })
         }
         (Measure::Bures(scale), _) => Content::Other { score: bures(job, all, scale)?, together: false },
-        (Measure::Matrices(_), _) => bail!("matrices are not read as RDMs"),
+        (Measure::Matrices(_) | Measure::Alignment(_), _) => bail!("matrices are not read as RDMs"),
     };
     Ok(Systems { names, sources, n_brains, n_stimuli, compare, constant, content })
 }
