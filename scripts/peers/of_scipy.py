@@ -102,7 +102,7 @@ def squareform(X, force="no", checks=True):
         raise Outside("not a vector or matrix")
     if X.ndim == 2 and not checks:
         raise Outside("checks=False (a square that is not symmetric)")
-    # --transform is what takes RDMs; the square of their squares' root changes nothing, so they are merged with themselves.
+    # `rsa rdm` takes an RDM only where it has something to do with it; merged with no other it stays what it is.
     n = int((1 + np.sqrt(1 + 8 * X.size)) / 2) if X.ndim == 1 else len(X)
     return read_npy(run("rsa", "rdm", npy(X, ids=range(n)), "--input-is", "rdm", "--merge", "--allow-nan", *(["--square"] if X.ndim == 1 else [])))
 

@@ -53,7 +53,7 @@ def ridge(self, X, y, sample_weight=None):
     if np.ndim(self.alpha):
         raise Outside("a penalty per target")
     # Our sample weights are brought to a mean of 1 first, which divides the penalty's share by their mean.
-    share = float(self.alpha) / (np.mean(sample_weight) if np.ndim(sample_weight) else 1.0)
+    share = float(self.alpha / (np.mean(sample_weight) if np.ndim(sample_weight) else 1.0))
     return encode(X, y, ["--alphas", repr(share), "--absolute-alphas", "--no-extend", "--no-scale"], self.fit_intercept, sample_weight)
 
 

@@ -32,7 +32,7 @@ def residuals_with_covariance(covariance):
     except np.linalg.LinAlgError as error:
         raise Outside("a noise covariance that is not positive definite") from error
     rows = np.vstack([root.T, -root.T])
-    # Each covariance of the two halves is root root' times 2; --dof 2 divides by it.
+    # Their sum of squares and products is twice the covariance, which --dof 2 divides by.
     return ["--noise", npy(rows), "--shrink", "none", "--dof", "2"]
 
 
