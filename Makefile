@@ -10,7 +10,7 @@ export CATSEL_DATA
 # The assembler that set-up brought, for the JPEG decoder; a build finds it here or does without.
 export PATH := $(or $(CATSEL_BUILD),$(CURDIR)/build)/nasm/bin:$(PATH)
 
-.PHONY: all build setup runtime demo study test check check-report bench bench-acts bench-encode bench-growth golden install man clean
+.PHONY: all build setup runtime demo study test check check-report check-peers bench bench-acts bench-encode bench-growth golden install man clean
 
 all: build
 
@@ -42,6 +42,10 @@ check:
 # The page of the demo in a real browser (Debian: apt-get install chromium).
 check-report: demo
 	scripts/check-report.py demo/report.html
+
+# The peers' own tests with our tools in the place of their functions; PEERS_UPDATE=1 writes the table in testdata/README.md.
+check-peers: build
+	scripts/check-peers.sh $(PEERS)
 
 bench: runtime build
 	scripts/bench.sh $(BENCH)

@@ -189,7 +189,8 @@ pub(crate) struct Fit {
     #[arg(long, value_name = "COLUMN", requires = "delays")]
     runs: Option<String>,
     /// Column of --stimuli with weights of rows (number of trials): a row of weight 2 counts as two, in fits and where
-    /// alpha is judged, not in the scores of the table
+    /// alpha is judged, not in the scores of the table. They are divided by their mean first, so that penalties mean
+    /// the same (scikit-learn's alpha is --absolute-alphas times that mean)
     #[arg(long, value_name = "COLUMN")]
     sample_weights: Option<String>,
     #[command(flatten)]
