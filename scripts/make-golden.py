@@ -21,6 +21,7 @@ from golden import (  # noqa: E402
     fmri,
     fmriprep,
     glm,
+    grouped,
     gsn,
     hdf5,
     hypergeometric,
@@ -28,6 +29,7 @@ from golden import (  # noqa: E402
     input_tensors,
     matching,
     meshes,
+    model_rdms,
     npy_files,
     nsd,
     odd_pictures,
@@ -49,7 +51,7 @@ def main():
     warnings.simplefilter("ignore")  # the hard inputs are there to be warned about
     testdata = Testdata()
     made = (distributions, hypergeometric, npy_files, pictures, odd_pictures, input_tensors, units, unit_stats, rdms, distances, ridge, encoding, ceilings, gsn)
-    for part in (*made, fmri, fmriprep, meshes, resampled, glm, formats, hdf5, nsd, projection, scaling, searchlights, systems, inference, fitted, matching, ablation, brain_pictures):
+    for part in (*made, fmri, fmriprep, meshes, resampled, glm, formats, hdf5, nsd, projection, scaling, searchlights, systems, inference, fitted, grouped, model_rdms, matching, ablation, brain_pictures):
         part.make(testdata)
     testdata.save(pathlib.Path(__file__).resolve().parent.parent / "testdata")
     total = sum(len(data) for data in testdata.files.values())

@@ -16,7 +16,7 @@ const N: usize = 24;
 
 /// A command line of every verb of every tool that runs as it stands in [`workplace`]; its last word is the file of its
 /// positional argument, where it has one.
-const VERBS: [&str; 70] = [
+const VERBS: [&str; 71] = [
     "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv p.csv",
     "ann-acts --list-layers net.onnx",
     "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy",
@@ -42,6 +42,7 @@ const VERBS: [&str; 70] = [
     "tuning diverge --brain trials.npy -- acts.npy",
     "tuning match --model acts.npy --brain trials.npy",
     "rsa rdm acts.npy",
+    "rsa model --stimuli t.csv --by domain",
     "rsa compare --brain brain.npy -- rdm.npy",
     "rsa mds rdm.npy",
     "rsa order rdm.npy",

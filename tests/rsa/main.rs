@@ -5,6 +5,7 @@ mod compare;
 mod equal;
 mod inference;
 mod mds;
+mod model;
 mod rdm;
 mod searchlight;
 mod systems;

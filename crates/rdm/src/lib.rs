@@ -9,6 +9,7 @@
 #![warn(missing_docs)]
 
 mod bures;
+mod categories;
 mod ceiling;
 mod compare;
 mod comparison;
@@ -31,6 +32,7 @@ mod transform;
 mod whitening;
 
 pub use bures::{NoSecondMoment, SecondMoment, bures_similarity, bures_squared_distance};
+pub use categories::same_or_different;
 pub use ceiling::{NoiseCeiling, noise_ceiling, noise_ceiling_under};
 pub use compare::{Compared, compare, compare_all, compare_all_under, compare_within};
 pub use comparison::Comparison;

@@ -5,9 +5,11 @@ mod compare;
 mod dissimilarities;
 mod held;
 mod mds;
+mod model;
 mod order;
 mod rdm_verb;
 mod searchlight;
+mod write_rdm;
 
 use clap::{Parser, Subcommand};
 
@@ -33,6 +35,8 @@ Examples:
 enum Verb {
     /// Matrices (rows = stimuli, columns = units or voxels) to RDMs, one per matrix
     Rdm(rdm_verb::RdmArgs),
+    /// Model RDMs from columns of a table of stimuli: same or different categories, differences of ratings
+    Model(model::ModelArgs),
     /// Model RDMs against brain RDMs: a table of scores, with the noise ceiling
     Compare(Box<compare::CompareArgs>),
     /// Points in two or more dimensions whose distances are those of an RDM, as nearly as they can be
@@ -47,6 +51,7 @@ enum Verb {
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.verb {
         Verb::Rdm(args) => rdm_verb::run(&args),
+        Verb::Model(args) => model::run(&args),
         Verb::Compare(args) => compare::run(&args),
         Verb::Mds(args) => mds::run(&args),
         Verb::Order(args) => order::run(&args),
