@@ -324,7 +324,7 @@ const SEVERAL: [&str; 15] = [
     "fmri-roi contrast -o one/x.npy --table {1} --stimuli t.csv --by domain --contrast 'face > rest' acts.npy",
     "fmri-roi contrast -o one/x.npy --table {1} --p-map {2} --like mask.nii --one-sample --permutations 9 acts.npy",
     "rsa compare -o {1} --matrix {2} --all-pairs rdm.npy brain.npy",
-    "rsa compare -o {1} --pairwise {2} --boot stimuli --n-boot 20 --names a,b --brain brain.npy -- rdm.npy brain.npy",
+    "rsa compare -o {1} --pairwise {2} --save-draws {3} --boot stimuli --n-boot 20 --names a,b --brain brain.npy -- rdm.npy brain.npy",
     "rsa searchlight -o one/x.nii.gz --table {1} --mask mask.nii --radius 1 --models rdm.npy -- acts.npy",
     "encode fit -o {1} --save {2} --predictions {3} --cv 3 --y trials.npy --x acts.npy",
     "encode fit -o {1} --gram {2} --cv 3 --y trials.npy --x acts.npy",

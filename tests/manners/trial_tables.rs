@@ -50,9 +50,9 @@ const BY_PLACE: [(&str, &str); 4] = [
     ),
 ];
 
-/// Verbs that join the table with no presentations: `rsa model` makes RDMs of it alone, and takes rows of one stimulus
-/// that say the same for one.
-const OF_STIMULI: [&str; 1] = ["rsa model"];
+/// Verbs that join the table with no presentations: `rsa model` makes RDMs of it alone, `rsa compare` groups the
+/// stimuli of RDMs. Rows of one stimulus that say the same are one for both.
+const OF_STIMULI: [&str; 2] = ["rsa model", "rsa compare"];
 
 const N: usize = 14;
 

@@ -3,6 +3,7 @@
 
 mod compare;
 mod equal;
+mod groups;
 mod inference;
 mod mds;
 mod model;

@@ -33,7 +33,7 @@ mod whitening;
 
 pub use bures::{NoSecondMoment, SecondMoment, bures_similarity, bures_squared_distance};
 pub use categories::same_or_different;
-pub use ceiling::{NoiseCeiling, noise_ceiling, noise_ceiling_under};
+pub use ceiling::{NoiseCeiling, noise_ceiling, noise_ceiling_of_groups, noise_ceiling_under};
 pub use compare::{Compared, compare, compare_all, compare_all_under, compare_within};
 pub use comparison::Comparison;
 pub use crossvalidated::{Design, FoldWeights, Prior, WithPrior, crossnobis, poisson_cv};
