@@ -22,6 +22,7 @@ from golden import (  # noqa: E402
     fmri,
     fmriprep,
     glm,
+    grouped,
     gsn,
     hdf5,
     hypergeometric,
@@ -29,6 +30,7 @@ from golden import (  # noqa: E402
     input_tensors,
     matching,
     meshes,
+    model_rdms,
     npy_files,
     nsd,
     odd_pictures,
@@ -54,7 +56,7 @@ def main():
     testdata = Testdata()
     made = (distributions, hypergeometric, npy_files, pictures, odd_pictures, input_tensors, units, unit_stats, rdms, distances, repeats, ridge, encoding, ceilings, gsn)
     brains = (fmri, fmriprep, meshes, resampled, glm, formats, hdf5, nsd)
-    for part in (*made, *brains, projection, scaling, searchlights, systems, alignments, inference, fitted, regressions, partials, matching, ablation, brain_pictures):
+    for part in (*made, *brains, projection, scaling, searchlights, systems, alignments, inference, fitted, grouped, model_rdms, regressions, partials, matching, ablation, brain_pictures):
         part.make(testdata)
     testdata.save(pathlib.Path(__file__).resolve().parent.parent / "testdata")
     total = sum(len(data) for data in testdata.files.values())

@@ -14,6 +14,7 @@ mod fitted;
 mod fmri;
 mod formats;
 mod glm;
+mod grouped;
 mod gsn;
 mod hdf5;
 mod inference;

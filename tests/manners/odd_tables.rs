@@ -118,6 +118,8 @@ fn names_in_every_script_go_through_every_verb() {
     assert_eq!(matrix(&run(path, "npy from-csv wide.csv --dtype f8").ok()), (acts.clone(), Some(labels.clone())));
     let by = run(path, "rsa rdm 顔.npy --stimuli 表.csv --by категория").ok();
     assert_eq!(arrays(&by)[0].labels.ids.as_ref().unwrap().len(), NAMES.len());
+    let model = arrays(&run(path, "rsa model --stimuli 表.csv --by категория").ok()).remove(0);
+    assert_eq!((model.labels.name.as_deref(), model.labels.ids.as_deref()), (Some("категория"), Some(&labels[..])));
     let text = run(path, "tuning compare 顔.npy --brain دماغ.npy --names лицо --brain-names ご主人").text();
     assert_eq!((&rows(&text)[0]["model"][..], &rows(&text)[0]["subject"][..]), ("лицо", "ご主人"));
     let text = run(path, "tuning diverge 顔.npy --brain دماغ.npy --stimuli 表.csv --group группа").text();
@@ -330,6 +332,7 @@ fn levels_that_look_alike_are_said_and_not_merged() {
         "npy rows acts.npy -q --stimuli alike.csv --where category=face",
         "tuning diverge acts.npy -q --brain brain.npy --stimuli alike.csv --group category --contrast 'face > car'",
         "rsa rdm acts.npy -q --stimuli alike.csv --by category",
+        "rsa model -q --stimuli alike.csv --by category",
     ] {
         let outcome = run(path, line);
         let said = outcome.stderr.clone();

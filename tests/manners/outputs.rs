@@ -16,7 +16,7 @@ const N: usize = 24;
 
 /// A command line of every verb of every tool that runs as it stands in [`workplace`]; its last word is the file of its
 /// positional argument, where it has one.
-const VERBS: [&str; 71] = [
+const VERBS: [&str; 73] = [
     "ann-acts net.onnx --preprocess raw255 --resize none --crop none --layer conv p.csv",
     "ann-acts --list-layers net.onnx",
     "select-units --stimuli t.csv --by domain --contrast 'face > rest' --t 2 acts.npy",
@@ -42,6 +42,7 @@ const VERBS: [&str; 71] = [
     "tuning diverge --brain trials.npy -- acts.npy",
     "tuning match --model acts.npy --brain trials.npy",
     "rsa rdm acts.npy",
+    "rsa model --stimuli t.csv --by domain",
     "rsa compare --brain brain.npy -- rdm.npy",
     "rsa fit --brain brain.npy -- rdm.npy",
     "rsa mds rdm.npy",
@@ -326,7 +327,7 @@ const SEVERAL: [&str; 16] = [
     "fmri-roi contrast -o one/x.npy --table {1} --stimuli t.csv --by domain --contrast 'face > rest' acts.npy",
     "fmri-roi contrast -o one/x.npy --table {1} --p-map {2} --like mask.nii --one-sample --permutations 9 acts.npy",
     "rsa compare -o {1} --matrix {2} --all-pairs rdm.npy brain.npy",
-    "rsa compare -o {1} --pairwise {2} --boot stimuli --n-boot 20 --names a,b --brain brain.npy -- rdm.npy brain.npy",
+    "rsa compare -o {1} --pairwise {2} --save-draws {3} --boot stimuli --n-boot 20 --names a,b --brain brain.npy -- rdm.npy brain.npy",
     "rsa compare -o {1} --weights {2} --model weighted --cv-k 1,2 --names m --brain brain.npy -- two.npy",
     "rsa searchlight -o one/x.nii.gz --table {1} --mask mask.nii --radius 1 --models rdm.npy -- acts.npy",
     "encode fit -o {1} --save {2} --predictions {3} --cv 3 --y trials.npy --x acts.npy",

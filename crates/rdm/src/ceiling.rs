@@ -2,6 +2,7 @@ use rayon::prelude::*;
 use statistics::mean;
 
 use crate::compare::similarity;
+use crate::inference::Groups;
 use crate::pool::{Common, mean_of, normalised};
 use crate::{Comparison, Rdm, RdmError, StimulusCovariance};
 
@@ -57,14 +58,33 @@ pub fn noise_ceiling_under(
     how: Comparison,
     sigma: Option<&StimulusCovariance>,
 ) -> Result<NoiseCeiling, RdmError> {
+    noise_ceiling_of_groups(subjects, how, sigma, &Groups::each(subjects.len()))
+}
+
+/// [`noise_ceiling_under`] of people who have several RDMs each (runs, sessions): the lower bound of an RDM is against
+/// the pool of those of the other groups, and a bound is the mean over groups of the mean over their RDMs. rsatoolbox's
+/// `boot_noise_ceiling` with `rdm_descriptor`; of groups that are folds its `cv_noise_ceiling`.
+///
+/// # Errors
+/// [`RdmError::TooFewRdms`] of fewer than 2 groups; [`RdmError::DrawLength`] where `groups` are of other subjects.
+pub fn noise_ceiling_of_groups(
+    subjects: &[Rdm],
+    how: Comparison,
+    sigma: Option<&StimulusCovariance>,
+    groups: &Groups,
+) -> Result<NoiseCeiling, RdmError> {
     let n = subjects.len();
-    if n < 2 {
-        return Err(RdmError::TooFewRdms { given: n, needed: 2 });
+    if groups.n_things() != n {
+        return Err(RdmError::DrawLength { given: groups.n_things(), needed: n });
+    }
+    if groups.len() < 2 {
+        return Err(RdmError::TooFewRdms { given: groups.len(), needed: 2 });
     }
     let common = Common::of(subjects, how)?;
     let vectors: Vec<Vec<f64>> = common.values.iter().map(|v| normalised(v, how)).collect();
     let usable = |subject: usize| !common.constant.contains(&subject);
-    let n_usable = n - common.constant.len();
+    let group = groups.numbers();
+    let n_usable = groups.members().iter().filter(|members| members.iter().any(|&s| usable(s))).count();
     let pool_of_all = mean_of(&vectors, usable);
     let bounds = (0..n)
         .into_par_iter()
@@ -73,14 +93,16 @@ pub fn noise_ceiling_under(
                 return Ok((f64::NAN, f64::NAN));
             }
             let own = &common.values[subject];
-            let pool_of_others = mean_of(&vectors, |other| other != subject && usable(other));
+            let pool_of_others = mean_of(&vectors, |other| group[other] != group[subject] && usable(other));
             let with = |pool: &[f64]| similarity(pool, own, how, &common.kept, sigma);
             Ok((with(&pool_of_others)?, with(&pool_of_all)?))
         })
         .collect::<Result<Vec<(f64, f64)>, RdmError>>()?;
     let (lower_by_subject, upper_by_subject): (Vec<f64>, Vec<f64>) = bounds.into_iter().unzip();
     let n_pairs = common.n_pairs();
-    let over_usable = |terms: &[f64]| mean(&(0..n).filter(|&s| usable(s)).map(|s| terms[s]).collect::<Vec<f64>>());
+    let used: Vec<usize> = (0..n).filter(|&s| usable(s)).collect();
+    let of_used = Groups::of(&used.iter().map(|&s| group[s]).collect::<Vec<usize>>());
+    let over_usable = |terms: &[f64]| mean(&of_used.means(&used.iter().map(|&s| terms[s]).collect::<Vec<f64>>()));
     Ok(NoiseCeiling {
         lower: over_usable(&lower_by_subject),
         upper: over_usable(&upper_by_subject),

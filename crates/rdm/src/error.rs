@@ -98,6 +98,14 @@ pub enum RdmError {
         /// Number of patterns.
         n_stimuli: usize,
     },
+    /// A draw, or a list of groups, of other data.
+    #[error("{given} counts for {needed} things; a draw has one for each")]
+    DrawLength {
+        /// Counts given.
+        given: usize,
+        /// Subjects or stimuli.
+        needed: usize,
+    },
     /// Too few RDMs to pool or for a ceiling.
     #[error("{given} RDMs, but at least {needed} are needed")]
     TooFewRdms {

@@ -21,6 +21,7 @@
 //! * its ceiling in a draw averages over the different subjects, each once, while the models' mean counts a subject as
 //!   often as it was drawn (kept, for equal numbers).
 
+mod groups;
 mod permutation;
 mod ranked;
 mod sums;
@@ -32,7 +33,8 @@ use ndarray::Array2;
 use rayon::prelude::*;
 use statistics::{Draws, bounded};
 
-pub use permutation::{Permuted, Reached, permute_stimuli};
+pub use groups::{Drawn, Groups, Shuffle, draws_of};
+pub use permutation::{Permuted, Reached, permute_stimuli, permute_stimuli_in};
 pub use variance::{Generalize, Spread, corrected_variance};
 
 use crate::compare::by_missing_pairs;
@@ -85,28 +87,43 @@ pub(crate) enum SubjectPart {
 }
 
 impl Evaluated {
-    /// Lower and upper bound with these multiplicities of subjects: means over the different ones.
-    pub fn ceiling(&self, subjects: &[u32]) -> Result<[f64; 2], RdmError> {
-        Ok(self.bounds(subjects).map(|terms| terms.iter().sum::<f64>() / terms.len() as f64))
+    /// Lower and upper bound with these multiplicities of subjects: means over the different groups of the means over
+    /// their subjects.
+    pub fn ceiling(&self, subjects: &[u32], groups: &Groups) -> Result<[f64; 2], RdmError> {
+        let distinct: Vec<usize> = (0..subjects.len()).filter(|&s| subjects[s] > 0).collect();
+        let of_group: Vec<usize> = distinct.iter().map(|&s| groups.numbers()[s]).collect();
+        let drawn = Groups::of(&of_group);
+        let mean = |terms: Vec<f64>| drawn.means(&terms).iter().sum::<f64>() / drawn.len() as f64;
+        Ok(self.bounds_in(subjects, groups).map(mean))
     }
 
     /// The terms of [`Evaluated::ceiling`], one per subject with a multiplicity; `NaN` where there is one such subject
     /// only.
     pub fn bounds(&self, subjects: &[u32]) -> [Vec<f64>; 2] {
+        self.bounds_in(subjects, &Groups::each(subjects.len()))
+    }
+
+    /// [`Evaluated::bounds`] in which the lower bound of a subject leaves out its whole group, so that a person's other
+    /// session does not predict this one; `NaN` where there is one group only.
+    fn bounds_in(&self, subjects: &[u32], groups: &Groups) -> [Vec<f64>; 2] {
         let distinct: Vec<usize> = (0..subjects.len()).filter(|&s| subjects[s] > 0).collect();
-        if distinct.len() < 2 {
+        if groups.n_drawn(subjects) < 2 {
             return [vec![f64::NAN; distinct.len()], vec![f64::NAN; distinct.len()]];
         }
         match &self.subjects {
-            SubjectPart::Products(q) => bounds_of_products(q, subjects, &distinct),
-            SubjectPart::Ranked(ranked) => ranked.bounds(subjects, &distinct),
+            SubjectPart::Products(q) => bounds_of_products(q, subjects, &distinct, groups.numbers()),
+            SubjectPart::Ranked(ranked) => ranked.bounds(subjects, &distinct, groups.numbers()),
         }
     }
 
-    fn means(&self, subjects: &[u32]) -> Vec<f64> {
-        let total: f64 = subjects.iter().map(|s| f64::from(*s)).sum();
+    /// Per model its mean over subjects; a group has one vote, however many RDMs it has.
+    fn means(&self, subjects: &[u32], groups: &Groups) -> Vec<f64> {
+        let weights: Vec<f64> =
+            subjects.iter().enumerate().map(|(s, often)| f64::from(*often) / groups.size_with(s)).collect();
+        let total: f64 = weights.iter().sum();
         let drawn = |row: ndarray::ArrayView1<f64>| -> f64 {
-            let terms = row.into_iter().zip(subjects).filter(|(_, s)| **s > 0).map(|(v, s)| f64::from(*s) * v);
+            let terms =
+                row.into_iter().zip(&weights).filter(|(_, weight)| **weight > 0.0).map(|(v, weight)| weight * v);
             terms.sum::<f64>() / total
         };
         self.scores.rows().into_iter().map(drawn).collect()
@@ -114,16 +131,17 @@ impl Evaluated {
 }
 
 /// With `q_jk` the products of pooled-as-needed subjects and `s` their multiplicities, a subject i against the pool of
-/// others is `sum_j s_j q_ji / sqrt(q_ii sum_jk s_j s_k q_jk)`, sums without i; with i for the upper bound.
-fn bounds_of_products(q: &Array2<f64>, subjects: &[u32], distinct: &[usize]) -> [Vec<f64>; 2] {
+/// others is `sum_j s_j q_ji / sqrt(q_ii sum_jk s_j s_k q_jk)`, sums without the group of i; with all for the upper
+/// bound.
+fn bounds_of_products(q: &Array2<f64>, subjects: &[u32], distinct: &[usize], group: &[usize]) -> [Vec<f64>; 2] {
     let s = |j: usize| f64::from(subjects[j]);
     let bound = |left_out: Option<usize>, i: usize| {
-        let pool: Vec<usize> = distinct.iter().copied().filter(|j| Some(*j) != left_out).collect();
+        let pool: Vec<usize> = distinct.iter().copied().filter(|j| Some(group[*j]) != left_out).collect();
         let with: f64 = pool.iter().map(|&j| s(j) * q[(j, i)]).sum();
         let own: f64 = pool.iter().map(|&j| s(j) * pool.iter().map(|&k| s(k) * q[(j, k)]).sum::<f64>()).sum();
         bounded(with / (own * q[(i, i)]).sqrt())
     };
-    let lower = distinct.iter().map(|&i| bound(Some(i), i)).collect();
+    let lower = distinct.iter().map(|&i| bound(Some(group[i]), i)).collect();
     let upper = distinct.iter().map(|&i| bound(None, i)).collect();
     [lower, upper]
 }
@@ -231,8 +249,9 @@ pub fn resampled(
     let Some(found) = Engines::new(models, subjects, how).evaluate(&[often_stimulus], true)?.pop() else {
         return Ok(Vec::new());
     };
-    let mut row = found.means(often_subject);
-    row.extend(found.ceiling(often_subject)?);
+    let each = Groups::each(subjects.len());
+    let mut row = found.means(often_subject, &each);
+    row.extend(found.ceiling(often_subject, &each)?);
     Ok(row)
 }
 
@@ -257,6 +276,29 @@ pub fn bootstrap(
     sigma: Option<&StimulusCovariance>,
     plan: Bootstrap,
 ) -> Result<Replicates, RdmError> {
+    let n_stimuli = subjects.first().map_or(0, Rdm::n_stimuli);
+    let groups = [Groups::each(subjects.len()), Groups::each(n_stimuli)];
+    let draws = draws_of(plan, &groups[0], &groups[1]);
+    bootstrap_drawn(models, subjects, how, sigma, plan, &draws, &groups)
+}
+
+/// [`bootstrap`] of draws that are given, made by [`draws_of`] or elsewhere; of the plan, its seed and number of draws
+/// are not looked at. `groups` are those of the subjects and of the stimuli: the lower bound of the ceiling leaves out
+/// the whole group of a subject, a group has one vote in means and bounds, and a draw needs 3 different groups of
+/// stimuli. Of groups of one size the numbers are those of rsatoolbox's `eval_bootstrap` with `rdm_descriptor` and
+/// `pattern_descriptor`; of others its mean counts a person as often as it has RDMs.
+///
+/// # Errors
+/// As [`bootstrap`]; [`RdmError::SizesDiffer`] where a draw or a list of groups has another length than the data.
+pub fn bootstrap_drawn(
+    models: &[Rdm],
+    subjects: &[Rdm],
+    how: Comparison,
+    sigma: Option<&StimulusCovariance>,
+    plan: Bootstrap,
+    draws: &[Drawn],
+    groups: &[Groups; 2],
+) -> Result<Replicates, RdmError> {
     let expected = subjects.first().map_or(0, Rdm::n_stimuli);
     crate::pool::same_sizes(models, expected)?;
     crate::pool::same_sizes(subjects, expected)?;
@@ -264,6 +306,12 @@ pub fn bootstrap(
         return Err(RdmError::CovarianceResampled);
     }
     let (n_models, n_subjects) = (models.len(), subjects.len());
+    let [people, kinds] = groups;
+    let lengths = [(people.n_things(), n_subjects), (kinds.n_things(), expected)];
+    let of_draws = draws.iter().flat_map(|d| [(d.subjects.len(), n_subjects), (d.stimuli.len(), expected)]);
+    if let Some((given, needed)) = lengths.into_iter().chain(of_draws).find(|(given, needed)| given != needed) {
+        return Err(RdmError::DrawLength { given, needed });
+    }
     let once = vec![1; expected];
     let engines = Engines::new(models, subjects, how);
     let whole = match sigma {
@@ -274,43 +322,25 @@ pub fn bootstrap(
         return Err(RdmError::TooFewRdms { given: 0, needed: 1 });
     };
     let row = |evaluated: &Evaluated, s: &[u32]| -> Result<Vec<f64>, RdmError> {
-        let mut row = evaluated.means(s);
-        row.extend(if plan.ceiling { evaluated.ceiling(s)? } else { [f64::NAN; 2] });
+        let mut row = evaluated.means(s, people);
+        row.extend(if plan.ceiling { evaluated.ceiling(s, people)? } else { [f64::NAN; 2] });
         Ok(row)
     };
     let each_once = vec![1; n_subjects];
-    let blocks: Vec<usize> = (0..plan.n_boot).step_by(DRAWS_AT_ONCE).collect();
-    let made: Vec<Vec<Vec<Vec<f64>>>> = blocks
-        .into_par_iter()
-        .map(|start| {
-            let drawn: Vec<(Vec<u32>, Vec<u32>)> = (start..(start + DRAWS_AT_ONCE).min(plan.n_boot))
-                .map(|draw| {
-                    let mut draws = Draws::stream(plan.seed, draw as u64);
-                    let s = if plan.over == Generalize::Stimuli {
-                        each_once.clone()
-                    } else {
-                        multiplicities(n_subjects, &mut draws)
-                    };
-                    let c = if plan.over == Generalize::Subjects {
-                        once.clone()
-                    } else {
-                        multiplicities(expected, &mut draws)
-                    };
-                    (s, c)
-                })
-                .collect();
+    let made: Vec<Vec<Vec<Vec<f64>>>> = draws
+        .par_chunks(DRAWS_AT_ONCE)
+        .map(|drawn| {
             if plan.over == Generalize::Subjects {
-                return drawn.iter().map(|(s, _)| Ok(vec![row(&whole, s)?])).collect();
+                return drawn.iter().map(|draw| Ok(vec![row(&whole, &draw.subjects)?])).collect();
             }
-            let usable: Vec<bool> =
-                drawn.iter().map(|(_, c)| c.iter().filter(|c| **c > 0).count() >= FEWEST_STIMULI).collect();
+            let usable: Vec<bool> = drawn.iter().map(|draw| kinds.n_drawn(&draw.stimuli) >= FEWEST_STIMULI).collect();
             let stimuli: Vec<&[u32]> =
-                drawn.iter().zip(&usable).filter(|(_, u)| **u).map(|((_, c), _)| c.as_slice()).collect();
+                drawn.iter().zip(&usable).filter(|(_, u)| **u).map(|(draw, _)| draw.stimuli.as_slice()).collect();
             let mut evaluated = engines.evaluate(&stimuli, plan.ceiling)?.into_iter();
             drawn
                 .iter()
                 .zip(usable)
-                .map(|((s, _), usable)| {
+                .map(|(Drawn { subjects: s, .. }, usable)| {
                     let here = if usable { evaluated.next() } else { None };
                     let Some(here) = here else {
                         let nothing = vec![f64::NAN; n_models + 2];
@@ -325,7 +355,7 @@ pub fn bootstrap(
         })
         .collect::<Result<_, RdmError>>()?;
     let n_tables = if plan.over == Generalize::Both { 3 } else { 1 };
-    let draws: Vec<Vec<Vec<f64>>> = made.into_iter().flatten().collect();
-    let table = |t: usize| Array2::from_shape_fn((plan.n_boot, n_models + 2), |(draw, column)| draws[draw][t][column]);
+    let rows: Vec<Vec<Vec<f64>>> = made.into_iter().flatten().collect();
+    let table = |t: usize| Array2::from_shape_fn((draws.len(), n_models + 2), |(draw, column)| rows[draw][t][column]);
     Ok(Replicates { tables: (0..n_tables).map(table).collect(), repeats: Vec::new() })
 }

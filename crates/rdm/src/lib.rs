@@ -10,6 +10,7 @@
 
 mod alignment;
 mod bures;
+mod categories;
 mod ceiling;
 mod compare;
 mod comparison;
@@ -36,7 +37,8 @@ mod whitening;
 
 pub use alignment::{Aligned, Alignment, AlignmentError, Split};
 pub use bures::{NoSecondMoment, SecondMoment, bures_similarity, bures_squared_distance};
-pub use ceiling::{NoiseCeiling, noise_ceiling, noise_ceiling_under};
+pub use categories::same_or_different;
+pub use ceiling::{NoiseCeiling, noise_ceiling, noise_ceiling_of_groups, noise_ceiling_under};
 pub use compare::{Compared, compare, compare_all, compare_all_under, compare_within};
 pub use comparison::Comparison;
 pub use crossvalidated::{Design, FoldWeights, Prior, WithPrior, correlation_cv, crossnobis, poisson_cv};

@@ -4,8 +4,10 @@ mod all_pairs;
 mod args;
 mod cautions;
 mod corrected;
+mod draws;
 mod evidence;
 mod fitted;
+mod groups;
 mod inference;
 mod matrices;
 mod measure;
@@ -21,6 +23,7 @@ use anyhow::Result;
 use cli::{Cell, Job, Named, Output};
 use corrected::Corrected;
 use fitted::Folds;
+use groups::Together;
 use inference::{Inference, OfRow};
 use measure::Measure;
 use scores::{Scores, subjects_in_use};
@@ -36,6 +39,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let out = job.text_output(args.common.output.as_deref())?;
     let pairwise = args.inference.pairwise.as_deref().map(|file| job.text_output(Some(file))).transpose()?;
     let weights = args.weights.as_deref().map(|file| job.text_output(Some(file))).transpose()?;
+    let draws = args.inference.save_draws.as_deref().map(|file| job.binary_output(Some(file))).transpose()?;
     let matrix = args.systems.matrix.as_deref().map(|file| job.binary_output(Some(file))).transpose()?;
     let blocks = args.systems.blocks.as_ref().map(|input| all_pairs::Blocks::read(&job, input)).transpose()?;
     let systems = match args.compare {
@@ -44,7 +48,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     };
     match args.systems.all_pairs {
         true => all_pairs::write(&job, args, &systems, blocks.as_ref(), out, matrix),
-        false => write(&job, args, &systems, out, pairwise, weights),
+        false => write(&job, args, &systems, out, pairwise, weights, draws),
     }
 }
 
@@ -56,17 +60,20 @@ fn write(
     out: Output,
     pairwise: Option<Output>,
     weights: Option<Output>,
+    draws: Option<Output>,
 ) -> Result<()> {
     plan::check_subjects(args, systems)?;
     let used = subjects_in_use(job, systems);
+    let together = Together::read(job, args, systems, &used)?;
     let folds = Folds::new(args, systems, &used)?;
-    cautions::say(job, args, systems, &used, folds.as_ref());
+    cautions::say(job, args, systems, &used, together.subjects.len(), folds.as_ref());
     if let (Some(out), Some(folds)) = (weights, &folds) {
         weights::write(job, args, out, systems, &used, folds)?;
     }
-    let scores = Scores::of(job, args, systems, used, folds.as_ref())?;
+    let scores = Scores::of(job, args, systems, used, folds.as_ref(), &together)?;
     let corrected = Corrected::of(job, args, systems, &scores)?;
-    let inference = Inference::of(job, args, systems, &scores, folds.as_ref().and_then(|f| f.of_draws.as_ref()))?;
+    let of_draws = folds.as_ref().and_then(|f| f.of_draws.as_ref());
+    let inference = Inference::of(job, args, systems, &scores, of_draws, &together, draws)?;
 
     let column = args.compare.column();
     let names = &systems.names[systems.n_brains..];

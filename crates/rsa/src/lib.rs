@@ -6,9 +6,11 @@ mod dissimilarities;
 mod fit;
 mod held;
 mod mds;
+mod model;
 mod order;
 mod rdm_verb;
 mod searchlight;
+mod write_rdm;
 
 use clap::{Parser, Subcommand};
 
@@ -34,6 +36,8 @@ Examples:
 enum Verb {
     /// Matrices (rows = stimuli, columns = units or voxels) to RDMs, one per matrix
     Rdm(Box<rdm_verb::RdmArgs>),
+    /// Model RDMs from columns of a table of stimuli: same or different categories, differences of ratings
+    Model(model::ModelArgs),
     /// Model RDMs against brain RDMs: a table of scores, with the noise ceiling
     Compare(Box<compare::CompareArgs>),
     /// Brain RDMs as weighted sums of model RDMs: weights, and what each model explains that no other does
@@ -50,6 +54,7 @@ enum Verb {
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.verb {
         Verb::Rdm(args) => rdm_verb::run(&args),
+        Verb::Model(args) => model::run(&args),
         Verb::Compare(args) => compare::run(&args),
         Verb::Fit(args) => fit::run(&args),
         Verb::Mds(args) => mds::run(&args),

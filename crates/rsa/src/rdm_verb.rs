@@ -7,19 +7,19 @@ mod plan;
 mod rows;
 
 use crate::held::{Held, InFile};
+use crate::write_rdm::write_rdm;
 use anyhow::{Context, Result, anyhow, bail};
 use args::{Metric, NoiseSource};
 use array_inputs::{NamedArray, Names, Next, each_array, hold, read_matrices, read_table, require_unique};
-use cli::{Input, Job, Output, require_memory};
+use cli::{Input, Job, require_memory};
 use measure::{Measured, Noise, describe, measure};
 use ndarray::ArrayView2;
-use npy_stream::{Array, Dtype, Incoming, Labels, LabelsRef, Matrix, RowWriter, Values, write_vector};
+use npy_stream::{Array, Dtype, Incoming, Labels, Matrix, Values};
 use plan::Plan;
 use rdm::{InMemory, NoiseError, NoiseModel, Rdm, Widened};
 use rdm_inputs::{Kind, check_nan, from_array};
 use rows::{Annotations, Rows};
 use statistics::Reason;
-use std::io::Write;
 use stimulus_table::Side;
 
 pub use args::{RdmArgs, Shrink};
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
     }
     for rdm in made {
         let rdm = finished(&job, args, rdm, subset.as_ref())?;
-        write(&mut out, &rdm, args.dtype.unwrap_or(rdm.dtype), args.square)?;
+        write_rdm(&mut out, &rdm.rdm, rdm.name.as_deref(), args.dtype.unwrap_or(rdm.dtype), args.square)?;
     }
     out.commit(&job)
 }
@@ -418,18 +418,4 @@ fn summary(found: &Measured, rows: &Rows) -> String {
         Reason::counted(found.unusable.iter().map(|row| row.reason)),
         first.row
     )
-}
-
-fn write(out: &mut Output, made: &Made, dtype: Dtype, square: bool) -> Result<()> {
-    let rdm = &made.rdm;
-    let labels = LabelsRef { ids: rdm.labels(), columns: None, name: made.name.as_deref() };
-    if square {
-        let n = rdm.n_stimuli();
-        let mut rows = RowWriter::new(out as &mut dyn Write, n, n, dtype)?;
-        rows.write_rows(rdm.to_square().view())?;
-        rows.finish(labels)?;
-    } else {
-        write_vector(out as &mut dyn Write, rdm.values(), dtype, labels)?;
-    }
-    Ok(())
 }

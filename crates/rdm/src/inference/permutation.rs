@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use statistics::Draws;
 use statistics::rounding::OF_SCORES;
 
+use super::{Groups, Shuffle};
 use crate::compare::{compare_all_under, prepared};
 use crate::{Comparison, Rdm, RdmError, StimulusCovariance};
 
@@ -46,6 +47,26 @@ pub fn permute_stimuli(
     n_perm: usize,
     seed: u64,
 ) -> Result<Permuted, RdmError> {
+    permute_stimuli_in(models, subjects, how, sigma, n_perm, seed, Shuffle::All, &Groups::each(subjects.len()))
+}
+
+/// [`permute_stimuli`] of stimuli that are not all exchangeable, with means in which every group of subjects has one
+/// vote. Within groups the question is whether the model knows more than which stimuli are of one group; of whole
+/// groups whether it knows how these are to one another, where stimuli of one group are alike whatever the model says.
+#[allow(clippy::too_many_arguments)] // the data, the models, and how they are shuffled
+pub fn permute_stimuli_in(
+    models: &[Rdm],
+    subjects: &[Rdm],
+    how: Comparison,
+    sigma: Option<&StimulusCovariance>,
+    n_perm: usize,
+    seed: u64,
+    shuffle: Shuffle,
+    groups: &Groups,
+) -> Result<Permuted, RdmError> {
+    if groups.n_things() != subjects.len() {
+        return Err(RdmError::DrawLength { given: groups.n_things(), needed: subjects.len() });
+    }
     let n = subjects.first().map_or(0, Rdm::n_stimuli);
     let n_pairs = subjects.first().map_or(0, |s| s.values().len());
     let fast = sigma.is_none()
@@ -69,8 +90,9 @@ pub fn permute_stimuli(
     let all: Vec<Vec<Array2<f64>>> = blocks
         .into_par_iter()
         .map(|start| {
-            let orders: Vec<Vec<usize>> =
-                (start..(start + at_once).min(n_perm)).map(|i| Draws::stream(seed, i as u64).permutation(n)).collect();
+            let orders: Vec<Vec<usize>> = (start..(start + at_once).min(n_perm))
+                .map(|i| shuffle.order(n, &mut Draws::stream(seed, i as u64)))
+                .collect();
             scores(&orders)
         })
         .collect::<Result<_, RdmError>>()?;
@@ -78,7 +100,8 @@ pub fn permute_stimuli(
     // products of unit vectors in some order, off by at most one unit in the last place of 1 per pair.
     let slack = (n_pairs as f64 * f64::EPSILON).max(OF_SCORES);
     let all: Vec<&Array2<f64>> = all.iter().flatten().collect();
-    let mean = |scores: &Array2<f64>| scores.sum_axis(Axis(1)) / subjects.len() as f64;
+    let sizes: Array1<f64> = (0..subjects.len()).map(|s| groups.size_with(s)).collect();
+    let mean = |scores: &Array2<f64>| (scores / &sizes).sum_axis(Axis(1)) / groups.len() as f64;
     let means: Vec<Array1<f64>> = all.iter().map(|scores| mean(scores)).collect();
     let of_means = Reached::of(mean(&own).view(), means.iter().map(|scores| scores.view()), slack);
     let of_subject =

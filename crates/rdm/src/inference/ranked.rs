@@ -137,7 +137,8 @@ fn similarities(models: &[Vec<f64>], subjects: &[Vec<f64>], weights: &[u32], how
 
 impl SubjectRanks {
     /// The pool of ranks is ranked again in every draw, the one thing here that needs sorting.
-    pub fn bounds(&self, subjects: &[u32], distinct: &[usize]) -> [Vec<f64>; 2] {
+    /// `group` has the number of every subject's group, all of which is left out of the lower bound.
+    pub fn bounds(&self, subjects: &[u32], distinct: &[usize], group: &[usize]) -> [Vec<f64>; 2] {
         let n = self.weights.len();
         let mut all = vec![0.0; n];
         for &s in distinct {
@@ -148,9 +149,12 @@ impl SubjectRanks {
         let mut scratch = Scratch::default();
         let (mut lower, mut upper) = (Vec::new(), Vec::new());
         for &s in distinct {
-            let often = f64::from(subjects[s]);
             // Ranks are multiples of 1/2: their sums and differences are exact, and so are ties.
-            let others: Vec<f64> = all.iter().zip(&self.ranks[s]).map(|(sum, rank)| sum - often * rank).collect();
+            let mut others = all.clone();
+            for &own in distinct.iter().filter(|own| group[**own] == group[s]) {
+                let often = f64::from(subjects[own]);
+                others.iter_mut().zip(&self.ranks[own]).for_each(|(sum, rank)| *sum -= often * rank);
+            }
             lower.push(self.against(&order_of(&others, &self.weights), s, &mut scratch));
             upper.push(self.against(&pool_of_all, s, &mut scratch));
         }

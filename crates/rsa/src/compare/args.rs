@@ -1,5 +1,6 @@
 //! Help and arguments of `rsa compare`.
 
+use super::groups::GroupArgs;
 use super::measure::Measure;
 use array_inputs::JoinArgs;
 use clap::ValueEnum;
@@ -75,6 +76,18 @@ which counts measurement noise three times, by those of drawing one (never below
 above both). A stimulus has no distance to its own copy. A draw without a number (fewer than 3
 different stimuli, a constant RDM) is left out and counted. p_perm holds for these subjects and
 stimuli only, whatever generalize_to says.
+
+--group-subjects: the RDMs of one person (runs, sessions) are no two subjects. They are drawn together, have one
+vote together in means, tests and bounds, and `lower` is against the pool of the RDMs of the other people; n
+is people.
+--group-stimuli draws whole groups (categories) of stimuli, so that the inference speaks to new categories;
+a draw needs 3 different ones. What --perm may shuffle depends on what is exchangeable if the model knows
+nothing: all stimuli, if they are any stimuli; where those of one category are alike in any brain, shuffles
+of all reject a model for knowing no more than the categories. --shuffle within then asks whether it knows
+more (categories stay), --shuffle whole whether it is right about how they are to one another (stimuli stay
+together; only categories of one size change places, each in the order of its stimuli).
+--save-draws FILE.npy: numpy.load on the open file gives draws x subjects counts, twice more their ids (none)
+and names, then the name of the matrix, and the same of stimuli; only of what --boot draws.
 
 --test t|wilcoxon and --pairwise over subjects work for controls, bures and matrices too, with the
 columns above. A test against 0 is made only where noise alone gives 0 (controls, cka-debiased, --held-out); the
@@ -191,6 +204,9 @@ pub struct CompareArgs {
     /// Inference.
     #[command(flatten)]
     pub inference: InferenceArgs,
+    /// What belongs together.
+    #[command(flatten)]
+    pub groups: GroupArgs,
     /// Names of the models, in order [default: their own, else file stems, positions in a pipe]
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     pub names: Vec<String>,
@@ -305,6 +321,12 @@ pub struct InferenceArgs {
     #[arg(long, value_name = "N", default_value_t = 1000, requires = "boot")]
     #[arg(value_parser = clap::value_parser!(u32).range(2..))]
     pub n_boot: u32,
+    /// Draws that are given, as --save-draws writes them, instead of those of --n-boot and --seed
+    #[arg(long, value_name = "FILE", requires = "boot", conflicts_with = "n_boot")]
+    pub draws: Option<Input>,
+    /// Write how often each subject and stimulus stands in each draw: matrices named subjects and stimuli
+    #[arg(long, value_name = "FILE", requires = "boot")]
+    pub save_draws: Option<OutputPath>,
     /// Tests of the means: t (default with --boot), wilcoxon, or bootstrap
     #[arg(long, value_enum)]
     pub test: Option<Test>,

@@ -9,8 +9,8 @@ use rdm::{Comparison, Folding, Rdm};
 /// Fewer draws than these leave the ends of a 95 % interval to a handful of them.
 const FEW_DRAWS: u32 = 200;
 
-/// One line for each thing that the numbers do not show; `used` are the subjects that tests are over.
-pub(super) fn say(job: &Job, args: &CompareArgs, systems: &Systems, used: &[usize], folds: Option<&Folds>) {
+/// One line for each thing that the numbers do not show; `used` are the subjects that tests are over, `n` people.
+pub(super) fn say(job: &Job, args: &CompareArgs, systems: &Systems, used: &[usize], n: usize, folds: Option<&Folds>) {
     let options = &args.inference;
     let (Some(test), Content::Whole(whole)) = (options.test_of_means(), &systems.content) else { return };
     let models: Vec<usize> = (systems.n_brains..systems.names.len()).collect();
@@ -26,13 +26,12 @@ pub(super) fn say(job: &Job, args: &CompareArgs, systems: &Systems, used: &[usiz
             ));
         }
     }
-    if options.boot.is_some() && options.n_boot < FEW_DRAWS {
+    if options.boot.is_some() && options.draws.is_none() && options.n_boot < FEW_DRAWS {
         job.warn(format!(
             "--n-boot {}: se, intervals and p of so few draws move with the seed; take 1000",
             options.n_boot
         ));
     }
-    let n = used.len();
     if test == Test::Wilcoxon && n < 5 {
         job.warn(format!(
             "--test wilcoxon: {n} subjects have {} orders of signs, so no p is below {}",

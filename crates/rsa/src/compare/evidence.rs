@@ -2,7 +2,7 @@
 
 use super::scores::Scores;
 use cli::Named;
-use rdm::inference::{Generalize, Replicates, Spread};
+use rdm::inference::{Generalize, Groups, Replicates, Spread};
 use statistics::mean_test::{MeanTest, estimate_test, mean_test};
 use statistics::rounding::beyond;
 use statistics::signed_rank::{Tail, wilcoxon_p};
@@ -45,12 +45,14 @@ pub(super) struct Draws {
 }
 
 impl Evidence {
-    pub fn of_subjects(scores: &Scores, ranked: bool) -> Evidence {
+    /// One value per person, the mean of theirs.
+    pub fn of_subjects(scores: &Scores, ranked: bool, people: &Groups) -> Evidence {
         let mut columns = scores.by_subject.clone();
         if let Some(ceiling) = &scores.ceiling {
             columns.push(ceiling.lower_by_subject.clone());
             columns.push(ceiling.upper_by_subject.clone());
         }
+        let columns = columns.iter().map(|values| people.means(values)).collect();
         Evidence::Subjects { columns, ranked, rounding: scores.rounding }
     }
 

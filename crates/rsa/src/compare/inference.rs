@@ -1,15 +1,19 @@
 //! The tests of `rsa compare`: which were asked for, their numbers, and the columns that hold them.
 
 use super::args::{Boot, CompareArgs, Test};
+use super::draws;
 use super::evidence::{Evidence, Tested};
 use super::fitted::FoldsOfDraws;
+use super::groups::Together;
 use super::plan::never_below_0;
 use super::scores::Scores;
 use super::system::{Content, Systems};
 use anyhow::{Result, anyhow, bail};
-use cli::{Cell, Job, Named};
+use cli::{Cell, Job, Named, Output};
 use rdm::bootstrap_fitted;
-use rdm::inference::{Bootstrap, FEWEST_STIMULI, Generalize, Permuted, Replicates, Spread, bootstrap, permute_stimuli};
+use rdm::inference::{
+    Bootstrap, FEWEST_STIMULI, Generalize, Permuted, Replicates, Spread, bootstrap_drawn, permute_stimuli_in,
+};
 use statistics::signed_rank::Tail;
 use statistics::{Correction, Reason};
 
@@ -58,10 +62,12 @@ impl Inference {
         systems: &Systems,
         scores: &Scores,
         folds: Option<&FoldsOfDraws>,
+        together: &Together,
+        save_draws: Option<Output>,
     ) -> Result<Inference> {
         let options = &args.inference;
         let models: Vec<usize> = (systems.n_brains..systems.names.len()).collect();
-        let sizes = (scores.used.len(), systems.n_stimuli);
+        let sizes = (together.subjects.len(), together.stimuli.len());
         let whole = match &systems.content {
             Content::Whole(whole) if options.boot.is_some() || options.perm.is_some() => {
                 Some((whole, whole.of(&models), whole.of(&scores.used)))
@@ -78,26 +84,35 @@ impl Inference {
                     ceiling: scores.ceiling.is_some(),
                 };
                 let replicates = match folds {
-                    None => bootstrap(models, brains, whole.how, whole.sigma.as_ref(), plan),
+                    None => {
+                        let drawn = draws::draws(job, args, systems, &scores.used, plan, together)?;
+                        if let Some(out) = save_draws {
+                            draws::write(job, out, systems, &scores.used, plan.over, &drawn)?;
+                        }
+                        let groups = [together.subjects.clone(), together.stimuli.clone()];
+                        bootstrap_drawn(models, brains, whole.how, whole.sigma.as_ref(), plan, &drawn, &groups)
+                    }
                     Some(FoldsOfDraws { folding, n_cv }) => {
                         bootstrap_fitted(&whole.components, brains, args.model, whole.how, plan, *folding, *n_cv)
                     }
                 }
                 .map_err(|error| anyhow!("--boot {}: {error}", boot.over().as_str()))?;
                 let percentile = test == Test::Bootstrap;
-                Some(of_draws(job, args, boot.over(), replicates, scores, percentile, sizes, folds)?)
+                Some(of_draws(job, boot.over(), replicates, scores, percentile, sizes, folds)?)
             }
-            (Some(test), ..) => Some(Evidence::of_subjects(scores, test == Test::Wilcoxon)),
+            (Some(test), ..) => Some(Evidence::of_subjects(scores, test == Test::Wilcoxon, &together.subjects)),
         };
         let means = evidence.map(|evidence| Means::of(job, evidence, args, scores, sizes));
-        if options.boot.is_some() || options.perm.is_some() {
+        if (options.boot.is_some() && options.draws.is_none()) || options.perm.is_some() {
             job.record("seed", options.seed);
         }
         let permuted = match (options.perm, &whole) {
             (None, _) | (_, None) => None,
             (Some(n), Some((whole, models, brains))) => {
                 let (how, sigma) = (whole.how, whole.sigma.as_ref());
-                let found = permute_stimuli(models, brains, how, sigma, n as usize, options.seed)
+                let (n_perm, shuffle) = (n as usize, together.shuffle());
+                let people = &together.subjects;
+                let found = permute_stimuli_in(models, brains, how, sigma, n_perm, options.seed, shuffle, people)
                     .map_err(|error| anyhow!("--perm: {error}"))?;
                 let fewest = found
                     .of_means
@@ -185,7 +200,6 @@ impl Words {
 #[allow(clippy::too_many_arguments)] // the parts of one call, each used once
 fn of_draws(
     job: &Job,
-    args: &CompareArgs,
     over: Generalize,
     replicates: Replicates,
     scores: &Scores,
@@ -193,7 +207,7 @@ fn of_draws(
     (n_subjects, n_stimuli): (usize, usize),
     folds: Option<&FoldsOfDraws>,
 ) -> Result<Evidence> {
-    let n_boot = args.inference.n_boot as usize;
+    let n_boot = replicates.tables[0].nrows();
     let n_models = scores.means.len();
     // A model without a score has no draws either; it takes none from the others.
     let usable: Vec<usize> = (0..n_models).filter(|&m| scores.means[m].is_finite()).collect();
@@ -205,7 +219,9 @@ fn of_draws(
         let Some(used) = spread.map(|s| s.draws.len()) else { continue };
         if used < n_boot {
             let why = match folds {
-                None => format!("fewer than {FEWEST_STIMULI} different stimuli, one subject only, or a constant RDM"),
+                None => format!(
+                    "fewer than {FEWEST_STIMULI} different stimuli or groups of them, one subject only, or a constant RDM"
+                ),
                 Some(FoldsOfDraws { folding, .. }) => format!(
                     "fewer than {} different subjects or {} different stimuli for {} x {} folds, or a fold \
                      with a constant RDM or prediction, as of weights that are all 0",

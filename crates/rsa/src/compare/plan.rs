@@ -2,6 +2,8 @@
 
 use super::args::{Boot, CompareArgs, Test};
 use super::corrected;
+use super::draws;
+use super::groups;
 use super::measure::{Bures, Map, Measure};
 use super::system::Systems;
 use anyhow::{Result, bail};
@@ -27,6 +29,8 @@ pub(super) fn check(args: &CompareArgs) -> Result<()> {
         );
     }
     corrected::check(args)?;
+    groups::check(args)?;
+    draws::check(args)?;
     if args.is_of_whole_rdms() { check_fits_and_draws(args) } else { check_systems(args) }
 }
 
@@ -233,7 +237,7 @@ pub(super) fn check_subjects(args: &CompareArgs, systems: &Systems) -> Result<()
             2 * FEWEST_STIMULI
         );
     }
-    if let Some(n_perm) = options.perm {
+    if let (Some(n_perm), None) = (options.perm, args.groups.shuffle) {
         let orders: f64 = (1..=n_stimuli).map(|k| k as f64).product();
         if orders <= f64::from(n_perm) {
             bail!(

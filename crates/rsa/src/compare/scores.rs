@@ -2,12 +2,13 @@
 
 use super::args::CompareArgs;
 use super::fitted::{self, Folds};
+use super::groups::Together;
 use super::measure::{Bures, Measure};
 use super::system::{Content, Score, Systems, WholeRdms};
 use anyhow::{Result, anyhow};
 use cli::Job;
 use ndarray::Array2;
-use rdm::{NoiseCeiling, noise_ceiling_under};
+use rdm::{NoiseCeiling, noise_ceiling_of_groups};
 use statistics::{Reason, mean, rounding};
 
 /// What the table of scores shows.
@@ -18,7 +19,7 @@ pub(super) struct Scores {
     pub used: Vec<usize>,
     /// Per model one score per used brain.
     pub by_subject: Vec<Vec<f64>>,
-    /// Per model its mean over them.
+    /// Per model its mean over them, in which a person has one vote.
     pub means: Vec<f64>,
     /// Why a mean is NaN.
     pub reasons: Vec<Option<Reason>>,
@@ -55,6 +56,7 @@ impl Scores {
         systems: &Systems,
         used: Vec<usize>,
         folds: Option<&Folds>,
+        together: &Together,
     ) -> Result<Scores> {
         let models: Vec<usize> = (systems.n_brains..systems.names.len()).collect();
         let brains: Vec<usize> = (0..systems.n_brains).collect();
@@ -62,7 +64,7 @@ impl Scores {
             Content::Other { score, .. } => (score(&models, &brains)?, None),
             Content::Whole(whole) => {
                 let (found, ceiling) = match folds {
-                    None => (whole.scores(&models, &used)?, bounds(job, args, systems, whole, &used)?),
+                    None => (whole.scores(&models, &used)?, bounds(job, args, systems, whole, &used, together)?),
                     Some(folds) => {
                         job.record("seed", folds.of_data.seed);
                         let found = fitted::score(args, whole, &whole.of(&used), folds.of_data)?;
@@ -74,7 +76,7 @@ impl Scores {
         };
         let rows = || all.rows().into_iter();
         let by_subject: Vec<Vec<f64>> = rows().map(|row| used.iter().map(|&s| row[s].value).collect()).collect();
-        let means = by_subject.iter().map(|values| mean(values)).collect();
+        let means = by_subject.iter().map(|values| mean(&together.subjects.means(values))).collect();
         let reasons = rows().map(|row| used.iter().find_map(|&s| row[s].reason)).collect();
         let rounding = rounding::OF_SCORES * size_of_scores(args.compare, &by_subject);
         Ok(Scores { by_subject, means, reasons, rounding, ceiling, used, all })
@@ -103,14 +105,15 @@ fn bounds(
     systems: &Systems,
     whole: &WholeRdms,
     used: &[usize],
+    together: &Together,
 ) -> Result<Option<NoiseCeiling>> {
     if !args.ceiling {
         return Ok(None);
     }
-    if used.len() == 1 {
-        return Ok(Some(NoiseCeiling::none(1)));
+    if together.subjects.len() == 1 {
+        return Ok(Some(NoiseCeiling::none(used.len())));
     }
-    let found = noise_ceiling_under(&whole.of(used), whole.how, whole.sigma.as_ref())
+    let found = noise_ceiling_of_groups(&whole.of(used), whole.how, whole.sigma.as_ref(), &together.subjects)
         .map_err(|error| anyhow!("--ceiling: {error}"))?;
     for &brain in found.constant.iter().map(|&s| &used[s]).filter(|brain| !systems.constant[**brain]) {
         job.warn(format!(
