@@ -33,7 +33,7 @@ Examples:
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Matrices (rows = stimuli, columns = units or voxels) to RDMs, one per matrix
-    Rdm(rdm_verb::RdmArgs),
+    Rdm(Box<rdm_verb::RdmArgs>),
     /// Model RDMs against brain RDMs: a table of scores, with the noise ceiling
     Compare(Box<compare::CompareArgs>),
     /// Brain RDMs as weighted sums of model RDMs: weights, and what each model explains that no other does
