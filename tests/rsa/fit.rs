@@ -256,7 +256,6 @@ fn weights_of_fitted_models_are_written_fold_by_fold() {
     within(all.iter().map(|row| number(row, "share_draws")).sum(), 1.0, 1e-12);
     assert_eq!((all[0]["n_boot"].as_str(), all[0]["generalize_to"].as_str()), ("50", "both"));
     assert!(number(all[1], "ci_lo") <= number(all[1], "weight") && number(all[1], "weight") <= number(all[1], "ci_hi"));
-    run(path, &format!("rsa compare models.npy --brain subjects.npy --weights w.csv"))
-        .fails(1, &["--weights w.csv", "rsa fit"]);
+    run(path, "rsa compare models.npy --brain subjects.npy --weights w.csv").fails(1, &["--weights w.csv", "rsa fit"]);
     run(path, "rsa compare --all-pairs models.npy subjects.npy --weights w.csv").fails(1, &["--weights"]);
 }

@@ -47,7 +47,7 @@ pub fn regress_held_out(
     let mut all: Vec<Option<HeldOut>> = vec![None; outcomes.len()];
     for cases in &groups {
         // Per fold and outcome the squared errors of the mean, of all predictors, and without each of them.
-        let errors: Vec<Vec<Result<(Vec<f64>, usize), Reason>>> =
+        let errors: Vec<Vec<FoldErrors>> =
             (0..n_folds).into_par_iter().map(|fold| errors_of_fold(cases, k, method, fold_of_stimulus, fold)).collect();
         for (place, &outcome) in cases.outcomes.iter().enumerate() {
             let (mut sums, mut n_pairs, mut reason) = (vec![0.0; k + 2], 0, None);
@@ -72,13 +72,16 @@ pub fn regress_held_out(
     Ok(all.into_iter().flatten().collect())
 }
 
+/// Squared errors of the mean, of all predictors, and without each of them, and over how many pairs.
+type FoldErrors = Result<(Vec<f64>, usize), Reason>;
+
 fn errors_of_fold(
     cases: &Cases,
     k: usize,
     method: Regression,
     fold_of_stimulus: &[usize],
     fold: usize,
-) -> Vec<Result<(Vec<f64>, usize), Reason>> {
+) -> Vec<FoldErrors> {
     let side = |&(i, j): &(usize, usize)| (fold_of_stimulus[i] == fold, fold_of_stimulus[j] == fold);
     let training: Vec<f64> = cases.pairs.iter().map(|pair| f64::from(side(pair) == (false, false))).collect();
     let test: Vec<usize> = (0..cases.pairs.len()).filter(|&p| side(&cases.pairs[p]) == (true, true)).collect();
