@@ -6,7 +6,7 @@ use cli::{Input, Job};
 use localizer::{Contrast, Correction, Design, Groups, LOOKS_MISSING, Question, TTest, Versus};
 use stimulus_table::Table;
 
-use crate::CrossValidation;
+use crate::{CrossValidation, HALVES, Halves};
 
 /// The localizer: pictures, contrasts and the test.
 #[derive(Debug, Clone, clap::Args)]
@@ -52,6 +52,20 @@ pub struct Plan {
     pub correction: Option<Correction>,
     /// Where ROC areas are computed: the memory that all responses of a pipe may take.
     pub auc: Option<u64>,
+    /// Where responses are asked for again: the memory that those of a pipe may take.
+    pub(crate) keep: Option<u64>,
+    /// The part of every row of the table, where each half is asked by itself.
+    pub(crate) half_of_row: Option<Vec<usize>>,
+}
+
+/// What is made of the rows of a table before they are asked.
+#[derive(Clone, Copy)]
+enum Split<'a> {
+    All,
+    HeldOut(&'a CrossValidation),
+    /// Every level of the column is measured, too.
+    HeldOutWithLevels(&'a CrossValidation),
+    Halves(&'a Halves),
 }
 
 impl LocalizerArgs {
@@ -65,20 +79,33 @@ impl LocalizerArgs {
         correction: Option<Correction>,
         auc: Option<u64>,
     ) -> Result<Plan> {
-        self.planned(job, join, (cv, false), correction, auc)
+        self.planned(job, join, cv.map_or(Split::All, Split::HeldOut), correction, auc)
     }
 
     /// [`LocalizerArgs::plan`] with parts that are held out, in each of which every level of the column is measured
     /// ([`crate::Measured::held_out`]).
     pub fn plan_with_levels(&self, job: &Job, join: JoinArgs, cv: &CrossValidation) -> Result<Plan> {
-        self.planned(job, join, (Some(cv), true), None, None)
+        self.planned(job, join, Split::HeldOutWithLevels(cv), None, None)
+    }
+
+    /// [`LocalizerArgs::plan`] with two halves of the pictures, each of which is asked every contrast by itself:
+    /// question 2 c is contrast c in the half that chooses, 2 c + 1 the same in the one that reports.
+    pub fn plan_in_halves(
+        &self,
+        job: &Job,
+        join: JoinArgs,
+        halves: &Halves,
+        correction: Option<Correction>,
+        auc: Option<u64>,
+    ) -> Result<Plan> {
+        self.planned(job, join, Split::Halves(halves), correction, auc)
     }
 
     fn planned(
         &self,
         job: &Job,
         join: JoinArgs,
-        (cv, levels): (Option<&CrossValidation>, bool),
+        split: Split,
         correction: Option<Correction>,
         auc: Option<u64>,
     ) -> Result<Plan> {
@@ -96,7 +123,7 @@ impl LocalizerArgs {
             given => given.to_vec(),
         };
         let n_asked = contrasts.len();
-        if levels {
+        if let Split::HeldOutWithLevels(_) = split {
             contrasts.extend(Contrast::one_per_level(by).with_context(in_column)?);
         }
         let resolve = |contrast: &Contrast| contrast.resolve(by, self.versus).with_context(in_column);
@@ -130,16 +157,39 @@ impl LocalizerArgs {
         }
         let mut design = Design::new(&groups, categories);
         let mut folds = Vec::new();
-        if let Some(cv) = cv {
-            let used: Vec<bool> = design.group_of_row().iter().map(Option::is_some).collect();
-            let (parts, names) = cv.parts(&table, by, &used).with_context(|| table_name.clone())?;
-            (design, folds) = (design.in_parts(parts), names);
+        let mut half_of_row = None;
+        match split {
+            Split::All => {}
+            Split::HeldOut(cv) | Split::HeldOutWithLevels(cv) => {
+                let used: Vec<bool> = design.group_of_row().iter().map(Option::is_some).collect();
+                let (parts, names) = cv.parts(&table, by, &used).with_context(|| table_name.clone())?;
+                (design, folds) = (design.in_parts(parts), names);
+            }
+            Split::Halves(halves) => {
+                let parts = halves.parts(&table, by).with_context(|| table_name.clone())?;
+                (design, folds) = (design.in_parts(parts.clone()), HALVES.map(String::from).to_vec());
+                half_of_row = Some(parts);
+            }
         }
         job.record("contrasts", contrasts[..n_asked].iter().map(ToString::to_string).collect::<Vec<_>>());
         job.record("versus", self.versus.to_string());
         job.record("test", self.test.as_str());
         job.record("observations", if categories.is_some() { "means of categories" } else { "pictures" });
-        Ok(Plan { table_name, table, design, join, n_asked, contrasts, folds, test: self.test, correction, auc })
+        let (test, keep) = (self.test, None);
+        Ok(Plan {
+            table_name,
+            table,
+            design,
+            join,
+            n_asked,
+            contrasts,
+            folds,
+            test,
+            correction,
+            auc,
+            keep,
+            half_of_row,
+        })
     }
 }
 
@@ -174,13 +224,29 @@ impl Plan {
         self.design.group_of_row().iter().map(Option::is_some).collect()
     }
 
+    /// The part of every row of the table ([`LocalizerArgs::plan_in_halves`]): 0 chooses, 1 reports, 2 is in neither.
+    pub fn half_of_row(&self) -> Option<&[usize]> {
+        self.half_of_row.as_deref()
+    }
+
+    /// The same plan, which keeps hold of the responses ([`crate::Measured::responses`]); those of a pipe may take this
+    /// much memory.
+    pub fn keeping(self, mem: u64) -> Plan {
+        Plan { keep: Some(mem), ..self }
+    }
+
     /// What is asked for each contrast (outer) and fold (inner): where units are chosen, and where they are measured.
-    /// Without cross-validation units are chosen on all pictures, and nothing is held out.
+    /// Without cross-validation units are chosen on all pictures, and nothing is held out; nor is it of halves.
     pub fn questions(&self) -> Vec<(Question, Option<Question>)> {
         let n_folds = self.folds.len();
         let of_contrast = |contrast: usize| -> Vec<(Question, Option<Question>)> {
             if n_folds == 0 {
                 return vec![(self.design.question(contrast), None)];
+            }
+            if self.half_of_row.is_some() {
+                return (0..n_folds)
+                    .map(|half| (self.design.question_of(contrast, |part| part == half), None))
+                    .collect();
             }
             let of = |held: usize| {
                 let others = self.design.question_of(contrast, |part| part != held);

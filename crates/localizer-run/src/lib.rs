@@ -8,12 +8,14 @@
 
 mod args;
 mod folds;
+mod halves;
 mod measure;
 mod rules;
 mod unit_row;
 
 pub use args::{LocalizerArgs, Plan};
 pub use folds::CrossValidation;
+pub use halves::{HALVES, Halves};
 pub use measure::Measured;
 pub use rules::RuleArgs;
 pub use unit_row::Part;

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Error, Result, bail};
-use array_inputs::hold;
+use array_inputs::{Whole, hold};
 use cli::{Job, Progress};
 use localizer::{CategoryMoments, Contrast, Question, UnitTests, roc_areas};
 use ndarray::ArrayView2;
@@ -24,7 +24,7 @@ const STRIP_ROWS: usize = 16;
 const COLUMN_BYTES: usize = 64 << 20;
 
 /// What was summed of one array while it was read.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Measured {
     moments: Arc<CategoryMoments>,
     questions: Vec<(Question, Option<Question>)>,
@@ -32,6 +32,7 @@ pub struct Measured {
     auc: Vec<Vec<f64>>,
     rows: Vec<Option<usize>>,
     labels: Labels,
+    responses: Option<Whole>,
 }
 
 impl Measured {
@@ -58,6 +59,21 @@ impl Measured {
     /// The row of the stimulus table that each row of the matrix is.
     pub fn rows(&self) -> &[Option<usize>] {
         &self.rows
+    }
+
+    /// All responses, of a plan that keeps them ([`Plan::keeping`]).
+    pub fn responses(&self) -> Option<&Whole> {
+        self.responses.as_ref()
+    }
+
+    /// Groups of the moments that the questions of one half look at, or all where there are no halves.
+    pub fn groups_of_half(&self, half: usize, n_halves: usize) -> Vec<usize> {
+        let of_half = self.questions.iter().skip(half).step_by(n_halves);
+        let mut groups: Vec<usize> = of_half.flat_map(|(question, _)| question.groups()).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        groups.retain(|&group| self.moments.count(group) > 0);
+        groups
     }
 
     /// Mean and variance of every unit within every group of the plan's design.
@@ -109,7 +125,10 @@ impl Plan {
         let mut auc = Vec::new();
         let mut moments = None;
         // Without rows there is nothing to test, however many units the header promises.
-        if let Some(parts) = acts.parts().filter(|_| n_rows > 0) {
+        let mut responses = None;
+        // Kept responses are read row by row, which a file of columns has no way to be.
+        let in_file = |parts: &Parts| n_rows > 0 && !(self.keep.is_some() && parts.is_fortran());
+        if let Some(parts) = acts.parts().filter(in_file) {
             let progress = job.progress(n_units, "units");
             let mut sums = CategoryMoments::new(self.design.n_groups(), n_units);
             read_strips(&mut sums, &parts, &group_of_row, &progress).with_context(context)?;
@@ -123,12 +142,14 @@ impl Plan {
                 }
             }
             moments = Some(sums);
+            responses = self.keep.map(|_| Whole::InFile(parts));
         }
-        let labels = if let (None, Some(mem)) = (&moments, self.auc) {
+        let labels = if let (None, Some(mem)) = (&moments, self.auc.or(self.keep)) {
             let bytes = n_rows as u64 * n_units as u64 * if acts.kind().is_double() { 8 } else { 4 };
             if bytes > mem {
+                let what = if self.auc.is_some() { "ROC areas need" } else { "the rule needs" };
                 bail!(
-                    "{source}: ROC areas need all {n_rows} x {n_units} responses at once, {} MB, and --mem allows {} MB; \
+                    "{source}: {what} all {n_rows} x {n_units} responses at once, {} MB, and --mem allows {} MB; \
                      give the activations as a file, pool or select units first, or raise --mem",
                     bytes >> 20,
                     mem >> 20
@@ -137,8 +158,11 @@ impl Plan {
             let (matrix, labels) = hold(acts, source)?.into_matrix().with_context(context)?;
             let mut sums = CategoryMoments::new(self.design.n_groups(), n_units);
             add_block(&mut sums, matrix.view(), &group_of_row)?;
-            self.add_auc(&mut auc, matrix.view(), &group_of_row, &questions);
+            if self.auc.is_some() {
+                self.add_auc(&mut auc, matrix.view(), &group_of_row, &questions);
+            }
             moments = Some(sums);
+            responses = self.keep.map(|_| Whole::InMemory(matrix));
             labels
         } else {
             if moments.is_none() {
@@ -153,7 +177,8 @@ impl Plan {
         if let Some(message) = &joined.message {
             job.note(message);
         }
-        self.measured(source, moments, questions, auc, joined.rows, labels)
+        let measured = self.measured(source, moments, questions, auc, joined.rows, labels)?;
+        Ok(Measured { responses, ..measured })
     }
 
     /// Measures rows that come one by one and carry no ids, as the volumes of an image do: row i of the table is row i.
@@ -193,7 +218,7 @@ impl Plan {
                 question.check(&moments).with_context(|| format!("{source}: {}", self.title(place)))?;
             }
         }
-        Ok(Measured { moments: Arc::new(moments), questions, auc, rows, labels })
+        Ok(Measured { moments: Arc::new(moments), questions, auc, rows, labels, responses: None })
     }
 
     /// The group of the design of every row of a matrix.
@@ -212,6 +237,7 @@ impl Plan {
         let contrast = self.contrast(question);
         match self.fold(question) {
             None => format!("contrast \"{contrast}\""),
+            Some(fold) if self.half_of_row.is_some() => format!("contrast \"{contrast}\", the pictures of {fold}"),
             Some(fold) => format!("contrast \"{contrast}\", part \"{fold}\" held out"),
         }
     }

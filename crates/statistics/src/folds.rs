@@ -114,6 +114,36 @@ pub fn folds_of_set<I: Ord + Eq + Hash>(ids: &[I], k: usize, seed: u64) -> Resul
     Ok(Folds { n_folds: k, fold_of_row: ids.iter().map(|id| dealt.fold_of_row[place[id]]).collect() })
 }
 
+/// Deals the distinct ids into two halves within every level: 0 and 1, the first with one more where a level has an odd
+/// number. As [`folds_of_set`], the halves depend on the set of ids, their levels and the seed, not on the order of the
+/// rows; an id has the level of its first row. `ids` and `levels` have one entry per row.
+///
+/// ```
+/// use statistics::folds::halves_within;
+/// let halves = halves_within(&["a", "b", "c", "d", "a"], &["x", "x", "y", "y", "x"], 3);
+/// assert_eq!((halves[0] + halves[1], halves[2] + halves[3]), (1, 1));
+/// assert_eq!(halves[4], halves[0]);
+/// ```
+///
+/// # Panics
+/// When the numbers of rows differ.
+pub fn halves_within<I: Ord, L: Eq + Hash>(ids: &[I], levels: &[L], seed: u64) -> Vec<usize> {
+    assert_eq!(ids.len(), levels.len(), "one level per row");
+    let mut first: BTreeMap<&I, usize> = BTreeMap::new();
+    ids.iter().enumerate().for_each(|(row, id)| {
+        first.entry(id).or_insert(row);
+    });
+    let rows: Vec<usize> = first.values().copied().collect();
+    let mut dealt: HashMap<&L, usize> = HashMap::new();
+    let mut half_of_first = vec![0; ids.len()];
+    for place in Draws::new(seed).permutation(rows.len()) {
+        let dealt = dealt.entry(&levels[rows[place]]).or_default();
+        half_of_first[rows[place]] = *dealt % 2;
+        *dealt += 1;
+    }
+    ids.iter().map(|id| half_of_first[first[id]]).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +155,27 @@ mod tests {
         let folds = k_folds(&ids, 3, FoldOrder::Contiguous).unwrap();
         assert_eq!(folds.fold_of_row, [0, 0, 0, 1, 1, 2, 2]);
         assert_eq!(folds.train_rows(1), [0, 1, 2, 5, 6]);
+    }
+
+    #[test]
+    fn halves_are_balanced_within_levels_and_of_the_set() {
+        let ids: Vec<String> = (0..90).map(|row| format!("s{}", row % 45)).collect();
+        let levels: Vec<usize> = (0..90).map(|row| (row % 45) % 4).collect();
+        let halves = halves_within(&ids, &levels, 5);
+        for level in 0..4 {
+            let of: Vec<usize> = (0..45).filter(|row| levels[*row] == level).map(|row| halves[row]).collect();
+            let n_second = of.iter().sum::<usize>();
+            assert_eq!(n_second, of.len() / 2, "12 or 11 ids, the first half has the odd one");
+        }
+        assert_eq!(halves[..45], halves[45..], "repeats stay together");
+        let backwards = |v: &[String]| v.iter().rev().cloned().collect::<Vec<_>>();
+        let levels_back: Vec<usize> = levels.iter().rev().copied().collect();
+        let back: Vec<usize> = halves_within(&backwards(&ids), &levels_back, 5).into_iter().rev().collect();
+        assert_eq!(back, halves);
+        assert_ne!(halves_within(&ids, &levels, 6), halves);
+        // Each picture is in the first half as often as in the second, over seeds: 200 draws, sd 7.
+        let firsts: usize = (0..200).map(|seed| halves_within(&ids, &levels, seed)[1]).sum();
+        assert!((70..130).contains(&firsts), "{firsts}");
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub use distributions::{
     ln_to_neg_log10, normal_ln_sf, normal_sf, student_t_ln_sf, student_t_quantile, student_t_sf, student_t_two_sided_p,
 };
 pub use fdr::Correction;
-pub use folds::{FoldError, FoldOrder, Folds, folds_of_set, k_folds};
+pub use folds::{FoldError, FoldOrder, Folds, folds_of_set, halves_within, k_folds};
 pub use hypergeometric::Hypergeometric;
 pub use moments::{Moments, dot, mean, sum, variance};
 pub use quantile::{BoxPlot, median, quantile};

@@ -10,6 +10,7 @@
 
 mod alike;
 mod cell;
+mod condition;
 mod join;
 mod sheet;
 mod table;
@@ -17,6 +18,7 @@ mod with_table;
 
 pub use alike::look_alike;
 pub use cell::{is_missing, number};
+pub use condition::Condition;
 pub use join::{JoinError, JoinOptions, Joined, Side, Which, join};
 pub use table::{StimulusTable, Table, TableError};
 pub use with_table::{StreamOrderError, TableJoin};

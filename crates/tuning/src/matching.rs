@@ -13,12 +13,12 @@ use ndarray::ArrayView2;
 use npy_stream::PartBuffer;
 use reliability::Repeats;
 use statistics::{Correlation, Reason, mean, median};
-use stimulus_table::Side;
+use stimulus_table::{Condition, Side};
 use unit_tables::columns::{ARRAY, CRITERION, FOLD, N_UNITS, UNIT, UNIT_NAME, VOXEL, VOXEL_NAME};
 
 use averages::{Held, averaged};
 use best_unit::{Best, Tunings};
-use parts::{Condition, Parts};
+use parts::Parts;
 
 /// For every voxel (or for a profile) the unit whose tuning over stimuli follows it best, chosen on one half of the
 /// stimuli and judged on the other: a localizer aligned with the brain
@@ -167,7 +167,7 @@ impl Brain {
     fn record(&self, job: &Job, args: &Match) {
         job.record("compare", args.compare.as_str());
         match &args.train {
-            Some(Condition { column, value }) => job.record("train", format!("{column}={value}")),
+            Some(train) => job.record("train", train.to_string()),
             None => {
                 job.record("n_parts", args.cv.unwrap_or(2));
                 job.record("seed", args.seed.unwrap_or(0));

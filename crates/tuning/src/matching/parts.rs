@@ -1,35 +1,14 @@
 //! Which stimuli choose the units, and which judge them.
 
 use std::collections::BTreeSet;
-use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use array_inputs::{JoinArgs, read_table};
 use cli::{Input, Job};
 use statistics::folds_of_set;
-use stimulus_table::TableJoin;
+use stimulus_table::{Condition, TableJoin};
 
 use crate::annotations::{Annotations, distinct};
-
-/// `COLUMN=VALUE`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Condition {
-    pub column: String,
-    pub value: String,
-}
-
-impl FromStr for Condition {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Condition, String> {
-        match text.split_once('=') {
-            Some((column, value)) if !column.is_empty() && !value.is_empty() => {
-                Ok(Condition { column: column.into(), value: value.into() })
-            }
-            _ => Err("expected COLUMN=VALUE, as in half=odd".into()),
-        }
-    }
-}
 
 /// The part of each stimulus, and which parts are held out in turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,14 +121,5 @@ mod tests {
         assert_eq!((both.of_stimulus.as_slice(), both.held_out.len()), (one.of_stimulus.as_slice(), 2));
         assert_eq!(both.name(1), "2");
         assert!(Parts::dealt(None, 3, Some(4), 0).unwrap_err().chain().any(|e| e.to_string().contains("at most 3")));
-    }
-
-    #[test]
-    fn conditions_have_a_column_and_a_value() {
-        let of = |text: &str| text.parse::<Condition>();
-        assert_eq!(of("half=odd").unwrap(), Condition { column: "half".into(), value: "odd".into() });
-        for bad in ["half", "=odd", "half=", ""] {
-            assert!(of(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -30,11 +30,12 @@ const COLUMNS: [&str; 10] =
 /// held at a time.
 pub(crate) fn write(job: &Job, out: Output, format: Format, plan: &Plan, chosen: &[Chosen]) -> Result<()> {
     let mut table = TableWriter::new(out, format, &COLUMNS)?;
+    let used_rows = reported_rows(plan);
     // Under --assume-order the table may have none, and every row is a picture of its own.
     let ids = plan.ids().ok();
-    let used: Vec<Vec<bool>> = chosen.iter().map(|layer| common(chosen, layer, plan.used_rows())).collect();
+    let used: Vec<Vec<bool>> = chosen.iter().map(|layer| common(chosen, layer, used_rows.clone())).collect();
     for (layer, used) in chosen.iter().zip(&used) {
-        let (own, kept) = (layer.stimuli(&plan.used_rows()).len(), used.iter().filter(|used| **used).count());
+        let (own, kept) = (layer.stimuli(&used_rows).len(), used.iter().filter(|used| **used).count());
         if kept < own {
             job.note(format!(
                 "{}: --consistency takes {kept} of its {own} pictures, those that all layers have",
@@ -89,6 +90,14 @@ fn within_models(chosen: &[Chosen], rdms: Vec<Option<Rdm>>) -> Result<Array2<Opt
         waiting = others;
     }
     Ok(all)
+}
+
+/// The rows of the stimulus table that the table is about: of a layer that was chosen, not those that chose it.
+fn reported_rows(plan: &Plan) -> Vec<bool> {
+    let mut used = plan.used_rows();
+    let halves = plan.half_of_row().unwrap_or_default();
+    used.iter_mut().zip(halves).for_each(|(used, half)| *used &= *half == 1);
+    used
 }
 
 /// The rows of the stimulus table that every layer of this layer's model has. With --inner one layer may lack other

@@ -1,15 +1,19 @@
 //! `unit-stats layers`: what is selected in every layer.
 
+mod brain;
+mod choice;
 mod consistency;
 mod summary;
 
 use anyhow::{Result, bail};
 use array_inputs::{Called, JoinArgs, Names, Next, Stream};
 use cli::{Common, Format, Input, Job, Named, TableWriter};
-use localizer_run::{LocalizerArgs, Plan, RuleArgs};
+use localizer_run::{LocalizerArgs, Measured, Plan, RuleArgs};
 use statistics::Reason;
 use unit_tables::{FeatureMaps, Sought};
 
+use brain::Brain;
+use choice::{ChoiceArgs, Place, Score};
 use consistency::Chosen;
 use summary::{Maps, Selected, Summary};
 
@@ -40,11 +44,26 @@ Output, one row per model, layer and contrast:
 --consistency FILE: model, contrast, array_a, array_b, n_a, n_b, n_pairs, n_nan, r: Pearson
 correlation of the RDMs (1 - Pearson over the selected units, all pictures of the contrasts that every
 layer has) of two layers, and reason (too_few_units: below 2). These are the measures of Lu & Wang (2025).
+--choose RULE: one representative layer per model and contrast. Half of the pictures choose it, and
+every column above is of the other half, which had no say. Behind reason stand
+  rule, chosen             chosen is true for one layer per model and contrast, or for none
+  rank, n_tied             1 is best where it was chosen; other layers with the same value (of equally
+                           good ones the first is chosen, and stderr names them); empty without units
+  n_selected_train         units selected on the pictures that choose
+  value_train              what the rule goes by: selected: proportion; t, dprime: mean over the selected
+                           units; tuning: Pearson r of their mean response with --brain, over pictures.
+                           The highest of many layers, so too high; not a result
+  value                    the same on the other pictures: of units selected anew (selected), or of the
+                           units selected where the layer was chosen (t, dprime, tuning)
+  reason_choice            empty: no unit selected where layers are chosen; no_usable_unit, constant,
+                           nan_input, too_few_stimuli: no value
+--chosen FILE: model, contrast, array, rule, n_layers, n_tied, n_selected_train, value_train, value,
+reason: a row per model and contrast; array is empty where no layer has a selected unit (reason).
 
 Examples:
   unit-stats layers --stimuli floc.csv --by domain --t 5 layer3.npy layer4.npy
   cat layer3.npy layer4.npy | unit-stats layers --stimuli floc.csv --by domain --names 3,4 --t 5
-  unit-stats layers --stimuli floc.csv --by domain layer3.npy layer4.npy --consistency rdms.csv";
+  unit-stats layers --stimuli floc.csv --by domain --t 2 --choose selected layer3.npy layer4.npy";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = LAYERS)]
@@ -58,6 +77,8 @@ pub(crate) struct Layers {
     pub join: JoinArgs,
     #[command(flatten)]
     pub rules: RuleArgs,
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
     /// One name per input: each is all layers of one model, in the same order
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub models: Vec<String>,
@@ -84,8 +105,12 @@ pub(crate) struct Layers {
 struct Row {
     model: Option<String>,
     array: String,
+    /// Which of the plan's contrasts.
+    question: usize,
     contrast: String,
     summary: Summary,
+    /// With --choose.
+    choice: Option<(Score, Place)>,
 }
 
 /// Runs the verb.
@@ -106,16 +131,41 @@ pub(crate) fn run(args: &Layers) -> Result<()> {
         bail!("--consistency reads the activations a second time, which stdin cannot; give files");
     }
     let auc = args.rules.needs_auc().then_some(args.rules.mem);
-    let plan = args.localizer.plan(&job, args.join, None, args.rules.correct, auc)?;
+    args.choice.check(&args.rules)?;
+    let plan = match args.choice.halves() {
+        Some(halves) => args.localizer.plan_in_halves(&job, args.join, &halves, args.rules.correct, auc)?,
+        None => args.localizer.plan(&job, args.join, None, args.rules.correct, auc)?,
+    };
+    if args.choice.parts.is_some() {
+        plan.ids()?;
+    }
+    args.choice.record(&job);
+    let brain = match args.choice.brain.as_slice() {
+        [] => None,
+        inputs => Some(Brain::read(&job, inputs, &plan, args.join)?),
+    };
+    let plan = if brain.is_some() { plan.keeping(args.rules.mem) } else { plan };
     let maps = args.unit_table.as_ref().map(|input| FeatureMaps::read(&job, input)).transpose()?;
     let criterion = args.rules.criterion(&args.localizer);
     job.record("rules", criterion.as_str());
     let out = job.text_output(args.common.output.as_deref())?;
     let consistency = args.consistency.as_deref().map(|path| job.text_output(Some(path))).transpose()?;
 
-    let (rows, chosen) = read(&job, args, &plan, maps.as_ref())?;
+    let text = |path: &Option<cli::OutputPath>| path.as_deref().map(|path| job.text_output(Some(path))).transpose();
+    let (chosen_layers, parts) = (text(&args.choice.chosen)?, text(&args.choice.parts)?);
+
+    let (mut rows, chosen) = read(&job, args, &plan, (maps.as_ref(), brain.as_ref()))?;
     if let Some(out) = consistency {
         consistency::write(&job, out, args.format, &plan, &chosen)?;
+    }
+    if let Some(rule) = args.choice.choose {
+        choice::place_rows(&job, rule, &mut rows);
+        if let Some(out) = chosen_layers {
+            choice::write_chosen(&job, out, args.format, rule, &rows)?;
+        }
+        if let Some(out) = parts {
+            choice::write_parts(&job, out, args.format, &plan)?;
+        }
     }
     let mut table = TableWriter::new(out, args.format, &columns(args))?;
     for row in &rows {
@@ -125,7 +175,14 @@ pub(crate) fn run(args: &Layers) -> Result<()> {
 }
 
 /// Every layer of every model, read once.
-fn read(job: &Job, args: &Layers, plan: &Plan, maps: Option<&FeatureMaps>) -> Result<(Vec<Row>, Vec<Chosen>)> {
+fn read(
+    job: &Job,
+    args: &Layers,
+    plan: &Plan,
+    (maps, brain): (Option<&FeatureMaps>, Option<&Brain>),
+) -> Result<(Vec<Row>, Vec<Chosen>)> {
+    // With --choose a contrast is asked of the half that chooses, then of the one that the table is about.
+    let n_halves = if args.choice.choose.is_some() { 2 } else { 1 };
     let mut rows = Vec::new();
     let mut chosen = Vec::new();
     let mut names = Names::distinct(&args.names);
@@ -144,15 +201,16 @@ fn read(job: &Job, args: &Layers, plan: &Plan, maps: Option<&FeatureMaps>) -> Re
             let measured = plan.measure(job, &source, acts)?;
             let called = Called::new(named, position, measured.name());
             let array = names.next(&called)?;
-            let mut all = Vec::with_capacity(plan.contrasts.len());
-            for question in 0..plan.contrasts.len() {
-                let (tests, _) = measured.tests(plan, question)?;
-                let mut units = args.rules.selection().select(&tests, measured.auc(question).0);
-                if units.len() < args.rules.min_units {
-                    units.clear();
-                }
-                all.push(Selected { units, tests });
-            }
+            let select = |half: usize| -> Result<Vec<Selected>> {
+                let of = |contrast: usize| selected(args, plan, &measured, contrast * n_halves + half);
+                (0..plan.contrasts.len()).map(of).collect()
+            };
+            let all = select(n_halves - 1)?;
+            let scores = match args.choice.choose {
+                Some(rule) => Some(choice::scores(job, (rule, brain), (&source, &measured), &select(0)?, &all)?),
+                None => None,
+            };
+            let groups = measured.groups_of_half(n_halves - 1, n_halves);
             let map_of_unit = match maps {
                 Some(maps) => {
                     let names = names.in_tables(&array, &called);
@@ -161,12 +219,14 @@ fn read(job: &Job, args: &Layers, plan: &Plan, maps: Option<&FeatureMaps>) -> Re
                 None => None,
             };
             for (own, contrast) in plan.contrasts.iter().enumerate() {
-                let summary = Summary::of(&measured, &all, own, map_of_unit.as_deref());
+                let summary = Summary::of(&measured, &groups, &all, own, map_of_unit.as_deref());
                 if summary.n_nan > 0 && own == 0 {
                     job.warn(format!("{source}: {} of {} units hold NaN", summary.n_nan, summary.n_units));
                 }
                 let contrast = contrast.to_string();
-                rows.push(Row { model: model.clone(), array: array.clone(), contrast, summary });
+                let choice = scores.as_ref().map(|scores| (scores[own], Place::default()));
+                let (model, array) = (model.clone(), array.clone());
+                rows.push(Row { model, array, question: own, contrast, summary, choice });
             }
             if args.consistency.is_some() {
                 let units = all.into_iter().map(|selected| selected.units).collect();
@@ -181,6 +241,16 @@ fn read(job: &Job, args: &Layers, plan: &Plan, maps: Option<&FeatureMaps>) -> Re
     }
     names.finish()?;
     Ok((rows, chosen))
+}
+
+/// The units that the rules select by one question.
+fn selected(args: &Layers, plan: &Plan, measured: &Measured, question: usize) -> Result<Selected> {
+    let (tests, _) = measured.tests(plan, question)?;
+    let mut units = args.rules.selection().select(&tests, measured.auc(question).0);
+    if units.len() < args.rules.min_units {
+        units.clear();
+    }
+    Ok(Selected { units, tests })
 }
 
 /// A column and its value.
@@ -224,7 +294,13 @@ const COLUMNS: [&str; 23] = [
 fn columns(args: &Layers) -> Vec<&'static str> {
     let model = (!args.models.is_empty()).then_some("model");
     let differences = args.against.is_some().then(|| DIFFERENCES.map(|(name, _)| name));
-    model.into_iter().chain(COLUMNS).chain(differences.into_iter().flatten()).collect()
+    let choice = args.choice.choose.map(|_| choice::COLUMNS);
+    model
+        .into_iter()
+        .chain(COLUMNS)
+        .chain(choice.into_iter().flatten())
+        .chain(differences.into_iter().flatten())
+        .collect()
 }
 
 fn cells<'a>(args: &Layers, row: &'a Row, rows: &[Row], criterion: &'a str) -> Vec<Named<'a>> {
@@ -256,6 +332,7 @@ fn cells<'a>(args: &Layers, row: &'a Row, rows: &[Row], criterion: &'a str) -> V
         ("criterion", criterion.into()),
         ("reason", (s.n_selected == 0).then_some(Reason::Empty).into()),
     ]);
+    cells.extend(args.choice.choose.map(|rule| choice::cells(rule, row)).into_iter().flatten());
     if let Some(base) = &args.against {
         let same = |other: &&Row| {
             other.model.as_deref() == Some(base) && other.array == row.array && other.contrast == row.contrast

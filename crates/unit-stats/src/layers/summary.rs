@@ -49,16 +49,21 @@ impl Summary {
         self.n_exclusive as f64 / self.n_selected as f64
     }
 
-    /// `all` are the selections of every contrast in this layer; `own` says which one is meant. `map_of_unit` has the
-    /// feature map of every unit, counted from 0.
-    pub fn of(measured: &Measured, all: &[Selected], own: usize, map_of_unit: Option<&[usize]>) -> Summary {
+    /// `groups` are those of the moments that are looked at, `all` the selections of every contrast in this layer; `own`
+    /// says which one is meant. `map_of_unit` has the feature map of every unit, counted from 0.
+    pub fn of(
+        measured: &Measured,
+        groups: &[usize],
+        all: &[Selected],
+        own: usize,
+        map_of_unit: Option<&[usize]>,
+    ) -> Summary {
         let Selected { units, tests } = &all[own];
         let rows: Vec<UnitStatistics> = units.iter().map(|&unit| tests.row(unit)).collect();
         let mean = |value: fn(&UnitStatistics) -> f64| mean(rows.iter().map(value));
         let elsewhere =
             |unit: &usize| all.iter().enumerate().any(|(i, s)| i != own && s.units.binary_search(unit).is_ok());
         let moments = measured.moments();
-        let groups: Vec<usize> = (0..moments.n_groups()).filter(|&g| moments.count(g) > 0).collect();
         let z = |row: (&usize, &UnitStatistics)| {
             let all = groups.iter().map(|&g| moments.moments(g, *row.0)).fold(Moments::default(), Moments::merge);
             (row.1.mean_preferred - all.mean) / (all.m2 / all.n as f64).sqrt()
@@ -102,7 +107,7 @@ impl Maps {
 }
 
 /// The mean; NaN of no values.
-fn mean(values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn mean(values: impl Iterator<Item = f64>) -> f64 {
     let values: Vec<f64> = values.collect();
     statistics::mean(&values)
 }
