@@ -10,7 +10,7 @@ export CATSEL_DATA
 # The assembler that set-up brought, for the JPEG decoder; a build finds it here or does without.
 export PATH := $(or $(CATSEL_BUILD),$(CURDIR)/build)/nasm/bin:$(PATH)
 
-.PHONY: all build setup runtime demo study test check check-report check-peers bench bench-acts bench-encode bench-growth golden install man clean
+.PHONY: all build setup runtime demo study test check check-report check-peers bench bench-acts bench-encode bench-growth bench-study golden install man clean
 
 all: build
 
@@ -59,6 +59,11 @@ bench-encode: build
 
 bench-growth: runtime build
 	build/venv/bin/python scripts/bench-growth.py $(BENCH)
+
+# ONNX Runtime for Python is that of build/venv; everything else is in the environment of make golden.
+bench-study: setup build
+	scripts/golden.sh --environment-only
+	build/golden-venv/bin/python scripts/bench-study.py $(BENCH)
 
 golden:
 	scripts/golden.sh

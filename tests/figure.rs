@@ -21,6 +21,7 @@ select-units $floc --all layer3.npy layer4.npy > all.csv
 select-units $floc --contrast 'faces > rest' --t 5 --names acts layer4.npy > face_units.csv
 unit-stats validate -q --names layer4 --units units.csv --stimuli other.csv --by domain other.npy > validated.csv
 unit-stats layers $floc --t 3 layer3.npy layer4.npy > layers.csv
+unit-stats layers $floc --t 2 --choose t --train half=odd layer3.npy layer4.npy > chosen.csv
 cat layer3.npy layer4.npy > net.npy && cat twin.npy twin.npy > twins.npy
 unit-stats layers $floc --t 2 --models net,twin --names layer3,layer4 net.npy twins.npy > models.csv
 unit-stats overlap -q all.csv --thresholds 2,4,6,8 > thresholds.csv
@@ -794,6 +795,18 @@ fn layers_and_thresholds_are_curves_of_the_table() {
     for text in ["layer3", "layer4", "selected units (share of the layer)", "places > rest"] {
         assert!(said.contains(&text.to_string()), "{text}: {said:?}");
     }
+    // Chosen layers have a ring, at their value.
+    assert!(!said.contains(&"chosen layer".to_string()));
+    let svg = figure("layers --value proportion chosen.csv");
+    let chosen: Vec<Row> = table("chosen.csv").into_iter().filter(|row| row["chosen"] == "true").collect();
+    let points = elements(&svg, "point");
+    let rings: Vec<&Attributes> = points.iter().filter(|point| point["data-name"].ends_with(", chosen")).collect();
+    assert!(rings.len() == chosen.len() && rings.len() >= 3, "{} {}", rings.len(), chosen.len());
+    for row in &chosen {
+        let name = format!("{}, chosen", row["contrast"]);
+        same(&rings.iter().find(|ring| ring["data-name"] == name).unwrap()["data-y"], &row["proportion"]);
+    }
+    assert!(texts(&svg).contains(&"chosen layer".to_string()));
     // The twin is a band, not a curve of a colour.
     let svg = figure("layers --untrained twin --value proportion --facet contrast models.csv");
     let ribbons = elements(&svg, "ribbon");

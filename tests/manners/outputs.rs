@@ -318,9 +318,10 @@ fn files_that_are_not_ours_stay() {
 }
 
 /// A line of every verb that writes two files or more, which are {1}, {2}, {3}.
-const SEVERAL: [&str; 16] = [
+const SEVERAL: [&str; 17] = [
     "ann-acts -o {1} --dump-input {2} --unit-table {3} --resize none --crop none --layer conv net.onnx p.csv",
     "unit-stats layers -o {1} --consistency {2} --stimuli t.csv --by domain --names a,b acts.npy acts.npy",
+    "unit-stats layers -o {1} --chosen {2} --parts {3} --choose t --t 1 --stimuli t.csv --by domain acts.npy",
     "tuning match -o {1} --voxels {2} --parts {3} --brain trials.npy --model acts.npy",
     "fmri-roi glm -o one/x.npy --trial-table {1} --tr 2 --hrf spm --betas lsa --events events.tsv -- acts.npy",
     "fmri-roi glm -o one/x.npy --trial-table {1} --fit-maps {2} --fit-table {3} --tr 2 --betas fit --events events.tsv events.tsv -- bold.nii bold.nii",

@@ -13,7 +13,8 @@ use drawing::{Axis, Chart, Key, LegendItem, Mark, Panel, Scale, Shape, Stroke, l
 #[command(after_help = "\
 Input: the table of `unit-stats layers`; layers stand in the order of the table. One panel per measure of
 --value (and per value of --facet), one curve per contrast and model. Models of --untrained are one
-grey band from the lowest to the highest of them, per contrast.
+grey band from the lowest to the highest of them, per contrast. Layers that `unit-stats layers
+--choose` chose (column chosen) have a ring.
 
 Examples:
   figure layers layers.csv -o layers.svg
@@ -105,7 +106,14 @@ pub(crate) fn run_layers(args: &LayersArgs) -> Result<()> {
             facet = Some("model");
         }
     }
-    let what = What { values: &args.value, columns: &["contrast", "model"], facet, untrained };
+    let chosen = match table.has("chosen") {
+        true => {
+            let cells = table.cells("chosen")?;
+            (0..table.n()).filter(|&row| cells[row].eq_ignore_ascii_case("true")).collect()
+        }
+        false => Vec::new(),
+    };
+    let what = What { values: &args.value, columns: &["contrast", "model"], facet, untrained, chosen };
     let chart = chart(&session, &labels, &table, &along, &what)?;
     session.finish(chart)
 }
@@ -129,7 +137,7 @@ pub(crate) fn run_thresholds(args: &ThresholdsArgs) -> Result<()> {
     let mut apart = vec!["array", "preferred", "threshold"];
     apart.extend([side].into_iter().chain(facet).filter(|column| !["array", "preferred"].contains(column)));
     table.refuse_twice(&apart, &table.all())?;
-    let what = What { values: &values, columns: &columns, facet, untrained: Vec::new() };
+    let what = What { values: &values, columns: &columns, facet, untrained: Vec::new(), chosen: Vec::new() };
     let chart = chart(&session, &labels, &table, &along, &what)?;
     session.finish(chart)
 }
@@ -153,6 +161,8 @@ struct What<'a> {
     columns: &'a [&'a str],
     facet: Option<&'a str>,
     untrained: Vec<usize>,
+    /// Rows of chosen layers.
+    chosen: Vec<usize>,
 }
 
 /// What a column of measures is called on an axis.
@@ -264,8 +274,25 @@ fn chart(
                     label: String::new(),
                 });
                 let dots: Vec<Mark> = dots.collect();
+                // A ring around the point, so that its shape and place still say the series and the value.
+                let is_chosen =
+                    |(row, at): (&usize, &[f64; 2])| (what.chosen.contains(row) && at[1].is_finite()).then_some(*at);
+                let rings: Vec<Mark> = ordered
+                    .iter()
+                    .zip(&points)
+                    .filter_map(is_chosen)
+                    .map(|at| Mark::Point {
+                        at,
+                        colour: category(k),
+                        shape: Shape::Ring,
+                        size: style::POINT * 2.0,
+                        name: format!("{name}, chosen"),
+                        label: String::new(),
+                    })
+                    .collect();
                 marks.push(Mark::Curve { points, stroke: Stroke::of(k), name });
                 marks.extend(dots);
+                marks.extend(rings);
             }
             let x = match along {
                 Along::Names(names, _) => {
@@ -310,6 +337,9 @@ fn chart(
         let stroke = Stroke { colour: style::GREY, width: style::LINE, dash: 0 };
         let text = "untrained (lowest to highest)".into();
         drawn.legend.push(LegendItem { key: Key::Line(stroke), text });
+    }
+    if what.chosen.iter().any(|row| own.contains(row)) {
+        drawn.legend.push(LegendItem { key: Key::Point(style::GREY, Shape::Ring), text: "chosen layer".into() });
     }
     drawn.aspect = if drawn.panels.len() > 1 { 0.8 } else { 0.62 };
     drawn.description = format!("{}. {}.", what.values.join(", "), spoken.join("; "));
