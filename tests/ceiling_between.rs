@@ -136,7 +136,8 @@ fn rdms_of_models_stand_beside_rdms() {
 
 #[test]
 fn a_system_without_patterns_takes_nothing_from_the_others() {
-    // One unit has no pattern, so no RDM, and none has not even a profile: they say so, and the others stay as they are.
+    // One unit has no pattern, so no RDM, and none has not even a profile: they say so, and the others stay as they
+    // are.
     let (dir, ..) = place();
     let path = dir.path();
     sh(path, "npy cols -q --index 0 good.npy -o one.npy && npy cols -q --index 0:0 good.npy -o none.npy").ok();

@@ -1,5 +1,5 @@
-//! `scripts/study.mk` on made-up pictures, networks and people: all of it comes out, what did not change is not made again,
-//! and a run that was stopped is taken up.
+//! `scripts/study.mk` on made-up pictures, networks and people: all of it comes out, what did not change is not made
+//! again, and a run that was stopped is taken up.
 
 #![allow(clippy::unwrap_used)] // helpers of tests are tests, though clippy cannot know it
 

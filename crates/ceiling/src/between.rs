@@ -483,9 +483,10 @@ pub(crate) fn row_means(rows: ArrayView2<f64>) -> Vec<f64> {
     rows.rows().into_iter().map(|row| mean(&row.to_vec())).collect()
 }
 
-/// The pairs that are finite in all RDMs that have any, normalised so that their plain mean is the pool that the comparison needs.
-/// The leave-one-out values are then the terms of the lower bound of `ceiling rdm`.
-/// With them the place of each pair. An RDM without a number (of one unit, say) is NaN and takes no pair from the others.
+/// The pairs that are finite in all RDMs that have any, normalised so that their plain mean is the pool that the
+/// comparison needs. The leave-one-out values are then the terms of the lower bound of `ceiling rdm`.
+/// With them the place of each pair. An RDM without a number (of one unit, say) is NaN and takes no pair from the
+/// others.
 fn pooled_alike(job: &Job, args: &Between, rdms: &[NamedRdm], how: Correlation) -> Result<(Vec<Vec<f64>>, Places)> {
     for named in rdms {
         check_nan(job, &named.source, &named.rdm, "; left out for all subjects", args.allow_nan)?;

@@ -315,7 +315,7 @@ fn without_chosen(all: &PartFit<Score>) -> [(Part, PartFit<Score>); 2] {
         r2: f64::NAN,
         coefficient_of_determination: f64::NAN,
         reason: score.reason.or(Some(Reason::Empty)),
-        ..score.clone()
+        ..*score
     };
     let n_voxels = all.scores.len();
     let only = PartFit {

@@ -1,5 +1,5 @@
-//! Alignments: two matrices of responses compared by a map between their units, fitted to stimuli and scored on the same
-//! stimuli or on others.
+//! Alignments: two matrices of responses compared by a map between their units, fitted to stimuli and scored on the
+//! same stimuli or on others.
 
 mod canonical;
 mod matching;
@@ -18,11 +18,11 @@ use matching::Units;
 /// Which maps of units there are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Alignment {
-    /// Any linear map of each side: the mean of the canonical correlations, over as many as the side with fewer axes has.
-    /// Unchanged by invertible linear maps of the units. Hotelling (1936).
+    /// Any linear map of each side: the mean of the canonical correlations, over as many as the side with fewer axes
+    /// has. Unchanged by invertible linear maps of the units. Hotelling (1936).
     Cca,
-    /// The same of the leading singular axes of each side, the fewest that hold this share of its variance. Raghu et al.
-    /// (2017).
+    /// The same of the leading singular axes of each side, the fewest that hold this share of its variance. Raghu et
+    /// al. (2017).
     Svcca {
         /// The share, above 0 and not above 1.
         variance: f64,
@@ -35,8 +35,8 @@ pub enum Alignment {
     /// the pairs whose sum is largest. Li et al. (2016).
     Permutation,
     /// Each unit is spread over units of the other side, every unit of a side having the same weight: the weighted mean
-    /// of the correlations, for the weights with the largest one (an exact optimum, no entropy). With equally many units
-    /// it is [`Alignment::Permutation`]. Khosla & Williams (2024).
+    /// of the correlations, for the weights with the largest one (an exact optimum, no entropy). With equally many
+    /// units it is [`Alignment::Permutation`]. Khosla & Williams (2024).
     SoftMatching,
 }
 
@@ -94,8 +94,8 @@ enum Fold {
 }
 
 impl Aligned {
-    /// Reads the patterns once (all are then held, `n x p` in `f64`), which must be finite. `largest` is the magnitude of
-    /// their largest value ([`crate::sweep`]).
+    /// Reads the patterns once (all are then held, `n x p` in `f64`), which must be finite. `largest` is the
+    /// magnitude of their largest value ([`crate::sweep`]).
     pub fn of<P: Patterns>(
         patterns: &P,
         how: Alignment,

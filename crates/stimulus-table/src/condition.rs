@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-/// `COLUMN=VALUE[,VALUE...]`: the rows whose level in that annotation column is one of these values. A value with a comma
-/// in it stands alone and in quotes, as it does in a table.
+/// `COLUMN=VALUE[,VALUE...]`: the rows whose level in that annotation column is one of these values. A value with a
+/// comma in it stands alone and in quotes, as it does in a table.
 ///
 /// ```
 /// use stimulus_table::Condition;
@@ -30,7 +30,8 @@ impl Condition {
         self.values.iter().any(|value| value == level)
     }
 
-    /// What is wrong where one of the values is none of the column's levels: a misspelt one would drop its rows in silence.
+    /// What is wrong where one of the values is none of the column's levels: a misspelt one would drop its rows in
+    /// silence.
     pub fn unknown_among(&self, levels: &[String]) -> Option<String> {
         let never = self.values.iter().find(|value| !levels.contains(value))?;
         let levels: BTreeSet<&String> = levels.iter().filter(|level| !level.is_empty()).collect();

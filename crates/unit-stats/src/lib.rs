@@ -32,7 +32,7 @@ Examples:
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// Selected units of every layer and category: number, strength, specificity, spread over maps
-    Layers(layers::Layers),
+    Layers(Box<layers::Layers>),
     /// How many units two localizers have in common: Dice, Jaccard, chance; or one localizer's units over thresholds of
     /// t
     Overlap(overlap::Overlap),

@@ -33,7 +33,8 @@ impl Units {
     }
 }
 
-/// The mean correlation of the matched units, weighted by how much of them is matched: `soft` matches all of both sides.
+/// The mean correlation of the matched units, weighted by how much of them is matched: `soft` matches all of both
+/// sides.
 pub(super) fn score(a: &Units, b: &Units, soft: bool) -> f64 {
     // The smaller side in the rows: all of it is matched.
     let (a, b) = if a.n_units() > b.n_units() { (b, a) } else { (a, b) };

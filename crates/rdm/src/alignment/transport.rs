@@ -2,8 +2,8 @@
 
 use ndarray::ArrayView2;
 
-/// The cheapest way to send `supply` from every row to columns that take `capacity` each: row, column and amount, in the
-/// order of rows. Amounts are whole numbers, so no rounding decides what is sent.
+/// The cheapest way to send `supply` from every row to columns that take `capacity` each: row, column and amount, in
+/// the order of rows. Amounts are whole numbers, so no rounding decides what is sent.
 ///
 /// Successive shortest paths with potentials (Edmonds & Karp 1972; for supply and capacity 1 the Hungarian method of
 /// Jonker & Volgenant 1987), rows x columns per path. A path ends at the first column with room.

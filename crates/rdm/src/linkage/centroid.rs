@@ -6,9 +6,9 @@ use super::Merge;
 
 /// The merges in the order in which they are made, by numbers of clusters (n + k for merge k).
 ///
-/// Generic clustering (Muellner 2011, figure 3): per cluster a candidate for its nearest neighbour among those of higher
-/// rows and a lower bound of the distance to it, the least bound first out of a heap. Which of equal bounds comes out
-/// first is a matter of the heap, and SciPy's is built here step by step: its ties are ours.
+/// Generic clustering (Muellner 2011, figure 3): per cluster a candidate for its nearest neighbour among those of
+/// higher rows and a lower bound of the distance to it, the least bound first out of a heap. Which of equal bounds
+/// comes out first is a matter of the heap, and SciPy's is built here step by step: its ties are ours.
 pub(super) fn merges(mut distances: Array2<f64>) -> Vec<Merge> {
     let n = distances.nrows();
     let mut sizes = vec![1usize; n];

@@ -10,8 +10,8 @@ use crate::Rdm;
 /// dissimilarities of neighbours in [`super::leaf_order`] is then the least that the dendrogram allows. SciPy's
 /// `optimal_leaf_ordering` is meant to be this and often returns a longer one (scipy/scipy#11227).
 ///
-/// The root keeps its sides, so that the order is not the mirror image. Exact, by dynamic programming over the leaves at
-/// both ends of every cluster: O(n^3) and `n x n` numbers. Bar-Joseph, Gifford and Jaakkola (2001).
+/// The root keeps its sides, so that the order is not the mirror image. Exact, by dynamic programming over the leaves
+/// at both ends of every cluster: O(n^3) and `n x n` numbers. Bar-Joseph, Gifford and Jaakkola (2001).
 ///
 /// # Panics
 /// When the merges are not those of as many stimuli as the RDM has.

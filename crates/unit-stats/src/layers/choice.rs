@@ -20,8 +20,8 @@ pub(crate) struct ChoiceArgs {
     /// then of the other half
     #[arg(long, value_enum, value_name = "RULE")]
     pub choose: Option<Rule>,
-    /// Pictures that choose: those with one of these values in the stimulus table; those with another report, those without
-    /// one do neither [default: halves dealt by --seed]
+    /// Pictures that choose: those with one of these values in the stimulus table; those with another report, those
+    /// without one do neither [default: halves dealt by --seed]
     #[arg(long, value_name = "COLUMN=VALUES", requires = "choose")]
     pub train: Option<Condition>,
     /// Seed of the halves, dealt within every level of --by [default: 0]

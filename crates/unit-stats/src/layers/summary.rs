@@ -49,8 +49,8 @@ impl Summary {
         self.n_exclusive as f64 / self.n_selected as f64
     }
 
-    /// `groups` are those of the moments that are looked at, `all` the selections of every contrast in this layer; `own`
-    /// says which one is meant. `map_of_unit` has the feature map of every unit, counted from 0.
+    /// `groups` are those of the moments that are looked at, `all` the selections of every contrast in this layer;
+    /// `own` says which one is meant. `map_of_unit` has the feature map of every unit, counted from 0.
     pub fn of(
         measured: &Measured,
         groups: &[usize],
