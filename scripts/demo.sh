@@ -73,7 +73,7 @@ table array,contrast,proportion,specificity,mean_dprime,activation_z "$out/lu-wa
 
 say "7. The localizer in silico: a model of every voxel, fitted on the pictures that people saw, predicts the localizer (person 1)"
 study in-silico
-table noise,contrast,n_region,r,rho,sd_ratio,dice,auc "$out/in-silico.csv" --where person=sub-01
+table noise,preferred,n_region,r,rho,sd_ratio,dice,auc "$out/in-silico.csv" --where person=sub-01
 echo "   t of predictions without noise are not comparable with measured ones (sd_ratio: spread of predicted over measured t),"
 echo "   so regions are compared at equal size (dice) and by the order of t (rho, auc; chance .5), not by one threshold."
 
