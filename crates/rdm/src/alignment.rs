@@ -68,7 +68,7 @@ pub enum AlignmentError {
     #[error(
         "its units span {rank} axes, all that {n_fit} stimuli have once their mean is taken off, so that a linear map \
          fits any other matrix perfectly and CCA is 1 whatever that is; give more stimuli than units, fewer axes \
-         (`npy pca`, --compare svcca with a smaller --variance), or compare by --compare cka-debiased"
+         (`ann-acts --pca`, --compare svcca with a smaller --variance), or compare by --compare cka-debiased"
     )]
     NoStimuliLeft {
         /// Axes.

@@ -157,7 +157,7 @@ constant in a fit or a group are not matched, with a count. Matrices are held wh
 Examples:
   rsa compare ann.npy --brain ffa.npy --ceiling > scores.csv
   rsa compare m*.npy --brain sub-*.npy --compare rho-a --boot both --pairwise pairs.csv > scores.csv
-  rsa compare acts.npy --brain voxels.npy --compare soft-matching --held-out 5";
+  rsa compare acts.npy --brain voxels.npy --compare soft-matching --held-out 3";
 
 /// Arguments of `rsa compare`.
 #[derive(Debug, clap::Args)]
