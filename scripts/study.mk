@@ -165,8 +165,13 @@ $(OUT)/finding1.csv: $(foreach set,$(LOCALIZERS),$(foreach model,$(MODELS),$(cal
 	npy stack -q --path '{localizer}/{network}.csv' $^ -o $@
 $(OUT)/layers.csv: $(foreach model,$(MODELS),$(call by_layer,$(localizer),$(model)))
 	npy stack -q --path 'layers/$(localizer)/{model}.csv' $^ -o $@
-$(OUT)/finding1/layers.svg: $(OUT)/layers.csv
-	figure layers --quiet $(if $(TWINS),--untrained $(subst $() $(),$(comma),$(TWINS))) --facet contrast $< -o $@
+# A network beside its twins; the layers of other networks are called otherwise.
+define LAYERS
+$(OUT)/finding1/layers-$(1).svg: $(foreach model,$(1) $(SEEDS:%=$(1)-untrained-%),$(call by_layer,$(localizer),$(model)))
+	npy stack -q --path 'layers/$(localizer)/{model}.csv' $$^ | \
+	    figure layers --quiet $(if $(SEEDS),--untrained $(subst $() $(),$(comma),$(SEEDS:%=$(1)-untrained-%))) --facet contrast --title '$(1): units of $(localizer)' -o $$@
+endef
+$(foreach model,$(NETWORKS),$(eval $(call LAYERS,$(model))))
 $(OUT)/validated.csv: $(foreach set,$(filter-out $(VALIDATION),$(LOCALIZERS)),$(foreach model,$(MODELS),$(foreach domain,$(call domains,$(set)),$(call validated,$(set),$(model),$(domain)))))
 	npy stack -q --path '{localizer}/{model}/{chosen_for}.csv' $^ -o $@
 define RESPONSES
@@ -174,7 +179,7 @@ $(OUT)/finding1/$(1)-$(2).svg: $(foreach domain,$(call domains,$(1)),$(call vali
 	npy stack -q $$^ | figure responses --quiet --facet contrast --title '$(2): units of $(1), t > $(T), shown $(VALIDATION)' -o $$@
 endef
 $(foreach model,$(MODELS),$(eval $(call RESPONSES,$(localizer),$(model))))
-finding1 := $(OUT)/finding1.csv $(OUT)/validated.csv $(OUT)/layers.csv $(OUT)/finding1/layers.svg \
+finding1 := $(OUT)/finding1.csv $(OUT)/validated.csv $(OUT)/layers.csv $(NETWORKS:%=$(OUT)/finding1/layers-%.svg) \
     $(foreach model,$(NETWORKS) $(firstword $(TWINS)),$(OUT)/finding1/$(localizer)-$(model).svg)
 
 # -- People: regions from the localizer's betas, and their trials of PICTURES
@@ -345,13 +350,13 @@ $(OUT)/lu-wang.csv: $(NETWORKS:%=$(OUT)/lu-wang/%.csv)
 	npy stack -q --path 'lu-wang/{model}.csv' $^ -o $@
 $(OUT)/consistency.csv: $(NETWORKS:%=$(OUT)/lu-wang/consistency/%.csv)
 	npy stack -q --path 'consistency/{network}.csv' $^ -o $@
-$(OUT)/lu-wang/layers.svg: $(OUT)/lu-wang.csv
-	figure layers --quiet --value proportion,specificity,mean_dprime,activation_z --facet contrast $< -o $@
+$(NETWORKS:%=$(OUT)/lu-wang/%.svg): %.svg: %.csv
+	figure layers --quiet --value proportion,specificity,mean_dprime,activation_z --facet contrast --title '$(notdir $*)' $< -o $@
 # Networks with and without language, layer by layer: they need the same layers.
 $(OUT)/language.csv: $(foreach model,$(VISION) $(LANGUAGE),$(call all_acts,$(localizer),$(model)))
 	unit-stats layers $(quiet) $(call stimuli,$(localizer)) --t $(T) $(foreach domain,$(DOMAINS),--contrast '$(call contrast,$(localizer),$(domain))') \
 	    --models $(subst $() $(),$(comma),$(VISION) $(LANGUAGE)) --against $(VISION) $(foreach model,$(VISION) $(LANGUAGE),<(cat $(call all_acts,$(localizer),$(model)))) -o $@
-lu-wang := $(OUT)/lu-wang.csv $(OUT)/consistency.csv $(OUT)/lu-wang/layers.svg $(if $(LANGUAGE),$(OUT)/language.csv)
+lu-wang := $(OUT)/lu-wang.csv $(OUT)/consistency.csv $(NETWORKS:%=$(OUT)/lu-wang/%.svg) $(if $(LANGUAGE),$(OUT)/language.csv)
 
 # -- All of it, and one page
 findings := finding1 finding2 finding3 robustness finding4 finding5 lu-wang

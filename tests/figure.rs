@@ -817,6 +817,10 @@ fn layers_and_thresholds_are_curves_of_the_table() {
     run(study(), "figure layers --untrained nobody models.csv")
         .fails(1, &["no model \"nobody\"; its models are net, twin"]);
     run(study(), "figure layers --untrained twin layers.csv").fails(1, &["no column \"model\""]);
+    // Two networks that share the name of a layer at another depth have no axis in common.
+    let other = "model,array,contrast,proportion,activation_z\na,conv,x > y,.1,1\na,pool,x > y,.2,1\nb,block,x > y,.1,1\nb,pool,x > y,.2,1\n";
+    fs::write(study().join("other.csv"), other).unwrap();
+    run(study(), "figure layers other.csv").fails(1, &["block comes before pool in b", "2 models", "one by one"]);
 
     let svg = figure("thresholds --facet array thresholds.csv");
     let (curves, thresholds) = (elements(&svg, "curve"), table("thresholds.csv"));

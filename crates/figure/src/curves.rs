@@ -106,6 +106,7 @@ pub(crate) fn run_layers(args: &LayersArgs) -> Result<()> {
             facet = Some("model");
         }
     }
+    refuse_other_order(&table, &layers)?;
     let chosen = match table.has("chosen") {
         true => {
             let cells = table.cells("chosen")?;
@@ -116,6 +117,33 @@ pub(crate) fn run_layers(args: &LayersArgs) -> Result<()> {
     let what = What { values: &args.value, columns: &["contrast", "model"], facet, untrained, chosen };
     let chart = chart(&session, &labels, &table, &along, &what)?;
     session.finish(chart)
+}
+
+/// Layers stand on one axis, in the order of the table: a model that has two of them the other way round (a `pool` after
+/// layers that the axis has behind it) would be drawn in an order that is not its own.
+fn refuse_other_order(table: &Rows, layers: &[Part]) -> Result<()> {
+    if !table.has("model") {
+        return Ok(());
+    }
+    let place = |name: &str| layers.iter().position(|layer| layer.name == name);
+    for model in table.by("model", &table.all())? {
+        let own = table.by("array", &model.rows)?;
+        if let Some([before, behind]) = own.windows(2).find_map(|two| match two {
+            [a, b] if place(&a.name) > place(&b.name) => Some([a, b]),
+            _ => None,
+        }) {
+            bail!(
+                "{}: {} comes before {} in {}, and behind it in another of {} models; draw models whose layers are called \
+                 otherwise one by one",
+                table.source(),
+                before.name,
+                behind.name,
+                model.name,
+                table.by("model", &table.all())?.len()
+            );
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn run_thresholds(args: &ThresholdsArgs) -> Result<()> {
