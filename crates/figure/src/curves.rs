@@ -119,8 +119,8 @@ pub(crate) fn run_layers(args: &LayersArgs) -> Result<()> {
     session.finish(chart)
 }
 
-/// Layers stand on one axis, in the order of the table: a model that has two of them the other way round (a `pool` after
-/// layers that the axis has behind it) would be drawn in an order that is not its own.
+/// Layers stand on one axis, in the order of the table: a model that has two of them the other way round (a `pool`
+/// after layers that the axis has behind it) would be drawn in an order that is not its own.
 fn refuse_other_order(table: &Rows, layers: &[Part]) -> Result<()> {
     if !table.has("model") {
         return Ok(());
