@@ -168,6 +168,7 @@ $(OUT)/layers.csv: $(foreach model,$(MODELS),$(call by_layer,$(localizer),$(mode
 # A network beside its twins; the layers of other networks are called otherwise.
 define LAYERS
 $(OUT)/finding1/layers-$(1).svg: $(foreach model,$(1) $(SEEDS:%=$(1)-untrained-%),$(call by_layer,$(localizer),$(model)))
+	@mkdir -p $$(@D)
 	npy stack -q --path 'layers/$(localizer)/{model}.csv' $$^ | \
 	    figure layers --quiet $(if $(SEEDS),--untrained $(subst $() $(),$(comma),$(SEEDS:%=$(1)-untrained-%))) --facet contrast --title '$(1): units of $(localizer)' -o $$@
 endef
