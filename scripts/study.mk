@@ -4,8 +4,9 @@
 #   cp study.mk mine.mk, fill in the settings below (or write them into a file that ends in `include study.mk`: demo.mk)
 #   make -f mine.mk -j4          finding1 .. finding5, lu-wang, the tables over all, and report.html; or one of these
 #
-# Every product is a file, made once and made again when what it was made from changed; a killed run leaves no half
-# file and is taken up where it was. Beside each, a .json says how it was made. No product is edited by hand.
+# Every product is a file, made once and made again when what it was made from changed, settings included (all but the
+# activations where only other settings changed); a killed run leaves no half file and is taken up where it was. Beside
+# each, a .json says how it was made. Pictures are known by their table: touch it when they change.
 
 # ---- Settings -------------------------------------------------------------------------------------------------------
 # Where it all goes, the title of the page, and the page's first lines (`figure report --answer`; empty: none).
@@ -34,6 +35,7 @@ SETS ?= floc other main
 floc.table ?= floc.csv
 other.table ?= other.csv
 main.table ?= main.csv
+main.by ?= domain
 
 # Localizers: sets whose column .by has the domains. The first one is the localizer; a second one is compared with it.
 LOCALIZERS ?= floc
@@ -46,7 +48,7 @@ floc.against ?=
 T ?= 7
 THRESHOLDS ?= 3 5 7 9 11
 # How the layer that represents a network for a domain is chosen (`unit-stats layers --choose`), always on other pictures
-# of the localizer than its numbers are reported from.
+# of the localizer than its numbers are reported from: selected, t, dprime, or 'tuning --brain FILE ..', one file a domain.
 CHOOSE ?= selected
 
 # Independent pictures with categories, on which selective units are validated: never a localizer's own.
@@ -91,6 +93,17 @@ FFA.groups ?=
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
+# What the settings were: products are made again where they differ.
+# settings FILE VARIABLES: writes them there if they are not those there.
+settings = $(shell mkdir -p $(dir $(1)))$(file > $(1).new,$(foreach name,$(2),$(name) = $(value $(name))))$(shell cmp -s $(1).new $(1) && rm $(1).new || mv $(1).new $(1))
+$(foreach net,$(NETWORKS),$(call settings,$(OUT)/settings/$(net).txt,$(net).onnx $(net).steps $(net).layers $(net).calibrate))
+$(call settings,$(OUT)/settings/study.txt,NETWORKS SEEDS LANGUAGE VISION SETS LOCALIZERS DOMAINS T THRESHOLDS CHOOSE VALIDATION PICTURES \
+    SUBJECTS REGIONS brain localizer_betas main_betas PARCELS LABELS PEOPLE TUNING DIVERGE STATS TRIALS CV DRAWS TITLE QUESTION \
+    $(foreach set,$(SETS),$(set).table $(set).of $(set).where $(set).by $(set).against $(set).domains) \
+    $(foreach region,$(REGIONS),$(region).domain $(region).group $(region).groups))
+export STUDY_TITLE := $(TITLE)
+export STUDY_QUESTION := $(QUESTION)
+
 quiet := --quiet $(if $(THREADS),--threads $(THREADS))
 base = $(firstword $(subst -untrained-, ,$(1)))
 seed = $(word 2,$(subst -untrained-, ,$(1)))
@@ -126,13 +139,13 @@ filled = filled() { for file; do npy info -q "$$$$file" | sed 1d | cut -d, -f2 |
 
 # -- Activations: one pass of a network over a set, all its layers
 define ACTS
-$(call all_acts,$(1),$(2)) &: $($(call base,$(2)).onnx) $($(1).table)
+$(call all_acts,$(1),$(2)) &: $($(call base,$(2)).onnx) $($(1).table) $(OUT)/settings/$(call base,$(2)).txt
 	ann-acts $(quiet) $$< $($(call base,$(2)).steps) $(foreach l,$(call layers,$(2)),--layer $(l)) \
 	    $(if $(call seed,$(2)),--untrained $(call seed,$(2)) $(if $(filter $(1),$(or $($(localizer).of),$(localizer)))$(filter no,$($(call base,$(2)).calibrate)),,--calibrate-on $(call table,$(localizer)))) \
 	    --out-dir $(OUT)/acts/$(1)/$(2) $($(1).table)
 endef
 define PART_OF_ACTS
-$(call acts,$(1),$(2),%): $(call acts,$($(1).of),$(2),%) $(call table,$(1))
+$(call acts,$(1),$(2),%): $(call acts,$($(1).of),$(2),%) $(call table,$(1)) $(OUT)/settings/study.txt
 	@mkdir -p $$(@D)
 	npy rows -q --stimuli $(call table,$(1)) --where '$($(1).where)' $$< -o $$@
 endef
@@ -140,7 +153,7 @@ $(foreach set,$(SETS),$(foreach model,$(MODELS),$(eval $(call $(if $($(set).of),
 
 # -- Finding 1: selective units, layer by layer; the layer that represents a network; validation on other pictures
 define CHOICE
-$(call by_layer,$(1),$(2)) $(call choice,$(1),$(2)) &: $(call all_acts,$(1),$(2)) $(call table,$(1))
+$(call by_layer,$(1),$(2)) $(call choice,$(1),$(2)) &: $(call all_acts,$(1),$(2)) $(call table,$(1)) $(OUT)/settings/study.txt
 	@mkdir -p $(OUT)/layers/$(1) $(OUT)/chosen/$(1)
 	unit-stats layers $(quiet) $(call stimuli,$(1)) --t $(T) --choose $(CHOOSE) --chosen $(call choice,$(1),$(2)) \
 	    $(foreach domain,$(call domains,$(1)),--contrast '$(call contrast,$(1),$(domain))') $(call all_acts,$(1),$(2)) -o $(call by_layer,$(1),$(2))
@@ -185,7 +198,7 @@ finding1 := $(OUT)/finding1.csv $(OUT)/validated.csv $(OUT)/layers.csv $(NETWORK
 
 # -- People: regions from the localizer's betas, and their trials of PICTURES
 define REGION
-$(OUT)/brain/$(1)/t$(3)/$(2).csv: $(call localizer_betas,$(2)) $(PARCELS)
+$(OUT)/brain/$(1)/t$(3)/$(2).csv: $(call localizer_betas,$(2)) $(PARCELS) $(OUT)/settings/study.txt
 	@mkdir -p $$(@D)
 	fmri-roi contrast $(quiet) $(call stimuli,$(localizer)) --contrast '$(call contrast,$(localizer),$($(1).domain))' $$< | \
 	    fmri-roi define $(quiet) --stat - --like $(PARCELS) --parcels $(PARCELS) --labels $(LABELS) --name $(1) --t $(3) -o $$@
@@ -206,9 +219,11 @@ define RDMS
 $(OUT)/rdms/$(1).models.npy: $(call all_responses,$(1),$(T))
 	@mkdir -p $$(@D)
 	$(filled) rsa rdm $(quiet) --allow-nan $$$$(filled $$^) -o $$@
-$(OUT)/rdms/$(1).people.npy: $(call people,$(1),$(T))
+$(OUT)/rdms/$(1).people.npy: $(call people,$(1),$(T)) $(OUT)/settings/study.txt
 	@mkdir -p $$(@D)
-	$(filled) for file in $$$$(filled $$^); do npy average -q $$$$file | npy label --names $$$$(basename $$$$file .npy); done | rsa rdm $(quiet) -o $$@
+	$(filled) for one in $(foreach subject,$(SUBJECTS),$(subject)=$(call brain,$(1),$(subject),$(T))); do \
+	    if [ -n "$$$$(filled $$$${one#*=})" ]; then npy average -q $$$${one#*=} | npy label --names $$$${one%%=*}; fi; \
+	done | rsa rdm $(quiet) -o $$@
 endef
 define PROFILE_SCORES
 $(OUT)/finding2/$(1).csv: $(call people,$(1),$(T)) $(call all_responses,$(1),$(T))
@@ -218,7 +233,7 @@ endef
 define RDM_SCORES
 $(OUT)/finding3/$(1).csv: $(OUT)/rdms/$(1).models.npy $(OUT)/rdms/$(1).people.npy
 	@mkdir -p $$(@D)
-	rsa compare $(quiet) --allow-nan --ceiling $$< --brain $$(word 2,$$^) -o $$@
+	rsa compare $(quiet) --allow-nan $(if $(several_people),--ceiling) $$< --brain $$(word 2,$$^) -o $$@
 endef
 # People against each other, and the gap to every model (Figure 4f), for each threshold.
 define BETWEEN
@@ -243,8 +258,8 @@ $(OUT)/finding3.csv: $(REGIONS:%=$(OUT)/finding3/%.csv)
 	npy stack -q --path 'finding3/{region}.csv' --where subject=mean $^ -o $@
 $(OUT)/humans.csv: $(foreach region,$(REGIONS),$(foreach stat,$(STATS),$(OUT)/between/$(region)/$(stat)-t$(T).csv))
 	npy stack -q --path 'between/{region}/{of}-t{threshold}.csv' --where role=summary,model $^ -o $@
-$(OUT)/regions.csv: $(foreach region,$(REGIONS),$(call people,$(region),$(T)))
-	npy info -q $^ -o $@
+$(OUT)/regions.csv: $(foreach region,$(REGIONS),$(call people,$(region),$(T))) $(OUT)/settings/study.txt
+	npy info -q $(foreach region,$(REGIONS),$(call people,$(region),$(T))) -o $@
 # All systems against all: one table, one matrix, one map (Figures 3c and 3d).
 $(OUT)/finding3/pairs.csv $(OUT)/finding3/pairs.npy &: $(foreach region,$(REGIONS),$(OUT)/rdms/$(region).models.npy $(OUT)/rdms/$(region).people.npy)
 	$(foreach kind,models people,for region in $(REGIONS); do npy info -q $(OUT)/rdms/$$region.$(kind).npy | sed 1d | cut -d, -f11 | sed "s/^/$$region /"; done | paste -sd, > $(OUT)/rdms/$(kind).txt;) \
@@ -255,7 +270,7 @@ $(OUT)/finding3/pairs.svg: $(OUT)/finding3/pairs.csv
 	figure matrix --quiet --title 'RDMs of networks and people$(PEOPLE)' $< -o $@
 $(OUT)/finding3/map.svg: $(OUT)/finding3/pairs.npy
 	rsa mds $(quiet) --similarity $< | figure mds --quiet --names always -o $@
-finding2 := $(OUT)/regions.csv $(if $(several_people),$(OUT)/humans.csv) $(OUT)/finding2.csv $(REGIONS:%=$(OUT)/finding2/%.svg)
+finding2 := $(OUT)/regions.csv $(if $(several_people),$(OUT)/humans.csv) $(if $(filter profile,$(STATS)),$(OUT)/finding2.csv $(REGIONS:%=$(OUT)/finding2/%.svg))
 finding3 := $(if $(filter rdm,$(STATS)),$(OUT)/finding3.csv $(REGIONS:%=$(OUT)/finding3/%.svg) $(OUT)/finding3/pairs.svg $(OUT)/finding3/map.svg)
 
 # -- Robustness: the threshold, and a second localizer (Figure 4)
@@ -298,9 +313,9 @@ robustness := $(NETWORKS:%=$(OUT)/robustness/$(localizer)/%.svg) $(if $(several_
 
 # -- Finding 4: encoding models of a region from all units, without the selected, and from them alone
 define ABLATION
-$(OUT)/finding4/$(1).trials.npy: $(call people,$(1),$(T))
+$(OUT)/finding4/$(1).trials.npy: $(call people,$(1),$(T)) $(OUT)/settings/study.txt
 	@mkdir -p $$(@D)
-	$(filled) npy cat -q --columns $$$$(filled $$^) | npy label --names '$(1)' -o $$@
+	$(filled) npy cat -q --columns $$$$(filled $(call people,$(1),$(T))) | npy label --names '$(1)' -o $$@
 $(OUT)/finding4/$(1).averages.npy: $(OUT)/finding4/$(1).trials.npy
 	npy average -q $$< -o $$@
 $(OUT)/finding4/$(1).ceiling.csv: $(OUT)/finding4/$(1).trials.npy
@@ -341,7 +356,7 @@ finding5 := $(if $(grouped),$(OUT)/finding5.csv) $(REGIONS:%=$(OUT)/finding5/%.c
 
 # -- Lu & Wang: number, specificity, spread over maps, strength and consistency of selected units, layer by layer
 define LU_WANG
-$(OUT)/lu-wang/$(1).csv $(OUT)/lu-wang/consistency/$(1).csv &: $(call all_acts,$(localizer),$(1)) $(call table,$(localizer))
+$(OUT)/lu-wang/$(1).csv $(OUT)/lu-wang/consistency/$(1).csv &: $(call all_acts,$(localizer),$(1)) $(call table,$(localizer)) $(OUT)/settings/study.txt
 	@mkdir -p $(OUT)/lu-wang/consistency
 	unit-stats layers $(quiet) $(call stimuli,$(localizer)) --t $(T) $(foreach domain,$(DOMAINS),--contrast '$(call contrast,$(localizer),$(domain))') \
 	    --consistency $(OUT)/lu-wang/consistency/$(1).csv $(call all_acts,$(localizer),$(1)) -o $(OUT)/lu-wang/$(1).csv
@@ -354,7 +369,7 @@ $(OUT)/consistency.csv: $(NETWORKS:%=$(OUT)/lu-wang/consistency/%.csv)
 $(NETWORKS:%=$(OUT)/lu-wang/%.svg): %.svg: %.csv
 	figure layers --quiet --value proportion,specificity,mean_dprime,activation_z --facet contrast --title '$(notdir $*)' $< -o $@
 # Networks with and without language, layer by layer: they need the same layers.
-$(OUT)/language.csv: $(foreach model,$(VISION) $(LANGUAGE),$(call all_acts,$(localizer),$(model)))
+$(OUT)/language.csv: $(foreach model,$(VISION) $(LANGUAGE),$(call all_acts,$(localizer),$(model))) $(OUT)/settings/study.txt
 	unit-stats layers $(quiet) $(call stimuli,$(localizer)) --t $(T) $(foreach domain,$(DOMAINS),--contrast '$(call contrast,$(localizer),$(domain))') \
 	    --models $(subst $() $(),$(comma),$(VISION) $(LANGUAGE)) --against $(VISION) $(foreach model,$(VISION) $(LANGUAGE),<(cat $(call all_acts,$(localizer),$(model)))) -o $@
 lu-wang := $(OUT)/lu-wang.csv $(OUT)/consistency.csv $(NETWORKS:%=$(OUT)/lu-wang/%.svg) $(if $(LANGUAGE),$(OUT)/language.csv)
@@ -362,6 +377,6 @@ lu-wang := $(OUT)/lu-wang.csv $(OUT)/consistency.csv $(NETWORKS:%=$(OUT)/lu-wang
 # -- All of it, and one page
 findings := finding1 finding2 finding3 robustness finding4 finding5 lu-wang
 $(foreach finding,$(findings),$(eval $(finding): $($(finding))))
-$(OUT)/report.html: $(foreach finding,$(findings),$($(finding))) $(ANSWER)
-	figure report --quiet $(OUT) --title '$(TITLE)' --question '$(QUESTION)' $(if $(ANSWER),--answer $(ANSWER)) -o $@
+$(OUT)/report.html: $(foreach finding,$(findings),$($(finding))) $(ANSWER) $(OUT)/settings/study.txt
+	figure report --quiet $(OUT) --title "$$STUDY_TITLE" --question "$$STUDY_QUESTION" $(if $(ANSWER),--answer $(ANSWER)) -o $@
 study: $(OUT)/report.html

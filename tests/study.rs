@@ -132,6 +132,15 @@ fn a_study_is_made_once_and_taken_up_again() {
     let again: Vec<&str> = before.iter().zip(&after).filter(|(a, b)| a.1 != b.1).map(|(a, _)| a.0.as_str()).collect();
     assert!(again.contains(&"study/finding2/PPA.csv") && again.contains(&"study/report.html"), "{again:?}");
     assert!(again.iter().all(|name| !name.contains("/acts/") && !name.contains("FFA")), "{again:?}");
+    // Another threshold: units are chosen anew and no table keeps the old ones; activations stay.
+    let t =
+        |rows: Vec<Row>| rows.iter().map(|r| r["threshold"].clone()).collect::<std::collections::BTreeSet<String>>();
+    assert_eq!(t(table("humans")), ["3".to_string()].into());
+    let said = sh(path, "sed -i 's/^T := 3/T := 2/' mine.mk && make -f mine.mk").text();
+    assert!(said.contains("select-units") || said.contains("unit-stats layers"), "{said}");
+    assert!(!said.contains("ann-acts") && said.contains("figure report"), "{said}");
+    assert_eq!(t(table("humans")), ["2".to_string()].into());
+    assert!(sh(path, "make -f mine.mk").text().contains("Nothing to be done"));
     // A product that was lost, as a killed run leaves it: it alone, and what comes from it, is made again, the same.
     let scores = fs::read(path.join("study/finding3/FFA.csv")).unwrap();
     fs::remove_file(path.join("study/finding3/FFA.csv")).unwrap();

@@ -1,7 +1,9 @@
 //! The covariance of the noise over channels, shrunk, and patterns whitened by it.
 
-use linear_algebra::{Cholesky, LinearAlgebraError, cross_gram};
+use linear_algebra::{Cholesky, LinearAlgebraError, SymmetricEigen, cross_gram, product, symmetric_eigen};
 use ndarray::{Array2, ArrayView2, Axis};
+
+use crate::Distance;
 
 mod given;
 
@@ -253,18 +255,59 @@ impl NoiseModel {
 
     /// Patterns (`n_rows x n_channels`) in units of the noise: squared differences of the rows that come out are
     /// squared Mahalanobis distances of those that went in. A row that holds `NaN` becomes `NaN` and spoils no other.
-    pub fn whiten(&self, mut patterns: Array2<f64>) -> Result<Array2<f64>, NoiseError> {
+    ///
+    /// This is by the Cholesky factor, whose channels are mixtures that depend on their order: right for lengths and
+    /// angles of the rows, which are the same under any root. [`NoiseModel::whiten_each`] is for what looks at channels.
+    pub fn whiten(&self, patterns: Array2<f64>) -> Result<Array2<f64>, NoiseError> {
         let (units, n_channels) = (patterns.ncols(), self.covariance.nrows());
-        let unusable: Vec<bool> = patterns.rows().into_iter().map(|row| row.iter().any(|v| !v.is_finite())).collect();
-        for (mut row, _) in patterns.rows_mut().into_iter().zip(&unusable).filter(|(_, bad)| **bad) {
-            row.fill(0.0);
-        }
-        self.factor.whiten_rows(&mut patterns).map_err(|_| NoiseError::ChannelsDiffer { units, n_channels })?;
-        for (mut row, _) in patterns.rows_mut().into_iter().zip(&unusable).filter(|(_, bad)| **bad) {
-            row.fill(f64::NAN);
-        }
-        Ok(patterns)
+        without_nan_rows(patterns, |patterns| {
+            self.factor.whiten_rows(patterns).map_err(|_| NoiseError::ChannelsDiffer { units, n_channels })
+        })
     }
+
+    /// The same by the symmetric root of the precision: channel `k` of what comes out is the one nearest to channel
+    /// `k` of what went in, in any order of the channels (ZCA, Kessy, Lewin and Strimmer 2018), so that correlations
+    /// across channels, ranks and sums of absolute differences do not depend on that order.
+    pub fn whiten_each(&self, patterns: Array2<f64>) -> Result<Array2<f64>, NoiseError> {
+        self.check_channels(patterns.ncols())?;
+        let n_channels = self.covariance.nrows();
+        let singular = |_| NoiseError::Singular { n_channels, n_rows: n_channels };
+        let SymmetricEigen { values, vectors } = symmetric_eigen(self.covariance.view()).map_err(singular)?;
+        if values.iter().any(|v| *v <= 0.0) {
+            return Err(NoiseError::Singular { n_channels, n_rows: n_channels });
+        }
+        let scaled = &vectors * &values.mapv(|v| 1.0 / v.sqrt());
+        let root = product(scaled.view(), vectors.t());
+        without_nan_rows(patterns, |patterns| {
+            *patterns = product(patterns.view(), root.view());
+            Ok(())
+        })
+    }
+
+    /// [`NoiseModel::whiten`] for distances that are lengths or angles, [`NoiseModel::whiten_each`] for others.
+    pub fn whiten_for(&self, distance: Distance, patterns: Array2<f64>) -> Result<Array2<f64>, NoiseError> {
+        use Distance::{Cosine, Euclidean, Sqeuclidean, SqeuclideanPerChannel};
+        match distance {
+            Euclidean | Sqeuclidean | SqeuclideanPerChannel | Cosine => self.whiten(patterns),
+            _ => self.whiten_each(patterns),
+        }
+    }
+}
+
+/// Changes patterns, with 0 in the rows that hold `NaN`, which come out as `NaN`.
+fn without_nan_rows(
+    mut patterns: Array2<f64>,
+    change: impl FnOnce(&mut Array2<f64>) -> Result<(), NoiseError>,
+) -> Result<Array2<f64>, NoiseError> {
+    let unusable: Vec<bool> = patterns.rows().into_iter().map(|row| row.iter().any(|v| !v.is_finite())).collect();
+    for (mut row, _) in patterns.rows_mut().into_iter().zip(&unusable).filter(|(_, bad)| **bad) {
+        row.fill(0.0);
+    }
+    change(&mut patterns)?;
+    for (mut row, _) in patterns.rows_mut().into_iter().zip(&unusable).filter(|(_, bad)| **bad) {
+        row.fill(f64::NAN);
+    }
+    Ok(patterns)
 }
 
 /// Ledoit and Wolf: `x` centred, `sums = x' x`.
@@ -385,6 +428,27 @@ mod tests {
         let moved = &patterns + &array![[9.0], [9.0], [-4.0], [-4.0], [-4.0], [1.0]];
         let again = NoiseModel::from_repeats(moved.view(), &[2, 2, 0, 0, 0, 1], None, Shrinkage::None).unwrap();
         assert!(found.covariance().iter().zip(again.covariance()).all(|(a, b)| (a - b).abs() < 1e-14));
+    }
+
+    #[test]
+    fn the_symmetric_root_knows_no_order_of_channels() {
+        let (x, residuals) = (noise(5, 6, 1), noise(40, 6, 2).dot(&noise(6, 6, 3)));
+        let model = |e: &Array2<f64>| NoiseModel::from_residuals(e.view(), None, Shrinkage::Diag).unwrap();
+        let white = model(&residuals).whiten_each(x.clone()).unwrap();
+        let order = [3, 0, 5, 1, 4, 2];
+        let other = model(&residuals.select(Axis(1), &order)).whiten_each(x.select(Axis(1), &order)).unwrap();
+        for (a, b) in white.select(Axis(1), &order).iter().zip(&other) {
+            assert!((a - b).abs() < 1e-12, "{a} {b}");
+        }
+        // Any root gives the same lengths.
+        let by_factor = model(&residuals).whiten(x.clone()).unwrap();
+        for (a, b) in by_factor.dot(&by_factor.t()).iter().zip(&white.dot(&white.t())) {
+            assert!((a - b).abs() < 1e-10, "{a} {b}");
+        }
+        let mut spoilt = x;
+        spoilt[(1, 2)] = f64::NAN;
+        let spoilt = model(&residuals).whiten_each(spoilt).unwrap();
+        assert!(spoilt.row(1).iter().all(|v| v.is_nan()) && spoilt.row(2) == white.row(2));
     }
 
     #[test]

@@ -215,8 +215,8 @@ fn of(job: &Job, source: &str, model: &Columns, metric: Metric, zscore: bool) ->
                 bail!("{what}: numbers up to {far:e}, whose distances f8 may not hold; take another unit, or --zscore");
             }
             let patterns = Array2::from_shape_fn(ratings.dim(), |(i, k)| match zscore {
-                true => centres[k].zscore(ratings[(i, k)]),
-                false => ratings[(i, k)],
+                true if ratings[(i, k)].is_finite() => centres[k].zscore(ratings[(i, k)]),
+                _ => ratings[(i, k)],
             });
             let found = distances(patterns.view(), metric.of(model.names.len())).with_context(|| what.clone())?;
             found.rdm

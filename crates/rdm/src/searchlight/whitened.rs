@@ -34,7 +34,7 @@ pub fn searchlight_whitened<T: Element, R: Element>(
         let noise =
             NoiseModel::from_residuals(cut(residuals.values, columns).view(), residuals.dof, residuals.shrinkage)
                 .map_err(RdmError::Noise)?;
-        let white = noise.whiten(cut(patterns, columns)).map_err(RdmError::Noise)?;
+        let white = noise.whiten_for(distance, cut(patterns, columns)).map_err(RdmError::Noise)?;
         // A whitened value is a sum over all voxels.
         let white = InMemory::new(white.view()).with_rounding(4.0 * columns.len() as f64 * f64::EPSILON);
         models.compare(&distances_of(&white, distance)?.rdm)
@@ -72,7 +72,7 @@ mod tests {
                 for (region, found) in regions.iter().zip(found) {
                     let (x, e) = (patterns.select(Axis(1), region).mapv(f64::from), values.select(Axis(1), region));
                     let noise = NoiseModel::from_residuals(e.view(), Some(35.0), shrinkage).unwrap();
-                    let white = noise.whiten(x).unwrap();
+                    let white = noise.whiten_for(distance, x).unwrap();
                     let expected = models.compare(&distances(white.view(), distance).unwrap().rdm).unwrap();
                     assert_eq!(found, expected);
                 }

@@ -68,7 +68,7 @@ bounds are too high, so the intervals of the bounds lie above their values.
 
 corr_cov and cosine_cov weigh pairs by the covariance that noise gives them (pairs that share a stimulus
 vary together): whitened unbiased RDM similarity, Diedrichsen et al. (2020). Pairs that are NaN are left
-out exactly; with --sigma-k they are an error.
+out exactly, with --sigma-k too.
 
 Inference (Schuett et al. 2023): --boot subjects|stimuli draws N times with replacement; the
 variance over draws times n/(n-1) gives se. --boot both corrects the variance of drawing both,
@@ -107,7 +107,7 @@ all 0), are left out and counted.
 
 --weights FILE: model, model_kind, compare, component (from 0), component_name, fold, n_subjects, n_stimuli (that
 were fitted to), weight. Fold `all` is fitted to all subjects and stimuli, and has sd_folds (over the folds)
-and with --boot se, ci_lo, ci_hi (percentiles), share_draws (with a weight above 0), generalize_to and
+and with --boot se (standard deviation over the draws as they are), ci_lo, ci_hi (percentiles), share_draws (with a weight above 0), generalize_to and
 n_boot, over draws of which each is fitted as a whole; the scores come from the other folds. Weights of
 weighted have length 1 together; their ratios go with the scales of the components.
 

@@ -155,6 +155,15 @@ impl Together {
                 );
             }
             job.note(format!("{n_rdms} brain RDMs of {n} people; each person has one vote"));
+            let sizes = || self.subjects.members().iter().map(Vec::len);
+            if let (true, Some(few), Some(many)) = (args.ceiling, sizes().min(), sizes().max())
+                && few < many
+            {
+                job.warn(format!(
+                    "{source}: people have {few} to {many} RDMs, and the pool of a bound is of RDMs, as rsatoolbox's: \
+                     `upper` may lie below what a model can reach; merge those of a person first (rsa rdm --merge)"
+                ));
+            }
             job.record("group_subjects", self.subjects.numbers());
         }
         if args.groups.group_stimuli.is_none() {

@@ -34,7 +34,9 @@ no distances (constant). --subset cuts afterwards: `npy rows` first centres over
 Sums over units (sqeuclidean, sqeuclidean_cv, cityblock, sqmahalanobis, crossnobis, poisson, poisson_cv)
 grow with the number of units; --per-channel divides by it. --noise whitens for any metric but the
 poissons, hamming and jaccard; so do --noise-covariance and --noise-precision, by what was estimated
-elsewhere, which is not shrunk and has to be symmetric and positive definite.
+elsewhere, which is not shrunk and has to be symmetric and positive definite. Distances that look at single
+units (correlation, spearman, cityblock, chebyshev, minkowski, correlation_cv) are whitened by the symmetric
+root of S^-1, so that the order of the units does not matter; lengths and angles are the same by any root.
 
 crossnobis is the mean over pairs of folds f, g of (a_f - b_f)' S^-1 (a_g - b_g); sqeuclidean_cv is the
 same without S. correlation_cv is 1 - c(a,b) / sqrt(c(a,a) c(b,b)), c(a,b) the mean over pairs of folds of

@@ -99,7 +99,11 @@ fn whitened(
             &own
         }
     };
-    model.whiten(held)
+    match plan.kind {
+        Kind::Plain(distance) => model.whiten_for(distance, held),
+        Kind::CorrelationCv => model.whiten_each(held),
+        _ => model.whiten(held),
+    }
 }
 
 /// Says how the noise was estimated, on stderr and in the sidecar.
