@@ -257,7 +257,8 @@ impl NoiseModel {
     /// squared Mahalanobis distances of those that went in. A row that holds `NaN` becomes `NaN` and spoils no other.
     ///
     /// This is by the Cholesky factor, whose channels are mixtures that depend on their order: right for lengths and
-    /// angles of the rows, which are the same under any root. [`NoiseModel::whiten_each`] is for what looks at channels.
+    /// angles of the rows, which are the same under any root. [`NoiseModel::whiten_each`] is for what looks at
+    /// channels.
     pub fn whiten(&self, patterns: Array2<f64>) -> Result<Array2<f64>, NoiseError> {
         let (units, n_channels) = (patterns.ncols(), self.covariance.nrows());
         without_nan_rows(patterns, |patterns| {
