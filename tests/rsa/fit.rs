@@ -42,6 +42,22 @@ fn row<'a>(table: &'a [Row], model: &str, subject: &str) -> &'a Row {
 const FIT: &str = "rsa fit near.npy far.npy --brain subjects.npy --brain-names a,b,c,d,e -q";
 
 #[test]
+fn folds_are_of_the_set_of_ids_and_an_unknown_brain_is_no_constant_one() {
+    let dir = study();
+    let path = dir.path();
+    sh(path, "npy rows --index 7,3,11,0,5,1,2,10,4,9,6,8 one.acts | rsa rdm --metric sqeuclidean > turned.npy").ok();
+    let r2 = |brain: &str| {
+        let line = format!("rsa fit near.npy far.npy --brain {brain}.npy --brain-names b --cv-k 4 --seed 3 -q");
+        number(row(&table(path, &line), "joint", "b"), "R2_cv")
+    };
+    within(r2("turned"), r2("one"), 1e-6);
+    sh(path, "npy cols --index 0:1 one.acts | rsa rdm --allow-nan > nothing.npy").ok();
+    let line = "rsa fit near.npy far.npy --brain one.npy nothing.npy --brain-names a,b --allow-nan -q";
+    let found = table(path, line);
+    assert_eq!(row(&found, "near", "b")["reason"], "nan_input");
+}
+
+#[test]
 fn weights_that_made_a_brain_are_found_whatever_the_order_of_stimuli() {
     let dir = study();
     for method in ["ols", "nnls", "ridge --alpha 0", "ridge --alpha 0 --raw"] {

@@ -1,5 +1,6 @@
 //! Noise that is given, and noise in searchlights, against what `rsa rdm --noise` makes of the same numbers.
 
+use crate::near_each;
 use brain_formats::Geometry;
 use brain_formats::volume_writer::{Intent, Voxels, write_volume};
 use ndarray::{Array2, Axis};
@@ -13,15 +14,6 @@ fn values(dir: &Path, line: &str) -> Vec<f64> {
     let mut all = arrays(&run(dir, line).ok());
     assert_eq!(all.len(), 1);
     all.remove(0).values.into_f64()
-}
-
-#[track_caller]
-fn near(found: &[f64], expected: &[f64], tolerance: f64) {
-    assert_eq!(found.len(), expected.len());
-    for (k, (f, e)) in found.iter().zip(expected).enumerate() {
-        let same = (f - e).abs() <= tolerance * e.abs().max(1.0) || (f.is_nan() && e.is_nan());
-        assert!(same, "{k}: {f} for {e}");
-    }
 }
 
 /// Residuals of which neighbours are correlated.
@@ -65,8 +57,8 @@ fn a_covariance_or_its_inverse_whitens_as_the_residuals_it_is_of() {
     for (metric, file) in [("mahalanobis", "x.npy"), ("correlation", "x.npy"), ("crossnobis", "trials.npy")] {
         let of = |options: &str| values(path, &format!("rsa rdm -q --metric {metric} {options} {file}"));
         let expected = of("--noise res.npy --shrink none");
-        near(&of("--noise-covariance cov.npy"), &expected, 1e-11);
-        near(&of("--noise-precision prec.npy"), &expected, 1e-11);
+        near_each("", &of("--noise-covariance cov.npy"), &expected, 1e-11);
+        near_each("", &of("--noise-precision prec.npy"), &expected, 1e-11);
     }
     // one per matrix, and said on stderr and in the record
     fs::write(
@@ -78,7 +70,7 @@ fn a_covariance_or_its_inverse_whitens_as_the_residuals_it_is_of() {
     assert!(out.stderr.contains("noise of 7 units as given (covariance)"), "{}", out.stderr);
     out.ok();
     let both = arrays(&fs::read(path.join("both.npy")).unwrap());
-    near(&both[1].values.clone().into_f64(), &values(path, "rsa rdm --metric euclidean x.npy"), 1e-12);
+    near_each("", &both[1].values.clone().into_f64(), &values(path, "rsa rdm --metric euclidean x.npy"), 1e-12);
     assert!(fs::read_to_string(path.join("both.json")).unwrap().contains("\"from\": \"covariance\""));
 }
 
@@ -181,15 +173,15 @@ fn every_sphere_is_whitened_as_rsa_rdm_whitens_it_alone() {
     for shard in 0..3 {
         run(path, &format!("{line} -q --noise res.npy --shard {shard}/3 -o part{shard}.npy")).ok();
     }
-    near(&values(path, "npy cat part0.npy part1.npy part2.npy"), &whole, 0.0);
+    near_each("", &values(path, "npy cat part0.npy part1.npy part2.npy"), &whole, 0.0);
     let columns: Vec<String> = inside.iter().map(ToString::to_string).collect();
     run(path, &format!("npy cols --index {} res.npy -o inside.npy", columns.join(","))).ok();
-    near(&values(path, &format!("{line} -q --noise inside.npy")), &whole, 0.0);
+    near_each("", &values(path, &format!("{line} -q --noise inside.npy")), &whole, 0.0);
     let single = npy_stream::Matrix::F4(correlated(50, 36, 5).mapv(|v| v as f32));
     let mut bytes = Vec::new();
     npy_stream::write_matrix(&mut bytes, &single, None::<&[String]>).unwrap();
     fs::write(path.join("single.npy"), bytes).unwrap();
-    near(&values(path, &format!("{line} -q --noise single.npy")), &whole, 1e-4);
+    near_each("", &values(path, &format!("{line} -q --noise single.npy")), &whole, 1e-4);
 }
 
 #[test]

@@ -119,6 +119,13 @@ fn draws_of_other_data_are_refused() {
     }
     put("subjects", &five, &[1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     refused(&["d.npy: draw 1 of subjects holds nothing"]);
+    // Without names nothing says whose counts these are.
+    let matrix = Matrix::F8(Array2::from_elem((2, 5), 1.0));
+    let mut bytes = Vec::new();
+    write_matrix(&mut bytes, &matrix, LabelsRef { ids: None, columns: None, name: Some("subjects") }).unwrap();
+    fs::write(path.join("d.npy"), bytes).unwrap();
+    refused(&["5 subjects", "the columns of the draws have no names", "--assume-order"]);
+    compare(path, "--boot subjects --draws d.npy --assume-order").text();
     put("subjects", &five, &[1.0; 10]);
     compare(path, "--boot stimuli --draws d.npy").fails(1, &["has draws of subjects", "--boot both"]);
     compare(path, "--draws d.npy").fails(2, &["--boot"]);

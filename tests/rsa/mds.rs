@@ -220,6 +220,14 @@ fn dendrograms_order_and_merge() {
     let stimuli: Vec<&str> = optimal.iter().map(|r| r["stimulus"].as_str()).collect();
     assert_eq!(stimuli, ["b", "a", "e", "d", "c"]);
     run(dir.path(), "rsa order --linkage nearest line.npy").fails(2, &["single"]);
+    // Squares know no sign: what is below 0 is no distance to a centroid or of Ward's.
+    let below = [-5.0, 1.0, 1.0];
+    crate::save_rdm(&dir.path().join("below.npy"), &below, "a b c");
+    for linkage in ["centroid", "ward"] {
+        let line = format!("rsa order --linkage {linkage} below.npy");
+        run(dir.path(), &line).fails(1, &["below.npy", "1 of 3 dissimilarities are below 0", "--clip"]);
+        run(dir.path(), &format!("{line} --clip")).text();
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `rsa model`: what a table says of stimuli, as RDMs; held against rsatoolbox and SciPy.
 
+use crate::{near, numbers};
 use npy_stream::Array;
 use serde_json::Value;
 use std::fs;
@@ -16,23 +17,9 @@ fn golden() -> (TempDir, Value) {
     (dir, values)
 }
 
-fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap_or(f64::NAN)).collect()
-}
-
 fn names_and_values(bytes: &[u8]) -> Vec<(String, Vec<f64>)> {
     let one = |array: Array| (array.labels.name.clone().unwrap(), array.values.into_f64());
     arrays(bytes).into_iter().map(one).collect()
-}
-
-#[track_caller]
-fn near(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
-    assert_eq!(found.len(), expected.len(), "{what}");
-    let largest = expected.iter().filter(|v| v.is_finite()).fold(0.0f64, |m, v| m.max(v.abs()));
-    for (k, (f, e)) in found.iter().zip(expected).enumerate() {
-        let same = (f - e).abs() <= tolerance * largest || (f.is_nan() && e.is_nan());
-        assert!(same, "{what}, pair {k}: {f} for {e}");
-    }
 }
 
 fn table(dir: &Path, text: &str) {

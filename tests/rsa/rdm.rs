@@ -1,60 +1,14 @@
 //! `rsa rdm` as its users meet it: metrics, noise, folds, subsets, merging and transforms, held against rsatoolbox on
 //! the files of `testdata/golden/design`.
 
+use crate::{designs, json, near, numbers, rdm, save_rdm};
 use ndarray::{Array2, Axis};
-use npy_stream::{Dtype, Matrix, Values, write_matrix, write_vector};
+use npy_stream::{Matrix, Values, write_matrix};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use support::*;
-use tempfile::{TempDir, tempdir};
-
-/// A folder with the golden files of the designs.
-fn designs() -> TempDir {
-    let dir = tempdir().unwrap();
-    for folder in ["design", "rdm"] {
-        for entry in fs::read_dir(root().join("testdata/golden").join(folder)).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
-        }
-    }
-    dir
-}
-
-fn json(dir: &Path, name: &str) -> Value {
-    serde_json::from_slice(&fs::read(dir.join(name)).unwrap()).unwrap()
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap_or(f64::NAN)).collect()
-}
-
-/// The only RDM in these bytes.
-#[track_caller]
-fn rdm(bytes: &[u8]) -> (Vec<f64>, Vec<String>) {
-    let mut all = arrays(bytes);
-    assert_eq!(all.len(), 1);
-    let array = all.remove(0);
-    (array.values.into_f64(), array.labels.ids.unwrap_or_default())
-}
-
-/// Within `tolerance` of the largest value.
-#[track_caller]
-fn near(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
-    assert_eq!(found.len(), expected.len(), "{what}");
-    let largest = expected.iter().filter(|v| v.is_finite()).fold(0.0f64, |m, v| m.max(v.abs()));
-    for (k, (f, e)) in found.iter().zip(expected).enumerate() {
-        let same = (f - e).abs() <= tolerance * largest || (f.is_nan() && e.is_nan());
-        assert!(same, "{what}, pair {k}: {f} for {e}");
-    }
-}
-
-fn save_rdm(path: &Path, values: &[f64], labels: &str) {
-    let labels: Vec<String> = labels.split(' ').map(String::from).collect();
-    let mut bytes = Vec::new();
-    write_vector(&mut bytes, values, Dtype::F8, Some(&labels)).unwrap();
-    fs::write(path, bytes).unwrap();
-}
+use tempfile::tempdir;
 
 /// A matrix of `f4` with its ids.
 fn save_f4(path: &Path, matrix: &Array2<f64>, labels: &[String]) {

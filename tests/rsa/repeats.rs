@@ -1,49 +1,12 @@
 //! `rsa rdm` with metrics that count or take powers, and of repeated presentations, held against SciPy and rsatoolbox.
 
+use crate::{designs, json, near_each, numbers, rdm};
 use ndarray::Array2;
 use npy_stream::{Matrix, write_matrix};
-use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use support::*;
-use tempfile::{TempDir, tempdir};
-
-fn designs() -> TempDir {
-    let dir = tempdir().unwrap();
-    for folder in ["design", "rdm"] {
-        for entry in fs::read_dir(root().join("testdata/golden").join(folder)).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
-        }
-    }
-    dir
-}
-
-fn json(dir: &Path, name: &str) -> Value {
-    serde_json::from_slice(&fs::read(dir.join(name)).unwrap()).unwrap()
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap_or(f64::NAN)).collect()
-}
-
-/// The only RDM that the command writes.
-#[track_caller]
-fn rdm(dir: &Path, line: &str) -> (Vec<f64>, Vec<String>) {
-    let mut all = arrays(&run(dir, line).ok());
-    assert_eq!(all.len(), 1);
-    let array = all.remove(0);
-    (array.values.into_f64(), array.labels.ids.unwrap_or_default())
-}
-
-#[track_caller]
-fn near(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
-    assert_eq!(found.len(), expected.len(), "{what}");
-    for (k, (f, e)) in found.iter().zip(expected).enumerate() {
-        let same = (f - e).abs() <= tolerance * e.abs().max(1.0) || (f.is_nan() && e.is_nan());
-        assert!(same, "{what}, pair {k}: {f} for {e}");
-    }
-}
+use tempfile::tempdir;
 
 fn save(path: &Path, matrix: Matrix, ids: &[&str]) {
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
@@ -59,8 +22,8 @@ fn counts_maxima_and_powers_are_scipys() {
     let expected = json(path, "pairwise.json");
     // as far as 30 powers of numbers of size 1 round
     let same = |what: &str, options: &str, file: &str| {
-        let (found, _) = rdm(path, &format!("rsa rdm -q --metric {options} {file}"));
-        near(what, &found, &numbers(&expected[what]), 1e-13);
+        let (found, _) = rdm(&run(path, &format!("rsa rdm -q --metric {options} {file}")).ok());
+        near_each(what, &found, &numbers(&expected[what]), 1e-13);
     };
     same("chebyshev", "chebyshev", "patterns.npy");
     for p in ["0.5", "1", "1.5", "2", "2.7", "3", "inf"] {
@@ -75,7 +38,7 @@ fn counts_maxima_and_powers_are_scipys() {
     let names: Vec<String> = (0..12).map(|row| format!("s{row}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     save(&path.join("small.npy"), Matrix::F4(x.mapv(|v| v as f32)), &names);
-    let (found, _) = rdm(path, "rsa rdm -q --metric jaccard --dtype f8 small.npy");
+    let (found, _) = rdm(&run(path, "rsa rdm -q --metric jaccard --dtype f8 small.npy").ok());
     assert_eq!(found, numbers(&expected["jaccard"]));
     run(path, "rsa rdm -q --metric minkowski --p inf patterns.npy -o inf.npy").ok();
     assert_eq!(json(path, "inf.json")["p"], "inf");
@@ -102,18 +65,22 @@ fn repeated_presentations_are_rsatoolboxs_unbalanced_ones() {
             ("correlation_cv_pairs", "--metric correlation_cv --cv run --cv-weights pairs --stimuli D.csv"),
         ] {
             let options = options.replace('D', design);
-            let (found, ids) = rdm(path, &format!("rsa rdm -q {options} {design}.npy"));
-            near(&format!("{design} {key}"), &found, &numbers(&expected[design][key]), 1e-11);
+            let (found, ids) = rdm(&run(path, &format!("rsa rdm -q {options} {design}.npy")).ok());
+            near_each(&format!("{design} {key}"), &found, &numbers(&expected[design][key]), 1e-11);
             let names: Vec<&str> =
                 stimuli[design]["stimuli"].as_array().unwrap().iter().map(|s| s.as_str().unwrap()).collect();
             assert_eq!(ids, names);
         }
         // one thing under two names
         let of = |metric: &str| {
-            rdm(path, &format!("rsa rdm -q --allow-nan --metric {metric} --cv run --stimuli {design}.csv {design}.npy"))
-                .0
+            rdm(&run(
+                path,
+                &format!("rsa rdm -q --allow-nan --metric {metric} --cv run --stimuli {design}.csv {design}.npy"),
+            )
+            .ok())
+            .0
         };
-        near(design, &of("sqeuclidean_cv"), &of("crossnobis"), 0.0);
+        near_each(design, &of("sqeuclidean_cv"), &of("crossnobis"), 0.0);
     }
 }
 
@@ -139,9 +106,11 @@ fn centring_and_whitening_go_with_correlations_of_repeats() {
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     save(&path.join("centred.npy"), Matrix::F8(centred), &ids);
     for options in ["--metric correlation_cv", "--unbalanced"] {
-        let of = |more: &str| rdm(path, &format!("rsa rdm -q {options} --cv run --stimuli balanced.csv {more}")).0;
+        let of = |more: &str| {
+            rdm(&run(path, &format!("rsa rdm -q {options} --cv run --stimuli balanced.csv {more}")).ok()).0
+        };
         let (found, by_hand, raw) = (of("--center balanced.npy"), of("centred.npy"), of("balanced.npy"));
-        near(options, &found, &by_hand, 1e-11);
+        near_each(options, &found, &by_hand, 1e-11);
         assert!(found.iter().zip(&raw).any(|(a, b)| (a - b).abs() > 0.1), "{options}");
         let white = of("--noise residuals.npy balanced.npy");
         assert!(white.iter().zip(&raw).any(|(a, b)| (a - b).abs() > 1e-3), "{options}");

@@ -550,6 +550,15 @@ fn maps_are_scored_on_held_out_stimuli_and_refused_where_they_would_be_perfect()
     let shuffled = noise(40, 4, 1).select(ndarray::Axis(0), &order);
     let names: Vec<String> = order.iter().map(|&k| ids(40)[k].clone()).collect();
     save(&dir.path().join("shuffled.npy"), &shuffled, Some(&names));
+    // A unit that does not vary among held-out stimuli: no number there, and none that looks perfect.
+    let few = Array2::from_shape_fn((12, 1), |(i, _)| f64::from(u8::from(i < 2)));
+    save(&dir.path().join("few.npy"), &few, Some(&ids(12)));
+    save(&dir.path().join("some.npy"), &noise(12, 2, 91), Some(&ids(12)));
+    for map in ["cca", "pwcca", "svcca"] {
+        let line = format!("rsa compare few.npy --brain some.npy --compare {map} --held-out 4 --seed 1");
+        let found = rows(&run(dir.path(), &line).text());
+        assert_eq!((&found[0]["cca"][..], &found[0]["reason"][..]), ("NaN", "constant"), "{map}");
+    }
     let line = "rsa compare shuffled.npy --brain b.npy --compare cca --held-out 4";
     assert!((number(&at(line), "cca") - held).abs() < 1e-12);
     for threads in [1, 3] {

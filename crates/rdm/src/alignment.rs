@@ -166,8 +166,10 @@ impl Aligned {
             (Fold::Units(a), Fold::Units(b)) => matching::score(a, b, self.how == Alignment::SoftMatching),
             _ => f64::NAN,
         });
-        // In the order of the folds, whatever thread had which.
-        mean(&folds.collect::<Vec<f64>>()).min(1.0)
+        // In the order of the folds, whatever thread had which. Rounding above 1 is cut; NaN stays (`min` would make
+        // it 1).
+        let score = mean(&folds.collect::<Vec<f64>>());
+        if score > 1.0 { 1.0 } else { score }
     }
 }
 

@@ -289,7 +289,7 @@ pub fn bootstrap(
 /// `pattern_descriptor`; of others its mean counts a person as often as it has RDMs.
 ///
 /// # Errors
-/// As [`bootstrap`]; [`RdmError::SizesDiffer`] where a draw or a list of groups has another length than the data.
+/// As [`bootstrap`]; [`RdmError::DrawLength`] where a draw or a list of groups has another length than the data.
 pub fn bootstrap_drawn(
     models: &[Rdm],
     subjects: &[Rdm],

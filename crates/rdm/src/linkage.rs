@@ -126,8 +126,7 @@ pub fn linkage(rdm: &Rdm, how: Linkage) -> Result<Vec<Merge>, MissingPairs> {
                 Linkage::Average => (n_x * to_x + n_y * to_y) / (n_x + n_y),
                 Linkage::Complete => to_x.max(to_y),
                 Linkage::Weighted => 0.5 * (to_x + to_y),
-                // The other two have returned.
-                Linkage::Single | Linkage::Centroid => to_x.min(to_y),
+                Linkage::Single | Linkage::Centroid => unreachable!("merged above"),
                 Linkage::Ward => {
                     let n_i = sizes[other] as f64;
                     let t = 1.0 / (n_x + n_y + n_i);
@@ -395,6 +394,9 @@ mod tests {
     #[test]
     fn a_missing_pair_is_refused() {
         let rdm = Rdm::from_condensed(vec![1.0, f64::NAN, 4.0], None).unwrap();
+        // Dissimilarities below 0 are no distances, and still come to an end.
+        let below = Rdm::from_condensed(vec![-5.0, 1.0, 1.0, -2.0, 0.5, 3.0], None).unwrap();
+        assert_eq!(linkage(&below, Linkage::Centroid).unwrap().len(), 3);
         for how in [Linkage::Ward, Linkage::Single, Linkage::Centroid] {
             assert_eq!(linkage(&rdm, how).unwrap_err(), MissingPairs { n_nan: 1, n_pairs: 3 });
         }

@@ -62,16 +62,41 @@ pub fn merge(rdms: &[Rdm]) -> Result<Merged, RdmError> {
     LaidOut::of(rdms)?.mean(|_, _| 1.0, &vec![1.0; rdms.len()])
 }
 
-/// RDMs over the stimuli of all of them.
-pub(crate) struct LaidOut {
-    /// All stimuli, in the order in which they first occur.
-    names: Vec<String>,
-    /// Per RDM the pairs of all stimuli for which it has a value, by their place in the upper triangle, and the value.
-    pub parts: Vec<Vec<(usize, f64)>>,
+/// An RDM among the stimuli of several.
+pub(crate) struct Part<'a> {
+    rdm: &'a Rdm,
+    /// The place of each of its stimuli among those of all.
+    rows: Vec<usize>,
+    /// Stimuli of all.
+    n: usize,
 }
 
-impl LaidOut {
-    pub fn of(rdms: &[Rdm]) -> Result<LaidOut, RdmError> {
+impl Part<'_> {
+    /// The pairs of all stimuli for which it has a value, by their place in the upper triangle, and the value.
+    pub fn values(&self) -> impl Iterator<Item = (usize, f64)> {
+        let n = self.n;
+        let others = |k: usize| self.rows[k + 1..].iter();
+        let pairs = self.rows.iter().enumerate().flat_map(move |(k, &a)| others(k).map(move |&b| (a.min(b), a.max(b))));
+        let there = pairs.zip(self.rdm.values()).filter(|(_, value)| value.is_finite());
+        there.map(move |((i, j), value)| (i * (2 * n - i - 1) / 2 + (j - i - 1), *value))
+    }
+
+    /// How many these are.
+    pub fn len(&self) -> usize {
+        self.rdm.values().iter().filter(|value| value.is_finite()).count()
+    }
+}
+
+/// RDMs over the stimuli of all of them.
+pub(crate) struct LaidOut<'a> {
+    /// All stimuli, in the order in which they first occur.
+    names: Vec<String>,
+    /// One per RDM.
+    pub parts: Vec<Part<'a>>,
+}
+
+impl<'a> LaidOut<'a> {
+    pub fn of(rdms: &'a [Rdm]) -> Result<LaidOut<'a>, RdmError> {
         let mut place: HashMap<&str, usize> = HashMap::new();
         let mut names: Vec<String> = Vec::new();
         let mut rows = Vec::with_capacity(rdms.len());
@@ -95,20 +120,8 @@ impl LaidOut {
         if n < 2 {
             return Err(RdmError::TooFewStimuli { n_stimuli: n });
         }
-        let of_rdm = |(rdm, rows): (&Rdm, &Vec<usize>)| {
-            let mut part = Vec::with_capacity(rdm.values().len());
-            let mut values = rdm.values().iter();
-            for (k, &a) in rows.iter().enumerate() {
-                for (&b, value) in rows[k + 1..].iter().zip(&mut values) {
-                    if value.is_finite() {
-                        let (i, j) = (a.min(b), a.max(b));
-                        part.push((i * (2 * n - i - 1) / 2 + (j - i - 1), *value));
-                    }
-                }
-            }
-            part
-        };
-        Ok(LaidOut { parts: rdms.iter().zip(&rows).map(of_rdm).collect(), names })
+        let parts = rdms.iter().zip(rows).map(|(rdm, rows)| Part { rdm, rows, n }).collect();
+        Ok(LaidOut { names, parts })
     }
 
     pub fn n_pairs(&self) -> usize {
@@ -122,7 +135,7 @@ impl LaidOut {
         let (mut sums, mut totals, mut counts) =
             (vec![0.0; self.n_pairs()], vec![0.0; self.n_pairs()], vec![0u32; self.n_pairs()]);
         for (r, part) in self.parts.iter().enumerate() {
-            for &(at, value) in part {
+            for (at, value) in part.values() {
                 let weight = weight(r, value);
                 if weight > 0.0 {
                     sums[at] += weight * (factors[r] * value);

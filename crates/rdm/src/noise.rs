@@ -1,5 +1,7 @@
 //! The covariance of the noise over channels, shrunk, and patterns whitened by it.
 
+use std::sync::OnceLock;
+
 use linear_algebra::{Cholesky, LinearAlgebraError, SymmetricEigen, cross_gram, product, symmetric_eigen};
 use ndarray::{Array2, ArrayView2, Axis};
 
@@ -132,6 +134,8 @@ pub enum NoiseError {
 pub struct NoiseModel {
     covariance: Array2<f64>,
     factor: Cholesky,
+    /// The symmetric root of the inverse, made when it is first asked for.
+    root: OnceLock<Array2<f64>>,
     intensity: Option<f64>,
     dof: Option<f64>,
 }
@@ -188,7 +192,7 @@ impl NoiseModel {
             }
             _ => NoiseError::Singular { n_channels, n_rows },
         })?;
-        Ok(NoiseModel { covariance, factor, intensity: Some(intensity), dof: Some(dof) })
+        Ok(NoiseModel { covariance, factor, root: OnceLock::new(), intensity: Some(intensity), dof: Some(dof) })
     }
 
     /// From repeated presentations: the residuals are `patterns` (`n_rows x n_channels`) minus the mean of the rows of
@@ -271,14 +275,13 @@ impl NoiseModel {
     /// across channels, ranks and sums of absolute differences do not depend on that order.
     pub fn whiten_each(&self, patterns: Array2<f64>) -> Result<Array2<f64>, NoiseError> {
         self.check_channels(patterns.ncols())?;
-        let n_channels = self.covariance.nrows();
-        let singular = |_| NoiseError::Singular { n_channels, n_rows: n_channels };
-        let SymmetricEigen { values, vectors } = symmetric_eigen(self.covariance.view()).map_err(singular)?;
-        if values.iter().any(|v| *v <= 0.0) {
-            return Err(NoiseError::Singular { n_channels, n_rows: n_channels });
-        }
-        let scaled = &vectors * &values.mapv(|v| 1.0 / v.sqrt());
-        let root = product(scaled.view(), vectors.t());
+        let root = match self.root.get() {
+            Some(root) => root,
+            None => {
+                let made = symmetric_root(self.covariance.view())?;
+                self.root.get_or_init(|| made)
+            }
+        };
         without_nan_rows(patterns, |patterns| {
             *patterns = product(patterns.view(), root.view());
             Ok(())
@@ -293,6 +296,17 @@ impl NoiseModel {
             _ => self.whiten_each(patterns),
         }
     }
+}
+
+/// The symmetric root of the inverse of a covariance.
+fn symmetric_root(covariance: ArrayView2<f64>) -> Result<Array2<f64>, NoiseError> {
+    let not_positive = || NoiseError::NotPositive { n_channels: covariance.nrows() };
+    let SymmetricEigen { values, vectors } = symmetric_eigen(covariance).map_err(|_| not_positive())?;
+    if values.iter().any(|v| *v <= 0.0) {
+        return Err(not_positive());
+    }
+    let scaled = &vectors * &values.mapv(|v| 1.0 / v.sqrt());
+    Ok(product(scaled.view(), vectors.t()))
 }
 
 /// Changes patterns, with 0 in the rows that hold `NaN`, which come out as `NaN`.

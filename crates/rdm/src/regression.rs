@@ -126,6 +126,8 @@ pub fn regress(
             };
             let n_nan = outcomes[outcome].values().len() - cases.pairs.len();
             let fitted = match cases.constant_predictor {
+                // No pair has a value of all: nothing is known, not even that it is constant.
+                _ if cases.pairs.is_empty() => Err(Reason::NanInput),
                 Some(_) => Err(Reason::Constant),
                 None => here.fit_all(method),
             };

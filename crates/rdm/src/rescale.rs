@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::merge::LaidOut;
+use crate::merge::{LaidOut, Part};
 use crate::{Merged, Rdm, RdmError};
 
 /// Iterations end when the squares of the change of the estimate, whose own squares sum to 1, sum to less: rsatoolbox's
@@ -122,6 +122,15 @@ pub enum MergeError {
         /// Which RDM, from 0.
         index: usize,
     },
+    /// Their mean is 0 or no number.
+    #[error(
+        "the mean of the {rdms} RDMs, on one scale, is 0 or too large for f8, so there is nothing to bring them onto; \
+         leave the rescaling out"
+    )]
+    Cancel {
+        /// RDMs given.
+        rdms: usize,
+    },
     /// No pair relates their scales.
     #[error(
         "RDM {first} and RDM {other} have no pair of stimuli in common, nor with RDMs that link them, so nothing says how \
@@ -187,15 +196,15 @@ pub fn merge_rescaled(
     };
     let own = rescale.map_or(MergeWeights::Equal, Rescale::weights);
     let weights = weights.unwrap_or(&own);
-    let sizes: Vec<usize> = laid_out.parts.iter().map(Vec::len).collect();
+    let sizes: Vec<usize> = laid_out.parts.iter().map(Part::len).collect();
     let merged = laid_out.mean(|rdm, value| weights.of(rdm, sizes[rdm], value), &factors)?;
     Ok(Rescaled { merged, factors })
 }
 
 fn factors(laid_out: &LaidOut, how: Rescale) -> Result<Vec<f64>, MergeError> {
     let parts = &laid_out.parts;
-    let length = |part: &[(usize, f64)]| part.iter().map(|(_, v)| v * v).sum::<f64>().sqrt();
-    let lengths: Vec<f64> = parts.iter().map(|part| length(part)).collect();
+    let sizes: Vec<usize> = parts.iter().map(Part::len).collect();
+    let lengths: Vec<f64> = parts.iter().map(|part| part.values().map(|(_, v)| v * v).sum::<f64>().sqrt()).collect();
     if let Some(index) = lengths.iter().position(|length| *length == 0.0) {
         return Err(MergeError::NoScale { index });
     }
@@ -204,28 +213,31 @@ fn factors(laid_out: &LaidOut, how: Rescale) -> Result<Vec<f64>, MergeError> {
     }
     let weights = how.weights();
     // The mean of the scaled RDMs, its squares summing to 1; 0 stands for pairs that none has, which add nothing.
-    let estimate = |factors: &[f64], weights: &MergeWeights| -> Vec<f64> {
+    let estimate = |factors: &[f64], weights: &MergeWeights| -> Result<Vec<f64>, MergeError> {
         let (mut sums, mut totals) = (vec![0.0; laid_out.n_pairs()], vec![0.0; laid_out.n_pairs()]);
         for ((r, part), factor) in parts.iter().enumerate().zip(factors) {
-            for &(at, value) in part {
-                let weight = weights.of(r, part.len(), value);
+            for (at, value) in part.values() {
+                let weight = weights.of(r, sizes[r], value);
                 sums[at] += weight * factor * value;
                 totals[at] += weight;
             }
         }
         sums.iter_mut().zip(&totals).for_each(|(sum, total)| *sum = if *total == 0.0 { 0.0 } else { *sum / total });
         let length = sums.iter().map(|v| v * v).sum::<f64>().sqrt();
+        if !(length > 0.0 && length.is_finite()) {
+            return Err(MergeError::Cancel { rdms: parts.len() });
+        }
         sums.iter_mut().for_each(|v| *v /= length);
-        sums
+        Ok(sums)
     };
-    let mut present = estimate(&vec![1.0; parts.len()], &MergeWeights::Equal);
+    let mut present = estimate(&vec![1.0; parts.len()], &MergeWeights::Equal)?;
     for _ in 0..MOST_ITERATIONS {
-        let there = |part: &[(usize, f64)]| part.iter().map(|(at, _)| present[*at].powi(2)).sum::<f64>().sqrt();
+        let there = |part: &Part| part.values().map(|(at, _)| present[at].powi(2)).sum::<f64>().sqrt();
         let factors: Vec<f64> = parts.iter().zip(&lengths).map(|(part, own)| there(part) / own).collect();
-        let next = estimate(&factors, &weights);
+        let next = estimate(&factors, &weights)?;
         let change: f64 = next.iter().zip(&present).map(|(a, b)| (a - b).powi(2)).sum();
         present = next;
-        if change.is_nan() || change <= THRESHOLD {
+        if change <= THRESHOLD {
             return Ok(factors);
         }
     }
@@ -240,8 +252,8 @@ fn not_linked(laid_out: &LaidOut) -> Option<usize> {
     let mut next = Some(0);
     while let Some(r) = next {
         linked[r] = true;
-        parts[r].iter().for_each(|(at, _)| reached[*at] = true);
-        next = (0..parts.len()).find(|&r| !linked[r] && parts[r].iter().any(|(at, _)| reached[*at]));
+        parts[r].values().for_each(|(at, _)| reached[at] = true);
+        next = (0..parts.len()).find(|&r| !linked[r] && parts[r].values().any(|(at, _)| reached[at]));
     }
     linked.iter().position(|linked| !linked)
 }
@@ -322,6 +334,8 @@ mod tests {
             let flat = [part(&[0, 1, 2]), times(&part(&[0, 1, 2]), 0.0)];
             assert_eq!(merge_rescaled(&flat, Some(how), None).unwrap_err(), MergeError::NoScale { index: 1 });
         }
+        let opposite = [part(&[0, 1, 2]), times(&part(&[0, 1, 2]), -1.0)];
+        assert_eq!(merge_rescaled(&opposite, Some(Rescale::Simple), None).unwrap_err(), MergeError::Cancel { rdms: 2 });
         assert!(merge_rescaled(&apart, None, None).is_ok());
         for text in ["", "a", "1,x", "-1,2", "0,0", "nan", "inf"] {
             assert!(text.parse::<MergeWeights>().is_err(), "{text}");

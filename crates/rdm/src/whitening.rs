@@ -24,7 +24,7 @@
 use linear_algebra::{Cholesky, product};
 use ndarray::{Array2, ArrayView2};
 
-use crate::RdmError;
+use crate::{Rdm, RdmError};
 
 mod missing;
 
@@ -83,6 +83,20 @@ impl StimulusCovariance {
     /// Number of stimuli.
     pub fn n_stimuli(&self) -> usize {
         self.half.nrows()
+    }
+
+    /// Refuses shuffles of models when some order of the stimuli could leave more missing pairs than can be solved for.
+    pub(crate) fn check_shuffles(&self, models: &[Rdm], subjects: &[Rdm]) -> Result<(), RdmError> {
+        let missing =
+            |rdm: &Rdm| missing::n_missing(&rdm.values().iter().map(|v| v.is_finite()).collect::<Vec<bool>>());
+        let most = |rdms: &[Rdm]| rdms.iter().map(missing).max().unwrap_or(0);
+        let (of_models, of_subjects) = (most(models), most(subjects));
+        let n_nan = of_models + of_subjects;
+        if of_models > 0 && of_subjects > 0 && n_nan > missing::LARGEST {
+            let n_pairs = subjects[0].values().len();
+            return Err(RdmError::CovarianceWithMissingPairs { n_nan, n_pairs, largest: missing::LARGEST });
+        }
+        Ok(())
     }
 
     /// `-1/2 half' D half`, its upper triangle with the off-diagonal entries times the root of 2.

@@ -9,7 +9,7 @@ use cli::{Cell, Input, Job, Named, TableWriter};
 use inference::{Inference, Quantity};
 use rdm::{HeldOut, Rdm, Regressed, Regression, Scale, regress, regress_held_out};
 use rdm_inputs::{NamedRdm, check_nan, into_one_order, read_rdms, say_broken_ties};
-use statistics::{FoldOrder, Reason, k_folds, mean};
+use statistics::{Reason, folds_of_set, mean};
 
 pub use args::FitArgs;
 
@@ -119,9 +119,12 @@ impl Fits {
             None => None,
             Some(k) => {
                 job.record("seed", args.seed);
-                let stimuli: Vec<usize> = (0..study.n_stimuli()).collect();
-                let folds = k_folds(&stimuli, k as usize, FoldOrder::Shuffled(args.seed))
-                    .map_err(|error| anyhow!("--cv-k {k}: {error}"))?;
+                // Of the set of ids: the same folds in whatever order the rows stand.
+                let folds = match study.brains[0].labels() {
+                    Some(ids) => folds_of_set(ids, k as usize, args.seed),
+                    None => folds_of_set(&(0..study.n_stimuli()).collect::<Vec<usize>>(), k as usize, args.seed),
+                }
+                .map_err(|error| anyhow!("--cv-k {k}: {error}"))?;
                 let (models, brains) = (&study.models, &study.brains);
                 let found =
                     regress_held_out(models, brains, study.method, study.scale, &folds.fold_of_row, folds.n_folds)?;

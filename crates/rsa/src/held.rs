@@ -17,6 +17,13 @@ impl Held {
         }
     }
 
+    pub fn n_columns(&self) -> usize {
+        match self {
+            Held::InFile(place) => place.shape().1,
+            Held::InMemory(matrix) => matrix.n_columns(),
+        }
+    }
+
     pub fn is_double(&self) -> bool {
         match self {
             Held::InFile(place) => place.is_double(),

@@ -1,7 +1,7 @@
 //! `rsa order`: the stimuli of an RDM as a dendrogram orders them.
 
 use crate::dissimilarities::{PairArgs, id, read, usable};
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use clap::ValueEnum;
 use cli::{Common, Format, Input, Job, TableWriter};
 use rdm::{Linkage, leaf_order, linkage, optimal_merges};
@@ -95,6 +95,16 @@ pub(crate) fn run(args: &OrderArgs) -> Result<()> {
             say_constant(&job, &named.source, &usable.rdm, "its order is that of ties alone");
         }
         say_broken_ties(&job, [(named.source.as_str(), &usable.rdm)], "dendrograms");
+        let values = usable.rdm.values();
+        let n_below = values.iter().filter(|v| **v < 0.0).count();
+        if n_below > 0 && matches!(how, Linkage::Centroid | Linkage::Ward) {
+            bail!(
+                "{}: {n_below} of {} dissimilarities are below 0, which no Euclidean distance is; --clip takes them for 0, \
+                 or take --linkage average",
+                named.source,
+                values.len()
+            );
+        }
         let mut merges = linkage(&usable.rdm, how)
             .map_err(|e| anyhow!("{}: {e}; leave stimuli out before the RDM is made (`npy rows`)", named.source))?;
         if args.optimal_ordering {

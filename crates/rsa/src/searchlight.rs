@@ -15,7 +15,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use noise::Noise;
 use npy_stream::{Dtype, LabelsRef, Matrix, RowWriter};
 use rayon::prelude::*;
-use rdm::{Compared, Models, searchlight};
+use rdm::{Compared, Models, RdmError, searchlight};
 use rdm_inputs::{LARGEST_NAN_SHARE, NamedRdm, check_nan, column, read_rdms, say_broken_ties, say_constant};
 use statistics::{Centre, Reason};
 use std::collections::HashMap;
@@ -229,7 +229,10 @@ fn visit(
             (None, Matrix::F4(patterns)) => searchlight(patterns.view(), &regions, distance, &models),
             (None, Matrix::F8(patterns)) => searchlight(patterns.view(), &regions, distance, &models),
         }
-        .map_err(|e| anyhow!("{}: {e}", betas.source))?;
+        .map_err(|e| match (&e, noise) {
+            (RdmError::Noise(_), Some(noise)) => anyhow!("{}: noise of a sphere: {e}", noise.source),
+            _ => anyhow!("{}: {e}", betas.source),
+        })?;
         let mut found = found.into_iter();
         for (reason, n_voxels) in reasons.into_iter().zip(sizes) {
             let scores = if reason.is_none() { found.next().unwrap_or_default() } else { Vec::new() };

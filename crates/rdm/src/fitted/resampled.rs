@@ -6,7 +6,7 @@ use statistics::Draws;
 
 use super::folds::{FEWEST, FoldScores, folds, score_fold};
 use super::{Folding, ModelKind};
-use crate::inference::{Bootstrap, Generalize, Replicates, multiplicities};
+use crate::inference::{Bootstrap, Drawn, Generalize, Groups, Replicates};
 use crate::{Comparison, Rdm, RdmError};
 
 /// The share of things that are in a sample of as many with replacement: `1 - 1/e`.
@@ -54,19 +54,13 @@ pub fn bootstrap_fitted(
     let n_columns = models.len() + 2;
     let n_tables = if plan.over == Generalize::Both { 3 } else { 1 };
     let (each_subject, each_stimulus) = (vec![1; n_subjects], vec![1; n_stimuli]);
+    let (of_subjects, of_stimuli) = (Groups::each(n_subjects), Groups::each(n_stimuli));
     // draws x tables x repeats x columns
     let made: Vec<Vec<Vec<Vec<f64>>>> = (0..plan.n_boot)
         .into_par_iter()
         .map(|draw| {
             let mut draws = Draws::stream(plan.seed, draw as u64);
-            let people = match plan.over {
-                Generalize::Stimuli => each_subject.clone(),
-                _ => multiplicities(n_subjects, &mut draws),
-            };
-            let stimuli = match plan.over {
-                Generalize::Subjects => each_stimulus.clone(),
-                _ => multiplicities(n_stimuli, &mut draws),
-            };
+            let Drawn { subjects: people, stimuli } = Drawn::next(plan.over, &of_subjects, &of_stimuli, &mut draws);
             if different(&people).len() < folding.subjects || different(&stimuli).len() < FEWEST * folding.stimuli {
                 return Ok(vec![vec![vec![f64::NAN; n_columns]; n_cv]; n_tables]);
             }

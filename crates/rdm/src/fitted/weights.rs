@@ -7,7 +7,7 @@ use super::cross_validation::check_folding;
 use super::fit::fit_drawn;
 use super::folds::{FEWEST, Fold, folds};
 use super::{Folding, ModelKind, fit};
-use crate::inference::{Bootstrap, Generalize, multiplicities};
+use crate::inference::{Bootstrap, Drawn, Groups, draws_of};
 use crate::{Comparison, Rdm, RdmError};
 
 /// A fold and what was fitted without it.
@@ -64,23 +64,14 @@ pub fn draw_weights(
     plan: Bootstrap,
 ) -> Result<Vec<Option<Vec<Vec<f64>>>>, RdmError> {
     let (n_subjects, n_stimuli) = (subjects.len(), subjects.first().map_or(0, Rdm::n_stimuli));
-    let one = |draw: usize| {
-        let mut draws = Draws::stream(plan.seed, draw as u64);
-        let people = match plan.over {
-            Generalize::Stimuli => vec![1; n_subjects],
-            _ => multiplicities(n_subjects, &mut draws),
-        };
-        let stimuli = match plan.over {
-            Generalize::Subjects => vec![1; n_stimuli],
-            _ => multiplicities(n_stimuli, &mut draws),
-        };
+    let one = |Drawn { subjects: people, stimuli }: Drawn| {
         if stimuli.iter().filter(|c| **c > 0).count() < FEWEST {
             return Ok(None);
         }
         let of_model = |components: &Vec<Rdm>| fit_drawn(components, subjects, &stimuli, &people, kind, how);
         models.iter().map(of_model).collect::<Result<_, _>>().map(Some)
     };
-    (0..plan.n_boot).into_par_iter().map(one).collect()
+    draws_of(plan, &Groups::each(n_subjects), &Groups::each(n_stimuli)).into_par_iter().map(one).collect()
 }
 
 #[cfg(test)]

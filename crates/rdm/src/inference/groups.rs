@@ -103,16 +103,20 @@ pub struct Drawn {
 /// The draws of [`super::bootstrap`]: groups with replacement, what is not resampled once each. Draw i uses stream i of
 /// the seed, subjects before stimuli.
 pub fn draws_of(plan: Bootstrap, subjects: &Groups, stimuli: &Groups) -> Vec<Drawn> {
-    let one = |draw: usize| {
-        let mut draws = Draws::stream(plan.seed, draw as u64);
-        let mut of = |groups: &Groups, stays: Generalize| match plan.over == stays {
+    let one = |draw: usize| Drawn::next(plan.over, subjects, stimuli, &mut Draws::stream(plan.seed, draw as u64));
+    (0..plan.n_boot).map(one).collect()
+}
+
+impl Drawn {
+    /// The next draw of a stream.
+    pub(crate) fn next(over: Generalize, subjects: &Groups, stimuli: &Groups, draws: &mut Draws) -> Drawn {
+        let mut of = |groups: &Groups, stays: Generalize| match over == stays {
             true => vec![1; groups.n_things()],
-            false => groups.draw(&mut draws),
+            false => groups.draw(draws),
         };
         let people = of(subjects, Generalize::Stimuli);
         Drawn { subjects: people, stimuli: of(stimuli, Generalize::Subjects) }
-    };
-    (0..plan.n_boot).map(one).collect()
+    }
 }
 
 /// What a permutation of stimuli leaves as it is.

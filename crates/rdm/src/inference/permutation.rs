@@ -84,6 +84,9 @@ pub fn permute_stimuli_in(
         };
         orders.iter().map(one).collect()
     };
+    if let Some(sigma) = sigma {
+        sigma.check_shuffles(models, subjects)?;
+    }
     let own = scores(&[(0..n).collect()])?.remove(0);
     let at_once = (AT_ONCE / models.len().min(subjects.len()).max(1)).max(1);
     let blocks: Vec<usize> = (0..n_perm).step_by(at_once).collect();

@@ -45,9 +45,10 @@ pub(super) fn merges(mut distances: Array2<f64>) -> Vec<Merge> {
         numbers[y] = n + k;
         for z in (0..n).filter(|&z| sizes[z] > 0 && z != y) {
             let (to_x, to_y) = (distances[(z, x)], distances[(z, y)]);
-            // Never below 0, points or not: nobody is nearer to one of the two than they are to each other.
+            // Never below 0 of dissimilarities that are not: nobody is nearer to one of the two than they are to each
+            // other. Of others the root of 0 keeps the search from looking for NaN.
             let square = n_x * to_x * to_x + n_y * to_y * to_y - n_x * n_y * height * height / (n_x + n_y);
-            let merged = (square / (n_x + n_y)).sqrt();
+            let merged = (square / (n_x + n_y)).max(0.0).sqrt();
             distances[(z, y)] = merged;
             distances[(y, z)] = merged;
         }

@@ -1,5 +1,7 @@
 //! Noise that somebody else has estimated: a covariance or its inverse, as it is.
 
+use std::sync::OnceLock;
+
 use linear_algebra::Cholesky;
 use ndarray::{Array2, ArrayView2};
 
@@ -23,7 +25,7 @@ impl NoiseModel {
         let covariance = symmetric(covariance)?;
         let n_channels = covariance.nrows();
         let factor = Cholesky::new(covariance.view()).map_err(|_| NoiseError::NotPositive { n_channels })?;
-        Ok(NoiseModel { covariance, factor, intensity: None, dof: None })
+        Ok(NoiseModel { covariance, factor, root: OnceLock::new(), intensity: None, dof: None })
     }
 
     /// From the inverse of the covariance, rsatoolbox's `noise`. It is inverted, so that distances keep as many digits

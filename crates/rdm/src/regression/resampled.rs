@@ -6,7 +6,7 @@ use statistics::Draws;
 
 use super::moments::Cases;
 use super::{Regression, groups};
-use crate::inference::{Bootstrap, FEWEST_STIMULI, Generalize, Replicates, multiplicities};
+use crate::inference::{Bootstrap, Drawn, FEWEST_STIMULI, Generalize, Groups, Replicates};
 use crate::{Rdm, RdmError, Scale};
 
 /// The column of [`bootstrap_regression`] that has the unique part of a predictor.
@@ -36,20 +36,17 @@ pub fn bootstrap_regression(
     let (n_subjects, n_stimuli) = (outcomes.len(), predictors[0].n_stimuli());
     let n_columns = 2 * predictors.len() + 2;
     let (each_subject, each_stimulus) = (vec![1; n_subjects], vec![1; n_stimuli]);
+    let (subjects, of_stimuli) = (Groups::each(n_subjects), Groups::each(n_stimuli));
     let whole = evaluate(&groups, n_subjects, n_columns, method, &each_stimulus);
     let n_tables = if plan.over == Generalize::Both { 3 } else { 1 };
     let made: Vec<Vec<Vec<f64>>> = (0..plan.n_boot)
         .into_par_iter()
         .map(|draw| {
             let mut draws = Draws::stream(plan.seed, draw as u64);
-            let people = match plan.over {
-                Generalize::Stimuli => each_subject.clone(),
-                _ => multiplicities(n_subjects, &mut draws),
-            };
+            let Drawn { subjects: people, stimuli } = Drawn::next(plan.over, &subjects, &of_stimuli, &mut draws);
             if plan.over == Generalize::Subjects {
                 return vec![means(&whole, &people)];
             }
-            let stimuli = multiplicities(n_stimuli, &mut draws);
             if stimuli.iter().filter(|c| **c > 0).count() < FEWEST_STIMULI {
                 return vec![vec![f64::NAN; n_columns]; n_tables];
             }

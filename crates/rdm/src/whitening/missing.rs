@@ -18,6 +18,24 @@ use crate::matrix::n_stimuli_of;
 /// Missing pairs between stimuli that have others, up to which the system is solved (a matrix of their number squared).
 pub(super) const LARGEST: usize = 4096;
 
+fn pairs_of(n: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..n).flat_map(move |i| (i + 1..n).map(move |j| (i, j)))
+}
+
+/// Which stimuli have a pair that is there.
+fn have_pairs(n: usize, kept: &[bool]) -> Vec<bool> {
+    let mut used = vec![false; n];
+    pairs_of(n).zip(kept).filter(|(_, kept)| **kept).for_each(|((i, j), _)| (used[i], used[j]) = (true, true));
+    used
+}
+
+/// How many pairs are missing between stimuli that have others.
+pub(super) fn n_missing(kept: &[bool]) -> usize {
+    let n = n_stimuli_of(kept.len());
+    let used = have_pairs(n, kept);
+    pairs_of(n).zip(kept).filter(|((i, j), kept)| !**kept && used[*i] && used[*j]).count()
+}
+
 /// What puts dissimilarities in the place of missing ones.
 pub(super) struct Completion {
     covariance: StimulusCovariance,
@@ -32,13 +50,12 @@ impl Completion {
     /// `kept` marks the pairs that are there, some of all.
     pub fn new(covariance: &StimulusCovariance, kept: &[bool]) -> Result<Completion, RdmError> {
         let n = n_stimuli_of(kept.len());
-        let pairs = || (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j))).zip(kept);
+        let has_pairs = have_pairs(n, kept);
+        let used: Vec<usize> = (0..n).filter(|i| has_pairs[*i]).collect();
         let mut place = vec![None; n];
-        pairs().filter(|(_, kept)| **kept).for_each(|((i, j), _)| (place[i], place[j]) = (Some(0), Some(0)));
-        let used: Vec<usize> = (0..n).filter(|i| place[*i].is_some()).collect();
         used.iter().enumerate().for_each(|(k, i)| place[*i] = Some(k));
         let (mut there, mut missing) = (Vec::new(), Vec::new());
-        for ((i, j), kept) in pairs() {
+        for ((i, j), kept) in pairs_of(n).zip(kept) {
             if let (Some(i), Some(j)) = (place[i], place[j]) {
                 if *kept { &mut there } else { &mut missing }.push((i, j));
             }

@@ -65,7 +65,8 @@ pub(super) fn draws(
             (None, false) => {}
             (Some(place), true) => {
                 let matrix = given.swap_remove(place);
-                counts[k] = Some(read(input, name, matrix, &columns(systems, used)[k], sizes[k])?);
+                counts[k] =
+                    Some(read(args.join.assume_order, input, name, matrix, &columns(systems, used)[k], sizes[k])?);
             }
         }
     }
@@ -88,8 +89,9 @@ pub(super) fn draws(
         .collect())
 }
 
-/// Counts in the order of the data: columns are joined by name, without names by position.
+/// Counts in the order of the data: columns are joined by name, without names by position where that is asked for.
 fn read(
+    assume_order: bool,
     input: &Input,
     name: &str,
     matrix: NamedMatrix,
@@ -110,6 +112,10 @@ fn read(
                     .ok_or_else(|| anyhow!("{input}: no column {wanted:?} in the draws of {name}"))
             };
             wanted.iter().map(find).collect::<Result<_>>()?
+        }
+        (have, _) if !assume_order => {
+            let which = if have.is_none() { "the columns of the draws have no names" } else { "the data have no ids" };
+            bail!("{input}: {n} {name}, and {which} to join them by; --assume-order takes column i for {name} i");
         }
         _ => (0..n).collect(),
     };

@@ -185,9 +185,12 @@ impl Together {
                     Shuffled::Within => "stimuli within their groups",
                     Shuffled::Whole => "whole groups of the same size",
                 };
-                bail!(
-                    "{source}: {what} have {orders} orders, too few for --perm {n_perm}; take a --perm below {orders}"
-                );
+                let advice = match shuffled {
+                    Shuffled::Whole if orders <= 1.0 => "no two groups are of one size; take --shuffle within".into(),
+                    _ if orders <= 1.0 => "no group has two stimuli; take --shuffle whole".into(),
+                    _ => format!("take a --perm below {orders}"),
+                };
+                bail!("{source}: {what} have {orders} orders, too few for --perm {n_perm}; {advice}");
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use super::system::{Content, Score, Scorer, Systems};
 use crate::held::{Held, InFile};
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{Called, Names, Next, each_array, hold, tell_names_apart};
-use cli::{Input, Job};
+use cli::{Input, Job, require_memory};
 use ndarray::Array2;
 use npy_stream::{Incoming, Labels, Matrix};
 use rayon::prelude::*;
@@ -88,6 +88,19 @@ pub(super) fn read(job: &Job, args: &CompareArgs) -> Result<Systems> {
         }
         Measure::Rdms(_) | Measure::Bures(_) => bail!("RDMs are not read as matrices"),
     };
+    if let Made::Aligned { splits, .. } = &how {
+        let units: Vec<u128> = all.iter().map(|matrix| matrix.held.n_columns() as u128).collect();
+        // Every split holds its rows of every matrix; a comparison takes a table of units by units.
+        let held = units.iter().sum::<u128>() * (n_stimuli * (1 + splits.len())) as u128;
+        let widest = units.iter().max().copied().unwrap_or(0);
+        let matched = matches!(args.compare, Measure::Alignment(Map::Permutation | Map::SoftMatching));
+        let tables = if matched { widest * widest * rayon::current_num_threads() as u128 } else { 0 };
+        require_memory(
+            format!("--compare {} of {} matrices", args.compare.as_str(), all.len()),
+            8 * (held + tables),
+            "take fewer units (`npy cols`, ann-acts --pca) or folds (--held-out)",
+        )?;
+    }
     let progress = job.progress(all.len(), "matrices");
     let mut made = Vec::with_capacity(all.len());
     for ((matrix, rows), sweep) in all.into_iter().zip(&rows).zip(&sweeps) {
@@ -96,11 +109,15 @@ pub(super) fn read(job: &Job, args: &CompareArgs) -> Result<Systems> {
     }
     if let Made::Aligned { splits, .. } = &how {
         let n_fit = splits.iter().map(|split| split.fit.len()).min().unwrap_or(n_stimuli);
-        say_what_alignments_left_out(job, args, n_fit, &sources, &made);
+        say_what_alignments_left_out(job, args, (n_fit, n_brains), &sources, &made);
     }
     let constant: Vec<bool> = made.iter().map(|m| m.reason().is_some()).collect();
     for (source, _) in sources.iter().zip(&constant).filter(|(_, constant)| **constant) {
-        job.warn(format!("{source}: all its rows are alike (constant); it has no score"));
+        let what = match &how {
+            Made::Aligned { splits, .. } if splits.len() > 1 => "over the stimuli of a fold no unit of it varies",
+            _ => "all its rows are alike",
+        };
+        job.warn(format!("{source}: {what} (constant); it has no score"));
     }
     let score: Scorer = Box::new(move |rows, columns| {
         let pairs = (0..rows.len() * columns.len()).into_par_iter();
@@ -158,7 +175,13 @@ fn splits(job: &Job, args: &CompareArgs, n_stimuli: usize, ids: Option<Vec<Strin
 }
 
 /// Constant units of matchings; and axes of CCA that are too many together for the stimuli that maps are fitted to.
-fn say_what_alignments_left_out(job: &Job, args: &CompareArgs, n_fit: usize, sources: &[String], made: &[Ready]) {
+fn say_what_alignments_left_out(
+    job: &Job,
+    args: &CompareArgs,
+    (n_fit, n_brains): (usize, usize),
+    sources: &[String],
+    made: &[Ready],
+) {
     let aligned: Vec<&Aligned> = made
         .iter()
         .filter_map(|ready| match ready {
@@ -174,9 +197,17 @@ fn say_what_alignments_left_out(job: &Job, args: &CompareArgs, n_fit: usize, sou
         ));
     }
     let of_axes = matches!(args.compare, Measure::Alignment(Map::Cca | Map::Svcca | Map::Pwcca));
-    let mut most: Vec<usize> = aligned.iter().map(|aligned| aligned.n_axes()).collect();
-    most.sort_unstable_by(|a, b| b.cmp(a));
-    if let (true, [first, second, ..]) = (of_axes, &most[..])
+    let axes: Vec<usize> = aligned.iter().map(|aligned| aligned.n_axes()).collect();
+    // The two with the most axes that are compared with each other.
+    let most = if args.systems.all_pairs {
+        let mut sorted = axes;
+        sorted.sort_unstable_by(|a, b| b.cmp(a));
+        sorted.first().copied().zip(sorted.get(1).copied())
+    } else {
+        let (brains, models) = axes.split_at(n_brains);
+        models.iter().max().copied().zip(brains.iter().max().copied())
+    };
+    if let (true, Some((first, second))) = (of_axes, most)
         && first + second > n_fit - 1
     {
         // Held-out maps have arbitrary variates there: any rotation of them fits as well.

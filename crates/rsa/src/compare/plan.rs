@@ -7,7 +7,7 @@ use super::groups;
 use super::measure::{Bures, Map, Measure};
 use super::system::Systems;
 use anyhow::{Result, bail};
-use rdm::inference::FEWEST_STIMULI;
+use rdm::inference::{FEWEST_STIMULI, Shuffle};
 use rdm::{Comparison, MatrixComparison, ModelKind};
 use rdm_inputs::Kind;
 
@@ -238,7 +238,7 @@ pub(super) fn check_subjects(args: &CompareArgs, systems: &Systems) -> Result<()
         );
     }
     if let (Some(n_perm), None) = (options.perm, args.groups.shuffle) {
-        let orders: f64 = (1..=n_stimuli).map(|k| k as f64).product();
+        let orders = Shuffle::All.n_orders(n_stimuli);
         if orders <= f64::from(n_perm) {
             bail!(
                 "{source}: {n_stimuli} stimuli have {orders} orders, too few for --perm {n_perm}; take a --perm \

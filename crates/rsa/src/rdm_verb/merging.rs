@@ -53,6 +53,7 @@ pub(super) fn merged(job: &Job, args: &RdmArgs, made: Vec<Made>) -> Result<Made>
             sources[first],
             sources[other]
         ),
+        MergeError::Cancel { .. } => anyhow!("--rescale: {error}"),
         MergeError::WeightCount { .. } => anyhow!("--weights: {error}"),
         other => anyhow!("--merge: {other}"),
     })?;
@@ -67,7 +68,7 @@ pub(super) fn merged(job: &Job, args: &RdmArgs, made: Vec<Made>) -> Result<Made>
     ));
     if let Some(how) = rescale {
         let factors: Vec<String> =
-            sources.iter().zip(&found.factors).map(|(source, factor)| format!("{source} {factor:.4}")).collect();
+            sources.iter().zip(&found.factors).map(|(source, factor)| format!("{source} {factor:.4e}")).collect();
         job.note(format!("--rescale {}: multiplied {}", how.as_str(), factors.join(", ")));
         job.record("rescaled_by", found.factors);
     }
@@ -77,12 +78,13 @@ pub(super) fn merged(job: &Job, args: &RdmArgs, made: Vec<Made>) -> Result<Made>
 
 /// Refuses what `--require-all` does, once `--subset` has cut.
 pub(super) fn check_all_there(args: &RdmArgs, made: &Made) -> Result<()> {
+    if !args.merging.require_all {
+        return Ok(());
+    }
     let n = made.rdm.n_stimuli();
     let mut pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
     let missing = pairs.find(|&(i, j)| made.rdm.get(i, j).is_nan());
-    let (true, Some((i, j)), Some(labels)) = (args.merging.require_all, missing, made.rdm.labels()) else {
-        return Ok(());
-    };
+    let (Some((i, j)), Some(labels)) = (missing, made.rdm.labels()) else { return Ok(()) };
     bail!(
         "--require-all: {} of {} pairs have no value, the first of {:?} and {:?}{}; add an RDM that has them, or leave \
          stimuli out (--subset)",

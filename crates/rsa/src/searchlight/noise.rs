@@ -12,7 +12,7 @@ use statistics::Reason;
 
 /// Residuals over the voxels of the mask.
 pub(super) struct Noise {
-    source: String,
+    pub source: String,
     residuals: Matrix,
     dof: Option<f64>,
     shrinkage: Shrinkage,
