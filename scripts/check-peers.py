@@ -71,8 +71,9 @@ def run_suite(suite):
     if failed:
         own = pytest(suite, [str(folder_of(suite) / test) for test in failed], "")["tests"]
     kinds = Counter(outcome["outcome"] for outcome in found["tests"].values())
-    theirs = sorted(found["tests"][t]["name"] for t in failed if own.get(t, {"outcome": "failed"})["outcome"] == "failed")
-    ours = {found["tests"][t]["name"]: found["tests"][t]["why"] for t in failed if own.get(t, {"outcome": "failed"})["outcome"] != "failed"}
+    fails_too = {t for t in failed if t in own and own[t]["outcome"] == "failed"}
+    theirs = sorted(found["tests"][t]["name"] for t in fails_too)
+    ours = {found["tests"][t]["name"]: found["tests"][t]["why"] for t in failed if t not in fails_too}
     print(f"check-peers: {suite.name}: {kinds['passed']} passed, {len(ours)} failed, {len(theirs)} fail without us too, {kinds['skipped']} skipped "
           f"({time.monotonic() - started:.0f} s)", file=sys.stderr)
     result = {"passed": kinds["passed"], "ours": ours, "theirs": theirs, "skipped": kinds["skipped"], "functions": [f for f in found["functions"] if f["counts"]]}

@@ -817,10 +817,23 @@ fn layers_and_thresholds_are_curves_of_the_table() {
     run(study(), "figure layers --untrained nobody models.csv")
         .fails(1, &["no model \"nobody\"; its models are net, twin"]);
     run(study(), "figure layers --untrained twin layers.csv").fails(1, &["no column \"model\""]);
-    // Two networks that share the name of a layer at another depth have no axis in common.
+    // Networks that share the name of a layer: its place is behind the layers that any of them has before it.
     let other = "model,array,contrast,proportion,activation_z\na,conv,x > y,.1,1\na,pool,x > y,.2,1\nb,block,x > y,.1,1\nb,pool,x > y,.2,1\n";
     fs::write(study().join("other.csv"), other).unwrap();
-    run(study(), "figure layers other.csv").fails(1, &["block comes before pool in b", "2 models", "one by one"]);
+    let svg = figure("layers --value proportion --facet contrast other.csv");
+    let drawn: Vec<String> = texts(&svg).into_iter().filter(|t| ["conv", "block", "pool"].contains(&&**t)).collect();
+    assert_eq!(drawn, ["conv", "block", "pool"]);
+    // The other way round in another network there is no common axis, but one in each panel.
+    fs::write(
+        study().join("turned.csv"),
+        other.replace("b,block", "b,late").replace("b,pool", "b,conv").replace("b,late", "b,pool"),
+    )
+    .unwrap();
+    run(study(), "figure layers --facet contrast turned.csv")
+        .fails(1, &["conv comes before pool in a", "behind it in b", "--facet model"]);
+    let svg = figure("layers --value proportion --facet model turned.csv");
+    let drawn: Vec<String> = texts(&svg).into_iter().filter(|t| ["conv", "pool"].contains(&&**t)).collect();
+    assert_eq!(drawn, ["conv", "pool", "pool", "conv"]);
 
     let svg = figure("thresholds --facet array thresholds.csv");
     let (curves, thresholds) = (elements(&svg, "curve"), table("thresholds.csv"));

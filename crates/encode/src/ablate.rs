@@ -365,12 +365,17 @@ fn record(job: &Job, args: &Ablate, plans: &[Planned], chosen: &[usize], x: &Nam
     job.record("fold_plan", plans.iter().map(|plan| plan.fold_plan.as_str()).collect::<Vec<_>>());
     job.record("score_over", "folds");
     job.record("seed", args.folds.seed);
-    job.record("draws", args.draws);
+    job.record("draws", n_draws(args, chosen.len()));
     job.record("match", args.control.to_string());
     job.record("n_chosen", chosen.len());
     job.record("n_features", x.matrix.n_columns());
     job.record("n_rows", plans.iter().map(|plan| plan.rows.len()).collect::<Vec<_>>());
     job.record("n_stimuli", plans.iter().map(|plan| plan.rows.n_stimuli).collect::<Vec<_>>());
+}
+
+/// Draws that are made: none beside no units.
+fn n_draws(args: &Ablate, n_chosen: usize) -> usize {
+    if n_chosen == 0 { 0 } else { args.draws }
 }
 
 /// What the reader of the table must know, on stderr.
@@ -383,6 +388,7 @@ fn summarize(
     n_chosen: usize,
     n_units: usize,
 ) {
+    let draws = n_draws(args, n_chosen);
     let inner = match &options.inner {
         _ if options.alphas.factors().len() == 1 => "fixed".into(),
         Inner::LeaveOneOut => "by leave-one-out".into(),
@@ -390,11 +396,10 @@ fn summarize(
     };
     let all = &region.fits[0];
     job.note(format!(
-        "{}: {} stimuli ({} rows), {n_chosen} of {n_units} units chosen, {} draws ({}), {} voxels; {fold_plan}; alpha {inner}",
+        "{}: {} stimuli ({} rows), {n_chosen} of {n_units} units chosen, {draws} draws ({}), {} voxels; {fold_plan}; alpha {inner}",
         region.name,
         rows.n_stimuli,
         rows.len(),
-        args.draws,
         args.control,
         all.scores.len(),
     ));

@@ -12,16 +12,16 @@ use cli::{Input, Job};
 use encoding_models::{Inner, Split};
 use statistics::folds::folds_of_set;
 use statistics::{FoldError, FoldOrder, Folds, k_folds};
-use stimulus_table::{Table, TableJoin};
+use stimulus_table::{Condition, Table, TableJoin};
 
 /// Folds, and a held-out set.
 #[derive(Debug, clap::Args)]
 pub(crate) struct FoldArgs {
     #[command(flatten)]
     pub cv: CvArgs,
-    /// Stimuli held out for good, trained on by no model: COLUMN=VALUE of --stimuli, or @TEST.csv, a table of ids. One
+    /// Stimuli held out for good, trained on by no model: COLUMN=VALUE[,VALUE...] of --stimuli, or @TEST.csv, a table of ids. One
     /// model of all others predicts them; --cv are then the folds that choose alpha [default of --cv: as --alpha-cv]
-    #[arg(long, value_name = "COLUMN=VALUE|@TEST")]
+    #[arg(long, value_name = "COLUMN=VALUES|@TEST")]
     test: Option<TestSet>,
 }
 
@@ -103,7 +103,7 @@ impl fmt::Display for Cv {
 /// What `--test` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum TestSet {
-    Level(String, String),
+    Condition(Condition),
     File(PathBuf),
 }
 
@@ -111,10 +111,12 @@ impl FromStr for TestSet {
     type Err = String;
 
     fn from_str(text: &str) -> Result<TestSet, String> {
-        match (text.strip_prefix('@'), text.split_once('=')) {
-            (Some(path), _) => Ok(TestSet::File(path.into())),
-            (None, Some((column, value))) if !column.is_empty() => Ok(TestSet::Level(column.into(), value.into())),
-            _ => Err("expected COLUMN=VALUE, or @FILE with the ids of the test stimuli".into()),
+        match text.strip_prefix('@') {
+            Some(path) => Ok(TestSet::File(path.into())),
+            None => text
+                .parse()
+                .map(TestSet::Condition)
+                .map_err(|e| format!("{e}; or @FILE with the ids of the test stimuli")),
         }
     }
 }
@@ -183,7 +185,7 @@ impl Rows<'_> {
 impl FoldArgs {
     /// Whether folds or test set are columns of the table of the stimuli.
     pub fn reads_stimuli(&self) -> bool {
-        self.cv.reads_stimuli() || matches!(self.test, Some(TestSet::Level(..)))
+        self.cv.reads_stimuli() || matches!(self.test, Some(TestSet::Condition(_)))
     }
 
     /// Deals the rows, and checks that no stimulus stands on two sides. `closed_form`: whether penalties can be judged
@@ -370,15 +372,13 @@ fn held_out(
 ) -> Result<Option<Vec<bool>>> {
     let held = match test {
         None => return Ok(None),
-        Some(TestSet::Level(column, value)) => {
+        Some(TestSet::Condition(condition)) => {
+            let column = &condition.column;
             let levels = require_stimuli(stimuli, "--test", column)?.levels(job, rows, column, join)?;
-            let held: Vec<bool> = levels.iter().map(|level| level == value).collect();
-            if !held.contains(&true) {
-                let seen: BTreeSet<&str> = levels.iter().map(String::as_str).collect();
-                let seen: Vec<&str> = seen.into_iter().take(6).collect();
-                bail!("--test {column}={value}: 0 of {} rows; the column has {}", rows.n, seen.join(", "));
+            if let Some(unknown) = condition.unknown_among(&levels) {
+                bail!("--test {condition}: {unknown}");
             }
-            held
+            levels.iter().map(|level| condition.holds(level)).collect()
         }
         Some(TestSet::File(path)) => {
             let table = read_table(job, &Input::File(path.clone()))?;

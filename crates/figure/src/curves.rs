@@ -80,9 +80,6 @@ pub(crate) fn run_layers(args: &LayersArgs) -> Result<()> {
     let session = args.look.start()?;
     let labels = args.labels.read(&session)?;
     let table = Rows::read(&session, &args.input, "unit-stats layers", &["array", "contrast"])?;
-    let layers = table.by("array", &table.all())?;
-    let mut place = vec![0.0; table.n()];
-    layers.iter().enumerate().for_each(|(k, layer)| layer.rows.iter().for_each(|&row| place[row] = k as f64));
     let untrained: Vec<usize> = match args.untrained.as_slice() {
         [] => Vec::new(),
         names => {
@@ -95,7 +92,6 @@ pub(crate) fn run_layers(args: &LayersArgs) -> Result<()> {
             (0..table.n()).filter(|&row| names.contains(&model[row])).collect()
         }
     };
-    let along = Along::Names(layers.iter().map(|layer| labels.of(&layer.name)).collect(), place);
     table.refuse_twice(&with_column(&table, "model", &["array", "contrast"]), &table.all())?;
     let mut facet = facet(&table, args.facet.as_deref(), &["contrast", "model"], "contrast")?;
     // Layers of networks that are called otherwise are no sequence.
@@ -106,7 +102,16 @@ pub(crate) fn run_layers(args: &LayersArgs) -> Result<()> {
             facet = Some("model");
         }
     }
-    refuse_other_order(&table, &layers)?;
+    // Every panel has an axis of its own: where it is of one model, other models' orders do not matter.
+    let mut axis = Vec::new();
+    let mut place = vec![0.0; table.n()];
+    for panel in table.panels(facet.filter(|column| *column == "model"), &table.all())? {
+        for layer in in_order(&table, &panel.rows)? {
+            layer.rows.iter().for_each(|&row| place[row] = axis.len() as f64);
+            axis.push(labels.of(&layer.name));
+        }
+    }
+    let along = Along::Names(axis, place);
     let chosen = match table.has("chosen") {
         true => {
             let cells = table.cells("chosen")?;
@@ -119,31 +124,43 @@ pub(crate) fn run_layers(args: &LayersArgs) -> Result<()> {
     session.finish(chart)
 }
 
-/// Layers stand on one axis, in the order of the table: a model that has two of them the other way round (a `pool`
-/// after layers that the axis has behind it) would be drawn in an order that is not its own.
-fn refuse_other_order(table: &Rows, layers: &[Part]) -> Result<()> {
-    if !table.has("model") {
-        return Ok(());
-    }
-    let place = |name: &str| layers.iter().position(|layer| layer.name == name);
-    for model in table.by("model", &table.all())? {
-        let own = table.by("array", &model.rows)?;
-        if let Some([before, behind]) = own.windows(2).find_map(|two| match two {
-            [a, b] if place(&a.name) > place(&b.name) => Some([a, b]),
-            _ => None,
-        }) {
-            bail!(
-                "{}: {} comes before {} in {}, and behind it in another of {} models; draw models whose layers are called \
-                 otherwise one by one",
+/// The layers of these rows in an order that every model among them has them in: that of the table where models leave
+/// a choice. Models that have two of them the other way round (a `pool` before and after a `block`) have no common axis.
+fn in_order(table: &Rows, rows: &[usize]) -> Result<Vec<Part>> {
+    let mut left = table.by("array", rows)?;
+    let models = if table.has("model") { table.by("model", rows)? } else { Vec::new() };
+    let orders: Vec<Vec<Part>> = models.iter().map(|model| table.by("array", &model.rows)).collect::<Result<_>>()?;
+    let place = |order: &[Part], layer: &str| order.iter().position(|own| own.name == layer);
+    let before = |order: &[Part], a: &str, b: &str| place(order, a).zip(place(order, b)).is_some_and(|(a, b)| a < b);
+    let mut ordered: Vec<Part> = Vec::new();
+    while !left.is_empty() {
+        let waits = |layer: &Part| {
+            let ahead = |other: &&Part| orders.iter().any(|order| before(order, &other.name, &layer.name));
+            left.iter().find(ahead)
+        };
+        if let Some(next) = left.iter().position(|layer| waits(layer).is_none()) {
+            ordered.push(left.remove(next));
+            continue;
+        }
+        let contrary = left.iter().flat_map(|a| left.iter().map(move |b| (&a.name, &b.name))).find_map(|(a, b)| {
+            let first = orders.iter().position(|order| before(order, a, b))?;
+            let second = orders.iter().position(|order| before(order, b, a))?;
+            Some((a, b, &models[first].name, &models[second].name))
+        });
+        match contrary {
+            Some((a, b, first, second)) => bail!(
+                "{}: {a} comes before {b} in {first} and behind it in {second}, so they have no common axis; say --facet \
+                 model, or draw models whose layers are called otherwise one by one",
                 table.source(),
-                before.name,
-                behind.name,
-                model.name,
-                table.by("model", &table.all())?.len()
-            );
+            ),
+            None => bail!(
+                "{}: the layers of its {} models have no order that holds for all of them; say --facet model",
+                table.source(),
+                models.len()
+            ),
         }
     }
-    Ok(())
+    Ok(ordered)
 }
 
 pub(crate) fn run_thresholds(args: &ThresholdsArgs) -> Result<()> {

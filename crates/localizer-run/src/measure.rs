@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Error, Result, bail};
 use array_inputs::{Whole, hold};
-use cli::{Job, Progress};
+use cli::{Bytes, Job, Progress};
 use localizer::{CategoryMoments, Contrast, Question, UnitTests, roc_areas};
 use ndarray::ArrayView2;
 use npy_stream::{Block, Incoming, Labels, NpyError, PartBuffer, Parts};
@@ -148,11 +148,16 @@ impl Plan {
             let bytes = n_rows as u64 * n_units as u64 * if acts.kind().is_double() { 8 } else { 4 };
             if bytes > mem {
                 let what = if self.auc.is_some() { "ROC areas need" } else { "the rule needs" };
+                // A file is read piece by piece, but for one in Fortran order by a rule that wants rows.
+                let file = match acts.parts() {
+                    Some(_) => "write the file in C order (`npy cat`)",
+                    None => "give the activations as a file",
+                };
                 bail!(
-                    "{source}: {what} all {n_rows} x {n_units} responses at once, {} MB, and --mem allows {} MB; \
-                     give the activations as a file, pool or select units first, or raise --mem",
-                    bytes >> 20,
-                    mem >> 20
+                    "{source}: {what} all {n_rows} x {n_units} responses at once, {}, and --mem allows {}; {file}, pool \
+                     or select units first, or raise --mem",
+                    Bytes(bytes.into()),
+                    Bytes(mem.into())
                 );
             }
             let (matrix, labels) = hold(acts, source)?.into_matrix().with_context(context)?;

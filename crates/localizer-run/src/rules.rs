@@ -33,7 +33,7 @@ pub struct RuleArgs {
     /// Compute the ROC area, and keep units with at least A; needs all responses of a unit at once
     #[arg(long, value_name = "A", value_parser = parse_area)]
     pub auc: Option<f64>,
-    /// Memory that all responses of a pipe may take, where ROC areas are computed
+    /// Memory that all responses of a pipe may take, where ROC areas (or a choice by tuning) need them at once
     #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = cli::parse_bytes)]
     pub mem: u64,
     /// Keep the N units (or P% of all units) with the highest --rank-by among those that pass the other rules

@@ -5,13 +5,13 @@ mod canonical;
 mod matching;
 mod transport;
 
-use linear_algebra::{LinearAlgebraError, Real};
+use linear_algebra::LinearAlgebraError;
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 use statistics::{Reason, mean};
 
 use crate::representation::centre;
-use crate::{Patterns, RdmError, gather};
+use crate::{Erased, RdmError, gather};
 use canonical::Canonical;
 use matching::Units;
 
@@ -96,12 +96,16 @@ enum Fold {
 impl Aligned {
     /// Reads the patterns once (all are then held, `n x p` in `f64`), which must be finite. `largest` is the
     /// magnitude of their largest value ([`crate::sweep`]).
-    pub fn of<P: Patterns>(
-        patterns: &P,
+    pub fn of<'a>(
+        patterns: impl Into<Erased<'a>>,
         how: Alignment,
         splits: &[Split],
         largest: f64,
     ) -> Result<Aligned, AlignmentError> {
+        Aligned::of_erased(patterns.into(), how, splits, largest)
+    }
+
+    fn of_erased(patterns: Erased, how: Alignment, splits: &[Split], largest: f64) -> Result<Aligned, AlignmentError> {
         let (n, p) = (patterns.n_stimuli(), patterns.n_units());
         if p == 0 {
             return Err(RdmError::NoUnits { n_stimuli: n }.into());
@@ -112,9 +116,9 @@ impl Aligned {
         }
         // A power of two changes no digit, and keeps squares in range.
         let unit = if largest > 0.0 { largest.log2().floor().clamp(-1000.0, 1000.0).exp2().recip() } else { 1.0 };
-        let x = gather(patterns)?.mapv(|v| v.to_f64() * unit);
+        let x = gather(patterns)? * unit;
         // What the numbers of the file are exact to: a sum of columns stored as f4 is no exact sum.
-        let stored = if size_of::<P::Value>() == 4 { f64::from(f32::EPSILON) } else { f64::EPSILON };
+        let stored = if matches!(patterns, Erased::Single(_)) { f64::from(f32::EPSILON) } else { f64::EPSILON };
         let mut n_constant = 0;
         let x = if how.matches_units() {
             let kept: Vec<usize> = (0..p).filter(|&unit| varies(&x, unit, splits)).collect();

@@ -6,8 +6,8 @@ use rayon::prelude::*;
 use statistics::Reason;
 
 use crate::distance::{
-    CHEAP, Distances, Element, Erased, F32_ROUNDING, Patterns, UnusableRow, add_contrasts, blocks, by_row,
-    centre_columns, check_shape, many_agree, settle,
+    CHEAP, Distances, Erased, F32_ROUNDING, Patterns, UnusableRow, add_contrasts, blocks, by_row, centre_columns,
+    check_shape, many_agree, settle,
 };
 use crate::matrix::n_pairs;
 use crate::{Rdm, RdmError};
@@ -43,19 +43,19 @@ impl Prior {
 }
 
 /// Patterns with a prior put into them.
-pub struct WithPrior<'a, P> {
-    patterns: &'a P,
+pub struct WithPrior<'a> {
+    patterns: Erased<'a>,
     prior: Prior,
 }
 
-impl<'a, P: Patterns> WithPrior<'a, P> {
+impl<'a> WithPrior<'a> {
     /// Every value of `patterns` becomes [`Prior::apply`] of it.
-    pub fn new(patterns: &'a P, prior: Prior) -> WithPrior<'a, P> {
-        WithPrior { patterns, prior }
+    pub fn new(patterns: impl Into<Erased<'a>>, prior: Prior) -> WithPrior<'a> {
+        WithPrior { patterns: patterns.into(), prior }
     }
 }
 
-impl<P: Patterns> Patterns for WithPrior<'_, P> {
+impl Patterns for WithPrior<'_> {
     type Value = f64;
 
     fn n_stimuli(&self) -> usize {
@@ -67,9 +67,8 @@ impl<P: Patterns> Patterns for WithPrior<'_, P> {
     }
 
     fn read(&self, row: usize, from: usize, out: &mut [f64]) -> Result<(), RdmError> {
-        let mut values = vec![P::Value::default(); out.len()];
-        self.patterns.read(row, from, &mut values)?;
-        out.iter_mut().zip(&values).for_each(|(out, v)| *out = self.prior.apply(v.to_f64()));
+        self.patterns.read(row, from, out)?;
+        out.iter_mut().for_each(|v| *v = self.prior.apply(*v));
         Ok(())
     }
 }
@@ -83,18 +82,15 @@ impl<P: Patterns> Patterns for WithPrior<'_, P> {
 /// Held are the triangle, and of a block of columns the rows and their means.
 ///
 /// Walther et al. (2016), NeuroImage 137; Schuett et al. (2023), eLife 12.
-pub fn crossnobis<P: Patterns>(patterns: &P, design: &Design, weights: FoldWeights) -> Result<Distances, RdmError> {
-    match P::Value::erase(patterns) {
-        Erased::Single(patterns) => crossnobis_of(patterns, design, weights),
-        Erased::Double(patterns) => crossnobis_of(patterns, design, weights),
-    }
-}
-
-fn crossnobis_of<P: Patterns + ?Sized>(
-    patterns: &P,
+pub fn crossnobis<'a>(
+    patterns: impl Into<Erased<'a>>,
     design: &Design,
     weights: FoldWeights,
 ) -> Result<Distances, RdmError> {
+    crossnobis_of(patterns.into(), design, weights)
+}
+
+fn crossnobis_of(patterns: Erased, design: &Design, weights: FoldWeights) -> Result<Distances, RdmError> {
     let unusable = check(patterns, design)?;
     let values = match weights {
         FoldWeights::Folds if design.is_complete() => complete_folds(patterns, design)?,
@@ -109,24 +105,16 @@ fn crossnobis_of<P: Patterns + ?Sized>(
 ///
 /// With [`FoldWeights::Folds`] counts are averaged within a fold and then get the prior, with [`FoldWeights::Pairs`]
 /// each row does. A rate that is not positive is [`RdmError::NotARate`].
-pub fn poisson_cv<P: Patterns>(
-    patterns: &P,
+pub fn poisson_cv<'a>(
+    patterns: impl Into<Erased<'a>>,
     design: &Design,
     weights: FoldWeights,
     prior: Prior,
 ) -> Result<Distances, RdmError> {
-    match P::Value::erase(patterns) {
-        Erased::Single(patterns) => poisson_cv_of(patterns, design, weights, prior),
-        Erased::Double(patterns) => poisson_cv_of(patterns, design, weights, prior),
-    }
+    poisson_cv_of(patterns.into(), design, weights, prior)
 }
 
-fn poisson_cv_of<P: Patterns + ?Sized>(
-    patterns: &P,
-    design: &Design,
-    weights: FoldWeights,
-    prior: Prior,
-) -> Result<Distances, RdmError> {
+fn poisson_cv_of(patterns: Erased, design: &Design, weights: FoldWeights, prior: Prior) -> Result<Distances, RdmError> {
     let unusable = check(patterns, design)?;
     let values = match weights {
         FoldWeights::Folds => by_common_folds(patterns, design, &unusable, Some(prior))?,
@@ -136,15 +124,15 @@ fn poisson_cv_of<P: Patterns + ?Sized>(
 }
 
 /// The conditions that cannot be used. Nothing is multiplied before this.
-fn check<P: Patterns + ?Sized>(patterns: &P, design: &Design) -> Result<Vec<Option<Reason>>, RdmError> {
+fn check(patterns: Erased, design: &Design) -> Result<Vec<Option<Reason>>, RdmError> {
     let n_rows = patterns.n_stimuli();
     assert_eq!(n_rows, design.condition.len(), "the design has a condition and a fold for every row");
     check_shape(design.n_conditions, patterns.n_units())?;
     let finite = (0..n_rows).into_par_iter().map_init(
-        || vec![P::Value::default(); patterns.n_units()],
+        || vec![0.0; patterns.n_units()],
         |values, row| {
             patterns.read(row, 0, values)?;
-            Ok(values.iter().all(|v| v.to_f64().is_finite()))
+            Ok(values.iter().all(|v| v.is_finite()))
         },
     );
     let finite: Vec<bool> = finite.collect::<Result<_, RdmError>>()?;
@@ -170,8 +158,8 @@ fn finish(mut values: Vec<f64>, unusable: Vec<Option<Reason>>) -> Result<Distanc
 }
 
 /// The sums over presentations, fold by fold, in a block of columns; the memory is used again for the next block.
-struct Sums<'a, P: ?Sized> {
-    patterns: &'a P,
+struct Sums<'a> {
+    patterns: Erased<'a>,
     design: &'a Design,
     /// The rows of condition `c` in fold `f` at `f * n_conditions + c`.
     rows: Vec<Vec<usize>>,
@@ -179,8 +167,8 @@ struct Sums<'a, P: ?Sized> {
     folds: Vec<Array2<f64>>,
 }
 
-impl<'a, P: Patterns + ?Sized> Sums<'a, P> {
-    fn new(patterns: &'a P, design: &'a Design) -> Sums<'a, P> {
+impl<'a> Sums<'a> {
+    fn new(patterns: Erased<'a>, design: &'a Design) -> Sums<'a> {
         let mut rows: Vec<Vec<usize>> = vec![Vec::new(); design.counts.len()];
         for (row, (c, f)) in design.condition.iter().zip(&design.fold).enumerate() {
             rows[f * design.n_conditions + c].push(row);
@@ -189,7 +177,7 @@ impl<'a, P: Patterns + ?Sized> Sums<'a, P> {
     }
 
     /// Columns that are held of all sums.
-    fn pieces(&self) -> impl Iterator<Item = (usize, usize)> + use<'a, P> {
+    fn pieces(&self) -> impl Iterator<Item = (usize, usize)> + use<'a> {
         blocks(self.design.counts.len(), 8, self.patterns.n_units())
     }
 
@@ -208,15 +196,13 @@ impl<'a, P: Patterns + ?Sized> Sums<'a, P> {
         let cells: Vec<_> = cells.collect();
         let patterns = self.patterns;
         cells.into_par_iter().try_for_each_init(
-            || vec![P::Value::default(); width],
+            || vec![0.0; width],
             |values, (mut sum, rows)| {
                 sum.fill(0.0);
                 for row in rows {
                     patterns.read(*row, from, values)?;
-                    sum.iter_mut().zip(&*values).for_each(|(sum, v)| {
-                        let v = v.to_f64();
-                        *sum += if v.is_finite() { value(v) } else { 0.0 };
-                    });
+                    let values = values.iter().map(|v| if v.is_finite() { value(*v) } else { 0.0 });
+                    sum.iter_mut().zip(values).for_each(|(sum, v)| *sum += v);
                 }
                 Ok::<(), RdmError>(())
             },
@@ -248,16 +234,16 @@ fn push<T: Real>(gram: &mut GramAccumulator<T>, x: &Array2<f64>) {
 }
 
 /// `f32` is multiplied in `f32` only where that saves time and where not many distances look equal.
-fn complete_folds<P: Patterns + ?Sized>(patterns: &P, design: &Design) -> Result<Vec<f64>, RdmError> {
+fn complete_folds(patterns: Erased, design: &Design) -> Result<Vec<f64>, RdmError> {
     let n = design.n_conditions;
     let n_products = n * n * patterns.n_units() * (design.n_folds + 1);
-    if size_of::<P::Value>() == 4 && n_products > CHEAP {
-        let (values, sizes) = by_complete_folds::<P, f32>(patterns, design)?;
+    if matches!(patterns, Erased::Single(_)) && n_products > CHEAP {
+        let (values, sizes) = by_complete_folds::<f32>(patterns, design)?;
         if !many_agree(&values, n, |i, j, _| F32_ROUNDING * (sizes[i] + sizes[j])) {
             return Ok(values);
         }
     }
-    let (mut values, sizes) = by_complete_folds::<P, f64>(patterns, design)?;
+    let (mut values, sizes) = by_complete_folds::<f64>(patterns, design)?;
     let rounding = contrast_rounding(patterns, design);
     let bound = |i: usize, j: usize, _| rounding * (sizes[i] + sizes[j]);
     settle(&mut values, n, None, None, bound, bound);
@@ -266,7 +252,7 @@ fn complete_folds<P: Patterns + ?Sized>(patterns: &P, design: &Design) -> Result
 
 /// What summing products over units and presentations costs, relative to the sums of squares that went in (Higham 2002,
 /// section 3.1), and what values that are results of computations are off themselves.
-fn contrast_rounding<P: Patterns + ?Sized>(patterns: &P, design: &Design) -> f64 {
+fn contrast_rounding(patterns: Erased, design: &Design) -> f64 {
     let d = patterns.n_units();
     let n_terms = d.min(PANEL) + d / PANEL + design.condition.len() + 16;
     2.0 * n_terms as f64 * f64::EPSILON / 2.0 + 4.0 * patterns.rounding()
@@ -275,10 +261,7 @@ fn contrast_rounding<P: Patterns + ?Sized>(patterns: &P, design: &Design) -> f64
 /// With every condition in every fold, the products of all pairs of different folds are those of the sums over folds
 /// minus those within folds. Products are made in `T`. Also the sum of squares that each condition brought in, on the
 /// scale of the values.
-fn by_complete_folds<P: Patterns + ?Sized, T: Real>(
-    patterns: &P,
-    design: &Design,
-) -> Result<(Vec<f64>, Vec<f64>), RdmError> {
+fn by_complete_folds<T: Real>(patterns: Erased, design: &Design) -> Result<(Vec<f64>, Vec<f64>), RdmError> {
     let n = design.n_conditions;
     let (mut together, mut within) = (GramAccumulator::<T>::new(n), GramAccumulator::<T>::new(n));
     let mut sums = Sums::new(patterns, design);
@@ -304,8 +287,8 @@ fn by_complete_folds<P: Patterns + ?Sized, T: Real>(
 }
 
 /// Fold by fold, for conditions that are missing somewhere and for rates, which are multiplied with logarithms.
-fn by_common_folds<P: Patterns + ?Sized>(
-    patterns: &P,
+fn by_common_folds(
+    patterns: Erased,
     design: &Design,
     unusable: &[Option<Reason>],
     prior: Option<Prior>,
@@ -416,7 +399,7 @@ fn centre_present(fold: &mut Array2<f64>, present: impl Fn(usize) -> bool) {
 }
 
 /// The sum over pairs of rows of different folds is that over all pairs minus that within folds.
-fn by_pairs<P: Patterns + ?Sized>(patterns: &P, design: &Design) -> Result<Vec<f64>, RdmError> {
+fn by_pairs(patterns: Erased, design: &Design) -> Result<Vec<f64>, RdmError> {
     let n = design.n_conditions;
     let (mut together, mut within) = (GramAccumulator::<f64>::new(n), GramAccumulator::<f64>::new(n));
     let mut sums = Sums::new(patterns, design);
@@ -434,8 +417,8 @@ fn by_pairs<P: Patterns + ?Sized>(patterns: &P, design: &Design) -> Result<Vec<f
 }
 
 /// As rsatoolbox sums them: the similarity of two rows is `-1/2` times the sum of `(a - b) (ln a - ln b)`.
-fn rates_by_pairs<P: Patterns + ?Sized>(
-    patterns: &P,
+fn rates_by_pairs(
+    patterns: Erased,
     design: &Design,
     unusable: &[Option<Reason>],
     prior: Prior,
@@ -485,17 +468,17 @@ fn total(folds: &mut [Array2<f64>]) -> &Array2<f64> {
     &first[0]
 }
 
-fn check_rates<P: Patterns + ?Sized>(
-    patterns: &P,
+fn check_rates(
+    patterns: Erased,
     design: &Design,
     unusable: &[Option<Reason>],
     prior: Prior,
     (from, width): (usize, usize),
 ) -> Result<(), RdmError> {
-    let mut values = vec![P::Value::default(); width];
+    let mut values = vec![0.0; width];
     for (row, c) in design.condition.iter().enumerate().filter(|(_, c)| unusable[**c].is_none()) {
         patterns.read(row, from, &mut values)?;
-        let smallest = values.iter().map(|v| v.to_f64()).fold(f64::INFINITY, f64::min);
+        let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
         if prior.apply(smallest) <= 0.0 {
             return Err(RdmError::NotARate { row: *c, value: smallest });
         }

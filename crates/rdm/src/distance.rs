@@ -178,8 +178,12 @@ pub fn distances<T: Element>(patterns: ArrayView2<T>, distance: Distance) -> Res
 
 /// [`distances`] of patterns that need not be in memory: what is held is the triangle and a block of columns of all
 /// rows, for [`Distance::Spearman`] also the ranks and for [`Distance::Poisson`] a square of the size of the RDM.
-pub fn distances_of<P: Patterns>(patterns: &P, distance: Distance) -> Result<Distances, RdmError> {
-    match P::Value::erase(patterns) {
+pub fn distances_of<'a>(patterns: impl Into<Erased<'a>>, distance: Distance) -> Result<Distances, RdmError> {
+    of_erased(patterns.into(), distance)
+}
+
+fn of_erased(patterns: Erased, distance: Distance) -> Result<Distances, RdmError> {
+    match patterns {
         Erased::Single(patterns) => all_pairs(patterns, distance),
         Erased::Double(patterns) => all_pairs(patterns, distance),
     }

@@ -7,7 +7,7 @@ use statistics::{Reason, bounded, median};
 
 use crate::bures::root_of;
 use crate::distance::{blocks, read_block};
-use crate::{Patterns, RdmError};
+use crate::{Element, Erased, Patterns, RdmError};
 
 /// How two matrices (rows = stimuli, columns = units) are compared. No unit of one belongs to a unit of the other: all
 /// are unchanged by rotations of the units, a factor common to all of them, and constants added to each.
@@ -54,15 +54,19 @@ pub struct Sweep {
 const SWEPT_AT_ONCE: usize = 1 << 16;
 
 /// Looks at every value once.
-pub fn sweep<P: Patterns>(patterns: &P) -> Result<Sweep, RdmError> {
+pub fn sweep<'a>(patterns: impl Into<Erased<'a>>) -> Result<Sweep, RdmError> {
+    sweep_of(patterns.into())
+}
+
+fn sweep_of(patterns: Erased) -> Result<Sweep, RdmError> {
     let n_units = patterns.n_units();
     let one = |row: usize| -> Result<(Option<usize>, f64), RdmError> {
-        let mut values = vec![P::Value::default(); n_units.min(SWEPT_AT_ONCE)];
+        let mut values = vec![0.0; n_units.min(SWEPT_AT_ONCE)];
         let (mut first_bad, mut largest) = (None, 0.0f64);
         for from in (0..n_units).step_by(SWEPT_AT_ONCE) {
             let piece = &mut values[..SWEPT_AT_ONCE.min(n_units - from)];
             patterns.read(row, from, piece)?;
-            for (unit, value) in piece.iter().map(|v| v.to_f64().abs()).enumerate() {
+            for (unit, value) in piece.iter().map(|v| v.abs()).enumerate() {
                 match value.is_finite() {
                     true => largest = largest.max(value),
                     false => first_bad = first_bad.or(Some(from + unit)),
@@ -106,14 +110,27 @@ impl Representation {
     ///
     /// Columns are centred in `f64` before anything is multiplied. With fewer units than stimuli the centred columns
     /// are kept, `n x p`; else blocks of columns go into the Gram matrix, `n x n`, so that width is unbounded.
-    pub fn of<P: Patterns>(patterns: &P, how: MatrixComparison, largest: f64) -> Result<Representation, RdmError> {
+    pub fn of<'a>(
+        patterns: impl Into<Erased<'a>>,
+        how: MatrixComparison,
+        largest: f64,
+    ) -> Result<Representation, RdmError> {
         Representation::with_bandwidth(patterns, how, largest, 1.0)
     }
 
     /// [`Representation::of`] with the bandwidth of [`MatrixComparison::CkaRbf`], a multiple of the root of the median
     /// squared distance; the others have none.
-    pub fn with_bandwidth<P: Patterns>(
-        patterns: &P,
+    pub fn with_bandwidth<'a>(
+        patterns: impl Into<Erased<'a>>,
+        how: MatrixComparison,
+        largest: f64,
+        bandwidth: f64,
+    ) -> Result<Representation, RdmError> {
+        Representation::of_erased(patterns.into(), how, largest, bandwidth)
+    }
+
+    fn of_erased(
+        patterns: Erased,
         how: MatrixComparison,
         largest: f64,
         bandwidth: f64,
@@ -130,7 +147,10 @@ impl Representation {
         let unit = if largest > 0.0 { largest.log2().floor().clamp(-1000.0, 1000.0).exp2().recip() } else { 1.0 };
         let form = match p < n && how != MatrixComparison::CkaRbf {
             true => columns(patterns, unit)?,
-            false => products(patterns, unit, how, bandwidth)?,
+            false => match patterns {
+                Erased::Single(patterns) => products(patterns, unit, how, bandwidth)?,
+                Erased::Double(patterns) => products(patterns, unit, how, bandwidth)?,
+            },
         };
         let mut made = Representation { how, form, norm: 1.0 };
         let square = match (&made.form, how.is_procrustes()) {
@@ -223,7 +243,7 @@ fn without_diagonals(whole: f64, a: &Array1<f64>, b: &Array1<f64>) -> f64 {
     whole - n / (n - 2.0) * a.dot(b) + a.sum() * b.sum() / ((n - 1.0) * (n - 2.0))
 }
 
-fn columns<P: Patterns>(patterns: &P, unit: f64) -> Result<Form, RdmError> {
+fn columns(patterns: Erased, unit: f64) -> Result<Form, RdmError> {
     let mut x = crate::gather(patterns)?;
     centre(&mut x, unit);
     Ok(units(x))
@@ -234,10 +254,15 @@ fn units(x: Array2<f64>) -> Form {
     Form::Units { x, diagonal }
 }
 
-fn products<P: Patterns>(patterns: &P, unit: f64, how: MatrixComparison, bandwidth: f64) -> Result<Form, RdmError> {
+fn products<T: Element>(
+    patterns: &dyn Patterns<Value = T>,
+    unit: f64,
+    how: MatrixComparison,
+    bandwidth: f64,
+) -> Result<Form, RdmError> {
     let (n, p) = (patterns.n_stimuli(), patterns.n_units());
-    let mut sum = GramAccumulator::<P::Value>::new(n);
-    for (from, width) in blocks(n, size_of::<P::Value>(), p) {
+    let mut sum = GramAccumulator::<T>::new(n);
+    for (from, width) in blocks(n, size_of::<T>(), p) {
         let mut block = read_block(patterns, from, width)?;
         centre(&mut block, unit);
         sum.push(block.view());

@@ -4,13 +4,13 @@
 //! other (of one stimulus also of a presentation with itself), and their distance `s_ii + s_jj - 2 s_ij`. For squared
 //! distances that is the distance of the means. With folds, pairs of one fold are left out.
 
-use linear_algebra::{PANEL, Real, product};
+use linear_algebra::{PANEL, product};
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 use statistics::Reason;
 
 use crate::distance::{
-    Averaged, Distance, Distances, Patterns, Profiles, UnusableRow, add_contrasts, blocks, centre_columns, check_shape,
+    Averaged, Distance, Distances, Erased, Profiles, UnusableRow, add_contrasts, blocks, centre_columns, check_shape,
     distances_of, settle,
 };
 use crate::matrix::n_pairs;
@@ -24,7 +24,11 @@ use crate::{Design, FoldWeights, Prior, Rdm, RdmError, crossnobis};
 ///
 /// # Panics
 /// When a row is not there, or a stimulus has none.
-pub fn unbalanced_correlation<P: Patterns>(patterns: &P, members: &[Vec<usize>]) -> Result<Distances, RdmError> {
+pub fn unbalanced_correlation<'a>(
+    patterns: impl Into<Erased<'a>>,
+    members: &[Vec<usize>],
+) -> Result<Distances, RdmError> {
+    let patterns = patterns.into();
     check_shape(members.len(), patterns.n_units())?;
     let profiles = Profiles::new(patterns, true)?;
     let found = distances_of(&Averaged::new(&profiles, members), Distance::Sqeuclidean)?;
@@ -34,7 +38,8 @@ pub fn unbalanced_correlation<P: Patterns>(patterns: &P, members: &[Vec<usize>])
 /// The same over pairs of presentations of different folds, so that a presentation's noise does not correlate with
 /// itself: `r_ii` is then how well the presentations of `i` agree, and the distance of two stimuli that do not differ
 /// is 0 on average. rsatoolbox's `calc_rdm_unbalanced(method="correlation", cv_descriptor=...)`.
-pub fn unbalanced_correlation_cv<P: Patterns>(patterns: &P, design: &Design) -> Result<Distances, RdmError> {
+pub fn unbalanced_correlation_cv<'a>(patterns: impl Into<Erased<'a>>, design: &Design) -> Result<Distances, RdmError> {
+    let patterns = patterns.into();
     check_shape(design.n_conditions(), patterns.n_units())?;
     let profiles = Profiles::new(patterns, true)?;
     let found = crossnobis(&profiles, design, FoldWeights::Pairs)?;
@@ -42,11 +47,7 @@ pub fn unbalanced_correlation_cv<P: Patterns>(patterns: &P, design: &Design) -> 
 }
 
 /// Half of every distance; what is unusable for a constant presentation says so.
-fn halved<P: Patterns>(
-    found: Distances,
-    profiles: &Profiles<P>,
-    rows_of: impl Fn(usize) -> Vec<usize>,
-) -> Result<Distances, RdmError> {
+fn halved(found: Distances, profiles: &Profiles, rows_of: impl Fn(usize) -> Vec<usize>) -> Result<Distances, RdmError> {
     let Distances { rdm, mut unusable } = found;
     for UnusableRow { row, reason } in unusable.iter_mut().filter(|u| u.reason == Reason::NanInput) {
         *reason = rows_of(*row).into_iter().find_map(|row| profiles.reason(row)).unwrap_or(*reason);
@@ -63,11 +64,15 @@ fn halved<P: Patterns>(
 ///
 /// # Panics
 /// When a row is not there, or a stimulus has none.
-pub fn unbalanced_poisson<P: Patterns>(
-    patterns: &P,
+pub fn unbalanced_poisson<'a>(
+    patterns: impl Into<Erased<'a>>,
     members: &[Vec<usize>],
     prior: Prior,
 ) -> Result<Distances, RdmError> {
+    poisson_of(patterns.into(), members, prior)
+}
+
+fn poisson_of(patterns: Erased, members: &[Vec<usize>], prior: Prior) -> Result<Distances, RdmError> {
     let (n, n_units) = (members.len(), patterns.n_units());
     check_shape(n, n_units)?;
     assert!(members.iter().all(|rows| !rows.is_empty()), "a mean of no pattern");
@@ -79,14 +84,13 @@ pub fn unbalanced_poisson<P: Patterns>(
         let rows = rates.axis_iter_mut(Axis(0)).into_par_iter().zip(logs.axis_iter_mut(Axis(0)));
         rows.zip(members).enumerate().filter(|(c, _)| unusable[*c].is_none()).try_for_each(
             |(c, ((mut rates, mut logs), rows))| {
-                let mut counts = vec![P::Value::default(); width];
+                let mut counts = vec![0.0; width];
                 for row in rows {
                     patterns.read(*row, from, &mut counts)?;
                     for ((rate, log), count) in rates.iter_mut().zip(&mut logs).zip(&counts) {
-                        let count = count.to_f64();
-                        let one = prior.apply(count);
+                        let one = prior.apply(*count);
                         if one <= 0.0 {
-                            return Err(RdmError::NotARate { row: c, value: count });
+                            return Err(RdmError::NotARate { row: c, value: *count });
                         }
                         *rate += one;
                         *log += one.ln();
@@ -121,12 +125,12 @@ pub fn unbalanced_poisson<P: Patterns>(
 }
 
 /// Stimuli with a presentation that holds `NaN` or infinity.
-fn not_finite<P: Patterns>(patterns: &P, members: &[Vec<usize>]) -> Result<Vec<Option<Reason>>, RdmError> {
+fn not_finite(patterns: Erased, members: &[Vec<usize>]) -> Result<Vec<Option<Reason>>, RdmError> {
     let one = |rows: &Vec<usize>| {
-        let mut values = vec![P::Value::default(); patterns.n_units()];
+        let mut values = vec![0.0; patterns.n_units()];
         for row in rows {
             patterns.read(*row, 0, &mut values)?;
-            if !values.iter().all(|v| v.to_f64().is_finite()) {
+            if !values.iter().all(|v| v.is_finite()) {
                 return Ok(Some(Reason::NanInput));
             }
         }

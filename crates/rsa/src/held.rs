@@ -1,7 +1,7 @@
 //! Where the values of a matrix are while they are worked on.
 
 use npy_stream::{Float, Matrix, Parts};
-use rdm::{Patterns, RdmError};
+use rdm::{Erased, InMemory, Patterns, RdmError};
 
 /// A matrix in its file, read piece by piece, or in memory (from a pipe, or in Fortran order).
 pub(crate) enum Held {
@@ -30,10 +30,20 @@ impl Held {
             Held::InMemory(matrix) => matches!(matrix, Matrix::F8(_)),
         }
     }
+
+    /// What `of` makes of the matrix as patterns.
+    pub fn with_patterns<R>(&self, of: impl FnOnce(Erased) -> R) -> R {
+        match self {
+            Held::InFile(place) if place.is_double() => of((&InFile::<f64>::new(place.clone())).into()),
+            Held::InFile(place) => of((&InFile::<f32>::new(place.clone())).into()),
+            Held::InMemory(Matrix::F4(x)) => of((&InMemory::new(x.view())).into()),
+            Held::InMemory(Matrix::F8(x)) => of((&InMemory::new(x.view())).into()),
+        }
+    }
 }
 
 /// A matrix in its file as patterns.
-pub(crate) struct InFile<T> {
+struct InFile<T> {
     place: Parts,
     value: std::marker::PhantomData<T>,
 }

@@ -6,7 +6,7 @@ mod merging;
 mod plan;
 mod rows;
 
-use crate::held::{Held, InFile};
+use crate::held::Held;
 use crate::write_rdm::write_rdm;
 use anyhow::{Context, Result, anyhow, bail};
 use args::{Metric, NoiseSource};
@@ -14,9 +14,9 @@ use array_inputs::{NamedArray, Names, Next, each_array, hold, read_matrices, rea
 use cli::{Input, Job, require_memory};
 use measure::{Measured, Noise, describe, measure};
 use ndarray::ArrayView2;
-use npy_stream::{Array, Dtype, Incoming, Labels, Matrix, Values};
+use npy_stream::{Array, Dtype, Incoming, Labels, Values};
 use plan::Plan;
-use rdm::{InMemory, NoiseError, NoiseModel, Rdm, Widened};
+use rdm::{Erased, NoiseError, NoiseModel, Rdm, Widened};
 use rdm_inputs::{Kind, check_nan, from_array};
 use rows::{Annotations, Rows};
 use statistics::Reason;
@@ -181,28 +181,13 @@ fn one(
     let per_channel = args.per_channel;
     // What is to be written in f8 is computed in f8.
     let wide = args.dtype == Some(Dtype::F8);
-    let found = match held {
-        Held::InFile(place) if place.is_double() => {
-            measure(job, &source, &InFile::<f64>::new(place.clone()), &rows, plan, noise, per_channel)
+    let found = held.with_patterns(|patterns| {
+        let measured = |patterns: Erased| measure(job, &source, patterns, &rows, plan, noise, per_channel);
+        match patterns {
+            Erased::Single(narrow) if wide => measured((&Widened(narrow)).into()),
+            patterns => measured(patterns),
         }
-        Held::InFile(place) => {
-            let patterns = InFile::<f32>::new(place.clone());
-            match wide {
-                true => measure(job, &source, &Widened(&patterns), &rows, plan, noise, per_channel),
-                false => measure(job, &source, &patterns, &rows, plan, noise, per_channel),
-            }
-        }
-        Held::InMemory(Matrix::F4(x)) => {
-            let patterns = InMemory::new(x.view());
-            match wide {
-                true => measure(job, &source, &Widened(&patterns), &rows, plan, noise, per_channel),
-                false => measure(job, &source, &patterns, &rows, plan, noise, per_channel),
-            }
-        }
-        Held::InMemory(Matrix::F8(x)) => {
-            measure(job, &source, &InMemory::new(x.view()), &rows, plan, noise, per_channel)
-        }
-    }?;
+    })?;
     let why = summary(&found, &rows);
     let mut rdm = found.rdm;
     let is_subset = places.is_some();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-/// `COLUMN=VALUE[,VALUE...]`: the rows whose level in that annotation column is one of these values. A value with a
+/// `COLUMN=VALUE[,VALUE...]`: the rows whose level in that annotation column is one of these values (none: the empty cells). A value with a
 /// comma in it stands alone and in quotes, as it does in a table.
 ///
 /// ```
@@ -44,15 +44,16 @@ impl FromStr for Condition {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Condition, String> {
-        let Some((column, values)) =
-            text.split_once('=').filter(|(column, values)| !column.is_empty() && !values.is_empty())
-        else {
+        let Some((column, values)) = text.split_once('=').filter(|(column, _)| !column.is_empty()) else {
             return Err("expected COLUMN=VALUE, as in half=odd".into());
         };
         let values = match values.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
             Some(quoted) => vec![quoted.replace("\"\"", "\"")],
-            None => values.split(',').map(String::from).collect(),
+            None => values.split(',').map(String::from).collect::<Vec<String>>(),
         };
+        if values.len() > 1 && values.iter().any(String::is_empty) {
+            return Err(format!("{text:?} has an empty value among others; `{column}=` alone takes the empty cells"));
+        }
         Ok(Condition { column: column.into(), values })
     }
 }
@@ -81,7 +82,9 @@ mod tests {
         for condition in [one, two, quoted] {
             assert_eq!(of(&condition.to_string()).unwrap(), condition);
         }
-        for bad in ["half", "=odd", "half=", ""] {
+        let empty = of("half=").unwrap();
+        assert!(empty.holds("") && !empty.holds("odd") && empty.to_string() == "half=");
+        for bad in ["half", "=odd", "half=odd,,even", "half=,", ""] {
             assert!(of(bad).is_err(), "{bad}");
         }
     }

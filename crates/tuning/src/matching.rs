@@ -30,8 +30,8 @@ Input:
   a region (`tuning profile ffa.npy`). Joined by id; presentations of a stimulus are averaged.
 Halves:
   The ids of --brain are dealt into two halves by --seed: one chooses, the other judges, and all
-  presentations of a stimulus stand in one of them. --train COLUMN=VALUE takes those stimuli to
-  choose and all others with a value to judge. --cv K makes K parts and holds each out in turn
+  presentations of a stimulus stand in one of them. --train COLUMN=VALUE[,VALUE...] takes those
+  stimuli to choose and all others with a value to judge. --cv K makes K parts and holds each out in turn
   (2: both ways round); the rest chooses. The same ids have the same parts for every layer.
 Output: a table of units, as select-units writes it (npy cols --units takes it)
   array         the layer
@@ -80,8 +80,9 @@ pub(crate) struct Match {
     /// Seed of the halves or parts [default: 0]
     #[arg(long, value_name = "N", conflicts_with = "train")]
     seed: Option<u64>,
-    /// Stimuli that choose: those with this value in --stimuli; the others judge
-    #[arg(long, value_name = "COLUMN=VALUE", requires = "stimuli")]
+    /// Stimuli that choose: those with one of these values in --stimuli (a value with a comma alone and in quotes); the
+    /// others with a value judge
+    #[arg(long, value_name = "COLUMN=VALUES", requires = "stimuli")]
     train: Option<Condition>,
     /// Table of the stimuli, for --train
     #[arg(long, value_name = "TABLE", requires = "train")]

@@ -4,13 +4,16 @@
 
 use std::io::{self, BufRead, Read};
 
-use flate2::bufread::GzDecoder;
+use flate2::{Decompress, FlushDecompress, Status};
 
 /// First bytes of a gzip member.
 pub(crate) const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Read from the source at a time.
-const CHUNK: usize = 1 << 16;
+const CHUNK: usize = 1 << 18;
+
+/// Window of a gzip member, the largest that the format has.
+const WINDOW_BITS: u8 = 15;
 
 /// A buffered source whose next bytes can be looked at.
 struct Raw {
@@ -79,9 +82,48 @@ impl Read for Raw {
     }
 }
 
+/// What a gzip member holds. The inflating library reads its header and checks its checksum and length itself: one pass
+/// over bytes that are still in the cache, where flate2's own decoder makes a second one.
+struct Member {
+    raw: Raw,
+    inflate: Decompress,
+    ended: bool,
+}
+
+impl Member {
+    fn new(raw: Raw) -> Member {
+        Member { raw, inflate: Decompress::new_gzip(WINDOW_BITS), ended: false }
+    }
+}
+
+impl Read for Member {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while !self.ended && !out.is_empty() {
+            let packed = self.raw.fill_buf()?;
+            let is_last = packed.is_empty();
+            let before = (self.inflate.total_in(), self.inflate.total_out());
+            let status = self.inflate.decompress(packed, out, FlushDecompress::None);
+            let taken = (self.inflate.total_in() - before.0) as usize;
+            let n = (self.inflate.total_out() - before.1) as usize;
+            self.raw.consume(taken);
+            match status {
+                Ok(status) => self.ended = status == Status::StreamEnd,
+                Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+            }
+            if n > 0 {
+                return Ok(n);
+            }
+            if is_last && !self.ended {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(0)
+    }
+}
+
 enum Layer {
     Plain(Raw),
-    Member(Box<GzDecoder<Raw>>),
+    Member(Box<Member>),
     /// Behind a member and its padding.
     Between(Raw),
     /// While one layer becomes the next.
@@ -135,7 +177,7 @@ impl Bytes {
             && raw.peek(GZIP.len())?.starts_with(&GZIP)
         {
             self.change(|layer| match layer {
-                Layer::Plain(raw) => Layer::Member(Box::new(GzDecoder::new(raw))),
+                Layer::Plain(raw) => Layer::Member(Box::new(Member::new(raw))),
                 other => other,
             });
         }
@@ -160,7 +202,7 @@ impl Read for Bytes {
         loop {
             match &mut self.layer {
                 Layer::Plain(raw) => return raw.read(out),
-                Layer::Member(decoder) => match decoder.read(out)? {
+                Layer::Member(member) => match member.read(out)? {
                     0 => {}
                     n => return Ok(n),
                 },
@@ -172,8 +214,8 @@ impl Read for Bytes {
                 Layer::Changing => return Ok(0),
             }
             self.change(|layer| match layer {
-                Layer::Member(decoder) => Layer::Between(decoder.into_inner()),
-                Layer::Between(raw) => Layer::Member(Box::new(GzDecoder::new(raw))),
+                Layer::Member(member) => Layer::Between(member.raw),
+                Layer::Between(raw) => Layer::Member(Box::new(Member::new(raw))),
                 other => other,
             });
             if let Layer::Between(raw) = &mut self.layer {

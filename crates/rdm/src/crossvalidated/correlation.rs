@@ -6,7 +6,7 @@ use statistics::Reason;
 
 use super::{Sums, check, contrast_rounding, finish, push, total};
 use crate::RdmError;
-use crate::distance::{Distances, Patterns, Profiles, by_row, settle};
+use crate::distance::{Distances, Erased, Profiles, by_row, settle};
 use crate::matrix::n_pairs;
 
 use super::design::{Design, FoldWeights};
@@ -22,12 +22,20 @@ use super::design::{Design, FoldWeights};
 ///
 /// Guggenmos, Sterzer, Cichy (2018), NeuroImage 173, without their limits on the variances, the root and the
 /// correlation.
-pub fn correlation_cv<P: Patterns>(patterns: &P, design: &Design, weights: FoldWeights) -> Result<Distances, RdmError> {
+pub fn correlation_cv<'a>(
+    patterns: impl Into<Erased<'a>>,
+    design: &Design,
+    weights: FoldWeights,
+) -> Result<Distances, RdmError> {
+    correlation_cv_of(patterns.into(), design, weights)
+}
+
+fn correlation_cv_of(patterns: Erased, design: &Design, weights: FoldWeights) -> Result<Distances, RdmError> {
     let mut unusable = check(patterns, design)?;
     let profiles = Profiles::new(patterns, false)?;
     let n = design.n_conditions;
     let (mut together, mut within) = (GramAccumulator::<f64>::new(n), GramAccumulator::<f64>::new(n));
-    let mut sums = Sums::new(&profiles, design);
+    let mut sums = Sums::new((&profiles).into(), design);
     for piece in sums.pieces() {
         let folds = match weights {
             FoldWeights::Folds => sums.means(piece)?,
@@ -49,7 +57,7 @@ pub fn correlation_cv<P: Patterns>(patterns: &P, design: &Design, weights: FoldW
         let same: usize = (0..design.n_folds).map(|f| weight(i, f) * weight(j, f)).sum();
         (together.get(i, j) - within.get(i, j)) / (all[i] * all[j] - same) as f64
     };
-    let rounding = contrast_rounding(&profiles, design);
+    let rounding = contrast_rounding((&profiles).into(), design);
     // What rounding leaves of a covariance, relative to the squares that went in.
     let sizes: Vec<f64> = (0..n).map(|i| together.get(i, i) + within.get(i, i)).collect();
     let errors: Vec<f64> = (0..n).map(|i| rounding * sizes[i] / (all[i] * all[i] - all[i]).max(1) as f64).collect();

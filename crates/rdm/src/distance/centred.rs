@@ -5,9 +5,8 @@ use rayon::prelude::*;
 use statistics::Centre;
 use statistics::rounding::EQUAL_ULPS;
 
-use super::patterns::{Patterns, blocks, read_block};
+use super::patterns::{Erased, Patterns, blocks, read_wide};
 use crate::RdmError;
-use linear_algebra::Real;
 
 /// Other patterns, every unit minus its mean over the stimuli, in `f64`.
 ///
@@ -15,8 +14,8 @@ use linear_algebra::Real;
 /// what they differ; centred, a pattern says how it departs from the mean one (Haxby et al. 2001; what it
 /// does to correlations: Garrido et al. 2013). Distances that are made of differences of patterns are the same before
 /// and after: `(a - m) - (b - m)` is `a - b`.
-pub struct Centred<'a, P: ?Sized> {
-    patterns: &'a P,
+pub struct Centred<'a> {
+    patterns: Erased<'a>,
     part: &'a [usize],
     /// `n_parts x n_units`.
     means: Array2<f64>,
@@ -25,32 +24,40 @@ pub struct Centred<'a, P: ?Sized> {
     rounding: f64,
 }
 
-impl<'a, P: Patterns + ?Sized> Centred<'a, P> {
+impl<'a> Centred<'a> {
     /// Row `r` is a presentation of stimulus `stimulus[r]` in part `part[r]`, and the mean is that of its part: over
     /// the stimuli there, however often each was presented. Rows that hold NaN or infinity, which have no distances,
     /// are not in the means.
     ///
     /// # Panics
     /// When not every row has its stimulus and its part.
-    pub fn new(patterns: &'a P, stimulus: &[usize], part: &'a [usize]) -> Result<Centred<'a, P>, RdmError> {
+    pub fn new(
+        patterns: impl Into<Erased<'a>>,
+        stimulus: &[usize],
+        part: &'a [usize],
+    ) -> Result<Centred<'a>, RdmError> {
+        Centred::of(patterns.into(), stimulus, part)
+    }
+
+    fn of(patterns: Erased<'a>, stimulus: &[usize], part: &'a [usize]) -> Result<Centred<'a>, RdmError> {
         let (n_rows, n_units) = (patterns.n_stimuli(), patterns.n_units());
         assert!(stimulus.len() == n_rows && part.len() == n_rows, "{n_rows} rows, their stimuli and parts");
         let whole = |row: usize| -> Result<Vec<f64>, RdmError> {
-            let mut values = vec![P::Value::default(); n_units];
+            let mut values = vec![0.0; n_units];
             patterns.read(row, 0, &mut values)?;
-            Ok(values.iter().map(|v| v.to_f64()).collect())
+            Ok(values)
         };
         let usable = |row| Ok::<bool, RdmError>(whole(row)?.iter().all(|v| v.is_finite()));
         let usable = (0..n_rows).into_par_iter().map(usable).collect::<Result<Vec<bool>, _>>()?;
         let cells = cells(stimulus, part, &usable);
         let mut means = Array2::from_elem((cells.len(), n_units), f64::NAN);
-        for (from, width) in blocks(n_rows, size_of::<P::Value>(), n_units) {
-            let block = read_block(patterns, from, width)?;
+        for (from, width) in blocks(n_rows, 8, n_units) {
+            let block = read_wide(patterns, from, width)?;
             let columns = means.axis_iter_mut(Axis(1)).into_par_iter().skip(from).take(width);
             columns.zip(block.axis_iter(Axis(1)).into_par_iter()).for_each(|(mut means, column)| {
                 for (mean, stimuli) in means.iter_mut().zip(&cells) {
                     let of_stimulus = |rows: &Vec<usize>| {
-                        let values: Vec<f64> = rows.iter().map(|row| column[*row].to_f64()).collect();
+                        let values: Vec<f64> = rows.iter().map(|row| column[*row]).collect();
                         statistics::mean(&values)
                     };
                     let values: Vec<f64> = stimuli.iter().map(of_stimulus).collect();
@@ -77,7 +84,7 @@ impl<'a, P: Patterns + ?Sized> Centred<'a, P> {
     }
 }
 
-impl<P: Patterns + ?Sized> Patterns for Centred<'_, P> {
+impl Patterns for Centred<'_> {
     type Value = f64;
 
     fn n_stimuli(&self) -> usize {
@@ -93,11 +100,11 @@ impl<P: Patterns + ?Sized> Patterns for Centred<'_, P> {
             out.fill(value);
             return Ok(());
         }
-        let mut values = vec![P::Value::default(); out.len()];
+        let mut values = vec![0.0; out.len()];
         self.patterns.read(row, from, &mut values)?;
         let means = self.means.row(self.part[row]);
         for ((out, value), mean) in out.iter_mut().zip(values).zip(means.iter().skip(from)) {
-            *out = Centre { mean: *mean, sd: f64::NAN }.centred(value.to_f64());
+            *out = Centre { mean: *mean, sd: f64::NAN }.centred(value);
         }
         Ok(())
     }

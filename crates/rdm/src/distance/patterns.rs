@@ -35,12 +35,65 @@ pub(super) fn half_unit<T>() -> f64 {
     if size_of::<T>() == 8 { f64::EPSILON / 2.0 } else { f64::from(f32::EPSILON) / 2.0 }
 }
 
-/// Patterns of either width behind a pointer, so that what is done to them is compiled once for all kinds of them.
+/// Patterns of either width behind a pointer, so that what is done to them is compiled once for all kinds of them, here
+/// and not in every crate that measures something. Any `&` to patterns becomes one.
+#[derive(Clone, Copy)]
 pub enum Erased<'a> {
     /// In `f32`.
     Single(&'a dyn Patterns<Value = f32>),
     /// In `f64`.
     Double(&'a dyn Patterns<Value = f64>),
+}
+
+impl<'a, P: Patterns> From<&'a P> for Erased<'a> {
+    fn from(patterns: &'a P) -> Erased<'a> {
+        P::Value::erase(patterns)
+    }
+}
+
+impl Erased<'_> {
+    /// [`Patterns::n_stimuli`].
+    pub fn n_stimuli(self) -> usize {
+        match self {
+            Erased::Single(patterns) => patterns.n_stimuli(),
+            Erased::Double(patterns) => patterns.n_stimuli(),
+        }
+    }
+
+    /// [`Patterns::n_units`].
+    pub fn n_units(self) -> usize {
+        match self {
+            Erased::Single(patterns) => patterns.n_units(),
+            Erased::Double(patterns) => patterns.n_units(),
+        }
+    }
+
+    /// [`Patterns::rounding`].
+    pub fn rounding(self) -> f64 {
+        match self {
+            Erased::Single(patterns) => patterns.rounding(),
+            Erased::Double(patterns) => patterns.rounding(),
+        }
+    }
+
+    /// What `of` makes of some of the rows ([`Selected`]).
+    ///
+    /// # Panics
+    /// When a row is not there.
+    pub fn with_rows<R>(self, rows: &[usize], of: impl FnOnce(Erased) -> R) -> R {
+        match self {
+            Erased::Single(patterns) => of((&Selected::new(patterns, rows)).into()),
+            Erased::Double(patterns) => of((&Selected::new(patterns, rows)).into()),
+        }
+    }
+
+    /// [`Patterns::read`] in `f64`.
+    pub fn read(self, row: usize, from: usize, out: &mut [f64]) -> Result<(), RdmError> {
+        match self {
+            Erased::Single(patterns) => Widened(patterns).read(row, from, out),
+            Erased::Double(patterns) => patterns.read(row, from, out),
+        }
+    }
 }
 
 /// The numbers that patterns may hold: `f32` or `f64`.
@@ -172,17 +225,18 @@ impl<P: Patterns + ?Sized> Patterns for Selected<'_, P> {
 }
 
 /// Means of rows of other patterns, unit by unit, in `f64`.
-pub struct Averaged<'a, P> {
-    patterns: &'a P,
+pub struct Averaged<'a> {
+    patterns: Erased<'a>,
     members: &'a [Vec<usize>],
 }
 
-impl<'a, P: Patterns> Averaged<'a, P> {
+impl<'a> Averaged<'a> {
     /// Row `k` is the mean of the rows `members[k]`.
     ///
     /// # Panics
     /// When a row is not there, or a mean has no member.
-    pub fn new(patterns: &'a P, members: &'a [Vec<usize>]) -> Averaged<'a, P> {
+    pub fn new(patterns: impl Into<Erased<'a>>, members: &'a [Vec<usize>]) -> Averaged<'a> {
+        let patterns = patterns.into();
         let n = patterns.n_stimuli();
         assert!(members.iter().all(|rows| !rows.is_empty()), "a mean of no pattern");
         assert!(members.iter().flatten().all(|row| *row < n), "a row beyond the {n} patterns");
@@ -190,7 +244,7 @@ impl<'a, P: Patterns> Averaged<'a, P> {
     }
 }
 
-impl<P: Patterns> Patterns for Averaged<'_, P> {
+impl Patterns for Averaged<'_> {
     type Value = f64;
 
     fn n_stimuli(&self) -> usize {
@@ -202,11 +256,11 @@ impl<P: Patterns> Patterns for Averaged<'_, P> {
     }
 
     fn read(&self, row: usize, from: usize, out: &mut [f64]) -> Result<(), RdmError> {
-        let mut values = vec![P::Value::default(); out.len()];
+        let mut values = vec![0.0; out.len()];
         out.fill(0.0);
         for member in &self.members[row] {
             self.patterns.read(*member, from, &mut values)?;
-            out.iter_mut().zip(&values).for_each(|(sum, v)| *sum += v.to_f64());
+            out.iter_mut().zip(&values).for_each(|(sum, v)| *sum += v);
         }
         let n = self.members[row].len() as f64;
         out.iter_mut().for_each(|sum| *sum /= n);
@@ -215,16 +269,17 @@ impl<P: Patterns> Patterns for Averaged<'_, P> {
 }
 
 /// All of the patterns, in memory, in `f64`: for what needs whole rows at once.
-pub fn gather<P: Patterns + ?Sized>(patterns: &P) -> Result<Array2<f64>, RdmError> {
-    let mut all = Array2::zeros((patterns.n_stimuli(), patterns.n_units()));
-    let rows = all.axis_iter_mut(Axis(0)).into_par_iter().enumerate();
-    rows.try_for_each(|(row, mut out)| {
-        let mut values = vec![P::Value::default(); out.len()];
-        patterns.read(row, 0, &mut values)?;
-        out.iter_mut().zip(&values).for_each(|(out, v)| *out = v.to_f64());
-        Ok(())
-    })?;
-    Ok(all)
+pub fn gather<'a>(patterns: impl Into<Erased<'a>>) -> Result<Array2<f64>, RdmError> {
+    let patterns = patterns.into();
+    read_wide(patterns, 0, patterns.n_units())
+}
+
+/// [`read_block`] in `f64`.
+pub(crate) fn read_wide(patterns: Erased, from: usize, width: usize) -> Result<Array2<f64>, RdmError> {
+    match patterns {
+        Erased::Single(patterns) => read_block(&Widened(patterns), from, width),
+        Erased::Double(patterns) => read_block(patterns, from, width),
+    }
 }
 
 /// Columns `from..from + width` of all rows.

@@ -3,27 +3,26 @@
 use rayon::prelude::*;
 use statistics::Reason;
 
-use super::patterns::{Patterns, half_unit};
+use super::patterns::{Erased, Patterns, half_unit};
 use super::scale::{Scale, Standing};
 use crate::RdmError;
-use linear_algebra::Real;
 
 /// Other patterns, every one minus its mean over units and, if asked, scaled to length 1, in `f64`: products of such
 /// rows are covariances and correlations across units.
-pub(crate) struct Profiles<'a, P: ?Sized> {
-    patterns: &'a P,
+pub(crate) struct Profiles<'a> {
+    patterns: Erased<'a>,
     scales: Vec<Result<Scale, Reason>>,
     to_length_1: bool,
 }
 
-impl<'a, P: Patterns + ?Sized> Profiles<'a, P> {
+impl<'a> Profiles<'a> {
     /// Reads every row once.
-    pub fn new(patterns: &'a P, to_length_1: bool) -> Result<Profiles<'a, P>, RdmError> {
+    pub fn new(patterns: Erased<'a>, to_length_1: bool) -> Result<Profiles<'a>, RdmError> {
         let scales = (0..patterns.n_stimuli()).into_par_iter().map_init(
-            || vec![P::Value::default(); patterns.n_units()],
+            || vec![0.0; patterns.n_units()],
             |values, row| {
                 patterns.read(row, 0, values)?;
-                Ok(Scale::of_row(values, Standing::Profile))
+                Ok(Scale::of_row(&values[..], Standing::Profile))
             },
         );
         Ok(Profiles { patterns, scales: scales.collect::<Result<_, RdmError>>()?, to_length_1 })
@@ -35,7 +34,7 @@ impl<'a, P: Patterns + ?Sized> Profiles<'a, P> {
     }
 }
 
-impl<P: Patterns + ?Sized> Patterns for Profiles<'_, P> {
+impl Patterns for Profiles<'_> {
     type Value = f64;
 
     fn n_stimuli(&self) -> usize {
@@ -59,10 +58,10 @@ impl<P: Patterns + ?Sized> Patterns for Profiles<'_, P> {
                 return Ok(());
             }
         };
-        let mut values = vec![P::Value::default(); out.len()];
+        let mut values = vec![0.0; out.len()];
         self.patterns.read(row, from, &mut values)?;
         let length = if self.to_length_1 { 1.0 } else { scale.length() };
-        out.iter_mut().zip(&values).for_each(|(out, value)| *out = scale.apply(value.to_f64()) * length);
+        out.iter_mut().zip(&values).for_each(|(out, value)| *out = scale.apply(*value) * length);
         Ok(())
     }
 

@@ -3,16 +3,14 @@
 use super::args::CompareArgs;
 use super::measure::{Map, Measure};
 use super::system::{Content, Score, Scorer, Systems};
-use crate::held::{Held, InFile};
+use crate::held::Held;
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{Called, Names, Next, each_array, hold, tell_names_apart};
 use cli::{Input, Job, require_memory};
 use ndarray::Array2;
-use npy_stream::{Incoming, Labels, Matrix};
+use npy_stream::{Incoming, Labels};
 use rayon::prelude::*;
-use rdm::{
-    Aligned, Alignment, InMemory, MatrixComparison, Patterns, RdmError, Representation, Selected, Split, Sweep, sweep,
-};
+use rdm::{Aligned, Alignment, Erased, MatrixComparison, Representation, Split, Sweep, sweep};
 use rdm_inputs::{Kind, LARGEST_NAN_SHARE};
 use statistics::Reason;
 use statistics::folds::folds_of_set;
@@ -299,36 +297,23 @@ fn usable(
 
 impl NamedHeld {
     fn sweep(&self, rows: &[usize]) -> Result<Sweep> {
-        let found = match &self.held {
-            Held::InFile(place) if place.is_double() => sweep_rows(&InFile::<f64>::new(place.clone()), rows),
-            Held::InFile(place) => sweep_rows(&InFile::<f32>::new(place.clone()), rows),
-            Held::InMemory(Matrix::F4(x)) => sweep_rows(&InMemory::new(x.view()), rows),
-            Held::InMemory(Matrix::F8(x)) => sweep_rows(&InMemory::new(x.view()), rows),
-        };
+        let found = self.held.with_patterns(|patterns| patterns.with_rows(rows, |rows| sweep(rows)));
         found.map_err(|e| anyhow!("{}: {e}", self.source))
     }
 
     fn ready(&self, rows: &[usize], how: &Made, largest: f64) -> Result<Ready> {
-        let made = match &self.held {
-            Held::InFile(place) if place.is_double() => of(&InFile::<f64>::new(place.clone()), rows, how, largest),
-            Held::InFile(place) => of(&InFile::<f32>::new(place.clone()), rows, how, largest),
-            Held::InMemory(Matrix::F4(x)) => of(&InMemory::new(x.view()), rows, how, largest),
-            Held::InMemory(Matrix::F8(x)) => of(&InMemory::new(x.view()), rows, how, largest),
-        };
+        let made = self.held.with_patterns(|patterns| patterns.with_rows(rows, |chosen| how.of(chosen, largest)));
         made.map_err(|e| anyhow!("{}: {e}", self.source))
     }
 }
 
-fn sweep_rows<P: Patterns>(patterns: &P, rows: &[usize]) -> Result<Sweep, RdmError> {
-    sweep(&Selected::new(patterns, rows))
-}
-
-fn of<P: Patterns>(patterns: &P, rows: &[usize], how: &Made, largest: f64) -> Result<Ready> {
-    let chosen = Selected::new(patterns, rows);
-    Ok(match how {
-        Made::Whole { how, bandwidth } => {
-            Ready::Whole(Representation::with_bandwidth(&chosen, *how, largest, *bandwidth)?)
-        }
-        Made::Aligned { how, splits } => Ready::Aligned(Aligned::of(&chosen, *how, splits, largest)?),
-    })
+impl Made {
+    fn of(&self, patterns: Erased, largest: f64) -> Result<Ready> {
+        Ok(match self {
+            Made::Whole { how, bandwidth } => {
+                Ready::Whole(Representation::with_bandwidth(patterns, *how, largest, *bandwidth)?)
+            }
+            Made::Aligned { how, splits } => Ready::Aligned(Aligned::of(patterns, *how, splits, largest)?),
+        })
+    }
 }

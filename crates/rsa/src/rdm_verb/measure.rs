@@ -7,8 +7,8 @@ use anyhow::{Result, anyhow};
 use cli::Job;
 use ndarray::Array2;
 use rdm::{
-    Averaged, Centred, Design, Distances, FoldWeights, InMemory, NoiseError, NoiseModel, Patterns, Rdm, RdmError,
-    Selected, UnusableRow, WithPrior, across_groups, correlation_cv, crossnobis, distances_of, gather, poisson_cv,
+    Averaged, Centred, Design, Distances, Erased, FoldWeights, InMemory, NoiseError, NoiseModel, Rdm, RdmError,
+    UnusableRow, WithPrior, across_groups, correlation_cv, crossnobis, distances_of, gather, poisson_cv,
     unbalanced_correlation, unbalanced_correlation_cv, unbalanced_poisson,
 };
 use serde_json::json;
@@ -42,10 +42,10 @@ pub(super) struct Measured {
 }
 
 /// The RDM of the used rows of `patterns`.
-pub(super) fn measure<P: Patterns>(
+pub(super) fn measure(
     job: &Job,
     source: &str,
-    patterns: &P,
+    patterns: Erased,
     rows: &Rows,
     plan: &Plan,
     noise: Option<Noise>,
@@ -54,14 +54,14 @@ pub(super) fn measure<P: Patterns>(
     let all = rows.used.len() == patterns.n_stimuli() && rows.used.iter().enumerate().all(|(k, row)| k == *row);
     match all {
         true => of_rows(job, source, patterns, rows, plan, noise, per_channel),
-        false => of_rows(job, source, &Selected::new(patterns, &rows.used), rows, plan, noise, per_channel),
+        false => patterns.with_rows(&rows.used, |used| of_rows(job, source, used, rows, plan, noise, per_channel)),
     }
 }
 
-fn of_rows<P: Patterns>(
+fn of_rows(
     job: &Job,
     source: &str,
-    patterns: &P,
+    patterns: Erased,
     rows: &Rows,
     plan: &Plan,
     noise: Option<Noise>,
@@ -79,7 +79,7 @@ fn of_rows<P: Patterns>(
     let white = whitened(job, source, held, rows, plan, &noise).map_err(failed)?;
     // A whitened value is a sum over all units.
     let white = InMemory::new(white.view()).with_rounding(4.0 * n_units as f64 * f64::EPSILON);
-    of_prepared(job, source, &white, rows, plan, per_channel.then_some(n_units))
+    of_prepared(job, source, (&white).into(), rows, plan, per_channel.then_some(n_units))
 }
 
 fn whitened(
@@ -121,10 +121,10 @@ pub(super) fn describe(job: &Job, source: &str, from: &str, model: &NoiseModel, 
     job.record(&format!("noise of {source}"), facts);
 }
 
-fn of_prepared<P: Patterns>(
+fn of_prepared(
     job: &Job,
     source: &str,
-    patterns: &P,
+    patterns: Erased,
     rows: &Rows,
     plan: &Plan,
     divide_by: Option<usize>,
@@ -151,7 +151,7 @@ fn of_prepared<P: Patterns>(
         }
         (Kind::Plain(distance), ..) => {
             let members = rows.members();
-            of_conditions(&Averaged::new(patterns, &members), distance, plan).map_err(named)?
+            of_conditions((&Averaged::new(patterns, &members)).into(), distance, plan).map_err(named)?
         }
         (kind, fold, _) => {
             let design = Design::new(&rows.condition, fold.as_deref().unwrap_or_default()).map_err(named)?;
@@ -183,19 +183,14 @@ fn of_prepared<P: Patterns>(
 }
 
 /// Distances by all pairs of presentations, of different folds where there are any.
-fn unbalanced<P: Patterns>(
-    patterns: &P,
-    rows: &Rows,
-    distance: rdm::Distance,
-    plan: &Plan,
-) -> Result<Distances, RdmError> {
+fn unbalanced(patterns: Erased, rows: &Rows, distance: rdm::Distance, plan: &Plan) -> Result<Distances, RdmError> {
     let members = rows.members();
     match (distance, plan.center) {
         (rdm::Distance::Poisson, _) => unbalanced_poisson(patterns, &members, plan.prior),
         (rdm::Distance::Correlation, true) => {
             let whole = vec![0; rows.condition.len()];
             let centred = Centred::new(patterns, &rows.condition, rows.fold.as_deref().unwrap_or(&whole))?;
-            unbalanced_correlations(&centred, rows, &members)
+            unbalanced_correlations((&centred).into(), rows, &members)
         }
         (rdm::Distance::Correlation, false) => unbalanced_correlations(patterns, rows, &members),
         // The mean product over all pairs of presentations is the product of the means.
@@ -203,11 +198,7 @@ fn unbalanced<P: Patterns>(
     }
 }
 
-fn unbalanced_correlations<P: Patterns>(
-    patterns: &P,
-    rows: &Rows,
-    members: &[Vec<usize>],
-) -> Result<Distances, RdmError> {
+fn unbalanced_correlations(patterns: Erased, rows: &Rows, members: &[Vec<usize>]) -> Result<Distances, RdmError> {
     match &rows.fold {
         Some(fold) => unbalanced_correlation_cv(patterns, &Design::new(&rows.condition, fold)?),
         None => unbalanced_correlation(patterns, members),
@@ -215,15 +206,15 @@ fn unbalanced_correlations<P: Patterns>(
 }
 
 /// Distances of patterns that are one per condition.
-fn of_conditions<P: Patterns>(patterns: &P, distance: rdm::Distance, plan: &Plan) -> Result<Distances, RdmError> {
+fn of_conditions(patterns: Erased, distance: rdm::Distance, plan: &Plan) -> Result<Distances, RdmError> {
     let n = patterns.n_stimuli();
     let all: Vec<usize> = (0..n).collect();
     centred(patterns, &all, &vec![0; n], distance, plan)
 }
 
 /// Distances of presentations, with `--center` each minus the mean of the conditions of its part.
-fn centred<P: Patterns>(
-    patterns: &P,
+fn centred(
+    patterns: Erased,
     condition: &[usize],
     part: &[usize],
     distance: rdm::Distance,
@@ -256,7 +247,7 @@ fn say_means_differ(job: &Job, source: &str, rows: &Rows, group: &[usize], plan:
     }
 }
 
-fn plain<P: Patterns>(patterns: &P, distance: rdm::Distance, plan: &Plan) -> Result<Distances, RdmError> {
+fn plain(patterns: Erased, distance: rdm::Distance, plan: &Plan) -> Result<Distances, RdmError> {
     match distance {
         rdm::Distance::Poisson => distances_of(&WithPrior::new(patterns, plan.prior), distance),
         _ => distances_of(patterns, distance),
