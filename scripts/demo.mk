@@ -48,11 +48,11 @@ $(PARCELS) $(LABELS) $(foreach s,$(SUBJECTS),$(call localizer_betas,$(s)) $(call
 in_silico := $(SUBJECTS:%=$(OUT)/in-silico/%.csv)
 $(OUT)/in-silico/table-odd.csv: $(emoji.table)
 	@mkdir -p $(@D)
-	awk -F, 'NR == 1 || $$6 == "odd"' $< > $@
+	awk -F, 'NR == 1 || $$6 == "odd"' $< > $@.part && mv $@.part $@
 $(in_silico): $(OUT)/in-silico/%.csv: $(OUT)/in-silico/table-odd.csv $(call localizer_betas,%) $(call main_betas,%) $(foreach set,odd even,$(call acts,$(set),efficientnet-lite0,pool))
 	npy rows -q --stimuli $(emoji.table) --where half=even $(call main_betas,$*) -o $(OUT)/in-silico/$*.npy
 	scripts/in-silico-localizer.sh $(T) $< $(call acts,odd,efficientnet-lite0,pool) $(call localizer_betas,$*) \
-	    $(call acts,even,efficientnet-lite0,pool) $(OUT)/in-silico/$*.npy $(DOMAINS:%='% > rest') > $@ 2>> $(OUT)/in-silico/notes.txt
+	    $(call acts,even,efficientnet-lite0,pool) $(OUT)/in-silico/$*.npy $(DOMAINS:%='% > rest') > $@.part 2>> $(OUT)/in-silico/notes.txt && mv $@.part $@
 $(OUT)/in-silico.csv: $(in_silico)
 	npy stack -q --path 'in-silico/{person}.csv' $^ -o $@
 

@@ -56,7 +56,7 @@ $(OUT)/people/pictures.csv: $(DATA)/kayyeatman2017/responses.csv $(DATA)/kayyeat
 	    FNR == 1 { print "stimulus,path,category,species,VWFA,FFA,VWFA_se,FFA_se"; next } \
 	    { k = $$2 in row ? kind[row[$$2]] : tolower($$2); sub(/(con|ph)?[0-9]*$$/, "", k); \
 	      print $$2 "," folder "/" $$1 "," k "," (k == "human face" ? "human" : k == "nonhuman face" ? "animal" : "n/a") "," $$3 "," $$4 "," $$5 "," $$6 }' \
-	    $(DATA)/kriegeskorte92/stimuli.csv $(DATA)/kayyeatman2017/niko_to_kriegeskorte92.csv $< > $@
+	    $(DATA)/kriegeskorte92/stimuli.csv $(DATA)/kayyeatman2017/niko_to_kriegeskorte92.csv $< > $@.part && mv $@.part $@
 define PERSON
 $(OUT)/people/$(1)/kay2017.npy: $(OUT)/people/pictures.csv
 	@mkdir -p $$(@D)

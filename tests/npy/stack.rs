@@ -59,4 +59,18 @@ fn tables_that_do_not_go_together_are_refused() {
     }
     let said = run(dir.path(), "npy stack --columns x a.csv b.csv");
     assert_eq!(said.text(), "x\n1\n1\n");
+    run(dir.path(), "npy stack --fill --columns x,q a.csv b.csv").fails(1, &["a.csv", "\"q\"", "x, y"]);
+    run(dir.path(), "npy stack --fill --where q=1 a.csv b.csv").fails(1, &["\"q\""]);
+}
+
+#[test]
+fn fill_leaves_cells_empty_where_a_table_has_no_such_column() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "a.csv", "x,y\n1,2\n");
+    write(dir.path(), "b.csv", "z,x\n3,4\n");
+    let line = "npy stack --fill a.csv b.csv";
+    assert_eq!(run(dir.path(), line).text(), "x,y,z\n1,2,\n4,,3\n");
+    assert_eq!(run(dir.path(), &format!("{line} --columns z,y --where x=1,4")).text(), "z,y\n,2\n3,\n");
+    // A cell that is missing is no value that a condition could ask for by another name.
+    assert_eq!(run(dir.path(), &format!("{line} --where z=3")).text(), "x,y,z\n4,,3\n");
 }

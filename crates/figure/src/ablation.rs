@@ -1,6 +1,6 @@
 //! `figure ablation`: are the chosen units necessary, and are they sufficient.
 
-use crate::look::{LabelArgs, Look};
+use crate::look::{EmptyArgs, LabelArgs, Look, Session};
 use crate::parts::{BOXES, areas, beside, box_of, curves, point, share_y, zero};
 use crate::rows::{Part, Rows};
 use anyhow::{Result, bail};
@@ -35,6 +35,8 @@ pub(crate) struct AblationArgs {
     #[command(flatten)]
     labels: LabelArgs,
     #[command(flatten)]
+    empty: EmptyArgs,
+    #[command(flatten)]
     look: Look,
 }
 
@@ -48,12 +50,17 @@ const MODELS: [(&str, &str); 5] = [
 
 pub(crate) fn run(args: &AblationArgs) -> Result<()> {
     let session = args.look.start()?;
-    let labels = args.labels.read(&session)?;
+    let chart = drawn(args, &session);
+    session.finish_or_empty(args.empty, chart)
+}
+
+fn drawn(args: &AblationArgs, session: &Session) -> Result<Chart> {
+    let labels = args.labels.read(session)?;
     let mut needed = vec!["array", "score"];
     needed.extend(MODELS.map(|(column, _)| column));
     let mut tables = Vec::new();
     for input in &args.inputs {
-        tables.push((input.array_name(0), Rows::read(&session, input, "encode ablate", &needed)?));
+        tables.push((input.array_name(0), Rows::read(session, input, "encode ablate", &needed)?));
     }
     let by_region = tables[0].1.has("statistic");
     if let Some((_, other)) = tables.iter().find(|(_, table)| table.has("statistic") != by_region) {
@@ -109,7 +116,7 @@ pub(crate) fn run(args: &AblationArgs) -> Result<()> {
                 let numbers = table.numbers(column)?;
                 let (values, without): (Vec<usize>, Vec<usize>) =
                     rows.iter().partition(|&&row| numbers[row].is_finite());
-                table.say_left_out(&session, column, &without);
+                table.say_left_out(session, column, &without);
                 let values: Vec<f64> = values.iter().map(|&row| numbers[row]).collect();
                 let (at, name) = (place as f64 + shift, format!("{model}, {column}"));
                 if values.is_empty() {
@@ -146,7 +153,7 @@ pub(crate) fn run(args: &AblationArgs) -> Result<()> {
         chart.panels.push(Panel { title: labels.of(array), x, y: Axis::default(), marks });
     }
     if spoken.is_empty() {
-        bail!("{}: no row has a score", tables[0].1.source());
+        return Err(tables[0].1.nothing("no row has a score").into());
     }
     if let Some(input) = &args.ceiling {
         if arrays.len() != 1 || score != "r" {
@@ -155,11 +162,11 @@ pub(crate) fn run(args: &AblationArgs) -> Result<()> {
                 arrays.len()
             );
         }
-        let ceilings = Rows::read(&session, input, "ceiling voxel", &["r_max"])?;
+        let ceilings = Rows::read(session, input, "ceiling voxel", &["r_max"])?;
         let r_max = ceilings.numbers("r_max")?;
         let finite: Vec<f64> = r_max.iter().copied().filter(|v| v.is_finite()).collect();
         let without: Vec<usize> = (0..r_max.len()).filter(|&row| r_max[row].is_nan()).collect();
-        ceilings.say_left_out(&session, "r_max", &without);
+        ceilings.say_left_out(session, "r_max", &without);
         if finite.is_empty() {
             bail!("{input}: no voxel has an r_max");
         }
@@ -184,7 +191,7 @@ pub(crate) fn run(args: &AblationArgs) -> Result<()> {
     });
     chart.aspect = if chart.panels.len() > 1 { 0.9 } else { 0.62 };
     chart.description = format!("Encoding models with and without the chosen units. {}.", spoken.join("; "));
-    session.finish(chart)
+    Ok(chart)
 }
 
 struct BoxEnds {

@@ -1,6 +1,6 @@
 //! `figure layers` and `figure thresholds`: measures of selected units by depth and by threshold.
 
-use crate::look::{LabelArgs, Look};
+use crate::look::{EmptyArgs, LabelArgs, Look, Session};
 use crate::parts::{beside, curves, with_room};
 use crate::rows::{Part, Rows, parts};
 use anyhow::{Result, bail};
@@ -36,6 +36,8 @@ pub(crate) struct LayersArgs {
     #[command(flatten)]
     labels: LabelArgs,
     #[command(flatten)]
+    empty: EmptyArgs,
+    #[command(flatten)]
     look: Look,
 }
 
@@ -65,6 +67,8 @@ pub(crate) struct ThresholdsArgs {
     #[command(flatten)]
     labels: LabelArgs,
     #[command(flatten)]
+    empty: EmptyArgs,
+    #[command(flatten)]
     look: Look,
 }
 
@@ -78,8 +82,13 @@ enum Along<'a> {
 
 pub(crate) fn run_layers(args: &LayersArgs) -> Result<()> {
     let session = args.look.start()?;
-    let labels = args.labels.read(&session)?;
-    let table = Rows::read(&session, &args.input, "unit-stats layers", &["array", "contrast"])?;
+    let chart = layers(args, &session);
+    session.finish_or_empty(args.empty, chart)
+}
+
+fn layers(args: &LayersArgs, session: &Session) -> Result<Chart> {
+    let labels = args.labels.read(session)?;
+    let table = Rows::read(session, &args.input, "unit-stats layers", &["array", "contrast"])?;
     let untrained: Vec<usize> = match args.untrained.as_slice() {
         [] => Vec::new(),
         names => {
@@ -120,8 +129,7 @@ pub(crate) fn run_layers(args: &LayersArgs) -> Result<()> {
         false => Vec::new(),
     };
     let what = What { values: &args.value, columns: &["contrast", "model"], facet, untrained, chosen };
-    let chart = chart(&session, &labels, &table, &along, &what)?;
-    session.finish(chart)
+    chart(session, &labels, &table, &along, &what)
 }
 
 /// The layers of these rows in an order that every model among them has them in: that of the table where models leave
@@ -165,9 +173,14 @@ fn in_order(table: &Rows, rows: &[usize]) -> Result<Vec<Part>> {
 
 pub(crate) fn run_thresholds(args: &ThresholdsArgs) -> Result<()> {
     let session = args.look.start()?;
-    let labels = args.labels.read(&session)?;
+    let chart = thresholds(args, &session);
+    session.finish_or_empty(args.empty, chart)
+}
+
+fn thresholds(args: &ThresholdsArgs, session: &Session) -> Result<Chart> {
+    let labels = args.labels.read(session)?;
     let made_by = "unit-stats overlap --thresholds";
-    let table = Rows::read(&session, &args.input, made_by, &["array", "preferred", "threshold"])?;
+    let table = Rows::read(session, &args.input, made_by, &["array", "preferred", "threshold"])?;
     let default = if table.has("dice") { ["n_intersection", "dice"] } else { ["n_selected", "mean_selectivity_index"] };
     let values = if args.value.is_empty() { default.map(String::from).to_vec() } else { args.value.clone() };
     let threshold = table.numbers("threshold")?;
@@ -183,8 +196,7 @@ pub(crate) fn run_thresholds(args: &ThresholdsArgs) -> Result<()> {
     apart.extend([side].into_iter().chain(facet).filter(|column| !["array", "preferred"].contains(column)));
     table.refuse_twice(&apart, &table.all())?;
     let what = What { values: &values, columns: &columns, facet, untrained: Vec::new(), chosen: Vec::new() };
-    let chart = chart(&session, &labels, &table, &along, &what)?;
-    session.finish(chart)
+    chart(session, &labels, &table, &along, &what)
 }
 
 /// The column of panels: as asked, else one where all curves would be too many for one.
@@ -368,7 +380,7 @@ fn chart(
         by_value.push(of_value);
     }
     if spoken.is_empty() {
-        bail!("{}: no row has a number in {}", table.source(), what.values.join(" or "));
+        return Err(table.nothing(format!("no row has a number in {}", what.values.join(" or "))).into());
     }
     // The measures of one facet stand side by side.
     drawn.columns = what.values.len().clamp(1, 3);

@@ -58,7 +58,40 @@ pub(crate) struct Session<'a> {
     out: Output,
     /// Where labels are from, the names that have one, and those of them that the figure has.
     labelled: RefCell<Option<Labelled>>,
+    /// Why rows are not drawn, each reason with its count.
+    pub(crate) reasons: RefCell<Vec<String>>,
 }
+
+/// What becomes of a table in which no row has a number.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct EmptyArgs {
+    /// Where no row has a number, a figure that says so, and why, instead of an error: for Makefiles over regions of
+    /// which some have no unit or no voxel
+    #[arg(long)]
+    allow_empty: bool,
+}
+
+/// No row of a table has a number: an error, or with --allow-empty a figure that says so.
+#[derive(Debug)]
+pub(crate) struct Nothing {
+    source: String,
+    why: String,
+}
+
+impl Nothing {
+    /// Of this table; `why` is what the figure says.
+    pub(crate) fn of(table: &str, why: impl Into<String>) -> Nothing {
+        Nothing { source: table.into(), why: why.into() }
+    }
+}
+
+impl std::fmt::Display for Nothing {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{}: {}; there is nothing to draw", self.source, self.why)
+    }
+}
+
+impl std::error::Error for Nothing {}
 
 /// How names of the data are printed.
 #[derive(Debug, clap::Args)]
@@ -110,7 +143,7 @@ impl Look {
         let job = Job::start("figure", &self.common)?;
         let path = self.common.output.as_deref();
         let out = if kind == Kind::Png { job.binary_output(path)? } else { job.text_output(path)? };
-        Ok(Session { job, look: self, kind, out, labelled: RefCell::default() })
+        Ok(Session { job, look: self, kind, out, labelled: RefCell::default(), reasons: RefCell::default() })
     }
 
     /// By the ending of the name; stdout and devices get SVG.
@@ -172,6 +205,34 @@ impl Session<'_> {
         let usual = if n_panels > 1 { drawing::style::WIDE } else { drawing::style::WIDTH };
         let page = self.look.width.unwrap_or(usual);
         page / n_panels.clamp(1, columns.max(1)) as f64 - 5.0
+    }
+
+    /// Draws the chart and writes it. Where there was nothing to draw, that is the error, or what the figure says.
+    pub(crate) fn finish_or_empty(self, empty: EmptyArgs, chart: Result<Chart>) -> Result<()> {
+        let why = match chart {
+            Ok(chart) if !chart.panels.is_empty() || !empty.allow_empty => return self.finish(chart),
+            Ok(_) => "no row has a number".to_owned(),
+            Err(error) => match error.downcast_ref::<Nothing>().filter(|_| empty.allow_empty) {
+                Some(nothing) => nothing.why.clone(),
+                None => return Err(error),
+            },
+        };
+        self.job.note(format!("{why}: the figure says so (--allow-empty)"));
+        let mut chart = Chart::new("", "");
+        let reasons = self.reasons.borrow().join(", ");
+        let why = if reasons.is_empty() { why } else { format!("{why} ({reasons})") };
+        chart.aspect = 0.3;
+        chart.description = format!("Nothing is drawn: {why}.");
+        chart.notes.push(format!("Nothing is drawn: {why}."));
+        let mut panel = Panel {
+            title: String::new(),
+            x: Axis { bare: true, unseen: true, ..Axis::default() },
+            y: Axis::default(),
+            marks: Vec::new(),
+        };
+        blank(&mut panel);
+        chart.panels.push(panel);
+        self.finish(chart)
     }
 
     /// Draws the chart and writes it.

@@ -1,6 +1,6 @@
 //! `figure matrix`: every pair of systems.
 
-use crate::look::{LabelArgs, Look};
+use crate::look::{EmptyArgs, LabelArgs, Look, Session};
 use crate::rows::{Rows, parts};
 use crate::scores::{score_column, score_label};
 use anyhow::{Result, bail};
@@ -29,14 +29,21 @@ pub(crate) struct MatrixArgs {
     #[command(flatten)]
     labels: LabelArgs,
     #[command(flatten)]
+    empty: EmptyArgs,
+    #[command(flatten)]
     look: Look,
 }
 
 pub(crate) fn run(args: &MatrixArgs) -> Result<()> {
     let session = args.look.start()?;
-    let labels = args.labels.read(&session)?;
+    let chart = drawn(args, &session);
+    session.finish_or_empty(args.empty, chart)
+}
+
+fn drawn(args: &MatrixArgs, session: &Session) -> Result<Chart> {
+    let labels = args.labels.read(session)?;
     let needed = ["a", "block_a", "b", "block_b"];
-    let table = Rows::read(&session, &args.input, "rsa compare --all-pairs", &needed)?;
+    let table = Rows::read(session, &args.input, "rsa compare --all-pairs", &needed)?;
     let column = score_column(&table, args.value.as_deref())?;
     let score = table.numbers(column)?;
     let [a, block_a, b, block_b] = needed.map(|name| table.cells(name));
@@ -78,13 +85,13 @@ pub(crate) fn run(args: &MatrixArgs) -> Result<()> {
         (values[i * n + j], values[j * n + i]) = (score[row], score[row]);
     }
     let without: Vec<usize> = (0..table.n()).filter(|&row| score[row].is_nan()).collect();
-    table.say_left_out(&session, column, &without);
+    table.say_left_out(session, column, &without);
     let (lo, hi) = score
         .iter()
         .filter(|v| v.is_finite())
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), &v| (lo.min(v), hi.max(v)));
     if lo > hi {
-        bail!("{}: no pair has a number in column {column:?}", table.source());
+        return Err(table.nothing(format!("no pair has a number in column {column:?}")).into());
     }
     // One number has no range of colours: it stands in the middle of one.
     let (lo, hi) = if lo == hi { (lo - 0.5, hi + 0.5) } else { (lo, hi) };
@@ -98,5 +105,5 @@ pub(crate) fn run(args: &MatrixArgs) -> Result<()> {
     let label = score_label(&table, column);
     chart.description = format!("{label} of all pairs of {n} systems, from {} to {}.", value(lo), value(hi));
     chart.colour_bar = Some(ColourBar { label, lo, hi });
-    session.finish(chart)
+    Ok(chart)
 }

@@ -1,7 +1,7 @@
 //! `figure mds`: a map of stimuli or systems.
 
 use crate::categories::CategoryArgs;
-use crate::look::{LabelArgs, Look};
+use crate::look::{EmptyArgs, LabelArgs, Look, Session};
 use crate::parts::{labelled, points, tell_apart};
 use crate::pictures::ImageArgs;
 use crate::rows::{Part, Rows};
@@ -38,6 +38,8 @@ pub(crate) struct MdsArgs {
     #[command(flatten)]
     labels: LabelArgs,
     #[command(flatten)]
+    empty: EmptyArgs,
+    #[command(flatten)]
     look: Look,
 }
 
@@ -53,10 +55,15 @@ enum When {
 
 pub(crate) fn run(args: &MdsArgs) -> Result<()> {
     let session = args.look.start()?;
-    let labels = args.labels.read(&session)?;
-    let categories = args.categories.read(&session)?;
-    let pictures = args.images.read(&session)?;
-    let table = Rows::read(&session, &args.input, "rsa mds", &["array", "stimulus", "x", "y", "stress"])?;
+    let chart = drawn(args, &session);
+    session.finish_or_empty(args.empty, chart)
+}
+
+fn drawn(args: &MdsArgs, session: &Session) -> Result<Chart> {
+    let labels = args.labels.read(session)?;
+    let categories = args.categories.read(session)?;
+    let pictures = args.images.read(session)?;
+    let table = Rows::read(session, &args.input, "rsa mds", &["array", "stimulus", "x", "y", "stress"])?;
     table.refuse_twice(&["array", "stimulus", "x", "y"], &table.all())?;
     let (x, y, stress) = (table.numbers("x")?, table.numbers("y")?, table.numbers("stress")?);
     let ids = table.cells("stimulus")?;
@@ -95,7 +102,7 @@ pub(crate) fn run(args: &MdsArgs) -> Result<()> {
         spoken.push(format!("{name}: {} points, stress {}", placed.len(), value(of_map)));
         chart.panels.push(Panel { title, x: axis("dimension 1"), y: axis("dimension 2"), marks });
     }
-    table.say_left_out(&session, "place", &left_out);
+    table.say_left_out(session, "place", &left_out);
     if let Some(categories) = &categories {
         chart.legend = points(categories.names.iter().map(|name| labels.of(name)));
         tell_apart(&mut chart, categories.names.len(), true)?;
@@ -108,7 +115,7 @@ pub(crate) fn run(args: &MdsArgs) -> Result<()> {
         let ids: Vec<String> = names.into_iter().map(String::from).collect();
         let all: usize = chart.panels.iter().map(|panel| panel.marks.len()).sum();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let embedded = pictures.embed(&session, &mut chart, &ids, ids.len(), size)?;
+        let embedded = pictures.embed(session, &mut chart, &ids, ids.len(), size)?;
         let mut n_drawn = 0;
         // The points that stay points are drawn over them.
         let mut over: Vec<Vec<Mark>> = vec![Vec::new(); chart.panels.len()];
@@ -141,7 +148,7 @@ pub(crate) fn run(args: &MdsArgs) -> Result<()> {
         }
     }
     chart.description = format!("Maps whose distances are dissimilarities. {}.", spoken.join("; "));
-    session.finish(chart)
+    Ok(chart)
 }
 
 fn name_of(mark: &Mark) -> &str {

@@ -1,6 +1,6 @@
 //! `figure overlap`: sets of units or voxels as circles whose areas are counts.
 
-use crate::look::{LabelArgs, Look};
+use crate::look::{EmptyArgs, LabelArgs, Look, Session};
 use crate::parts::areas;
 use crate::rows::{Part, Rows, parts};
 use anyhow::{Result, bail};
@@ -32,6 +32,8 @@ pub(crate) struct OverlapArgs {
     names: Vec<String>,
     #[command(flatten)]
     labels: LabelArgs,
+    #[command(flatten)]
+    empty: EmptyArgs,
     #[command(flatten)]
     look: Look,
 }
@@ -66,13 +68,18 @@ impl Sets {
 
 pub(crate) fn run(args: &OverlapArgs) -> Result<()> {
     let session = args.look.start()?;
-    let labels = args.labels.read(&session)?;
-    let table = Rows::read(&session, &args.input, "unit-stats overlap` or `fmri-roi overlap", &[])?;
+    let chart = drawn(args, &session);
+    session.finish_or_empty(args.empty, chart)
+}
+
+fn drawn(args: &OverlapArgs, session: &Session) -> Result<Chart> {
+    let labels = args.labels.read(session)?;
+    let table = Rows::read(session, &args.input, "unit-stats overlap` or `fmri-roi overlap", &[])?;
     let mut left_out = Vec::new();
     let mut all = if table.has("in_a") { combinations(&table, &mut left_out)? } else { pairs(&table, &mut left_out)? };
-    table.say_left_out(&session, "counts", &left_out);
+    table.say_left_out(session, "counts", &left_out);
     if all.is_empty() {
-        bail!("{}: no row has counts", table.source());
+        return Err(table.nothing("no row has counts").into());
     }
     if all.len() > MOST_PANELS {
         bail!(
@@ -97,7 +104,7 @@ pub(crate) fn run(args: &OverlapArgs) -> Result<()> {
     let half = |axis: usize| boxes.iter().map(|b| (b[axis][1] - b[axis][0]) / 2.0).fold(0.0, f64::max);
     let (wide, high) = (half(0).max(half(1) / 1.1), half(1));
     if wide <= 0.0 {
-        bail!("{}: all sets are empty; there is nothing to draw", table.source());
+        return Err(table.nothing("all sets are empty").into());
     }
     let mut chart = Chart::new("", "");
     chart.columns = 3;
@@ -165,7 +172,7 @@ pub(crate) fn run(args: &OverlapArgs) -> Result<()> {
         chart.notes.insert(0, format!("Areas of circles and of what they share are the counts{scale}."));
     }
     chart.description = format!("Sets as circles whose areas are counts. {}.", spoken.join("; "));
-    session.finish(chart)
+    Ok(chart)
 }
 
 /// What stands over a panel: what it is about, each set with its size, and of two their Dice coefficient.

@@ -1,7 +1,7 @@
 //! `figure responses`: what selected units, or regions, answer to each category.
 
 use crate::categories::{Categories, CategoryArgs};
-use crate::look::{LabelArgs, Labels, Look, Session};
+use crate::look::{EmptyArgs, LabelArgs, Labels, Look, Session};
 use crate::parts::{BOXES, areas, beside, box_of, share_y, tell_apart, zero};
 use crate::rows::Rows;
 use anyhow::{Result, bail};
@@ -36,6 +36,8 @@ pub(crate) struct ResponsesArgs {
     #[command(flatten)]
     labels: LabelArgs,
     #[command(flatten)]
+    empty: EmptyArgs,
+    #[command(flatten)]
     look: Look,
 }
 
@@ -49,15 +51,20 @@ struct Found {
 
 pub(crate) fn run(args: &ResponsesArgs) -> Result<()> {
     let session = args.look.start()?;
-    let labels = args.labels.read(&session)?;
-    let table = Rows::read(&session, &args.input, "unit-stats validate", &[])?;
+    let chart = drawn(args, &session);
+    session.finish_or_empty(args.empty, chart)
+}
+
+fn drawn(args: &ResponsesArgs, session: &Session) -> Result<Chart> {
+    let labels = args.labels.read(session)?;
+    let table = Rows::read(session, &args.input, "unit-stats validate", &[])?;
     let is_profile = table.has("response") && table.has("z");
-    let categories = args.categories.read(&session)?;
+    let categories = args.categories.read(session)?;
     let found = match (&categories, is_profile) {
-        (Some(categories), true) => of_profiles(&session, &table, args.facet.as_deref(), categories)?,
+        (Some(categories), true) => of_profiles(session, &table, args.facet.as_deref(), categories)?,
         (None, false) => {
             let facet = args.facet.as_deref().or_else(|| table.first_that_differs(&["contrast", "array"]));
-            of_units(&session, &table, facet, &labels)?
+            of_units(session, &table, facet, &labels)?
         }
         (None, true) => {
             bail!("{}: a table of profiles; --stimuli and --by say what its stimuli show", table.source())
@@ -111,7 +118,7 @@ pub(crate) fn run(args: &ResponsesArgs) -> Result<()> {
     chart.notes.push(format!("{BOXES} {over} Zero is the mean over all pictures."));
     chart.description = format!("Responses by category. {}.", spoken.join("; "));
     chart.aspect = if panels.len() > 1 { 0.9 } else { 0.62 };
-    session.finish(chart)
+    Ok(chart)
 }
 
 /// Boxes that `unit-stats validate` has summed up.

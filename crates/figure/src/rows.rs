@@ -1,6 +1,6 @@
 //! A table of results: its columns with the command that makes them, and its rows by panel and series.
 
-use crate::look::Session;
+use crate::look::{Nothing, Session};
 use anyhow::{Context, Result, bail};
 use array_inputs::read_table;
 use cli::Input;
@@ -32,13 +32,18 @@ impl Rows {
             rows.cells(column)?;
         }
         if rows.n() == 0 {
-            bail!("{}: has a header line and no row; there is nothing to draw", rows.source);
+            return Err(rows.nothing("has a header line and no row").into());
         }
         Ok(rows)
     }
 
     pub(crate) fn n(&self) -> usize {
         self.table.n_rows()
+    }
+
+    /// The error of a table of which nothing can be drawn.
+    pub(crate) fn nothing(&self, why: impl Into<String>) -> Nothing {
+        Nothing::of(&self.source, why)
     }
 
     pub(crate) fn source(&self) -> &str {
@@ -152,10 +157,18 @@ impl Rows {
         named.map(|part| format!("{} x {}", part.rows.len(), part.name)).collect::<Vec<_>>().join(", ")
     }
 
+    /// The first reason of these rows in brackets, with a space before it, or nothing: what stands behind a name.
+    pub(crate) fn why(&self, rows: &[usize]) -> String {
+        let Ok(cells) = self.table.column("reason") else { return String::new() };
+        let first = rows.iter().map(|&row| &cells[row]).find(|cell| !is_missing(cell));
+        first.map_or(String::new(), |reason| format!(" ({reason})"))
+    }
+
     /// Says how many rows are not drawn because they have no number.
     pub(crate) fn say_left_out(&self, session: &Session, what: &str, rows: &[usize]) {
         if !rows.is_empty() {
             let reasons = self.reasons(rows);
+            session.reasons.borrow_mut().extend(Some(&reasons).filter(|reasons| !reasons.is_empty()).cloned());
             let why = if reasons.is_empty() { String::new() } else { format!(" ({reasons})") };
             session.job.note(format!("{}: {} rows have no {what}{why} and are not drawn", self.source, rows.len()));
         }

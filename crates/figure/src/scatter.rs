@@ -1,7 +1,7 @@
 //! `figure scatter`: a model against the brain, stimulus by stimulus.
 
 use crate::categories::CategoryArgs;
-use crate::look::{LabelArgs, Look};
+use crate::look::{EmptyArgs, LabelArgs, Look, Session};
 use crate::parts::{labelled, points, tell_apart, with_room};
 use crate::pictures::ImageArgs;
 use crate::rows::{Part, Rows};
@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 use cli::Input;
 use drawing::style;
 use drawing::{Axis, Chart, Key, LegendItem, Mark, Panel, Scale, Stroke, value};
+use stimulus_table::is_missing;
 
 /// A model against the brain, one point per stimulus; the widest gaps are named
 #[derive(Debug, clap::Args)]
@@ -39,23 +40,40 @@ pub(crate) struct ScatterArgs {
     #[command(flatten)]
     labels: LabelArgs,
     #[command(flatten)]
+    empty: EmptyArgs,
+    #[command(flatten)]
     look: Look,
 }
 
 pub(crate) fn run(args: &ScatterArgs) -> Result<()> {
     let session = args.look.start()?;
-    let labels = args.labels.read(&session)?;
-    let categories = args.categories.read(&session)?;
-    let pictures = args.images.read(&session)?;
+    let chart = drawn(args, &session);
+    session.finish_or_empty(args.empty, chart)
+}
+
+fn drawn(args: &ScatterArgs, session: &Session) -> Result<Chart> {
+    let labels = args.labels.read(session)?;
+    let categories = args.categories.read(session)?;
+    let pictures = args.images.read(session)?;
     let needed = ["model", "subject", "rank", "stimulus", "model_z", "brain_z"];
-    let table = Rows::read(&session, &args.input, "tuning diverge", &needed)?;
+    let table = Rows::read(session, &args.input, "tuning diverge", &needed)?;
     let (subject, ids) = (table.cells("subject")?, table.cells("stimulus")?);
     let (model_z, brain_z, rank) = (table.numbers("model_z")?, table.numbers("brain_z")?, table.numbers("rank")?);
+    // The row of a model without units is about no stimulus.
+    let about: Vec<usize> = (0..ids.len()).filter(|&row| !is_missing(&ids[row])).collect();
     let of = match &categories {
-        Some(categories) => Some(categories.of_all(ids.iter().map(String::as_str), table.source())?),
+        Some(categories) => {
+            let found = categories.of_all(about.iter().map(|&row| ids[row].as_str()), table.source())?;
+            let mut of = vec![0; ids.len()];
+            about.iter().zip(found).for_each(|(&row, category)| of[row] = category);
+            Some(of)
+        }
         None => None,
     };
-    let have: Vec<String> = table.by("subject", &table.all())?.into_iter().map(|part| part.name).collect();
+    if about.is_empty() {
+        return Err(table.nothing(format!("no row is about a stimulus{}", table.why(&table.all()))).into());
+    }
+    let have: Vec<String> = table.by("subject", &about)?.into_iter().map(|part| part.name).collect();
     let who = match &args.subject {
         Some(name) => name.clone(),
         None if have.len() == 1 => have[0].clone(),
@@ -65,17 +83,17 @@ pub(crate) fn run(args: &ScatterArgs) -> Result<()> {
         bail!("{}: no rows about subject {who:?}; --subject takes one of {}", table.source(), have.join(", "));
     }
     let mut chart = Chart::new("", "");
-    let (mut spoken, mut left_out, mut seen) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut spoken, mut left_out, mut seen, mut nameless) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     // Rows whose stimuli are named or shown, with their panels; the widest gap first.
     let mut widest: Vec<(usize, usize)> = Vec::new();
     for Part { name, rows } in table.by("model", &table.all())? {
-        let own: Vec<usize> = rows.into_iter().filter(|&row| subject[row] == who).collect();
+        let own: Vec<usize> = rows.iter().copied().filter(|&row| subject[row] == who).collect();
         table.refuse_twice(&["stimulus"], &own)?;
-        let rows = own.into_iter();
         let (placed, without): (Vec<usize>, Vec<usize>) =
-            rows.partition(|&row| model_z[row].is_finite() && brain_z[row].is_finite());
+            own.into_iter().partition(|&row| model_z[row].is_finite() && brain_z[row].is_finite());
         left_out.extend(without);
         if placed.is_empty() {
+            nameless.push(format!("{}{}", labels.of(&name), table.why(&rows)));
             continue;
         }
         let mut marks = Vec::new();
@@ -96,7 +114,7 @@ pub(crate) fn run(args: &ScatterArgs) -> Result<()> {
         let title = format!("{} (r {}, {n} stimuli)", labels.of(&name), value((r * 1000.0).round() / 1000.0));
         chart.panels.push(Panel { title, x: Axis::default(), y: Axis::default(), marks });
     }
-    table.say_left_out(&session, "z", &left_out);
+    table.say_left_out(session, "z", &left_out);
     let scale = with_room(seen);
     let whose = if who == "mean" { "brain (z, mean over subjects)".into() } else { format!("{} (z)", labels.of(&who)) };
     for (k, panel) in chart.panels.iter_mut().enumerate() {
@@ -119,7 +137,7 @@ pub(crate) fn run(args: &ScatterArgs) -> Result<()> {
         let size = if chart.panels.len() > 1 { 7.0 } else { 10.0 };
         widest.sort_by(|a, b| rank[a.0].total_cmp(&rank[b.0]));
         let wanted: Vec<&str> = widest.iter().map(|&(row, _)| ids[row].as_str()).collect();
-        let embedded = pictures.embed(&session, &mut chart, &wanted, wanted.len(), size)?;
+        let embedded = pictures.embed(session, &mut chart, &wanted, wanted.len(), size)?;
         for (&(row, panel), picture) in widest.iter().zip(embedded.places) {
             let Some(picture) = picture else { continue };
             let frame = of.as_ref().map_or(style::GREY, |of| style::category(of[row]));
@@ -137,6 +155,9 @@ pub(crate) fn run(args: &ScatterArgs) -> Result<()> {
         }
         chart.notes.push(format!("Pictures: the {} stimuli with the widest gaps.", args.label));
     }
+    if !nameless.is_empty() {
+        chart.notes.push(format!("Without a number: {}.", nameless.join(", ")));
+    }
     chart.description = format!("Model against brain, {who}. {}.", spoken.join("; "));
-    session.finish(chart)
+    Ok(chart)
 }

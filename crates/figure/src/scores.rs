@@ -1,12 +1,13 @@
 //! `figure scores`: models beside people, and the ceiling of both.
 
-use crate::look::{LabelArgs, Look, Session};
+use crate::look::{EmptyArgs, LabelArgs, Look, Session};
 use crate::parts::{BOXES, beside, box_of, point, share_y, zero};
 use crate::rows::{Part, Rows};
 use anyhow::{Result, bail};
 use cli::Input;
 use drawing::style::{self, category};
 use drawing::{Axis, Chart, Key, LegendItem, Mark, Panel, Scale, Shape, value};
+use stimulus_table::is_missing;
 
 /// Scores of models against people: points over boxes, people against each other, the noise ceiling
 #[derive(Debug, clap::Args)]
@@ -42,6 +43,8 @@ pub(crate) struct ScoresArgs {
     top: Option<u32>,
     #[command(flatten)]
     labels: LabelArgs,
+    #[command(flatten)]
+    empty: EmptyArgs,
     #[command(flatten)]
     look: Look,
 }
@@ -83,14 +86,19 @@ struct Place {
 
 pub(crate) fn run(args: &ScoresArgs) -> Result<()> {
     let session = args.look.start()?;
-    let labels = args.labels.read(&session)?;
-    let table = Rows::read(&session, &args.input, "rsa compare` or `tuning compare", &["model", "subject"])?;
+    let chart = drawn(args, &session);
+    session.finish_or_empty(args.empty, chart)
+}
+
+fn drawn(args: &ScoresArgs, session: &Session) -> Result<Chart> {
+    let labels = args.labels.read(session)?;
+    let table = Rows::read(session, &args.input, "rsa compare` or `tuning compare", &["model", "subject"])?;
     let column = score_column(&table, args.value.as_deref())?;
     let score = table.numbers(column)?;
     let subject = table.cells("subject")?;
     let is_summary = |row: usize| matches!(subject[row].as_str(), "mean" | "median");
     let people = match &args.humans {
-        Some(input) => Some(people(&session, input, &table, column)?),
+        Some(input) => Some(people(session, input, &table, column)?),
         None => None,
     };
     // Intervals, bounds and tests are of the score that the comparison names, and of no other column.
@@ -107,7 +115,7 @@ pub(crate) fn run(args: &ScoresArgs) -> Result<()> {
     let mut chart = Chart::new("", "");
     let (mut seen, mut spoken, mut left_out) = (vec![0.0], Vec::new(), Vec::new());
     let (mut any_ceiling, mut any_box, mut any_interval, mut starred) = (false, false, false, None);
-    let mut tops = Vec::new();
+    let (mut tops, mut nameless): (Vec<f64>, Vec<String>) = Default::default();
     let mut middles: Vec<&str> = Vec::new();
     for panel in table.panels(args.facet.as_deref(), &table.all())? {
         let mut places: Vec<Place> = people.iter().cloned().collect();
@@ -135,6 +143,10 @@ pub(crate) fn run(args: &ScoresArgs) -> Result<()> {
             }
             if place.middle.is_finite() || !place.values.is_empty() {
                 places.push(place);
+            } else {
+                // The figure is looked at without its table: who is not in it, and why.
+                left_out.extend(summary);
+                nameless.push(format!("{}{}", labels.of(&place.name), table.why(&rows)));
             }
         }
         if places.len() == n_people {
@@ -208,7 +220,7 @@ pub(crate) fn run(args: &ScoresArgs) -> Result<()> {
         let x = Axis::new("", Scale::Names(names));
         chart.panels.push(Panel { title: labels.of(&panel.name), x, y: Axis::default(), marks });
     }
-    table.say_left_out(&session, column, &left_out);
+    table.say_left_out(session, column, &left_out);
     // Stars stand above what they speak of.
     let (lo, hi) = seen.iter().fold((0.0f64, 0.0f64), |(lo, hi), &v| (lo.min(v), hi.max(v)));
     let above = 0.02 * (hi - lo);
@@ -256,8 +268,12 @@ pub(crate) fn run(args: &ScoresArgs) -> Result<()> {
         };
         chart.notes.push(format!("* {decides} ≤ .05: {said}."));
     }
+    nameless.dedup();
+    if !nameless.is_empty() {
+        chart.notes.push(format!("Without a number: {}.", nameless.join(", ")));
+    }
     chart.description = format!("Scores of models against people, {column}. {}.", spoken.join("; "));
-    session.finish(chart)
+    Ok(chart)
 }
 
 /// The people of `ceiling between`, against each other.
@@ -267,9 +283,17 @@ fn people(session: &Session, input: &Input, scores: &Rows, column: &str) -> Resu
     let (role, subject, pairwise) = (table.cells("role")?, table.cells("subject")?, table.numbers(wanted)?);
     // RDMs are compared over pairs of stimuli, profiles over stimuli.
     let stat = if scores.has("n_pairs") { "rdm" } else { "profile" };
-    let compare = scores.cells("compare")?[0].as_str();
-    let (own_stat, own_compare) = (table.cells("stat")?[0].as_str(), table.cells("compare")?[0].as_str());
-    if (own_stat, own_compare) != (stat, compare) {
+    // Rows of those that have no number do not say by what they would have been compared.
+    let first = |table: &Rows, column: &str| -> Result<Option<String>> {
+        Ok(table.cells(column)?.iter().find(|cell| !is_missing(cell)).cloned())
+    };
+    let Some(compare) = first(scores, "compare")? else {
+        return Err(scores.nothing("no row says by what it was compared").into());
+    };
+    let [own_stat, own_compare] =
+        ["stat", "compare"].map(|column| first(&table, column).map(Option::unwrap_or_default));
+    let (own_stat, own_compare) = (own_stat?, own_compare?);
+    if (own_stat.as_str(), own_compare.as_str()) != (stat, compare.as_str()) {
         bail!(
             "{}: people are compared by {own_stat} and {own_compare}, and the models of {} by {stat} and {compare}; make it \
              with `ceiling between --stat {stat} --compare {compare}`",

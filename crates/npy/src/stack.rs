@@ -11,7 +11,8 @@ use stimulus_table::{Condition, Table, level};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 For what a Makefile or a job array writes in many files. All tables must have the same columns, in
-any order; --columns takes those that are wanted, from each. Cells stay as they are written.
+any order; --columns takes those that are wanted, from each, and --fill leaves the cells empty that
+a table has no column for. Cells stay as they are written.
 
 --path says what the names of the files tell: the path has to end in the pattern, in one way, and
 each {name} becomes a column, before those of the tables.
@@ -33,6 +34,10 @@ pub(crate) struct Stack {
     /// Columns to write, in this order; NEW=OLD also renames [default: all]
     #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
     columns: Vec<Renamed>,
+    /// Tables may lack columns of the others: their cells are empty there. Columns are in the order in which they
+    /// first stand
+    #[arg(long)]
+    fill: bool,
     /// csv, tsv or jsonl
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -67,10 +72,13 @@ struct Part {
 }
 
 impl Part {
-    /// The cell of a row in a column of the path or of the table.
-    fn cell(&self, path_names: &[&str], column: &str, row: usize) -> Result<&str> {
+    /// The cell of a row in a column of the path or of the table; with `fill` empty where it has no such column.
+    fn cell(&self, path_names: &[&str], column: &str, row: usize, fill: bool) -> Result<&str> {
         if let Some(place) = path_names.iter().position(|name| *name == column) {
             return Ok(&self.of_path[place]);
+        }
+        if fill && !self.table.has(column) {
+            return Ok("");
         }
         let cells = self.table.column(column).with_context(|| self.source.clone())?;
         Ok(&cells[row])
@@ -102,7 +110,7 @@ pub(crate) fn run(args: &Stack) -> Result<()> {
     for &(part, row) in &rows {
         let mut cells: Vec<Named> = Vec::with_capacity(columns.len());
         for Renamed { new, old } in &columns {
-            let text = parts[part].cell(&path_names, old, row)?;
+            let text = parts[part].cell(&path_names, old, row, args.fill)?;
             cells.push((new, if args.format == Format::Jsonl { Cell::read(text) } else { text.into() }));
         }
         table.record(&cells)?;
@@ -116,7 +124,15 @@ pub(crate) fn run(args: &Stack) -> Result<()> {
 /// in all.
 fn columns(args: &Stack, path_names: &[&str], parts: &[Part]) -> Result<Vec<Renamed>> {
     let mut columns = args.columns.clone();
-    if columns.is_empty() {
+    if columns.is_empty() && args.fill {
+        for name in
+            path_names.iter().copied().chain(parts.iter().flat_map(|part| part.table.names()).map(String::as_str))
+        {
+            if columns.iter().all(|column| column.old != name) {
+                columns.push(Renamed { new: name.into(), old: name.into() });
+            }
+        }
+    } else if columns.is_empty() {
         let first = &parts[0];
         for part in &parts[1..] {
             let missing =
@@ -125,7 +141,7 @@ fn columns(args: &Stack, path_names: &[&str], parts: &[Part]) -> Result<Vec<Rena
                 if let Some(name) = missing(has, lacks) {
                     bail!(
                         "{} has a column {name:?} and {} has none ({} and {} columns); --columns takes some of those \
-                         that all have",
+                         that all have, --fill leaves cells empty",
                         has.source,
                         lacks.source,
                         has.table.names().len(),
@@ -140,9 +156,13 @@ fn columns(args: &Stack, path_names: &[&str], parts: &[Part]) -> Result<Vec<Rena
     if let Some((_, twice)) = columns.iter().enumerate().find(|(k, c)| columns[..*k].iter().any(|b| b.new == c.new)) {
         bail!("--columns has {:?} twice; NEW=OLD gives one of them another name", twice.new);
     }
-    for part in parts {
-        for column in columns.iter().filter(|column| !path_names.contains(&column.old.as_str())) {
-            part.table.column(&column.old).with_context(|| part.source.clone())?;
+    let wheres = args.conditions.iter().map(|condition| condition.column.as_str());
+    let wanted = columns.iter().map(|column| column.old.as_str()).chain(wheres.filter(|_| args.fill));
+    for name in wanted.filter(|name| !path_names.contains(name)) {
+        // What no table has is a slip of the pen, not a column to fill.
+        let with = parts.iter().find(|part| part.table.has(name)).filter(|_| args.fill);
+        for part in parts.iter().filter(|_| with.is_none()) {
+            part.table.column(name).with_context(|| part.source.clone())?;
         }
     }
     Ok(columns)
@@ -155,7 +175,7 @@ fn rows(args: &Stack, path_names: &[&str], parts: &[Part]) -> Result<Vec<(usize,
     for condition in &args.conditions {
         let levels: Vec<String> = rows
             .iter()
-            .map(|&(part, row)| Ok(level(parts[part].cell(path_names, &condition.column, row)?).to_string()))
+            .map(|&(part, row)| Ok(level(parts[part].cell(path_names, &condition.column, row, args.fill)?).to_string()))
             .collect::<Result<_>>()?;
         if let Some(unknown) = condition.unknown_among(&levels) {
             bail!("--where \"{condition}\": {unknown}");
