@@ -110,3 +110,68 @@ fn options_that_would_say_nothing_are_refused() {
     run(path, "rsa compare s0.npy --brain s1.npy s2.npy --ceiling --partial control.npy")
         .fails(1, &["`ceiling rdm --partial` has theirs"]);
 }
+
+#[test]
+fn folds_hold_out_people_and_stimuli() {
+    let dir = place();
+    let path = dir.path();
+    let row = |options: &str| {
+        rows(&run(path, &format!("ceiling rdm s0.npy s1.npy s2.npy s3.npy {options}")).text()).remove(0)
+    };
+    let (whole, folds) = (row(""), row("--cv-k 2"));
+    assert!(!whole.contains_key("folds") && folds["folds"] == "2x1");
+    assert_eq!(folds["upper"], whole["upper"]);
+    // Lower on the whole, but not of every four people.
+    assert_ne!(folds["lower"], whole["lower"]);
+    assert_eq!(row("--cv-k 4 --seed 5")["lower"], whole["lower"]);
+    let people = "subject,fold\ns0,a\ns1,a\ns2,b\ns3,b\n";
+    std::fs::write(path.join("people.csv"), people).unwrap();
+    // One of three ways to make two pairs of four.
+    let by_table = |text: &str| {
+        std::fs::write(path.join("p.csv"), text).unwrap();
+        number(&row("--cv-k @p.csv"), "lower")
+    };
+    let ways = [
+        people.to_owned(),
+        people.replace("s1,a", "s1,b").replace("s2,b", "s2,a"),
+        people.replace("s1,a", "s1,b").replace("s3,b", "s3,a"),
+    ];
+    let found = number(&folds, "lower");
+    assert_eq!(ways.iter().filter(|way| (by_table(way) - found).abs() < 1e-14).count(), 1);
+    for compare in ["cosine", "corr_cov", "tau-a"] {
+        row(&format!("--cv-k 2 --compare {compare}"));
+    }
+    assert!(number(&row("--cv-k 2 --compare corr_cov --sigma-k sigma.npy"), "lower") < 1.0);
+
+    // Over stimuli the bounds are means over their folds; of one RDM's two folds by hand.
+    let both = row("--cv-k @people.csv,2 --seed 1");
+    assert_eq!((&both["folds"][..], &both["n_pairs"][..]), ("2x2", "30"));
+    let stimuli: String = (0..N).map(|i| format!("{},{}\n", ids(N)[i], i % 2)).collect();
+    std::fs::write(path.join("stimuli.csv"), format!("stimulus,fold\n{stimuli}")).unwrap();
+    let halves = [0, 1].map(|half| {
+        let chosen: String = (0..N).filter(|i| i % 2 == half).map(|i| format!("{}\n", ids(N)[i])).collect();
+        std::fs::write(path.join("half.csv"), format!("stimulus\n{chosen}")).unwrap();
+        sh(path, "for s in 0 1 2 3; do rsa rdm --subset half.csv s$s.npy > h$s.npy || exit 1; done").ok();
+        let line = "ceiling rdm h0.npy h1.npy h2.npy h3.npy --names s0,s1,s2,s3 --cv-k @people.csv";
+        rows(&run(path, line).text()).remove(0)
+    });
+    let found = row("--cv-k @people.csv,@stimuli.csv");
+    for side in ["lower", "upper"] {
+        within(number(&found, side), (number(&halves[0], side) + number(&halves[1], side)) / 2.0, 1e-12);
+    }
+
+    let fails = |options: &str, code: i32, parts: &[&str]| {
+        run(path, &format!("ceiling rdm s0.npy s1.npy s2.npy s3.npy {options}")).fails(code, parts);
+    };
+    fails("--cv-k 1", 1, &["--cv-k 1,1", "leaves nobody"]);
+    fails("--cv-k 5", 1, &["--cv-k 5 makes 5 groups of 4 subjects; 4 at most"]);
+    fails("--cv-k 2,5", 1, &["5 groups of 12 stimuli", "4 at most"]);
+    fails("--cv-k x", 2, &["neither a number from 1 nor @FOLDS"]);
+    fails("--cv-k 2 --partial control.npy", 1, &["--cv-k with --partial"]);
+    fails("--cv-k 2,2 --compare corr_cov --sigma-k sigma.npy", 1, &["--sigma-k", "split subjects alone"]);
+    std::fs::write(path.join("few.csv"), "subject,fold\ns0,a\ns1,b\n").unwrap();
+    fails("--cv-k @few.csv", 1, &["few.csv: no row for brain RDM \"s2\" and 1 other of the 4 (2 are in it)"]);
+    let torn = stimuli.replace("s0,0", "s0,2");
+    std::fs::write(path.join("torn.csv"), format!("stimulus,fold\n{torn}")).unwrap();
+    fails("--cv-k 2,@torn.csv", 1, &["a fold of --cv-k ..,@torn.csv has 1 stimuli, but needs 3"]);
+}

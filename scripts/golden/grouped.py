@@ -4,9 +4,10 @@ testdata/golden/grouped/models.npy      2 model RDMs x 55 (11 stimuli)
 testdata/golden/grouped/subjects.npy    7 subject RDMs x 55; the last is rounded to tenths (ties)
 testdata/golden/grouped/values.json     people, category: the group of each RDM (three people of two, one of one) and of each stimulus
                                         subjects[draw][group], stimuli[draw][group]: how often each group was drawn
-                                        folds: a fold of each RDM
+                                        folds, stimulus_folds: a fold of each RDM, of each stimulus
                                         comparison -> of the first six RDMs means[draw][model], ceiling[draw] (None where one person
-                                        only was drawn); of all seven whole: boot_noise_ceiling by person, folds: cv_noise_ceiling
+                                        only was drawn), whole: boot_noise_ceiling by person; of all seven folds: cv_noise_ceiling,
+                                        cells[fold][stimulus_fold]: the same of one fold and the stimuli of another
 """
 
 import numpy as np
@@ -33,6 +34,15 @@ def draw(models, subjects, people, category, who, what, method):
     return means, ceiling
 
 
+def cell(by_fold, fold, stimuli, method):
+    """Bounds of one fold of RDMs over one fold of stimuli. Of the set of these stimuli alone: cv_noise_ceiling otherwise pools the
+    upper bound over all stimuli and the lower one over those of the set."""
+    part = by_fold.subset_pattern("index", list(stimuli))
+    test = [[part.subset("fold", fold), list(stimuli)]]
+    rest = [[part.subset("fold", [f for f in range(3) if f != fold]), list(stimuli)]]
+    return cv_noise_ceiling(part, rest, test, method=method)
+
+
 def make(testdata):
     rng = random(91)
     n = 11
@@ -47,10 +57,12 @@ def make(testdata):
     who = [np.ones(3, int)] + [np.bincount(rng.integers(0, 3, 3), minlength=3) for _ in range(5)]
     what = [np.ones(4, int), np.array([2, 1, 1, 0])] + [np.bincount(rng.integers(0, 4, 4), minlength=4) for _ in range(4)]
     folds = np.array([0, 1, 1, 0, 2, 2, 0])
-    values = {"people": people, "category": category, "subjects": who, "stimuli": what, "folds": folds}
+    kinds = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1])
+    values = {"people": people, "category": category, "subjects": who, "stimuli": what, "folds": folds, "stimulus_folds": kinds}
     for ours, theirs in METHODS.items():
         made = [draw(models, subjects[:6], people[:6], category, s, p, theirs) for s, p in zip(who, what)]
-        everybody = of_people(subjects, people, category)
+        # Pools of people with unequal numbers of RDMs count RDMs there, people here.
+        everybody = of_people(subjects[:6], people[:6], category)
         by_fold = RDMs(subjects, rdm_descriptors={"fold": list(folds)})
         test, rest = [], []
         for fold in range(3):
@@ -61,6 +73,7 @@ def make(testdata):
             "ceiling": [c for _, c in made],
             "whole": boot_noise_ceiling(everybody, method=theirs, rdm_descriptor="person"),
             "folds": cv_noise_ceiling(by_fold, rest, test, method=theirs),
+            "cells": [[cell(by_fold, fold, np.flatnonzero(kinds == kind), theirs) for kind in range(3)] for fold in range(3)],
         }
     testdata.array("golden/grouped/models.npy", models)
     testdata.array("golden/grouped/subjects.npy", subjects)

@@ -9,6 +9,9 @@ testdata/golden/fitted/regressions.json
     pooled              fit_regress (corr) of all subjects: that of the mean of their z scores
     held_out            folds (of stimuli), and per method (ols, nnls, ridge) per subject R2 and unique: scikit-learn's r2_score of
                         held-out pairs against the mean of the training pairs, squares summed over folds
+    chosen              factors, and for ridge, ridge_raw per subject: R2 (per factor, over the same folds; the penalty is the factor
+                        times the mean eigenvalue of X'X of the training pairs), alpha (the best, of all pairs), and nested: R2 of
+                        the folds, each with the factor that is best over the other three
 """
 
 import io
@@ -25,6 +28,7 @@ from sklearn.preprocessing import StandardScaler
 
 ALPHA = 20.0
 RAW_ALPHA = 0.3
+FACTORS = [0.0, 0.01, 0.1, 0.3, 1.0, 10.0]
 FOLDS = [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 3, 2, 1, 0]
 
 
@@ -78,6 +82,36 @@ def held_out(fit, x, y):
     return 1 - errors / whole
 
 
+def penalty(x, factor, raw):
+    x = x - x.mean(0)
+    return factor * np.mean(np.linalg.eigvalsh((x if raw else x / x.std(0)).T @ (x if raw else x / x.std(0))))
+
+
+def errors(x, y, factor, raw, folds, fold):
+    """Squared errors of a fold, and of the mean, by scikit-learn; stimuli of fold -1 are in no pair."""
+    i, j = np.triu_indices(len(folds), 1)
+    used = (folds[i] >= 0) & (folds[j] >= 0)
+    training, test = used & (folds[i] != fold) & (folds[j] != fold), used & (folds[i] == fold) & (folds[j] == fold)
+    ridge = Ridge(penalty(x[training], factor, raw), solver="cholesky")
+    model = (ridge if raw else make_pipeline(StandardScaler(), ridge)).fit(x[training], y[training])
+    return np.array([np.sum((y[test] - model.predict(x[test])) ** 2), np.sum((y[test] - y[training].mean()) ** 2)])
+
+
+def scores(x, y, raw, folds):
+    of = lambda factor: sum(errors(x, y, factor, raw, folds, fold) for fold in range(4) if fold in folds)  # noqa: E731
+    return [1 - found[0] / found[1] for found in map(of, FACTORS)]
+
+
+def chosen(x, y, raw):
+    folds = np.array(FOLDS)
+    of_all = scores(x, y, raw, folds)
+    nested = 0
+    for fold in range(4):
+        others = np.where(folds == fold, -1, folds)
+        nested = nested + errors(x, y, FACTORS[int(np.argmax(scores(x, y, raw, others)))], raw, folds, fold)
+    return {"R2": of_all, "alpha": penalty(x, FACTORS[int(np.argmax(of_all))], raw), "nested": 1 - nested[0] / nested[1]}
+
+
 def without_weights_below_0(rdms, y):
     """rsatoolbox's own solver, whose stopping rule is about unscaled values: the weights are those of SciPy to 1e-6."""
     return fit_regress_nn(ModelWeighted("m", rdms), RDMs(y[None]), method="corr")
@@ -103,6 +137,11 @@ def make(testdata):
         "corr": [fit_regress(ModelWeighted("m", rdms), RDMs(y[None]), method="corr") for y in subjects],
         "corr_nn": [without_weights_below_0(rdms, y) for y in subjects],
         "pooled": fit_regress(ModelWeighted("m", rdms), RDMs(subjects), method="corr"),
+        "chosen": {
+            "factors": FACTORS,
+            "ridge": [chosen(x, y, False) for y in subjects],
+            "ridge_raw": [chosen(x, y, True) for y in subjects],
+        },
         "held_out": {
             "folds": FOLDS,
             **{

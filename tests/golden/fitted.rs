@@ -4,8 +4,8 @@ use crate::load::{all_close, arrays, close, counts, json, number, numbers};
 use npy_stream::Values;
 use rdm::inference::{Bootstrap, Generalize, Replicates, Spread};
 use rdm::{
-    Comparison, Fold, Folding, ModelKind, Rdm, Regression, Scale, bootstrap_fitted, pool, regress, regress_held_out,
-    score_fold,
+    Comparison, Fold, Folding, ModelKind, Penalties, Rdm, Regression, Scale, bootstrap_fitted, choose_penalties, pool,
+    regress, regress_held_out, regress_held_out_choosing, score_fold,
 };
 use serde_json::Value;
 
@@ -203,5 +203,32 @@ fn held_out_parts_are_those_of_scikit_learns_fits() {
             // 4 groups of 4 stimuli
             assert_eq!((found.n_pairs, found.reason), (24, None));
         }
+    }
+}
+
+#[test]
+fn penalties_are_those_that_scikit_learns_fits_choose() {
+    let (predictors, subjects) = (rdms("fitted/components.npy"), rdms("fitted/subjects.npy"));
+    let at = json("fitted/regressions.json");
+    let (folds, expected) = (counts(&at["held_out"]["folds"]), &at["chosen"]);
+    let factors = numbers(&expected["factors"]);
+    for name in ["ridge", "ridge_raw"] {
+        let penalties = Penalties { factors: &factors, standardized: name == "ridge" };
+        let chosen = choose_penalties(&predictors, &subjects, penalties, Scale::Values, &folds, 4).unwrap();
+        // The others of the four folds; 3 takes the number of the one that is out.
+        let inner: Vec<(Vec<usize>, usize)> =
+            (0..4).map(|out| (folds.iter().map(|&fold| if fold == 3 { out } else { fold }).collect(), 3)).collect();
+        let nested =
+            regress_held_out_choosing(&predictors, &subjects, penalties, Scale::Values, &folds, &inner).unwrap();
+        let mut places = Vec::new();
+        for (subject, expected) in expected[name].as_array().unwrap().iter().enumerate() {
+            let found = chosen[subject].as_ref().unwrap();
+            all_close(&format!("{name} {subject} R2"), &found.r2, &numbers(&expected["R2"]), 1e-11);
+            close(&format!("{name} {subject} alpha"), found.alpha, number(&expected["alpha"]), 1e-11);
+            close(&format!("{name} {subject} nested"), nested[subject].r2, number(&expected["nested"]), 1e-11);
+            places.push(found.place);
+        }
+        // Not one penalty for all.
+        assert!(places.iter().any(|place| *place != places[0]), "{name} {places:?}");
     }
 }

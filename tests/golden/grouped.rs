@@ -3,7 +3,10 @@
 use crate::load::{all_close, arrays, close, counts, json, number, numbers};
 use npy_stream::Values;
 use rdm::inference::{Bootstrap, Drawn, Generalize, Groups, bootstrap_drawn};
-use rdm::{Comparison, Rdm, RdmError, compare_all, noise_ceiling_of_groups};
+use rdm::{
+    Against, Comparison, ModelKind, Partition, Rdm, RdmError, Splits, compare_all, cross_validate_in,
+    noise_ceiling_in_folds, noise_ceiling_of_groups,
+};
 use serde_json::Value;
 
 /// Sums of 55 products around 1, and two roots.
@@ -61,20 +64,54 @@ fn draws_of_groups_are_those_of_eval_bootstrap() {
 #[test]
 fn ceilings_leave_out_people_or_folds() {
     let (subjects, expected) = (rdms("grouped/subjects.npy"), json("grouped/values.json"));
+    let folds = counts(&expected["folds"]);
+    let mean_of_folds = |terms: &[f64]| {
+        let means = Groups::of(&folds).means(terms);
+        means.iter().sum::<f64>() / means.len() as f64
+    };
     for how in Comparison::ALL {
-        for (groups, key) in [("people", "whole"), ("folds", "folds")] {
-            let groups = Groups::of(&counts(&expected[groups]));
-            let found = noise_ceiling_of_groups(&subjects, how, None, &groups).unwrap();
-            let bounds = &expected[how.as_str()][key];
-            close(&format!("{how} {key} lower"), found.lower, number(&bounds[0]), TOLERANCE);
-            close(&format!("{how} {key} upper"), found.upper, number(&bounds[1]), TOLERANCE);
-        }
+        let people = Groups::of(&counts(&expected["people"])[..6]);
+        let found = noise_ceiling_of_groups(&subjects[..6], how, None, &people).unwrap();
+        let bounds = &expected[how.as_str()]["whole"];
+        close(&format!("{how} whole lower"), found.lower, number(&bounds[0]), TOLERANCE);
+        close(&format!("{how} whole upper"), found.upper, number(&bounds[1]), TOLERANCE);
+        // There the mean over folds of the means over their RDMs.
+        let found = noise_ceiling_in_folds(&subjects, how, None, &Groups::each(7), &Groups::of(&folds)).unwrap();
+        let bounds = &expected[how.as_str()]["folds"];
+        close(&format!("{how} folds lower"), mean_of_folds(&found.lower_by_subject), number(&bounds[0]), TOLERANCE);
+        close(&format!("{how} folds upper"), mean_of_folds(&found.upper_by_subject), number(&bounds[1]), TOLERANCE);
     }
     let one = Groups::of(&[0; 7]);
     let error = noise_ceiling_of_groups(&subjects, Comparison::Pearson, None, &one).unwrap_err();
     assert_eq!(error, RdmError::TooFewRdms { given: 1, needed: 2 });
     let error = noise_ceiling_of_groups(&subjects, Comparison::Pearson, None, &Groups::each(6)).unwrap_err();
     assert_eq!(error, RdmError::DrawLength { given: 6, needed: 7 });
+}
+
+#[test]
+fn ceilings_of_folds_of_rdms_and_stimuli_are_those_of_cv_noise_ceiling() {
+    let (subjects, expected) = (rdms("grouped/subjects.npy"), json("grouped/values.json"));
+    let folds = counts(&expected["folds"]);
+    let splits = Splits {
+        subjects: Partition::given(folds.clone()),
+        stimuli: Partition::given(counts(&expected["stimulus_folds"])),
+        seed: 0,
+    };
+    let people = Groups::each(7);
+    for how in Comparison::ALL {
+        let against = Some(Against::OtherFolds);
+        let found = cross_validate_in(&[], &subjects, ModelKind::Select, how, &splits, &people, against).unwrap();
+        let ceiling = found.ceiling.unwrap();
+        // A constant RDM of ties, of which rsatoolbox makes 0 in some comparisons, would be NaN here; there is none.
+        for (side, terms) in [&ceiling.lower_by_subject, &ceiling.upper_by_subject].into_iter().enumerate() {
+            let in_folds = Groups::of(&folds).means(terms);
+            for (fold, found) in in_folds.iter().enumerate() {
+                let cells = &expected[how.as_str()]["cells"][fold];
+                let mean = (0..3).map(|kind| number(&cells[kind][side])).sum::<f64>() / 3.0;
+                close(&format!("{how} fold {fold} side {side}"), *found, mean, TOLERANCE);
+            }
+        }
+    }
 }
 
 #[test]

@@ -349,7 +349,7 @@ fn fitted_models_are_scored_on_what_they_were_not_fitted_to() {
     run(path, &format!("{line} --cv-k 1,1")).fails(1, &["--cv-k 1,1", "same data"]);
     run(path, &format!("{line} --cv-k 6,2")).fails(1, &["6 groups of 5 subjects"]);
     run(path, &format!("{line} --cv-k 2,5")).fails(1, &["5 groups of 12 stimuli", "4 at most"]);
-    run(path, &format!("{line} --cv-k 2")).fails(2, &["\"2\"", "two numbers"]);
+    run(path, &format!("{line} --cv-k 2")).fails(2, &["\"2\"", "two of a number"]);
     run(path, &format!("{line} --compare spearman")).fails(1, &["least squares", "spearman", "select"]);
     run(path, &format!("{line} --perm 10")).fails(1, &["--model weighted", "--perm 10"]);
     run(path, "rsa compare one.npy --brain subjects.npy --model select").fails(1, &["one.npy", "1 RDM", "at least 2"]);

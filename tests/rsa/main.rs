@@ -4,6 +4,7 @@
 mod compare;
 mod equal;
 mod fit;
+mod folds;
 mod given_noise;
 mod groups;
 mod inference;

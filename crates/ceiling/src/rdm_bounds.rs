@@ -2,9 +2,15 @@
 
 use anyhow::{Result, bail};
 use array_inputs::JoinArgs;
-use cli::{Common, Format, Input, Job, TableWriter};
-use rdm::{Comparison, ControlledSide, NoiseCeiling, Rdm, Scale, noise_ceiling_partial, noise_ceiling_under};
-use rdm_inputs::{NamedRdm, check_nan, into_one_order, read_rdms, read_sigma_k, say_broken_ties};
+use cli::{Common, Format, Input, Job, Named, TableWriter};
+use rdm::inference::{FEWEST_STIMULI, Groups};
+use rdm::{
+    Against, Comparison, ControlledSide, ModelKind, NoiseCeiling, Rdm, Scale, Splits, StimulusCovariance,
+    cross_validate_in, noise_ceiling_in_folds, noise_ceiling_partial, noise_ceiling_under,
+};
+use rdm_inputs::{
+    FoldsOf, NamedRdm, SplitBy, check_nan, into_one_order, read_rdms, read_sigma_k, say_broken_ties, two_splits,
+};
 use statistics::Reason;
 
 /// RDMs of several subjects to the lower and upper bound for a model's score
@@ -12,14 +18,20 @@ use statistics::Reason;
 #[command(after_help = "\
 Columns (one row):
   compare, n_subjects, n_stimuli
+  folds    with --cv-k: groups of subjects x groups of stimuli
   n_pairs  pairs that are not NaN in any subject
-  lower    mean over subjects of the comparison with the pool of the others: bounds r
+  lower    mean over subjects of the comparison with the pool of the others: bounds r; with --cv-k of those in
+           the other groups
   upper    mean over subjects of the comparison with the pool of all: bounds r
   reason   constant: fewer than 2 subjects are left; constant RDMs are left out, and stderr names them;
            explained_by_controls in the same way
 Nili et al. (2014). RDMs are pooled as the comparison needs: z-scored for pearson and corr_cov, divided
 by their root mean square for cosine and cosine_cov, ranked for the others; then averaged. `rsa compare
 --ceiling` gives the same numbers beside the scores of models.
+--cv-k 5 leaves out a group of subjects at a time instead of one: the pool is of fewer, so that `lower` is
+lower, and bounds a model that was fitted to as many. --cv-k 5,3 also takes one of 3 groups of stimuli at a
+time, as `rsa compare --model weighted` does, and has the mean over these. rsatoolbox's cv_noise_ceiling has
+the mean over folds, here every subject counts once; over stimuli it pools the upper bound over all of them.
 --partial and --semipartial bound the scores that `rsa compare` has with these options (pearson, spearman):
 the pool is of what the controls leave of every subject, at length 1, or over the length of the whole.
 Matrix comparisons (cka and others), bures and procrustes have no such bounds: no average of subjects is
@@ -36,6 +48,13 @@ pub(crate) struct RdmBounds {
     /// The comparison whose ceiling it is (kendall is tau-b)
     #[arg(long, value_parser = rdm_inputs::comparison_parser(), default_value = "pearson")]
     compare: Comparison,
+    /// Groups of subjects, and of stimuli, that are held out in turn: a number, or @FOLDS, a table with the columns
+    /// subject or stimulus, and fold [default: one subject at a time, all stimuli]
+    #[arg(long, value_name = "SUBJECTS[,STIMULI]", value_parser = one_or_two_splits)]
+    cv_k: Option<[SplitBy; 2]>,
+    /// Seed of the random groups of --cv-k
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
     /// Control RDMs that are regressed out of subjects and model
     #[arg(long, value_name = "CONTROL", num_args = 1.., conflicts_with = "semipartial")]
     partial: Vec<Input>,
@@ -60,14 +79,102 @@ pub(crate) struct RdmBounds {
     common: Common,
 }
 
+impl RdmBounds {
+    /// The control RDMs and the option that gave them.
+    fn controls(&self) -> Option<(&'static str, &[Input])> {
+        match (&self.partial[..], &self.semipartial[..]) {
+            ([], []) => None,
+            ([], controls) => Some(("semipartial", controls)),
+            (controls, _) => Some(("partial", controls)),
+        }
+    }
+}
+
+/// Stimuli are not split unless that is asked for.
+fn one_or_two_splits(text: &str) -> Result<[SplitBy; 2], String> {
+    match text.contains(',') {
+        true => two_splits(text),
+        false => Ok([text.parse()?, SplitBy::Groups(1)]),
+    }
+}
+
+/// Refuses what folds are not defined for, and those that would leave nobody to pool.
+fn check_folds(args: &RdmBounds) -> Result<()> {
+    let Some([subjects, stimuli]) = &args.cv_k else { return Ok(()) };
+    if let Some((option, _)) = args.controls() {
+        bail!("--cv-k with --{option}: what controls leave is pooled over all subjects but one; leave one of them out");
+    }
+    if *subjects == SplitBy::Groups(1) {
+        bail!("--cv-k {subjects},{stimuli}: one group of all subjects leaves nobody to predict them; take 2 or more");
+    }
+    if args.sigma_k.is_some() && *stimuli != SplitBy::Groups(1) {
+        bail!(
+            "--cv-k {subjects},{stimuli} with --sigma-k: the covariance of all stimuli is not that of the stimuli of a \
+             fold; split subjects alone, or leave --sigma-k out"
+        );
+    }
+    Ok(())
+}
+
+/// Bounds in the folds of `--cv-k`, and what the column `folds` says.
+fn in_folds(
+    job: &Job,
+    args: &RdmBounds,
+    by: &[SplitBy; 2],
+    subjects: &[NamedRdm],
+    sigma: Option<&StimulusCovariance>,
+) -> Result<(NoiseCeiling, String)> {
+    let source = &subjects[0].source;
+    let (n, n_stimuli) = (subjects.len(), subjects[0].rdm.n_stimuli());
+    if let SplitBy::Groups(k) = by[0]
+        && k > n
+    {
+        bail!("{source}: --cv-k {k} makes {k} groups of {n} subjects; {n} at most");
+    }
+    if let SplitBy::Groups(k) = by[1]
+        && FEWEST_STIMULI * k > n_stimuli
+    {
+        bail!(
+            "{source}: --cv-k ..,{k} makes {k} groups of {n_stimuli} stimuli, but a group needs {FEWEST_STIMULI} for pairs \
+             to compare; {} at most",
+            n_stimuli / FEWEST_STIMULI
+        );
+    }
+    let names: Vec<&str> = subjects.iter().map(|subject| subject.name.as_str()).collect();
+    let ids = subjects[0].rdm.labels().map(|ids| ids.iter().map(String::as_str).collect::<Vec<&str>>());
+    let (people, kinds) = (Groups::each(n), Groups::each(n_stimuli));
+    let splits = Splits {
+        subjects: by[0].partition(job, FoldsOf::Subjects, source, Some(&names), &people)?,
+        stimuli: by[1].partition(job, FoldsOf::Stimuli, source, ids.as_deref(), &kinds)?,
+        seed: args.seed,
+    };
+    if splits.stimuli.smallest() < FEWEST_STIMULI {
+        bail!(
+            "{source}: a fold of --cv-k ..,{} has {} stimuli, but needs {FEWEST_STIMULI} for pairs to compare",
+            by[1],
+            splits.stimuli.smallest()
+        );
+    }
+    job.record("seed", args.seed);
+    let folds = format!("{}x{}", splits.subjects.len(), splits.stimuli.len());
+    let rdms: Vec<Rdm> = subjects.iter().map(|s| s.rdm.clone()).collect();
+    if splits.stimuli.len() == 1 {
+        let left_out = Groups::of(&splits.subjects.numbers(args.seed));
+        return Ok((noise_ceiling_in_folds(&rdms, args.compare, sigma, &people, &left_out)?, folds));
+    }
+    let against = Some(Against::OtherFolds);
+    let found = cross_validate_in(&[], &rdms, ModelKind::Fixed, args.compare, &splits, &people, against)?;
+    Ok((found.ceiling.unwrap_or_else(|| NoiseCeiling::none(n)), folds))
+}
+
 pub(crate) fn run(args: &RdmBounds) -> Result<()> {
+    check_folds(args)?;
     let job = Job::start("ceiling", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
-    let controls = match (&args.partial[..], &args.semipartial[..]) {
-        ([], []) => None,
-        ([], controls) => Some(("semipartial", ControlledSide::Model, controls)),
-        (controls, _) => Some(("partial", ControlledSide::Both, controls)),
-    };
+    let controls = args.controls().map(|(option, controls)| match option {
+        "partial" => (option, ControlledSide::Both, controls),
+        _ => (option, ControlledSide::Model, controls),
+    });
     let scale = match (args.compare, controls) {
         (Comparison::Spearman, _) => Scale::Ranks,
         (Comparison::Pearson, _) | (_, None) => Scale::Values,
@@ -104,9 +211,15 @@ pub(crate) fn run(args: &RdmBounds) -> Result<()> {
         bail!("{}: this control is constant, so it explains nothing; leave it out", flat.source);
     }
     let rdms: Vec<Rdm> = subjects.iter().map(|s| s.rdm.clone()).collect();
-    let (bounds, compare) = match controls {
-        None => (noise_ceiling_under(&rdms, args.compare, sigma.as_ref())?, args.compare.to_string()),
-        Some((option, side, _)) => {
+    let mut folds = None;
+    let (bounds, compare) = match (controls, &args.cv_k) {
+        (None, Some(by)) => {
+            let (bounds, said) = in_folds(&job, args, by, &subjects, sigma.as_ref())?;
+            folds = Some(said);
+            (bounds, args.compare.to_string())
+        }
+        (None, None) => (noise_ceiling_under(&rdms, args.compare, sigma.as_ref())?, args.compare.to_string()),
+        (Some((option, side, _)), _) => {
             let controls: Vec<Rdm> = named_controls.into_iter().map(|control| control.rdm).collect();
             (noise_ceiling_partial(&rdms, &controls, side, scale)?, format!("{option}-{}", args.compare))
         }
@@ -122,17 +235,21 @@ pub(crate) fn run(args: &RdmBounds) -> Result<()> {
     }
     let why = if controls.is_some() { Reason::ExplainedByControls } else { Reason::Constant };
 
-    let columns = ["compare", "n_subjects", "n_stimuli", "n_pairs", "lower", "upper", "reason"];
-    let mut table = TableWriter::new(out, args.format, &columns)?;
-    table.record(&[
+    let mut row: Vec<Named> = vec![
         ("compare", (&compare).into()),
         ("n_subjects", (subjects.len() - bounds.constant.len()).into()),
         ("n_stimuli", rdms[0].n_stimuli().into()),
+    ];
+    row.extend(folds.as_ref().map(|folds| ("folds", folds.into())));
+    row.extend([
         ("n_pairs", bounds.n_pairs.into()),
         ("lower", bounds.lower.into()),
         ("upper", bounds.upper.into()),
         ("reason", bounds.lower.is_nan().then_some(why).into()),
-    ])?;
+    ]);
+    let columns: Vec<&str> = row.iter().map(|(name, _)| *name).collect();
+    let mut table = TableWriter::new(out, args.format, &columns)?;
+    table.record(&row)?;
     table.into_inner().commit(&job)
 }
 

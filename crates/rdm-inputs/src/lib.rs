@@ -5,8 +5,10 @@
 //! one order by id ([`into_one_order`]) before they are compared.
 #![warn(missing_docs)]
 
+mod levels;
 mod sigma_k;
 
+pub use levels::{FoldsOf, Levels, SplitBy, two_splits};
 pub use sigma_k::read_sigma_k;
 
 use anyhow::{Context, Result, anyhow, bail};

@@ -61,9 +61,10 @@ pub fn noise_ceiling_under(
     noise_ceiling_of_groups(subjects, how, sigma, &Groups::each(subjects.len()))
 }
 
-/// [`noise_ceiling_under`] of people who have several RDMs each (runs, sessions): the lower bound of an RDM is against
-/// the pool of those of the other groups, and a bound is the mean over groups of the mean over their RDMs. rsatoolbox's
-/// `boot_noise_ceiling` with `rdm_descriptor`; of groups that are folds its `cv_noise_ceiling`.
+/// [`noise_ceiling_under`] of people who have several RDMs each (runs, sessions), who have one vote each in pools and
+/// means: the lower bound of an RDM is against the pool of those of the other people. Of people with as many RDMs each it
+/// is rsatoolbox's `boot_noise_ceiling` with `rdm_descriptor`; of others its pool counts a person as often as there are
+/// RDMs, and would not be the best RDM for a mean in which each has one vote.
 ///
 /// # Errors
 /// [`RdmError::TooFewRdms`] of fewer than 2 groups; [`RdmError::DrawLength`] where `groups` are of other subjects.
@@ -73,19 +74,42 @@ pub fn noise_ceiling_of_groups(
     sigma: Option<&StimulusCovariance>,
     groups: &Groups,
 ) -> Result<NoiseCeiling, RdmError> {
+    noise_ceiling_in_folds(subjects, how, sigma, groups, groups)
+}
+
+/// [`noise_ceiling_of_groups`] whose lower bound leaves out a fold of several people at a time: an RDM is against the
+/// pool of the people in the other folds. That is lower than with one person left out, as the pool is of fewer; it
+/// bounds what a model that was fitted to those people can be held to. All RDMs of a person have to be in one fold.
+///
+/// rsatoolbox's `cv_noise_ceiling` over sets of RDMs has the mean over folds of the mean over a fold; here every person
+/// counts once, however large the fold. Of folds of one size the numbers are equal.
+///
+/// # Errors
+/// As [`noise_ceiling_of_groups`], of folds.
+pub fn noise_ceiling_in_folds(
+    subjects: &[Rdm],
+    how: Comparison,
+    sigma: Option<&StimulusCovariance>,
+    people: &Groups,
+    folds: &Groups,
+) -> Result<NoiseCeiling, RdmError> {
     let n = subjects.len();
-    if groups.n_things() != n {
+    if let Some(groups) = [people, folds].into_iter().find(|groups| groups.n_things() != n) {
         return Err(RdmError::DrawLength { given: groups.n_things(), needed: n });
     }
-    if groups.len() < 2 {
-        return Err(RdmError::TooFewRdms { given: groups.len(), needed: 2 });
+    if folds.len() < 2 {
+        return Err(RdmError::TooFewRdms { given: folds.len(), needed: 2 });
     }
     let common = Common::of(subjects, how)?;
     let vectors: Vec<Vec<f64>> = common.values.iter().map(|v| normalised(v, how)).collect();
     let usable = |subject: usize| !common.constant.contains(&subject);
-    let group = groups.numbers();
-    let n_usable = groups.members().iter().filter(|members| members.iter().any(|&s| usable(s))).count();
-    let pool_of_all = mean_of(&vectors, usable);
+    let fold = folds.numbers();
+    let n_usable = folds.members().iter().filter(|members| members.iter().any(|&s| usable(s))).count();
+    let used: Vec<usize> = (0..n).filter(|&s| usable(s)).collect();
+    let of_used = Groups::of(&used.iter().map(|&s| people.numbers()[s]).collect::<Vec<usize>>());
+    let mut votes = vec![0.0; n];
+    used.iter().zip(of_used.votes()).for_each(|(&s, vote)| votes[s] = vote);
+    let pool_of_all = mean_of(&vectors, |subject| votes[subject]);
     let bounds = (0..n)
         .into_par_iter()
         .map(|subject| {
@@ -93,15 +117,13 @@ pub fn noise_ceiling_of_groups(
                 return Ok((f64::NAN, f64::NAN));
             }
             let own = &common.values[subject];
-            let pool_of_others = mean_of(&vectors, |other| group[other] != group[subject] && usable(other));
+            let pool_of_others = mean_of(&vectors, |o| if fold[o] == fold[subject] { 0.0 } else { votes[o] });
             let with = |pool: &[f64]| similarity(pool, own, how, &common.kept, sigma);
             Ok((with(&pool_of_others)?, with(&pool_of_all)?))
         })
         .collect::<Result<Vec<(f64, f64)>, RdmError>>()?;
     let (lower_by_subject, upper_by_subject): (Vec<f64>, Vec<f64>) = bounds.into_iter().unzip();
     let n_pairs = common.n_pairs();
-    let used: Vec<usize> = (0..n).filter(|&s| usable(s)).collect();
-    let of_used = Groups::of(&used.iter().map(|&s| group[s]).collect::<Vec<usize>>());
     let over_usable = |terms: &[f64]| mean(&of_used.means(&used.iter().map(|&s| terms[s]).collect::<Vec<f64>>()));
     Ok(NoiseCeiling {
         lower: over_usable(&lower_by_subject),
@@ -116,7 +138,8 @@ pub fn noise_ceiling_of_groups(
 
 #[cfg(test)]
 mod tests {
-    use super::noise_ceiling;
+    use super::{noise_ceiling, noise_ceiling_in_folds, noise_ceiling_of_groups};
+    use crate::inference::Groups;
     use crate::{Comparison, Rdm, RdmError, pool};
 
     fn rdms(vectors: &[&[f64]]) -> Vec<Rdm> {
@@ -176,6 +199,64 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_person_has_one_vote_in_the_pool_which_no_other_rdm_beats() {
+        // Two runs of the first person, one of each of the others.
+        let again = [0.15, 0.35, 0.65, 0.6, 0.05, 0.95];
+        let subjects = rdms(&[UNTIED[0], &again, UNTIED[1], UNTIED[2]]);
+        let people = Groups::of(&[0, 0, 1, 2]);
+        for how in [Comparison::Pearson, Comparison::Cosine] {
+            let found = noise_ceiling_of_groups(&subjects, how, None, &people).unwrap();
+            let plain = how.correlation().unwrap();
+            let score = |values: &[f64]| {
+                let r: Vec<f64> = subjects.iter().map(|s| plain.of(values, s.values())).collect();
+                ((r[0] + r[1]) / 2.0 + r[2] + r[3]) / 3.0
+            };
+            // The best: each RDM by its vote.
+            let unit = |s: &Rdm| crate::pool::normalised(s.values(), how);
+            let mut best = vec![0.0; 6];
+            for (s, vote) in subjects.iter().zip([0.5, 0.5, 1.0, 1.0]) {
+                best.iter_mut().zip(unit(s)).for_each(|(sum, v)| *sum += vote * v);
+            }
+            assert!((score(&best) - found.upper).abs() < 1e-15, "{how}");
+            for k in 0..6 {
+                for step in [-0.05, 0.05] {
+                    let mut other = best.clone();
+                    other[k] += step;
+                    assert!(score(&other) < found.upper, "{how}: pair {k}");
+                }
+            }
+            // Without the third person the first one's runs share one vote beside the second's.
+            let mut others = vec![0.0; 6];
+            for (s, vote) in subjects.iter().zip([0.5, 0.5, 1.0, 0.0]) {
+                others.iter_mut().zip(unit(s)).for_each(|(sum, v)| *sum += vote * v);
+            }
+            assert!((plain.of(&others, UNTIED[2]) - found.lower_by_subject[3]).abs() < 1e-15, "{how}");
+        }
+        // One run given twice changes nothing of the bounds of the others, ties and all.
+        for how in Comparison::ALL {
+            let (once, twice) = (rdms(&TIED), rdms(&[TIED[0], TIED[0], TIED[1], TIED[2]]));
+            let [a, b] =
+                [noise_ceiling(&once, how), noise_ceiling_of_groups(&twice, how, None, &people)].map(|f| f.unwrap());
+            assert!((a.lower - b.lower).abs() < 1e-14 && (a.upper - b.upper).abs() < 1e-14, "{how}");
+        }
+    }
+
+    #[test]
+    fn folds_leave_several_people_out() {
+        let four = rdms(&[UNTIED[0], UNTIED[1], UNTIED[2], TIED[0]]);
+        let (people, folds) = (Groups::each(4), Groups::of(&[0, 1, 1, 0]));
+        let found = noise_ceiling_in_folds(&four, Comparison::Pearson, None, &people, &folds).unwrap();
+        let others = pool(&[four[1].clone(), four[2].clone()], Comparison::Pearson).unwrap();
+        let expected = statistics::pearson(others.values(), four[0].values());
+        assert!((found.lower_by_subject[0] - expected).abs() < 1e-15);
+        assert_eq!(found.upper, noise_ceiling(&four, Comparison::Pearson).unwrap().upper);
+        let one = noise_ceiling_in_folds(&four, Comparison::Pearson, None, &people, &Groups::of(&[0; 4]));
+        assert_eq!(one, Err(RdmError::TooFewRdms { given: 1, needed: 2 }));
+        let short = noise_ceiling_in_folds(&four, Comparison::Pearson, None, &people, &Groups::each(3));
+        assert_eq!(short, Err(RdmError::DrawLength { given: 3, needed: 4 }));
     }
 
     #[test]

@@ -160,6 +160,14 @@ pub enum RdmError {
         /// How many there are.
         given: usize,
     },
+    /// A group of stimuli in which there is nothing to compare.
+    #[error("a group that is held out would hold {given} stimuli, but needs {needed} for pairs to compare")]
+    FoldTooSmall {
+        /// The fewest stimuli that a group would hold.
+        given: usize,
+        /// How many it needs.
+        needed: usize,
+    },
     /// A weighted model under a comparison of ranks.
     #[error(
         "weights are fitted by least squares, which {comparison} does not allow; take pearson, cosine, corr_cov or \

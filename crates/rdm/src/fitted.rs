@@ -10,19 +10,20 @@
 mod cross_validation;
 mod fit;
 mod folds;
+mod partition;
 mod products;
 mod resampled;
 #[cfg(test)]
 mod tests;
 mod weights;
 
-use cross_validation::check_folding;
-pub use cross_validation::{CrossValidated, Folding, cross_validate, default_folding};
-pub use fit::{fit, predict};
+pub use cross_validation::{Against, CrossValidated, Folding, cross_validate, cross_validate_in, default_folding};
+pub use fit::{fit, fit_of_groups, predict};
 pub use folds::{Fold, FoldScores, score_fold};
+pub use partition::{Partition, Splits};
 pub(crate) use products::non_negative;
-pub use resampled::{bootstrap_fitted, default_folding_of_draws};
-pub use weights::{FittedFold, draw_weights, fold_weights};
+pub use resampled::{bootstrap_fitted, bootstrap_fitted_in, default_folding_of_draws};
+pub use weights::{FittedFold, draw_weights, fold_weights, fold_weights_in};
 
 use std::str::FromStr;
 

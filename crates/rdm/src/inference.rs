@@ -87,32 +87,29 @@ pub(crate) enum SubjectPart {
 }
 
 impl Evaluated {
-    /// Lower and upper bound with these multiplicities of subjects: means over the different groups of the means over
-    /// their subjects.
-    pub fn ceiling(&self, subjects: &[u32], groups: &Groups) -> Result<[f64; 2], RdmError> {
+    /// Lower and upper bound with these multiplicities of subjects: means over the different people of the means over
+    /// their RDMs.
+    pub fn ceiling(&self, subjects: &[u32], people: &Groups, folds: &Groups) -> Result<[f64; 2], RdmError> {
         let distinct: Vec<usize> = (0..subjects.len()).filter(|&s| subjects[s] > 0).collect();
-        let of_group: Vec<usize> = distinct.iter().map(|&s| groups.numbers()[s]).collect();
+        let of_group: Vec<usize> = distinct.iter().map(|&s| people.numbers()[s]).collect();
         let drawn = Groups::of(&of_group);
         let mean = |terms: Vec<f64>| drawn.means(&terms).iter().sum::<f64>() / drawn.len() as f64;
-        Ok(self.bounds_in(subjects, groups).map(mean))
+        Ok(self.bounds(subjects, people, folds).map(mean))
     }
 
-    /// The terms of [`Evaluated::ceiling`], one per subject with a multiplicity; `NaN` where there is one such subject
-    /// only.
-    pub fn bounds(&self, subjects: &[u32]) -> [Vec<f64>; 2] {
-        self.bounds_in(subjects, &Groups::each(subjects.len()))
-    }
-
-    /// [`Evaluated::bounds`] in which the lower bound of a subject leaves out its whole group, so that a person's other
-    /// session does not predict this one; `NaN` where there is one group only.
-    fn bounds_in(&self, subjects: &[u32], groups: &Groups) -> [Vec<f64>; 2] {
+    /// The terms of [`Evaluated::ceiling`], one per subject with a multiplicity. A person has one vote in a pool; the
+    /// lower bound of a subject leaves out its whole fold (at least the person, so that another session does not
+    /// predict this one). `NaN` where all that are there are in one fold.
+    pub fn bounds(&self, subjects: &[u32], people: &Groups, folds: &Groups) -> [Vec<f64>; 2] {
         let distinct: Vec<usize> = (0..subjects.len()).filter(|&s| subjects[s] > 0).collect();
-        if groups.n_drawn(subjects) < 2 {
+        if folds.n_drawn(subjects) < 2 {
             return [vec![f64::NAN; distinct.len()], vec![f64::NAN; distinct.len()]];
         }
+        let weights: Vec<f64> =
+            subjects.iter().zip(people.votes()).map(|(often, vote)| f64::from(*often) * vote).collect();
         match &self.subjects {
-            SubjectPart::Products(q) => bounds_of_products(q, subjects, &distinct, groups.numbers()),
-            SubjectPart::Ranked(ranked) => ranked.bounds(subjects, &distinct, groups.numbers()),
+            SubjectPart::Products(q) => bounds_of_products(q, &weights, &distinct, folds.numbers()),
+            SubjectPart::Ranked(ranked) => ranked.bounds(&weights, &distinct, folds.numbers()),
         }
     }
 
@@ -130,15 +127,14 @@ impl Evaluated {
     }
 }
 
-/// With `q_jk` the products of pooled-as-needed subjects and `s` their multiplicities, a subject i against the pool of
+/// With `q_jk` the products of pooled-as-needed subjects and `s` their weights, a subject i against the pool of
 /// others is `sum_j s_j q_ji / sqrt(q_ii sum_jk s_j s_k q_jk)`, sums without the group of i; with all for the upper
 /// bound.
-fn bounds_of_products(q: &Array2<f64>, subjects: &[u32], distinct: &[usize], group: &[usize]) -> [Vec<f64>; 2] {
-    let s = |j: usize| f64::from(subjects[j]);
+fn bounds_of_products(q: &Array2<f64>, s: &[f64], distinct: &[usize], group: &[usize]) -> [Vec<f64>; 2] {
     let bound = |left_out: Option<usize>, i: usize| {
         let pool: Vec<usize> = distinct.iter().copied().filter(|j| Some(group[*j]) != left_out).collect();
-        let with: f64 = pool.iter().map(|&j| s(j) * q[(j, i)]).sum();
-        let own: f64 = pool.iter().map(|&j| s(j) * pool.iter().map(|&k| s(k) * q[(j, k)]).sum::<f64>()).sum();
+        let with: f64 = pool.iter().map(|&j| s[j] * q[(j, i)]).sum();
+        let own: f64 = pool.iter().map(|&j| s[j] * pool.iter().map(|&k| s[k] * q[(j, k)]).sum::<f64>()).sum();
         bounded(with / (own * q[(i, i)]).sqrt())
     };
     let lower = distinct.iter().map(|&i| bound(Some(group[i]), i)).collect();
@@ -251,7 +247,7 @@ pub fn resampled(
     };
     let each = Groups::each(subjects.len());
     let mut row = found.means(often_subject, &each);
-    row.extend(found.ceiling(often_subject, &each)?);
+    row.extend(found.ceiling(often_subject, &each, &each)?);
     Ok(row)
 }
 
@@ -284,9 +280,9 @@ pub fn bootstrap(
 
 /// [`bootstrap`] of draws that are given, made by [`draws_of`] or elsewhere; of the plan, its seed and number of draws
 /// are not looked at. `groups` are those of the subjects and of the stimuli: the lower bound of the ceiling leaves out
-/// the whole group of a subject, a group has one vote in means and bounds, and a draw needs 3 different groups of
+/// the whole group of a subject, a group has one vote in means, pools and bounds, and a draw needs 3 different groups of
 /// stimuli. Of groups of one size the numbers are those of rsatoolbox's `eval_bootstrap` with `rdm_descriptor` and
-/// `pattern_descriptor`; of others its mean counts a person as often as it has RDMs.
+/// `pattern_descriptor`; of others its mean, and its pool, count a person as often as it has RDMs.
 ///
 /// # Errors
 /// As [`bootstrap`]; [`RdmError::DrawLength`] where a draw or a list of groups has another length than the data.
@@ -299,6 +295,25 @@ pub fn bootstrap_drawn(
     draws: &[Drawn],
     groups: &[Groups; 2],
 ) -> Result<Replicates, RdmError> {
+    bootstrap_drawn_in_folds(models, subjects, how, sigma, plan, draws, groups, &groups[0])
+}
+
+/// [`bootstrap_drawn`] in which the lower bound of a subject leaves out its fold of people, which is the same in every
+/// draw ([`crate::noise_ceiling_in_folds`]). A draw that holds people of one fold only has no bounds.
+///
+/// # Errors
+/// As [`bootstrap_drawn`], of folds as well.
+#[allow(clippy::too_many_arguments)] // the data, the draws, and what belongs together in them
+pub fn bootstrap_drawn_in_folds(
+    models: &[Rdm],
+    subjects: &[Rdm],
+    how: Comparison,
+    sigma: Option<&StimulusCovariance>,
+    plan: Bootstrap,
+    draws: &[Drawn],
+    groups: &[Groups; 2],
+    folds: &Groups,
+) -> Result<Replicates, RdmError> {
     let expected = subjects.first().map_or(0, Rdm::n_stimuli);
     crate::pool::same_sizes(models, expected)?;
     crate::pool::same_sizes(subjects, expected)?;
@@ -307,9 +322,10 @@ pub fn bootstrap_drawn(
     }
     let (n_models, n_subjects) = (models.len(), subjects.len());
     let [people, kinds] = groups;
-    let lengths = [(people.n_things(), n_subjects), (kinds.n_things(), expected)];
+    let lengths = [people, folds].map(|groups| (groups.n_things(), n_subjects)).into_iter();
+    let lengths = lengths.chain([(kinds.n_things(), expected)]);
     let of_draws = draws.iter().flat_map(|d| [(d.subjects.len(), n_subjects), (d.stimuli.len(), expected)]);
-    if let Some((given, needed)) = lengths.into_iter().chain(of_draws).find(|(given, needed)| given != needed) {
+    if let Some((given, needed)) = lengths.chain(of_draws).find(|(given, needed)| given != needed) {
         return Err(RdmError::DrawLength { given, needed });
     }
     let once = vec![1; expected];
@@ -323,7 +339,7 @@ pub fn bootstrap_drawn(
     };
     let row = |evaluated: &Evaluated, s: &[u32]| -> Result<Vec<f64>, RdmError> {
         let mut row = evaluated.means(s, people);
-        row.extend(if plan.ceiling { evaluated.ceiling(s, people)? } else { [f64::NAN; 2] });
+        row.extend(if plan.ceiling { evaluated.ceiling(s, people, folds)? } else { [f64::NAN; 2] });
         Ok(row)
     };
     let each_once = vec![1; n_subjects];

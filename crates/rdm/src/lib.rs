@@ -38,7 +38,7 @@ mod whitening;
 pub use alignment::{Aligned, Alignment, AlignmentError, Split};
 pub use bures::{NoSecondMoment, SecondMoment, bures_similarity, bures_squared_distance};
 pub use categories::same_or_different;
-pub use ceiling::{NoiseCeiling, noise_ceiling, noise_ceiling_of_groups, noise_ceiling_under};
+pub use ceiling::{NoiseCeiling, noise_ceiling, noise_ceiling_in_folds, noise_ceiling_of_groups, noise_ceiling_under};
 pub use compare::{Compared, compare, compare_all, compare_all_under, compare_within};
 pub use comparison::Comparison;
 pub use crossvalidated::{Design, FoldWeights, Prior, WithPrior, correlation_cv, crossnobis, poisson_cv};
@@ -48,8 +48,9 @@ pub use distance::{
 };
 pub use error::RdmError;
 pub use fitted::{
-    CrossValidated, FittedFold, Fold, FoldScores, Folding, ModelKind, bootstrap_fitted, cross_validate,
-    default_folding, default_folding_of_draws, draw_weights, fit, fold_weights, predict, score_fold,
+    Against, CrossValidated, FittedFold, Fold, FoldScores, Folding, ModelKind, Partition, Splits, bootstrap_fitted,
+    bootstrap_fitted_in, cross_validate, cross_validate_in, default_folding, default_folding_of_draws, draw_weights,
+    fit, fit_of_groups, fold_weights, fold_weights_in, predict, score_fold,
 };
 pub use linkage::{Linkage, Merge, MissingPairs, leaf_order, linkage, optimal_merges};
 pub use matrix::Rdm;
@@ -61,7 +62,9 @@ pub use noise::{NoiseError, NoiseModel, Shrinkage};
 pub use partial::{ControlledSide, Partial, Scale, compare_partial, noise_ceiling_partial};
 pub use pool::{pool, to_be_pooled};
 pub use regression::{
-    HeldOut, Regressed, Regression, bootstrap_regression, column_of_shared, column_of_unique, regress, regress_held_out,
+    ChosenPenalty, HeldOut, Penalties, Regressed, Regression, bootstrap_regression, bootstrap_regression_each,
+    choose_penalties, column_of_shared, column_of_unique, regress, regress_each, regress_held_out,
+    regress_held_out_choosing,
 };
 pub use representation::{MatrixComparison, Representation, Sweep, sweep};
 pub use rescale::{MergeError, MergeWeights, Rescale, Rescaled, merge_rescaled};

@@ -86,14 +86,15 @@ pub(crate) fn same_sizes(rdms: &[Rdm], expected: usize) -> Result<(), RdmError> 
     }
 }
 
-/// The mean of the vectors that `chosen` lets through.
-pub(crate) fn mean_of(vectors: &[Vec<f64>], chosen: impl Fn(usize) -> bool) -> Vec<f64> {
+/// The mean of the vectors, each counted as often as `weight` says; one of weight 0 is not looked at.
+pub(crate) fn mean_of(vectors: &[Vec<f64>], weight: impl Fn(usize) -> f64) -> Vec<f64> {
     let mut sum = vec![0.0; vectors.first().map_or(0, Vec::len)];
     let mut n = 0.0;
-    for (_, vector) in vectors.iter().enumerate().filter(|(index, _)| chosen(*index)) {
-        n += 1.0;
+    for (vector, weight) in vectors.iter().enumerate().map(|(i, v)| (v, weight(i))).filter(|(_, weight)| *weight > 0.0)
+    {
+        n += weight;
         for (sum, value) in sum.iter_mut().zip(vector) {
-            *sum += value;
+            *sum += weight * value;
         }
     }
     sum.iter().map(|s| s / n).collect()
@@ -143,7 +144,7 @@ pub fn pool(rdms: &[Rdm], how: Comparison) -> Result<Rdm, RdmError> {
         return Err(RdmError::Constant { index, n_pairs: common.n_pairs() });
     }
     let vectors: Vec<Vec<f64>> = common.values.iter().map(|v| normalised(v, how)).collect();
-    let mut means = mean_of(&vectors, |_| true).into_iter();
+    let mut means = mean_of(&vectors, |_| 1.0).into_iter();
     let values = common.kept.iter().map(|kept| if *kept { means.next().unwrap_or(f64::NAN) } else { f64::NAN });
     Rdm::from_condensed(values.collect(), first.labels().map(<[String]>::to_vec))
 }

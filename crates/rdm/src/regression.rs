@@ -7,6 +7,7 @@
 //! Everything rests on sums of products over pairs. A resampled RDM is never gathered: stimulus i drawn `c_i` times
 //! gives the pair (i, j) the weight `c_i c_j`, and a stimulus has no distance to its own copy.
 
+mod choice;
 mod held_out;
 mod moments;
 mod resampled;
@@ -20,8 +21,9 @@ use crate::pool::same_sizes;
 use crate::{Rdm, RdmError, Scale};
 use moments::{Cases, independent_share};
 
+pub use choice::{ChosenPenalty, Penalties, choose_penalties, regress_held_out_choosing};
 pub use held_out::{HeldOut, regress_held_out};
-pub use resampled::{bootstrap_regression, column_of_shared, column_of_unique};
+pub use resampled::{bootstrap_regression, bootstrap_regression_each, column_of_shared, column_of_unique};
 
 /// What is left of a predictor beside the others is rounding where it is below this part of the whole (of `f32` files
 /// too, whose values are off by 6e-8), as in [`crate::compare_partial`].
@@ -90,6 +92,31 @@ pub struct Regressed {
     pub reason: Option<Reason>,
 }
 
+impl Regressed {
+    fn none(vif: Vec<f64>, n_pairs: usize, n_nan: usize, reason: Reason) -> Regressed {
+        let nothing = vec![f64::NAN; vif.len()];
+        Regressed {
+            weights: nothing.clone(),
+            standardized: nothing.clone(),
+            intercept: f64::NAN,
+            unique: nothing,
+            vif,
+            r2: f64::NAN,
+            r: f64::NAN,
+            shared: f64::NAN,
+            n_pairs,
+            n_nan,
+            reason: Some(reason),
+        }
+    }
+
+    /// The same pairs, and for this reason no weights.
+    #[must_use]
+    pub fn without_weights(&self, reason: Reason) -> Regressed {
+        Regressed::none(self.vif.clone(), self.n_pairs, self.n_nan, reason)
+    }
+}
+
 /// Regresses every outcome on the same predictors.
 ///
 /// With [`Scale::Ranks`] every RDM is ranked over the pairs in use first. An outcome or a predictor that is constant
@@ -113,6 +140,20 @@ pub fn regress(
     method: Regression,
     scale: Scale,
 ) -> Result<Vec<Regressed>, RdmError> {
+    regress_each(predictors, outcomes, &vec![method; outcomes.len()], scale)
+}
+
+/// [`regress`] with a method for every outcome, as of penalties that were chosen.
+///
+/// # Panics
+/// When there is not one method per outcome.
+pub fn regress_each(
+    predictors: &[Rdm],
+    outcomes: &[Rdm],
+    methods: &[Regression],
+    scale: Scale,
+) -> Result<Vec<Regressed>, RdmError> {
+    assert!(methods.len() == outcomes.len(), "{} methods for {} outcomes", methods.len(), outcomes.len());
     let groups = groups(predictors, outcomes, scale)?;
     let mut all: Vec<Option<Regressed>> = vec![None; outcomes.len()];
     for cases in &groups {
@@ -129,22 +170,10 @@ pub fn regress(
                 // No pair has a value of all: nothing is known, not even that it is constant.
                 _ if cases.pairs.is_empty() => Err(Reason::NanInput),
                 Some(_) => Err(Reason::Constant),
-                None => here.fit_all(method),
+                None => here.fit_all(methods[outcome]),
             };
             all[outcome] = Some(match fitted {
-                Err(reason) => Regressed {
-                    weights: vec![f64::NAN; n],
-                    standardized: vec![f64::NAN; n],
-                    intercept: f64::NAN,
-                    unique: vec![f64::NAN; n],
-                    vif,
-                    r2: f64::NAN,
-                    r: f64::NAN,
-                    shared: f64::NAN,
-                    n_pairs: cases.pairs.len(),
-                    n_nan,
-                    reason: Some(reason),
-                },
+                Err(reason) => Regressed::none(vif, cases.pairs.len(), n_nan, reason),
                 Ok(fitted) => {
                     let weights = cases.on_their_scale(place, &fitted.weights);
                     Regressed {

@@ -65,10 +65,10 @@ fn write(
     plan::check_subjects(args, systems)?;
     let used = subjects_in_use(job, systems);
     let together = Together::read(job, args, systems, &used)?;
-    let folds = Folds::new(args, systems, &used)?;
+    let folds = Folds::new(job, args, systems, &used, &together)?;
     cautions::say(job, args, systems, &used, together.subjects.len(), folds.as_ref());
     if let (Some(out), Some(folds)) = (weights, &folds) {
-        weights::write(job, args, out, systems, &used, folds)?;
+        weights::write(job, args, out, systems, &used, folds, &together)?;
     }
     let scores = Scores::of(job, args, systems, used, folds.as_ref(), &together)?;
     let corrected = Corrected::of(job, args, systems, &scores)?;
@@ -93,6 +93,10 @@ fn write(
         if let Content::Whole(whole) = &systems.content {
             let [lower, upper] = scores.bounds(brain).map(Cell::from);
             cells.extend([("lower", lower), ("upper", upper)]);
+            if args.ceiling_k.is_some() {
+                let n = folds.as_ref().map_or(together.left_out.len(), |folds| folds.of_data.subjects.len());
+                cells.push(("lower_folds", n.into()));
+            }
             cells.extend(folds.iter().flat_map(|folds| folds.cells(args, whole.components[model].len())));
         }
         cells.extend(inference.cells(model, tested));

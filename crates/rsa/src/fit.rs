@@ -1,15 +1,20 @@
 //! `rsa fit`: RDMs of subjects as weighted sums of model RDMs.
 
 mod args;
+mod folds;
 mod inference;
 mod plan;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use cli::{Cell, Input, Job, Named, TableWriter};
+use folds::FitFolds;
 use inference::{Inference, Quantity};
-use rdm::{HeldOut, Rdm, Regressed, Regression, Scale, regress, regress_held_out};
+use rdm::{
+    ChosenPenalty, HeldOut, Penalties, Rdm, Regressed, Regression, Scale, choose_penalties, regress_each,
+    regress_held_out, regress_held_out_choosing,
+};
 use rdm_inputs::{NamedRdm, check_nan, into_one_order, read_rdms, say_broken_ties};
-use statistics::{Reason, folds_of_set, mean};
+use statistics::{Reason, mean};
 
 pub use args::FitArgs;
 
@@ -21,10 +26,10 @@ const LARGE_VIF: f64 = 10.0;
 
 /// Plans, opens, reads, joins by id, regresses, writes.
 pub(crate) fn run(args: &FitArgs) -> Result<()> {
-    let method = plan::method(args)?;
+    let (method, penalties) = plan::method(args)?;
     let job = Job::start("rsa", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
-    let study = Study::read(&job, args, method)?;
+    let study = Study::read(&job, args, method, penalties)?;
     let fits = Fits::of(&job, args, &study)?;
     let inference = Inference::of(&job, args, &study, &fits)?;
 
@@ -39,7 +44,13 @@ pub(crate) fn run(args: &FitArgs) -> Result<()> {
 
 /// Everything that was read, over the same stimuli in the same order.
 struct Study {
+    /// With penalties to choose from their place is taken by one of 0.
     method: Regression,
+    /// Factors of `--alphas`.
+    penalties: Option<Vec<f64>>,
+    standardized: bool,
+    /// The first brain's, for messages.
+    source: String,
     scale: Scale,
     models: Vec<Rdm>,
     names: Vec<String>,
@@ -48,7 +59,7 @@ struct Study {
 }
 
 impl Study {
-    fn read(job: &Job, args: &FitArgs, method: Regression) -> Result<Study> {
+    fn read(job: &Job, args: &FitArgs, method: Regression, penalties: Option<Vec<f64>>) -> Result<Study> {
         let read = |inputs: &[Input], names: &[String]| read_rdms(job, inputs, names);
         let mut all = read(&args.brain, &args.brain_names)?;
         let n_brains = all.len();
@@ -65,12 +76,21 @@ impl Study {
         let names = |of: &[NamedRdm]| of.iter().map(|named| named.name.clone()).collect();
         Ok(Study {
             method,
+            penalties,
+            standardized: !args.raw,
+            source: all[0].source.clone(),
             scale: if args.rank { Scale::Ranks } else { Scale::Values },
             names: names(&models),
             brain_names: names(&all),
             models: models.into_iter().map(|named| named.rdm).collect(),
             brains: all.into_iter().map(|named| named.rdm).collect(),
         })
+    }
+
+    /// What penalties are chosen from, if they are.
+    fn penalties(&self) -> Option<Penalties<'_>> {
+        let standardized = self.standardized;
+        self.penalties.as_ref().map(|factors| Penalties { factors, standardized })
     }
 
     fn n_stimuli(&self) -> usize {
@@ -94,6 +114,10 @@ struct Row {
 /// The regressions of all subjects.
 struct Fits {
     all: Vec<Regressed>,
+    /// How each was fitted.
+    methods: Vec<Regression>,
+    /// The penalties that were chosen.
+    chosen: Option<Vec<Option<ChosenPenalty>>>,
     held_out: Option<Vec<HeldOut>>,
     /// The subjects that have weights, over which means and tests are.
     used: Vec<usize>,
@@ -102,7 +126,30 @@ struct Fits {
 impl Fits {
     fn of(job: &Job, args: &FitArgs, study: &Study) -> Result<Fits> {
         plan::require_room(study)?;
-        let all = regress(&study.models, &study.brains, study.method, study.scale)?;
+        let folds = FitFolds::new(job, args, study)?;
+        let mut methods = vec![study.method; study.brains.len()];
+        let chosen = match (study.penalties(), &folds.choice) {
+            (Some(penalties), Some((fold_of, k))) => {
+                let (models, brains) = (&study.models, &study.brains);
+                Some(choose_penalties(models, brains, penalties, study.scale, fold_of, *k)?)
+            }
+            _ => None,
+        };
+        for (method, chosen) in methods.iter_mut().zip(chosen.iter().flatten()) {
+            if let Ok(ChosenPenalty { alpha, .. }) = chosen {
+                *method = Regression::Ridge { alpha: *alpha, standardized: study.standardized };
+            }
+        }
+        let mut all = regress_each(&study.models, &study.brains, &methods, study.scale)?;
+        for (fit, chosen) in all.iter_mut().zip(chosen.iter().flatten()) {
+            if let Err(reason) = chosen {
+                // Without a penalty there are no weights.
+                *fit = fit.without_weights(fit.reason.unwrap_or(*reason));
+            }
+        }
+        let chosen: Option<Vec<Option<ChosenPenalty>>> =
+            chosen.map(|of| of.into_iter().map(|chosen| chosen.ok()).collect());
+        say_chosen(job, study, chosen.as_deref());
         plan::check_dependent(study, &all)?;
         say_collinear(job, study, &all);
         let reasons: Vec<Reason> = all.iter().filter_map(|fit| fit.reason).collect();
@@ -115,19 +162,15 @@ impl Fits {
                 all.len() - reasons.len()
             ));
         }
-        let held_out = match args.cv_k {
-            None => None,
-            Some(k) => {
-                job.record("seed", args.seed);
-                // Of the set of ids: the same folds in whatever order the rows stand.
-                let folds = match study.brains[0].labels() {
-                    Some(ids) => folds_of_set(ids, k as usize, args.seed),
-                    None => folds_of_set(&(0..study.n_stimuli()).collect::<Vec<usize>>(), k as usize, args.seed),
-                }
-                .map_err(|error| anyhow!("--cv-k {k}: {error}"))?;
-                let (models, brains) = (&study.models, &study.brains);
-                let found =
-                    regress_held_out(models, brains, study.method, study.scale, &folds.fold_of_row, folds.n_folds)?;
+        let held_out = match (&folds.held_out, &args.cv_k) {
+            (Some((fold_of, n_folds)), Some(k)) => {
+                let (models, brains, scale) = (&study.models, &study.brains, study.scale);
+                let found = match study.penalties() {
+                    None => regress_held_out(models, brains, study.method, scale, fold_of, *n_folds)?,
+                    Some(penalties) => {
+                        regress_held_out_choosing(models, brains, penalties, scale, fold_of, &folds.nested)?
+                    }
+                };
                 let lost: Vec<Reason> = found
                     .iter()
                     .zip(&all)
@@ -145,9 +188,10 @@ impl Fits {
                 }
                 Some(found)
             }
+            _ => None,
         };
         let used = (0..all.len()).filter(|&s| all[s].reason.is_none()).collect();
-        Ok(Fits { all, held_out, used })
+        Ok(Fits { all, methods, chosen, held_out, used })
     }
 
     /// A number of every subject that has weights.
@@ -163,6 +207,25 @@ impl Fits {
     fn held_out_of_used(&self, value: impl Fn(&HeldOut) -> f64) -> Option<Vec<f64>> {
         let held_out = self.held_out.as_ref()?;
         Some(self.used.iter().map(|&s| value(&held_out[s])).collect())
+    }
+}
+
+/// The penalties are recorded, and those at an end of the grid said.
+fn say_chosen(job: &Job, study: &Study, chosen: Option<&[Option<ChosenPenalty>]>) {
+    let Some(chosen) = chosen else { return };
+    let alphas: Vec<Option<f64>> = chosen.iter().map(|chosen| chosen.as_ref().map(|c| c.alpha)).collect();
+    job.record("alpha", alphas);
+    let n = chosen.iter().flatten().count();
+    let at = |end: usize| chosen.iter().flatten().filter(|chosen| chosen.place == end).count();
+    let last = study.penalties.as_ref().map_or(0, |factors| factors.len() - 1);
+    if at(0) + at(last) > 0 {
+        job.warn(format!(
+            "the best alpha is the lowest or highest tried for {} of {n} subjects: {} at the lowest, {} at the highest \
+             (where models say nothing the highest is best; else try a wider --alphas)",
+            at(0) + at(last),
+            at(0),
+            at(last)
+        ));
     }
 }
 
@@ -208,6 +271,14 @@ fn cells<'a>(
         ("scale", if args.rank { "ranks" } else { "values" }.into()),
         ("n_stimuli", study.n_stimuli().into()),
         ("n_pairs", n_pairs.into()),
+    ];
+    if let Some(chosen) = &fits.chosen {
+        let own = brain.and_then(|s| chosen[s].as_ref());
+        let last = study.penalties.as_ref().map_or(0, |factors| factors.len() - 1);
+        let at_edge = own.map(|chosen| chosen.place == 0 || chosen.place == last);
+        cells.extend([("alpha", own.map(|chosen| chosen.alpha).into()), ("alpha_at_edge", at_edge.into())]);
+    }
+    cells.extend([
         ("weight", of_model(&|fit, j| fit.weights[j])),
         ("weight_std", of_model(&|fit, j| fit.standardized[j])),
         ("unique", of_model(&|fit, j| fit.unique[j])),
@@ -215,7 +286,7 @@ fn cells<'a>(
         ("R2", of_joint(&|fit| fit.r2)),
         ("R", of_joint(&|fit| fit.r)),
         ("shared", of_joint(&|fit| fit.shared)),
-    ];
+    ]);
     let mut reason = brain.and_then(|s| fits.all[s].reason);
     if let Some(held_out) = &fits.held_out {
         let value = |of: &dyn Fn(&HeldOut) -> f64| -> f64 {

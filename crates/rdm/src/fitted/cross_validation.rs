@@ -4,9 +4,10 @@ use ndarray::Array2;
 use rayon::prelude::*;
 use statistics::{Draws, mean};
 
-use super::folds::{FEWEST, Fold, folds};
-use super::{ModelKind, fit, predict};
-use crate::{Compared, Comparison, NoiseCeiling, Rdm, RdmError, compare_all, noise_ceiling};
+use super::folds::Fold;
+use super::{ModelKind, Splits, fit_of_groups, predict};
+use crate::inference::Groups;
+use crate::{Compared, Comparison, NoiseCeiling, Rdm, RdmError, compare_all, noise_ceiling_in_folds};
 
 /// How many folds; 1 does not split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,27 @@ pub fn default_folding(n_subjects: usize, n_stimuli: usize, seed: u64) -> Foldin
     Folding { subjects, stimuli: groups(n_stimuli, [12, 24, 40]), seed }
 }
 
+/// Whose pool the lower bound of a held-out subject is against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Against {
+    /// All other people, those of the own fold too (rsatoolbox's `boot_noise_ceiling`).
+    OtherPeople,
+    /// The people of the other folds, to whom the models were fitted (its `cv_noise_ceiling`).
+    OtherFolds,
+}
+
+impl Against {
+    /// What a lower bound leaves out of the pool where these subjects are held out.
+    pub(super) fn folds(self, people: &Groups, held_out: &[usize]) -> Groups {
+        match self {
+            Against::OtherPeople => people.clone(),
+            Against::OtherFolds => {
+                Groups::of(&(0..people.n_things()).map(|s| held_out.contains(&s)).collect::<Vec<bool>>())
+            }
+        }
+    }
+}
+
 /// Scores on held-out data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrossValidated {
@@ -37,7 +59,7 @@ pub struct CrossValidated {
     pub ceiling: Option<NoiseCeiling>,
 }
 
-/// Cross-validated scores of models of several components each.
+/// Cross-validated scores of models of several components each, in random groups.
 pub fn cross_validate(
     models: &[Vec<Rdm>],
     subjects: &[Rdm],
@@ -46,43 +68,63 @@ pub fn cross_validate(
     folding: Folding,
     ceiling: bool,
 ) -> Result<CrossValidated, RdmError> {
+    let splits = Splits::of(folding, subjects.len(), subjects.first().map_or(0, Rdm::n_stimuli));
+    let people = Groups::each(subjects.len());
+    cross_validate_in(models, subjects, kind, how, &splits, &people, ceiling.then_some(Against::OtherPeople))
+}
+
+/// [`cross_validate`] with groups of any kind and people of several RDMs each, who have one vote in fits, pools and
+/// means. `ceiling` says what the lower bound is against; no ceiling otherwise. Without models it is the ceiling alone:
+/// rsatoolbox's `cv_noise_ceiling`, but that it pools over all stimuli before it takes those of a fold for its upper
+/// bound (over those of the fold for the lower one; here both), and has the mean over folds, not over people.
+///
+/// # Errors
+/// Those of [`Splits::check`]; [`RdmError::TooFewFolds`] where the bound is against other folds and subjects are not
+/// split.
+pub fn cross_validate_in(
+    models: &[Vec<Rdm>],
+    subjects: &[Rdm],
+    kind: ModelKind,
+    how: Comparison,
+    splits: &Splits,
+    people: &Groups,
+    ceiling: Option<Against>,
+) -> Result<CrossValidated, RdmError> {
     let n_subjects = subjects.len();
     let n_stimuli = subjects.first().map_or(0, Rdm::n_stimuli);
     for components in models {
         crate::pool::same_sizes(components, n_stimuli)?;
     }
-    check_folding(folding, n_subjects, n_stimuli)?;
-    let mut draws = Draws::new(folding.seed);
-    let everything = |n: usize| (0..n).collect::<Vec<usize>>();
-    let folds = folds(&everything(n_subjects), &everything(n_stimuli), folding, &mut draws);
+    let folds = folds_of_data(splits, people, n_stimuli)?;
+    if ceiling == Some(Against::OtherFolds) && splits.subjects.len() < 2 {
+        return Err(RdmError::TooFewFolds { n_folds: 1 });
+    }
     let scored: Vec<(Array2<Compared>, Option<NoiseCeiling>)> = folds
         .par_iter()
-        .map(|Fold { subjects: people, stimuli }| {
-            let others = |chosen: &[usize], n: usize| -> Vec<usize> {
-                let rest: Vec<usize> = (0..n).filter(|i| !chosen.contains(i)).collect();
-                // Not split: fitted to all.
-                if rest.is_empty() { chosen.to_vec() } else { rest }
-            };
-            let (training_people, training_stimuli) = (others(people, n_subjects), others(stimuli, n_stimuli));
+        .map(|Fold { subjects: held, stimuli }| {
+            let (training_people, training_stimuli) = (others(held, n_subjects), others(stimuli, n_stimuli));
             let cut = |rdms: &[Rdm], stimuli: &[usize]| -> Result<Vec<Rdm>, RdmError> {
                 rdms.iter().map(|rdm| rdm.select(stimuli)).collect()
             };
             let held_out = cut(subjects, stimuli)?;
-            let test: Vec<Rdm> = people.iter().map(|&s| held_out[s].clone()).collect();
+            let test: Vec<Rdm> = held.iter().map(|&s| held_out[s].clone()).collect();
             let training =
                 cut(&training_people.iter().map(|&s| subjects[s].clone()).collect::<Vec<_>>(), &training_stimuli)?;
+            let of_training = Groups::of(&training_people.iter().map(|&s| people.numbers()[s]).collect::<Vec<_>>());
             let mut predictions = Vec::new();
             for components in models {
-                let weights = fit(&cut(components, &training_stimuli)?, &training, kind, how)?;
+                let weights = fit_of_groups(&cut(components, &training_stimuli)?, &training, kind, how, &of_training)?;
                 predictions.push(predict(&cut(components, stimuli)?, &weights)?);
             }
-            let bounds = ceiling.then(|| noise_ceiling(&held_out, how)).transpose()?;
+            let bounds = ceiling
+                .map(|against| noise_ceiling_in_folds(&held_out, how, None, people, &against.folds(people, held)))
+                .transpose()?;
             Ok((compare_all(&predictions, &test, how)?, bounds))
         })
         .collect::<Result<_, RdmError>>()?;
 
     // Summed first and divided then: a mean of scores of at most 1 is at most 1.
-    let n_folds = folding.stimuli as f64;
+    let n_folds = splits.stimuli.len() as f64;
     let mut scores = Array2::from_elem((models.len(), n_subjects), Compared { value: 0.0, n_pairs: 0, n_nan: 0 });
     let (mut lower, mut upper) = (vec![0.0; n_subjects], vec![0.0; n_subjects]);
     let (mut n_pairs, mut n_nan) = (0, 0);
@@ -104,9 +146,9 @@ pub fn cross_validate(
     }
     scores.iter_mut().for_each(|sum| sum.value /= n_folds);
     lower.iter_mut().chain(&mut upper).for_each(|sum| *sum /= n_folds);
-    let ceiling = ceiling.then(|| NoiseCeiling {
-        lower: mean(&lower),
-        upper: mean(&upper),
+    let ceiling = ceiling.map(|_| NoiseCeiling {
+        lower: mean(&people.means(&lower)),
+        upper: mean(&people.means(&upper)),
         lower_by_subject: lower,
         upper_by_subject: upper,
         n_pairs: n_pairs / n_subjects,
@@ -116,22 +158,19 @@ pub fn cross_validate(
     Ok(CrossValidated { scores, ceiling })
 }
 
-/// Refuses folds that these numbers do not allow.
-pub(super) fn check_folding(folding: Folding, n_subjects: usize, n_stimuli: usize) -> Result<(), RdmError> {
-    if folding.subjects > n_subjects || folding.subjects == 0 {
-        return Err(RdmError::TooManyFolds { folds: folding.subjects, needed: folding.subjects, given: n_subjects });
-    }
-    if folding.stimuli * FEWEST > n_stimuli || folding.stimuli == 0 {
-        return Err(RdmError::TooManyFolds {
-            folds: folding.stimuli,
-            needed: folding.stimuli * FEWEST,
-            given: n_stimuli,
-        });
-    }
-    if folding.subjects == 1 && folding.stimuli == 1 {
-        return Err(RdmError::TooFewFolds { n_folds: 1 });
-    }
-    Ok(())
+/// The folds of data in which everything stands once.
+pub(super) fn folds_of_data(splits: &Splits, people: &Groups, n_stimuli: usize) -> Result<Vec<Fold>, RdmError> {
+    let n_subjects = people.n_things();
+    splits.check(n_subjects, n_stimuli)?;
+    let everything = |n: usize| (0..n).collect::<Vec<usize>>();
+    let folds = splits.folds(&everything(n_subjects), &everything(n_stimuli), &mut Draws::new(splits.seed));
+    folds.ok_or(RdmError::FoldTooSmall { given: splits.stimuli.smallest(), needed: super::folds::FEWEST })
+}
+
+/// What is not chosen; all where that is nothing, as in what is not split.
+pub(super) fn others(chosen: &[usize], n: usize) -> Vec<usize> {
+    let rest: Vec<usize> = (0..n).filter(|i| !chosen.contains(i)).collect();
+    if rest.is_empty() { chosen.to_vec() } else { rest }
 }
 
 #[cfg(test)]

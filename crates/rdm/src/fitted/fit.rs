@@ -1,12 +1,13 @@
 //! Weights of components from training data.
 
-use statistics::mean;
+use ndarray::ArrayView1;
 use statistics::rounding::OF_SCORES;
 
 use super::ModelKind;
 use super::products::Products;
 use crate::compare::compare_all;
-use crate::{Comparison, Rdm, RdmError};
+use crate::inference::Groups;
+use crate::{Compared, Comparison, Rdm, RdmError};
 
 /// Points between two neighbours that are tried before the best stretch is narrowed.
 const GRID: usize = 32;
@@ -21,17 +22,29 @@ const SECTIONS: usize = 40;
 ///   and are refused. Weights have length 1 (all 0 where nothing helps).
 /// * `interpolate`: the pair of neighbours and the `w` with the highest mean score, to 1e-9.
 pub fn fit(components: &[Rdm], subjects: &[Rdm], kind: ModelKind, how: Comparison) -> Result<Vec<f64>, RdmError> {
-    let n_stimuli = subjects.first().or(components.first()).map_or(0, Rdm::n_stimuli);
-    fit_drawn(components, subjects, &vec![1; n_stimuli], &vec![1; subjects.len()], kind, how)
+    fit_of_groups(components, subjects, kind, how, &Groups::each(subjects.len()))
 }
 
-/// [`fit`] to data in which every stimulus and every subject stands as often as these multiplicities say (0: not at
-/// all). A stimulus has no distance to its own copy.
+/// [`fit`] to people of several RDMs each, who have one vote: the mean score is that over people of the mean over their
+/// RDMs.
+pub fn fit_of_groups(
+    components: &[Rdm],
+    subjects: &[Rdm],
+    kind: ModelKind,
+    how: Comparison,
+    people: &Groups,
+) -> Result<Vec<f64>, RdmError> {
+    let n_stimuli = subjects.first().or(components.first()).map_or(0, Rdm::n_stimuli);
+    fit_drawn(components, subjects, &vec![1; n_stimuli], &people.votes(), kind, how)
+}
+
+/// [`fit`] to data in which every stimulus stands as often as these multiplicities say (0: not at all), and every
+/// subject has this weight. A stimulus has no distance to its own copy.
 pub(super) fn fit_drawn(
     components: &[Rdm],
     subjects: &[Rdm],
     often_stimulus: &[u32],
-    often_subject: &[u32],
+    weight_of_subject: &[f64],
     kind: ModelKind,
     how: Comparison,
 ) -> Result<Vec<f64>, RdmError> {
@@ -46,28 +59,33 @@ pub(super) fn fit_drawn(
     }
     // Least squares rest on the pairs that all have; means of scores on those of every single comparison.
     if !no_products && (kind == ModelKind::Weighted || miss_the_same(components, subjects)) {
-        return Products::of(components, subjects, often_stimulus, often_subject, how)?.fit(kind);
+        return Products::of(components, subjects, often_stimulus, weight_of_subject, how)?.fit(kind);
     }
     let drawn: Vec<usize> = repeated(often_stimulus);
     let components: Vec<Rdm> = components.iter().map(|c| c.drawn(&drawn)).collect::<Result<_, _>>()?;
-    let subjects: Vec<Rdm> =
-        repeated(often_subject).into_iter().map(|s| subjects[s].drawn(&drawn)).collect::<Result<_, _>>()?;
+    let weights: Vec<f64> = weight_of_subject.iter().copied().filter(|weight| *weight > 0.0).collect();
+    let there = subjects.iter().zip(weight_of_subject).filter(|(_, weight)| **weight > 0.0);
+    let subjects: Vec<Rdm> = there.map(|(subject, _)| subject.drawn(&drawn)).collect::<Result<_, _>>()?;
     // A subject without a score for any component (constant here) has nothing to say; its NaN would make all choices
     // equal and leave the first one. `weighted` leaves it out as well.
     let found = compare_all(&components, &subjects, how)?;
-    let heard = |s: &usize| found.column(*s).iter().any(|f| !f.value.is_nan());
-    let subjects: Vec<Rdm> = (0..subjects.len()).filter(heard).map(|s| subjects[s].clone()).collect();
+    let heard: Vec<usize> =
+        (0..subjects.len()).filter(|s| found.column(*s).iter().any(|f| !f.value.is_nan())).collect();
+    let total: f64 = heard.iter().map(|&s| weights[s]).sum();
     match kind {
         ModelKind::Select => {
-            let found = compare_all(&components, &subjects, how)?;
-            let means = found.rows().into_iter().map(|row| row.iter().map(|f| f.value).sum::<f64>());
-            Ok(only(best_of(means), components.len()))
+            let mean =
+                |row: ArrayView1<Compared>| heard.iter().map(|&s| weights[s] * row[s].value).sum::<f64>() / total;
+            Ok(only(best_of(found.rows().into_iter().map(mean)), components.len()))
         }
-        _ => interpolate(components.len(), |weights| {
-            let prediction = predict(&components, weights)?;
-            let found = compare_all(&[prediction], &subjects, how)?;
-            Ok(mean(&found.iter().map(|f| f.value).collect::<Vec<f64>>()))
-        }),
+        _ => {
+            let subjects: Vec<Rdm> = heard.iter().map(|&s| subjects[s].clone()).collect();
+            interpolate(components.len(), |candidate| {
+                let found = compare_all(&[predict(&components, candidate)?], &subjects, how)?;
+                let terms = heard.iter().zip(&found).map(|(&s, f)| weights[s] * f.value);
+                Ok(terms.sum::<f64>() / total)
+            })
+        }
     }
 }
 

@@ -11,8 +11,8 @@ use crate::pool::scaled;
 use crate::whitening::whitened;
 use crate::{Comparison, Rdm, RdmError};
 
-/// With `a_i` the components and `y_s` the subjects, centred and whitened as the comparison needs, and `o_s` how often
-/// a subject stands in the data: `gram_ij = a_i a_j`, `right_i = sum_s o_s a_i y_s / |y_s|`. The mean score of the
+/// With `a_i` the components and `y_s` the subjects, centred and whitened as the comparison needs, and `o_s` how much a
+/// subject counts: `gram_ij = a_i a_j`, `right_i = sum_s o_s a_i y_s / |y_s|`. The mean score of the
 /// prediction with weights w is `w right / sqrt(w' gram w)` up to one factor.
 pub(super) struct Products {
     gram: Array2<f64>,
@@ -26,10 +26,10 @@ impl Products {
         components: &[Rdm],
         subjects: &[Rdm],
         often_stimulus: &[u32],
-        often_subject: &[u32],
+        weight_of_subject: &[f64],
         how: Comparison,
     ) -> Result<Products, RdmError> {
-        let people: Vec<usize> = (0..subjects.len()).filter(|&s| often_subject[s] > 0).collect();
+        let people: Vec<usize> = (0..subjects.len()).filter(|&s| weight_of_subject[s] > 0.0).collect();
         let all: Vec<&Rdm> = components.iter().chain(people.iter().map(|&s| &subjects[s])).collect();
         let rows = match how.is_whitened() {
             true => rows_of_copies(&all, components.len(), often_stimulus, how)?,
@@ -44,7 +44,7 @@ impl Products {
             // A subject without spread has nothing to say; rounding leaves it some 1e-16 of its values, which are near
             // 1.
             if own > 1e-12 {
-                pooled.scaled_add(f64::from(often_subject[s]) / own, &subject);
+                pooled.scaled_add(weight_of_subject[s] / own, &subject);
             }
         }
         let right = a.rows().into_iter().map(|row| row.dot(&pooled)).collect();

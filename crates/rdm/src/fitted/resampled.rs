@@ -4,8 +4,8 @@ use ndarray::Array2;
 use rayon::prelude::*;
 use statistics::Draws;
 
-use super::folds::{FEWEST, FoldScores, folds, score_fold};
-use super::{Folding, ModelKind};
+use super::folds::{FoldScores, score_fold_of};
+use super::{Against, Folding, ModelKind, Splits};
 use crate::inference::{Bootstrap, Drawn, Generalize, Groups, Replicates};
 use crate::{Comparison, Rdm, RdmError};
 
@@ -46,42 +46,74 @@ pub fn bootstrap_fitted(
     n_cv: usize,
 ) -> Result<Replicates, RdmError> {
     let (n_subjects, n_stimuli) = (subjects.len(), subjects.first().map_or(0, Rdm::n_stimuli));
+    let splits = Splits::of(folding, n_subjects, n_stimuli);
+    let groups = [Groups::each(n_subjects), Groups::each(n_stimuli)];
+    bootstrap_fitted_in(models, subjects, kind, how, plan, &splits, n_cv, &groups, Against::OtherPeople)
+}
+
+/// [`bootstrap_fitted`] with folds of any kind, of people and kinds of stimuli (`groups`) that are drawn together: a
+/// person has one vote in fits, means and bounds. A given group of subjects of which nobody was drawn is left out of a
+/// draw, if two are there; of a given group of stimuli at least 3 have to be. Where no fold is random `n_cv` is best 1:
+/// all repetitions are equal.
+#[allow(clippy::too_many_arguments)] // the data, the models, the draws and their folds
+pub fn bootstrap_fitted_in(
+    models: &[Vec<Rdm>],
+    subjects: &[Rdm],
+    kind: ModelKind,
+    how: Comparison,
+    plan: Bootstrap,
+    splits: &Splits,
+    n_cv: usize,
+    [people, kinds]: &[Groups; 2],
+    against: Against,
+) -> Result<Replicates, RdmError> {
+    let (n_subjects, n_stimuli) = (subjects.len(), subjects.first().map_or(0, Rdm::n_stimuli));
     for components in models {
         crate::pool::same_sizes(components, n_stimuli)?;
     }
     crate::pool::same_sizes(subjects, n_stimuli)?;
-    super::check_folding(folding, n_subjects, n_stimuli)?;
+    splits.check(n_subjects, n_stimuli)?;
+    for (groups, needed) in [(people, n_subjects), (kinds, n_stimuli)] {
+        if groups.n_things() != needed {
+            return Err(RdmError::DrawLength { given: groups.n_things(), needed });
+        }
+    }
+    let ceiling = plan.ceiling.then_some(against);
+    let votes = people.votes();
     let n_columns = models.len() + 2;
     let n_tables = if plan.over == Generalize::Both { 3 } else { 1 };
     let (each_subject, each_stimulus) = (vec![1; n_subjects], vec![1; n_stimuli]);
-    let (of_subjects, of_stimuli) = (Groups::each(n_subjects), Groups::each(n_stimuli));
     // draws x tables x repeats x columns
     let made: Vec<Vec<Vec<Vec<f64>>>> = (0..plan.n_boot)
         .into_par_iter()
         .map(|draw| {
             let mut draws = Draws::stream(plan.seed, draw as u64);
-            let Drawn { subjects: people, stimuli } = Drawn::next(plan.over, &of_subjects, &of_stimuli, &mut draws);
-            if different(&people).len() < folding.subjects || different(&stimuli).len() < FEWEST * folding.stimuli {
-                return Ok(vec![vec![vec![f64::NAN; n_columns]; n_cv]; n_tables]);
-            }
-            let mut tables = vec![(&people, &stimuli)];
+            let drawn = Drawn::next(plan.over, people, kinds, &mut draws);
+            let mut tables = vec![(&drawn.subjects, &drawn.stimuli)];
             if plan.over == Generalize::Both {
-                tables.extend([(&people, &each_stimulus), (&each_subject, &stimuli)]);
+                tables.extend([(&drawn.subjects, &each_stimulus), (&each_subject, &drawn.stimuli)]);
             }
-            let table = |(people, stimuli): (&Vec<u32>, &Vec<u32>)| {
+            // In which the draw has no folds, all of it has none.
+            let nothing = || vec![vec![vec![f64::NAN; n_columns]; n_cv]; n_tables];
+            let table = |(often, stimuli): (&Vec<u32>, &Vec<u32>)| {
                 (0..n_cv)
                     .map(|_| {
-                        let folds = folds(&different(people), &different(stimuli), folding, &mut draws);
+                        let Some(folds) = splits.folds(&different(often), &different(stimuli), &mut draws) else {
+                            return Ok(None);
+                        };
                         let found = folds
                             .iter()
-                            .map(|fold| score_fold(models, subjects, kind, how, stimuli, people, fold, plan.ceiling))
+                            .map(|fold| {
+                                score_fold_of(models, subjects, kind, how, stimuli, often, fold, people, ceiling)
+                            })
                             .collect::<Result<Vec<FoldScores>, RdmError>>()?;
                         let held_out: Vec<&[usize]> = folds.iter().map(|f| f.subjects.as_slice()).collect();
-                        Ok(row(&found, &held_out, people, models.len(), plan.ceiling))
+                        Ok(Some(row(&found, &held_out, often, &votes, models.len(), plan.ceiling)))
                     })
-                    .collect::<Result<Vec<Vec<f64>>, RdmError>>()
+                    .collect::<Result<Option<Vec<Vec<f64>>>, RdmError>>()
             };
-            tables.into_iter().map(table).collect()
+            let tables: Option<Vec<Vec<Vec<f64>>>> = tables.into_iter().map(table).collect::<Result<_, _>>()?;
+            Ok(tables.unwrap_or_else(nothing))
         })
         .collect::<Result<_, RdmError>>()?;
     let repeat = |t: usize, r: usize| Array2::from_shape_fn((plan.n_boot, n_columns), |(d, c)| made[d][t][r][c]);
@@ -93,27 +125,35 @@ pub fn bootstrap_fitted(
     Ok(Replicates { tables: repeats.iter().map(mean_of).collect(), repeats })
 }
 
-/// The models' means over all copies of subjects, then the bounds' means over different subjects.
-fn row(found: &[FoldScores], held_out: &[&[usize]], people: &[u32], n_models: usize, ceiling: bool) -> Vec<f64> {
-    let copies: f64 = people.iter().map(|p| f64::from(*p)).sum();
-    let n_different = different(people).len() as f64;
+/// The models' means over all copies of people, then the bounds' means over different people.
+fn row(
+    found: &[FoldScores],
+    held_out: &[&[usize]],
+    often: &[u32],
+    votes: &[f64],
+    n_models: usize,
+    ceiling: bool,
+) -> Vec<f64> {
+    let of_copies: f64 = often.iter().zip(votes).map(|(often, vote)| f64::from(*often) * vote).sum();
+    let there = different(often);
+    let of_different: f64 = there.iter().map(|&s| votes[s]).sum();
     // Every subject is in as many folds as there are groups of stimuli.
-    let in_folds = held_out.iter().map(|h| h.len() as f64).sum::<f64>() / n_different;
+    let in_folds = held_out.iter().map(|h| h.len() as f64).sum::<f64>() / there.len() as f64;
     let mut row = vec![0.0; n_models];
     let mut bounds = [0.0; 2];
     for (fold, subjects) in found.iter().zip(held_out) {
         for (place, &subject) in subjects.iter().enumerate() {
             for (m, sum) in row.iter_mut().enumerate() {
-                *sum += f64::from(people[subject]) * fold.scores[(m, place)];
+                *sum += f64::from(often[subject]) * votes[subject] * fold.scores[(m, place)];
             }
         }
         for (sum, terms) in bounds.iter_mut().zip(&fold.bounds) {
-            *sum += terms.iter().sum::<f64>();
+            *sum += terms.iter().zip(*subjects).map(|(term, &subject)| votes[subject] * term).sum::<f64>();
         }
     }
     // Divided last: a mean of scores of at most 1 is at most 1.
-    row.iter_mut().for_each(|sum| *sum /= copies * in_folds);
-    bounds.iter_mut().for_each(|sum| *sum /= n_different * in_folds);
+    row.iter_mut().for_each(|sum| *sum /= of_copies * in_folds);
+    bounds.iter_mut().for_each(|sum| *sum /= of_different * in_folds);
     row.extend(if ceiling { bounds } else { [f64::NAN; 2] });
     row
 }

@@ -1,7 +1,10 @@
 use super::fit::{fit_drawn, repeated};
-use super::folds::{Fold, folds, score_fold};
-use super::{Folding, ModelKind, bootstrap_fitted, cross_validate, default_folding_of_draws, fit, predict};
-use crate::inference::{Bootstrap, Generalize, Spread};
+use super::folds::{Fold, score_fold};
+use super::{
+    Against, Folding, ModelKind, Partition, Splits, bootstrap_fitted, bootstrap_fitted_in, cross_validate,
+    cross_validate_in, default_folding_of_draws, fit, fit_of_groups, predict,
+};
+use crate::inference::{Bootstrap, Generalize, Groups, Spread};
 use crate::testing::noise;
 use crate::{Comparison, Rdm, RdmError, compare_all, pool};
 use statistics::{Draws, mean};
@@ -40,7 +43,7 @@ fn fits_to_multiplicities_are_fits_to_copies() {
             if ranked && kind == ModelKind::Weighted {
                 continue;
             }
-            let found = fit_drawn(&components, &subjects, &c, &s, kind, how).unwrap();
+            let found = fit_drawn(&components, &subjects, &c, &s.map(f64::from), kind, how).unwrap();
             let people: Vec<Rdm> = repeated(&s).into_iter().map(|i| subjects[i].clone()).collect();
             let (components, people) = (gathered(&components, &c), gathered(&people, &c));
             let slow = fit(&components, &people, kind, how).unwrap();
@@ -103,7 +106,7 @@ fn a_draw_of_everything_once_is_the_cross_validation_of_the_data() {
     for how in [Comparison::Pearson, Comparison::RhoA, Comparison::CosineCov] {
         let whole = cross_validate(&models, &subjects, ModelKind::Interpolate, how, folding, true).unwrap();
         let mut sums = [0.0; 3];
-        for fold in folds(&all(5), &all(12), folding, &mut Draws::new(4)) {
+        for fold in Splits::of(folding, 5, 12).folds(&all(5), &all(12), &mut Draws::new(4)).unwrap() {
             let found =
                 score_fold(&models, &subjects, ModelKind::Interpolate, how, &[1; 12], &[1; 5], &fold, true).unwrap();
             sums[0] += found.scores.sum() / 15.0;
@@ -182,4 +185,73 @@ fn draws_have_the_folds_of_what_they_hold() {
     assert_eq!(of(2, 8), (2, 2));
     assert_eq!(of(1, 36), (1, 3));
     assert_eq!(of(20, 64), (4, 5));
+}
+
+#[test]
+fn a_person_has_one_vote_in_fits_however_many_runs() {
+    let (components, subjects) = (rdms(3, 9, 10), rdms(3, 9, 20));
+    let people = Groups::of(&[0, 1, 0]);
+    // The same with the second person's only run given twice.
+    let twice: Vec<Rdm> = [0, 1, 1, 2].map(|s| subjects[s].clone()).to_vec();
+    for how in Comparison::ALL {
+        for kind in KINDS {
+            if kind == ModelKind::Weighted && how.ranks() {
+                continue;
+            }
+            let found = fit_of_groups(&components, &subjects, kind, how, &people).unwrap();
+            let slow = fit(&components, &twice, kind, how).unwrap();
+            found.iter().zip(&slow).for_each(|(a, b)| same(&format!("{how} {kind:?}"), *a, *b, 1e-6));
+        }
+    }
+}
+
+#[test]
+fn given_folds_of_people_are_fitted_and_scored_apart() {
+    let (models, subjects) = ([rdms(3, 12, 50)], rdms(5, 12, 60));
+    let people = Groups::of(&[0, 0, 1, 2, 3]);
+    let of_stimuli = [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2];
+    let splits = Splits {
+        subjects: Partition::given(vec![0, 0, 1, 1, 0]),
+        stimuli: Partition::given(of_stimuli.to_vec()),
+        seed: 9,
+    };
+    let (kind, how) = (ModelKind::Weighted, Comparison::Pearson);
+    let find =
+        |against: Against| cross_validate_in(&models, &subjects, kind, how, &splits, &people, Some(against)).unwrap();
+    let found = find(Against::OtherFolds);
+    // By hand: the fold of subjects 2 and 3, person 0 with half a vote a run.
+    let (mut score, mut lower) = (0.0, 0.0);
+    let training: Vec<Rdm> = [0, 1, 4, 4].map(|s| subjects[s].clone()).to_vec();
+    for fold in 0..3 {
+        let side = |inside: bool| (0..12).filter(|&i| (of_stimuli[i] == fold) == inside).collect::<Vec<usize>>();
+        let cut = |rdms: &[Rdm], inside: bool| -> Vec<Rdm> {
+            rdms.iter().map(|rdm| rdm.select(&side(inside)).unwrap()).collect()
+        };
+        let weights = fit(&cut(&models[0], false), &cut(&training, false), kind, how).unwrap();
+        let prediction = predict(&cut(&models[0], true), &weights).unwrap();
+        let test = &cut(&subjects, true)[2..3];
+        score += compare_all(&[prediction], test, how).unwrap()[(0, 0)].value / 3.0;
+        let others = pool(&cut(&training, true), how).unwrap();
+        lower += compare_all(&[others], test, how).unwrap()[(0, 0)].value / 3.0;
+    }
+    same("score", found.scores[(0, 2)].value, score, 1e-9);
+    let (bounds, of_people) = (found.ceiling.unwrap(), find(Against::OtherPeople).ceiling.unwrap());
+    same("lower", bounds.lower_by_subject[2], lower, 1e-12);
+    // The upper bound is that of all in any case; the lower one of fewer people is lower on the whole.
+    assert_eq!(bounds.upper, of_people.upper);
+    assert!(bounds.lower < of_people.lower, "{} {}", bounds.lower, of_people.lower);
+    let one = Splits { subjects: Partition::random(1, 5), ..splits.clone() };
+    let refused = cross_validate_in(&models, &subjects, kind, how, &one, &people, Some(Against::OtherFolds));
+    assert_eq!(refused.unwrap_err(), RdmError::TooFewFolds { n_folds: 1 });
+
+    // A draw of everything once is the data, whatever the draw: subjects as they are, stimuli resampled as a group.
+    let kinds = Groups::of(&[0; 12]);
+    let plan = Bootstrap { over: Generalize::Stimuli, n_boot: 2, seed: 1, ceiling: true };
+    let groups = [people.clone(), kinds];
+    let against = Against::OtherFolds;
+    let drawn = bootstrap_fitted_in(&models, &subjects, kind, how, plan, &splits, 1, &groups, against).unwrap();
+    let by_person = people.means(&found.scores.row(0).iter().map(|s| s.value).collect::<Vec<f64>>());
+    same("drawn", drawn.tables[0][(0, 0)], mean(&by_person), 1e-10);
+    same("drawn lower", drawn.tables[0][(1, 1)], bounds.lower, 1e-10);
+    same("drawn upper", drawn.tables[0][(1, 2)], bounds.upper, 1e-10);
 }

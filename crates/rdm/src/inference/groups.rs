@@ -79,6 +79,27 @@ impl Groups {
         self.members.iter().map(of).collect()
     }
 
+    /// How much each thing counts so that every group has one vote: in inverse proportion to the size of its group, in
+    /// the smallest whole numbers (2 and 1 for groups of one and of two), so that sums of ranks stay exact. 1 for groups
+    /// of one size. Where whole numbers would be beyond 2^32 they are `1 / size`.
+    pub(crate) fn votes(&self) -> Vec<f64> {
+        let gcd = |mut a: u64, mut b: u64| {
+            while b > 0 {
+                (a, b) = (b, a % b);
+            }
+            a
+        };
+        let least = self.members.iter().map(|members| members.len() as u64).try_fold(1_u64, |least, size| {
+            let next = least / gcd(least, size) * size;
+            (next <= 1 << 32).then_some(next)
+        });
+        let sizes: Vec<u64> = self.of.iter().map(|&group| self.members[group].len() as u64).collect();
+        match least {
+            Some(least) => sizes.iter().map(|size| (least / size) as f64).collect(),
+            None => sizes.iter().map(|size| 1.0 / *size as f64).collect(),
+        }
+    }
+
     /// How many different groups hold a thing that was drawn.
     pub(crate) fn n_drawn(&self, often: &[u32]) -> usize {
         self.members.iter().filter(|members| members.iter().any(|&i| often[i] > 0)).count()
@@ -199,6 +220,17 @@ mod tests {
         }
         let alone = draws_of(Bootstrap { over: Generalize::Stimuli, ..plan }, &people, &kinds);
         assert!(alone.iter().all(|draw| draw.subjects == [1; 4]));
+    }
+
+    #[test]
+    fn votes_are_whole_and_as_many_for_every_group() {
+        assert_eq!(Groups::of(&[0, 1, 0, 2, 1, 2, 3]).votes(), [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0]);
+        assert_eq!(Groups::of(&[0, 0, 0, 1, 1, 2]).votes(), [2.0, 2.0, 2.0, 3.0, 3.0, 6.0]);
+        assert_eq!(Groups::of(&[0, 0, 1, 1]).votes(), [1.0; 4]);
+        // 2 to 31 have a least multiple of 7e13: shares instead.
+        let sizes: Vec<usize> = (2..32).flat_map(|size| vec![size; size]).collect();
+        let votes = Groups::of(&sizes).votes();
+        assert_eq!((votes[0], votes[2]), (0.5, 1.0 / 3.0));
     }
 
     #[test]

@@ -137,23 +137,22 @@ fn similarities(models: &[Vec<f64>], subjects: &[Vec<f64>], weights: &[u32], how
 
 impl SubjectRanks {
     /// The pool of ranks is ranked again in every draw, the one thing here that needs sorting.
-    /// `group` has the number of every subject's group, all of which is left out of the lower bound.
-    pub fn bounds(&self, subjects: &[u32], distinct: &[usize], group: &[usize]) -> [Vec<f64>; 2] {
+    /// `group` has the number of every subject's group, all of which is left out of the lower bound; `weights` say how
+    /// much each subject counts in a pool.
+    pub fn bounds(&self, weights: &[f64], distinct: &[usize], group: &[usize]) -> [Vec<f64>; 2] {
         let n = self.weights.len();
         let mut all = vec![0.0; n];
         for &s in distinct {
-            let often = f64::from(subjects[s]);
-            all.iter_mut().zip(&self.ranks[s]).for_each(|(sum, rank)| *sum += often * rank);
+            all.iter_mut().zip(&self.ranks[s]).for_each(|(sum, rank)| *sum += weights[s] * rank);
         }
         let pool_of_all = order_of(&all, &self.weights);
         let mut scratch = Scratch::default();
         let (mut lower, mut upper) = (Vec::new(), Vec::new());
         for &s in distinct {
-            // Ranks are multiples of 1/2: their sums and differences are exact, and so are ties.
+            // Ranks are multiples of 1/2 and weights whole: their sums and differences are exact, and so are ties.
             let mut others = all.clone();
             for &own in distinct.iter().filter(|own| group[**own] == group[s]) {
-                let often = f64::from(subjects[own]);
-                others.iter_mut().zip(&self.ranks[own]).for_each(|(sum, rank)| *sum -= often * rank);
+                others.iter_mut().zip(&self.ranks[own]).for_each(|(sum, rank)| *sum -= weights[own] * rank);
             }
             lower.push(self.against(&order_of(&others, &self.weights), s, &mut scratch));
             upper.push(self.against(&pool_of_all, s, &mut scratch));
@@ -175,7 +174,7 @@ impl SubjectRanks {
     }
 }
 
-/// Sums of ranks sort as integers.
+/// Sums of ranks sort as integers, unless weights were no whole numbers.
 fn order_of(sums: &[f64], weights: &[u32]) -> Order {
     let as_they_are: Vec<u32> = (0..weights.len() as u32).collect();
     sorted(sums).select(&as_they_are, weights)
@@ -183,7 +182,7 @@ fn order_of(sums: &[f64], weights: &[u32]) -> Order {
 
 fn sorted(sums: &[f64]) -> Order {
     let largest = sums.iter().fold(0.0, |largest: f64, v| largest.max(*v));
-    if 2.0 * largest < f64::from(u32::MAX) {
+    if 2.0 * largest < f64::from(u32::MAX) && sums.iter().all(|v| (2.0 * v).fract() == 0.0) {
         let doubled: Vec<u32> = sums.iter().map(|v| (2.0 * v) as u32).collect();
         return Order::of_integers(&doubled);
     }

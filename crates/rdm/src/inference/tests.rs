@@ -74,7 +74,7 @@ fn check(models: &[Rdm], subjects: &[Rdm], how: Comparison, c: &[u32], s: &[u32]
         });
         terms.sum::<f64>() / distinct.len() as f64
     };
-    let [lower, upper] = found.ceiling(s, &Groups::each(s.len())).unwrap();
+    let [lower, upper] = found.ceiling(s, &Groups::each(s.len()), &Groups::each(s.len())).unwrap();
     same(&format!("{how} lower"), lower, bound(true));
     same(&format!("{how} upper"), upper, bound(false));
 }
@@ -158,7 +158,7 @@ fn subjects_all_drawn_once_give_the_score_and_ceiling_of_the_data() {
     for how in Comparison::ALL {
         let whole = Engines::new(&models, &subjects, how).evaluate(&[&[1; 8]], true).unwrap().remove(0);
         let ceiling = noise_ceiling(&subjects, how).unwrap();
-        let [lower, upper] = whole.ceiling(&[1; 3], &Groups::each(3)).unwrap();
+        let [lower, upper] = whole.ceiling(&[1; 3], &Groups::each(3), &Groups::each(3)).unwrap();
         same("lower", lower, ceiling.lower);
         same("upper", upper, ceiling.upper);
         for (found, slow) in whole.scores.iter().zip(compare_all(&models, &subjects, how).unwrap()) {
@@ -170,7 +170,7 @@ fn subjects_all_drawn_once_give_the_score_and_ceiling_of_the_data() {
     for how in [Comparison::CorrCov, Comparison::CosineCov] {
         let whole = super::sums::under_covariance(&models, &subjects, how, &sigma).unwrap();
         let ceiling = crate::noise_ceiling_under(&subjects, how, Some(&sigma)).unwrap();
-        let [lower, upper] = whole.ceiling(&[1; 3], &Groups::each(3)).unwrap();
+        let [lower, upper] = whole.ceiling(&[1; 3], &Groups::each(3), &Groups::each(3)).unwrap();
         same("lower", lower, ceiling.lower);
         same("upper", upper, ceiling.upper);
         let refused = bootstrap(&models, &subjects, how, Some(&sigma), plan(Generalize::Both, 2));

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use statistics::Reason;
 
-use super::moments::Cases;
+use super::moments::{Cases, Moments};
 use super::{Regression, groups};
 use crate::{Rdm, RdmError, Scale};
 
@@ -44,11 +44,25 @@ pub fn regress_held_out(
     let n_stimuli = predictors[0].n_stimuli();
     assert!(fold_of_stimulus.len() == n_stimuli, "{} folds of stimuli for {n_stimuli} stimuli", fold_of_stimulus.len());
     let k = predictors.len();
-    let mut all: Vec<Option<HeldOut>> = vec![None; outcomes.len()];
-    for cases in &groups {
-        // Per fold and outcome the squared errors of the mean, of all predictors, and without each of them.
-        let errors: Vec<Vec<FoldErrors>> =
-            (0..n_folds).into_par_iter().map(|fold| errors_of_fold(cases, k, method, fold_of_stimulus, fold)).collect();
+    let of_group = |cases: &Cases| {
+        let method = |_: usize, _: &Moments| Ok(method);
+        let of_fold = |fold: usize| errors_of_fold(cases, k, &method, fold_of_stimulus, fold);
+        (0..n_folds).into_par_iter().map(of_fold).collect::<Vec<_>>()
+    };
+    Ok(over_folds(&groups, k, outcomes.len(), of_group))
+}
+
+/// What the errors of all folds say; `of_group` has per fold and outcome the squared errors of the mean, of all
+/// predictors, and without each of them.
+pub(super) fn over_folds(
+    groups: &[Cases],
+    k: usize,
+    n_outcomes: usize,
+    of_group: impl Fn(&Cases) -> Vec<Vec<FoldErrors>>,
+) -> Vec<HeldOut> {
+    let mut all: Vec<Option<HeldOut>> = vec![None; n_outcomes];
+    for cases in groups {
+        let errors = of_group(cases);
         for (place, &outcome) in cases.outcomes.iter().enumerate() {
             let (mut sums, mut n_pairs, mut reason) = (vec![0.0; k + 2], 0, None);
             for fold in &errors {
@@ -69,27 +83,49 @@ pub fn regress_held_out(
             all[outcome] = Some(HeldOut { r2, unique, shared, n_pairs, reason });
         }
     }
-    Ok(all.into_iter().flatten().collect())
+    all.into_iter().flatten().collect()
 }
 
 /// Squared errors of the mean, of all predictors, and without each of them, and over how many pairs.
-type FoldErrors = Result<(Vec<f64>, usize), Reason>;
+pub(super) type FoldErrors = Result<(Vec<f64>, usize), Reason>;
 
-fn errors_of_fold(
+/// `method` is that of an outcome, by its place, for its training pairs.
+pub(super) fn errors_of_fold(
     cases: &Cases,
     k: usize,
-    method: Regression,
+    method: &(dyn Fn(usize, &Moments) -> Result<Regression, Reason> + Sync),
     fold_of_stimulus: &[usize],
     fold: usize,
 ) -> Vec<FoldErrors> {
-    let side = |&(i, j): &(usize, usize)| (fold_of_stimulus[i] == fold, fold_of_stimulus[j] == fold);
-    let training: Vec<f64> = cases.pairs.iter().map(|pair| f64::from(side(pair) == (false, false))).collect();
-    let test: Vec<usize> = (0..cases.pairs.len()).filter(|&p| side(&cases.pairs[p]) == (true, true)).collect();
-    let one = |(place, moments): (usize, super::moments::Moments)| {
+    let errors = |place: usize, moments: &Moments, squares: &dyn Fn(&[f64]) -> f64| {
+        let method = method(place, moments)?;
+        let everything: Vec<usize> = (0..k).collect();
+        let mut errors = vec![squares(&vec![0.0; k]), squares(&moments.weigh(method, &everything)?)];
+        for j in 0..k {
+            let others: Vec<usize> = everything.iter().copied().filter(|other| *other != j).collect();
+            errors.push(squares(&moments.weigh(method, &others)?));
+        }
+        Ok(errors)
+    };
+    squares_of_fold(cases, &|stimulus| Some(fold_of_stimulus[stimulus]), fold, &errors)
+}
+
+/// Per outcome what `errors` makes of the moments of the pairs outside a fold, and of a function from weights to the
+/// squared error of the pairs within it. Stimuli without a fold are in no pair.
+pub(super) fn squares_of_fold(
+    cases: &Cases,
+    fold_of: &dyn Fn(usize) -> Option<usize>,
+    fold: usize,
+    errors: &dyn Fn(usize, &Moments, &dyn Fn(&[f64]) -> f64) -> Result<Vec<f64>, Reason>,
+) -> Vec<FoldErrors> {
+    let k = cases.n_predictors();
+    let of = |&(i, j): &(usize, usize)| Some((fold_of(i)? == fold, fold_of(j)? == fold));
+    let training: Vec<f64> = cases.pairs.iter().map(|pair| f64::from(of(pair) == Some((false, false)))).collect();
+    let test: Vec<usize> = (0..cases.pairs.len()).filter(|&p| of(&cases.pairs[p]) == Some((true, true))).collect();
+    let one = |(place, moments): (usize, Moments)| {
         if test.is_empty() {
             return Err(Reason::NanPairs);
         }
-        let everything: Vec<usize> = (0..k).collect();
         let outcome = cases.rows.row(k + 1 + place);
         let squares = |weights: &[f64]| -> f64 {
             let error = |&p: &usize| {
@@ -98,12 +134,7 @@ fn errors_of_fold(
             };
             test.iter().map(|p| error(p).powi(2)).sum()
         };
-        let mut errors = vec![squares(&vec![0.0; k]), squares(&moments.weigh(method, &everything)?)];
-        for j in 0..k {
-            let others: Vec<usize> = everything.iter().copied().filter(|other| *other != j).collect();
-            errors.push(squares(&moments.weigh(method, &others)?));
-        }
-        Ok((errors, test.len()))
+        Ok((errors(place, &moments, &squares)?, test.len()))
     };
     cases.moments(Some(&training)).into_iter().enumerate().map(one).collect()
 }

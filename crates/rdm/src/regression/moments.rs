@@ -105,6 +105,10 @@ impl Cases {
             .collect()
     }
 
+    pub fn n_predictors(&self) -> usize {
+        self.n_predictors
+    }
+
     /// Weights of the rows as weights of the RDMs.
     pub fn on_their_scale(&self, place: usize, weights: &[f64]) -> Vec<f64> {
         let of_outcome = self.scales[self.n_predictors + place][1];
@@ -153,6 +157,18 @@ impl Moments {
         let sd: Vec<f64> = self.gram.diag().iter().map(|v| v.sqrt()).collect();
         let c = Array2::from_shape_fn(self.gram.dim(), |(i, j)| self.gram[(i, j)] / (sd[i] * sd[j]));
         c.iter().all(|v| v.is_finite()).then_some(c)
+    }
+
+    /// The mean eigenvalue of `X'X`, the scale of a penalty.
+    pub fn mean_eigenvalue(&self, standardized: bool) -> f64 {
+        match standardized {
+            true => self.total,
+            false => {
+                let diagonal = self.gram.diag();
+                let squares = diagonal.iter().zip(&self.sds).map(|(square, sd)| square * sd * sd);
+                squares.sum::<f64>() / self.right.len() as f64
+            }
+        }
     }
 
     /// Weights of all predictors, and R2 with and without each of them.

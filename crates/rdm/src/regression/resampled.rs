@@ -32,12 +32,27 @@ pub fn bootstrap_regression(
     scale: Scale,
     plan: Bootstrap,
 ) -> Result<Replicates, RdmError> {
+    bootstrap_regression_each(predictors, outcomes, &vec![method; outcomes.len()], scale, plan)
+}
+
+/// [`bootstrap_regression`] with a method for every outcome; a penalty that was chosen stays in all draws.
+///
+/// # Panics
+/// When there is not one method per outcome.
+pub fn bootstrap_regression_each(
+    predictors: &[Rdm],
+    outcomes: &[Rdm],
+    methods: &[Regression],
+    scale: Scale,
+    plan: Bootstrap,
+) -> Result<Replicates, RdmError> {
+    assert!(methods.len() == outcomes.len(), "{} methods for {} outcomes", methods.len(), outcomes.len());
     let groups = groups(predictors, outcomes, scale)?;
     let (n_subjects, n_stimuli) = (outcomes.len(), predictors[0].n_stimuli());
     let n_columns = 2 * predictors.len() + 2;
     let (each_subject, each_stimulus) = (vec![1; n_subjects], vec![1; n_stimuli]);
     let (subjects, of_stimuli) = (Groups::each(n_subjects), Groups::each(n_stimuli));
-    let whole = evaluate(&groups, n_subjects, n_columns, method, &each_stimulus);
+    let whole = evaluate(&groups, n_subjects, n_columns, methods, &each_stimulus);
     let n_tables = if plan.over == Generalize::Both { 3 } else { 1 };
     let made: Vec<Vec<Vec<f64>>> = (0..plan.n_boot)
         .into_par_iter()
@@ -50,7 +65,7 @@ pub fn bootstrap_regression(
             if stimuli.iter().filter(|c| **c > 0).count() < FEWEST_STIMULI {
                 return vec![vec![f64::NAN; n_columns]; n_tables];
             }
-            let here = evaluate(&groups, n_subjects, n_columns, method, &stimuli);
+            let here = evaluate(&groups, n_subjects, n_columns, methods, &stimuli);
             match plan.over {
                 Generalize::Both => vec![means(&here, &people), means(&whole, &people), means(&here, &each_subject)],
                 _ => vec![means(&here, &people)],
@@ -63,12 +78,18 @@ pub fn bootstrap_regression(
 
 /// `subjects x columns` where every stimulus stands in the data as often as this says; `NaN` for a subject without a
 /// regression.
-fn evaluate(groups: &[Cases], n_subjects: usize, n_columns: usize, method: Regression, often: &[u32]) -> Array2<f64> {
+fn evaluate(
+    groups: &[Cases],
+    n_subjects: usize,
+    n_columns: usize,
+    methods: &[Regression],
+    often: &[u32],
+) -> Array2<f64> {
     let mut all = Array2::from_elem((n_subjects, n_columns), f64::NAN);
     for cases in groups.iter().filter(|cases| cases.constant_predictor.is_none()) {
         let weights: Vec<f64> = cases.pairs.iter().map(|&(i, j)| f64::from(often[i] * often[j])).collect();
         for (&subject, moments) in cases.outcomes.iter().zip(cases.moments(Some(&weights))) {
-            if let Ok(fit) = moments.fit_all(method) {
+            if let Ok(fit) = moments.fit_all(methods[subject]) {
                 let shared = fit.r2 - fit.unique.iter().sum::<f64>();
                 let values = fit.standardized.into_iter().chain(fit.unique).chain([fit.r2, shared]);
                 all.row_mut(subject).iter_mut().zip(values).for_each(|(cell, value)| *cell = value);

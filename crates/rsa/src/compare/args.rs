@@ -7,8 +7,9 @@ use clap::ValueEnum;
 use cli::{Common, Format, Input, OutputPath};
 use rdm::ModelKind;
 use rdm::inference::Generalize;
-use rdm_inputs::Kind;
+use rdm_inputs::{Kind, SplitBy, two_splits};
 use statistics::Correction;
+use std::str::FromStr;
 
 const HELP: &str = "\
 One row per model and subject, and one per model with subject `mean`, the mean over subjects.
@@ -26,6 +27,7 @@ Columns:
               RDM does not say what it was made from
   lower       with --ceiling (Nili et al. 2014): a subject against the pool of the others
   upper       with --ceiling: a subject against the pool of all
+  lower_folds with --ceiling-k: into how many groups of people
   reason      why a score is NaN: constant, nan_input, not_euclidean, explained_by_controls,
               negative_reliability (no r_norm); on a row `mean` that has a score, why it has no p:
               constant (the scores of its subjects are equal, or differ by rounding alone)
@@ -66,6 +68,10 @@ they are. A score that is not different from `lower` does not show that the mode
 with few subjects hardly any score differs from it. Where a draw of the bootstrap holds a subject twice its
 bounds are too high, so the intervals of the bounds lie above their values.
 
+--ceiling-k K: `lower` is against the pool of the people in other groups. That is of fewer, and mostly
+lower: what a model that was fitted to as many people can be held to. It is rsatoolbox's
+cv_noise_ceiling, but that every person counts once here, there every fold. Draws keep the groups.
+
 corr_cov and cosine_cov weigh pairs by the covariance that noise gives them (pairs that share a stimulus
 vary together): whitened unbiased RDM similarity, Diedrichsen et al. (2020). Pairs that are NaN are left
 out exactly, with --sigma-k too.
@@ -77,9 +83,9 @@ above both). A stimulus has no distance to its own copy. A draw without a number
 different stimuli, a constant RDM) is left out and counted. p_perm holds for these subjects and
 stimuli only, whatever generalize_to says.
 
---group-subjects: the RDMs of one person (runs, sessions) are no two subjects. They are drawn together, have one
-vote together in means, tests and bounds, and `lower` is against the pool of the RDMs of the other people; n
-is people.
+--group-subjects: the RDMs of one person (runs, sessions) are no two subjects. They are drawn together,
+have one vote together in means, tests, fits and the pools of both bounds, and `lower` is against the
+pool of the other people; n is people. rsatoolbox's pool counts a person as often as it has RDMs.
 --group-stimuli draws whole groups (categories) of stimuli, so that the inference speaks to new categories;
 a draw needs 3 different ones. What --perm may shuffle depends on what is exchangeable if the model knows
 nothing: all stimuli, if they are any stimuli; where those of one category are alike in any brain, shuffles
@@ -96,10 +102,14 @@ other scores are above 0 for noise, or are distances, and --test then chooses th
 --model weighted, select or interpolate: the RDMs of one file are one model, fitted for --compare to
 some subjects and stimuli and scored on others (never on the same). weighted is a sum with weights not
 below 0 by least squares (not for ranks), select the best one, interpolate a point between neighbours.
-A score is the mean over the folds of stimuli that a subject was held out of, n_pairs their sum; the
-ceiling is over the same pairs. With --boot every draw is cross-validated --n-cv times, with folds of
-its own (boot_folds: chosen for the 63 % of subjects and stimuli that a draw holds, or --cv-k); all
-copies of a subject or stimulus are in one group. Score and bounds stay those of the data. The variance
+A score is the mean over the folds of stimuli that a subject was held out of, n_pairs their sum. The
+ceiling is over the same pairs; its `lower` is against all other people, with --ceiling-k folds against
+those that the model was fitted to. Folds hold groups (--group-subjects, --group-stimuli) out whole.
+Folds that are given stay in draws; a draw with fewer than 3 stimuli of one, or with people of one fold
+only, is left out and counted.
+With --boot every draw is cross-validated --n-cv times, with folds of its own (boot_folds: chosen for
+the 63 % of subjects and stimuli that a draw holds, or --cv-k); all copies of a subject or stimulus are
+in one group. Score and bounds stay those of the data. The variance
 that random folds add is taken out of se: with v_r of means of r repetitions and v_1 of single ones it
 is (r v_r - v_1) / (r - 1), NaN where that is below 0 (take more draws); percentiles (--test bootstrap)
 and --n-cv 1 keep it. Draws without folds, or with a fold in which a prediction is constant (weights
@@ -182,6 +192,10 @@ pub struct CompareArgs {
     /// Add the noise ceiling over subjects: columns lower and upper
     #[arg(long)]
     pub ceiling: bool,
+    /// With --ceiling: `lower` leaves out a group of people at a time, of K random ones (--seed), of @FOLDS (a table:
+    /// subject, fold), or the `folds` of a fitted --model [default: one person]
+    #[arg(long, value_name = "K|@FOLDS|folds", requires = "ceiling")]
+    pub ceiling_k: Option<CeilingBy>,
     /// What noise leaves to reach of each brain RDM, a table of `ceiling gsn` or `ceiling within --stat rdm`: adds
     /// r_norm
     #[arg(long, value_name = "TABLE")]
@@ -189,9 +203,10 @@ pub struct CompareArgs {
     /// What the RDMs of one MODEL file are: models (fixed), or components of one: weighted, select, interpolate
     #[arg(long, value_name = "KIND", default_value = "fixed")]
     pub model: ModelKind,
-    /// With a fitted --model: groups of subjects and of stimuli of its folds [default: by their numbers, 2 to 5]
-    #[arg(long, value_name = "SUBJECTS,STIMULI", value_parser = folds)]
-    pub cv_k: Option<[usize; 2]>,
+    /// With a fitted --model: groups of subjects and of stimuli of its folds, a number or @FOLDS, a table with the columns
+    /// subject or stimulus, and fold [default: by their numbers, 2 to 5]
+    #[arg(long, value_name = "SUBJECTS,STIMULI", value_parser = two_splits)]
+    pub cv_k: Option<[SplitBy; 2]>,
     /// With a fitted --model and --boot: how often each draw is cross-validated, with other folds [default: 2]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub n_cv: Option<u32>,
@@ -243,11 +258,29 @@ impl CompareArgs {
     }
 }
 
-fn folds(text: &str) -> Result<[usize; 2], String> {
-    let parsed: Option<Vec<usize>> = text.split(',').map(|k| k.trim().parse().ok().filter(|k| *k > 0)).collect();
-    match parsed.as_deref() {
-        Some(&[subjects, stimuli]) => Ok([subjects, stimuli]),
-        _ => Err(format!("\"{text}\" is not two numbers from 1, as in 3,5 (groups of subjects, groups of stimuli)")),
+/// Whom the lower bound of the ceiling leaves out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CeilingBy {
+    /// A group of people.
+    Split(SplitBy),
+    /// The subjects that a fitted model was not fitted to.
+    Folds,
+}
+
+impl FromStr for CeilingBy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<CeilingBy, String> {
+        match text {
+            "folds" => Ok(CeilingBy::Folds),
+            _ => match text.parse() {
+                Ok(SplitBy::Groups(1)) => {
+                    Err("one group of all people leaves nobody to predict them; take 2 or more".into())
+                }
+                Ok(by) => Ok(CeilingBy::Split(by)),
+                Err(why) => Err(format!("{why}, nor the word folds")),
+            },
+        }
     }
 }
 

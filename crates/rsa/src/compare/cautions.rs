@@ -4,7 +4,7 @@ use super::args::{Boot, CompareArgs, Test};
 use super::fitted::Folds;
 use super::system::{Content, Systems};
 use cli::Job;
-use rdm::{Comparison, Folding, Rdm};
+use rdm::{Comparison, Rdm};
 
 /// Fewer draws than these leave the ends of a 95 % interval to a handful of them.
 const FEW_DRAWS: u32 = 200;
@@ -53,7 +53,7 @@ pub(super) fn say(job: &Job, args: &CompareArgs, systems: &Systems, used: &[usiz
             whole.how
         ));
     }
-    if let Some(Folding { subjects, stimuli, .. }) = folds.map(|folds| folds.of_data) {
+    if let Some([subjects, stimuli]) = folds.map(|f| [f.of_data.subjects.len(), f.of_data.stimuli.len()]) {
         if subjects == 1 {
             job.warn(
                 "--cv-k 1,..: models are fitted to the subjects they are scored on (to other stimuli); the tests do \

@@ -1,27 +1,26 @@
 //! RDMs of one person and stimuli of one kind, which are drawn, left out, averaged and shuffled together.
 
-use super::args::{Boot, CompareArgs};
+use super::args::{Boot, CeilingBy, CompareArgs};
 use super::system::{Content, Systems};
-use anyhow::{Context, Result, anyhow, bail};
-use array_inputs::{person_of, read_levels, read_table};
+use anyhow::{Result, anyhow, bail};
+use array_inputs::person_of;
 use clap::ValueEnum;
 use cli::{Input, Job};
 use rdm::ModelKind;
 use rdm::inference::{Groups, Shuffle};
-use std::collections::HashMap;
-use stimulus_table::Table;
+use rdm_inputs::{FoldsOf, Levels, SplitBy};
 
 /// What belongs together.
 #[derive(Debug, clap::Args)]
 pub struct GroupArgs {
-    /// RDMs of one person are drawn, left out of pools and averaged together: `bids` (sub-01 in their names or paths),
+    /// RDMs of one person are drawn, left out of folds and pools, and averaged together: `bids` (sub-01 in their names or paths),
     /// or a column of --subjects
     #[arg(long, value_name = "bids|COLUMN")]
     pub group_subjects: Option<String>,
     /// Table with one row per brain RDM: its name in the column subject
     #[arg(long, value_name = "TABLE", requires = "group_subjects")]
     pub subjects: Option<Input>,
-    /// Stimuli with the same value in this column of --stimuli are drawn, and shuffled, together
+    /// Stimuli with the same value in this column of --stimuli are drawn, shuffled, and held out, together
     #[arg(long, value_name = "COLUMN", requires = "stimuli")]
     pub group_stimuli: Option<String>,
     /// Table of stimuli, for --group-stimuli
@@ -46,6 +45,8 @@ pub(super) struct Together {
     /// Of the subjects in use.
     pub subjects: Groups,
     pub stimuli: Groups,
+    /// Of the subjects: whom the lower bound of the ceiling leaves out with each.
+    pub left_out: Groups,
     shuffled: Option<Shuffled>,
 }
 
@@ -60,14 +61,14 @@ pub(super) fn check(args: &CompareArgs) -> Result<()> {
             "{option} is for the scores of model RDMs against brain RDMs, not for --all-pairs, controls, bures or matrices"
         );
     }
-    if args.model != ModelKind::Fixed {
+    // Folds of fitted models are of groups, too.
+    let fitted = args.model != ModelKind::Fixed;
+    let tested = asked.test_of_means().is_some() || asked.perm.is_some();
+    if group_subjects.is_some() && !args.ceiling && !tested && !fitted {
         bail!(
-            "{option} with --model {}: folds of fitted models know no groups; take fixed models",
-            args.model.as_str()
+            "--group-subjects is for --ceiling, --boot, --test, --pairwise, --perm and fitted models, none of which was \
+             asked for"
         );
-    }
-    if group_subjects.is_some() && !args.ceiling && asked.test_of_means().is_none() && asked.perm.is_none() {
-        bail!("--group-subjects is for --ceiling, --boot, --test, --pairwise and --perm, none of which was asked for");
     }
     if let (Some(column), None) = (group_subjects, subjects)
         && column != "bids"
@@ -78,8 +79,11 @@ pub(super) fn check(args: &CompareArgs) -> Result<()> {
     }
     if group_stimuli.is_some() {
         let drawn = matches!(asked.boot, Some(Boot::Stimuli | Boot::Both));
-        if !drawn && asked.perm.is_none() {
-            bail!("--group-stimuli is for --boot stimuli and both, and for --perm, none of which was asked for");
+        if !drawn && asked.perm.is_none() && !fitted {
+            bail!(
+                "--group-stimuli is for --boot stimuli and both, for --perm, and for fitted models, none of which was \
+                 asked for"
+            );
         }
         if asked.perm.is_some() && shuffle.is_none() {
             bail!(
@@ -99,7 +103,7 @@ impl Together {
             (None, _) => Groups::each(used.len()),
             (Some(column), Some(input)) => {
                 let names: Vec<&str> = used.iter().map(|&s| systems.names[s].as_str()).collect();
-                Groups::of(&Labels::read(job, input, column, Some("subject"))?.of(&names, "brain RDM")?)
+                Groups::of(&Levels::read(job, input, column, Some("subject"))?.of(&names, "brain RDM")?)
             }
             (Some(_), None) => {
                 let label = |s: &usize| {
@@ -124,11 +128,12 @@ impl Together {
                     anyhow!("{}: no stimulus ids, so --group-stimuli finds none in {input}", systems.sources[0])
                 })?;
                 let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-                Groups::of(&Labels::read(job, input, column, None)?.of(&ids, "stimulus")?)
+                Groups::of(&Levels::read(job, input, column, None)?.of(&ids, "stimulus")?)
             }
             _ => Groups::each(systems.n_stimuli),
         };
-        let found = Together { subjects: of_subjects, stimuli: of_stimuli, shuffled: *shuffle };
+        let left_out = left_out(job, args, systems, used, &of_subjects)?;
+        let found = Together { subjects: of_subjects, stimuli: of_stimuli, left_out, shuffled: *shuffle };
         found.check(job, args, &systems.sources[0])?;
         Ok(found)
     }
@@ -155,15 +160,6 @@ impl Together {
                 );
             }
             job.note(format!("{n_rdms} brain RDMs of {n} people; each person has one vote"));
-            let sizes = || self.subjects.members().iter().map(Vec::len);
-            if let (true, Some(few), Some(many)) = (args.ceiling, sizes().min(), sizes().max())
-                && few < many
-            {
-                job.warn(format!(
-                    "{source}: people have {few} to {many} RDMs, and the pool of a bound is of RDMs, as rsatoolbox's: \
-                     `upper` may lie below what a model can reach; merge those of a person first (rsa rdm --merge)"
-                ));
-            }
             job.record("group_subjects", self.subjects.numbers());
         }
         if args.groups.group_stimuli.is_none() {
@@ -197,44 +193,21 @@ impl Together {
     }
 }
 
+/// What `--ceiling-k` says of fixed models: whom the lower bound leaves out together; each person alone without it.
+fn left_out(job: &Job, args: &CompareArgs, systems: &Systems, used: &[usize], people: &Groups) -> Result<Groups> {
+    let Some(CeilingBy::Split(by)) = &args.ceiling_k else { return Ok(people.clone()) };
+    let source = &systems.sources[0];
+    if let SplitBy::Groups(k) = by
+        && *k > people.len()
+    {
+        bail!("{source}: --ceiling-k {k} makes {k} groups of {0} people; {0} at most", people.len());
+    }
+    let names: Vec<&str> = used.iter().map(|&s| systems.names[s].as_str()).collect();
+    let folds = by.partition(job, FoldsOf::Subjects, source, Some(&names), people)?;
+    job.record("ceiling_k", by.to_string());
+    job.record("seed", args.inference.seed);
+    Ok(Groups::of(&folds.numbers(args.inference.seed)))
+}
+
 /// Fewer groups than this: more than half of the draws hold fewer than 3 different ones.
 const FEWEST_GROUPS: usize = 4;
-
-/// What a column says of ids.
-struct Labels {
-    source: String,
-    column: String,
-    of: HashMap<String, String>,
-}
-
-impl Labels {
-    /// Ids stand in the column `ids`, else where a table of stimuli has them; rows of one id say the same.
-    fn read(job: &Job, input: &Input, column: &str, ids: Option<&str>) -> Result<Labels> {
-        let source = input.to_string();
-        let table: Table = read_table(job, input)?;
-        let levels = read_levels(job, &table, &source, column)?;
-        let ids = match ids {
-            Some(named) => table.ids_in(named),
-            None => table.ids().map(|(_, ids)| ids),
-        };
-        let mut of: HashMap<String, String> = HashMap::new();
-        for (id, level) in ids.with_context(|| source.clone())?.iter().zip(levels) {
-            if let Some(other) = of.insert(id.clone(), level.clone())
-                && other != level
-            {
-                bail!("{source}: {id:?} has {other:?} and {level:?} in column {column:?}; it can be in one group");
-            }
-        }
-        Ok(Labels { source, column: column.to_string(), of })
-    }
-
-    fn of(&self, ids: &[&str], what: &str) -> Result<Vec<&str>> {
-        let Labels { source, column, of } = self;
-        let one = |id: &&str| match of.get(*id) {
-            None => bail!("{source}: no row for {what} {id:?} ({} are in it)", of.len()),
-            Some(level) if level.is_empty() => bail!("{source}: {what} {id:?} has nothing in column {column:?}"),
-            Some(level) => Ok(level.as_str()),
-        };
-        ids.iter().map(one).collect()
-    }
-}

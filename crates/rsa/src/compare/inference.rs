@@ -10,9 +10,9 @@ use super::scores::Scores;
 use super::system::{Content, Systems};
 use anyhow::{Result, anyhow, bail};
 use cli::{Cell, Job, Named, Output};
-use rdm::bootstrap_fitted;
+use rdm::bootstrap_fitted_in;
 use rdm::inference::{
-    Bootstrap, FEWEST_STIMULI, Generalize, Permuted, Replicates, Spread, bootstrap_drawn, permute_stimuli_in,
+    Bootstrap, FEWEST_STIMULI, Generalize, Permuted, Replicates, Spread, bootstrap_drawn_in_folds, permute_stimuli_in,
 };
 use statistics::signed_rank::Tail;
 use statistics::{Correction, Reason};
@@ -83,17 +83,20 @@ impl Inference {
                     seed: options.seed,
                     ceiling: scores.ceiling.is_some(),
                 };
+                let groups = [together.subjects.clone(), together.stimuli.clone()];
+                let (how, sigma) = (whole.how, whole.sigma.as_ref());
                 let replicates = match folds {
                     None => {
                         let drawn = draws::draws(job, args, systems, &scores.used, plan, together)?;
                         if let Some(out) = save_draws {
                             draws::write(job, out, systems, &scores.used, plan.over, &drawn)?;
                         }
-                        let groups = [together.subjects.clone(), together.stimuli.clone()];
-                        bootstrap_drawn(models, brains, whole.how, whole.sigma.as_ref(), plan, &drawn, &groups)
+                        let left_out = &together.left_out;
+                        bootstrap_drawn_in_folds(models, brains, how, sigma, plan, &drawn, &groups, left_out)
                     }
-                    Some(FoldsOfDraws { folding, n_cv }) => {
-                        bootstrap_fitted(&whole.components, brains, args.model, whole.how, plan, *folding, *n_cv)
+                    Some(FoldsOfDraws { splits, n_cv, against }) => {
+                        let (models, kind) = (&whole.components, args.model);
+                        bootstrap_fitted_in(models, brains, kind, how, plan, splits, *n_cv, &groups, *against)
                     }
                 }
                 .map_err(|error| anyhow!("--boot {}: {error}", boot.over().as_str()))?;
@@ -222,14 +225,15 @@ fn of_draws(
                 None => format!(
                     "fewer than {FEWEST_STIMULI} different stimuli or groups of them, one subject only, or a constant RDM"
                 ),
-                Some(FoldsOfDraws { folding, .. }) => format!(
-                    "fewer than {} different subjects or {} different stimuli for {} x {} folds, or a fold \
-                     with a constant RDM or prediction, as of weights that are all 0",
-                    folding.subjects,
-                    FEWEST_STIMULI * folding.stimuli,
-                    folding.subjects,
-                    folding.stimuli,
-                ),
+                Some(FoldsOfDraws { splits, .. }) => {
+                    let [subjects, stimuli] = [splits.subjects.len(), splits.stimuli.len()];
+                    format!(
+                        "fewer than {} different subjects or {} different stimuli for {subjects} x {stimuli} folds, or \
+                         a fold with a constant RDM or prediction, as of weights that are all 0",
+                        if splits.subjects.is_random() { subjects } else { subjects.min(2) },
+                        FEWEST_STIMULI * stimuli,
+                    )
+                }
             };
             let text = format!("--boot {}: {} of {n_boot} draws give no {what} ({why})", over.as_str(), n_boot - used);
             if used * 2 < n_boot {

@@ -1,6 +1,6 @@
 //! What `rsa compare` refuses: options before an output is made or an input read, subjects before anything is scored.
 
-use super::args::{Boot, CompareArgs, Test};
+use super::args::{Boot, CeilingBy, CompareArgs, Test};
 use super::corrected;
 use super::draws;
 use super::groups;
@@ -9,7 +9,7 @@ use super::system::Systems;
 use anyhow::{Result, bail};
 use rdm::inference::{FEWEST_STIMULI, Shuffle};
 use rdm::{Comparison, MatrixComparison, ModelKind};
-use rdm_inputs::Kind;
+use rdm_inputs::{Kind, SplitBy};
 
 /// Refuses options that exclude each other, and those that would have no effect.
 pub(super) fn check(args: &CompareArgs) -> Result<()> {
@@ -90,16 +90,39 @@ fn check_fits_and_draws(args: &CompareArgs) -> Result<()> {
         );
     }
     if args.model == ModelKind::Fixed {
-        if let Some([subjects, stimuli]) = args.cv_k {
+        if let Some([subjects, stimuli]) = &args.cv_k {
             bail!(
                 "--cv-k {subjects},{stimuli} is for --model weighted, select or interpolate; fixed models are not \
                  fitted"
             );
         }
+        if args.ceiling_k == Some(CeilingBy::Folds) {
+            bail!(
+                "--ceiling-k folds: fixed models are not fitted and have no folds; say a number of groups of people, or \
+                 @FOLDS"
+            );
+        }
         return Ok(());
     }
     let kind = args.model.as_str();
-    if args.cv_k == Some([1, 1]) {
+    if let Some(CeilingBy::Split(by)) = &args.ceiling_k {
+        bail!(
+            "--ceiling-k {by} with --model {kind}: its folds are those of --cv-k; say --ceiling-k folds (against the \
+             people that the model was fitted to)"
+        );
+    }
+    let one = SplitBy::Groups(1);
+    if let (Some(CeilingBy::Folds), Some([subjects, stimuli])) = (&args.ceiling_k, &args.cv_k)
+        && *subjects == one
+    {
+        bail!(
+            "--ceiling-k folds with --cv-k {subjects},{stimuli}: people are not split, so there are no others to pool"
+        );
+    }
+    if let (Some(n), Some([SplitBy::Given(_), SplitBy::Given(_)])) = (args.n_cv, &args.cv_k) {
+        bail!("--n-cv {n}: folds of subjects and stimuli are both given, and the same each time; leave it out");
+    }
+    if args.cv_k.as_ref().is_some_and(|splits| splits.iter().all(|by| *by == one)) {
         bail!("--cv-k 1,1 would fit and score on the same data; split subjects (2,1), stimuli (1,2) or both (2,2)");
     }
     if let Some(n) = asked.perm {

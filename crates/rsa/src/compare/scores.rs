@@ -8,7 +8,7 @@ use super::system::{Content, Score, Systems, WholeRdms};
 use anyhow::{Result, anyhow};
 use cli::Job;
 use ndarray::Array2;
-use rdm::{NoiseCeiling, noise_ceiling_of_groups};
+use rdm::{NoiseCeiling, noise_ceiling_in_folds};
 use statistics::{Reason, mean, rounding};
 
 /// What the table of scores shows.
@@ -67,7 +67,7 @@ impl Scores {
                     None => (whole.scores(&models, &used)?, bounds(job, args, systems, whole, &used, together)?),
                     Some(folds) => {
                         job.record("seed", folds.of_data.seed);
-                        let found = fitted::score(args, whole, &whole.of(&used), folds.of_data)?;
+                        let found = fitted::score(args, whole, &whole.of(&used), folds, &together.subjects)?;
                         (found.scores.mapv(Score::from), found.ceiling)
                     }
                 };
@@ -113,7 +113,8 @@ fn bounds(
     if together.subjects.len() == 1 {
         return Ok(Some(NoiseCeiling::none(used.len())));
     }
-    let found = noise_ceiling_of_groups(&whole.of(used), whole.how, whole.sigma.as_ref(), &together.subjects)
+    let (people, left_out) = (&together.subjects, &together.left_out);
+    let found = noise_ceiling_in_folds(&whole.of(used), whole.how, whole.sigma.as_ref(), people, left_out)
         .map_err(|error| anyhow!("--ceiling: {error}"))?;
     for &brain in found.constant.iter().map(|&s| &used[s]).filter(|brain| !systems.constant[**brain]) {
         job.warn(format!(

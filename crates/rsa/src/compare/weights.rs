@@ -2,11 +2,12 @@
 
 use super::args::{Boot, CompareArgs};
 use super::fitted::Folds;
+use super::groups::Together;
 use super::system::{Content, Systems};
 use anyhow::{Result, anyhow};
 use cli::{Job, Named, Output, TableWriter};
 use rdm::inference::Bootstrap;
-use rdm::{draw_weights, fit, fold_weights};
+use rdm::{draw_weights, fit_of_groups, fold_weights_in};
 use statistics::{quantile, variance};
 
 const COLUMNS: [&str; 16] = [
@@ -39,24 +40,26 @@ pub(super) fn write(
     systems: &Systems,
     used: &[usize],
     folds: &Folds,
+    together: &Together,
 ) -> Result<()> {
     let Content::Whole(whole) = &systems.content else { return Ok(()) };
     let (kind, how, models) = (args.model, whole.how, &whole.components);
     let brains = whole.of(used);
     let said = |error: rdm::RdmError| anyhow!("--weights: {error}");
-    let of_folds = fold_weights(models, &brains, kind, how, folds.of_data).map_err(said)?;
+    let of_folds = fold_weights_in(models, &brains, kind, how, &folds.of_data, &together.subjects).map_err(said)?;
     let draws = match args.inference.boot {
         None => None,
         Some(boot) => {
             let n_boot = args.inference.n_boot as usize;
             let plan = Bootstrap { over: boot.over(), n_boot, seed: args.inference.seed, ceiling: false };
-            let draws = draw_weights(models, &brains, kind, how, plan).map_err(said)?;
+            let groups = [together.subjects.clone(), together.stimuli.clone()];
+            let draws = draw_weights(models, &brains, kind, how, plan, &groups).map_err(said)?;
             Some(draws.into_iter().flatten().collect::<Vec<_>>())
         }
     };
     let mut table = TableWriter::new(out, args.format, &COLUMNS)?;
     for (m, components) in models.iter().enumerate() {
-        let whole_fit = fit(components, &brains, kind, how).map_err(said)?;
+        let whole_fit = fit_of_groups(components, &brains, kind, how, &together.subjects).map_err(said)?;
         for c in 0..components.len() {
             let row = |fold: String, n_subjects: usize, n_stimuli: usize, weight: f64| -> Vec<Named> {
                 vec![

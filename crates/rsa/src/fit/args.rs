@@ -4,6 +4,8 @@ use crate::compare::Boot;
 use array_inputs::JoinArgs;
 use clap::ValueEnum;
 use cli::{Common, Format, Input};
+use encoding_models::AlphaGrid;
+use rdm_inputs::SplitBy;
 use statistics::Correction;
 
 const HELP: &str = "\
@@ -12,6 +14,7 @@ that are not NaN in any of them. One row per model and subject, one per subject 
 models together), and of each one with subject `mean`, the mean over subjects.
 Columns:
   model, subject, method (ols, nnls, ridge), scale (values, ranks), n_stimuli, n_pairs
+  alpha, alpha_at_edge   with --alphas: the penalty of the subject, and was it the lowest or highest tried
   weight       on the scale of the RDMs (or ranks)
   weight_std   of RDMs whose standard deviation is 1: weight sd(model) / sd(brain)
   unique       R2 of all models minus R2 of all others, fitted anew by the same method (ols: the squared
@@ -36,6 +39,12 @@ On the rows `mean`, over subjects or with --boot:
   test         t (over subjects), bootstrap-t (variance over draws)
   alternative, correct, generalize_to, n, n_boot   as in `rsa compare`
 
+--alphas: the penalty of a subject is the one with the smallest squared error over pairs within held-out
+groups of stimuli, its weights from the pairs of all other stimuli. A factor times the mean eigenvalue of X'X
+of the pairs at hand (their number, without --raw) is the penalty, so that folds of fewer pairs have as much
+of it. R2_cv then chooses inside every fold of --cv-k anew, by the others alone. Draws of --boot keep what was
+chosen of the data. A factor that is the lowest or highest is said.
+
 ridge has the smallest |y - Xw|^2 + A |w|^2, in which models have a standard deviation of 1 (of n, not
 n - 1): scikit-learn's Ridge behind a StandardScaler. With --raw they are as they are: Ridge alone.
 nnls is SciPy's, of RDMs without their means. rsatoolbox's fit_regress and fit_regress_nn have the same
@@ -53,7 +62,7 @@ weights is left out and counted. --boot both corrects the variance as `rsa compa
 Examples:
   rsa fit ann.npy v1.npy semantic.npy --brain ffa.npy > weights.csv
   rsa fit ann.npy v1.npy --brain ffa.npy --method nnls --boot both > weights.csv
-  rsa fit ann.npy v1.npy --brain sub-*.npy --method ridge --alpha 10 --rank --cv-k 5";
+  rsa fit ann.npy v1.npy --brain sub-*.npy --method ridge --alphas 1e-3:1e3:13 --rank --cv-k 5";
 
 /// Arguments of `rsa fit`.
 #[derive(Debug, clap::Args)]
@@ -69,17 +78,26 @@ pub struct FitArgs {
     #[arg(long, value_enum, default_value_t = Method::Ols)]
     pub method: Method,
     /// With --method ridge: its penalty
-    #[arg(long, value_name = "A")]
+    #[arg(long, value_name = "A", conflicts_with = "alphas")]
     pub alpha: Option<f64>,
+    /// With --method ridge: penalties of which every subject gets the one that best predicts held-out stimuli, LO:HI:N or
+    /// a list, each times the mean eigenvalue of X'X
+    #[arg(long, value_name = "GRID")]
+    pub alphas: Option<AlphaGrid>,
+    /// With --alphas: by how many random groups of stimuli it is chosen [default: 5, or as many as have 3 stimuli; with
+    /// three given folds or more: these]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(2..))]
+    pub alpha_cv: Option<u32>,
     /// With --method ridge: do not divide models by their standard deviation before they are penalized
     #[arg(long)]
     pub raw: bool,
     /// Rank every RDM first
     #[arg(long)]
     pub rank: bool,
-    /// Predict the pairs of held-out stimuli, too, of which there are K random groups
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(2..))]
-    pub cv_k: Option<u32>,
+    /// Predict the pairs of held-out stimuli, too, of which there are K random groups, or those of @FOLDS, a table with
+    /// the columns stimulus and fold
+    #[arg(long, value_name = "K|@FOLDS")]
+    pub cv_k: Option<SplitBy>,
     /// Draw these with replacement: intervals and tests of the means, which then speak to new ones of them
     #[arg(long, value_enum, value_name = "UNIT")]
     pub boot: Option<Boot>,
@@ -90,7 +108,7 @@ pub struct FitArgs {
     /// Adjust p over models (q): bh, by (false discovery rate), bonferroni (family-wise error), none
     #[arg(long, value_name = "METHOD", default_value = "bh")]
     pub correct: Correction,
-    /// Seed of --boot and the groups of --cv-k
+    /// Seed of --boot and the groups of --cv-k and --alphas
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// Names of the models, in order [default: their own, else file stems, positions in a pipe]

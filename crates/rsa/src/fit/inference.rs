@@ -6,7 +6,7 @@ use crate::compare::Boot;
 use anyhow::{Result, bail};
 use cli::{Cell, Job, Named};
 use rdm::inference::{Bootstrap, Generalize, Spread};
-use rdm::{Rdm, bootstrap_regression, column_of_shared, column_of_unique};
+use rdm::{Rdm, Regression, bootstrap_regression_each, column_of_shared, column_of_unique};
 use statistics::mean_test::{MeanTest, estimate_test, mean_test};
 use statistics::rounding::OF_SCORES;
 use statistics::signed_rank::Tail;
@@ -146,7 +146,8 @@ fn draws(job: &Job, args: &FitArgs, study: &Study, fits: &Fits, over: Generalize
     let n_boot = args.n_boot as usize;
     let plan = Bootstrap { over, n_boot, seed: args.seed, ceiling: false };
     let brains: Vec<Rdm> = fits.used.iter().map(|&s| study.brains[s].clone()).collect();
-    let found = bootstrap_regression(&study.models, &brains, study.method, study.scale, plan)?;
+    let methods: Vec<Regression> = fits.used.iter().map(|&s| fits.methods[s]).collect();
+    let found = bootstrap_regression_each(&study.models, &brains, &methods, study.scale, plan)?;
     let columns: Vec<usize> = (0..found.tables[0].ncols()).collect();
     let spread = Spread::new(&found, &columns, over, brains.len(), study.n_stimuli());
     let lost = n_boot - spread.draws.len();

@@ -7,34 +7,52 @@ use anyhow::{Result, bail};
 use cli::require_memory;
 use rdm::inference::FEWEST_STIMULI;
 use rdm::{Regressed, Regression};
-use rdm_inputs::NamedRdm;
+use rdm_inputs::{NamedRdm, SplitBy};
 use statistics::Reason;
 
 /// The method with its options; one that would have no effect is an error.
-pub(super) fn method(args: &FitArgs) -> Result<Regression> {
-    if let (Some(k), Some(boot)) = (args.cv_k, args.boot) {
+/// Factors of penalties to choose from stand beside it.
+pub(super) fn method(args: &FitArgs) -> Result<(Regression, Option<Vec<f64>>)> {
+    if let (Some(by), Some(boot)) = (&args.cv_k, args.boot) {
         bail!(
-            "--cv-k {k} with --boot {}: held-out parts are tested over subjects, not resampled; take one of the two at \
+            "--cv-k {by} with --boot {}: held-out parts are tested over subjects, not resampled; take one of the two at \
              a time",
             boot.over().as_str()
         );
     }
+    if args.cv_k == Some(SplitBy::Groups(1)) {
+        bail!("--cv-k 1 would hold everything out; 2 groups at least");
+    }
+    if let (Some(k), None) = (args.alpha_cv, &args.alphas) {
+        bail!("--alpha-cv {k} is how one of --alphas is chosen, of which there are none; leave it out");
+    }
+    if args.method != Method::Ridge {
+        if let Some(alphas) = &args.alphas {
+            bail!("--alphas {alphas} are penalties of --method ridge; ols and nnls have none");
+        }
+    }
     match (args.method, args.alpha) {
         (Method::Ridge, Some(alpha)) if alpha >= 0.0 && alpha.is_finite() => {
-            Ok(Regression::Ridge { alpha, standardized: !args.raw })
+            Ok((Regression::Ridge { alpha, standardized: !args.raw }, None))
         }
         (Method::Ridge, Some(alpha)) => bail!("--alpha {alpha}; a penalty is 0 or more"),
-        (Method::Ridge, None) => bail!(
-            "--method ridge needs a penalty, as in --alpha 10 (the squared error is a sum over pairs of stimuli, so \
-             more pairs need more)"
-        ),
+        (Method::Ridge, None) => match &args.alphas {
+            Some(grid) => {
+                let none = Regression::Ridge { alpha: 0.0, standardized: !args.raw };
+                Ok((none, Some(grid.factors().to_vec())))
+            }
+            None => bail!(
+                "--method ridge needs a penalty, as in --alpha 10 (the squared error is a sum over pairs of stimuli, so \
+                 more pairs need more), or several to choose from, as in --alphas 1e-5:1e5:21"
+            ),
+        },
         (_, Some(alpha)) => bail!("--alpha {alpha} is the penalty of --method ridge; ols and nnls have none"),
         (_, None) if args.raw => bail!(
             "--raw is for the penalty of --method ridge; without one the columns weight and weight_std are the same \
              fit on both scales"
         ),
-        (Method::Ols, None) => Ok(Regression::Ols),
-        (Method::Nnls, None) => Ok(Regression::Nnls),
+        (Method::Ols, None) => Ok((Regression::Ols, None)),
+        (Method::Nnls, None) => Ok((Regression::Nnls, None)),
     }
 }
 
@@ -70,7 +88,7 @@ pub(super) fn check(args: &FitArgs, models: &[NamedRdm], brains: &[NamedRdm]) ->
             models.len()
         );
     }
-    if let Some(k) = args.cv_k.map(|k| k as usize) {
+    if let Some(SplitBy::Groups(k)) = args.cv_k {
         if k.saturating_mul(FEWEST_STIMULI) > n {
             bail!(
                 "{source}: --cv-k {k} makes {k} groups of {n} stimuli, but a group needs {FEWEST_STIMULI} for pairs to \
