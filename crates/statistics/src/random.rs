@@ -1,7 +1,10 @@
 //! Seeded draws whose results are part of the public interface.
 
+mod ziggurat;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use ziggurat::Ziggurat;
 
 /// A reproducible source of random integers and permutations (ChaCha8).
 ///
@@ -57,6 +60,17 @@ impl Draws {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
         let (sin, cos) = (std::f64::consts::TAU * self.uniform()).sin_cos();
         [radius * cos, radius * sin]
+    }
+
+    /// Independent standard normal numbers, several times as fast as pairs: for simulations of millions.
+    pub fn fill_normal(&mut self, values: &mut [f64]) {
+        let ziggurat = Ziggurat::get();
+        values.iter_mut().for_each(|value| *value = ziggurat.draw(self));
+    }
+
+    /// 64 random bits.
+    fn bits(&mut self) -> u64 {
+        self.0.next_u64()
     }
 
     /// A gamma-distributed number of this shape and scale 1 (Marsaglia and Tsang 2000; a shape below 1 by way of

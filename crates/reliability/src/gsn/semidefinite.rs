@@ -21,12 +21,6 @@ pub(super) fn nearest_semidefinite(matrix: Array2<f64>) -> Result<Array2<f64>, L
     Ok(clipped)
 }
 
-/// The symmetric root of a semidefinite matrix. Unlike a Cholesky factor or scaled eigenvectors it exists, and is one,
-/// for singular matrices and equal eigenvalues too.
-pub(super) fn root(matrix: &Array2<f64>) -> Result<Array2<f64>, LinearAlgebraError> {
-    Ok(with_eigenvalues(&symmetric_eigen(matrix.view())?, |value| value.max(0.0).sqrt()))
-}
-
 fn factors(matrix: &Array2<f64>) -> Result<bool, LinearAlgebraError> {
     match Cholesky::new(matrix.view()) {
         Ok(_) => Ok(true),
@@ -62,14 +56,5 @@ mod tests {
         let large = nearest_semidefinite(array![[1e12, 2e12], [2e12, 1e12]]).unwrap();
         assert!(close(&(large / 1e12), &clipped));
         assert!(nearest_semidefinite(array![[f64::NAN]]).is_err());
-    }
-
-    #[test]
-    fn a_root_times_itself_is_the_matrix() {
-        for matrix in [array![[4.0, 2.0], [2.0, 5.0]], array![[1.0, 1.0], [1.0, 1.0]], array![[0.0, 0.0], [0.0, 2.0]]] {
-            let root = root(&matrix).unwrap();
-            assert!(close(&root.dot(&root), &matrix), "{root}");
-            assert_eq!(root, root.t());
-        }
     }
 }

@@ -1,11 +1,10 @@
 //! Ceilings of measured RDMs and profiles by simulation from the two covariances.
 
-use linear_algebra::{gram, plain_product};
-use ndarray::{Array2, ArrayView2, s};
+use linear_algebra::{LinearAlgebraError, SymmetricEigen, gram, plain_product, product, symmetric_eigen};
+use ndarray::{Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 use statistics::{Draws, mean, median, pearson};
 
-use super::semidefinite::root;
 use super::{Gsn, GsnError};
 use crate::repeats::Repeats;
 use crate::spearman_brown::{r_max, spearman_brown};
@@ -53,16 +52,10 @@ fn profile(patterns: &Array2<f64>) -> Vec<f64> {
     patterns.rows().into_iter().map(|row| row.sum() / row.len() as f64).collect()
 }
 
-/// Takes the mean over voxels from every row, and gives these means.
-fn centre_rows(patterns: &mut Array2<f64>) -> Vec<f64> {
-    let means = profile(patterns);
-    patterns.rows_mut().into_iter().zip(&means).for_each(|(mut row, mean)| row -= *mean);
-    means
-}
-
 /// Pearson correlations of all pairs of rows. Two RDMs of 1 - r correlate as their r do.
 fn pattern_correlations(mut patterns: Array2<f64>) -> Vec<f64> {
-    centre_rows(&mut patterns);
+    let means = profile(&patterns);
+    patterns.rows_mut().into_iter().zip(&means).for_each(|(mut row, mean)| row -= *mean);
     let products = gram(patterns.view());
     let norms: Vec<f64> = products.diagonal().iter().map(|square| square.sqrt()).collect();
     let n = norms.len();
@@ -189,10 +182,21 @@ pub fn profile_ceiling(gsn: &Gsn, halves: Halves, n_trials: f64) -> Ceiling {
     Ceiling { ceiling: r_max(spearman_brown(r, n_trials / h)).0, error: 0.0, scale, out_of_reach: false }
 }
 
+/// Eigenvalues below this share of their mean are not drawn: together they are less than this share of the variance,
+/// and what was added to a singular matrix to make it definite is less yet.
+const NOT_DRAWN: f64 = 1e-9;
+
 /// What a draw needs of the covariances.
+///
+/// An RDM sees patterns less their mean over voxels, and of these only their products, so that the voxels may be
+/// turned. They are turned to the eigenvectors of the (centred) noise, where a pattern of noise is normal numbers times
+/// standard deviations; signal takes as many normal numbers as its covariance has rank, and one product.
 struct Model {
-    signal_root: Array2<f64>,
-    noise_root: Array2<f64>,
+    /// Rank x voxels, turned: normal numbers times this are patterns of signal.
+    signal: Array2<f64>,
+    /// Standard deviations of the noise along the last of the turned voxels; along the others there is none.
+    noise: Vec<f64>,
+    /// Turned, too.
     mean: Vec<f64>,
     /// Noise left in a half, and in what is measured, as a share of the standard deviation of one trial.
     half: f64,
@@ -206,16 +210,39 @@ const NOISE: usize = SIGNAL + STIMULI;
 const OTHER_NOISE: usize = NOISE + STIMULI;
 const ROWS: usize = OTHER_NOISE + STIMULI;
 
-/// Rows of noise, and how much of it.
-type Noise = Option<(usize, f64)>;
+/// Of the covariance of patterns less their mean over voxels. Every eigenvector has its largest entry above 0: their
+/// signs are arbitrary, and draws should not be.
+fn centred_eigen(covariance: &Array2<f64>) -> Result<SymmetricEigen, LinearAlgebraError> {
+    let means = profile(covariance);
+    let all = mean(&means);
+    let centred = Array2::from_shape_fn(covariance.dim(), |(i, j)| covariance[(i, j)] - (means[i] + means[j]) + all);
+    let mut eigen = symmetric_eigen(centred.view())?;
+    for mut vector in eigen.vectors.columns_mut() {
+        let largest = vector.iter().copied().fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a });
+        if largest < 0.0 {
+            vector.map_inplace(|v| *v = -*v);
+        }
+    }
+    Ok(eigen)
+}
+
+/// The first of the ascending eigenvalues that is drawn.
+fn first_drawn(eigen: &SymmetricEigen) -> usize {
+    let least = NOT_DRAWN * eigen.values.sum().max(0.0) / eigen.values.len() as f64;
+    eigen.values.iter().take_while(|value| **value <= least).count()
+}
 
 impl Model {
     fn new(gsn: &Gsn, in_half: f64, in_average: f64) -> Result<Model, GsnError> {
-        let (signal_root, noise_root) = rayon::join(|| root(&gsn.signal), || root(&gsn.noise));
+        let (signal, noise) = rayon::join(|| centred_eigen(&gsn.signal), || centred_eigen(&gsn.noise));
+        let (signal, noise) = (signal?, noise?);
+        let drawn = s![.., first_drawn(&signal)..];
+        let sds = signal.values.slice(s![first_drawn(&signal)..]).mapv(f64::sqrt).insert_axis(Axis(1));
+        let turned = product(signal.vectors.slice(drawn).t(), noise.vectors.view());
         Ok(Model {
-            signal_root: signal_root?,
-            noise_root: noise_root?,
-            mean: gsn.mean.to_vec(),
+            signal: turned * &sds,
+            noise: noise.values.iter().skip(first_drawn(&noise)).map(|value| value.sqrt()).collect(),
+            mean: (&gsn.mean - mean(&gsn.mean.to_vec())).dot(&noise.vectors).to_vec(),
             half: in_half.sqrt().recip(),
             measured: in_average.sqrt().recip(),
         })
@@ -223,14 +250,20 @@ impl Model {
 
     fn patterns(&self, draws: &mut Draws) -> Array2<f64> {
         let n_voxels = self.mean.len();
-        let n_white = (ROWS - SIGNAL) * n_voxels;
-        let white = (0..n_white.div_ceil(2)).flat_map(|_| draws.normal_pair()).take(n_white).collect();
-        let white = Array2::from_shape_vec((ROWS - SIGNAL, n_voxels), white).unwrap_or_default();
+        let rank = self.signal.nrows();
         let mut patterns = self.mean.clone();
         patterns.resize(ROWS * n_voxels, 0.0);
         let (signal, noise) = patterns[n_voxels..].split_at_mut(STIMULI * n_voxels);
-        plain_product(white.slice(s![..STIMULI, ..]), self.signal_root.view(), signal);
-        plain_product(white.slice(s![STIMULI.., ..]), self.noise_root.view(), noise);
+        if rank > 0 {
+            let mut white = Array2::zeros((STIMULI, rank));
+            white.rows_mut().into_iter().filter_map(|row| row.into_slice()).for_each(|row| draws.fill_normal(row));
+            plain_product(white.view(), self.signal.view(), signal);
+        }
+        for row in noise.chunks_mut(n_voxels) {
+            let along = &mut row[n_voxels - self.noise.len()..];
+            draws.fill_normal(along);
+            along.iter_mut().zip(&self.noise).for_each(|(value, sd)| *value *= sd);
+        }
         Array2::from_shape_vec((ROWS, n_voxels), patterns).unwrap_or_default()
     }
 
@@ -238,52 +271,84 @@ impl Model {
         self.under_all_scales(self.patterns(draws))
     }
 
-    fn under_all_scales(&self, mut patterns: Array2<f64>) -> [Correlations; SCALES] {
-        centre_rows(&mut patterns);
+    fn under_all_scales(&self, patterns: Array2<f64>) -> [Correlations; SCALES] {
         // All that the scales need of the patterns, taken once.
         let products = gram(patterns.view()).to_array();
+        let signals = of_pairs(|i, j| products[(SIGNAL + i, SIGNAL + j)]);
+        let [noiseless, one, other, measured] = [
+            Parts::new(&products, None),
+            Parts::new(&products, Some((NOISE, self.half))),
+            Parts::new(&products, Some((OTHER_NOISE, self.half))),
+            Parts::new(&products, Some((NOISE, self.measured))),
+        ];
+        let (mut a, mut b) = (signals.clone(), signals.clone());
         std::array::from_fn(|index| {
-            let rdm = |noise: Noise| similarities(&products, scale(index), noise);
-            let halves = [NOISE, OTHER_NOISE].map(|first| rdm(Some((first, self.half))));
+            let mut compare = |x: &Parts, y: &Parts| {
+                pearson(x.similarities(scale(index), &signals, &mut a), y.similarities(scale(index), &signals, &mut b))
+            };
             let measured = match index {
                 // Without signal all patterns are one, and what correlates with it is rounding.
                 0 => 0.0,
-                _ => pearson(&rdm(None), &rdm(Some((NOISE, self.measured)))),
+                _ => compare(&noiseless, &measured),
             };
-            Correlations { halves: pearson(&halves[0], &halves[1]), measured }
+            Correlations { halves: compare(&one, &other), measured }
         })
     }
 }
 
-/// Pearson correlations of all pairs of the patterns mean + root of scale x signal + share x noise, from the products
-/// of their parts (each centred over voxels).
-fn similarities(products: &Array2<f64>, scale: f64, noise: Noise) -> Vec<f64> {
-    let size = scale.sqrt();
-    let row = |of: usize, first: usize| products.slice(s![of, first..first + STIMULI]);
-    let (mean, with_mean) = (products[(MEAN, MEAN)], row(MEAN, SIGNAL));
-    // Products of the sums, row by row, from the diagonal on.
-    let mut sums = Array2::<f64>::zeros((STIMULI, STIMULI));
-    for (i, mut sums) in sums.rows_mut().into_iter().enumerate() {
-        let signals = row(SIGNAL + i, SIGNAL);
-        let own = mean + size * with_mean[i];
-        for j in i..STIMULI {
-            sums[j] = own + size * with_mean[j] + scale * signals[j];
-        }
-        if let Some((first, share)) = noise {
-            let (noises, noise_with_mean) = (row(first + i, first), row(MEAN, first));
-            let (signal_with, noise_with) = (row(SIGNAL + i, first), row(first + i, SIGNAL));
-            for j in i..STIMULI {
-                let crossed = size * (signal_with[j] + noise_with[j]) + noise_with_mean[i] + noise_with_mean[j];
-                sums[j] += share * crossed + share * share * noises[j];
-            }
+/// Pairs of two stimuli.
+const PAIRS: usize = STIMULI * (STIMULI - 1) / 2;
+
+/// A number of every pair of two stimuli, row by row, and behind them of every stimulus with itself.
+fn of_pairs(value: impl Fn(usize, usize) -> f64) -> Vec<f64> {
+    let different = (0..STIMULI).flat_map(|i| (i + 1..STIMULI).map(move |j| (i, j)));
+    different.chain((0..STIMULI).map(|i| (i, i))).map(|(i, j)| value(i, j)).collect()
+}
+
+/// Products of the patterns mean + root of scale x signal + share x noise, by powers of the root of the scale; that of
+/// the scale itself, the products of the signals, is the same with and without noise.
+struct Parts {
+    constant: Vec<f64>,
+    with_root: Vec<f64>,
+}
+
+impl Parts {
+    /// Rows of noise, and how much of it.
+    fn new(products: &Array2<f64>, noise: Option<(usize, f64)>) -> Parts {
+        let (constant, with_root) = (products[(MEAN, MEAN)], products.row(MEAN));
+        let with_root = |i: usize, j: usize| with_root[SIGNAL + i] + with_root[SIGNAL + j];
+        let Some((first, share)) = noise else {
+            return Parts { constant: of_pairs(|_, _| constant), with_root: of_pairs(with_root) };
+        };
+        let with_mean = products.row(MEAN);
+        let of_noise = |i: usize, j: usize| {
+            share * (with_mean[first + i] + with_mean[first + j]) + share * share * products[(first + i, first + j)]
+        };
+        let crossed = |i: usize, j: usize| products[(SIGNAL + i, first + j)] + products[(SIGNAL + j, first + i)];
+        Parts {
+            constant: of_pairs(|i, j| constant + of_noise(i, j)),
+            with_root: of_pairs(|i, j| with_root(i, j) + share * crossed(i, j)),
         }
     }
-    let norms: Vec<f64> = sums.diag().iter().map(|square| square.sqrt().recip()).collect();
-    let mut all = Vec::with_capacity(STIMULI * (STIMULI - 1) / 2);
-    for (i, sums) in sums.rows().into_iter().enumerate() {
-        all.extend((i + 1..STIMULI).map(|j| sums[j] * norms[i] * norms[j]));
+
+    /// Pearson correlations of all pairs of the patterns, written over what is in `all`.
+    fn similarities<'a>(&self, scale: f64, signals: &[f64], all: &'a mut [f64]) -> &'a [f64] {
+        let size = scale.sqrt();
+        for (((sum, constant), with_root), signal) in
+            all.iter_mut().zip(&self.constant).zip(&self.with_root).zip(signals)
+        {
+            *sum = constant + size * with_root + scale * signal;
+        }
+        let (pairs, squares) = all.split_at_mut(PAIRS);
+        squares.iter_mut().for_each(|square| *square = square.sqrt().recip());
+        let mut rest = &mut *pairs;
+        for (i, norm) in squares.iter().enumerate() {
+            let (row, below) = rest.split_at_mut(STIMULI - 1 - i);
+            rest = below;
+            row.iter_mut().zip(&squares[i + 1..]).for_each(|(sum, other)| *sum *= norm * other);
+        }
+        pairs
     }
-    all
 }
 
 #[cfg(test)]
@@ -350,11 +415,14 @@ pub(super) mod tests {
         let (gsn, ..) = known(1.5);
         let model = Model::new(&gsn, 2.0, 5.0).unwrap();
         let patterns = model.patterns(&mut Draws::new(4));
-        assert_eq!(patterns.row(MEAN), gsn.mean);
         let fast = model.under_all_scales(patterns.clone());
+        // Back to voxels, less their mean, which an RDM takes off.
+        let patterns = patterns.dot(&centred_eigen(&gsn.noise).unwrap().vectors.t());
+        let centred = &gsn.mean - gsn.mean.sum() / 7.0;
+        assert!((&patterns.row(MEAN) - &centred).iter().all(|d| d.abs() < 1e-14));
         let part = |first: usize| patterns.slice(s![first..first + STIMULI, ..]).to_owned();
         for (index, found) in fast.iter().enumerate() {
-            let signal = part(SIGNAL) * scale(index).sqrt() + &gsn.mean;
+            let signal = part(SIGNAL) * scale(index).sqrt() + patterns.row(MEAN);
             let sum = |first: usize, trials: f64| &signal + &(part(first) / trials.sqrt());
             let halves = pearson(&rdm(&sum(NOISE, 2.0)), &rdm(&sum(OTHER_NOISE, 2.0)));
             let measured = if index == 0 { 0.0 } else { pearson(&rdm(&signal), &rdm(&sum(NOISE, 5.0))) };
@@ -368,9 +436,14 @@ pub(super) mod tests {
         let (gsn, ..) = known(1.0);
         let model = Model::new(&gsn, 1.0, 1.0).unwrap();
         let all: Vec<Array2<f64>> = (0..200).map(|i| model.patterns(&mut Draws::stream(5, i))).collect();
-        for (first, expected) in [(SIGNAL, &gsn.signal), (NOISE, &gsn.noise), (OTHER_NOISE, &gsn.noise)] {
+        assert_eq!((model.signal.nrows(), model.noise.len()), (2, 6));
+        let turn = centred_eigen(&gsn.noise).unwrap().vectors;
+        let centre = Array2::<f64>::eye(7) - 1.0 / 7.0;
+        let [signal, noise] = [&gsn.signal, &gsn.noise].map(|covariance| centre.dot(covariance).dot(&centre));
+        for (first, expected) in [(SIGNAL, &signal), (NOISE, &noise), (OTHER_NOISE, &noise)] {
             let parts: Vec<_> = all.iter().map(|p| p.slice(s![first..first + STIMULI, ..])).collect();
             let rows = ndarray::concatenate(ndarray::Axis(0), &parts).unwrap();
+            let rows = rows.dot(&turn.t());
             let found = rows.t().dot(&rows) / rows.nrows() as f64;
             // Of 10000 rows: the error of a product of normal numbers is below sqrt(2) variances / 100; five of them.
             let largest = expected.diag().iter().fold(0.0f64, |m, v| m.max(*v));
