@@ -18,6 +18,7 @@ from golden import (  # noqa: E402
     distributions,
     encoding,
     fitted,
+    fold_noise,
     formats,
     fmri,
     fmriprep,
@@ -54,7 +55,7 @@ from golden.files import Testdata  # noqa: E402
 def main():
     warnings.simplefilter("ignore")  # the hard inputs are there to be warned about
     testdata = Testdata()
-    made = (distributions, hypergeometric, npy_files, pictures, odd_pictures, input_tensors, units, unit_stats, rdms, distances, repeats, ridge, encoding, ceilings, gsn)
+    made = (distributions, hypergeometric, npy_files, pictures, odd_pictures, input_tensors, units, unit_stats, rdms, distances, repeats, fold_noise, ridge, encoding, ceilings, gsn)
     brains = (fmri, fmriprep, meshes, resampled, glm, formats, hdf5, nsd)
     for part in (*made, *brains, projection, scaling, searchlights, systems, alignments, inference, fitted, grouped, model_rdms, regressions, partials, matching, ablation, brain_pictures):
         part.make(testdata)

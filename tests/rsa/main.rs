@@ -4,6 +4,7 @@
 mod compare;
 mod equal;
 mod fit;
+mod fold_noise;
 mod folds;
 mod given_noise;
 mod groups;
@@ -17,6 +18,7 @@ mod searchlight;
 mod systems;
 mod ties;
 
+use ndarray::Array2;
 use npy_stream::{Dtype, write_vector};
 use serde_json::Value;
 use std::fs;
@@ -51,6 +53,13 @@ fn rdm(bytes: &[u8]) -> (Vec<f64>, Vec<String>) {
     assert_eq!(all.len(), 1);
     let array = all.remove(0);
     (array.values.into_f64(), array.labels.ids.unwrap_or_default())
+}
+
+/// The first matrix in a file, in f8, and its ids.
+fn read_f8(dir: &Path, name: &str) -> (Array2<f64>, Vec<String>) {
+    let array = arrays(&fs::read(dir.join(name)).unwrap()).remove(0);
+    let shape = (array.shape[0], array.shape[1]);
+    (Array2::from_shape_vec(shape, array.values.into_f64()).unwrap(), array.labels.ids.unwrap_or_default())
 }
 
 /// Within `tolerance` of the largest value.

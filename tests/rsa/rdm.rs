@@ -125,6 +125,38 @@ fn transforms_come_last_and_in_their_order() {
 }
 
 #[test]
+fn shortest_ways_are_rsatoolboxs_but_for_the_closest_pair() {
+    let dir = designs();
+    let path = dir.path();
+    let expected = json(path, "geodesic.json");
+    let labels: Vec<String> = (0..12).map(|i| format!("s{i}")).collect();
+    save_rdm(&path.join("values.npy"), &numbers(&json(path, "transforms.json")["values"]), &labels.join(" "));
+    for (what, options) in [
+        ("geodesic", "--transform geodesic"),
+        ("geotopological, geodesic", "--transform geotopological(0.2,0.6) --transform geodesic"),
+    ] {
+        let (found, ids) = rdm(&run(path, &format!("rsa rdm values.npy {options}")).ok());
+        // sums of at most 11 numbers below 1
+        near(what, &found, &numbers(&expected[what]), 1e-14);
+        assert_eq!(ids, labels);
+    }
+    // d is the farthest from all
+    save_rdm(&path.join("apart.npy"), &[0.5, 1.0, 2.0, 1.5, 2.0, 2.0], "a b c d");
+    let out = run(path, "rsa rdm apart.npy --transform geodesic");
+    assert!(
+        out.stderr.contains("apart.npy: --transform geodesic: 3 of 6 pairs are linked by no way"),
+        "{}",
+        out.stderr
+    );
+    let (found, _) = rdm(&out.ok());
+    near("apart", &found, &[0.0, 1.0 / 3.0, f64::NAN, 1.0 / 3.0, f64::NAN, f64::NAN], 1e-15);
+    save_rdm(&path.join("flat.npy"), &[0.5; 6], "a b c d");
+    let flat = run(path, "rsa rdm flat.npy --transform geodesic");
+    assert!(flat.stderr.contains("what it stretches is 0.5 everywhere"), "{}", flat.stderr);
+    assert!(!flat.stderr.contains("linked by no way") && rdm(&flat.ok()).0.iter().all(|v| v.is_nan()));
+}
+
+#[test]
 fn partial_rdms_merge_over_the_union_of_their_ids() {
     let dir = designs();
     let path = dir.path();

@@ -1,6 +1,6 @@
 //! `rsa rdm` with metrics that count or take powers, and of repeated presentations, held against SciPy and rsatoolbox.
 
-use crate::{designs, json, near_each, numbers, rdm};
+use crate::{designs, json, near_each, numbers, rdm, read_f8};
 use ndarray::Array2;
 use npy_stream::{Matrix, write_matrix};
 use std::fs;
@@ -115,12 +115,6 @@ fn centring_and_whitening_go_with_correlations_of_repeats() {
         let white = of("--noise residuals.npy balanced.npy");
         assert!(white.iter().zip(&raw).any(|(a, b)| (a - b).abs() > 1e-3), "{options}");
     }
-}
-
-fn read_f8(dir: &Path, name: &str) -> (Array2<f64>, Vec<String>) {
-    let array = arrays(&fs::read(dir.join(name)).unwrap()).remove(0);
-    let shape = (array.shape[0], array.shape[1]);
-    (Array2::from_shape_vec(shape, array.values.into_f64()).unwrap(), array.labels.ids.unwrap_or_default())
 }
 
 #[test]

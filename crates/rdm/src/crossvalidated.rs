@@ -7,16 +7,20 @@ use statistics::Reason;
 
 use crate::distance::{
     CHEAP, Distances, Erased, F32_ROUNDING, Patterns, UnusableRow, add_contrasts, blocks, by_row, centre_columns,
-    check_shape, many_agree, settle,
+    check_shape, many_agree, mark_unusable, settle,
 };
 use crate::matrix::n_pairs;
 use crate::{Rdm, RdmError};
 
 mod correlation;
 mod design;
+mod fold_noise;
+mod stimulus_noise;
 
 pub use correlation::correlation_cv;
 pub use design::{Design, FoldWeights};
+pub use fold_noise::crossnobis_of_folds;
+pub use stimulus_noise::stimulus_covariance;
 
 /// What rates are before their logarithm is taken: `(x + rate * weight) / (1 + weight)`, the mean of a gamma prior and
 /// the count. rsatoolbox's `prior_lambda` and `prior_weight`.
@@ -145,13 +149,7 @@ fn check(patterns: Erased, design: &Design) -> Result<Vec<Option<Reason>>, RdmEr
 }
 
 fn finish(mut values: Vec<f64>, unusable: Vec<Option<Reason>>) -> Result<Distances, RdmError> {
-    for (i, row) in by_row(&mut values, unusable.len()).into_iter().enumerate() {
-        for (value, j) in row.iter_mut().zip(i + 1..) {
-            if unusable[i].is_some() || unusable[j].is_some() {
-                *value = f64::NAN;
-            }
-        }
-    }
+    mark_unusable(&mut values, &unusable.iter().map(Option::is_some).collect::<Vec<bool>>());
     let unusable = unusable.into_iter().enumerate();
     let unusable = unusable.filter_map(|(row, reason)| reason.map(|reason| UnusableRow { row, reason })).collect();
     Ok(Distances { rdm: Rdm::from_condensed(values, None)?, unusable })
@@ -335,8 +333,20 @@ fn by_common_folds(
             }
         }
     }
-    let products = if prior.is_some() { 2.0 } else { 1.0 };
-    by_row(&mut values, n).into_par_iter().enumerate().for_each(|(i, row)| {
+    per_common_pair(&mut values, design, if prior.is_some() { 2.0 } else { 1.0 });
+    // A product is at most half the sum of two squares, and each factor is in fewer than n_folds products.
+    let rounding = contrast_rounding(patterns, design) * n_folds as f64;
+    let bound = |i: usize, j: usize, _| rounding * (sizes[i] + sizes[j]);
+    settle(&mut values, n, None, None, bound, bound);
+    Ok(values)
+}
+
+/// Sums over pairs of folds become means over those that have both conditions, each pair with so many products; `NaN`
+/// where there is none.
+fn per_common_pair(values: &mut [f64], design: &Design, products: f64) {
+    let (n, n_folds) = (design.n_conditions, design.n_folds);
+    let present = |f: usize, c: usize| design.count(c, f) > 0;
+    by_row(values, n).into_par_iter().enumerate().for_each(|(i, row)| {
         for (value, j) in row.iter_mut().zip(i + 1..) {
             let common = (0..n_folds).filter(|f| present(*f, i) && present(*f, j)).count();
             *value = match common {
@@ -345,11 +355,6 @@ fn by_common_folds(
             };
         }
     });
-    // A product is at most half the sum of two squares, and each factor is in fewer than n_folds products.
-    let rounding = contrast_rounding(patterns, design) * n_folds as f64;
-    let bound = |i: usize, j: usize, _| rounding * (sizes[i] + sizes[j]);
-    settle(&mut values, n, None, None, bound, bound);
-    Ok(values)
 }
 
 fn add_where(values: &mut [f64], kernel: &Array2<f64>, both: &(dyn Fn(usize) -> bool + Sync)) {

@@ -28,7 +28,7 @@ use survey::{Distinct, Survey};
 pub(crate) use direct::{add_contrasts, centre_columns};
 pub(crate) use patterns::{blocks, read_block};
 pub(crate) use profiles::Profiles;
-pub(crate) use squared::{CHEAP, F32_ROUNDING, by_row};
+pub(crate) use squared::{CHEAP, F32_ROUNDING, by_row, mark_unusable};
 pub(crate) use ties::{many_agree, settle};
 
 /// How dissimilar two patterns are.

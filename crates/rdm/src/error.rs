@@ -179,7 +179,7 @@ pub enum RdmError {
     },
     /// A name that is no transform.
     #[error(
-        "\"{0}\" is not a transform (rank, sqrt, square, positive, minmax, geotopological(LOW,HIGH) with \
+        "\"{0}\" is not a transform (rank, sqrt, square, positive, minmax, geodesic, geotopological(LOW,HIGH) with \
          0 <= LOW < HIGH <= 1)"
     )]
     UnknownTransform(String),

@@ -31,6 +31,7 @@ mod regression;
 mod representation;
 mod rescale;
 mod searchlight;
+mod symmetric;
 mod transform;
 mod unbalanced;
 mod whitening;
@@ -41,7 +42,10 @@ pub use categories::same_or_different;
 pub use ceiling::{NoiseCeiling, noise_ceiling, noise_ceiling_in_folds, noise_ceiling_of_groups, noise_ceiling_under};
 pub use compare::{Compared, compare, compare_all, compare_all_under, compare_within};
 pub use comparison::Comparison;
-pub use crossvalidated::{Design, FoldWeights, Prior, WithPrior, correlation_cv, crossnobis, poisson_cv};
+pub use crossvalidated::{
+    Design, FoldWeights, Prior, WithPrior, correlation_cv, crossnobis, crossnobis_of_folds, poisson_cv,
+    stimulus_covariance,
+};
 pub use distance::{
     Averaged, Centred, Distance, Distances, Element, Erased, InMemory, Patterns, Power, Selected, UnusableRow, Widened,
     distances, distances_of, gather,

@@ -9,6 +9,8 @@ use statistics::{Reason, quantile};
 use crate::pool::ranked;
 use crate::{Rdm, RdmError};
 
+mod geodesic;
+
 /// What may be done to the values of an RDM. Pairs without a value (`NaN` or infinite) are `NaN` afterwards, and the
 /// others are treated as if those pairs were not there.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,6 +33,13 @@ pub enum Transform {
         /// Upper quantile, `low` to 1.
         high: f64,
     },
+    /// Stretched as by [`Transform::MinMax`], then the length of the shortest way over other stimuli, on which no pair
+    /// of the largest value lies: Lin and Kriegeskorte (2023), who apply it after [`Transform::Geotopological`], where
+    /// the pairs above its upper quantile have the largest. What no way links is `NaN`.
+    ///
+    /// rsatoolbox's `geodesic_transform` takes a pair of the smallest value (0 then) for one without a way, so that
+    /// stimuli that are the same are linked by others alone; here they are 0 apart.
+    Geodesic,
 }
 
 /// What a transform made.
@@ -42,6 +51,8 @@ pub struct Transformed {
     pub n_negative: usize,
     /// The one value that there was to stretch, so that every pair is `NaN` ([`Reason::Constant`]).
     pub no_spread: Option<f64>,
+    /// Pairs that no way links, `NaN` now and not before ([`Transform::Geodesic`]).
+    pub n_apart: usize,
 }
 
 impl fmt::Display for Transform {
@@ -53,6 +64,7 @@ impl fmt::Display for Transform {
             Transform::Positive => f.write_str("positive"),
             Transform::MinMax => f.write_str("minmax"),
             Transform::Geotopological { low, high } => write!(f, "geotopological({low},{high})"),
+            Transform::Geodesic => f.write_str("geodesic"),
         }
     }
 }
@@ -69,6 +81,7 @@ impl FromStr for Transform {
             "square" => Transform::Square,
             "positive" => Transform::Positive,
             "minmax" => Transform::MinMax,
+            "geodesic" => Transform::Geodesic,
             _ => {
                 let rest = text.strip_prefix("geotopological").ok_or_else(unknown)?;
                 let inner = rest.strip_prefix('(').and_then(|r| r.strip_suffix(')')).or(rest.strip_prefix(':'));
@@ -85,7 +98,7 @@ impl FromStr for Transform {
 }
 
 impl Transform {
-    /// The transformed RDM, and what became of its values. Where minmax or geotopological have nothing to stretch (all
+    /// The transformed RDM, and what became of its values. Where minmax, geotopological or geodesic have nothing to stretch (all
     /// values are equal, or would be but for rounding), every pair is `NaN`.
     ///
     /// ```
@@ -115,6 +128,7 @@ impl Transform {
                 f64::NAN
             }
         };
+        let mut n_apart = 0;
         match self {
             Transform::Rank => {
                 let mut ranks = ranked(&present).into_iter();
@@ -124,10 +138,21 @@ impl Transform {
             Transform::Positive => values.iter_mut().for_each(|v| *v = positive(*v)),
             Transform::Square => values.iter_mut().for_each(|v| *v *= *v),
             Transform::MinMax => {
-                let smallest = present.iter().copied().fold(f64::INFINITY, f64::min);
-                let largest = present.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let (smallest, largest) = ends(&present);
                 let width = spread(smallest, largest);
                 values.iter_mut().for_each(|v| *v = (*v - smallest) / width);
+            }
+            Transform::Geodesic => {
+                let (smallest, largest) = ends(&present);
+                let width = spread(smallest, largest);
+                // Values that are the largest but for rounding are it, or ways would lie on some of them.
+                let farthest = largest - resolution(&present);
+                let length = |v: f64| if v < farthest { (v - smallest) / width } else { f64::NAN };
+                let ways = geodesic::shortest_ways(&values.iter().map(|v| length(*v)).collect::<Vec<f64>>());
+                for (value, way) in values.iter_mut().zip(ways).filter(|(value, _)| !value.is_nan()) {
+                    n_apart += usize::from(way.is_nan() && !width.is_nan());
+                    *value = way;
+                }
             }
             Transform::Geotopological { low, high } => {
                 let (from, to) = (quantile(&present, low), quantile(&present, high));
@@ -142,8 +167,14 @@ impl Transform {
                 values.iter_mut().for_each(|v| *v = squeezed(*v));
             }
         }
-        Ok(Transformed { rdm: Rdm::from_condensed(values, labels)?, n_negative, no_spread })
+        Ok(Transformed { rdm: Rdm::from_condensed(values, labels)?, n_negative, no_spread, n_apart })
     }
+}
+
+/// The smallest and the largest.
+fn ends(values: &[f64]) -> (f64, f64) {
+    let of = |start: f64, pick: fn(f64, f64) -> f64| values.iter().copied().fold(start, pick);
+    (of(f64::INFINITY, f64::min), of(f64::NEG_INFINITY, f64::max))
 }
 
 #[cfg(test)]
@@ -192,7 +223,7 @@ mod tests {
 
     #[test]
     fn names_are_read_as_they_are_written_and_others_refused() {
-        for name in ["rank", "sqrt", "square", "positive", "minmax", "geotopological(0.1,0.9)"] {
+        for name in ["rank", "sqrt", "square", "positive", "minmax", "geodesic", "geotopological(0.1,0.9)"] {
             assert_eq!(name.parse::<Transform>().unwrap().to_string(), name);
         }
         let wrong =
@@ -210,7 +241,7 @@ mod tests {
             (made.rdm.values().iter().all(|v| v.is_nan()), made.no_spread)
         };
         let rounded = [1.2, 1.2000000000000002, 1.2, 1.2, 1.2, 1.2];
-        for transform in ["minmax", "geotopological(0.1,0.9)"] {
+        for transform in ["minmax", "geodesic", "geotopological(0.1,0.9)"] {
             assert_eq!(all(transform, [0.5; 6]), (true, Some(0.5)));
             assert_eq!(all(transform, rounded), (true, Some(1.2)));
             assert!(all(transform, [NAN; 6]).0);
@@ -218,6 +249,21 @@ mod tests {
         assert_eq!(all("geotopological(0.3,0.7)", [0.0, 1.0, 1.0, 1.0, 1.0, 2.0]), (true, Some(1.0)));
         assert_eq!(of("rank", rounded).0, [3.5; 6]);
         assert!(all("rank", [NAN; 6]).0);
+    }
+
+    #[test]
+    fn shortest_ways_leave_out_the_farthest_and_keep_what_is_the_same() {
+        // a-b 1 is the largest but for rounding; lengths a-c 0, a-d .5, b-c .25, b-d the largest, c-d .75
+        let made = Transform::Geodesic
+            .apply(Rdm::from_condensed(vec![5.0 - 1e-15, 1.0, 3.0, 2.0, 5.0, 4.0], None).unwrap())
+            .unwrap();
+        assert_eq!((made.rdm.values(), made.n_apart), (&[0.25, 0.0, 0.5, 0.25, 0.75, 0.5][..], 0));
+        // d is the farthest from all, and the pair of a and b was missing
+        let made =
+            Transform::Geodesic.apply(Rdm::from_condensed(vec![NAN, 1.0, 5.0, 2.0, 5.0, 5.0], None).unwrap()).unwrap();
+        assert_eq!((made.n_apart, made.no_spread), (3, None));
+        let expected = [NAN, 0.0, NAN, 0.25, NAN, NAN];
+        assert!(made.rdm.values().iter().zip(expected).all(|(f, e)| *f == e || (f.is_nan() && e.is_nan())));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use statistics::Reason;
 
 use crate::distance::{
     Averaged, Distance, Distances, Erased, Profiles, UnusableRow, add_contrasts, blocks, centre_columns, check_shape,
-    distances_of, settle,
+    distances_of, mark_unusable, settle,
 };
 use crate::matrix::n_pairs;
 use crate::{Design, FoldWeights, Prior, Rdm, RdmError, crossnobis};
@@ -108,18 +108,17 @@ fn poisson_of(patterns: Erased, members: &[Vec<usize>], prior: Prior) -> Result<
         centre_columns(&mut logs);
         add_contrasts(&mut values, &product(rates.view(), logs.t()), 1.0);
     }
+    mark_unusable(&mut values, &unusable.iter().map(Option::is_some).collect::<Vec<bool>>());
     let unusable: Vec<UnusableRow> = unusable
         .into_iter()
         .enumerate()
         .filter_map(|(row, reason)| Some(UnusableRow { row, reason: reason? }))
         .collect();
-    let rdm = without(values, n, &unusable)?;
     // As for cross-validated rates: sums of so many terms, each no larger than half the sum of two squares.
     let summed = (n_units.min(PANEL) + n_units / PANEL + 16) as f64 * f64::EPSILON;
     let (of_rates, of_logs): (Vec<f64>, Vec<f64>) =
         of_rates.iter().zip(&of_logs).map(|(rate, log)| (rate.sqrt(), log.sqrt())).unzip();
     let bound = |i: usize, j: usize, _| summed * (of_rates[i] + of_rates[j]) * (of_logs[i] + of_logs[j]);
-    let mut values = rdm.into_values();
     settle(&mut values, n, None, None, bound, bound);
     Ok(Distances { rdm: Rdm::from_condensed(values, None)?, unusable })
 }
@@ -137,19 +136,6 @@ fn not_finite(patterns: Erased, members: &[Vec<usize>]) -> Result<Vec<Option<Rea
         Ok(None)
     };
     members.par_iter().map(one).collect()
-}
-
-/// The triangle with `NaN` where a row is unusable.
-fn without(mut values: Vec<f64>, n: usize, unusable: &[UnusableRow]) -> Result<Rdm, RdmError> {
-    let mut is_unusable = vec![false; n];
-    unusable.iter().for_each(|u| is_unusable[u.row] = true);
-    let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
-    for (value, (i, j)) in values.iter_mut().zip(pairs) {
-        if is_unusable[i] || is_unusable[j] {
-            *value = f64::NAN;
-        }
-    }
-    Rdm::from_condensed(values, None)
 }
 
 #[cfg(test)]

@@ -24,52 +24,42 @@
 use linear_algebra::{Cholesky, product};
 use ndarray::{Array2, ArrayView2};
 
+use crate::symmetric::{Asymmetry, symmetric};
 use crate::{Rdm, RdmError};
 
 mod missing;
 
-use missing::Completion;
-
-/// Entries of the two triangles of a covariance may differ by this part of the largest.
-const SYMMETRY_TOLERANCE: f64 = 1e-6;
+use missing::Completions;
 
 /// The covariance of pattern estimates over stimuli (rsatoolbox's `sigma_k`), ready for whitening.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StimulusCovariance {
-    /// As it was given.
+    /// As it was given, the mean of its two triangles.
     sigma: Array2<f64>,
     /// `n x (n-1)`, `M = half half'`.
     half: Array2<f64>,
+    /// What puts values in the place of missing pairs, by which pairs are missing.
+    completions: Completions,
 }
 
 impl StimulusCovariance {
     /// From the `n x n` covariance, stimuli in the order of the RDMs. Only differences of stimuli matter: a constant
     /// added to all entries changes nothing, and any scale cancels in the comparisons.
     pub fn new(sigma: ArrayView2<f64>) -> Result<StimulusCovariance, RdmError> {
-        let (rows, columns) = sigma.dim();
-        if rows != columns {
-            return Err(RdmError::NotSquare { rows, columns });
-        }
+        let sigma = symmetric(sigma).map_err(|why| match why {
+            Asymmetry::NotSquare { rows, columns } => RdmError::NotSquare { rows, columns },
+            Asymmetry::NotFinite { row, column, .. } => RdmError::CovarianceNotFinite { row, column },
+            Asymmetry::Differs { row, column, upper, lower } => {
+                RdmError::CovarianceNotSymmetric { row, column, upper, lower }
+            }
+        })?;
+        let rows = sigma.nrows();
         if rows < 2 {
             return Err(RdmError::TooFewStimuli { n_stimuli: rows });
         }
-        let largest = sigma.iter().fold(0.0_f64, |largest, v| largest.max(v.abs()));
-        for row in 0..rows {
-            for column in 0..=row {
-                let (lower, upper) = (sigma[(row, column)], sigma[(column, row)]);
-                if !lower.is_finite() || !upper.is_finite() {
-                    return Err(RdmError::CovarianceNotFinite { row, column });
-                }
-                if (upper - lower).abs() > SYMMETRY_TOLERANCE * largest {
-                    return Err(RdmError::CovarianceNotSymmetric { row: column, column: row, upper, lower });
-                }
-            }
-        }
         // Contrasts of every stimulus with the first: P = [-1 | I], P S P' = L L', half = P' L'^-1.
-        let first = |i: usize| (sigma[(i, 0)] + sigma[(0, i)]) / 2.0;
         let contrasts = Array2::from_shape_fn((rows - 1, rows - 1), |(i, j)| {
-            let both = (sigma[(i + 1, j + 1)] + sigma[(j + 1, i + 1)]) / 2.0;
-            both - first(i + 1) - first(j + 1) + sigma[(0, 0)]
+            sigma[(i + 1, j + 1)] - sigma[(i + 1, 0)] - sigma[(j + 1, 0)] + sigma[(0, 0)]
         });
         let factor = Cholesky::new(contrasts.view()).map_err(|_| RdmError::CovarianceNotPositive { n: rows })?;
         let mut half = Array2::from_shape_fn((rows, rows - 1), |(stimulus, contrast)| match stimulus {
@@ -77,7 +67,7 @@ impl StimulusCovariance {
             _ => f64::from(u8::from(stimulus == contrast + 1)),
         });
         factor.whiten_rows(&mut half).map_err(|_| RdmError::CovarianceNotPositive { n: rows })?;
-        Ok(StimulusCovariance { sigma: sigma.to_owned(), half })
+        Ok(StimulusCovariance { sigma, half, completions: Completions::default() })
     }
 
     /// Number of stimuli.
@@ -134,7 +124,7 @@ pub(crate) fn whitened(
             return Err(RdmError::CovarianceSize { n: sigma.n_stimuli(), n_stimuli: n });
         }
         if n_nan > 0 && n_nan < kept.len() {
-            let completion = Completion::new(sigma, kept)?;
+            let completion = sigma.completions.of(sigma, kept)?;
             return values.iter().map(|values| completion.embed(values)).collect();
         }
         return Ok(values.iter().map(|values| sigma.embed(values)).collect());

@@ -3,22 +3,25 @@
 mod args;
 mod measure;
 mod merging;
+mod noises;
 mod plan;
 mod rows;
+mod sigma_k;
 
 use crate::held::Held;
 use crate::write_rdm::write_rdm;
 use anyhow::{Context, Result, anyhow, bail};
-use args::{Metric, NoiseSource};
-use array_inputs::{NamedArray, Names, Next, each_array, hold, read_matrices, read_table, require_unique};
+use args::Metric;
+use array_inputs::{NamedArray, Next, each_array, hold, read_table, require_unique};
 use cli::{Input, Job, require_memory};
-use measure::{Measured, Noise, describe, measure};
-use ndarray::ArrayView2;
+use measure::{Measured, Noise, measure};
+use noises::Noises;
 use npy_stream::{Array, Dtype, Incoming, Labels, Values};
 use plan::Plan;
-use rdm::{Erased, NoiseError, NoiseModel, Rdm, Widened};
+use rdm::{Erased, Rdm, Widened};
 use rdm_inputs::{Kind, check_nan, from_array};
 use rows::{Annotations, Rows};
+use sigma_k::SigmaK;
 use statistics::Reason;
 use stimulus_table::Side;
 
@@ -29,6 +32,7 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
     let plan = Plan::new(args)?;
     let job = Job::start("rsa", &args.common)?;
     let mut out = job.binary_output(args.common.output.as_deref())?;
+    let mut sigma_out = args.save_sigma_k.as_deref().map(|path| job.binary_output(Some(path))).transpose()?;
     record(&job, args, &plan);
     let annotations = Annotations::read(&job, args)?;
     let subset = args.subset.as_ref().map(|input| Subset::read(&job, input)).transpose()?;
@@ -40,6 +44,9 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
 
     let mut made: Vec<Made> = Vec::new();
     each_array(&job, &args.inputs, |Next { input, source, array, .. }| {
+        if args.save_sigma_k.is_some() {
+            sigma_k::check_one(&source, made.len())?;
+        }
         made.push(match Given::take(array, input, &source, &plan, args.input_is)? {
             Given::Rdm(made) => made,
             Given::Patterns { held, labels } => {
@@ -48,7 +55,7 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
                 if rows.fold.is_none() && rows.group.is_none() && args.by.is_none() && !args.unbalanced {
                     require_unique(side)?;
                 }
-                let noise = noise.next(&source)?;
+                let noise = noise.next(&source, &rows)?;
                 let made = one(&job, args, &plan, source.clone(), &held, rows, noise, subset.as_ref())?;
                 Made { name: labels.name, ..made }
             }
@@ -56,6 +63,9 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
         Ok(())
     })?;
     noise.finish(made.len())?;
+    if let Some(out) = &mut sigma_out {
+        sigma_k::write(out, &made)?;
+    }
 
     if args.merge {
         made = vec![merging::merged(&job, args, made)?];
@@ -63,6 +73,9 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
     for rdm in made {
         let rdm = finished(&job, args, rdm, subset.as_ref())?;
         write_rdm(&mut out, &rdm.rdm, rdm.name.as_deref(), args.dtype.unwrap_or(rdm.dtype), args.square)?;
+    }
+    if let Some(out) = sigma_out {
+        out.commit(&job)?;
     }
     out.commit(&job)
 }
@@ -91,6 +104,8 @@ struct Made {
     why: String,
     /// Whether it stands over the ids of `--subset` already.
     is_subset: bool,
+    /// What `--save-sigma-k` is to hold.
+    sigma_k: Option<SigmaK>,
 }
 
 /// What one array of the input is.
@@ -148,7 +163,7 @@ impl Made {
         let (name, source) = (source.to_string(), source.to_string());
         let named = from_array(NamedArray { name, names_in_tables: Vec::new(), source: source.clone(), array })?;
         let (name, why) = (named.own, String::new());
-        Ok(Made { source, name, rdm: named.rdm, dtype, why, is_subset: false })
+        Ok(Made { source, name, rdm: named.rdm, dtype, why, is_subset: false, sigma_k: None })
     }
 }
 
@@ -189,12 +204,14 @@ fn one(
         }
     })?;
     let why = summary(&found, &rows);
+    let sigma_k =
+        found.sigma_k.as_ref().map(|sigma| SigmaK::of(job, &source, sigma, &rows, held, subset)).transpose()?;
     let mut rdm = found.rdm;
     let is_subset = places.is_some();
     if let (Some(places), Some(subset)) = (places, subset) {
         rdm = rdm.onto(&places)?.with_labels(Some(subset.ids.clone()))?;
     }
-    Ok(Made { source, name: None, rdm, dtype, why, is_subset })
+    Ok(Made { source, name: None, rdm, dtype, why, is_subset, sigma_k })
 }
 
 /// Subset, transforms, and the count of what has no value.
@@ -219,6 +236,15 @@ fn finished(job: &Job, args: &RdmArgs, mut made: Made, subset: Option<&Subset>) 
             job.warn(format!(
                 "{}: --transform {transform}: what it stretches is {value} everywhere (constant); all {} pairs are NaN",
                 made.source,
+                found.rdm.values().len()
+            ));
+        }
+        if found.n_apart > 0 {
+            job.warn(format!(
+                "{}: --transform {transform}: {} of {} pairs are linked by no way without a pair of the largest value \
+                 (no_usable_pair); they are NaN",
+                made.source,
+                found.n_apart,
                 found.rdm.values().len()
             ));
         }
@@ -272,90 +298,6 @@ impl Subset {
             0 => String::new(),
             _ => format!("; {lost} of the {n} stimuli of {} have no pair", self.name),
         }
-    }
-}
-
-/// What makes a noise model of a matrix that is given.
-type FromMatrix = fn(ArrayView2<f64>) -> Result<NoiseModel, NoiseError>;
-
-/// The noise models of `--noise` and its relatives: one for all matrices, or one for each.
-struct Noises {
-    models: Vec<NoiseModel>,
-    option: &'static str,
-    /// What the matrices are that the models are from.
-    of: &'static str,
-    from: String,
-    repeats: Option<Option<f64>>,
-    used: usize,
-}
-
-impl Noises {
-    fn read(job: &Job, args: &RdmArgs, plan: &Plan) -> Result<Noises> {
-        let option = args.whitens_by().unwrap_or("--noise");
-        let mut noises =
-            Noises { models: Vec::new(), option, of: "residuals", from: String::new(), repeats: None, used: 0 };
-        let given: [(_, _, FromMatrix); 2] = [
-            (&args.noise_covariance, "covariance", NoiseModel::from_covariance),
-            (&args.noise_precision, "precision", NoiseModel::from_precision),
-        ];
-        for (input, of, model) in given {
-            let Some(input) = input else { continue };
-            (noises.from, noises.of) = (input.to_string(), of);
-            for given in read_matrices(job, std::slice::from_ref(input), &mut Names::default())? {
-                let source = given.source;
-                let model = model(given.matrix.into_f64().view()).map_err(|e| anyhow!("{source}: {e}"))?;
-                describe(job, &source, of, &model, plan);
-                noises.models.push(model);
-            }
-        }
-        match &args.noise {
-            None => {}
-            Some(NoiseSource::Repeats) => noises.repeats = Some(args.dof),
-            Some(NoiseSource::Residuals(input)) => {
-                noises.from = input.to_string();
-                for residuals in read_matrices(job, std::slice::from_ref(input), &mut Names::default())? {
-                    let source = residuals.source;
-                    let (n, p) = (residuals.matrix.n_rows(), residuals.matrix.n_columns());
-                    let model =
-                        NoiseModel::from_residuals(residuals.matrix.into_f64().view(), args.dof, plan.shrinkage);
-                    let model = model.map_err(|e| anyhow!("{source}: {e}"))?;
-                    describe(job, &source, &format!("{n} x {p} residuals"), &model, plan);
-                    noises.models.push(model);
-                }
-            }
-        }
-        Ok(noises)
-    }
-
-    fn next(&mut self, source: &str) -> Result<Option<Noise<'_>>> {
-        self.used += 1;
-        if let Some(dof) = self.repeats {
-            return Ok(Some(Noise::Repeats(dof)));
-        }
-        match self.models.len() {
-            0 => Ok(None),
-            1 => Ok(Some(Noise::Known { model: &self.models[0], option: self.option })),
-            n if self.used > n => bail!(
-                "{source}: is matrix {}, but {} holds {n} matrices of {}; give one for all, or one per matrix",
-                self.used,
-                self.from,
-                self.of
-            ),
-            _ => Ok(Some(Noise::Known { model: &self.models[self.used - 1], option: self.option })),
-        }
-    }
-
-    fn finish(&self, n_matrices: usize) -> Result<()> {
-        if self.models.len() > 1 && self.used < self.models.len() {
-            bail!(
-                "{}: holds {} matrices of {} for {n_matrices} matrices of patterns; give one for all, or one per \
-                 matrix",
-                self.from,
-                self.models.len(),
-                self.of
-            );
-        }
-        Ok(())
     }
 }
 

@@ -4,8 +4,8 @@ use linear_algebra::{PANEL, product};
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
-use super::pairwise::mark_unusable;
 use super::patterns::{Patterns, blocks, read_block};
+use super::squared::mark_unusable;
 use super::squared::{by_row, sum_directly};
 use super::survey::Survey;
 use super::ties::settle;
@@ -60,7 +60,7 @@ pub(super) fn poisson<P: Patterns + ?Sized>(patterns: &P, survey: &Survey) -> Re
             a.iter().zip(b).map(|(a, b)| (linear_algebra::Real::to_f64(*a), linear_algebra::Real::to_f64(*b)));
         numbers.map(|(a, b)| (a - b) * (a.ln() - b.ln())).sum()
     })?;
-    mark_unusable(&mut values, survey);
+    mark_unusable(&mut values, &survey.unusable());
     // As for squared distances, with the lengths of the two factors in place of one.
     let u = f64::EPSILON / 2.0;
     let summed = 2.0 * u * (n_units.min(PANEL) + n_units / PANEL + 8) as f64;

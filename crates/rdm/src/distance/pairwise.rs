@@ -8,7 +8,7 @@ use super::scale::{
     LANES, absolute_distance, differing, differing_and_either, largest_difference, power_of_two_below_inverse,
     sum_of_powers,
 };
-use super::squared::by_row;
+use super::squared::{by_row, mark_unusable};
 use super::survey::Survey;
 use super::ties::settle;
 use crate::RdmError;
@@ -113,7 +113,7 @@ fn over_pairs<P: Patterns + ?Sized, V: Clone + Send>(
 pub(super) fn cityblock<P: Patterns + ?Sized>(patterns: &P, survey: &Survey) -> Result<Vec<f64>, RdmError> {
     let (n, n_units) = (patterns.n_stimuli(), patterns.n_units());
     let mut values = over_pairs(patterns, 0.0, |sum, _, a, b| *sum += absolute_distance(a, b))?;
-    mark_unusable(&mut values, survey);
+    mark_unusable(&mut values, &survey.unusable());
     if !survey.sums_are_exact(n_units) {
         // Each difference rounds once, and sums of `d / LANES + LANES + d / COLUMNS` terms so many times; values that
         // are results of computations are off themselves.
@@ -128,7 +128,7 @@ pub(super) fn cityblock<P: Patterns + ?Sized>(patterns: &P, survey: &Survey) -> 
 /// Largest absolute differences.
 pub(super) fn chebyshev<P: Patterns + ?Sized>(patterns: &P, survey: &Survey) -> Result<Vec<f64>, RdmError> {
     let mut values = largest_differences(patterns)?;
-    mark_unusable(&mut values, survey);
+    mark_unusable(&mut values, &survey.unusable());
     // A difference rounds once, and a maximum not at all.
     let u = f64::EPSILON / 2.0;
     let own = survey.each(|scale| patterns.rounding() * scale.spread);
@@ -168,7 +168,7 @@ pub(super) fn minkowski<P: Patterns + ?Sized>(
     values.iter_mut().zip(&largest).for_each(|(value, largest)| {
         *value = if *largest == 0.0 { 0.0 } else { value.powf(inverse) / unit(*largest) };
     });
-    mark_unusable(&mut values, survey);
+    mark_unusable(&mut values, &survey.unusable());
     // A term is off by 2 p + 8 roundings at most, the sum as that of cityblock, and the root divides both by p.
     let u = f64::EPSILON / 2.0;
     let sum = (n_units / LANES + LANES + n_units / COLUMNS + 2) as f64;
@@ -193,7 +193,7 @@ pub(super) fn hamming<P: Patterns + ?Sized>(patterns: &P, survey: &Survey) -> Re
     // Counts, so that equal shares are equal numbers.
     let mut values = over_pairs(patterns, 0.0, |count, _, a, b| *count += f64::from(differing(a, b)))?;
     values.iter_mut().for_each(|count| *count /= n_units);
-    mark_unusable(&mut values, survey);
+    mark_unusable(&mut values, &survey.unusable());
     Ok(values)
 }
 
@@ -209,18 +209,6 @@ pub(super) fn jaccard<P: Patterns + ?Sized>(patterns: &P, survey: &Survey) -> Re
         (one, either) => one as f64 / either as f64,
     };
     let mut values: Vec<f64> = counts.into_iter().map(share).collect();
-    mark_unusable(&mut values, survey);
+    mark_unusable(&mut values, &survey.unusable());
     Ok(values)
-}
-
-/// The pairs of rows that have no distances become `NaN`.
-pub(super) fn mark_unusable(values: &mut [f64], survey: &Survey) {
-    let unusable = |row: usize| survey.scales[row].is_err();
-    for (i, values) in by_row(values, survey.scales.len()).into_iter().enumerate() {
-        for (value, j) in values.iter_mut().zip(i + 1..) {
-            if unusable(i) || unusable(j) {
-                *value = f64::NAN;
-            }
-        }
-    }
 }

@@ -183,6 +183,17 @@ pub(crate) fn by_row<V>(values: &mut [V], n: usize) -> Vec<&mut [V]> {
     rows
 }
 
+/// The pairs of rows that have no distances become `NaN`; `unusable` has a place for every row.
+pub(crate) fn mark_unusable(values: &mut [f64], unusable: &[bool]) {
+    for (i, row) in by_row(values, unusable.len()).into_iter().enumerate() {
+        for (value, other) in row.iter_mut().zip(&unusable[i + 1..]) {
+            if unusable[i] || *other {
+                *value = f64::NAN;
+            }
+        }
+    }
+}
+
 /// Rows of the triangle that are made before the memory of their part of the Gram matrix is given back.
 const ROWS_AT_ONCE: usize = 256;
 /// Rows that are made together by one thread: a row of the triangle is a column of the Gram matrix, and this many

@@ -59,6 +59,11 @@ impl Survey {
         self.scales.iter().map(|scale| scale.as_ref().map_or(f64::NAN, &of)).collect()
     }
 
+    /// Which rows have no distances.
+    pub fn unusable(&self) -> Vec<bool> {
+        self.scales.iter().map(Result::is_err).collect()
+    }
+
     /// Whether values, which were left as they are, are whole numbers in one unit whose sums over `n_units` are exact.
     pub fn sums_are_exact(&self, n_units: usize) -> bool {
         let usable =

@@ -6,9 +6,7 @@ use linear_algebra::Cholesky;
 use ndarray::{Array2, ArrayView2};
 
 use super::{NoiseError, NoiseModel};
-
-/// Entries of the two triangles may differ by this part of the largest: what saving in `f4` leaves.
-const SYMMETRY_TOLERANCE: f64 = 1e-6;
+use crate::symmetric::{Asymmetry, symmetric};
 
 impl NoiseModel {
     /// From the `n_channels x n_channels` covariance of the noise. Nothing is shrunk; it has to be symmetric and
@@ -22,7 +20,7 @@ impl NoiseModel {
     /// # Ok::<(), rdm::NoiseError>(())
     /// ```
     pub fn from_covariance(covariance: ArrayView2<f64>) -> Result<NoiseModel, NoiseError> {
-        let covariance = symmetric(covariance)?;
+        let covariance = checked(covariance)?;
         let n_channels = covariance.nrows();
         let factor = Cholesky::new(covariance.view()).map_err(|_| NoiseError::NotPositive { n_channels })?;
         Ok(NoiseModel { covariance, factor, root: OnceLock::new(), intensity: None, dof: None })
@@ -31,7 +29,7 @@ impl NoiseModel {
     /// From the inverse of the covariance, rsatoolbox's `noise`. It is inverted, so that distances keep as many digits
     /// as its condition leaves.
     pub fn from_precision(precision: ArrayView2<f64>) -> Result<NoiseModel, NoiseError> {
-        let precision = symmetric(precision)?;
+        let precision = checked(precision)?;
         let n_channels = precision.nrows();
         let not_positive = || NoiseError::NotPositive { n_channels };
         let factor = Cholesky::new(precision.view()).map_err(|_| not_positive())?;
@@ -40,25 +38,16 @@ impl NoiseModel {
     }
 }
 
-/// The mean of both triangles, which have to agree.
-fn symmetric(matrix: ArrayView2<f64>) -> Result<Array2<f64>, NoiseError> {
-    let (rows, columns) = matrix.dim();
-    if rows != columns || rows == 0 {
+fn checked(matrix: ArrayView2<f64>) -> Result<Array2<f64>, NoiseError> {
+    if matrix.is_empty() {
+        let (rows, columns) = matrix.dim();
         return Err(NoiseError::NotSquare { rows, columns });
     }
-    let largest = matrix.iter().fold(0.0_f64, |largest, v| largest.max(v.abs()));
-    for row in 0..rows {
-        for column in row..rows {
-            let (upper, lower) = (matrix[(row, column)], matrix[(column, row)]);
-            if let Some(value) = [upper, lower].into_iter().find(|v| !v.is_finite()) {
-                return Err(NoiseError::EntryNotFinite { row, column, value });
-            }
-            if (upper - lower).abs() > SYMMETRY_TOLERANCE * largest {
-                return Err(NoiseError::NotSymmetric { row, column, upper, lower });
-            }
-        }
-    }
-    Ok((&matrix + &matrix.t()) / 2.0)
+    symmetric(matrix).map_err(|why| match why {
+        Asymmetry::NotSquare { rows, columns } => NoiseError::NotSquare { rows, columns },
+        Asymmetry::NotFinite { row, column, value } => NoiseError::EntryNotFinite { row, column, value },
+        Asymmetry::Differs { row, column, upper, lower } => NoiseError::NotSymmetric { row, column, upper, lower },
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,10 @@
 //!
 //! A stimulus that misses all its pairs is left out of the covariance, which says the same of the others.
 
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use linear_algebra::{Cholesky, product};
 use ndarray::{Array2, Axis};
 
@@ -34,6 +38,51 @@ pub(super) fn n_missing(kept: &[bool]) -> usize {
     let n = n_stimuli_of(kept.len());
     let used = have_pairs(n, kept);
     pairs_of(n).zip(kept).filter(|((i, j), kept)| !**kept && used[*i] && used[*j]).count()
+}
+
+/// Completions that were made under one covariance: those of a ceiling or of many models are asked for again and again.
+/// The last ones are kept, of at most two of the largest systems.
+#[derive(Default)]
+pub(super) struct Completions(Mutex<VecDeque<(Vec<bool>, Arc<Completion>)>>);
+
+impl Completions {
+    /// The completion for these pairs, made when it is not there.
+    pub fn of(&self, covariance: &StimulusCovariance, kept: &[bool]) -> Result<Arc<Completion>, RdmError> {
+        // Nothing is left half done by a thread that stopped here.
+        let made = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, found)) = made().iter().find(|(of, _)| of == kept) {
+            return Ok(Arc::clone(found));
+        }
+        // Not under the lock: others go on, and at worst two threads make the same.
+        let new = Arc::new(Completion::new(covariance, kept)?);
+        let mut made = made();
+        made.push_back((kept.to_vec(), Arc::clone(&new)));
+        let size = |(_, one): &(Vec<bool>, Arc<Completion>)| one.missing.len().pow(2) + one.m.len();
+        while made.len() > 1 && made.iter().map(size).sum::<usize>() > 2 * LARGEST * LARGEST {
+            made.pop_front();
+        }
+        Ok(new)
+    }
+}
+
+impl Clone for Completions {
+    /// Empty: they are made again where they are needed.
+    fn clone(&self) -> Completions {
+        Completions::default()
+    }
+}
+
+impl PartialEq for Completions {
+    /// They follow from the covariance.
+    fn eq(&self, _: &Completions) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Completions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Completions")
+    }
 }
 
 /// What puts dissimilarities in the place of missing ones.
@@ -99,5 +148,28 @@ impl Completion {
         }
         let all: Vec<f64> = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j))).map(|pair| square[pair]).collect();
         Ok(self.covariance.embed(&all))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::noise;
+
+    #[test]
+    fn one_completion_for_each_pattern_of_missing_pairs() {
+        let mixing = noise(7, 9, 3);
+        let sigma = StimulusCovariance::new(mixing.dot(&mixing.t()).view()).unwrap();
+        let patterns: Vec<Vec<bool>> = (2..5).map(|by| (0..21).map(|pair| pair % by != 1).collect()).collect();
+        for kept in patterns.iter().chain(&patterns) {
+            let values: Vec<f64> = (0..kept.iter().filter(|k| **k).count()).map(|k| k as f64 + 0.5).collect();
+            let fresh = Completion::new(&sigma, kept).unwrap().embed(&values).unwrap();
+            assert_eq!(sigma.completions.of(&sigma, kept).unwrap().embed(&values).unwrap(), fresh);
+        }
+        assert_eq!(sigma.completions.0.lock().unwrap().len(), 3);
+        let first = sigma.completions.of(&sigma, &patterns[1]).unwrap();
+        assert!(Arc::ptr_eq(&first, &sigma.completions.of(&sigma, &patterns[1]).unwrap()));
+        assert_eq!(sigma.clone(), sigma);
+        assert!(sigma.completions.of(&sigma, &patterns[1]).is_ok());
     }
 }

@@ -3,7 +3,7 @@
 use super::merging::MergeArgs;
 use array_inputs::JoinArgs;
 use clap::ValueEnum;
-use cli::{Common, Input};
+use cli::{Common, Input, OutputPath};
 use npy_stream::Dtype;
 use rdm::{Distance, FoldWeights, Power, Shrinkage, Transform};
 use rdm_inputs::Kind as InputKind;
@@ -18,8 +18,11 @@ A row that is constant (correlation, spearman), all zeros (cosine) or holds a Na
 its pairs are NaN, and one line on stderr counts them. An id that occurs twice is refused unless
 --by, --cv, --exclude-same or --unbalanced says what becomes of them: average first with `npy average`.
 
---transform minmax and geotopological stretch the values between two of them; where all are equal, all
-pairs become NaN, with a line on stderr, and the other RDMs of the stream are written as usual.
+--transform minmax, geodesic and geotopological stretch the values between two of them; where all are equal,
+all pairs become NaN, with a line on stderr, and the other RDMs of the stream are written as usual. geodesic
+is then the shortest way from stimulus to stimulus without the pairs of the largest value, after
+geotopological(LOW,HIGH) those above HIGH (Lin and Kriegeskorte 2023); a pair that no way links is NaN. A
+pair of the smallest value is 0 apart, where rsatoolbox's geodesic_transform takes it for no link.
 
 --center subtracts from every unit its mean over the stimuli (one value each, however often a stimulus was
 presented), before distances and with any --noise. A pattern that all stimuli share, as the response of a
@@ -39,10 +42,16 @@ units (correlation, spearman, cityblock, chebyshev, minkowski, correlation_cv) a
 root of S^-1, so that the order of the units does not matter; lengths and angles are the same by any root.
 
 crossnobis is the mean over pairs of folds f, g of (a_f - b_f)' S^-1 (a_g - b_g); sqeuclidean_cv is the
-same without S. correlation_cv is 1 - c(a,b) / sqrt(c(a,a) c(b,b)), c(a,b) the mean over pairs of folds of
-the covariance of a_f and b_g across units (Guggenmos et al. 2018, without their limits on its parts): the
-distance of the patterns without noise, where correlation is that with it. It may be below 0 or above 2; a
-stimulus whose c(a,a) is not above 0 has no distances (no_signal).
+same without S. With --noise-by-fold S is the mean of the covariances of f and g (rsatoolbox's noise=[..]);
+residuals are shrunk fold by fold. correlation_cv is 1 - c(a,b) / sqrt(c(a,a) c(b,b)), c(a,b) the mean over
+pairs of folds of the covariance of a_f and b_g across units (Guggenmos et al. 2018, without their limits on
+its parts): the distance of the patterns without noise, where correlation is that with it. It may be below 0
+or above 2; a stimulus whose c(a,a) is not above 0 has no distances (no_signal).
+
+--save-sigma-k writes the covariance over stimuli of the noise of their mean patterns, whitened as the
+distances are: what each stimulus's patterns of the folds (rows of one fold averaged) depart from their mean,
+multiplied fold by fold and averaged over units, unbiased whatever folds a stimulus misses. With all stimuli
+in all M folds it is Diedrichsen et al. (2016), eq. 36, over M; its scale does not matter to the comparisons.
 
 --unbalanced is rsatoolbox's calc_rdm_unbalanced: s(a,b) is the mean over all pairs of presentations of
 half their correlation, of their product or of minus half their divergence, and the distance is
@@ -109,21 +118,30 @@ pub struct RdmArgs {
     /// Average the distances of presentations that differ in this column (as of different runs), and no others
     #[arg(long, value_name = "COLUMN")]
     pub exclude_same: Option<String>,
-    /// Whiten by the noise first: a matrix of residuals (time points x units; one, or one per input), or `repeats`
+    /// Whiten by the noise first: a matrix of residuals (time points x units; one, or one per input), or `repeats`; may
+    /// be given again
     #[arg(long, value_name = "RESIDUALS|repeats")]
-    pub noise: Option<NoiseSource>,
-    /// Whiten by this covariance of the units (units x units, as it is; one, or one per input)
+    pub noise: Vec<NoiseSource>,
+    /// Whiten by this covariance of the units (units x units, as it is; one, or one per input); may be given again
     #[arg(long, value_name = "MATRIX", conflicts_with = "noise")]
-    pub noise_covariance: Option<Input>,
-    /// Whiten by the inverse of this precision matrix of the units (rsatoolbox's `noise`; one, or one per input)
+    pub noise_covariance: Vec<Input>,
+    /// Whiten by the inverse of this precision matrix of the units (rsatoolbox's `noise`; one, or one per input); may be
+    /// given again
     #[arg(long, value_name = "MATRIX", conflicts_with_all = ["noise", "noise_covariance"])]
-    pub noise_precision: Option<Input>,
+    pub noise_precision: Vec<Input>,
+    /// crossnobis: these matrices are one per fold, each called as its fold in the column of --cv
+    #[arg(long)]
+    pub noise_by_fold: bool,
     /// How the covariance of the noise is shrunk [default: diag]
     #[arg(long, value_enum)]
     pub shrink: Option<Shrink>,
     /// Degrees of freedom of the noise [default: residuals - 1; with repeats, rows - stimuli]
     #[arg(long, value_name = "N")]
     pub dof: Option<f64>,
+    /// crossnobis, sqeuclidean_cv: write how the noise of the mean patterns varies together over stimuli (n x n), what
+    /// `rsa compare --sigma-k` takes
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["noise_by_fold", "merge"])]
+    pub save_sigma_k: Option<OutputPath>,
     /// poisson: rate of the prior that every unit gets [default: 1]
     #[arg(long, value_name = "RATE")]
     pub prior_rate: Option<f64>,
@@ -139,7 +157,8 @@ pub struct RdmArgs {
     /// Write the RDM over the ids of this table, in its order; pairs with an id that the matrix lacks are NaN
     #[arg(long, value_name = "TABLE")]
     pub subset: Option<Input>,
-    /// Change the values at the end, in the order given: rank, sqrt, square, positive, minmax, geotopological(LOW,HIGH)
+    /// Change the values at the end, in the order given: rank, sqrt, square, positive, minmax, geodesic,
+    /// geotopological(LOW,HIGH)
     #[arg(long, value_name = "TRANSFORM")]
     pub transform: Vec<Transform>,
     /// Write the square symmetric matrix instead of its upper triangle
@@ -163,9 +182,9 @@ impl RdmArgs {
     /// The option that whitens, if there is one.
     pub(crate) fn whitens_by(&self) -> Option<&'static str> {
         let given = [
-            ("--noise", self.noise.is_some()),
-            ("--noise-covariance", self.noise_covariance.is_some()),
-            ("--noise-precision", self.noise_precision.is_some()),
+            ("--noise", !self.noise.is_empty()),
+            ("--noise-covariance", !self.noise_covariance.is_empty()),
+            ("--noise-precision", !self.noise_precision.is_empty()),
         ];
         given.into_iter().find_map(|(option, given)| given.then_some(option))
     }

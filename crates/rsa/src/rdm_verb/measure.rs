@@ -8,8 +8,8 @@ use cli::Job;
 use ndarray::Array2;
 use rdm::{
     Averaged, Centred, Design, Distances, Erased, FoldWeights, InMemory, NoiseError, NoiseModel, Rdm, RdmError,
-    UnusableRow, WithPrior, across_groups, correlation_cv, crossnobis, distances_of, gather, poisson_cv,
-    unbalanced_correlation, unbalanced_correlation_cv, unbalanced_poisson,
+    UnusableRow, WithPrior, across_groups, correlation_cv, crossnobis, crossnobis_of_folds, distances_of, gather,
+    poisson_cv, stimulus_covariance, unbalanced_correlation, unbalanced_correlation_cv, unbalanced_poisson,
 };
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -20,12 +20,14 @@ pub(super) enum Noise<'a> {
     Known { model: &'a NoiseModel, option: &'static str },
     /// From the repeated presentations of the matrix itself, with these degrees of freedom.
     Repeats(Option<f64>),
+    /// One for every fold of the rows, in their order.
+    Folds { models: Vec<&'a NoiseModel>, option: &'static str },
 }
 
 impl Noise<'_> {
     fn option(&self) -> &'static str {
         match self {
-            Noise::Known { option, .. } => option,
+            Noise::Known { option, .. } | Noise::Folds { option, .. } => option,
             Noise::Repeats(_) => "--noise",
         }
     }
@@ -39,6 +41,8 @@ pub(super) struct Measured {
     pub n_presentations: Option<usize>,
     /// Pairs that have too few folds in common.
     pub n_pairs_apart: usize,
+    /// The covariance of the noise over stimuli, where it is asked for.
+    pub sigma_k: Option<Array2<f64>>,
 }
 
 /// The RDM of the used rows of `patterns`.
@@ -69,17 +73,21 @@ fn of_rows(
 ) -> Result<Measured> {
     let n_units = patterns.n_units();
     let Some(noise) = noise else {
-        return of_prepared(job, source, patterns, rows, plan, per_channel.then_some(n_units));
+        return of_prepared(job, source, patterns, rows, plan, per_channel.then_some(n_units), None);
     };
     let failed = |e: NoiseError| anyhow!("{source}: {}: {e}", noise.option());
     if let Noise::Known { model, .. } = &noise {
         model.check_channels(n_units).map_err(failed)?;
     }
+    if let Noise::Folds { models, .. } = &noise {
+        models.iter().try_for_each(|model| model.check_channels(n_units)).map_err(failed)?;
+        return of_prepared(job, source, patterns, rows, plan, per_channel.then_some(n_units), Some(models));
+    }
     let held = gather(patterns).map_err(|e| anyhow!("{source}: {e}"))?;
     let white = whitened(job, source, held, rows, plan, &noise).map_err(failed)?;
     // A whitened value is a sum over all units.
     let white = InMemory::new(white.view()).with_rounding(4.0 * n_units as f64 * f64::EPSILON);
-    of_prepared(job, source, (&white).into(), rows, plan, per_channel.then_some(n_units))
+    of_prepared(job, source, (&white).into(), rows, plan, per_channel.then_some(n_units), None)
 }
 
 fn whitened(
@@ -92,6 +100,8 @@ fn whitened(
 ) -> Result<Array2<f64>, NoiseError> {
     let own;
     let model = match noise {
+        // Patterns of a fold are whitened once for each other fold, under the noise of both.
+        Noise::Folds { .. } => return Ok(held),
         Noise::Known { model, .. } => model,
         Noise::Repeats(dof) => {
             own = NoiseModel::from_repeats(held.view(), &rows.stimulus, *dof, plan.shrinkage)?;
@@ -128,9 +138,10 @@ fn of_prepared(
     rows: &Rows,
     plan: &Plan,
     divide_by: Option<usize>,
+    noise_of_folds: Option<&[&NoiseModel]>,
 ) -> Result<Measured> {
     let named = |e: RdmError| anyhow!("{source}: {}", with_id(e, rows));
-    let (mut n_presentations, mut n_pairs_apart) = (None, 0);
+    let (mut n_presentations, mut n_pairs_apart, mut sigma_k) = (None, 0, None);
     let Distances { rdm, unusable } = match (plan.kind, &rows.fold, &rows.group) {
         (Kind::Plain(distance), ..) if plan.unbalanced => {
             if let Some(fold) = &rows.fold {
@@ -159,6 +170,9 @@ fn of_prepared(
             if plan.weights == FoldWeights::Folds && kind != Kind::CorrelationCv && !design.is_complete() {
                 n_pairs_apart = design.n_pairs_apart();
             }
+            if plan.sigma_k {
+                sigma_k = Some(stimulus_covariance(patterns, &design).map_err(named)?);
+            }
             match kind {
                 Kind::PoissonCv => poisson_cv(patterns, &design, plan.weights, plan.prior).map_err(named)?,
                 Kind::CorrelationCv => match plan.center {
@@ -170,7 +184,10 @@ fn of_prepared(
                     }
                     false => correlation_cv(patterns, &design, plan.weights).map_err(named)?,
                 },
-                _ => crossnobis(patterns, &design, plan.weights).map_err(named)?,
+                _ => match noise_of_folds {
+                    Some(models) => crossnobis_of_folds(patterns, &design, models).map_err(named)?,
+                    None => crossnobis(patterns, &design, plan.weights).map_err(named)?,
+                },
             }
         }
     };
@@ -179,7 +196,7 @@ fn of_prepared(
         None => rdm,
     };
     let rdm = rdm.with_labels(rows.names.clone()).map_err(named)?;
-    Ok(Measured { rdm, unusable, n_presentations, n_pairs_apart })
+    Ok(Measured { rdm, unusable, n_presentations, n_pairs_apart, sigma_k })
 }
 
 /// Distances by all pairs of presentations, of different folds where there are any.

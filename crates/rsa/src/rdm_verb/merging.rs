@@ -73,7 +73,7 @@ pub(super) fn merged(job: &Job, args: &RdmArgs, made: Vec<Made>) -> Result<Made>
         job.record("rescaled_by", found.factors);
     }
     let why = format!(": no RDM of the {} has both stimuli", rdms.len());
-    Ok(Made { source: "--merge".into(), name, rdm: merged.rdm, dtype, why, is_subset: false })
+    Ok(Made { source: "--merge".into(), name, rdm: merged.rdm, dtype, why, is_subset: false, sigma_k: None })
 }
 
 /// Refuses what `--require-all` does, once `--subset` has cut.

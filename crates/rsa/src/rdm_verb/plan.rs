@@ -1,6 +1,6 @@
 //! What the options of `rsa rdm` ask for, checked before anything is read.
 
-use super::args::{Kind, Metric, RdmArgs};
+use super::args::{CvWeights, Kind, Metric, NoiseSource, RdmArgs};
 use anyhow::{Result, bail};
 use rdm::{FoldWeights, Prior, Shrinkage};
 
@@ -15,6 +15,8 @@ pub(super) struct Plan {
     pub weights: FoldWeights,
     pub shrinkage: Shrinkage,
     pub prior: Prior,
+    /// Whether the covariance of the noise over stimuli is asked for.
+    pub sigma_k: bool,
     /// Whether RDMs may be given: there is something to do to them, and nothing that needs patterns.
     pub takes_rdms: bool,
     /// The first option that needs patterns.
@@ -64,7 +66,7 @@ impl Plan {
         let of_table =
             [("--by", args.by.is_some()), ("--cv", args.cv.is_some()), ("--exclude-same", args.exclude_same.is_some())];
         let first = |of: &[(&'static str, bool)]| of.iter().find(|(_, given)| *given).map(|(option, _)| *option);
-        if let (Some(option), None) = (first(&of_noise), &args.noise) {
+        if let (Some(option), None) = (first(&of_noise), args.noise.first()) {
             let given = match args.whitens_by() {
                 Some(given) => format!("{given} is taken as it is, so leave {option} out, or"),
                 None => "say".into(),
@@ -101,6 +103,15 @@ impl Plan {
                  (without noise it is euclidean)"
             );
         }
+        if args.noise.len() > 1 && args.noise.contains(&NoiseSource::Repeats) {
+            bail!("--noise repeats with {} more --noise; repeats is all there is of it", args.noise.len() - 1);
+        }
+        if args.noise_by_fold {
+            check_noise_by_fold(args, metric)?;
+        }
+        if args.save_sigma_k.is_some() {
+            check_sigma_k(args, metric)?;
+        }
         if let (true, Some(whitening)) = (of_counts, args.whitens_by()) {
             bail!(
                 "{whitening} with --metric {name}: the rate of a whitened count is not defined; leave one of the two out"
@@ -132,6 +143,7 @@ impl Plan {
             ("--metric", args.metric.is_some()),
             ("--center", args.center),
             ("--unbalanced", args.unbalanced),
+            ("--save-sigma-k", args.save_sigma_k.is_some()),
             ("--per-channel", args.per_channel),
             (args.whitens_by().unwrap_or("--noise"), args.whitens_by().is_some()),
             ("--stimuli", args.stimuli.is_some()),
@@ -144,6 +156,7 @@ impl Plan {
             weights: args.cv_weights.map_or(FoldWeights::Folds, |w| w.weights()),
             shrinkage: args.shrink.map_or(Shrinkage::Diag, |s| s.estimator()),
             prior,
+            sigma_k: args.save_sigma_k.is_some(),
             takes_rdms: args.merge || args.subset.is_some() || !args.transform.is_empty(),
             needs_patterns,
         })
@@ -153,6 +166,43 @@ impl Plan {
     pub fn over_folds(&self) -> bool {
         !matches!(self.kind, Kind::Plain(_))
     }
+}
+
+/// What `--noise-by-fold` goes with.
+fn check_noise_by_fold(args: &RdmArgs, metric: Metric) -> Result<()> {
+    let Some(option) = args.whitens_by() else {
+        bail!("--noise-by-fold says whose noise the matrices of --noise-covariance, --noise-precision or --noise are");
+    };
+    if metric != Metric::Crossnobis {
+        bail!(
+            "--noise-by-fold with --metric {}, which has no pairs of folds to whiten together; it goes with crossnobis",
+            metric.as_str()
+        );
+    }
+    if args.noise.contains(&NoiseSource::Repeats) {
+        bail!("--noise-by-fold with --noise repeats, which is one noise over all folds; give one matrix per fold");
+    }
+    if args.cv.is_none() {
+        bail!("--noise-by-fold finds the noise of a fold by its name; name the column of the folds with --cv");
+    }
+    if args.cv_weights == Some(CvWeights::Pairs) {
+        bail!("--noise-by-fold with --cv-weights pairs; {option} of each fold goes with pairs of folds (folds)");
+    }
+    Ok(())
+}
+
+/// What `--save-sigma-k` goes with.
+fn check_sigma_k(args: &RdmArgs, metric: Metric) -> Result<()> {
+    if !matches!(metric, Metric::Crossnobis | Metric::SqeuclideanCv) {
+        bail!(
+            "--save-sigma-k with --metric {}; it is the noise of squared distances over folds: crossnobis, sqeuclidean_cv",
+            metric.as_str()
+        );
+    }
+    if args.cv_weights == Some(CvWeights::Pairs) {
+        bail!("--save-sigma-k with --cv-weights pairs; it is the covariance of means over folds (folds)");
+    }
+    Ok(())
 }
 
 /// What `--unbalanced` goes with: the metrics of `calc_rdm_unbalanced`, each under one name.

@@ -39,6 +39,8 @@ pub(super) struct Rows {
     pub names: Option<Vec<String>>,
     /// The fold of each used row.
     pub fold: Option<Vec<usize>>,
+    /// What the folds are called, where a column says so.
+    pub fold_names: Option<Vec<String>>,
     /// The value of `--exclude-same` of each used row.
     pub group: Option<Vec<usize>>,
 }
@@ -76,12 +78,12 @@ impl Rows {
         let stimuli: Vec<&str> = labels.iter().map(String::as_str).collect();
         let (stimulus, stimulus_names) = number(&stimuli);
         let (condition, names) = column(&args.by)?.unwrap_or_else(|| (stimulus.clone(), stimulus_names));
-        let mut fold = column(&args.cv)?.map(|(fold, _)| fold);
+        let (mut fold, fold_names) = column(&args.cv)?.unzip();
         let group = column(&args.exclude_same)?.map(|(group, _)| group);
         if plan.over_folds() && fold.is_none() {
             fold = Some(by_occurrence(side.name, &condition, &names, args.by.is_some())?);
         }
-        Ok(Rows { used: joined.left, stimulus, condition, names: Some(names), fold, group })
+        Ok(Rows { used: joined.left, stimulus, condition, names: Some(names), fold, fold_names, group })
     }
 
     fn without_table(job: &Job, plan: &Plan, side: Side) -> Result<Rows> {
@@ -106,6 +108,7 @@ impl Rows {
                 used,
                 names: None,
                 fold: None,
+                fold_names: None,
                 group: None,
             });
         };
@@ -115,7 +118,15 @@ impl Rows {
             true => Some(by_occurrence(side.name, &stimulus, &names, false)?),
             false => None,
         };
-        Ok(Rows { used, condition: stimulus.clone(), stimulus, names: Some(names), fold, group: None })
+        Ok(Rows {
+            used,
+            condition: stimulus.clone(),
+            stimulus,
+            names: Some(names),
+            fold,
+            fold_names: None,
+            group: None,
+        })
     }
 
     /// Number of rows of the RDM.
@@ -156,6 +167,7 @@ impl Rows {
             condition: (0..n).collect(),
             names: Some(kept),
             fold: None,
+            fold_names: None,
             group: None,
         };
         Ok(places)
