@@ -8,8 +8,8 @@ use tempfile::{TempDir, tempdir};
 
 const N: usize = 12;
 
-/// near.npy, far.npy and both in models.npy; RDMs of three people, two runs of the first two, one of the third, one file
-/// each; t.csv (kinds of stimuli), stimuli.csv and people.csv (folds).
+/// near.npy, far.npy and both in models.npy; RDMs of three people, two runs of the first two, one of the third, one
+/// file each; t.csv (kinds of stimuli), stimuli.csv and people.csv (folds).
 fn study() -> TempDir {
     let dir = tempdir().unwrap();
     let path = dir.path();

@@ -202,7 +202,7 @@ fn categories_are_drawn_and_shuffled_together() {
         .fails(1, &["1 groups of stimuli", "at least 4"]);
     fs::write(path.join("short.csv"), "stimulus,kind\ns0,a\ns1,\n").unwrap();
     compare(path, "--boot stimuli --group-stimuli kind --stimuli short.csv")
-        .fails(1, &["short.csv: stimulus \"s1\" has nothing in column \"kind\""]);
+        .fails(1, &["short.csv: no row for stimulus \"s2\" and 9 others of the 12 (2 are in it)"]);
 }
 
 #[test]

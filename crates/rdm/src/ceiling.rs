@@ -62,9 +62,9 @@ pub fn noise_ceiling_under(
 }
 
 /// [`noise_ceiling_under`] of people who have several RDMs each (runs, sessions), who have one vote each in pools and
-/// means: the lower bound of an RDM is against the pool of those of the other people. Of people with as many RDMs each it
-/// is rsatoolbox's `boot_noise_ceiling` with `rdm_descriptor`; of others its pool counts a person as often as there are
-/// RDMs, and would not be the best RDM for a mean in which each has one vote.
+/// means: the lower bound of an RDM is against the pool of those of the other people. Of people with as many RDMs each
+/// it is rsatoolbox's `boot_noise_ceiling` with `rdm_descriptor`; of others its pool counts a person as often as there
+/// are RDMs, and would not be the best RDM for a mean in which each has one vote.
 ///
 /// # Errors
 /// [`RdmError::TooFewRdms`] of fewer than 2 groups; [`RdmError::DrawLength`] where `groups` are of other subjects.

@@ -280,8 +280,8 @@ pub fn bootstrap(
 
 /// [`bootstrap`] of draws that are given, made by [`draws_of`] or elsewhere; of the plan, its seed and number of draws
 /// are not looked at. `groups` are those of the subjects and of the stimuli: the lower bound of the ceiling leaves out
-/// the whole group of a subject, a group has one vote in means, pools and bounds, and a draw needs 3 different groups of
-/// stimuli. Of groups of one size the numbers are those of rsatoolbox's `eval_bootstrap` with `rdm_descriptor` and
+/// the whole group of a subject, a group has one vote in means, pools and bounds, and a draw needs 3 different groups
+/// of stimuli. Of groups of one size the numbers are those of rsatoolbox's `eval_bootstrap` with `rdm_descriptor` and
 /// `pattern_descriptor`; of others its mean, and its pool, count a person as often as it has RDMs.
 ///
 /// # Errors

@@ -79,9 +79,9 @@ impl Groups {
         self.members.iter().map(of).collect()
     }
 
-    /// How much each thing counts so that every group has one vote: in inverse proportion to the size of its group, in
-    /// the smallest whole numbers (2 and 1 for groups of one and of two), so that sums of ranks stay exact. 1 for groups
-    /// of one size. Where whole numbers would be beyond 2^32 they are `1 / size`.
+    /// How much each thing counts so that every group has one vote: in inverse proportion to the size of its group,
+    /// in the smallest whole numbers (2 and 1 for groups of one and of two), so that sums of ranks stay exact. 1 for
+    /// groups of one size. Where whole numbers would be beyond 2^32 they are `1 / size`.
     pub(crate) fn votes(&self) -> Vec<f64> {
         let gcd = |mut a: u64, mut b: u64| {
             while b > 0 {

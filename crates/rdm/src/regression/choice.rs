@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use statistics::Reason;
 
-use super::held_out::{HeldOut, errors_of_fold, over_folds, squares_of_fold};
+use super::held_out::{FoldErrors, HeldOut, errors_of_fold, over_folds, squares_of_fold};
 use super::moments::{Cases, Moments};
 use super::{Regression, groups};
 use crate::{Rdm, RdmError, Scale};
@@ -135,7 +135,7 @@ fn errors(
         };
         squares_of_fold(cases, fold_of, fold, &squares)
     };
-    let folds: Vec<Vec<Result<(Vec<f64>, usize), Reason>>> = (0..n_folds).into_par_iter().map(of_fold).collect();
+    let folds: Vec<Vec<FoldErrors>> = (0..n_folds).into_par_iter().map(of_fold).collect();
     (0..cases.outcomes.len())
         .map(|place| {
             let mut sums = vec![0.0; 1 + penalties.factors.len()];

@@ -86,7 +86,7 @@ pub(super) fn over_folds(
     all.into_iter().flatten().collect()
 }
 
-/// Squared errors of the mean, of all predictors, and without each of them, and over how many pairs.
+/// Squared errors (of the mean of the training pairs first), and over how many pairs.
 pub(super) type FoldErrors = Result<(Vec<f64>, usize), Reason>;
 
 /// `method` is that of an outcome, by its place, for its training pairs.
@@ -110,13 +110,16 @@ pub(super) fn errors_of_fold(
     squares_of_fold(cases, &|stimulus| Some(fold_of_stimulus[stimulus]), fold, &errors)
 }
 
+/// From an outcome (by its place), the moments of its training pairs, and a function from weights to a squared error.
+type ErrorsOf<'a> = dyn Fn(usize, &Moments, &dyn Fn(&[f64]) -> f64) -> Result<Vec<f64>, Reason> + 'a;
+
 /// Per outcome what `errors` makes of the moments of the pairs outside a fold, and of a function from weights to the
 /// squared error of the pairs within it. Stimuli without a fold are in no pair.
 pub(super) fn squares_of_fold(
     cases: &Cases,
     fold_of: &dyn Fn(usize) -> Option<usize>,
     fold: usize,
-    errors: &dyn Fn(usize, &Moments, &dyn Fn(&[f64]) -> f64) -> Result<Vec<f64>, Reason>,
+    errors: &ErrorsOf,
 ) -> Vec<FoldErrors> {
     let k = cases.n_predictors();
     let of = |&(i, j): &(usize, usize)| Some((fold_of(i)? == fold, fold_of(j)? == fold));

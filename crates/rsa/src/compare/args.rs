@@ -203,8 +203,8 @@ pub struct CompareArgs {
     /// What the RDMs of one MODEL file are: models (fixed), or components of one: weighted, select, interpolate
     #[arg(long, value_name = "KIND", default_value = "fixed")]
     pub model: ModelKind,
-    /// With a fitted --model: groups of subjects and of stimuli of its folds, a number or @FOLDS, a table with the columns
-    /// subject or stimulus, and fold [default: by their numbers, 2 to 5]
+    /// With a fitted --model: groups of subjects and of stimuli of its folds, a number or @FOLDS, a table with the
+    /// columns subject or stimulus, and fold [default: by their numbers, 2 to 5]
     #[arg(long, value_name = "SUBJECTS,STIMULI", value_parser = two_splits)]
     pub cv_k: Option<[SplitBy; 2]>,
     /// With a fitted --model and --boot: how often each draw is cross-validated, with other folds [default: 2]

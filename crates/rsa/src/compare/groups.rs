@@ -13,8 +13,8 @@ use rdm_inputs::{FoldsOf, Levels, SplitBy};
 /// What belongs together.
 #[derive(Debug, clap::Args)]
 pub struct GroupArgs {
-    /// RDMs of one person are drawn, left out of folds and pools, and averaged together: `bids` (sub-01 in their names or paths),
-    /// or a column of --subjects
+    /// RDMs of one person are drawn, left out of folds and pools, and averaged together: `bids` (sub-01 in their names
+    /// or paths), or a column of --subjects
     #[arg(long, value_name = "bids|COLUMN")]
     pub group_subjects: Option<String>,
     /// Table with one row per brain RDM: its name in the column subject

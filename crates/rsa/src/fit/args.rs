@@ -80,8 +80,8 @@ pub struct FitArgs {
     /// With --method ridge: its penalty
     #[arg(long, value_name = "A", conflicts_with = "alphas")]
     pub alpha: Option<f64>,
-    /// With --method ridge: penalties of which every subject gets the one that best predicts held-out stimuli, LO:HI:N or
-    /// a list, each times the mean eigenvalue of X'X
+    /// With --method ridge: penalties of which every subject gets the one that best predicts held-out stimuli, LO:HI:N
+    /// or a list, each times the mean eigenvalue of X'X
     #[arg(long, value_name = "GRID")]
     pub alphas: Option<AlphaGrid>,
     /// With --alphas: by how many random groups of stimuli it is chosen [default: 5, or as many as have 3 stimuli; with
@@ -138,6 +138,6 @@ pub enum Method {
     Ols,
     /// Least squares with no weight below 0
     Nnls,
-    /// Least squares with a penalty on the weights (--alpha)
+    /// Least squares with a penalty on the weights (--alpha, --alphas)
     Ridge,
 }

@@ -108,7 +108,8 @@ fn deal(study: &Study, some: &[usize], k: usize, seed: u64) -> Result<Vec<usize>
     Ok(fold_of)
 }
 
-/// Refuses folds of `some` stimuli in which there is nothing to predict, or without which there is too little to fit to.
+/// Refuses folds of `some` stimuli in which there is nothing to predict, or without which there is too little to fit
+/// to.
 fn require_pairs(study: &Study, option: &str, (fold_of, k): &FoldsOfStimuli, some: &[usize]) -> Result<()> {
     let (source, needed) = (&study.source, study.models.len() + 2);
     for fold in 0..*k {

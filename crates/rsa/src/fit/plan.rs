@@ -26,10 +26,8 @@ pub(super) fn method(args: &FitArgs) -> Result<(Regression, Option<Vec<f64>>)> {
     if let (Some(k), None) = (args.alpha_cv, &args.alphas) {
         bail!("--alpha-cv {k} is how one of --alphas is chosen, of which there are none; leave it out");
     }
-    if args.method != Method::Ridge {
-        if let Some(alphas) = &args.alphas {
-            bail!("--alphas {alphas} are penalties of --method ridge; ols and nnls have none");
-        }
+    if let (Some(alphas), Method::Ols | Method::Nnls) = (&args.alphas, args.method) {
+        bail!("--alphas {alphas} are penalties of --method ridge; ols and nnls have none");
     }
     match (args.method, args.alpha) {
         (Method::Ridge, Some(alpha)) if alpha >= 0.0 && alpha.is_finite() => {
