@@ -148,7 +148,17 @@ fn a_system_without_patterns_takes_nothing_from_the_others() {
         let allow = if stat == "rdm" { "--allow-nan" } else { "" };
         let all = format!("--stat {stat} {allow} {people} sub.npy --models good.npy one.npy none.npy");
         let said = run(path, &format!("ceiling between {all}"));
+        let text = said.stderr.clone();
         let found = rows(&said.text());
+        if stat == "rdm" {
+            // Neither are its pairs left out for the others, nor do rows over all people go without it.
+            assert!(!text.contains("left out for all"), "{text}");
+            assert!(text.contains("subject sub: nan_input") && text.contains("rows over subjects"), "{text}");
+            assert_eq!(
+                (&row(&found, "median")["leave_one_out"][..], &row(&found, "median")["reason"][..]),
+                ("NaN", "nan_input")
+            );
+        }
         for name in ["a", "b", "c"] {
             for column in ["median_pairwise", "leave_one_out", "median_pairwise_norm"] {
                 assert_eq!(row(&alone, name)[column], row(&found, name)[column], "{stat} {name} {column}");
@@ -174,6 +184,23 @@ fn a_system_without_patterns_takes_nothing_from_the_others() {
         nobody.len() == 5 && nobody.iter().all(|row| row["median_pairwise"] == "NaN" && row["reason"] == "nan_input")
     );
     run(path, &format!("ceiling between --stat rdm {people} --models one.npy")).fails(1, &["one.npy", "--allow-nan"]);
+    // The same of RDMs that come as RDMs; the pool of the others knows nothing of the one without a value.
+    sh(path, "for s in a b c; do npy average -q $s.npy | rsa rdm -q - -o $s-rdm.npy; done").ok();
+    save(
+        &path.join("empty-rdm.npy"),
+        &Array2::from_shape_fn((N, N), |(i, j)| if i == j { 0.0 } else { f64::NAN }),
+        Some(&ids(N)),
+    );
+    let alone = table(path, "--stat rdm a-rdm.npy b-rdm.npy c-rdm.npy --names a,b,c");
+    let line = "ceiling between --stat rdm a-rdm.npy b-rdm.npy c-rdm.npy empty-rdm.npy --names a,b,c,e";
+    run(path, line).fails(1, &["empty-rdm.npy", "no pair of stimuli has a value", "leave it out"]);
+    let said = run(path, &format!("{line} --allow-nan"));
+    assert!(!said.stderr.contains("left out") && !said.stderr.contains("constant"), "{}", said.stderr);
+    let found = rows(&said.text());
+    for name in ["a", "b", "c"] {
+        assert_eq!(row(&alone, name)["leave_one_out"], row(&found, name)["leave_one_out"]);
+    }
+    assert_eq!(row(&found, "e")["reason"], "nan_input");
 }
 
 #[test]

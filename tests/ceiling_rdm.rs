@@ -175,3 +175,44 @@ fn folds_hold_out_people_and_stimuli() {
     std::fs::write(path.join("torn.csv"), format!("stimulus,fold\n{torn}")).unwrap();
     fails("--cv-k 2,@torn.csv", 1, &["a fold of --cv-k ..,@torn.csv has 1 stimuli, but needs 3"]);
 }
+
+#[test]
+fn intervals_of_the_bounds_are_those_beside_scores() {
+    let dir = place();
+    let path = dir.path();
+    let names = ["lower_ci_lo", "lower_ci_hi", "upper_ci_lo", "upper_ci_hi"];
+    for compare in ["pearson", "cosine", "spearman", "tau-a"] {
+        for unit in ["subjects", "stimuli", "both"] {
+            let options = format!("--compare {compare} --boot {unit} --n-boot 200 --seed 3");
+            let line = format!("rsa compare control.npy --brain s?.npy --ceiling {options}");
+            let beside = rows(&sh(path, &line).text());
+            let beside = beside.iter().find(|row| !row["lower_ci_lo"].is_empty()).unwrap();
+            let found = &rows(&sh(path, &format!("ceiling rdm s?.npy {options}")).text())[0];
+            // The same draws, of which both leave out those of one subject.
+            names.iter().for_each(|name| within(number(found, name), number(beside, name), 1e-12));
+            assert_eq!(found["generalize_to"], beside["generalize_to"]);
+            // Beside scores `n_boot` counts the draws of these, which one subject suffices for.
+            assert!((180.0..=200.0).contains(&number(found, "n_boot")));
+            let [se, lo, hi] = ["lower_se", "lower_ci_lo", "lower_ci_hi"].map(|name| number(found, name));
+            // t of 3 degrees of freedom, and of 11 of the stimuli.
+            let t = if unit == "stimuli" { 2.200985 } else { 3.182446 };
+            within((hi - lo) / (2.0 * se), t, 1e-6);
+        }
+    }
+    let alone = sh(path, "ceiling rdm s?.npy --boot subjects --seed 4").text();
+    // A constant RDM is in no draw, as it is in no pool.
+    save(&path.join("flat.npy"), &Array2::from_shape_fn((N, N), |(i, j)| f64::from(u8::from(i != j))), Some(&ids(N)));
+    let with_flat = sh(path, "ceiling rdm s?.npy flat.npy --boot subjects --seed 4");
+    assert_eq!(with_flat.text(), alone);
+    assert!(alone.lines().next().unwrap().ends_with("generalize_to,n_boot,reason"));
+    assert_ne!(alone, sh(path, "ceiling rdm s?.npy --boot subjects --seed 5").text());
+    run(path, "ceiling rdm s0.npy s1.npy --boot both").fails(1, &["2 subjects", "at least 3", "--boot stimuli"]);
+    sh(path, "ceiling rdm s0.npy s1.npy --boot stimuli").ok();
+    run(path, "ceiling rdm s0.npy s1.npy --boot stimuli --partial control.npy").fails(2, &["--partial"]);
+    run(path, "ceiling rdm s0.npy s1.npy --n-boot 9").fails(2, &["--boot"]);
+    run(path, "ceiling rdm s0.npy s1.npy --boot stimuli --cv-k 2").fails(2, &["--cv-k"]);
+    run(path, "ceiling rdm s0.npy s1.npy --seed 2").fails(1, &["--seed 2", "--boot or --cv-k"]);
+    let line = "ceiling rdm s0.npy s1.npy s2.npy --compare corr_cov --sigma-k sigma.npy --boot";
+    sh(path, &format!("{line} subjects")).ok();
+    sh(path, &format!("{line} stimuli")).fails(1, &["--boot stimuli"]);
+}

@@ -206,3 +206,67 @@ fn a_held_out_set_needs_one_model_only() {
     let (predicted, _) = matrix(&run(path, "encode predict -q m.npz x.npy").ok());
     close(&held, &predicted.slice(s![40.., ..]).to_owned(), 1e-12);
 }
+
+#[test]
+fn the_lasso_goes_on_until_the_gap_is_the_tolerance() {
+    let (dir, _, y) = place();
+    let gap = |tolerance: &str| {
+        let line =
+            format!("encode fit -q --x x.npy --y few.npy --method lasso-positive --alpha 0.02 {tolerance} -o t.csv");
+        run(dir.path(), &line).ok();
+        let table = rows(&fs::read_to_string(dir.path().join("t.csv")).unwrap());
+        assert_eq!(table[0]["converged"], "true");
+        (
+            number(&table[0], "dual_gap"),
+            serde_json::from_str::<serde_json::Value>(&fs::read_to_string(dir.path().join("t.json")).unwrap()).unwrap()
+                ["tolerance"]
+                .as_f64()
+                .unwrap(),
+        )
+    };
+    let column = y.column(0);
+    let squares: f64 = column.iter().map(|v| (v - column.sum() / N as f64).powi(2)).sum();
+    let (usual, said) = gap("");
+    assert_eq!(said, 1e-4);
+    let (narrow, said) = gap("--tolerance 1e-12");
+    assert_eq!(said, 1e-12);
+    // Of the training rows' squares, which are fewer.
+    assert!(narrow <= 1e-12 * squares && narrow < usual, "{narrow} {usual} of {squares}");
+    let line = "encode fit --x x.npy --y few.npy";
+    for wrong in ["0", "1", "-1", "nan"] {
+        run(dir.path(), &format!("{line} --method lasso-positive --tolerance={wrong}"))
+            .fails(1, &["--tolerance", "between 0 and 1"]);
+    }
+    run(dir.path(), &format!("{line} --tolerance 0.1")).fails(1, &["--tolerance", "lasso-positive"]);
+    run(dir.path(), &format!("{line} --method ols --tolerance 0.1")).fails(1, &["--tolerance", "lasso-positive"]);
+}
+
+#[test]
+fn one_penalty_needs_two_training_rows_and_a_choice_three() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path();
+    let (x, y) = (ndarray::array![[0.0], [1.0], [3.0]], ndarray::array![[1.0], [2.0], [0.0]]);
+    save(&path.join("x.npy"), &x, Some(&ids(3)));
+    save(&path.join("y.npy"), &y, Some(&ids(3)));
+    let line = "encode fit -q --x x.npy --y y.npy --cv 3 --predictions p.npy -o t.csv --no-scale --absolute-alphas";
+    let predicted = |alpha: &str| {
+        run(path, &format!("{line} --alpha {alpha}")).ok();
+        matrix(&fs::read(path.join("p.npy")).unwrap()).0
+    };
+    // The line through the two others.
+    close(&predicted("0"), &ndarray::array![[3.0], [2.0 / 3.0], [4.0]], 1e-12);
+    // Of 1, 2 at 0, 1: slope .5 / (.5 + 2) around their mean 1.5 at .5.
+    within(predicted("2")[(2, 0)], 1.5 + 0.2 * 2.5, 1e-12);
+    run(path, &format!("{line} --alphas 1,2"))
+        .fails(1, &["2 training rows", "a penalty can be chosen from at least 3"]);
+    run(path, &format!("{} --alpha 1", line.replace("--cv 3", "--cv 2")))
+        .fails(1, &["1 training rows", "a model needs at least 2"]);
+}
+
+#[test]
+fn a_model_of_a_shard_says_what_to_do_instead() {
+    let (dir, ..) = place();
+    let line = "encode fit -q --x x.npy --y few.npy --shard 0/2 --save m.npz -o t.csv";
+    run(dir.path(), line).fails(1, &["--save with --shard", "without --shard", "npy cat --columns"]);
+    assert!(!dir.path().join("m.npz").exists() && !dir.path().join("t.csv").exists());
+}

@@ -252,6 +252,16 @@ fn crossnobis_of_dependent_trials_warns_through_tools_and_pipes_cannot() {
     assert!(json(dir, "again.json")["dependent_trials"].as_str().unwrap().contains("penalty"));
     assert!(warns("rsa rdm --metric crossnobis again.npy -o other.npy"));
     assert!(json(dir, "lsa.json")["dependent_trials"].is_null());
+    // Reliabilities and held-out scores rest on independent trials, too; means of all trials have neither.
+    for verb in
+        ["ceiling voxel", "ceiling within", "ceiling within --stat voxel", "encode fit --x means.npy --cv 3 --y"]
+    {
+        assert!(warns(&format!("{verb} fitted.npy -o of-fitted.csv")), "{verb}");
+        assert!(!warns(&format!("{verb} lsa.npy -o of-lsa.csv")), "{verb}");
+    }
+    run(dir, "npy cols --index 0:8 fitted.npy -o other-fitted.npy").ok();
+    assert!(warns("ceiling between lsa.npy other-fitted.npy -o between.csv"));
+    assert!(!warns("ceiling between means.npy means.npy --names a,b -o between.csv"));
     // A pipe has no record.
     assert!(!warns("cat fitted.npy | rsa rdm --metric crossnobis - -o other.npy"));
 }

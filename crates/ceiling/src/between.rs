@@ -19,7 +19,10 @@ use statistics::{Correlation, Draws, Reason, mean, pearson, quantile};
 use self::measured::{Measured, Places, Values, Voxels, medians, over_subjects, share_below};
 use self::table::{ModelRow, Row, write};
 use crate::rdm_bounds::say_left_out;
-use crate::trials::{SplitArgs, Subject, record_splits, reliability_of, subjects_by_id, trial_means, warn_of_rdms};
+use crate::trials::{
+    SplitArgs, Subject, record_splits, reliability_of, subjects_by_id, trial_means, warn_of_dependent_trials,
+    warn_of_rdms,
+};
 use crate::voxel::count_reasons;
 
 /// Subjects against each other: median of the pairs, each against the mean of the others, and the gap to models
@@ -232,7 +235,10 @@ pub(crate) fn run(args: &Between) -> Result<()> {
         if let (Some(reason), true) = (estimate.reason, args.stat != Stat::Voxel) {
             let effect = match reason {
                 Reason::NegativeReliability => "corrected values with it are NaN",
-                _ => "the values of the others are without it",
+                _ => {
+                    "the values of the others are without it, rows over subjects (median, min, max) are NaN; leave it out \
+                      to have them"
+                }
             };
             job.warn(format!("subject {}: {reason}; {effect}", subject.name));
         }
@@ -368,6 +374,9 @@ fn of_patterns(job: &Job, args: &Between, mut subjects: Vec<Subject>, persons: V
             false
         }
     };
+    if corrected {
+        warn_of_dependent_trials(job, &args.inputs);
+    }
     if corrected && args.stat == Stat::Rdm {
         warn_of_rdms(job, &subjects[0].source);
     }
@@ -488,10 +497,18 @@ pub(crate) fn row_means(rows: ArrayView2<f64>) -> Vec<f64> {
 /// With them the place of each pair. An RDM without a number (of one unit, say) is NaN and takes no pair from the
 /// others.
 fn pooled_alike(job: &Job, args: &Between, rdms: &[NamedRdm], how: Correlation) -> Result<(Vec<Vec<f64>>, Places)> {
-    for named in rdms {
-        check_nan(job, &named.source, &named.rdm, "; left out for all subjects", args.allow_nan)?;
+    let has_numbers: Vec<bool> = rdms.iter().map(has_numbers).collect();
+    for (named, has_numbers) in rdms.iter().zip(&has_numbers) {
+        match has_numbers {
+            true => check_nan(job, &named.source, &named.rdm, "; left out for all subjects", args.allow_nan)?,
+            false if args.allow_nan => {}
+            false => bail!(
+                "{}: no pair of stimuli has a value (patterns over one voxel have no correlation); leave it out, or say \
+                 --allow-nan for NaN in its own row",
+                named.source
+            ),
+        }
     }
-    let has_numbers: Vec<bool> = rdms.iter().map(|r| r.rdm.values().iter().any(|v| v.is_finite())).collect();
     let plain: Vec<Rdm> = rdms.iter().zip(&has_numbers).filter(|(_, has)| **has).map(|(r, _)| r.rdm.clone()).collect();
     let mut pooled = match plain.is_empty() {
         true => Vec::new(),
@@ -512,6 +529,11 @@ fn pooled_alike(job: &Job, args: &Between, rdms: &[NamedRdm], how: Correlation) 
         .map(|&has| has.then(|| pooled.next()).flatten().unwrap_or_else(|| vec![f64::NAN; place]))
         .collect();
     Ok((vectors, places))
+}
+
+/// Whether any pair has a value.
+fn has_numbers(named: &NamedRdm) -> bool {
+    named.rdm.values().iter().any(|v| v.is_finite())
 }
 
 fn rdm_reliability(subject: &Subject, args: &Between) -> Result<Option<reliability::Stepped>> {
@@ -538,10 +560,13 @@ fn of_rdms(job: &Job, args: &Between, arrays: Vec<NamedArray>, persons: Vec<usiz
     let (mut vectors, places) = pooled_alike(job, args, &rdms, how)?;
     let of_models = vectors.split_off(persons.len());
     let models = rdms.split_off(persons.len());
-    let plain: Vec<Rdm> = rdms.iter().map(|r| r.rdm.clone()).collect();
-    // A constant adds nothing to the others' pools, and its own row is NaN.
-    say_left_out(job, &noise_ceiling(&plain, how.into())?, &rdms);
-    let n_stimuli = plain[0].n_stimuli();
+    let n_stimuli = rdms[0].rdm.n_stimuli();
+    let (usable, plain): (Vec<&NamedRdm>, Vec<Rdm>) =
+        rdms.iter().filter(|named| has_numbers(named)).map(|named| (named, named.rdm.clone())).unzip();
+    if plain.len() > 1 {
+        // A constant adds nothing to the others' pools, and its own row is NaN.
+        say_left_out(job, &noise_ceiling(&plain, how.into())?, &usable);
+    }
     let facts = |named: NamedRdm| Facts {
         name: named.name,
         source: named.source,

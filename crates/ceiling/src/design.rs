@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::trials::{Subject, subjects_by_id, trial_means};
+use crate::trials::{Subject, subjects_by_id, trial_means, warn_of_dependent_trials};
 use crate::voxel::whole;
 use anyhow::{Result, anyhow, bail};
 use array_inputs::{JoinArgs, NamedArray, Names, person_of, read_arrays, tell_apart};
@@ -89,7 +89,7 @@ pub(crate) struct Design {
 
 /// What a bootstrap draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Boot {
+pub(crate) enum Boot {
     /// Subjects
     Subjects,
     /// Stimuli
@@ -117,6 +117,7 @@ pub(crate) fn run(args: &Design) -> Result<()> {
     let job = Job::start("ceiling", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
     job.record("seed", args.seed);
+    warn_of_dependent_trials(&job, &args.inputs);
     let mut arrays = read_arrays(&job, &args.inputs, &mut Names::new(&[]))?;
     tell_apart(&mut arrays)?;
     one_array_a_person(&arrays)?;

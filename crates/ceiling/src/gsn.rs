@@ -1,7 +1,7 @@
 //! `ceiling gsn`: ceilings of a region's RDM and mean response from the covariances of its signal and noise.
 
 use crate::sessions::{SessionArgs, Sessions, z_scored};
-use crate::trials::{SplitArgs, at_least_one, record_splits, repeats_of};
+use crate::trials::{SplitArgs, at_least_one, record_splits, repeats_of, warn_of_dependent_trials};
 use crate::voxel::{count_reasons, whole};
 use anyhow::{Context, Result, anyhow, bail};
 use array_inputs::{JoinArgs, NamedArray, Names, read_arrays, tell_apart};
@@ -116,6 +116,7 @@ pub(crate) fn run(args: &GsnArgs) -> Result<()> {
     if sessions.is_none() {
         args.join.refuse_alone("--session")?;
     }
+    warn_of_dependent_trials(&job, &args.inputs);
     let mut arrays = read_arrays(&job, &args.inputs, &mut Names::new(&args.names))?;
     tell_apart(&mut arrays)?;
     if arrays.len() > 1 && (signal_out.is_some() || noise_out.is_some()) {

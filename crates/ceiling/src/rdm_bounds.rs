@@ -1,9 +1,9 @@
 //! `ceiling rdm`: bounds for a model's score from the RDMs of several subjects.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use array_inputs::JoinArgs;
 use cli::{Common, Format, Input, Job, Named, TableWriter};
-use rdm::inference::{FEWEST_STIMULI, Groups};
+use rdm::inference::{Bootstrap, FEWEST_STIMULI, Generalize, Groups, Spread, bootstrap};
 use rdm::{
     Against, Comparison, ControlledSide, ModelKind, NoiseCeiling, Rdm, Scale, Splits, StimulusCovariance,
     cross_validate_in, noise_ceiling_in_folds, noise_ceiling_partial, noise_ceiling_under,
@@ -11,7 +11,9 @@ use rdm::{
 use rdm_inputs::{
     FoldsOf, NamedRdm, SplitBy, check_nan, into_one_order, read_rdms, read_sigma_k, say_broken_ties, two_splits,
 };
-use statistics::Reason;
+use statistics::{Reason, student_t_quantile};
+
+use crate::design::Boot;
 
 /// RDMs of several subjects to the lower and upper bound for a model's score
 #[derive(Debug, clap::Args)]
@@ -25,6 +27,11 @@ Columns (one row):
   upper    mean over subjects of the comparison with the pool of all: bounds r
   reason   constant: fewer than 2 subjects are left; constant RDMs are left out, and stderr names them;
            explained_by_controls in the same way
+With --boot, before reason, what `rsa compare --ceiling --boot` has:
+  lower_se, lower_ci_lo, lower_ci_hi, upper_se, upper_ci_lo, upper_ci_hi
+           standard errors and 95 % t intervals; df is the number of subjects or stimuli (of both the
+           smaller) less 1
+  generalize_to, n_boot  to new subjects, stimuli or both; draws that were used
 Nili et al. (2014). RDMs are pooled as the comparison needs: z-scored for pearson and corr_cov, divided
 by their root mean square for cosine and cosine_cov, ranked for the others; then averaged. `rsa compare
 --ceiling` gives the same numbers beside the scores of models.
@@ -32,6 +39,9 @@ by their root mean square for cosine and cosine_cov, ranked for the others; then
 lower, and bounds a model that was fitted to as many. --cv-k 5,3 also takes one of 3 groups of stimuli at a
 time, as `rsa compare --model weighted` does, and has the mean over these. rsatoolbox's cv_noise_ceiling has
 the mean over folds, here every subject counts once; over stimuli it pools the upper bound over all of them.
+--boot draws with replacement (Schuett et al. 2023); pairs of a stimulus with its copy are left out, and so are
+draws of one subject. The variance over draws is taken times n / (n - 1), of both factors with their correction.
+Intervals are of the bounds of such subjects and stimuli; that of `lower` is not the interval of a model's score.
 --partial and --semipartial bound the scores that `rsa compare` has with these options (pearson, spearman):
 the pool is of what the controls leave of every subject, at length 1, or over the length of the whole.
 Matrix comparisons (cka and others), bures and procrustes have no such bounds: no average of subjects is
@@ -40,7 +50,7 @@ known to be the best. The bound of a mean of ranks or of a whitened RDM is near 
 Examples:
   ceiling rdm ffa_rdms.npy --compare spearman
   cat sub-*/ffa.npy | rsa rdm | ceiling rdm
-  ceiling rdm sub-*/rdm.npy --compare spearman --partial pixels_rdm.npy")]
+  ceiling rdm sub-*/rdm.npy --compare spearman --boot both")]
 pub(crate) struct RdmBounds {
     /// One RDM per subject, in files or back to back in a stream; - is stdin
     #[arg(value_name = "RDM", default_value = "-")]
@@ -52,9 +62,6 @@ pub(crate) struct RdmBounds {
     /// subject or stimulus, and fold [default: one subject at a time, all stimuli]
     #[arg(long, value_name = "SUBJECTS[,STIMULI]", value_parser = one_or_two_splits)]
     cv_k: Option<[SplitBy; 2]>,
-    /// Seed of the random groups of --cv-k
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
     /// Control RDMs that are regressed out of subjects and model
     #[arg(long, value_name = "CONTROL", num_args = 1.., conflicts_with = "semipartial")]
     partial: Vec<Input>,
@@ -64,6 +71,16 @@ pub(crate) struct RdmBounds {
     /// With corr_cov or cosine_cov: covariance of the patterns over stimuli, n x n, joined by id [default: identity]
     #[arg(long, value_name = "MATRIX")]
     sigma_k: Option<Input>,
+    /// Draw these with replacement for intervals of the bounds
+    #[arg(long, value_enum, value_name = "UNIT", conflicts_with_all = ["partial", "semipartial", "cv_k"])]
+    boot: Option<Boot>,
+    /// Draws of --boot
+    #[arg(long, value_name = "N", default_value_t = 1000, requires = "boot")]
+    #[arg(value_parser = clap::value_parser!(u32).range(2..))]
+    n_boot: u32,
+    /// Seed of the draws of --boot, or of the random groups of --cv-k [default: 0]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Names of the subjects, in order [default: their own, else file stems, positions in a pipe]
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     names: Vec<String>,
@@ -80,6 +97,10 @@ pub(crate) struct RdmBounds {
 }
 
 impl RdmBounds {
+    fn seed(&self) -> u64 {
+        self.seed.unwrap_or(0)
+    }
+
     /// The control RDMs and the option that gave them.
     fn controls(&self) -> Option<(&'static str, &[Input])> {
         match (&self.partial[..], &self.semipartial[..]) {
@@ -100,6 +121,9 @@ fn one_or_two_splits(text: &str) -> Result<[SplitBy; 2], String> {
 
 /// Refuses what folds are not defined for, and those that would leave nobody to pool.
 fn check_folds(args: &RdmBounds) -> Result<()> {
+    if let (Some(seed), None, None) = (args.seed, &args.cv_k, &args.boot) {
+        bail!("--seed {seed}: nothing is drawn by it; say --boot or --cv-k, or leave it out");
+    }
     let Some([subjects, stimuli]) = &args.cv_k else { return Ok(()) };
     if let Some((option, _)) = args.controls() {
         bail!("--cv-k with --{option}: what controls leave is pooled over all subjects but one; leave one of them out");
@@ -146,7 +170,7 @@ fn in_folds(
     let splits = Splits {
         subjects: by[0].partition(job, FoldsOf::Subjects, source, Some(&names), &people)?,
         stimuli: by[1].partition(job, FoldsOf::Stimuli, source, ids.as_deref(), &kinds)?,
-        seed: args.seed,
+        seed: args.seed(),
     };
     if splits.stimuli.smallest() < FEWEST_STIMULI {
         bail!(
@@ -155,11 +179,11 @@ fn in_folds(
             splits.stimuli.smallest()
         );
     }
-    job.record("seed", args.seed);
+    job.record("seed", args.seed());
     let folds = format!("{}x{}", splits.subjects.len(), splits.stimuli.len());
     let rdms: Vec<Rdm> = subjects.iter().map(|s| s.rdm.clone()).collect();
     if splits.stimuli.len() == 1 {
-        let left_out = Groups::of(&splits.subjects.numbers(args.seed));
+        let left_out = Groups::of(&splits.subjects.numbers(args.seed()));
         return Ok((noise_ceiling_in_folds(&rdms, args.compare, sigma, &people, &left_out)?, folds));
     }
     let against = Some(Against::OtherFolds);
@@ -225,7 +249,7 @@ pub(crate) fn run(args: &RdmBounds) -> Result<()> {
         }
     };
     match controls {
-        None => say_left_out(&job, &bounds, &subjects),
+        None => say_left_out(&job, &bounds, &subjects.iter().collect::<Vec<_>>()),
         Some(_) => {
             for &index in &bounds.constant {
                 let source = &subjects[index].source;
@@ -233,6 +257,7 @@ pub(crate) fn run(args: &RdmBounds) -> Result<()> {
             }
         }
     }
+    let interval = args.boot.map(|unit| intervals(&job, args, unit, &rdms, &bounds, sigma.as_ref())).transpose()?;
     let why = if controls.is_some() { Reason::ExplainedByControls } else { Reason::Constant };
 
     let mut row: Vec<Named> = vec![
@@ -245,16 +270,81 @@ pub(crate) fn run(args: &RdmBounds) -> Result<()> {
         ("n_pairs", bounds.n_pairs.into()),
         ("lower", bounds.lower.into()),
         ("upper", bounds.upper.into()),
-        ("reason", bounds.lower.is_nan().then_some(why).into()),
     ]);
+    row.extend(interval.into_iter().flatten());
+    row.push(("reason", bounds.lower.is_nan().then_some(why).into()));
     let columns: Vec<&str> = row.iter().map(|(name, _)| *name).collect();
     let mut table = TableWriter::new(out, args.format, &columns)?;
     table.record(&row)?;
     table.into_inner().commit(&job)
 }
 
+/// The cells of --boot.
+fn intervals(
+    job: &Job,
+    args: &RdmBounds,
+    unit: Boot,
+    rdms: &[Rdm],
+    bounds: &NoiseCeiling,
+    sigma: Option<&StimulusCovariance>,
+) -> Result<[Named<'static>; 8]> {
+    // What is constant is in no pool, in no draw either.
+    let pooled: Vec<Rdm> =
+        rdms.iter().enumerate().filter(|(s, _)| !bounds.constant.contains(s)).map(|(_, rdm)| rdm.clone()).collect();
+    let (n_subjects, n_stimuli) = (pooled.len(), rdms[0].n_stimuli());
+    let over = match unit {
+        Boot::Subjects => Generalize::Subjects,
+        Boot::Stimuli => Generalize::Stimuli,
+        Boot::Both => Generalize::Both,
+    };
+    if over != Generalize::Stimuli && n_subjects < 3 {
+        bail!(
+            "--boot {}: {n_subjects} subjects, of whom half of the draws are one; it needs at least 3 (--boot stimuli does \
+             not)",
+            over.as_str()
+        );
+    }
+    let n_boot = args.n_boot as usize;
+    let plan = Bootstrap { over, n_boot, seed: args.seed(), ceiling: true };
+    job.record("seed", args.seed());
+    let replicates = bootstrap(&[], &pooled, args.compare, sigma, plan)
+        .map_err(|error| anyhow!("--boot {}: {error}", over.as_str()))?;
+    // Without models the bounds are all columns there are.
+    let spread = Spread::new(&replicates, &[0, 1], over, n_subjects, n_stimuli);
+    let used = spread.draws.len();
+    job.record("n_boot", used);
+    if used < n_boot {
+        let text = format!(
+            "--boot {}: {} of {n_boot} draws give no bounds (one subject only, fewer than {FEWEST_STIMULI} different \
+             stimuli, or a constant RDM)",
+            over.as_str(),
+            n_boot - used
+        );
+        if used * 2 < n_boot {
+            bail!("{text}; more than half are too many to go on: take more stimuli or subjects");
+        }
+        job.warn(format!("{text}; left out"));
+    }
+    let df = over.n(n_subjects, n_stimuli) as f64 - 1.0;
+    let [lower, upper] = [(0, bounds.lower), (1, bounds.upper)].map(|(column, bound)| {
+        let se = spread.variance(&[(column, 1.0)]).sqrt();
+        let half = student_t_quantile(0.025, df) * se;
+        [se, bound - half, bound + half]
+    });
+    Ok([
+        ("lower_se", lower[0].into()),
+        ("lower_ci_lo", lower[1].into()),
+        ("lower_ci_hi", lower[2].into()),
+        ("upper_se", upper[0].into()),
+        ("upper_ci_lo", upper[1].into()),
+        ("upper_ci_hi", upper[2].into()),
+        ("generalize_to", over.as_str().into()),
+        ("n_boot", used.into()),
+    ])
+}
+
 /// Names the subjects that are constant, and are in no pool.
-pub(crate) fn say_left_out(job: &Job, bounds: &NoiseCeiling, subjects: &[NamedRdm]) {
+pub(crate) fn say_left_out(job: &Job, bounds: &NoiseCeiling, subjects: &[&NamedRdm]) {
     for &index in &bounds.constant {
         job.warn(format!(
             "{}: is constant over the {} pairs that all {} subjects have, so it cannot be pooled; left out",

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use anyhow::{Result, bail};
 use array_inputs::{JoinArgs, NamedArray, NamedMatrix, refuse_position_of_trials};
-use cli::Job;
+use cli::{Input, Job};
 use ndarray::{Array2, ArrayView2, s};
 use npy_stream::{Block, Matrix};
 use reliability::{Repeats, Splitting, Stepped, averages, reliability_of_measure, what_is_split};
@@ -138,6 +138,11 @@ pub(crate) fn trial_means(trials: &Trials) -> Vec<f64> {
         Block::F4(rows) => all(rows),
         Block::F8(rows) => all(rows),
     }
+}
+
+/// Warns of arrays whose trials have been through one choice or fit, as far as their records tell.
+pub(crate) fn warn_of_dependent_trials(job: &Job, inputs: &[Input]) {
+    job.warn_of_dependent_trials(inputs, "reliabilities, and all that is divided by them, are not without bias");
 }
 
 /// Which trials are of one stimulus; an error without ids.

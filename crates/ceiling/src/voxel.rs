@@ -1,7 +1,7 @@
 //! `ceiling voxel`: how much of every voxel's variance is signal.
 
 use crate::sessions::{SessionArgs, Sessions, z_scored};
-use crate::trials::{SplitArgs, at_least_one, record_splits, repeats_of};
+use crate::trials::{SplitArgs, at_least_one, record_splits, repeats_of, warn_of_dependent_trials};
 use anyhow::{Result, anyhow};
 use array_inputs::{JoinArgs, NamedArray, Names, read_arrays, tell_apart};
 use clap::ValueEnum;
@@ -108,6 +108,7 @@ pub(crate) fn run(args: &Voxel) -> Result<()> {
     if sessions.is_none() {
         args.join.refuse_alone("--session")?;
     }
+    warn_of_dependent_trials(&job, &args.inputs);
     let mut arrays = read_arrays(&job, &args.inputs, &mut Names::new(&args.names))?;
     tell_apart(&mut arrays)?;
     let mut done = Vec::new();

@@ -17,7 +17,7 @@ use statistics::{Correlation, Reason, median};
 use stimulus_table::Side;
 
 use crate::between::{Compare, Stat, row_means};
-use crate::trials::{Trials, at_least_one, repeats_of, say_what_is_split, warn_of_rdms};
+use crate::trials::{Trials, at_least_one, repeats_of, say_what_is_split, warn_of_dependent_trials, warn_of_rdms};
 use crate::voxel::{count_reasons, whole};
 
 /// One person's single trials against the rest: the ceiling of a profile, an RDM or predictions of voxels
@@ -80,6 +80,7 @@ pub(crate) struct Within {
 pub(crate) fn run(args: &Within) -> Result<()> {
     let job = Job::start("ceiling", &args.common)?;
     let out = job.text_output(args.common.output.as_deref())?;
+    warn_of_dependent_trials(&job, &args.inputs);
     let mut arrays = read_arrays(&job, &args.inputs, &mut Names::new(&args.names))?;
     tell_apart(&mut arrays)?;
     if args.predicted.is_some() && arrays.len() > 1 {

@@ -170,6 +170,19 @@ impl Job {
         self.state().warnings.push(text.to_string());
     }
 
+    /// Warns of every one of these files whose record says that its trials are not independent ([`DEPENDENT_TRIALS`]),
+    /// and what follows from it; a pipe brings no record.
+    pub fn warn_of_dependent_trials<'a>(&self, inputs: impl IntoIterator<Item = &'a Input>, so: &str) {
+        for input in inputs {
+            if let Some(why) = input.path().and_then(dependent_trials_of) {
+                self.warn(format!(
+                    "{input}: its trials are not independent ({why}), so that {so}; take betas whose runs were fitted by \
+                     themselves (fmri-roi glm --betas lsa or lss)"
+                ));
+            }
+        }
+    }
+
     /// Puts a fact into the sidecar (seed, preprocessing, device ...).
     pub fn record(&self, key: &str, value: impl Into<Value>) {
         self.state().facts.insert(key.into(), value.into());

@@ -47,7 +47,7 @@ Columns (one row per voxel; scores are means over the folds, or of all rows: --s
   weight_NAME    with --band: weight of the band, mean over the folds
   n_weights, dual_gap, converged
                  lasso-positive: weights that are not 0 (median over the folds), by how much the
-                 objective may be above its minimum (largest), whether all folds are within 1e-4 |y|^2
+                 objective may be above its minimum (largest), whether all folds are within --tolerance
   n_components   pls: components (median over the folds); alpha is NaN
   fraction       --frac: length of the weights over that without a penalty (median over the folds)
   p, q           with --permutations: share of permutations with at least this r; false discovery rate
@@ -154,6 +154,10 @@ pub(crate) struct Fit {
     /// Partial least squares: number of components; of several the best for all voxels together
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     n_components: Vec<usize>,
+    /// Lasso: stop where the duality gap, by which the objective may be above its minimum, is this share of the
+    /// (centred) responses' sum of squares; between 0 and 1 [default: 1e-4, as in scikit-learn]
+    #[arg(long, value_name = "SHARE")]
+    tolerance: Option<f64>,
     /// Try no penalty beyond the ends of the grid
     #[arg(long)]
     no_extend: bool,
@@ -208,7 +212,7 @@ pub(crate) struct Fit {
     #[arg(long, value_name = "P.npy")]
     predictions: Option<OutputPath>,
     /// Fit part I of N of the voxels (0/8 to 7/8), or slurm
-    #[arg(long, value_name = "I/N", conflicts_with = "save")]
+    #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
     /// Decompositions of the features in all folds: read from this file, or written to it where it does not exist, so
     /// that shards and other responses need not wait for them
@@ -240,7 +244,7 @@ enum ChooseByArg {
 impl Fit {
     /// All that makes the numbers of a voxel what they are, beside the inputs.
     fn options_of_shards(&self) -> String {
-        let model = (self.method, &self.frac, &self.n_components, self.no_scale, self.no_intercept);
+        let model = (self.method, &self.frac, &self.n_components, self.tolerance, self.no_scale, self.no_intercept);
         let penalties = (&self.alphas, self.absolute_alphas, self.no_extend, self.choose_by);
         let bands: Vec<&str> = self.bands.iter().map(|band| band.name.as_str()).collect();
         let bands = (bands, self.n_iter, &self.concentration, &self.gammas);
@@ -279,6 +283,17 @@ pub(crate) fn run(args: &Fit) -> Result<()> {
     if args.partition.is_some() && !(2..=MAX_PARTITIONED).contains(&args.bands.len()) {
         bail!("--partition: {} bands; 2 to {MAX_PARTITIONED} can be partitioned", args.bands.len());
     }
+    if args.shard.is_some() && args.save.is_some() {
+        bail!(
+            "--save with --shard: a model is of all voxels, and nothing joins parts of one; fit it in one job without \
+             --shard (--mem bounds what it holds), or join what the shards write: --predictions by `npy cat --columns`, \
+             tables by `npy cat`"
+        );
+    }
+    job.warn_of_dependent_trials(
+        [&args.y],
+        "scores are too high where held-out trials were fitted together with those of the training rows",
+    );
     let stimuli = args.folds.cv.stimuli(&job)?;
     let from = From { input: &args.y, image: &args.image, stimuli: stimuli.as_ref(), join: args.join };
     let of_shard = |n: usize| args.shard.map_or(0..n, |shard| shard.range(n));

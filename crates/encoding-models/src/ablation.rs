@@ -24,6 +24,7 @@ use crate::error::RidgeError;
 use crate::features::Features;
 use crate::ridge::{Inner, check_folds, unusable_voxels};
 use crate::scaling::Scaling;
+use crate::solver::check_rows;
 
 mod axes;
 mod corrected;
@@ -168,9 +169,7 @@ fn learn_all(x: ArrayView2<f64>, outer: &Folds, options: &PartOptions) -> Result
         .into_par_iter()
         .map(|fold| {
             let (train, test) = (outer.train_rows(fold), outer.test_rows(fold));
-            if train.len() < 3 {
-                return Err(RidgeError::TooFewRows { fold: Some(fold), rows: train.len(), needed: 3 });
-            }
+            check_rows(&train, options.alphas.factors().len() == 1, Some(fold))?;
             let inner = inner_splits(&train, options, fold)?;
             let inner = inner.into_iter().map(|(kept, held_out)| Trained::learn(&features, kept, held_out));
             let inner = inner.collect::<Result<Vec<Trained>, RidgeError>>()?;

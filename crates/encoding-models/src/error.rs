@@ -33,7 +33,15 @@ pub enum RidgeError {
         /// Rows of the features.
         rows: usize,
     },
-    /// Too few rows to train on.
+    /// Too few rows to train on, where there is one penalty.
+    #[error("{rows} training rows{}; a model needs at least 2", in_fold(.fold))]
+    TooFewRowsToFit {
+        /// The outer fold, from 0, unless all rows are trained on.
+        fold: Option<usize>,
+        /// Rows there are.
+        rows: usize,
+    },
+    /// Too few rows to train on and to choose from.
     #[error("{rows} training rows{}; a penalty can be chosen from at least {needed}", in_fold(.fold))]
     TooFewRows {
         /// The outer fold, from 0, unless all rows are trained on.

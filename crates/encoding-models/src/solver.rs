@@ -94,11 +94,8 @@ impl<'f, 'a, T: Real> Solver<'f, 'a, T> {
         let n_bands = features.bands().len();
         let gammas = options.gammas.clone().unwrap_or_else(|| Array2::ones((1, n_bands)));
         check_gammas(&gammas, n_bands)?;
-        // Three rows: one left out, and two that can differ.
-        if train.len() < 3 {
-            return Err(RidgeError::TooFewRows { fold, rows: train.len(), needed: 3 });
-        }
         let nothing_to_choose = options.alphas.factors().len() == 1 && gammas.nrows() == 1;
+        check_rows(&train, nothing_to_choose, fold)?;
         let mut splits = Vec::new();
         let mut leave_one_out = false;
         match &options.inner {
@@ -546,6 +543,16 @@ fn inner_splits(train: &[usize], fold_of_row: &[usize], fold: Option<usize>) -> 
         }
     };
     used.into_iter().map(split).collect()
+}
+
+/// Two rows that can differ and, where a penalty is chosen, one left out.
+pub(crate) fn check_rows(train: &[usize], nothing_to_choose: bool, fold: Option<usize>) -> Result<(), RidgeError> {
+    let rows = train.len();
+    match nothing_to_choose {
+        true if rows < 2 => Err(RidgeError::TooFewRowsToFit { fold, rows }),
+        false if rows < 3 => Err(RidgeError::TooFewRows { fold, rows, needed: 3 }),
+        _ => Ok(()),
+    }
 }
 
 fn check_gammas(gammas: &Array2<f64>, n_bands: usize) -> Result<(), RidgeError> {

@@ -39,7 +39,8 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
     let mut noise = Noises::read(&job, args, &plan)?;
 
     if plan.over_folds() || args.cv.is_some() || args.exclude_same.is_some() {
-        warn_of_dependent_trials(&job, args, &plan);
+        let so = format!("--metric {} over runs is not without bias", plan.metric.as_str());
+        job.warn_of_dependent_trials(&args.inputs, &so);
     }
 
     let mut made: Vec<Made> = Vec::new();
@@ -78,19 +79,6 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
         out.commit(&job)?;
     }
     out.commit(&job)
-}
-
-/// Says which files hold trials that share noise over folds, as far as their records tell; a pipe brings none.
-fn warn_of_dependent_trials(job: &Job, args: &RdmArgs, plan: &Plan) {
-    for input in &args.inputs {
-        if let Some(why) = input.path().and_then(cli::dependent_trials_of) {
-            job.warn(format!(
-                "{input}: its trials are not independent ({why}), so that --metric {} over runs is not without bias; \
-                 take betas whose runs were fitted by themselves (fmri-roi glm --betas lsa or lss)",
-                plan.metric.as_str()
-            ));
-        }
-    }
 }
 
 /// An RDM on its way to the output.

@@ -36,7 +36,14 @@ pub(super) fn method(args: &Fit) -> Result<Option<Method>> {
         MethodArg::Ols => Some(Method::Ols),
         MethodArg::LassoPositive => {
             let alphas = args.alphas.as_ref().map(|grid| LassoAlphas::Given(grid.factors().to_vec()));
-            Some(Method::Lasso { options: LassoOptions::default(), alphas: alphas.unwrap_or(LASSO_PATH) })
+            let mut options = LassoOptions::default();
+            if let Some(tolerance) = args.tolerance {
+                if !(tolerance > 0.0 && tolerance < 1.0) {
+                    bail!("--tolerance: {tolerance}; a share of the responses' sum of squares lies between 0 and 1");
+                }
+                options.tolerance = tolerance;
+            }
+            Some(Method::Lasso { options, alphas: alphas.unwrap_or(LASSO_PATH) })
         }
         MethodArg::Pls => {
             if args.n_components.is_empty() || args.n_components.contains(&0) {
@@ -63,6 +70,7 @@ pub(super) fn method(args: &Fit) -> Result<Option<Method>> {
     let refused = [
         (!args.frac.is_empty() && !asked(MethodArg::Ridge), "--frac", "ridge has fractions"),
         (!args.n_components.is_empty() && !asked(MethodArg::Pls), "--n-components", "pls has components"),
+        (args.tolerance.is_some() && !lasso, "--tolerance", "lasso-positive goes on until it is reached"),
     ];
     let beside_ridge = [
         (args.alphas.is_some() && !lasso, "--alphas", "it has no penalty to choose"),

@@ -488,6 +488,11 @@ fn refuses_what_cannot_be_fitted_with_both_numbers() {
     );
     let two = fit(x.slice(s![..2, ..]), y.slice(s![..2, ..]), &loo).unwrap_err();
     assert_eq!(two, RidgeError::TooFewRows { fold: None, rows: 2, needed: 3 });
+    // With one penalty nothing is chosen.
+    let one_penalty = options("1", Inner::LeaveOneOut);
+    let one = fit(x.slice(s![..1, ..]), y.slice(s![..1, ..]), &one_penalty).unwrap_err();
+    assert_eq!(one, RidgeError::TooFewRowsToFit { fold: None, rows: 1 });
+    assert_eq!(one.to_string(), "1 training rows; a model needs at least 2");
 }
 
 /// Bands of 3, 4 and the rest; voxels driven by the first band, by the second, and by all.
