@@ -31,8 +31,8 @@ fn pictures(dir: &Path, table: &str, per_domain: usize, seed: u64) {
     fs::write(dir.join(format!("{table}.csv")), text).unwrap();
 }
 
-/// So many voxels of a person's region (of 10): three noisy trials of each of 24 pictures (the last person missed one), the
-/// same signal in all people and regions.
+/// So many voxels of a person's region (of 10): three noisy trials of each of 24 pictures (the last person missed one),
+/// the same signal in all people and regions.
 fn person(dir: &Path, region: &str, subject: usize, n_voxels: usize) {
     let n_trials = if subject == 3 { 71 } else { 72 };
     let order: Vec<usize> = (0..n_trials).map(|t| (t * 7 + subject) % 24).collect();

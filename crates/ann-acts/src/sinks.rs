@@ -10,7 +10,7 @@ use crate::sinks::journal::{Done, LayerDone};
 use anyhow::{Context, Result, bail};
 use cli::{Job, Output, Shard, file_stems};
 use npy_stream::{Block, Dtype, LabelsRef, RowWriter, is_name};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -205,11 +205,6 @@ impl Sinks {
 pub fn files_in<'a>(folder: &Path, layers: impl IntoIterator<Item = &'a str>, shard: Option<Shard>) -> Vec<PathBuf> {
     let part = shard.map_or(String::new(), |Shard { index, count }| format!(".shard-{index}-of-{count}"));
     file_stems(layers).into_iter().map(|stem| folder.join(format!("{stem}{part}.npy"))).collect()
-}
-
-/// Makes the folder for the layers, if it is not there.
-pub fn make_folder(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))
 }
 
 impl LayerRows {

@@ -170,6 +170,9 @@ impl Names {
 
     fn hand_out(&mut self, input: &Input, otherwise: String) -> Result<String> {
         self.require(self.used, input)?;
+        if self.given.get(self.used).is_some_and(String::is_empty) {
+            bail!("{input}: --names: name {} is empty; names stand between single commas", self.used);
+        }
         self.used += 1;
         let name = self.given.get(self.used - 1).cloned().unwrap_or(otherwise);
         if !self.taken.insert(name.clone()) && self.distinct {

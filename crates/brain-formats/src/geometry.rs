@@ -44,7 +44,8 @@ pub struct Geometry {
     pub shape: [usize; 3],
     /// The first three rows of the affine: (i, j, k, 1) to millimetres (x right, y front, z up).
     pub affine: [[f64; 4]; 3],
-    /// NIFTI_XFORM code of that affine: 1 scanner, 2 aligned, 3 Talairach, 4 MNI; 2 when the file named none.
+    /// NIFTI_XFORM code of that affine: 1 scanner, 2 aligned, 3 Talairach, 4 MNI; 0 where a NIfTI file has neither
+    /// sform nor qform, so that nothing says which way its axes run ([`Geometry::from_sizes`] is a guess).
     pub space: i16,
 }
 

@@ -266,11 +266,7 @@ pub(crate) fn run(args: &RdmBounds) -> Result<()> {
         ("n_stimuli", rdms[0].n_stimuli().into()),
     ];
     row.extend(folds.as_ref().map(|folds| ("folds", folds.into())));
-    row.extend([
-        ("n_pairs", bounds.n_pairs.into()),
-        ("lower", bounds.lower.into()),
-        ("upper", bounds.upper.into()),
-    ]);
+    row.extend([("n_pairs", bounds.n_pairs.into()), ("lower", bounds.lower.into()), ("upper", bounds.upper.into())]);
     row.extend(interval.into_iter().flatten());
     row.push(("reason", bounds.lower.is_nan().then_some(why).into()));
     let columns: Vec<&str> = row.iter().map(|(name, _)| *name).collect();

@@ -78,6 +78,19 @@ impl Deref for OutputFolder {
     }
 }
 
+impl OutputFolder {
+    /// Makes the folder, and those that it is in, if it is not there. Errors: a file has that name; no permission.
+    pub fn make(&self) -> Result<()> {
+        let name = self.display();
+        match std::fs::create_dir_all(&**self) {
+            Err(_) if self.exists() && !self.is_dir() => {
+                bail!("{name}: is a file, where a folder is needed; give the folder another name")
+            }
+            made => made.with_context(|| format!("{name}: cannot be made")),
+        }
+    }
+}
+
 const BUFFER: usize = 1 << 18;
 
 impl Job {

@@ -111,6 +111,8 @@ pub struct Axis {
     pub pictures: Vec<Option<usize>>,
     /// The longer side of these in mm.
     pub picture_size: f64,
+    /// How many names each picture stands for, its own and those behind it: it is drawn over their middle. 0 is 1.
+    pub picture_run: usize,
 }
 
 impl Axis {

@@ -1,5 +1,7 @@
 //! Text that has to fit: lines of a width, names that are cut, labels of points that do not meet.
 
+use std::collections::HashMap;
+
 use crate::chart::Thumbnail;
 use crate::font::text_width;
 use crate::marks::draw_picture;
@@ -34,6 +36,39 @@ pub(crate) fn shorten(text: &str, size: f64, width: f64) -> String {
     };
     let kept = (1..letters.len()).rev().find(|&kept| text_width(&with(kept), size) <= width).unwrap_or(1);
     with(kept)
+}
+
+/// Names of which name `k` has a width of `room(k)`, each cut as [`shorten`] does; where that makes two the same,
+/// what they have in common is cut instead, and what tells them apart is kept.
+pub(crate) fn shorten_all(names: &[String], size: f64, room: impl Fn(usize) -> f64) -> Vec<String> {
+    let mut short: Vec<String> = (0..).zip(names).map(|(k, name)| shorten(name, size, room(k))).collect();
+    let mut alike: HashMap<String, Vec<usize>> = HashMap::new();
+    // In one width for all: the first name under an axis has less room than the others.
+    let least = (0..names.len()).map(&room).fold(f64::INFINITY, f64::min);
+    (0..).zip(names).for_each(|(k, name)| alike.entry(shorten(name, size, least)).or_default().push(k));
+    for of in alike.into_values().filter(|of| of.iter().any(|&k| names[k] != names[of[0]])) {
+        let letters: Vec<Vec<char>> = of.iter().map(|&k| names[k].chars().collect()).collect();
+        let shortest = letters.iter().map(Vec::len).min().unwrap_or(0);
+        let same = |at: &dyn Fn(&[char]) -> char| letters.iter().all(|other| at(other) == at(&letters[0]));
+        let head = (0..shortest).take_while(|&k| same(&|name| name[k])).count();
+        let tail = (0..shortest - head).take_while(|&k| same(&|name| name[name.len() - 1 - k])).count();
+        for (&k, letters) in of.iter().zip(&letters) {
+            if short[k] == names[k] {
+                continue;
+            }
+            let told: String = letters[head..letters.len() - tail].iter().collect();
+            let marks = |told: &str| {
+                let [before, behind] = [head, tail].map(|cut| if cut > 0 { "…" } else { "" });
+                format!("{before}{told}{behind}")
+            };
+            let left = room(k) - text_width(&marks(""), size);
+            // As much of what stands before it as there is room for: `block-02` says more than `02`.
+            let with = |kept: usize| letters[head - kept..letters.len() - tail].iter().collect::<String>();
+            let kept = (0..head).rev().find(|&kept| text_width(&with(kept), size) <= left);
+            short[k] = marks(&kept.map_or_else(|| shorten(&told, size, left), with));
+        }
+    }
+    short
 }
 
 /// A rectangle in mm.
@@ -184,6 +219,14 @@ mod tests {
         assert!(cut.starts_with("eff") && cut.ends_with("13") && cut.contains('…'), "{cut}");
         assert!(text_width(&cut, 2.0) <= 20.0);
         assert_eq!(shorten("V1", 2.0, 20.0), "V1");
+        // What would be the same when it is cut in its middle is told apart, in its room; others stay as they are.
+        let name = |k: usize| format!("efficientnet-lite0-block-{k:02}-of-the-second-run");
+        let names: Vec<String> = (0..12).map(name).chain(["V1".into(), name(3)]).collect();
+        let short = shorten_all(&names, 2.0, |_| 22.0);
+        assert!(short.iter().all(|text| text_width(text, 2.0) <= 22.0), "{short:?}");
+        assert!(short[7].contains("block-07") && short[11].contains("11") && short[12] == "V1", "{short:?}");
+        let distinct: std::collections::HashSet<&String> = short.iter().collect();
+        assert_eq!((distinct.len(), &short[13]), (13, &short[3]));
     }
 
     #[test]

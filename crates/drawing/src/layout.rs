@@ -2,7 +2,7 @@
 
 use crate::chart::{Axis, Chart, ColourBar, Group, Key, LegendItem, Mark, Panel, Scale, Thumbnail};
 use crate::font::{missing_glyphs, text_width};
-use crate::labels::{Labels, LeftOut, Rect, shorten, wrap};
+use crate::labels::{Labels, LeftOut, Rect, shorten, shorten_all, wrap};
 use crate::marks::{Place, dashes, draw_mark, draw_picture, draw_point};
 use crate::scale::{share, ticks};
 use crate::style;
@@ -254,11 +254,9 @@ fn of_names(names: &[String], each: f64, left: f64) -> Under {
     let size = room_for(step).min(style::TEXT);
     // The first one leans over the left margin.
     let room = |k: usize| ((left + (k as f64 + 0.5) * each) * std::f64::consts::SQRT_2).min(LONGEST_TURNED);
-    let written = |(k, name): (usize, &String)| match k % step {
-        0 => shorten(name, size, room(k)),
-        _ => String::new(),
-    };
-    Under::Turned(size, names.iter().enumerate().map(written).collect())
+    let short = shorten_all(names, size, room);
+    let written = |(k, name): (usize, String)| if k % step == 0 { name } else { String::new() };
+    Under::Turned(size, short.into_iter().enumerate().map(written).collect())
 }
 
 fn under_height(axis: &Axis, under: &Under) -> f64 {
@@ -319,6 +317,11 @@ fn picture_room(axis: &Axis) -> f64 {
     if axis.pictures.iter().any(Option::is_some) { axis.picture_size + style::GAP } else { 0.0 }
 }
 
+/// Where on the axis the picture of name `k` stands.
+fn middle_of_run(axis: &Axis, k: usize) -> f64 {
+    k as f64 + (axis.picture_run.max(1) - 1) as f64 / 2.0
+}
+
 /// What the pictures of an axis are of: the names on it.
 fn names_of(axis: &Axis) -> &[String] {
     match &axis.scale {
@@ -362,10 +365,10 @@ fn draw_x(svg: &mut Svg, axis: &Axis, place: &Place, under: &Under, bottom: f64)
     if !matches!(axis.scale, Scale::Names(_)) && !axis.unseen {
         svg.line([left, base], [left + width, base], style::INK, style::THIN);
     }
-    let places = |k: usize| left + width * share(&axis.scale, k as f64);
+    let places = |k: f64| left + width * share(&axis.scale, k);
     for (k, name) in names_of(axis).iter().enumerate() {
         if let Some(picture) = axis.pictures.get(k).copied().flatten().and_then(|at| place.pictures.get(at)) {
-            let at = [places(k), base + style::GAP / 2.0 + axis.picture_size / 2.0];
+            let at = [places(middle_of_run(axis, k)), base + style::GAP / 2.0 + axis.picture_size / 2.0];
             draw_picture(svg, picture, at, axis.picture_size, None, name);
         }
     }
@@ -398,7 +401,7 @@ fn draw_x(svg: &mut Svg, axis: &Axis, place: &Place, under: &Under, bottom: f64)
             let middle = |k: usize| left + (axis.groups[k].first as f64 + axis.groups[k].n as f64 / 2.0) * each;
             draw_names(svg, inner, middle, base + style::GAP);
         }
-        names => draw_names(svg, names, places, base),
+        names => draw_names(svg, names, |k: usize| places(k as f64), base),
     }
     if !axis.label.is_empty() {
         let y = bottom - (LEADING - 1.0) * style::TEXT;
@@ -439,7 +442,7 @@ fn draw_y(svg: &mut Svg, axis: &Axis, place: &Place, outer: f64, cell: f64) {
     let limit = LONGEST_NAME * cell;
     for (k, name) in names_of(axis).iter().enumerate() {
         if let Some(picture) = axis.pictures.get(k).copied().flatten().and_then(|at| place.pictures.get(at)) {
-            let at = [left - style::GAP / 2.0 - axis.picture_size / 2.0, place.y_of(k as f64)];
+            let at = [left - style::GAP / 2.0 - axis.picture_size / 2.0, place.y_of(middle_of_run(axis, k))];
             draw_picture(svg, picture, at, axis.picture_size, None, name);
         }
     }
@@ -462,9 +465,9 @@ fn draw_y(svg: &mut Svg, axis: &Axis, place: &Place, outer: f64, cell: f64) {
         Scale::Names(names) => {
             let size = (0.95 * height / names.len().max(1) as f64).min(style::TEXT);
             if size >= style::SMALLEST_TEXT {
-                for (k, name) in names.iter().enumerate() {
+                for (k, name) in shorten_all(names, size, |_| limit).iter().enumerate() {
                     let at = [left - style::GAP, place.y_of(k as f64) + HALF * size];
-                    svg.text(at, Text { size, ..Text::new("end") }, &shorten(name, size, limit));
+                    svg.text(at, Text { size, ..Text::new("end") }, name);
                 }
             }
         }

@@ -33,6 +33,6 @@ pub use layout::{Drawn, draw};
 pub use picture::Picture;
 pub use raster::{PngError, png};
 pub use scale::{linear_over, nice_ticks};
-pub use sheet::{Line, Pane, Path, Sheet, SignedBar, draw_sheet, sheet_text};
+pub use sheet::{Line, Pane, Path, Sheet, SignedBar, draw_sheet, draw_sheet_quickly, sheet_text};
 pub use svg::{escape, value};
 pub use terminal::text;

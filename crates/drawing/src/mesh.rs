@@ -130,6 +130,95 @@ fn normals(vertices: &[[f64; 3]], triangles: &[[u32; 3]]) -> Vec<[f64; 3]> {
     sums
 }
 
+/// No triangle.
+const NONE: u32 = u32::MAX;
+
+/// A number that changes evenly from left to right.
+#[derive(Debug, Clone, Copy)]
+struct Along {
+    at_0: f64,
+    step: f64,
+}
+
+impl Along {
+    fn at(self, x: f64) -> f64 {
+        self.at_0 + self.step * x
+    }
+}
+
+/// A triangle in pixels: its corners' weights and its depth are linear in x and y.
+struct Face {
+    /// Of each corner the weight at (0, 0), and its change in x and in y.
+    weights: [[f64; 3]; 3],
+    depths: [f64; 3],
+    rows: [f64; 2],
+}
+
+/// Points on a border belong to both sides, whatever is rounded.
+const BORDER: f64 = 1e-9;
+
+impl Face {
+    /// `None` of a triangle without an area, or seen edge on.
+    fn of(corners: [[f64; 3]; 3]) -> Option<Face> {
+        let [a, b, c] = corners;
+        let area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);
+        if area == 0.0 || !area.is_finite() {
+            return None;
+        }
+        // Twice the area of (p, q, here) over that of all.
+        let part =
+            |p: [f64; 3], q: [f64; 3]| [(p[0] * q[1] - p[1] * q[0]) / area, (p[1] - q[1]) / area, (q[0] - p[0]) / area];
+        let rows = corners.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[lo, hi], v| [lo.min(v[1]), hi.max(v[1])]);
+        Some(Face { weights: [part(b, c), part(c, a), part(a, b)], depths: corners.map(|v| v[2]), rows })
+    }
+
+    fn weights(&self, x: f64, y: f64) -> [f64; 3] {
+        self.weights.map(|[at_0, dx, dy]| at_0 + dx * x + dy * y)
+    }
+
+    /// From where to where the triangle reaches at this height.
+    fn columns(&self, y: f64) -> Option<[f64; 2]> {
+        let (mut lo, mut hi) = (f64::NEG_INFINITY, f64::INFINITY);
+        for [at_0, dx, dy] in self.weights {
+            let here = at_0 + dy * y + BORDER;
+            // Where here + dx x reaches 0.
+            if dx > 0.0 {
+                lo = lo.max(-here / dx);
+            } else if dx < 0.0 {
+                hi = hi.min(-here / dx);
+            } else if here < 0.0 {
+                return None;
+            }
+        }
+        (lo <= hi).then_some([lo, hi])
+    }
+
+    fn depth_in(&self, y: f64) -> Along {
+        let sum = |k: usize| self.weights.iter().zip(self.depths).map(|(weight, depth)| weight[k] * depth).sum::<f64>();
+        Along { at_0: sum(0) + sum(2) * y, step: sum(1) }
+    }
+}
+
+/// The first and the last of `n` pixels whose middle lies between.
+fn between([lo, hi]: [f64; 2], n: usize) -> Option<(usize, usize)> {
+    let (first, last) = ((lo - 0.5).ceil().max(0.0), (hi - 0.5).floor().min(n as f64 - 1.0));
+    (first <= last).then_some((first as usize, last as usize))
+}
+
+/// How many triangles have no area: two corners in one place, or all three on a line.
+///
+/// ```
+/// let vertices = [[0.0; 3], [1.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, 1.0, 0.0]];
+/// assert_eq!(drawing::mesh::n_without_area(&vertices, &[[0, 1, 3], [0, 1, 2], [3, 3, 0]]), 2);
+/// ```
+pub fn n_without_area(vertices: &[[f64; 3]], triangles: &[[u32; 3]]) -> usize {
+    let is_flat = |triangle: &&[u32; 3]| {
+        let [a, b, c] = triangle.map(|vertex| vertices[vertex as usize]);
+        cross(minus(b, a), minus(c, a)) == [0.0; 3]
+    };
+    triangles.iter().filter(is_flat).count()
+}
+
 /// Draws a surface: of what lies behind one another in a pixel the nearest to the eye is seen (z-buffer). `vertices` in
 /// mm, `triangles` numbers of vertices (below their number), `pixel` the edge of a pixel in mm. The picture is as large
 /// as the surface, with a pixel around it.
@@ -149,46 +238,44 @@ pub fn seen_from(vertices: &[[f64; 3]], triangles: &[[u32; 3]], eye: &Eye, pixel
         .iter()
         .map(|&v| [(dot(v, eye.right) - left) / pixel + 1.0, (top - dot(v, eye.up)) / pixel + 1.0, dot(v, eye.towards)])
         .collect();
-    let lights: Vec<f64> = normals(vertices, triangles).iter().map(|&normal| dot(normal, eye.towards).abs()).collect();
-    let mut seen: Vec<Option<Seen>> = vec![None; n_columns * n_rows];
-    let mut nearest = vec![f64::NEG_INFINITY; n_columns * n_rows];
+    // First which triangle is the nearest in each pixel; light and weights are needed of these alone.
+    let mut nearest = vec![(f64::NEG_INFINITY, NONE); n_columns * n_rows];
     for (number, triangle) in triangles.iter().enumerate() {
-        let corners = triangle.map(|vertex| flat[vertex as usize]);
-        let [a, b, c] = corners;
-        let area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);
-        if area == 0.0 || !area.is_finite() {
-            continue;
-        }
-        let span = |d: usize, n: usize| {
-            let lo = corners.iter().map(|corner| corner[d]).fold(f64::INFINITY, f64::min);
-            let hi = corners.iter().map(|corner| corner[d]).fold(f64::NEG_INFINITY, f64::max);
-            // Pixels whose middle lies between.
-            ((lo - 0.5).ceil().max(0.0) as usize, (hi - 0.5).floor().min(n as f64 - 1.0))
-        };
-        let ((from_x, to_x), (from_y, to_y)) = (span(0, n_columns), span(1, n_rows));
-        if to_x < 0.0 || to_y < 0.0 {
-            continue;
-        }
-        for row in from_y..=to_y as usize {
-            for column in from_x..=to_x as usize {
-                let (x, y) = (column as f64 + 0.5, row as f64 + 0.5);
-                let part = |p: [f64; 3], q: [f64; 3]| ((p[0] - x) * (q[1] - y) - (p[1] - y) * (q[0] - x)) / area;
-                let weights = [part(b, c), part(c, a), part(a, b)];
-                if weights.iter().any(|w| *w < -1e-9) {
-                    continue;
-                }
-                let depth: f64 = weights.iter().zip(corners).map(|(w, corner)| w * corner[2]).sum();
-                let place = row * n_columns + column;
-                if depth > nearest[place] {
-                    nearest[place] = depth;
-                    let light: f64 = weights.iter().zip(triangle).map(|(w, &v)| w * lights[v as usize]).sum();
-                    seen[place] = Some(Seen {
-                        triangle: u32::try_from(number).unwrap_or(u32::MAX),
-                        weights: weights.map(|w| w as f32),
-                        light: light.clamp(0.0, 1.0) as f32,
-                    });
+        let Some(face) = Face::of(triangle.map(|vertex| flat[vertex as usize])) else { continue };
+        let number = u32::try_from(number).unwrap_or(NONE);
+        let Some((from_y, to_y)) = between(face.rows, n_rows) else { continue };
+        for row in from_y..=to_y {
+            let Some((from_x, to_x)) = face.columns(row as f64 + 0.5).and_then(|ends| between(ends, n_columns)) else {
+                continue;
+            };
+            let depth = face.depth_in(row as f64 + 0.5);
+            for (column, place) in nearest[row * n_columns..][from_x..=to_x].iter_mut().enumerate() {
+                let here = depth.at((from_x + column) as f64 + 0.5);
+                if here > place.0 {
+                    *place = (here, number);
                 }
             }
+        }
+    }
+    let lights: Vec<f64> = normals(vertices, triangles).iter().map(|&normal| dot(normal, eye.towards).abs()).collect();
+    let mut last: Option<(u32, Face)> = None;
+    let mut seen = Vec::with_capacity(nearest.len());
+    for (row, line) in nearest.chunks(n_columns).enumerate() {
+        for (column, &(_, number)) in line.iter().enumerate() {
+            if number == NONE {
+                seen.push(None);
+                continue;
+            }
+            let corners = triangles[number as usize];
+            // Pixels side by side are mostly of one triangle.
+            if last.as_ref().is_none_or(|(known, _)| *known != number) {
+                last = Face::of(corners.map(|vertex| flat[vertex as usize])).map(|face| (number, face));
+            }
+            seen.push(last.as_ref().map(|(_, face)| {
+                let weights = face.weights(column as f64 + 0.5, row as f64 + 0.5);
+                let light: f64 = weights.iter().zip(corners).map(|(w, v)| w * lights[v as usize]).sum();
+                Seen { triangle: number, weights: weights.map(|w| w as f32), light: light.clamp(0.0, 1.0) as f32 }
+            }));
         }
     }
     Scene { n_columns, seen, pixel }

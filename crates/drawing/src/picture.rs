@@ -20,11 +20,12 @@ impl Picture {
     }
 
     /// As PNG in a `data:` address: with a palette where there are at most 256 colours, else with 8 bits a channel.
-    pub fn data_uri(&self) -> String {
-        format!("data:image/png;base64,{}", base64(&self.png()))
+    /// `quick`: for a picture that is unpacked at once, and may be large until then.
+    pub fn data_uri(&self, quick: bool) -> String {
+        format!("data:image/png;base64,{}", base64(&self.png(if quick { 1 } else { PACKED })))
     }
 
-    fn png(&self) -> Vec<u8> {
+    fn png(&self, level: u32) -> Vec<u8> {
         let size = [self.n_columns, self.n_rows()].map(|n| u32::try_from(n).unwrap_or(0));
         let header = |kind: u8| size.iter().flat_map(|n| n.to_be_bytes()).chain([8, kind, 0, 0, 0]).collect();
         match self.palette() {
@@ -33,9 +34,14 @@ impl Picture {
                 let colours = palette.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect();
                 let opacities = palette.iter().map(|pixel| pixel[3]).collect();
                 let rows = indices.chunks(self.n_columns.max(1)).flat_map(|row| [&[0], row].concat()).collect();
-                png_file(&[(b"IHDR", header(3)), (b"PLTE", colours), (b"tRNS", opacities), (b"IDAT", packed(rows))])
+                png_file(&[
+                    (b"IHDR", header(3)),
+                    (b"PLTE", colours),
+                    (b"tRNS", opacities),
+                    (b"IDAT", packed(rows, level)),
+                ])
             }
-            None => png_file(&[(b"IHDR", header(6)), (b"IDAT", packed(self.filtered()))]),
+            None => png_file(&[(b"IHDR", header(6)), (b"IDAT", packed(self.filtered(), level))]),
         }
     }
 
@@ -74,8 +80,11 @@ impl Picture {
     }
 }
 
-fn packed(rows: Vec<u8>) -> Vec<u8> {
-    let mut out = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(7));
+/// How much is done to make pictures small, of 9: more takes twice the time, for a hundredth of the bytes.
+const PACKED: u32 = 6;
+
+fn packed(rows: Vec<u8>, level: u32) -> Vec<u8> {
+    let mut out = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(level));
     // Into memory, which takes everything.
     let _ = out.write_all(&rows);
     out.finish().unwrap_or_default()
@@ -92,13 +101,13 @@ mod tests {
             let colour = |k: usize| [(k % n % 251) as u8, (k % n / 251) as u8, 7, 255];
             let pixels: Vec<[u8; 4]> = (0..90 * 60).map(colour).collect();
             let picture = Picture { n_columns: 90, pixels: pixels.clone() };
-            let read = Pixmap::decode_png(&picture.png()).unwrap();
+            let read = Pixmap::decode_png(&picture.png(PACKED)).unwrap();
             assert_eq!((read.width(), read.height()), (90, 60));
             let found: Vec<[u8; 4]> = read.pixels().iter().map(|p| [p.red(), p.green(), p.blue(), p.alpha()]).collect();
             assert_eq!(found, pixels, "{n}");
         }
         let clear = Picture { n_columns: 2, pixels: vec![[9, 9, 9, 0], [9, 9, 9, 255]] };
-        let read = Pixmap::decode_png(&clear.png()).unwrap();
+        let read = Pixmap::decode_png(&clear.png(1)).unwrap();
         assert_eq!([read.pixels()[0].alpha(), read.pixels()[1].alpha()], [0, 255]);
     }
 }

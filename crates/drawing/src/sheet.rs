@@ -143,29 +143,114 @@ fn size_of(pane: &Pane) -> [f64; 2] {
     [pane.picture.n_columns as f64 * pane.pixel, pane.picture.n_rows() as f64 * pane.pixel]
 }
 
+/// How captions are written: as they are where they fit over their panes, else without their unit, smaller, and at last
+/// with panes farther apart.
+struct Captions {
+    /// Size of their letters.
+    size: f64,
+    /// Without ` mm` at their end.
+    short: bool,
+    /// A row has no more room than this.
+    room: f64,
+}
+
+/// The least size of a caption, of that of other text.
+const SMALLEST_CAPTION: f64 = 0.72;
+/// What a caption may stand out over its pane, both sides together.
+const OVERHANG: f64 = BETWEEN - style::GAP;
+
+impl Captions {
+    /// For rows of any number of panes: nothing is known yet of how large these are.
+    fn of(rows: &[Vec<Pane>], room: f64) -> Captions {
+        let all = Captions { size: style::TEXT, short: false, room };
+        match rows.iter().all(|row| all.in_a_row(row) >= row.len()) {
+            true => all,
+            false => Captions { size: SMALLEST_CAPTION * style::TEXT, short: true, room },
+        }
+    }
+
+    /// How many panes of a row find room beside each other, were they no wider than their captions.
+    fn in_a_row(&self, row: &[Pane]) -> usize {
+        let widest = row.iter().map(|pane| self.width(pane) - OVERHANG).fold(0.0, f64::max);
+        let most = ((self.room + BETWEEN) / (widest + BETWEEN)).floor().max(1.0) as usize;
+        // As many in each line.
+        row.len().max(1).div_ceil(row.len().max(1).div_ceil(most))
+    }
+
+    /// For panes of this scale.
+    fn at(self, rows: &[&[Pane]], scale: f64) -> Captions {
+        let share = |captions: &Captions| {
+            let of = |pane: &Pane| (size_of(pane)[0] * scale + OVERHANG) / captions.width(pane).max(1e-9);
+            rows.iter().flat_map(|row| row.iter()).map(of).fold(f64::INFINITY, f64::min)
+        };
+        let whole = Captions { size: style::TEXT, short: false, room: self.room };
+        if share(&whole) >= 1.0 {
+            return whole;
+        }
+        let short = Captions { short: true, ..whole };
+        let size = style::TEXT * share(&short).clamp(SMALLEST_CAPTION, 1.0);
+        Captions { size, ..short }
+    }
+
+    fn text<'a>(&self, pane: &'a Pane) -> &'a str {
+        pane.caption.strip_suffix(" mm").filter(|_| self.short).unwrap_or(&pane.caption)
+    }
+
+    fn width(&self, pane: &Pane) -> f64 {
+        text_width(self.text(pane), self.size)
+    }
+
+    /// The room of a pane of this scale with its caption.
+    fn slot(&self, pane: &Pane, scale: f64) -> f64 {
+        (size_of(pane)[0] * scale).max(self.width(pane) - OVERHANG)
+    }
+
+    fn width_of(&self, row: &[Pane], scale: f64) -> f64 {
+        let slots: f64 = row.iter().map(|pane| self.slot(pane, scale)).sum();
+        slots + BETWEEN * (row.len().max(1) - 1) as f64
+    }
+}
+
 /// Draws a sheet as SVG.
 pub fn draw_sheet(sheet: &Sheet) -> Drawn {
+    drawn(sheet, false)
+}
+
+/// The same for an SVG that is made a PNG at once ([`crate::png`]): larger, and sooner there.
+pub fn draw_sheet_quickly(sheet: &Sheet) -> Drawn {
+    drawn(sheet, true)
+}
+
+fn drawn(sheet: &Sheet, quick: bool) -> Drawn {
     let inner = sheet.width - 2.0 * style::MARGIN;
     let bar_width = sheet.bar.as_ref().map_or(0.0, |bar| {
         let widest = bar.ticks(TALLEST).iter().map(|(_, text)| text_width(text, style::TEXT)).fold(0.0, f64::max);
         BETWEEN + BAR + style::TICK + 2.0 * style::GAP + widest + style::TEXT
     });
+    let bar_width = bar_width.min(0.5 * inner);
+    let captions = Captions::of(&sheet.rows, inner - bar_width);
+    let rows: Vec<&[Pane]> = sheet.rows.iter().flat_map(|row| row.chunks(captions.in_a_row(row))).collect();
     // One scale: as large as the widest row and the page allow.
-    let row_sizes: Vec<[f64; 2]> = sheet
-        .rows
+    let row_sizes: Vec<[f64; 2]> = rows
         .iter()
         .map(|row| {
             let sizes: Vec<[f64; 2]> = row.iter().map(size_of).collect();
             [sizes.iter().map(|s| s[0]).sum(), sizes.iter().map(|s| s[1]).fold(0.0, f64::max)]
         })
         .collect();
-    let n_rows = sheet.rows.len() as f64;
-    let fits =
-        sheet.rows.iter().zip(&row_sizes).map(|(row, size)| {
-            (inner - bar_width - BETWEEN * (row.len().max(1) - 1) as f64).max(10.0) / size[0].max(1e-9)
-        });
+    let n_rows = rows.len() as f64;
+    let fits = rows
+        .iter()
+        .zip(&row_sizes)
+        .map(|(row, size)| (inner - bar_width - BETWEEN * (row.len().max(1) - 1) as f64).max(10.0) / size[0].max(1e-9));
     let tall: f64 = row_sizes.iter().map(|size| size[1]).sum();
-    let scale = fits.fold(LARGEST, f64::min).min((PAGE - n_rows * (HEAD + BETWEEN)) / tall.max(1e-9));
+    let mut scale = fits.fold(LARGEST, f64::min).min((PAGE - n_rows * (HEAD + BETWEEN)) / tall.max(1e-9));
+    // Where captions are wider than their panes, panes give way.
+    let captions = captions.at(&rows, scale);
+    let wide = |scale: f64| rows.iter().map(|row| captions.width_of(row, scale)).fold(0.0, f64::max);
+    while wide(scale) > (inner - bar_width).max(10.0) && scale > 1e-3 * LARGEST {
+        scale *= 0.95;
+    }
 
     let title = wrap(&sheet.title, style::TITLE, inner);
     let head = if title.is_empty() { 0.0 } else { title.len() as f64 * LEADING * style::TITLE + style::GAP };
@@ -190,13 +275,14 @@ pub fn draw_sheet(sheet: &Sheet) -> Drawn {
     let top = style::MARGIN + head;
     let mut y = top;
     let mut widest = 0.0f64;
-    for (row, size) in sheet.rows.iter().zip(&row_sizes) {
+    for (row, size) in rows.iter().zip(&row_sizes) {
         let mut x = style::MARGIN;
-        for pane in row {
+        for pane in *row {
             let [w, h] = size_of(pane).map(|v| v * scale);
+            let slot = captions.slot(pane, scale);
             // Panes of a row stand on one line.
-            draw_pane(&mut svg, pane, [x, y + HEAD + size[1] * scale - h], scale);
-            x += w + BETWEEN;
+            draw_pane(&mut svg, pane, [x + (slot - w) / 2.0, y + HEAD + size[1] * scale - h], scale, &captions, quick);
+            x += slot + BETWEEN;
         }
         widest = widest.max(x);
         y += HEAD + size[1] * scale + BETWEEN;
@@ -217,7 +303,7 @@ pub fn draw_sheet(sheet: &Sheet) -> Drawn {
     Drawn::of(svg.finish(), LeftOut::default())
 }
 
-fn draw_pane(svg: &mut Svg, pane: &Pane, [left, top]: [f64; 2], scale: f64) {
+fn draw_pane(svg: &mut Svg, pane: &Pane, [left, top]: [f64; 2], scale: f64, captions: &Captions, quick: bool) {
     let [width, height] = size_of(pane).map(|v| v * scale);
     svg.open("g", &[&[("class", "pane".into()), ("data-name", pane.caption.clone())][..], &pane.data].concat());
     let mut look = vec![
@@ -230,7 +316,7 @@ fn draw_pane(svg: &mut Svg, pane: &Pane, [left, top]: [f64; 2], scale: f64) {
     if !pane.smooth {
         look.extend([("image-rendering", "optimizeSpeed".into()), ("style", "image-rendering:pixelated".into())]);
     }
-    look.push(("href", pane.picture.data_uri()));
+    look.push(("href", pane.picture.data_uri(quick)));
     svg.leaf("image", &look);
     let step = pane.pixel * scale;
     let at = |[x, y]: [f64; 2]| format!("{} {}", short(left + x * step), short(top + y * step));
@@ -275,7 +361,8 @@ fn draw_pane(svg: &mut Svg, pane: &Pane, [left, top]: [f64; 2], scale: f64) {
         svg.leaf("path", &own);
     }
     let x = left + width / 2.0;
-    svg.text([x, top - 0.3 * style::TEXT], Text::new("middle"), &pane.caption);
+    let text = Text { size: captions.size, ..Text::new("middle") };
+    svg.text([x, top - 0.3 * style::TEXT], text, captions.text(pane));
     let size = style::TEXT.min(0.2 * width);
     for (end, (x, anchor)) in pane.ends.iter().zip([(left, "start"), (left + width, "end")]) {
         if !end.is_empty() {
@@ -557,5 +644,30 @@ mod tests {
         let colour = sheet_text(&one, true);
         let [r, g, b] = bar().colour(5.0).unwrap();
         assert!(colour.contains(&format!("\u{1b}[38;2;{r};{g};{b};48;2;{r};{g};{b}m▀")));
+    }
+
+    #[test]
+    fn captions_of_narrow_panes_do_not_meet() {
+        let pane = |k: usize| Pane { caption: format!("z = −{k}.5 mm"), ..sheet().rows[0][0].clone() };
+        for width in [45.0, 60.0, 85.0, 120.0, 180.0] {
+            let sheet = Sheet { width, bar: Some(bar()), rows: vec![(10..17).map(pane).collect()], ..sheet() };
+            let svg = draw_sheet(&sheet).svg;
+            let number = |tag: &str, key: &str| -> f64 {
+                tag.split_once(&format!(" {key}=\"")).unwrap().1.split('"').next().unwrap().parse().unwrap()
+            };
+            let mut captions: Vec<[f64; 3]> = Vec::new();
+            for tag in svg.split("<text").filter(|tag| tag.contains(">z = ")) {
+                let text = tag.split_once('>').unwrap().1.split('<').next().unwrap();
+                let size = if tag.contains("font-size") { number(tag, "font-size") } else { style::TEXT };
+                let half = text_width(text, size) / 2.0;
+                captions.push([number(tag, "y"), number(tag, "x") - half, number(tag, "x") + half]);
+            }
+            assert_eq!(captions.len(), 7, "{width}: {svg}");
+            for two in captions.windows(2) {
+                assert!(two[0][0] < two[1][0] || two[0][2] < two[1][1], "{width}: {captions:?}");
+            }
+            assert!(captions.iter().all(|c| c[1] > 0.0 && c[2] < width), "{width}: {captions:?}");
+            assert_eq!(width > 170.0, svg.contains("z = −10.5 mm<"), "{width}");
+        }
     }
 }

@@ -3,7 +3,9 @@
 use anyhow::{Context, Result, bail};
 use array_inputs::read_table;
 use cli::{Common, Input, Job, Output};
-use drawing::{Axis, Chart, Drawn, Mark, Panel, Scale, Sheet, draw, draw_sheet, png, sheet_text, text};
+use drawing::{
+    Axis, Chart, Drawn, Mark, Panel, Scale, Sheet, draw, draw_sheet, draw_sheet_quickly, png, sheet_text, text,
+};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::io::{IsTerminal, Write};
@@ -297,7 +299,8 @@ impl Session<'_> {
             self.out.write_all(sheet_text(&sheet, colours).as_bytes())?;
             return self.out.commit(&self.job);
         }
-        self.write(&draw_sheet(&sheet))
+        let drawn = if self.kind == Kind::Png { draw_sheet_quickly(&sheet) } else { draw_sheet(&sheet) };
+        self.write(&drawn)
     }
 
     fn write(mut self, drawn: &Drawn) -> Result<()> {

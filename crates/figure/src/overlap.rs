@@ -93,6 +93,9 @@ fn drawn(args: &OverlapArgs, session: &Session) -> Result<Chart> {
             if args.names.len() != sets.names.len() {
                 bail!("--names: {} names for {} sets", args.names.len(), sets.names.len());
             }
+            if let Some(empty) = args.names.iter().position(String::is_empty) {
+                bail!("--names: name {empty} is empty; names stand between single commas");
+            }
             sets.names.clone_from(&args.names);
         }
         sets.names.iter_mut().for_each(|name| *name = labels.of(name));
@@ -143,13 +146,15 @@ fn drawn(args: &OverlapArgs, session: &Session) -> Result<Chart> {
         if sets.names.len() == 3 {
             let (worst, off) = drawn.worst(&sets.counts);
             let rounded = |v: f64| value((v * 10.0).round() / 10.0);
-            let said = format!(
-                "{of_panel}Areas by least squares; furthest off is {}, drawn as {} for {} (stress {:.3}).",
-                sets.part(worst),
-                rounded(sets.counts[worst] + off),
-                value(sets.counts[worst]),
-                drawn.stress(&sets.counts)
-            );
+            let [shown, meant] = [sets.counts[worst] + off, sets.counts[worst]].map(rounded);
+            let said = match shown == meant {
+                true => format!("{of_panel}Areas by least squares; all are the counts, to a tenth."),
+                false => format!(
+                    "{of_panel}Areas by least squares; furthest off is {}, drawn as {shown} for {meant} (stress {:.3}).",
+                    sets.part(worst),
+                    drawn.stress(&sets.counts)
+                ),
+            };
             spoken.push(said.trim_end_matches('.').to_owned());
             chart.notes.push(said);
         }

@@ -189,6 +189,9 @@ fn read(session: &Session, path: &Path) -> Result<RgbImage> {
     let name = || path.display().to_string();
     let mut bytes = Vec::new();
     session.job.open(&Input::File(path.to_path_buf()))?.reader().read_to_end(&mut bytes).with_context(name)?;
+    if bytes.starts_with(&[0xFF, 0xD8]) && !is_whole(&bytes) {
+        bail!("{}: a JPEG file of {} bytes that is cut off: it has no end (EOI)", path.display(), bytes.len());
+    }
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().with_context(name)?;
     let not_read = || format!("{}: cannot be read as a picture", path.display());
     let mut decoder = reader.into_decoder().with_context(not_read)?;
@@ -196,6 +199,26 @@ fn read(session: &Session, path: &Path) -> Result<RgbImage> {
     let mut picture = DynamicImage::from_decoder(decoder).with_context(not_read)?;
     picture.apply_orientation(orientation);
     Ok(smaller(picture.to_rgb8(), LARGEST))
+}
+
+/// Whether a JPEG file has an end (ITU T.81, annex B): the decoder makes grey of what is missing, and says nothing.
+fn is_whole(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == 0xFF)) {
+        at += found + 1;
+        match bytes.get(at) {
+            None => return false,
+            Some(0xD9) => return true,
+            // A zero behind FF is a byte of pixels; FF may be repeated; restarts and TEM stand alone.
+            Some(0x00 | 0x01 | 0xD0..=0xD8 | 0xFF) => {}
+            // What a segment holds (a small picture has an end of its own) is passed over.
+            Some(_) => match bytes.get(at + 1..at + 3) {
+                Some(length) => at += 1 + usize::from(u16::from_be_bytes([length[0], length[1]])),
+                None => return false,
+            },
+        }
+    }
+    false
 }
 
 /// A picture whose longer side is at most this; a smaller one stays as it is.
@@ -232,6 +255,21 @@ mod tests {
         let of = |id: &str| files.get(id).map(|path| path.strip_prefix(dir.path()).unwrap().to_str().unwrap());
         assert_eq!((of("faces/1.png"), of("faces/1")), (Some("faces/1.png"), Some("faces/1.png")));
         assert_eq!((of("2"), of("2.jpg"), of("1"), of("3")), (Some("faces/2.jpg"), Some("faces/2.jpg"), None, None));
+    }
+
+    #[test]
+    fn a_jpeg_file_that_is_cut_anywhere_is_not_whole() {
+        let picture = RgbImage::from_fn(40, 30, |x, y| image::Rgb([(x * 6) as u8, (y * 8) as u8, (x * y) as u8]));
+        let mut bytes = Vec::new();
+        JpegEncoder::new_with_quality(&mut bytes, 90).encode_image(&picture).unwrap();
+        assert!(is_whole(&bytes));
+        (2..bytes.len()).for_each(|n| assert!(!is_whole(&bytes[..n]), "{n} of {}", bytes.len()));
+        // A small picture in a segment has its own end; bytes behind the end are nobody's.
+        let mut with_small = vec![0xFF, 0xD8, 0xFF, 0xE1, 0x00, 0x06, 0xFF, 0xD8, 0xFF, 0xD9];
+        assert!(!is_whole(&with_small));
+        with_small.extend(&bytes[2..]);
+        with_small.extend(b"more");
+        assert!(is_whole(&with_small));
     }
 
     #[test]

@@ -156,15 +156,20 @@ pub(crate) fn run(args: &RdmArgs) -> Result<()> {
         let each = 0.66 * session.panel_width(chart.panels.len(), chart.columns) / n as f64;
         let step = (3.0 / each).ceil().max(1.0) as usize;
         let size = (0.95 * step as f64 * each).min(9.0);
-        let wanted: Vec<&str> = shown.iter().flat_map(|ids| ids.iter().step_by(step)).map(String::as_str).collect();
+        // A run at the end that is not whole has no room for a picture of that size.
+        let has_picture = |ids: &[String], k: usize| k.is_multiple_of(step) && k + step <= ids.len();
+        let wanted: Vec<&str> = shown
+            .iter()
+            .flat_map(|ids| (0..ids.len()).filter(|&k| has_picture(ids, k)).map(|k| ids[k].as_str()))
+            .collect();
         // On both axes.
         let n_uses = 2 * wanted.len();
         let mut places = pictures.embed(&session, &mut chart, &wanted, n_uses, size)?.places.into_iter();
         for (panel, ids) in chart.panels.iter_mut().zip(&shown) {
             let of_panel: Vec<Option<usize>> =
-                (0..ids.len()).map(|k| if k % step == 0 { places.next().flatten() } else { None }).collect();
+                (0..ids.len()).map(|k| if has_picture(ids, k) { places.next().flatten() } else { None }).collect();
             for axis in [&mut panel.x, &mut panel.y] {
-                (axis.pictures, axis.picture_size) = (of_panel.clone(), size);
+                (axis.pictures, axis.picture_size, axis.picture_run) = (of_panel.clone(), size, step);
             }
         }
         if step > 1 {

@@ -5,7 +5,6 @@ use anyhow::{Context, Result};
 use array_inputs::{Called, Names, Next, each_array, hold, require_room};
 use cli::{Common, FileStems, Input, Job, OutputFolder};
 use npy_stream::{Incoming, RowWriter, write_array};
-use std::fs;
 use std::path::Path;
 
 /// Write every array of a stream into a file of its own, called as the array is
@@ -35,7 +34,7 @@ pub(crate) struct Split {
 pub(crate) fn run(args: &Split) -> Result<()> {
     let job = Job::start("npy", &args.common)?;
     let folder: &Path = &args.out_dir;
-    fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+    args.out_dir.make()?;
     let mut names = Names::default().of_files(&args.inputs);
     let mut stems = FileStems::new("array");
     let mut n_files = 0;

@@ -61,7 +61,7 @@ pub(crate) fn run(args: &SearchlightArgs) -> Result<()> {
     };
     let table = args.table.as_deref().map(|path| job.text_output(Some(path))).transpose()?;
     if let Some(folder) = &args.out_dir {
-        std::fs::create_dir_all(&**folder).with_context(|| folder.display().to_string())?;
+        folder.make()?;
     }
     let mask = read_mask(&job, args)?;
     if let Some(scores) = &args.scores {

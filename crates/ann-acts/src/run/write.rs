@@ -7,7 +7,7 @@ use crate::run::open::Opened;
 use crate::run::plan::Plan;
 use crate::sinks::input_dump::InputDump;
 use crate::sinks::journal::{Done, Journal, check_pictures, is_complete, need_files};
-use crate::sinks::{LayerLabel, Sinks, files_in, make_folder};
+use crate::sinks::{LayerLabel, Sinks, files_in};
 use crate::units::LayerReadout;
 use crate::units::table::write_table;
 use anyhow::Result;
@@ -27,7 +27,7 @@ impl Outputs {
     /// Makes them, and the folder for files of layers.
     pub fn make(job: &Job, args: &Args) -> Result<Self> {
         if let Some(folder) = &args.out_dir {
-            make_folder(folder)?;
+            folder.make()?;
         }
         let to_stream = args.out_dir.is_none() && !args.resume;
         Ok(Self {

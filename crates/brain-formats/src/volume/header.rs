@@ -427,7 +427,7 @@ fn parse_header(fields: Fields<'_>, n_read: usize) -> Result<Header, VolumeError
         Geometry { shape, affine: quaternion_affine(quaternion, shift, sizes, qfac)?, space: qform }
     } else {
         // No form says which way an axis runs, and a sign of a size does not either (nibabel).
-        Geometry::from_sizes(shape, sizes.map(f64::abs))
+        Geometry { space: 0, ..Geometry::from_sizes(shape, sizes.map(f64::abs)) }
     };
     let geometry = geometry.checked()?;
     let big_endian = fields.big_endian;

@@ -19,6 +19,23 @@ pub(super) struct Map {
 
 /// Reads a map of numbers; of several maps in a file the one with this number (from 0). Infinite values become NaN.
 pub(super) fn read_map(job: &Job, input: &Input, volume: Option<usize>) -> Result<Map> {
+    read(job, input, |n| match volume {
+        Some(number) => Ok(number),
+        None if n > 1 => bail!("{input}: {n} volumes; say which one is drawn: --volume 0 is the first"),
+        None => Ok(0),
+    })
+}
+
+/// Reads what a map is drawn on, of which --volume does not speak: a file of one map.
+pub(super) fn read_one(job: &Job, input: &Input, what: &str) -> Result<Map> {
+    read(job, input, |n| match n {
+        0 | 1 => Ok(0),
+        n => bail!("{input}: {n} volumes, but {what} is one; give a file of one of them, or of their mean"),
+    })
+}
+
+/// `which` says from the number of maps in the file which of them is meant.
+fn read(job: &Job, input: &Input, which: impl Fn(usize) -> Result<usize>) -> Result<Map> {
     let mut reader = match open_numbers(job, input)? {
         Numbers::Image(reader) => reader,
         Numbers::Arrays(_) => bail!(
@@ -30,7 +47,8 @@ pub(super) fn read_map(job: &Job, input: &Input, volume: Option<usize>) -> Resul
         bail!("{input}: labels ({} names), not numbers to colour; give it as --regions", labels.len());
     }
     let quantity = quantity(input, reader.intent());
-    let mut values = volume_of(input, &mut reader, volume)?;
+    let wanted = which(reader.n_volumes())?;
+    let mut values = volume_of(input, &mut reader, wanted)?;
     let infinite = values.iter().filter(|v| v.is_infinite()).count();
     if infinite > 0 {
         job.warn(format!("{input}: {infinite} of {} values are infinite; they are drawn as NaN", values.len()));
@@ -43,17 +61,13 @@ pub(super) fn read_map(job: &Job, input: &Input, volume: Option<usize>) -> Resul
     Ok(Map { input: input.clone(), values, space: reader.space().clone(), quantity })
 }
 
-/// The map with this number, the only one where none is given.
-fn volume_of(input: &Input, reader: &mut MapReader, volume: Option<usize>) -> Result<Vec<f64>> {
+/// The map with this number.
+fn volume_of(input: &Input, reader: &mut MapReader, wanted: usize) -> Result<Vec<f64>> {
     let mut values = Vec::new();
-    let wanted = volume.unwrap_or(0);
     for number in 0..=wanted {
         if !reader.next_volume(&mut values).with_context(|| input.to_string())? {
             bail!("{input}: --volume {wanted}, but it has {number} volumes, which are counted from 0");
         }
-    }
-    if volume.is_none() && reader.n_volumes() > 1 {
-        bail!("{input}: {} volumes; say which one is drawn: --volume 0 is the first", reader.n_volumes());
     }
     Ok(values)
 }

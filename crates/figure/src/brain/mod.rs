@@ -11,14 +11,15 @@ mod templates;
 
 use anyhow::{Result, bail};
 use cli::Input;
-use drawing::mesh::Hemisphere;
+use drawing::mesh::{Hemisphere, View};
 use drawing::space::{Direction, Lattice, Plane};
 use drawing::{Pane, Sheet, SignedBar, style, value};
+use rayon::prelude::*;
 
 use crate::look::Session;
 pub(crate) use args::BrainArgs;
 use args::{Display, Half, Kind, Tail};
-use maps::{Map, hemispheres, read_map};
+use maps::{Map, hemispheres, read_map, read_one};
 use regions::Regions;
 use slices::{Background, Slices, Volume, signed};
 use surface::{Side, onto_cortex};
@@ -117,7 +118,7 @@ impl BrainArgs {
                     true => Templates::require(templates, "--background mni152")?.background()?,
                     false => input.clone(),
                 };
-                let read = read_map(&session.job, &input, None)?;
+                let read = read_one(&session.job, &input, "a background")?;
                 let Some(grid) = read.space.grid() else {
                     bail!("{input}: {}, but a background is a volume", read.space)
                 };
@@ -153,6 +154,14 @@ impl BrainArgs {
             _ => (self.slices(&drawn)?, "Slices."),
         };
         sheet.rows = rows;
+        let is_placed = volume.grid.space != 0;
+        if !is_placed {
+            session.job.warn(format!(
+                "{}: its header has neither sform nor qform: which side is left is not known, and no side is marked",
+                map.input
+            ));
+            sheet.rows.iter_mut().flatten().for_each(|pane| pane.ends = Default::default());
+        }
         sheet.description = words.into();
         sheet.notes.push(coloured.clone());
         if coloured.starts_with("No ") {
@@ -171,7 +180,12 @@ impl BrainArgs {
         } else {
             ""
         };
-        sheet.notes.push(format!("L left, R right: left is left (neurological){sagittal}. Millimetres of {mm}."));
+        sheet.notes.push(match is_placed {
+            true => format!("L left, R right: left is left (neurological){sagittal}. Millimetres of {mm}."),
+            false => "The header says of no axis which way it runs: left and right, front and back are not known; x, y and z \
+                      are its axes, in mm from the middle."
+                .into(),
+        });
         sheet.notes.extend(outlines);
         if let Some((all, _)) = &regions {
             let (legend, words) = regions::legend(&all.names);
@@ -270,7 +284,7 @@ impl BrainArgs {
         let all = ortho();
         let Display::Letters(letters) = self.display.as_ref().unwrap_or(&all) else { return Ok((Vec::new(), None)) };
         // The schematic is of the MNI brain: a scan in its own space or in Talairach's is not that.
-        let schematic = templates.filter(|_| ![1, 3].contains(&drawn.map.grid.space));
+        let schematic = templates.filter(|_| ![0, 1, 3].contains(&drawn.map.grid.space));
         let mut row = Vec::new();
         for &letter in letters {
             let direction = direction(letter);
@@ -391,7 +405,7 @@ impl BrainArgs {
             meshes.push((hemisphere, mesh, input));
         }
         let depths = self.per_hemisphere(session, &self.sulc, &values, |input| {
-            let map = read_map(job, input, None)?;
+            let map = read_one(job, input, "sulcal depth")?;
             hemispheres(input, &map.space, &map.values, None)
         })?;
         let regions = self.regions_of_hemispheres(session, &values, maps)?;
@@ -453,10 +467,11 @@ impl BrainArgs {
         let longest = sides.iter().map(|side| length(&side.mesh.coordinates)).fold(0.0, f64::max);
         let per_pane = (style::WIDE / self.sides.len().max(3) as f64) / 25.4 * 200.0;
         let pixel = if longest > 0.0 { longest / per_pane } else { 1.0 };
-        sheet.rows = sides
-            .iter()
-            .map(|side| self.sides.iter().map(|seen| surface::pane(side, seen.view(), &bar, pixel)).collect())
-            .collect();
+        let views: Vec<(&Side, View)> =
+            sides.iter().flat_map(|side| self.sides.iter().map(move |seen| (side, seen.view()))).collect();
+        // Each is drawn by itself, so that their number of threads is nowhere seen.
+        let panes: Vec<Pane> = views.par_iter().map(|(side, view)| surface::pane(side, *view, &bar, pixel)).collect();
+        sheet.rows = panes.chunks(self.sides.len().max(1)).map(<[Pane]>::to_vec).collect();
         sheet.description = "On the surface of the cortex.".into();
         if coloured.starts_with("No ") {
             job.note(format!("{}: {coloured}", first.input));
@@ -614,6 +629,13 @@ fn shadows(all: &Regions, lattice: &Lattice, plane: &Plane, side: f64) -> Vec<dr
 /// A map in another space does not lie where the template has what it shows.
 fn warn_of_space(session: &Session, map: &Map, space: i16) {
     let other = match space {
+        0 => {
+            session.job.warn(format!(
+                "{}: its header has neither sform nor qform, so that nothing says where it lies in the template brain",
+                map.input
+            ));
+            return;
+        }
         1 => "the scanner's space",
         3 => "Talairach space",
         _ => return,

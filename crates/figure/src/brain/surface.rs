@@ -52,8 +52,9 @@ pub(super) fn pane(side: &Side, view: View, bar: &SignedBar, pixel: f64) -> Pane
     let eye = view.eye(side.hemisphere);
     let scene = seen_from(&side.mesh.coordinates, &side.mesh.triangles, &eye, pixel / OVER as f64);
     let n = [scene.n_columns.div_ceil(OVER), scene.n_rows().div_ceil(OVER)];
-    let at = |column: usize, row: usize| match column < scene.n_columns && row < scene.n_rows() {
-        true => scene.seen[row * scene.n_columns + column],
+    let (scene_columns, scene_rows) = (scene.n_columns, scene.n_rows());
+    let at = |column: usize, row: usize| match column < scene_columns && row < scene_rows {
+        true => scene.seen[row * scene_columns + column],
         false => None,
     };
     // Of the three corners the nearest: colours are those of vertices, none between them.
@@ -63,11 +64,13 @@ pub(super) fn pane(side: &Side, view: View, bar: &SignedBar, pixel: f64) -> Pane
         corners[nearest] as usize
     };
     let greys: Option<Vec<f64>> = side.depth.as_ref().map(|depth| depth.iter().map(|&d| grey_of(d)).collect());
+    let colours: Vec<Option<[f64; 3]>> =
+        side.values.iter().map(|&v| bar.colour(v).map(|colour| colour.map(f64::from))).collect();
     let colour = |seen: &Seen| -> [f64; 3] {
         let light = f64::from(seen.light);
-        if let Some(colour) = bar.colour(side.values[vertex(seen)]) {
+        if let Some(colour) = colours[vertex(seen)] {
             // Lit less, or a colour would not be that of the bar.
-            return colour.map(|part| f64::from(part) * (0.72 + 0.28 * light));
+            return colour.map(|part| part * (0.72 + 0.28 * light));
         }
         let corners = side.mesh.triangles[seen.triangle as usize];
         let grey = greys.as_ref().map_or(205.0, |greys| {
@@ -95,7 +98,7 @@ pub(super) fn pane(side: &Side, view: View, bar: &SignedBar, pixel: f64) -> Pane
             });
             let first = at(column * OVER, row * OVER).map(|seen| vertex(&seen));
             let v = first.map_or(f64::NAN, |vertex| side.values[vertex]);
-            values.push(if bar.colour(v).is_some() { v } else { f64::NAN });
+            values.push(if first.is_some_and(|vertex| colours[vertex].is_some()) { v } else { f64::NAN });
             if let (Some(vertex), Some((_, layers))) = (first, &side.regions) {
                 let place = row * n[0] + column;
                 of_pixel.iter_mut().zip(layers).for_each(|(of, layer)| of[place] = layer[vertex]);

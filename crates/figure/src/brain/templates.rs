@@ -129,5 +129,12 @@ pub(super) fn read_mesh(job: &Job, input: &Input) -> Result<Mesh> {
     if let Some(vertex) = mesh.coordinates.iter().position(|point| point.iter().any(|v| !v.is_finite())) {
         bail!("{input}: vertex {vertex} is at {:?}; a mesh has finite coordinates", mesh.coordinates[vertex]);
     }
+    let (n, flat) = (mesh.triangles.len(), drawing::mesh::n_without_area(&mesh.coordinates, &mesh.triangles));
+    if flat == n {
+        bail!("{input}: none of its {n} triangles has an area; there is nothing to draw");
+    }
+    if flat > 0 {
+        job.warn(format!("{input}: {flat} of {n} triangles have no area (corners on one line) and are not drawn"));
+    }
     Ok(mesh)
 }

@@ -311,7 +311,7 @@ pub(crate) fn run(args: Glm) -> Result<()> {
             let asked = contrasts::asked(&args.contrast, &args.f_contrast, &runs)?;
             let tests: Vec<Test> = asked.iter().map(|asked| asked.test).collect();
             let models = fit::models(&plan, &asked, &runs)?;
-            std::fs::create_dir_all(&**folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+            folder.make()?;
             let outputs = maps::Outputs::claim(&job, folder, &asked, &runs, &files)?;
             let fitted = fit::fit(&job, &plan, runs, models, &tests, inside)?;
             outputs.write(&job, fitted)
