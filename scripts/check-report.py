@@ -29,6 +29,14 @@ CONTRAST = """(() => {
   }
   return poor;
 })()"""
+# What is laid out only when it gets on the screen counts as well.
+TEXT = """(() => {
+  const style = document.head.appendChild(document.createElement("style"));
+  style.textContent = "* { content-visibility: visible !important; }";
+  const letters = document.body.innerText.length;
+  style.remove();
+  return letters;
+})()"""
 SORTED = """((name) => {
   const table = [...document.querySelectorAll("table")].find((t) => t.tBodies[0].rows.length > 2);
   if (!table) return null;
@@ -132,7 +140,7 @@ def main():
     fetched = [url for url in requests if not url.startswith(("data:", page.as_uri()))]
     if fetched:
         wrong.append(f"fetches {fetched}")
-    text = browser.value("document.body.innerText.length")
+    text = browser.value(TEXT)
     for scheme in ["light", "dark"]:
         browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         wrong += [f"{scheme}: contrast below 4.5: {poor}" for poor in browser.value(CONTRAST)]
@@ -169,7 +177,7 @@ def main():
     browser.call("Emulation.setScriptExecutionDisabled", value=True)
     browser.open(page.as_uri())
     browser.call("Emulation.setScriptExecutionDisabled", value=False)
-    without = browser.value("document.body.innerText.length")
+    without = browser.value(TEXT)
     if without != text:
         wrong.append(f"{without} letters without JavaScript, {text} with it")
     browser.close()
