@@ -106,6 +106,7 @@ fn workplace() -> tempfile::TempDir {
     let twice: Vec<usize> = (0..2 * N).map(|i| i % N).collect();
     let values = acts.select(ndarray::Axis(0), &twice) + 0.5 * noise(2 * N, 8, 2);
     save(&at("trials.npy"), &values, Some(&trials));
+    fs::write(at("some.csv"), "stimulus\ns0\ns1\ns2\ns3\n").unwrap();
     let mut table = "stimulus,domain,x\n".to_string();
     (0..N).for_each(|i| table += &format!("s{i},{},{i}\n", ["face", "house", "car"][i % 3]));
     fs::write(at("t.csv"), table).unwrap();
@@ -318,7 +319,7 @@ fn files_that_are_not_ours_stay() {
 }
 
 /// A line of every verb that writes two files or more, which are {1}, {2}, {3}.
-const SEVERAL: [&str; 17] = [
+const SEVERAL: [&str; 18] = [
     "ann-acts -o {1} --dump-input {2} --unit-table {3} --resize none --crop none --layer conv net.onnx p.csv",
     "unit-stats layers -o {1} --consistency {2} --stimuli t.csv --by domain --names a,b acts.npy acts.npy",
     "unit-stats layers -o {1} --chosen {2} --parts {3} --choose t --t 1 --stimuli t.csv --by domain acts.npy",
@@ -327,6 +328,7 @@ const SEVERAL: [&str; 17] = [
     "fmri-roi glm -o one/x.npy --trial-table {1} --fit-maps {2} --fit-table {3} --tr 2 --betas fit --events events.tsv events.tsv -- bold.nii bold.nii",
     "fmri-roi contrast -o one/x.npy --table {1} --stimuli t.csv --by domain --contrast 'face > rest' acts.npy",
     "fmri-roi contrast -o one/x.npy --table {1} --p-map {2} --like mask.nii --one-sample --permutations 9 acts.npy",
+    "rsa rdm -o {1} --metric crossnobis --save-sigma-k {2} --subset some.csv trials.npy",
     "rsa compare -o {1} --matrix {2} --all-pairs rdm.npy brain.npy",
     "rsa compare -o {1} --pairwise {2} --save-draws {3} --boot stimuli --n-boot 20 --names a,b --brain brain.npy -- rdm.npy brain.npy",
     "rsa compare -o {1} --weights {2} --model weighted --cv-k 1,2 --names m --brain brain.npy -- two.npy",

@@ -98,8 +98,8 @@ impl FromStr for Transform {
 }
 
 impl Transform {
-    /// The transformed RDM, and what became of its values. Where minmax, geotopological or geodesic have nothing to stretch (all
-    /// values are equal, or would be but for rounding), every pair is `NaN`.
+    /// The transformed RDM, and what became of its values. Where minmax, geotopological or geodesic have nothing to
+    /// stretch (all values are equal, or would be but for rounding), every pair is `NaN`.
     ///
     /// ```
     /// use rdm::{Rdm, Transform};

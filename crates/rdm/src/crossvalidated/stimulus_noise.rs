@@ -12,8 +12,8 @@ use crate::{Design, RdmError};
 /// units: a row and a column of `NaN` for a condition that is unusable (in a single fold, or with a value that is not
 /// finite), and what makes a [`StimulusCovariance`](crate::StimulusCovariance) of the others.
 ///
-/// With `u_if` the mean pattern of condition i in fold f, `F_i` the `n_i` folds that have it and `r_if = u_if - mean_F_i
-/// u_i`,
+/// With `u_if` the mean pattern of condition i in fold f, `F_i` the `n_i` folds that have it and `r_if` what `u_if`
+/// departs from the mean of `u_i` over `F_i`,
 ///
 /// `sum over f in F_i and F_j of r_if . r_jf / (n_units (n_i n_j - n_i - n_j + |F_i and F_j|))`,
 ///
@@ -105,8 +105,8 @@ mod tests {
                 let n = |c: usize| cells[c].iter().flatten().count() as f64;
                 let grand = |c: usize, u: usize| cells[c].iter().flatten().map(|m| m[u]).sum::<f64>() / n(c);
                 let mut common = 0.0;
-                for f in 0..4 {
-                    let (Some(a), Some(b)) = (&cells[i][f], &cells[j][f]) else { continue };
+                for (a, b) in cells[i].iter().zip(&cells[j]) {
+                    let (Some(a), Some(b)) = (a, b) else { continue };
                     common += 1.0;
                     total += (0..23).map(|u| (a[u] - grand(i, u)) * (b[u] - grand(j, u))).sum::<f64>();
                 }

@@ -43,7 +43,7 @@ pub(super) fn n_missing(kept: &[bool]) -> usize {
 /// Completions that were made under one covariance: those of a ceiling or of many models are asked for again and again.
 /// The last ones are kept, of at most two of the largest systems.
 #[derive(Default)]
-pub(super) struct Completions(Mutex<VecDeque<(Vec<bool>, Arc<Completion>)>>);
+pub(super) struct Completions(Box<Mutex<VecDeque<(Vec<bool>, Arc<Completion>)>>>);
 
 impl Completions {
     /// The completion for these pairs, made when it is not there.

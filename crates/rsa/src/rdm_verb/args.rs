@@ -125,8 +125,8 @@ pub struct RdmArgs {
     /// Whiten by this covariance of the units (units x units, as it is; one, or one per input); may be given again
     #[arg(long, value_name = "MATRIX", conflicts_with = "noise")]
     pub noise_covariance: Vec<Input>,
-    /// Whiten by the inverse of this precision matrix of the units (rsatoolbox's `noise`; one, or one per input); may be
-    /// given again
+    /// Whiten by the inverse of this precision matrix of the units (rsatoolbox's `noise`; one, or one per input); may
+    /// be given again
     #[arg(long, value_name = "MATRIX", conflicts_with_all = ["noise", "noise_covariance"])]
     pub noise_precision: Vec<Input>,
     /// crossnobis: these matrices are one per fold, each called as its fold in the column of --cv
