@@ -54,7 +54,7 @@ fn one_noise_per_run_is_rsatoolboxs() {
         fs::write(path.join("back.csv"), back.join("\n") + "\n").unwrap();
         let (turned, ids) = rdm(&run(
             path,
-            &format!("rsa rdm -q --metric crossnobis --per-channel --cv run --stimuli back.csv --noise-by-fold --noise res.npy back.npy"),
+            "rsa rdm -q --metric crossnobis --per-channel --cv run --stimuli back.csv --noise-by-fold --noise res.npy back.npy",
         )
         .ok());
         run(path, &format!("{line} --noise res.npy -o there.npy")).ok();

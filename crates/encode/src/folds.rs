@@ -19,8 +19,9 @@ use stimulus_table::{Condition, Table, TableJoin};
 pub(crate) struct FoldArgs {
     #[command(flatten)]
     pub cv: CvArgs,
-    /// Stimuli held out for good, trained on by no model: COLUMN=VALUE[,VALUE...] of --stimuli, or @TEST.csv, a table of ids. One
-    /// model of all others predicts them; --cv are then the folds that choose alpha [default of --cv: as --alpha-cv]
+    /// Stimuli held out for good, trained on by no model: COLUMN=VALUE[,VALUE...] of --stimuli, or @TEST.csv, a table
+    /// of ids. One model of all others predicts them; --cv are then the folds that choose alpha [default of --cv: as
+    /// --alpha-cv]
     #[arg(long, value_name = "COLUMN=VALUES|@TEST")]
     test: Option<TestSet>,
 }

@@ -133,7 +133,8 @@ fn layers(args: &LayersArgs, session: &Session) -> Result<Chart> {
 }
 
 /// The layers of these rows in an order that every model among them has them in: that of the table where models leave
-/// a choice. Models that have two of them the other way round (a `pool` before and after a `block`) have no common axis.
+/// a choice. Models that have two of them the other way round (a `pool` before and after a `block`) have no common
+/// axis.
 fn in_order(table: &Rows, rows: &[usize]) -> Result<Vec<Part>> {
     let mut left = table.by("array", rows)?;
     let models = if table.has("model") { table.by("model", rows)? } else { Vec::new() };

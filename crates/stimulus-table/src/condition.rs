@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-/// `COLUMN=VALUE[,VALUE...]`: the rows whose level in that annotation column is one of these values (none: the empty cells). A value with a
-/// comma in it stands alone and in quotes, as it does in a table.
+/// `COLUMN=VALUE[,VALUE...]`: the rows whose level in that annotation column is one of these values (none: the empty
+/// cells). A value with a comma in it stands alone and in quotes, as it does in a table.
 ///
 /// ```
 /// use stimulus_table::Condition;

@@ -43,7 +43,10 @@ pub(super) fn n_missing(kept: &[bool]) -> usize {
 /// Completions that were made under one covariance: those of a ceiling or of many models are asked for again and again.
 /// The last ones are kept, of at most two of the largest systems.
 #[derive(Default)]
-pub(super) struct Completions(Box<Mutex<VecDeque<(Vec<bool>, Arc<Completion>)>>>);
+pub(super) struct Completions(Box<Mutex<VecDeque<Made>>>);
+
+/// The pairs that are there, and the completion of the others.
+type Made = (Vec<bool>, Arc<Completion>);
 
 impl Completions {
     /// The completion for these pairs, made when it is not there.
@@ -57,7 +60,7 @@ impl Completions {
         let new = Arc::new(Completion::new(covariance, kept)?);
         let mut made = made();
         made.push_back((kept.to_vec(), Arc::clone(&new)));
-        let size = |(_, one): &(Vec<bool>, Arc<Completion>)| one.missing.len().pow(2) + one.m.len();
+        let size = |(_, one): &Made| one.missing.len().pow(2) + one.m.len();
         while made.len() > 1 && made.iter().map(size).sum::<usize>() > 2 * LARGEST * LARGEST {
             made.pop_front();
         }
