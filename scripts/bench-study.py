@@ -217,6 +217,16 @@ def ours(net, costs, folder, first, second, options):
         shutil.rmtree(twin)
 
 
+def apart(ours, theirs, what):
+    """The largest difference; an end where one of the two has a number and the other has none."""
+    import numpy as np
+
+    ours, theirs = np.asarray(ours, float), np.asarray(theirs, float)
+    if (np.isnan(ours) != np.isnan(theirs)).any():
+        sys.exit(f"bench-study: {what}: {np.isnan(ours).sum()} NaN of ours, {np.isnan(theirs).sum()} of the peer's; times of other numbers mean nothing")
+    return float(np.nanmax(np.abs(ours - theirs), initial=0.0))
+
+
 def agreement(net, folder, n):
     """The largest differences between the two, in words."""
     import numpy as np
@@ -228,7 +238,7 @@ def agreement(net, folder, n):
     units, in_t = {}, 0.0
     for layer, domain, unit, t in rows:
         units.setdefault((layer, domain), set()).add(unit)
-        in_t = max(in_t, abs(t - arrays[f"t.{layer}"][DOMAINS.index(domain)][unit]) / t)
+        in_t = max(in_t, apart(t, arrays[f"t.{layer}"][DOMAINS.index(domain)][unit], f"t of {layer}") / t)
     theirs = {(layer, domain): set(np.flatnonzero(arrays[f"t.{layer}"][k] > T)) for layer in net["layers"] for k, domain in enumerate(DOMAINS)}
     both = sum(len(theirs[key] & units.get(key, set())) for key in theirs)
     either = sum(len(theirs[key] ^ units.get(key, set())) for key in theirs)
@@ -242,18 +252,18 @@ def agreement(net, folder, n):
                 if np.load(file).ndim:
                     file.seek(at)
             assert len(labels) == n, layer
-            rdm = max(rdm, float(np.nanmax(np.abs(ours_of - arrays[f"rdm.{layer}"]))))
+            rdm = max(rdm, apart(ours_of, arrays[f"rdm.{layer}"], f"RDM of {layer}"))
     for layer in net["layers"]:
         with open(folder / "acts" / f"{layer}.npy", "rb") as file:
             head = np.load(file, mmap_mode=None)[:4] if layer == "pool" else rows_of(file, 4)
         peer_head = arrays[f"head.{layer}"]
-        activation = max(activation, float(np.abs(head - peer_head).max() / np.abs(peer_head).max()))
+        activation = max(activation, apart(head, peer_head, layer) / float(np.abs(peer_head).max()))
     with open(folder / "validated.csv", newline="") as file:
         means = {(row["array"], row["contrast"].split(" ")[0], row["category"]): row["mean"] for row in csv.DictReader(file)}
     z = 0.0
     for layer, domain, category, n_units, mean in said["validated"]:
         if mean is not None and (layer, domain) in units:
-            z = max(z, abs(float(means[layer, domain, category]) - mean))
+            z = max(z, apart(float(means[layer, domain, category]), mean, f"mean of {layer}"))
     return (f"{both} selected units in common, {either} in one only; largest differences: t {in_t:.1e} (relative), mean z "
             f"{z:.1e}, RDM {rdm:.1e}, activations of 4 pictures {activation:.1e} (of the layer's largest)"), said["stages"]
 

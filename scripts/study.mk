@@ -348,7 +348,12 @@ $(OUT)/robustness/gaps.svg: $(OUT)/gaps.csv $(OUT)/settings/page.txt
 define COUNTS
 $(OUT)/robustness/$(1)/$(2).csv: $(foreach domain,$(call domains,$(1)),$(call units,$(1),$(2),$(domain),$(firstword $(thresholds))))
 	@mkdir -p $$(@D)
-	npy stack -q $$^ | unit-stats overlap $(quiet) --thresholds $(subst $() $(),$(comma),$(thresholds)) - -o $$@
+	if [ -n "$$$$(npy stack -q --columns unit $$^ | sed 1d | tr -d '\n')" ]; then \
+	    npy stack -q $$^ | unit-stats overlap $(quiet) --thresholds $(subst $() $(),$(comma),$(thresholds)) - -o $$@; \
+	else \
+	    { echo array,preferred,threshold,n_selected,mean_selectivity_index,reason; \
+	      printf '%s\n' $(foreach domain,$(call domains,$(1)),$(thresholds:%=none$(comma)$(domain)$(comma)%$(comma)0$(comma)$(comma)too_few_units)); } | npy stack -q - -o $$@; \
+	fi
 $(OUT)/robustness/$(1)/$(2).svg: $(OUT)/robustness/$(1)/$(2).csv
 	figure thresholds --quiet --allow-empty --title '$(2): units of $(1)' $$< -o $$@
 endef

@@ -158,9 +158,9 @@ fn a_study_is_made_once_and_taken_up_again() {
     assert!(said.contains("figure scores") && said.lines().all(|l| !l.contains("tuning compare")), "{said}");
     assert!(!said.contains("encode ablate"), "{said}");
     let page = || fs::read_to_string(path.join("study/report.html")).unwrap();
-    assert!(page().contains("FFA (O'Brien's)") && page().contains("finding5/PPA.svg"));
+    assert!(page().contains("FFA (O&#39;Brien&#39;s)") && page().contains("PPA (O&#39;Brien&#39;s)"));
     sh(path, "sed -i 's/^REGIONS := FFA PPA/REGIONS := FFA/' mine.mk && make -f mine.mk").ok();
-    assert!(!page().contains("PPA.svg") && page().contains("finding5/FFA.svg"));
+    assert!(!page().contains("PPA (O&#39;Brien&#39;s)") && page().contains("FFA (O&#39;Brien&#39;s)"));
     assert!(sh(path, "make -f mine.mk").text().contains("Nothing to be done"));
     // The table of the localizer decides what units are, and what the twins of a calibrated network answer.
     let remade = |calibrate: &str| {

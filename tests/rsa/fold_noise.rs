@@ -123,7 +123,7 @@ fn the_noise_over_stimuli_is_that_of_the_definition_and_whitens_as_rsatoolbox_do
         run(
             path,
             &format!(
-                "rsa rdm -q --metric crossnobis --cv run --cv-weights folds --stimuli {design}.csv {design}.npy \
+                "rsa rdm -q --metric crossnobis --cv run --cv-weights folds --stimuli {design}.csv {design}.npy --allow-nan \
                  --save-sigma-k s.npy -o folds.npy"
             ),
         )
