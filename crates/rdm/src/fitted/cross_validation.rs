@@ -5,7 +5,8 @@ use rayon::prelude::*;
 use statistics::{Draws, mean};
 
 use super::folds::Fold;
-use super::{ModelKind, Splits, fit_of_groups, predict};
+use super::weights::{fit_outside, folds_of_models};
+use super::{ModelKind, Splits, predict};
 use crate::inference::Groups;
 use crate::{Compared, Comparison, NoiseCeiling, Rdm, RdmError, compare_all, noise_ceiling_in_folds};
 
@@ -91,31 +92,24 @@ pub fn cross_validate_in(
     ceiling: Option<Against>,
 ) -> Result<CrossValidated, RdmError> {
     let n_subjects = subjects.len();
-    let n_stimuli = subjects.first().map_or(0, Rdm::n_stimuli);
-    for components in models {
-        crate::pool::same_sizes(components, n_stimuli)?;
-    }
-    let folds = folds_of_data(splits, people, n_stimuli)?;
+    let folds = folds_of_models(models, subjects, splits, people)?;
     if ceiling == Some(Against::OtherFolds) && splits.subjects.len() < 2 {
         return Err(RdmError::TooFewFolds { n_folds: 1 });
     }
     let scored: Vec<(Array2<Compared>, Option<NoiseCeiling>)> = folds
         .par_iter()
-        .map(|Fold { subjects: held, stimuli }| {
-            let (training_people, training_stimuli) = (others(held, n_subjects), others(stimuli, n_stimuli));
-            let cut = |rdms: &[Rdm], stimuli: &[usize]| -> Result<Vec<Rdm>, RdmError> {
-                rdms.iter().map(|rdm| rdm.select(stimuli)).collect()
-            };
-            let held_out = cut(subjects, stimuli)?;
+        .map(|fold| {
+            let Fold { subjects: held, stimuli } = fold;
+            let cut =
+                |rdms: &[Rdm]| -> Result<Vec<Rdm>, RdmError> { rdms.iter().map(|rdm| rdm.select(stimuli)).collect() };
+            let held_out = cut(subjects)?;
             let test: Vec<Rdm> = held.iter().map(|&s| held_out[s].clone()).collect();
-            let training =
-                cut(&training_people.iter().map(|&s| subjects[s].clone()).collect::<Vec<_>>(), &training_stimuli)?;
-            let of_training = Groups::of(&training_people.iter().map(|&s| people.numbers()[s]).collect::<Vec<_>>());
-            let mut predictions = Vec::new();
-            for components in models {
-                let weights = fit_of_groups(&cut(components, &training_stimuli)?, &training, kind, how, &of_training)?;
-                predictions.push(predict(&cut(components, stimuli)?, &weights)?);
-            }
+            let weights = fit_outside(models, subjects, kind, how, fold, people)?;
+            let predictions: Vec<Rdm> = models
+                .iter()
+                .zip(&weights)
+                .map(|(components, weights)| predict(&cut(components)?, weights))
+                .collect::<Result<_, _>>()?;
             let bounds = ceiling
                 .map(|against| noise_ceiling_in_folds(&held_out, how, None, people, &against.folds(people, held)))
                 .transpose()?;

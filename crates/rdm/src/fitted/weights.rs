@@ -39,25 +39,44 @@ pub fn fold_weights_in(
     splits: &Splits,
     people: &Groups,
 ) -> Result<Vec<FittedFold>, RdmError> {
-    let n_subjects = subjects.len();
-    let n_stimuli = subjects.first().map_or(0, Rdm::n_stimuli);
-    for components in models {
-        crate::pool::same_sizes(components, n_stimuli)?;
-    }
-    let folds = folds_of_data(splits, people, n_stimuli)?;
     let one = |fold: Fold| {
-        let (trained, stimuli) = (others(&fold.subjects, n_subjects), others(&fold.stimuli, n_stimuli));
-        let cut = |rdm: &Rdm| rdm.select(&stimuli);
-        let training: Vec<Rdm> = trained.iter().map(|&s| cut(&subjects[s])).collect::<Result<_, _>>()?;
-        let of_training = Groups::of(&trained.iter().map(|&s| people.numbers()[s]).collect::<Vec<_>>());
-        let of_model = |components: &Vec<Rdm>| {
-            let components: Vec<Rdm> = components.iter().map(cut).collect::<Result<_, _>>()?;
-            fit_of_groups(&components, &training, kind, how, &of_training)
-        };
-        let weights = models.iter().map(of_model).collect::<Result<_, _>>()?;
+        let weights = fit_outside(models, subjects, kind, how, &fold, people)?;
         Ok(FittedFold { fold, weights })
     };
-    folds.into_par_iter().map(one).collect()
+    folds_of_models(models, subjects, splits, people)?.into_par_iter().map(one).collect()
+}
+
+/// The folds of these data, whose components have their size.
+pub(super) fn folds_of_models(
+    models: &[Vec<Rdm>],
+    subjects: &[Rdm],
+    splits: &Splits,
+    people: &Groups,
+) -> Result<Vec<Fold>, RdmError> {
+    let n_stimuli = subjects.first().map_or(0, Rdm::n_stimuli);
+    models.iter().try_for_each(|components| crate::pool::same_sizes(components, n_stimuli))?;
+    folds_of_data(splits, people, n_stimuli)
+}
+
+/// The weights of every model, fitted to the subjects and stimuli that a fold does not hold out.
+pub(super) fn fit_outside(
+    models: &[Vec<Rdm>],
+    subjects: &[Rdm],
+    kind: ModelKind,
+    how: Comparison,
+    fold: &Fold,
+    people: &Groups,
+) -> Result<Vec<Vec<f64>>, RdmError> {
+    let n_stimuli = subjects.first().map_or(0, Rdm::n_stimuli);
+    let (trained, stimuli) = (others(&fold.subjects, subjects.len()), others(&fold.stimuli, n_stimuli));
+    let cut = |rdm: &Rdm| rdm.select(&stimuli);
+    let training: Vec<Rdm> = trained.iter().map(|&s| cut(&subjects[s])).collect::<Result<_, _>>()?;
+    let of_training = Groups::of(&trained.iter().map(|&s| people.numbers()[s]).collect::<Vec<_>>());
+    let of_model = |components: &Vec<Rdm>| {
+        let components: Vec<Rdm> = components.iter().map(cut).collect::<Result<_, _>>()?;
+        fit_of_groups(&components, &training, kind, how, &of_training)
+    };
+    models.iter().map(of_model).collect()
 }
 
 /// Per draw and model the weights fitted to all of the draw, in which a stimulus has no distance to its own copy. Draws
